@@ -1,0 +1,206 @@
+"""Configurations: small frozen models, read from TOML files and ``key=value`` overrides.
+
+A configuration is data. It is written down complete in the run directory and builds the heavy
+objects elsewhere. An unknown key is an error that names the nearest known one.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gtalign.errors import ConfigError
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_ADVICE = {
+    "missing": "this key is required",
+    "extra_forbidden": "unknown key",
+}
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, and closed to keys it does not declare."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load(cls: type[C], file: Path | None = None, overrides: Sequence[str] = ()) -> C:
+    """Build a configuration from its defaults, a TOML file and overrides, in that order.
+
+    Args:
+        cls: The configuration's class.
+        file: A TOML file; without one, the defaults are the start.
+        overrides: ``key=value`` strings. A key may name a nested table (``reward.aggregate``), a
+            value is read as a TOML value and, where it is none, taken as the text it is.
+
+    Raises:
+        ConfigError: The file cannot be read, is no TOML (the message names the line), or a key is
+            unknown, missing or of the wrong type (the message names the key, where it came from,
+            and what would be right).
+    """
+    table = {} if file is None else _read(file)
+    sources = {} if file is None else {key: str(file) for key in _leaves(table)}
+    for override in overrides:
+        key, value = _split(override)
+        _insert(table, key, value, override)
+        sources[key] = f"override {override!r}"
+    try:
+        return cls.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(_explain(cls, error, file, sources)) from error
+
+
+def dump(config: Config) -> str:
+    """Return the configuration as TOML text, complete; ``load`` reads it back equal.
+
+    TOML has no null: keys that are None are left out, so None has to be their default.
+
+    Raises:
+        ConfigError: A key is None although its default is another value.
+    """
+    return tomli_w.dumps(_plain(config, ()))
+
+
+def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values of a configuration as TOML knows them, scalars before tables."""
+    scalars: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
+    values = config.model_dump(mode="json")
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if value is None:
+            if field.is_required() or field.get_default(call_default_factory=True) is not None:
+                key = ".".join((*path, name))
+                raise ConfigError(f"{key}: None cannot be written as TOML; it is not the default")
+        elif isinstance(value, Config):
+            tables[name] = _plain(value, (*path, name))
+        else:
+            scalars[name] = values[name]
+    return scalars | tables
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{file}: cannot read this configuration: {reason}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+
+
+def _leaves(table: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return the dotted names of all keys of a table, those of nested tables included."""
+    names = []
+    for key, value in table.items():
+        name = f"{path}{key}"
+        names.append(name)
+        if isinstance(value, Mapping):
+            names.extend(_leaves(value, f"{name}."))
+    return names
+
+
+def _split(override: str) -> tuple[str, Any]:
+    key, equals, text = override.partition("=")
+    key, text = key.strip(), text.strip()
+    if not equals or not _BARE_KEY.fullmatch(key):
+        raise ConfigError(f"override {override!r}: expected key=value, as in reward.aggregate=linear")
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return key, text
+    # A text with line breaks could smuggle in further keys; it is then no TOML value.
+    return key, parsed["value"] if parsed.keys() == {"value"} else text
+
+
+def _insert(table: dict[str, Any], key: str, value: Any, override: str) -> None:
+    *parents, last = key.split(".")
+    for depth, parent in enumerate(parents, start=1):
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            name = ".".join(key.split(".")[:depth])
+            raise ConfigError(f"override {override!r}: {name} is a value, not a table of keys")
+    table[last] = value
+
+
+def _explain(
+    cls: type[Config], error: ValidationError, file: Path | None, sources: Mapping[str, str]
+) -> str:
+    """Return one line that says what is wrong with which key, and what would be right."""
+    problems = []
+    for detail in error.errors(include_url=False):
+        location = [str(part) for part in detail["loc"]]
+        key = ".".join(location)
+        origin = _origin(location, sources) or (str(file) if file else "defaults")
+        if detail["type"] == "extra_forbidden":
+            problem = f"{origin}: unknown key {key!r}{_suggest(cls, location)}"
+        elif detail["type"] == "missing":
+            problem = f"{origin}: missing key {key!r}"
+        else:
+            given = f", got {detail['input']!r}" if location else ""
+            message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            message = message[:1].lower() + message[1:]
+            problem = f"{origin}: {key}: {message}{given}" if key else f"{origin}: {message}"
+        problems.append(problem.replace("\n", " "))
+    return "; ".join(problems)
+
+
+def _origin(location: Sequence[str], sources: Mapping[str, str]) -> str | None:
+    """Return where a key came from: the longest known prefix of its location decides."""
+    for length in range(len(location), 0, -1):
+        source = sources.get(".".join(location[:length]))
+        if source is not None:
+            return source
+    return None
+
+
+def _suggest(cls: type[Config], location: Sequence[str]) -> str:
+    """Return advice on an unknown key: the nearest known key, or the list of known ones."""
+    *parents, unknown = location
+    owner: type[BaseModel] | None = cls
+    for parent in parents:
+        owner = _model_of(owner.model_fields[parent].annotation) if owner else None
+    if owner is None:
+        return ""
+    prefix = "".join(f"{parent}." for parent in parents)
+    known = list(owner.model_fields)
+    nearest = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
+    if nearest:
+        return f"; did you mean {prefix + nearest[0]!r}?"
+    # The key may exist in another table: "aggregate" for "reward.aggregate".
+    elsewhere = [name for name in _paths(cls) if name.rpartition(".")[2] == unknown]
+    if elsewhere:
+        return f"; did you mean {elsewhere[0]!r}?"
+    return f"; known keys are {', '.join(prefix + name for name in known)}"
+
+
+def _paths(cls: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return the dotted names of all keys that a configuration knows."""
+    names = []
+    for name, field in cls.model_fields.items():
+        names.append(prefix + name)
+        nested = _model_of(field.annotation)
+        if nested is not None:
+            names.extend(_paths(nested, f"{prefix}{name}."))
+    return names
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the configuration class in an annotation, ``Inner`` of ``Inner | None`` included."""
+    if get_origin(annotation) in (Union, UnionType):
+        found = [model for part in get_args(annotation) if (model := _model_of(part))]
+        return found[0] if len(found) == 1 else None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return None

@@ -1,0 +1,62 @@
+"""Every error that the package raises.
+
+    GTAlignError
+    +-- ConfigError (ValueError)        a configuration file or an override is wrong
+    +-- GameError (ValueError)          a game form or an array of payoffs is wrong
+    |   +-- PayoffError                 one matrix, as text or mapping, is wrong
+    +-- ChainError (ValueError)         a reasoning chain breaks a rule; says which and where
+    +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
+    +-- JudgeError (RuntimeError)       a judge failed; says on which question
+    +-- TrainingError (RuntimeError)    a training stage cannot start or go on
+    +-- StorageError (OSError)          a result cannot be written; what was written is kept
+
+A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
+errors pass.
+"""
+
+
+class GTAlignError(Exception):
+    """Base of all errors of the package."""
+
+
+class ConfigError(GTAlignError, ValueError):
+    """A configuration is wrong; the message names the key and the nearest known one."""
+
+
+class GameError(GTAlignError, ValueError):
+    """A game form or an array of payoffs is wrong."""
+
+
+class PayoffError(GameError):
+    """A payoff matrix is wrong; the message names the cell."""
+
+
+class ChainError(GTAlignError, ValueError):
+    """A reasoning chain breaks a rule.
+
+    Args:
+        rule: Short name of the broken rule, stable across versions.
+        position: Character offset in the text at which it is broken.
+        message: What was wrong and what would be right.
+    """
+
+    def __init__(self, rule: str, position: int, message: str) -> None:
+        super().__init__(f"{message} (rule {rule!r}, character {position})")
+        self.rule = rule
+        self.position = position
+
+
+class DataError(GTAlignError, ValueError):
+    """A dataset or transcript file is wrong; the message names file, row and column."""
+
+
+class JudgeError(GTAlignError, RuntimeError):
+    """A judge failed; the message names the judge and the question's id."""
+
+
+class TrainingError(GTAlignError, RuntimeError):
+    """A training stage cannot start or go on."""
+
+
+class StorageError(GTAlignError, OSError):
+    """A result could not be written; whatever was written before is kept."""
