@@ -1,0 +1,90 @@
+"""Arrays of games: what the solvers accept, and the blocks in which they work through many.
+
+A solver takes one game, ``[m, n, 2]``, or a batch, ``[N, m, n, 2]``, and its result has the same
+leading axis or none. Inside, games are the last axis: a block of a few thousand is transposed so
+that each payoff of the game is a contiguous row, and stays in the processor's cache while the
+solver passes over it. Results of a batch are therefore views whose first axis varies fastest in
+memory; copy them (``np.ascontiguousarray``) where a row-major layout matters.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from gtalign.errors import GameError
+
+Payoffs = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Kernel = Callable[[Payoffs, Any], None]
+"""Fills one result block [..., B] from one payoff block [m, n, 2, B]."""
+
+BLOCK = 4096
+"""Games in a block: 2 x 3 games of float64 take 400 KB of cache, plus as much for temporaries."""
+
+
+def check(payoffs: ArrayLike) -> Payoffs:
+    """The payoffs as a float64 array ``[m, n, 2]`` or ``[N, m, n, 2]``.
+
+    Raises:
+        GameError: Not such a shape, no cell, or not real numbers. Finiteness is checked by the
+            solvers as they read each block.
+    """
+    array = np.asarray(payoffs)
+    if array.dtype.kind not in "iuf":
+        raise GameError(f"payoffs are numbers, not {array.dtype}")
+    if array.ndim not in (3, 4) or array.shape[-1] != 2 or 0 in array.shape[-3:]:
+        raise GameError(f"payoffs have shape [m, n, 2] or [N, m, n, 2], not {list(array.shape)}")
+    return array.astype(np.float64, copy=False)
+
+
+def blocks(games_Nmn2: Payoffs) -> Iterator[tuple[slice, Payoffs]]:
+    """The games in transposed blocks ``[m, n, 2, B]``, each with its place on the first axis.
+
+    A block lies in a buffer that the next one overwrites.
+
+    Raises:
+        GameError: A payoff is not finite; the message names the game and the place in it.
+    """
+    count, *cell = games_Nmn2.shape
+    buffer = np.empty((*cell, min(BLOCK, count)))
+    for start in range(0, count, BLOCK):
+        place = slice(start, min(start + BLOCK, count))
+        block = buffer[..., : place.stop - start]
+        np.copyto(block, np.moveaxis(games_Nmn2[place], 0, -1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(block.sum())
+        if not finite:  # or the sum of finite numbers was too large: look at each
+            bad = np.argwhere(~np.isfinite(games_Nmn2[place]))
+            if bad.size:
+                game, *where = (int(index) for index in bad[0])
+                value = games_Nmn2[place][tuple(bad[0])]
+                raise GameError(
+                    f"game {start + game}: the payoff at [row, column, player] {where} is {value}, "
+                    "not a finite number"
+                )
+        yield place, block
+
+
+def solve_blocks(payoffs: ArrayLike, kernel: Kernel, *cell: int | str, dtype: DTypeLike) -> Any:
+    """Run a kernel over one game or a batch.
+
+    Args:
+        payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
+        kernel: Fills the result of one block.
+        cell: Shape of one game's result; ``"m"`` and ``"n"`` stand for the game's own.
+        dtype: Of the result.
+
+    Returns:
+        Array ``[*cell]`` or ``[N, *cell]``.
+    """
+    array = check(payoffs)
+    games_Nmn2 = array if array.ndim == 4 else array[None]
+    count, m, n, _ = games_Nmn2.shape
+    sizes = {"m": m, "n": n}
+    shape = [axis if isinstance(axis, int) else sizes[axis] for axis in cell]
+    result = np.empty((*shape, count), dtype)
+    for place, block in blocks(games_Nmn2):
+        kernel(block, result[..., place])
+    return np.moveaxis(result, -1, 0) if array.ndim == 4 else result[..., 0]
