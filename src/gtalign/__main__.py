@@ -1,6 +1,8 @@
 """``python -m gtalign`` is the command ``gtalign``."""
 
+import sys
+
 from gtalign.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

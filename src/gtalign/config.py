@@ -18,10 +18,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gtalign.errors import ConfigError
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_ADVICE = {
-    "missing": "this key is required",
-    "extra_forbidden": "unknown key",
-}
 
 
 class Config(BaseModel):
@@ -115,7 +111,9 @@ def _split(override: str) -> tuple[str, Any]:
     key, equals, text = override.partition("=")
     key, text = key.strip(), text.strip()
     if not equals or not _BARE_KEY.fullmatch(key):
-        raise ConfigError(f"override {override!r}: expected key=value, as in reward.aggregate=linear")
+        raise ConfigError(
+            f"override {override!r}: expected key=value, as in reward.aggregate=linear"
+        )
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -1,0 +1,163 @@
+"""The command line: ``gtalign COMMAND``.
+
+Each command lives in a module of its own, ``gtalign.cli.<name>``, as a function ``command`` whose
+docstring is its help and holds an example. Only the module of the command that runs is imported, so
+that ``gtalign --help`` and ``gtalign solve`` never wait for torch.
+
+Results go to stdout, logs and errors to stderr. Exit codes: 0 done, 1 the work failed, 2 bad input,
+130 interrupted.
+"""
+
+import errno
+import importlib
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
+
+from gtalign import __version__
+from gtalign.errors import GTAlignError, JudgeError, TrainingError
+
+# The line of each command in `gtalign --help`, in this order.
+COMMANDS = {
+    "lab": "The whole loop, here and offline: train a small model, compare it, report.",
+    "solve": "Solve a payoff matrix from a file or stdin.",
+    "score": "Score transcripts that carry recorded verdicts.",
+    "compare": "Set runs side by side, with confidence intervals.",
+}
+
+BAD_INPUT = 2
+FAILED = 1
+INTERRUPTED = 130
+
+# What makes a file unusable that the person who named it can put right.
+_FILE_ERRORS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+def load(name: str) -> Any:
+    """Import a command's module and return the command, ready to parse its arguments."""
+    function = importlib.import_module(f"gtalign.cli.{name}").command
+    single = typer.Typer(add_completion=False)
+    # Escaped: a docstring is text, and its brackets are no markup.
+    single.command(name, help=escape(inspect.getdoc(function) or ""))(function)
+    return typer.main.get_command(single)
+
+
+def diagnose(error: Exception) -> tuple[int, str] | None:
+    """Return exit code and message for an error that is no bug of ours, else None."""
+    if isinstance(error, JudgeError | TrainingError):
+        return FAILED, str(error)
+    if isinstance(error, GTAlignError):
+        return BAD_INPUT, str(error)
+    if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
+        return BAD_INPUT, ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("gtalign"):
+        advice = "install the extras: pip install 'gtalign[train,judge,eval]'"
+        return BAD_INPUT, f"the Python package {error.name!r} is not installed; {advice}"
+    return None
+
+
+class Commands(TyperGroup):
+    """The root: lists the commands without importing them and maps errors to exit codes."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, line in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=line))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Replace the listed entry by the real command, importing its module now."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, name and load(name), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; an error becomes one line on stderr and an exit code."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # so that a closed pipe is found here and not at interpreter exit
+        except KeyboardInterrupt:
+            complain("interrupted; the same command resumes the run")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader has enough. What is still buffered has nowhere to go at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(FAILED) from None
+        except Exception as error:
+            diagnosis = None if ctx.params["debug"] else diagnose(error)
+            if diagnosis is None:
+                raise
+            code, message = diagnosis
+            complain(message)
+            raise typer.Exit(code) from error
+        return result
+
+
+def complain(message: str) -> None:
+    """Print an error as one line on stderr."""
+    print(f"gtalign: error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gtalign {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="GTALIGN_DEBUG", help="Show tracebacks of errors.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Train, steer and measure LLM assistants for mutual welfare.
+
+    Example:
+        gtalign lab
+    """
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("gtalign").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        args: The arguments without the program's name; those of the process if None.
+    """
+    args = list(sys.argv[1:] if args is None else args) or ["--help"]
+    try:
+        result = typer.main.get_command(app).main(args, prog_name="gtalign", standalone_mode=False)
+    except typer.TyperException as error:
+        path = getattr(getattr(error, "ctx", None), "command_path", "gtalign")
+        complain(f"{error.format_message()} (see {path} --help)")
+        return error.exit_code
+    except typer.Abort:
+        complain("input ended")
+        return FAILED
+    # Typer hands back the code of an Exit; a command's own result is of no use to a shell.
+    return result if isinstance(result, int) else 0

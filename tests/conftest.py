@@ -1,0 +1,22 @@
+"""What several tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# No test reaches a model hub or a display.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# Published data and recorded vectors, kept beside the repository.
+SHARED = Path(os.environ.get("GTALIGN_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of shared data; a test that needs it is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no shared data at {SHARED}; GTALIGN_SHARED names another place")
+    return SHARED
