@@ -1,0 +1,80 @@
+"""Text in, typed chain out: the strict form, or the first rule that it breaks and where."""
+
+import re
+from typing import Final
+
+from gtalign.chain.blocks import BLOCKS, TAG, Chain
+from gtalign.chain.payoff import PayoffReader
+from gtalign.chain.repair import repaired
+from gtalign.chain.rules import empty_response, misplaced, nested, text_after, unclosed
+from gtalign.errors import ChainError
+from gtalign.game.bimatrix import Bimatrix
+from gtalign.game.form import USER_LLM, GameForm
+
+_SPACE: Final = re.compile(r"\s*+")
+
+
+def parse(
+    text: str,
+    form: GameForm = USER_LLM,
+    *,
+    tolerant: bool = False,
+    low: float = -5.0,
+    high: float = 5.0,
+) -> Chain:
+    """Parse a completion into its four blocks.
+
+    Takes time linear in the length of the text, whatever it holds.
+
+    Args:
+        text: The whole completion.
+        form: The game whose cells the payoff must name.
+        tolerant: Put right what models commonly get wrong in the spelling (see `repaired`), and
+            list it in ``Chain.repairs``. A text that parses strictly gives the same chain.
+        low: Least payoff allowed, inclusive.
+        high: Greatest payoff allowed, inclusive.
+
+    Raises:
+        ChainError: With the rule (a key of `RULES`) that is broken first in the order of the text,
+            and its character position. A payoff is judged as a whole where its block closes.
+    """
+    reader = PayoffReader(form, low, high)
+    try:
+        return _strict(text, reader)
+    except ChainError:
+        if not tolerant:
+            raise
+        return repaired(text, reader)
+
+
+def _strict(text: str, reader: PayoffReader) -> Chain:
+    spans: dict[str, tuple[int, int]] = {}
+    payoff: Bimatrix | None = None
+    position = 0
+    for index, name in enumerate(BLOCKS):
+        opened = _skip_space(text, position)
+        if not text.startswith(f"<{name}>", opened):
+            raise misplaced(text, opened, index)
+        start = opened + len(name) + 2
+        found = TAG.search(text, start)
+        if found is None:
+            raise unclosed(name, opened)
+        if found.group() != f"</{name}>":
+            raise nested(found.group(), name, found.start())
+        spans[name] = (start, found.start())
+        if name == "payoff":
+            payoff = reader.read(text, *spans[name])
+        position = found.end()
+    thinking, _, analyze, response = (text[start:end].strip() for start, end in spans.values())
+    if not response:
+        raise empty_response(spans["response"][0])
+    after = _skip_space(text, position)
+    if after < len(text):
+        raise text_after(after)
+    assert payoff is not None
+    return Chain(thinking, payoff, analyze, response, spans=spans)
+
+
+def _skip_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return position if found is None else found.end()

@@ -1,0 +1,179 @@
+"""Read the JSON of a payoff block and say where it is wrong.
+
+The JSON of a payoff has two levels, so a scanner for just that form is short. It knows the position
+of every token, cannot recurse, reads any number in linear time, and reads repaired quotes and
+commas without rewriting the text around them, so that no repair can touch a number.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gtalign.chain.blocks import Repair
+from gtalign.errors import ChainError
+from gtalign.game.bimatrix import PLAYER_KEYS, Bimatrix
+from gtalign.game.form import TOLERANCE, GameForm
+
+_SPACE: Final = re.compile(r"[ \t\n\r]*+")
+_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![\w.+-])")
+_CONSTANT: Final = re.compile(r"-?(?:NaN|Infinity)\b")
+_OTHER: Final = re.compile(r"true\b|false\b|null\b|[\[{\"]")
+_QUOTE: Final = "([\"'\u2018-\u201f\u00ab\u00bb\u2032\u2033\u00b4])"
+_REPAIRED: Final = re.compile(_QUOTE + r"([\w-]{1,80}+)" + _QUOTE)
+_FENCE: Final = re.compile(r"\s*+(`+)[\w-]*+")
+
+
+@dataclass(frozen=True, slots=True)
+class PayoffReader:
+    """Reads payoff blocks of one game form, with payoffs in ``[low, high]``."""
+
+    form: GameForm
+    low: float
+    high: float
+
+    def read(
+        self, text: str, start: int, end: int, repairs: list[Repair] | None = None
+    ) -> Bimatrix:
+        """Return the matrix written in ``text[start:end]``.
+
+        With ``repairs`` a list, quotes of other kinds, trailing commas and code fences are put
+        right and appended to it; without one they are errors.
+
+        Raises:
+            ChainError: With the first broken ``payoff-*`` rule and its position in ``text``.
+        """
+        return _Scan(self, text, start, end, repairs).matrix()
+
+
+class _Scan:
+    """One pass over one payoff block; `position` only grows."""
+
+    def __init__(
+        self, reader: PayoffReader, text: str, start: int, end: int, repairs: list[Repair] | None
+    ) -> None:
+        self.reader = reader
+        self.text = text
+        self.start = start
+        self.position = start
+        self.end = end
+        self.repairs = repairs
+
+    def matrix(self) -> Bimatrix:
+        form = self.reader.form
+        self.unfence()
+        payoffs_mn2 = np.empty((*form.shape, len(PLAYER_KEYS)))
+        for key in self.items(form.cells, self.start):
+            row, column = form.index(key)
+            self.space()
+            for player in self.items(PLAYER_KEYS, self.position, key):
+                payoffs_mn2[row, column, PLAYER_KEYS.index(player)] = self.number()
+        self.space()
+        if self.position < self.end:
+            raise self.error("payoff-syntax", "the payoff goes on after its closing brace")
+        return Bimatrix(form, payoffs_mn2)
+
+    def items(self, allowed: Sequence[str], where: int, cell: str = "") -> Iterator[str]:
+        """Yield the keys of one object; the caller reads the value after each."""
+        inside = f" in cell {cell}" if cell else ""
+        missing = list(allowed)
+        if not self.take("{"):
+            raise self.error("payoff-syntax", "an opening brace must come here")
+        closed = self.take("}")
+        while not closed:
+            self.space()
+            position = self.position
+            key = self.key()
+            if key not in allowed:
+                message = f"unknown key {key[:40]!r}{inside}; the keys are {', '.join(allowed)}"
+                raise self.error("payoff-key", message, position)
+            if key not in missing:
+                raise self.error("payoff-duplicate", f"{key} comes twice{inside}", position)
+            missing.remove(key)
+            if not self.take(":"):
+                raise self.error("payoff-syntax", "a colon must come here")
+            yield key
+            closed = self.take("}")
+            comma = self.position
+            if not closed and not self.take(","):
+                raise self.error("payoff-syntax", "a comma or a closing brace must come here")
+            if not closed and self.repairs is not None and self.take("}"):
+                self.repairs.append(Repair("trailing-comma", comma))
+                closed = True
+        if missing:
+            message = f"{cell or 'the payoff'} lacks {', '.join(missing)}"
+            raise self.error("payoff-missing", message, where)
+
+    def error(self, rule: str, message: str, position: int | None = None) -> ChainError:
+        return ChainError(rule, self.position if position is None else position, message)
+
+    def space(self) -> None:
+        found = _SPACE.match(self.text, self.position, self.end)
+        if found is not None:
+            self.position = found.end()
+
+    def take(self, character: str) -> bool:
+        """Skip whitespace, and then this character where it comes next."""
+        self.space()
+        if self.position < self.end and self.text[self.position] == character:
+            self.position += 1
+            return True
+        return False
+
+    def key(self) -> str:
+        self.space()
+        found = _STRING.match(self.text, self.position, self.end)
+        if found is not None:
+            self.position = found.end()
+            return str(json.loads(found.group()))
+        if self.repairs is not None:
+            found = _REPAIRED.match(self.text, self.position, self.end)
+        if found is None or self.repairs is None:
+            raise self.error("payoff-syntax", "a key in double quotes must come here")
+        kind = "single-quotes" if set(found.group(1, 3)) <= {"'", '"'} else "typographic-quotes"
+        self.repairs.append(Repair(kind, self.position))
+        self.position = found.end()
+        return str(found.group(2))
+
+    def number(self) -> float:
+        self.space()
+        found = _NUMBER.match(self.text, self.position, self.end)
+        if found is None:
+            if _CONSTANT.match(self.text, self.position, self.end):
+                raise self.error("payoff-finite", "a payoff must be finite")
+            if _OTHER.match(self.text, self.position, self.end):
+                raise self.error("payoff-number", "a payoff must be a number")
+            raise self.error("payoff-syntax", "a number must come here")
+        # float() reads digits of any length in linear time; what overflows becomes infinite and
+        # so out of range.
+        value = float(found.group())
+        low, high = self.reader.low, self.reader.high
+        if not low - TOLERANCE <= value <= high + TOLERANCE:
+            raise self.error("payoff-range", f"a payoff must lie in [{low:g}, {high:g}]")
+        if not math.isfinite(value):
+            raise self.error("payoff-finite", "a payoff must be finite")
+        self.position = found.end()
+        return value
+
+    def unfence(self) -> None:
+        """Leave out a code fence around the JSON, in tolerant mode."""
+        if self.repairs is None:
+            return
+        opened = _FENCE.match(self.text, self.position, self.end)
+        if opened is None:
+            return
+        end = self.end
+        while end > opened.end() and self.text[end - 1].isspace():
+            end -= 1
+        closed = end
+        while closed > opened.end() and self.text[closed - 1] == "`":
+            closed -= 1
+        if closed < end:
+            self.repairs.append(Repair("code-fence", opened.start(1)))
+            self.position, self.end = opened.end(), closed
+

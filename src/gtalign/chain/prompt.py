@@ -1,0 +1,51 @@
+"""The instruction that asks a model for a chain, made from the game form."""
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Final
+
+from gtalign.game.form import USER_LLM, GameForm
+
+_PLACEHOLDER: Final = re.compile(r"\{\{([a-z_]+)\}\}")
+
+
+def prompt(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
+    """Return the system instruction for a chain about `form` with payoffs in ``[low, high]``.
+
+    The rule for the choice is the published one: the frontier cell with the highest sum, then the
+    highest payoff of the user, then the form's order (GTAlign, arXiv 2510.08872, section 3).
+    """
+    cells = (f'"{cell}": {{"LLM": number, "user": number}}' for cell in form.cells)
+    template = files(__package__).joinpath("prompts", "chain.txt").read_text(encoding="utf-8")
+    return fill(
+        template,
+        {
+            "user_actions": _list(form.user),
+            "llm_actions": _list(form.llm),
+            "first_cell": form.cells[0],
+            "count": str(len(form.cells)),
+            "cells": ", ".join(form.cells),
+            "payoff": "{" + ", ".join(cells) + "}",
+            "low": f"{low:g}",
+            "high": f"{high:g}",
+        },
+    )
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Replace each ``{{name}}`` of `template` by its value, in one pass.
+
+    Braces and placeholders inside a value are left as they are.
+
+    Raises:
+        KeyError: The template names a value that is not given, or a value is never named.
+    """
+    unused = values.keys() - set(_PLACEHOLDER.findall(template))
+    if unused:
+        raise KeyError(f"the template never uses {', '.join(sorted(unused))}")
+    return _PLACEHOLDER.sub(lambda found: values[found.group(1)], template).strip()
+
+
+def _list(actions: tuple[tuple[str, str], ...]) -> str:
+    return "\n".join(f"- {name}: {description}" for name, description in actions)

@@ -1,0 +1,75 @@
+"""The tolerant reading of a chain: what models commonly misspell, put right and recorded."""
+
+import re
+from typing import Final
+
+from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair
+from gtalign.chain.payoff import PayoffReader
+from gtalign.chain.rules import empty_response, misplaced, nested, unclosed
+from gtalign.game.bimatrix import Bimatrix
+
+_TAG: Final = re.compile(r"<\s*+(/?+)\s*+(" + "|".join(BLOCKS) + r")\s*+>", re.IGNORECASE)
+_FENCE: Final = re.compile(r"`{3,}+[\w-]*+")
+
+
+def repaired(text: str, reader: PayoffReader) -> Chain:
+    """Parse a chain that need not be strict, and list each repair.
+
+    Put right are: text or code fences before, between and after the blocks (left out), whitespace
+    and capitals in tags, a code fence around the payoff, single or typographic quotes around its
+    keys, and trailing commas. Everything else stays an error: blocks that are missing, doubled,
+    nested or out of order, an empty response, and in the payoff duplicate keys and anything but
+    finite numbers in range, written as JSON writes them.
+
+    Raises:
+        ChainError: With the first rule that is broken beyond repair, and its position.
+    """
+    repairs: list[Repair] = []
+    spans: dict[str, tuple[int, int]] = {}
+    payoff: Bimatrix | None = None
+    tags = _TAG.finditer(text)
+    position = 0
+    for index, name in enumerate(BLOCKS):
+        opening = next(tags, None)
+        where = len(text) if opening is None else opening.start()
+        if opening is None or _tag(opening) != f"<{name}>":
+            raise misplaced(text, where, index, opening and _tag(opening))
+        _gap(text, position, where, "text-between" if index else "text-before", repairs)
+        _spelling(opening, repairs)
+        closing = next(tags, None)
+        if closing is None:
+            raise unclosed(name, where)
+        if _tag(closing) != f"</{name}>":
+            raise nested(_tag(closing), name, closing.start())
+        spans[name] = (opening.end(), closing.start())
+        if name == "payoff":
+            payoff = reader.read(text, *spans[name], repairs)
+        _spelling(closing, repairs)
+        position = closing.end()
+    thinking, _, analyze, response = (text[start:end].strip() for start, end in spans.values())
+    if not response:
+        raise empty_response(spans["response"][0])
+    further = next(tags, None)
+    if further is not None:
+        raise misplaced(text, further.start(), len(BLOCKS), _tag(further))
+    _gap(text, position, len(text), "text-after", repairs)
+    assert payoff is not None
+    return Chain(thinking, payoff, analyze, response, tuple(repairs), spans)
+
+
+def _tag(found: re.Match[str]) -> str:
+    """The tag as it should be spelled."""
+    return f"<{found.group(1)}{found.group(2).lower()}>"
+
+
+def _spelling(found: re.Match[str], repairs: list[Repair]) -> None:
+    if found.group() not in TAGS:
+        repairs.append(Repair("tag", found.start()))
+
+
+def _gap(text: str, start: int, end: int, kind: str, repairs: list[Repair]) -> None:
+    """Record what stands outside the blocks, if anything does."""
+    gap = text[start:end]
+    if gap and not gap.isspace():
+        fence = not _FENCE.sub("", gap).strip()
+        repairs.append(Repair("code-fence" if fence else kind, end - len(gap.lstrip())))

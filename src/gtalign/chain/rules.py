@@ -1,0 +1,68 @@
+"""The rules that a chain keeps, and the errors for those about its blocks.
+
+The strict, the tolerant and the incremental parser raise these same errors. (The errors of the
+``payoff-*`` rules are raised where the payoff is read.)
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gtalign.chain.blocks import BLOCKS, TAG, TAGS
+from gtalign.errors import ChainError
+
+RULES: Final[Mapping[str, str]] = {
+    "text-before": "nothing but whitespace comes before <thinking>",
+    "text-between": "nothing but whitespace comes between two blocks",
+    "text-after": "nothing but whitespace comes after </response>",
+    "missing": "all four blocks are there",
+    "order": "the blocks come in the order thinking, payoff, analyze, response",
+    "duplicate": "each block comes once",
+    "nested": "no tag of a block stands inside another block",
+    "unclosed": "each block is closed",
+    "empty-response": "the response is not empty",
+    "payoff-syntax": "the payoff is strict JSON, an object of objects",
+    "payoff-key": "the payoff names only cells of the game, each with LLM and user",
+    "payoff-missing": "the payoff names every cell of the game, each with LLM and user",
+    "payoff-duplicate": "no key of the payoff comes twice",
+    "payoff-number": "each payoff is a number: no string, boolean or null",
+    "payoff-finite": "each payoff is finite",
+    "payoff-range": "each payoff lies in the allowed range",
+}
+"""Every ``ChainError.rule`` with the sentence that it stands for."""
+
+
+def misplaced(text: str, position: int, expected: int, tag: str | None = None) -> ChainError:
+    """The error for what stands at `position`, where block number `expected` must open.
+
+    ``tag`` names the tag that stands there, if it is not spelled as it should be.
+    """
+    wanted = f"<{BLOCKS[expected]}>" if expected < len(BLOCKS) else "the end of the text"
+    if position >= len(text):
+        return ChainError("missing", position, f"the text ends where {wanted} must come")
+    found = TAG.match(text, position)
+    tag = found.group() if found is not None else tag
+    if tag is None:
+        rule = "text-between" if expected else "text-before"
+        return ChainError(rule, position, f"only whitespace may come before {wanted}")
+    rule = "duplicate" if tag in TAGS[: 2 * expected] else "order"
+    return ChainError(rule, position, f"{tag} comes where {wanted} must come")
+
+
+def unclosed(name: str, position: int) -> ChainError:
+    """The error for a block that is open, since `position`, when the text ends."""
+    return ChainError("unclosed", position, f"<{name}> is not closed by </{name}>")
+
+
+def nested(tag: str, name: str, position: int) -> ChainError:
+    """The error for the tag of a block inside the block `name`."""
+    return ChainError("nested", position, f"{tag} stands inside the block {name}")
+
+
+def empty_response(position: int) -> ChainError:
+    """The error for a response of whitespace alone, whose content begins at `position`."""
+    return ChainError("empty-response", position, "the response must not be empty")
+
+
+def text_after(position: int) -> ChainError:
+    """The error for text after the chain."""
+    return ChainError("text-after", position, "only whitespace may come after </response>")
