@@ -4,11 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # No test reaches a model hub or a display.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# A subprocess imports the package under test, installed or not.
+SRC = Path(__file__).parents[1] / "src"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH")]))
+
+# No test times: a slow machine is no failure.
+settings.register_profile("gtalign", deadline=None)
+settings.load_profile("gtalign")
 
 # Published data and recorded vectors, kept beside the repository.
 SHARED = Path(os.environ.get("GTALIGN_SHARED", Path(__file__).parents[2] / "shared"))

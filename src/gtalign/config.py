@@ -173,13 +173,11 @@ def _suggest(cls: type[Config], location: Sequence[str]) -> str:
         return ""
     prefix = "".join(f"{parent}." for parent in parents)
     known = list(owner.model_fields)
-    nearest = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
-    if nearest:
-        return f"; did you mean {prefix + nearest[0]!r}?"
-    # The key may exist in another table: "aggregate" for "reward.aggregate".
-    elsewhere = [name for name in _paths(cls) if name.rpartition(".")[2] == unknown]
-    if elsewhere:
-        return f"; did you mean {elsewhere[0]!r}?"
+    # The very name in another table ("aggregate" for "reward.aggregate") beats a similar one here.
+    candidates = [name for name in _paths(cls) if name.rpartition(".")[2] == unknown]
+    candidates += [prefix + name for name in difflib.get_close_matches(unknown, known)]
+    if candidates:
+        return f"; did you mean {candidates[0]!r}?"
     return f"; known keys are {', '.join(prefix + name for name in known)}"
 
 

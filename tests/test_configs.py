@@ -1,0 +1,39 @@
+"""Every configuration that is checked in can be loaded."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from gtalign.config import Config, dump, load
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+# The class that a folder's files configure.
+CLASSES = {
+    "lab": "gtalign.lab:LabConfig",
+    "reward": "gtalign.reward:RewardConfig",
+}
+FILES = sorted(CONFIGS.rglob("*.toml"))
+
+
+def config_class(folder: str) -> type[Config]:
+    module, _, name = CLASSES[folder].partition(":")
+    found = getattr(importlib.import_module(module), name)
+    assert issubclass(found, Config)
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(CONFIGS)) for file in FILES])
+def test_config_loads_and_comes_back(file: Path, tmp_path: Path) -> None:
+    cls = config_class(file.relative_to(CONFIGS).parts[0])
+    config = load(cls, file)
+    copy = tmp_path / "copy.toml"
+    copy.write_text(dump(config), encoding="utf-8")
+    assert load(cls, copy) == config
+
+
+@pytest.mark.parametrize("folder", CLASSES)
+def test_the_defaults_load(folder: str) -> None:
+    if not (CONFIGS / folder).is_dir():
+        pytest.skip(f"no configs/{folder}")
+    load(config_class(folder))

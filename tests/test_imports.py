@@ -1,0 +1,117 @@
+"""Imports point down one list of modules, and cheap modules stay cheap."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[1] / "src"
+PACKAGE = SRC / "gtalign"
+
+# Each may import those before it, and itself.
+ORDER = (
+    "errors",
+    "config",
+    "game",
+    "chain",
+    "tasks",
+    "judges",
+    "reward",
+    "data",
+    "lab",
+    "training",
+    "evaluation",
+    "steering",
+    "gateway",
+    "integrations",
+    "cli",
+    "__main__",
+)
+FILES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = {"torch", "transformers", "trl", "datasets", "starlette", "uvicorn", "aiohttp"}
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in FILES}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the modules of the package that a file imports, at its top, lazily or for types."""
+    name = module_name(file)
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("gtalign."))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *([node.module] if node.module else [])])
+            if base.split(".")[0] != "gtalign":
+                continue
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield full if full in MODULES else base
+
+
+def part(module: str) -> str:
+    """Return the part of the package that a module belongs to; the root itself is ''."""
+    return [*module.split("."), ""][1]
+
+
+def test_every_part_has_its_place() -> None:
+    assert {part(module) for module in MODULES} - {""} <= set(ORDER)
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(PACKAGE)) for file in FILES])
+def test_imports_point_down(file: Path) -> None:
+    own = part(module_name(file))
+    targets = {part(module) for module in imported(file)} - {own, ""}
+    if own == "":
+        assert targets == set(), "the root imports nothing"
+        return
+    allowed = set(ORDER[: ORDER.index(own)])
+    if own != "cli":
+        allowed.discard("lab")  # the lab is a client of the package, known by its command alone
+    assert targets <= allowed, f"{own} may import {sorted(allowed)} only"
+
+
+def test_no_cycle_between_modules() -> None:
+    graph = {
+        module: {target for target in imported(file) if target in MODULES and target != module}
+        for module, file in MODULES.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules in memory after a statement, in a fresh interpreter."""
+    code = f"import sys\nbefore = set(sys.modules)\n{statement}\nprint(*set(sys.modules) - before)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.split())
+
+
+def test_import_gtalign_loads_nothing_else() -> None:
+    assert loaded_by("import gtalign") == {"gtalign"}
+
+
+def test_light_parts_load_no_machine_learning_and_no_web() -> None:
+    loaded = loaded_by("import gtalign.cli, gtalign.config, gtalign.game, gtalign.chain")
+    assert {"gtalign.cli", "gtalign.game", "gtalign.chain", "numpy"} <= loaded
+    assert not loaded & HEAVY
+    assert not loaded & {"gtalign.reward", "gtalign.lab", "gtalign.training"}
+
+
+def test_the_game_needs_numpy_only() -> None:
+    loaded = loaded_by("import gtalign.game")
+    assert not loaded & (HEAVY | {"scipy", "pydantic", "typer", "rich"})
