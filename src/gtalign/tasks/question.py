@@ -1,0 +1,108 @@
+"""A question: one item to answer, as a bare conversation with its ground truth."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypedDict
+
+from gtalign.errors import DataError
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_TEXTS = ("id", "task", "ground_truth", "cluster")
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One item to answer.
+
+    Args:
+        id: Unique within its data set.
+        task: Name of the task (``data_source`` of the data row); decides what quality means.
+        messages: The conversation without any instruction for the chain; the last turn is the one
+            to answer.
+        ground_truth: What is known about the right answer, in the task's own notation.
+        cluster: Source prompt. Questions that stem from one source share it, and intervals are
+            clustered by it.
+        extra: Further facts, JSON-serialisable, such as ``split``, ``user_action`` (``VQ`` or
+            ``DQ``) and ``true_payoff``.
+    """
+
+    id: str
+    task: str
+    messages: tuple[Message, ...]
+    ground_truth: str
+    cluster: str
+    extra: Mapping[str, Any] = field(default=_NOTHING, hash=False)
+
+    @property
+    def text(self) -> str:
+        """Content of the last message: what is asked now."""
+        return self.messages[-1]["content"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the question as an object that `from_json` reads back equal."""
+        return {
+            "id": self.id,
+            "task": self.task,
+            "messages": [dict(message) for message in self.messages],
+            "ground_truth": self.ground_truth,
+            "cluster": self.cluster,
+            "extra": dict(self.extra),
+        }
+
+    @classmethod
+    def from_json(cls, source: str | Mapping[str, Any]) -> "Question":
+        """Build a question from JSON text or from an object.
+
+        Raises:
+            DataError: Not an object, or a field is missing or of the wrong type; the message names
+                the field.
+        """
+        if isinstance(source, str):
+            try:
+                source = json.loads(source)
+            except ValueError as error:
+                raise DataError(f"a question is a JSON object: {error}") from None
+        if not isinstance(source, Mapping):
+            raise DataError(f"a question is a JSON object, not {type(source).__name__}")
+        for name in _TEXTS:
+            if not isinstance(source.get(name), str):
+                raise DataError(f"question: field {name!r} has to be text")
+        extra = source.get("extra") or {}
+        if not isinstance(extra, Mapping):
+            raise DataError("question: field 'extra' has to be an object")
+        return cls(
+            **{name: source[name] for name in _TEXTS},
+            messages=read_messages(source.get("messages"), "messages"),
+            extra=extra,
+        )
+
+
+def read_messages(source: Any, name: str) -> tuple[Message, ...]:
+    """Check a list of chat messages and keep each one's role and content.
+
+    Args:
+        source: What should be a non-empty list of ``{"role": text, "content": text}``.
+        name: Name of the field, for the error.
+
+    Raises:
+        DataError: It is something else; the message names the field.
+    """
+    if not isinstance(source, list | tuple) or not source:
+        raise DataError(f"field {name!r} has to be a list of at least one message")
+    for index, message in enumerate(source):
+        if not isinstance(message, Mapping) or not all(
+            isinstance(message.get(key), str) for key in ("role", "content")
+        ):
+            raise DataError(
+                f"field {name!r}: message {index} has to have text 'role' and 'content'"
+            )
+    return tuple(Message(role=m["role"], content=m["content"]) for m in source)

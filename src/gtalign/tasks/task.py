@@ -1,0 +1,68 @@
+"""A task: how a verdict's score becomes the quality of an answer on either side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gtalign.errors import JudgeError
+from gtalign.tasks.question import Question
+
+Definition = Literal["paper", "released"]
+"""Whose definition of quality: the paper's text, or the code released with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Quality of one answer in [0, 1]: to the user, to the LLM, and the one number to report."""
+
+    user: float
+    llm: float
+    reported: float
+
+
+Grade = Callable[[Question, str, float], Quality]
+"""Question, response and the verdict's score in; quality out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One kind of task.
+
+    Args:
+        kind: ``math``, ``writing``, ``ambiguity``, ``safety`` or ``direct``.
+        top: Largest score that a judge may give; the smallest is 0.
+        paper: Quality as the paper writes it.
+        released: Quality as the released code computes it.
+    """
+
+    kind: str
+    top: float
+    paper: Grade
+    released: Grade
+
+    def quality(
+        self, question: Question, response: str, score: float, definition: Definition = "paper"
+    ) -> Quality:
+        """Return the quality of a response.
+
+        Args:
+            question: The question that it answers.
+            response: What the user sees.
+            score: The verdict's score, in [0, top].
+            definition: Whose definition of quality.
+
+        Raises:
+            JudgeError: The score is not one that this task knows.
+        """
+        if not 0 <= score <= self.top:  # NaN is outside as well
+            raise JudgeError(
+                f"question {question.id!r}: verdict {score!r} is outside 0..{self.top:g}, the range"
+                f" of {self.kind} tasks"
+            )
+        grade = self.paper if definition == "paper" else self.released
+        return grade(question, response, score)
+
+
+def same_on_both_sides(question: Question, response: str, score: float) -> Quality:
+    """Take the verdict's score as the quality for both sides."""
+    return Quality(user=score, llm=score, reported=score)

@@ -1,0 +1,52 @@
+"""Writing: likeness to a reference text, and a judge's opinion from 0 to 4."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gtalign.tasks.question import Question
+from gtalign.tasks.task import Quality, Task
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics import BLEU
+
+TOP = 4.0
+"""The judge's best score."""
+
+
+@cache
+def _bleu() -> "BLEU":
+    from sacrebleu.metrics import BLEU  # of the extra `judge`; only writing needs it
+
+    return BLEU(tokenize="none", smooth_method="none", force=True)
+
+
+def character_bleu(text: str, reference: str) -> float:
+    """Return BLEU-4 over characters, without smoothing, in [0, 1].
+
+    Every character counts as one word, whitespace included. The score is 0 unless text and
+    reference share a run of four characters.
+
+    Args:
+        text: The text to grade.
+        reference: The text to be like.
+    """
+    # sacrebleu splits at whitespace; numbers in place of characters let whitespace take part.
+    encoded, target = (" ".join(str(ord(c)) for c in side) for side in (text, reference))
+    # A rounding error can lift identical texts above 1.
+    return min(_bleu().corpus_score([encoded], [[target]]).score / 100, 1.0)
+
+
+def _paper(question: Question, response: str, score: float) -> Quality:
+    """Take the better of likeness and opinion, max(BLEU, judge / 4), for both sides."""
+    best = max(character_bleu(response, question.ground_truth), score / TOP)
+    return Quality(user=best, llm=best, reported=best)
+
+
+def _released(question: Question, response: str, score: float) -> Quality:
+    """Give the user the BLEU and the LLM the judge / 4; report the larger."""
+    bleu = character_bleu(response, question.ground_truth)
+    return Quality(user=bleu, llm=score / TOP, reported=max(bleu, score / TOP))
+
+
+WRITING = Task("writing", top=TOP, paper=_paper, released=_released)
+"""Quality from the BLEU against the reference text and a judge's 0..4."""
