@@ -1,0 +1,159 @@
+"""All extreme Nash equilibria of a bimatrix game, degenerate games included.
+
+A mixed action that makes the other player's best-response payoff as small as its neighbours allow
+is a vertex of a polytope: a pure action, or one at which enough of the other's actions tie. A pair
+of vertices is an equilibrium if each puts weight on best responses to the other alone. Every Nash
+equilibrium is a convex combination of such *extreme* ones, and there are finitely many (Avis,
+Rosenberg, Savani and von Stengel, "Enumeration of Nash equilibria for two-player games", 2010).
+
+Two methods, for two needs. One game is solved in rational arithmetic, for any m and n. A batch of
+2 x n or m x 2 games is solved in ``gtalign.game.vertices`` by signs of cross products.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gtalign.game.arrays import Payoffs, blocks, check
+from gtalign.game.form import TOLERANCE
+from gtalign.game.vertices import mixed_actions, vertex_pairs
+
+Matrix = list[list[int]]
+Mixed = tuple[Fraction, ...]
+
+GRID = 2 * TOLERANCE
+"""Exact methods read payoffs to the nearest multiple of this, which makes ties transitive:
+multiples are equal, or differ by more than the tolerance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibria:
+    """Extreme equilibria of one or several games, each once, in order of their game.
+
+    Attributes:
+        game: Number of the game of each equilibrium, integer ``[E]``; zeros for a single game.
+        user: The user's probabilities, ``[E, m]``.
+        llm: The LLM's probabilities, ``[E, n]``.
+    """
+
+    game: NDArray[np.intp]
+    user: Payoffs
+    llm: Payoffs
+
+    def __len__(self) -> int:
+        return len(self.game)
+
+    def of(self, game: int) -> "Equilibria":
+        """The equilibria of one game of the batch."""
+        start, stop = np.searchsorted(self.game, [game, game + 1])
+        return Equilibria(self.game[start:stop], self.user[start:stop], self.llm[start:stop])
+
+
+def equilibria(payoffs: ArrayLike) -> Equilibria:
+    """All extreme Nash equilibria of one game ``[m, n, 2]`` or of a batch ``[N, m, n, 2]``.
+
+    One game, and every game of a batch with m, n >= 3 or with a player of one action, is solved
+    exactly for payoffs read to the nearest ``GRID``; the work grows with binomial(m + n, m). A
+    batch of 2 x n or m x 2 games is solved in floating point with ``TOLERANCE``, which is exact
+    for payoffs of a few decimals and digits.
+
+    Raises:
+        GameError: Another shape, or a payoff that is not finite.
+    """
+    array = check(payoffs)
+    if array.ndim == 4 and 2 in array.shape[1:3] and 1 not in array.shape[1:3]:
+        return Equilibria(*mixed_actions(array, vertex_pairs(array)))
+    games_Nmn2 = array if array.ndim == 4 else array[None]
+    found = [
+        (game, user, llm)
+        for place, block in blocks(games_Nmn2)
+        for game in range(place.start, place.stop)
+        for user, llm in _exact(block[..., game - place.start])
+    ]
+    m, n = array.shape[-3:-1]
+    return Equilibria(
+        np.array([game for game, _, _ in found], np.intp),
+        np.array([[float(p) for p in user] for _, user, _ in found]).reshape(-1, m),
+        np.array([[float(p) for p in llm] for _, _, llm in found]).reshape(-1, n),
+    )
+
+
+def snap(payoffs: Payoffs) -> Payoffs:
+    """The payoffs at the nearest multiples of ``GRID``."""
+    return np.round(payoffs / GRID) * GRID
+
+
+def _exact(payoffs_mn2: Payoffs) -> list[tuple[Mixed, Mixed]]:
+    """Extreme equilibria of one game in rational arithmetic."""
+    unit = 1 / Fraction(str(GRID))
+    ticks = [[[round(Fraction(v) * unit) for v in cell] for cell in row] for row in payoffs_mn2]
+    user = [[cell[0] for cell in row] for row in ticks]
+    llm_by_column = [[row[j][1] for row in ticks] for j in range(len(ticks[0]))]
+    # What a player's mixture does is judged by the *other* player's payoffs, one row an answer.
+    user_vertices = list(_vertices(llm_by_column))
+    llm_vertices = list(_vertices(user))
+    return [
+        (x, y)
+        for x, answers_to_x in user_vertices
+        for y, answers_to_y in llm_vertices
+        if _support(y) <= answers_to_x and _support(x) <= answers_to_y
+    ]
+
+
+def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int]]]:
+    """Vertices of a player's best-response polytope, with the other player's best answers.
+
+    Args:
+        answers: The other player's payoffs, ``answers[a][i]`` for answer a to own action i.
+    """
+    own = len(answers[0])
+    seen: set[Mixed] = set()
+    for size in range(1, min(own, len(answers)) + 1):
+        for support in combinations(range(own), size):
+            for tied in combinations(range(len(answers)), size):
+                weights = _equalise([[answers[a][i] for i in support] for a in tied])
+                if weights is None or min(weights) <= 0:
+                    continue
+                mixed = [Fraction(0)] * own
+                for i, weight in zip(support, weights, strict=True):
+                    mixed[i] = weight
+                vertex = tuple(mixed)
+                if vertex in seen:
+                    continue
+                values = [sum(p * v for p, v in zip(vertex, row, strict=True)) for row in answers]
+                best = max(values)
+                if values[tied[0]] == best:
+                    seen.add(vertex)
+                    yield vertex, frozenset(a for a, v in enumerate(values) if v == best)
+
+
+def _equalise(rows: Matrix) -> list[Fraction] | None:
+    """The only weights that sum to 1 and give all rows the same value; None if not unique."""
+    size = len(rows)
+    system = [[Fraction(1)] * (size + 1)]
+    system += [
+        [Fraction(a - b) for a, b in zip(row, rows[0], strict=True)] + [Fraction(0)]
+        for row in rows[1:]
+    ]
+    for column in range(size):
+        pivot = next((r for r in range(column, size) if system[r][column]), None)
+        if pivot is None:
+            return None
+        system[column], system[pivot] = system[pivot], system[column]
+        scale = system[column][column]
+        system[column] = [value / scale for value in system[column]]
+        for r in range(size):
+            if r != column and (factor := system[r][column]):
+                system[r] = [
+                    value - factor * lead
+                    for value, lead in zip(system[r], system[column], strict=True)
+                ]
+    return [row[-1] for row in system]
+
+
+def _support(mixed: Mixed) -> frozenset[int]:
+    return frozenset(i for i, p in enumerate(mixed) if p)
