@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from gtalign.errors import DataError
 from gtalign.tasks import Question
-
-_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Verdict:
     judge: str
     score: float | None
     reason: str
-    details: Mapping[str, float] = field(default=_NOTHING, hash=False)
+    details: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as an object that `from_json` reads back equal."""

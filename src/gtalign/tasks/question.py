@@ -3,12 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypedDict
 
 from gtalign.errors import DataError
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _TEXTS = ("id", "task", "ground_truth", "cluster")
 
 
@@ -40,7 +38,7 @@ class Question:
     messages: tuple[Message, ...]
     ground_truth: str
     cluster: str
-    extra: Mapping[str, Any] = field(default=_NOTHING, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def text(self) -> str:

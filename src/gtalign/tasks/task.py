@@ -60,7 +60,7 @@ class Task:
                 f" of {self.kind} tasks"
             )
         grade = self.paper if definition == "paper" else self.released
-        return grade(question, response, score)
+        return grade(question, response, float(score))
 
 
 def same_on_both_sides(question: Question, response: str, score: float) -> Quality:

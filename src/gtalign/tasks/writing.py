@@ -7,7 +7,7 @@ from gtalign.tasks.question import Question
 from gtalign.tasks.task import Quality, Task
 
 if TYPE_CHECKING:
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
 TOP = 4.0
 """The judge's best score."""
@@ -15,7 +15,7 @@ TOP = 4.0
 
 @cache
 def _bleu() -> "BLEU":
-    from sacrebleu.metrics import BLEU  # of the extra `judge`; only writing needs it
+    from sacrebleu.metrics.bleu import BLEU  # of the extra `judge`; only writing needs it
 
     return BLEU(tokenize="none", smooth_method="none", force=True)
 
@@ -33,7 +33,8 @@ def character_bleu(text: str, reference: str) -> float:
     # sacrebleu splits at whitespace; numbers in place of characters let whitespace take part.
     encoded, target = (" ".join(str(ord(c)) for c in side) for side in (text, reference))
     # A rounding error can lift identical texts above 1.
-    return min(_bleu().corpus_score([encoded], [[target]]).score / 100, 1.0)
+    score: float = _bleu().corpus_score([encoded], [[target]]).score
+    return min(score / 100, 1.0)
 
 
 def _paper(question: Question, response: str, score: float) -> Quality:

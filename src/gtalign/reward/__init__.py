@@ -1,0 +1,20 @@
+"""The mutual welfare reward: factors, welfare of each side, and their aggregate."""
+
+from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights, Window
+from gtalign.reward.presets import PRESETS
+from gtalign.reward.score import CHAIN_FACTORS, FACTORS, Reward, Score, count_words
+from gtalign.reward.trl import TRLReward
+
+__all__ = [
+    "CHAIN_FACTORS",
+    "FACTORS",
+    "PRESETS",
+    "LLMWeights",
+    "Reward",
+    "RewardConfig",
+    "Score",
+    "TRLReward",
+    "UserWeights",
+    "Window",
+    "count_words",
+]

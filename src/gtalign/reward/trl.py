@@ -1,0 +1,169 @@
+"""The reward as one callable for TRL, with every factor in its logs.
+
+TRL calls it with the batch's prompts and completions and with the columns of the data set. The
+column ``question`` holds each question as JSON text (``json.dumps(question.to_json())``).
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from gtalign.errors import DataError, JudgeError, StorageError
+from gtalign.judges import Judge, Verdict
+from gtalign.reward.score import Reward, Score
+from gtalign.tasks import Question
+
+WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
+
+
+class TRLReward:
+    """A reward function for TRL's trainers.
+
+    Completions that cannot be read are worth 0 and never reach the judge. One that the judge fails
+    on, or leaves unscored, is None: TRL then leaves it out of its group instead of learning that it
+    was worth nothing.
+
+    Args:
+        reward: Scores the completions.
+        judge: Grades the responses.
+        log: A JSON Lines file to append one transcript per completion to.
+    """
+
+    def __init__(self, reward: Reward, judge: Judge, log: Path | None = None) -> None:
+        self.reward = reward
+        self.judge = judge
+        self.log = log
+        self.__name__ = reward.config.aggregate  # TRL's name for the metric
+
+    async def __call__(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        *,
+        question: Sequence[str] | None = None,
+        trainer_state: Any = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Return the reward of each completion, or None where it is unknown.
+
+        Args:
+            prompts: One per completion; unused, the question says what was asked.
+            completions: Texts, or conversations whose last message is the completion.
+            completion_ids: Unused; lengths are counted by the reward.
+            question: The data set's column of questions as JSON text, one per completion.
+            trainer_state: Its ``global_step`` is written to the log.
+            log_metric: Takes the mean of each factor and welfare, and the share left unscored.
+            log_extra: Takes a column of values for the trainer's table of completions.
+            columns: The other columns of the data set, unused.
+
+        Raises:
+            DataError: There is no column ``question``.
+            JudgeError: The judge failed on every completion of the batch.
+            StorageError: The log cannot be written.
+        """
+        if question is None:
+            raise DataError("the data set has no column 'question' with each question as JSON text")
+        questions = [Question.from_json(text) for text in question]
+        texts = [_text(completion) for completion in completions]
+        judged = await asyncio.gather(
+            *(self._judge(q, text) for q, text in zip(questions, texts, strict=True))
+        )
+        scores = [score for score, _, _ in judged]
+        failures = [failure for _, _, failure in judged if failure]
+        if failures and len(failures) == len(scores):
+            raise JudgeError(f"the judge failed on all {len(scores)} completions: {failures[0]}")
+        if self.log is not None:
+            step = getattr(trainer_state, "global_step", None)
+            verdicts = [verdict for _, verdict, _ in judged]
+            self._write(self.log, step, questions, texts, scores, verdicts)
+        if log_metric is not None:
+            for name, value in means(scores).items():
+                log_metric(name, value)
+        if log_extra is not None:
+            for name in WELFARE:
+                log_extra(name, [getattr(score, name) for score in scores])
+        return [score.reward for score in scores]
+
+    async def _judge(
+        self, question: Question, completion: str
+    ) -> tuple[Score, Verdict | None, str | None]:
+        """Return the score, the verdict, and how the judge failed if it did."""
+        response = self.reward.response(completion)
+        if response is None:
+            return self.reward.score(question, completion, None), None, None
+        try:
+            verdict = await self.judge.judge(question, response)
+            return self.reward.score(question, completion, verdict), verdict, None
+        except JudgeError as error:
+            verdict = Verdict(type(self.judge).__name__, None, str(error))
+            return self.reward.score(question, completion, verdict), verdict, str(error)
+
+    def _write(
+        self,
+        log: Path,
+        step: int | None,
+        questions: Sequence[Question],
+        completions: Sequence[str],
+        scores: Sequence[Score],
+        verdicts: Sequence[Verdict | None],
+    ) -> None:
+        lines = []
+        for question, completion, score, verdict in zip(
+            questions, completions, scores, verdicts, strict=True
+        ):
+            record = {
+                "id": question.id,
+                "task": question.task,
+                "split": "train",
+                "cluster": question.cluster,
+                "prompt": question.to_json()["messages"],
+                "completion": completion,
+                "ground_truth": question.ground_truth,
+                "plain": not self.reward.config.chain,
+                **score.to_json(),
+                "verdicts": [] if verdict is None else [verdict.to_json()],
+                "extra": {"step": step, "reward": score.reward},
+            }
+            lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                file.write("".join(lines))
+                file.flush()
+        except OSError as error:
+            raise StorageError(
+                error.errno, error.strerror or "cannot be written", str(log)
+            ) from error
+
+
+def means(scores: Sequence[Score]) -> dict[str, float]:
+    """Return the mean of each factor and welfare over the scores that know it.
+
+    ``unscored`` is the share without a welfare, ``malformed`` the share that could not be read as
+    the chain that was asked for. What no score knows is left out.
+    """
+    columns: dict[str, list[float]] = {}
+    for score in scores:
+        known: Mapping[str, float | None] = {
+            **{f"factor/{name}": value for name, value in score.factors.items()},
+            **{f"welfare/{name}": getattr(score, name) for name in WELFARE},
+            "unscored": float(score.unscored is not None),
+            "malformed": float(score.chain_error is not None),
+            "tokens": float(score.tokens["total"]),
+        }
+        for name, value in known.items():
+            if value is not None:
+                columns.setdefault(name, []).append(value)
+    return {name: fmean(values) for name, values in columns.items()}
+
+
+def _text(completion: Any) -> str:
+    if isinstance(completion, str):
+        return completion
+    return str(completion[-1].get("content") or "")
