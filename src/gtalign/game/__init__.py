@@ -11,19 +11,48 @@ from gtalign.game.cells import (
     social_optimum,
     stackelberg,
 )
+from gtalign.game.diagnostics import (
+    deviation_gains,
+    equilibrium_welfare,
+    misread_loss,
+    price_of_anarchy,
+    price_of_stability,
+    welfare_gap,
+)
+from gtalign.game.equilibria import Equilibria, equilibria
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
+from gtalign.game.solve import Equilibrium, Solution, solve
+from gtalign.game.vertices import vertex_pairs
+from gtalign.game.welfare import ces, cobb_douglas, nash_bargaining, rawlsian, utilitarian
 
 __all__ = [
     "TOLERANCE",
     "USER_LLM",
     "Bimatrix",
+    "Equilibria",
+    "Equilibrium",
     "GameForm",
+    "Solution",
     "best_responses",
+    "ces",
+    "cobb_douglas",
+    "deviation_gains",
     "dominated",
+    "equilibria",
+    "equilibrium_welfare",
     "is_trap",
     "maximin",
+    "misread_loss",
+    "nash_bargaining",
     "pareto_frontier",
+    "price_of_anarchy",
+    "price_of_stability",
     "pure_nash",
+    "rawlsian",
     "social_optimum",
+    "solve",
     "stackelberg",
+    "utilitarian",
+    "vertex_pairs",
+    "welfare_gap",
 ]

@@ -24,12 +24,16 @@ BLOCK = 4096
 """Games in a block: 2 x 3 games of float64 take 400 KB of cache, plus as much for temporaries."""
 
 
+LIMIT = 1e100
+"""Greatest payoff, either way, that the solvers take: products of two stay finite."""
+
+
 def check(payoffs: ArrayLike) -> Payoffs:
     """The payoffs as a float64 array ``[m, n, 2]`` or ``[N, m, n, 2]``.
 
     Raises:
-        GameError: Not such a shape, no cell, or not real numbers. Finiteness is checked by the
-            solvers as they read each block.
+        GameError: Not such a shape, no cell, or not real numbers. Their size is checked by
+            ``blocks``, as the solvers read them.
     """
     array = np.asarray(payoffs)
     if array.dtype.kind not in "iuf":
@@ -45,7 +49,7 @@ def blocks(games_Nmn2: Payoffs) -> Iterator[tuple[slice, Payoffs]]:
     A block lies in a buffer that the next one overwrites.
 
     Raises:
-        GameError: A payoff is not finite; the message names the game and the place in it.
+        GameError: A payoff is not finite or beyond ``LIMIT``; the message names its place.
     """
     count, *cell = games_Nmn2.shape
     buffer = np.empty((*cell, min(BLOCK, count)))
@@ -53,17 +57,12 @@ def blocks(games_Nmn2: Payoffs) -> Iterator[tuple[slice, Payoffs]]:
         place = slice(start, min(start + BLOCK, count))
         block = buffer[..., : place.stop - start]
         np.copyto(block, np.moveaxis(games_Nmn2[place], 0, -1))
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(block.sum())
-        if not finite:  # or the sum of finite numbers was too large: look at each
-            bad = np.argwhere(~np.isfinite(games_Nmn2[place]))
-            if bad.size:
-                game, *where = (int(index) for index in bad[0])
-                value = games_Nmn2[place][tuple(bad[0])]
-                raise GameError(
-                    f"game {start + game}: the payoff at [row, column, player] {where} is {value}, "
-                    "not a finite number"
-                )
+        if not (block.max() <= LIMIT and block.min() >= -LIMIT):  # false if there is a NaN
+            game, *where = np.argwhere(~(np.abs(games_Nmn2[place]) <= LIMIT))[0].tolist()
+            raise GameError(
+                f"game {start + game}: the payoff at [row, column, player] {where} is "
+                f"{games_Nmn2[place][game, *where]}, not a finite number up to {LIMIT}"
+            )
         yield place, block
 
 

@@ -54,7 +54,7 @@ def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:
         m, n, _, games = block.shape
         user = block[:, :, 0].reshape(m * n, games)
         llm = block[:, :, 1].reshape(m * n, games)
-        cell[...] = _first_best(user + llm, user)
+        cell[...] = first_best(user + llm, user)
 
     result: NDArray[np.intp] = solve_blocks(payoffs, kernel, dtype=np.intp)
     return result
@@ -129,7 +129,7 @@ def stackelberg(payoffs: ArrayLike, leader: Player) -> NDArray[np.intp]:
             (user, llm, best_llm) if leader == "user" else (llm, user, best_user)
         )
         reached = np.where(answers, first, -np.inf)
-        cell[...] = _first_best(
+        cell[...] = first_best(
             reached.reshape(m * n, games), np.ascontiguousarray(second).reshape(m * n, games)
         )
 
@@ -164,7 +164,7 @@ def _best(block: Payoffs) -> tuple[Mask, Mask]:
     return best_user, best_llm
 
 
-def _first_best(first_cB: Payoffs, second_cB: Payoffs) -> NDArray[np.intp]:
+def first_best(first_cB: Payoffs, second_cB: Payoffs) -> NDArray[np.intp]:
     """Row with the highest first value; ties: highest second value; ties: the first row."""
     tied = first_cB >= first_cB.max(axis=0) - TOLERANCE
     second_cB = np.where(tied, second_cB, -np.inf)

@@ -83,8 +83,9 @@ def equilibria(payoffs: ArrayLike) -> Equilibria:
 
 
 def snap(payoffs: Payoffs) -> Payoffs:
-    """The payoffs at the nearest multiples of ``GRID``."""
-    return np.round(payoffs / GRID) * GRID
+    """The payoffs at the nearest multiples of ``GRID``; very large ones are multiples as is."""
+    fine = np.abs(payoffs) < GRID * 2**52
+    return np.where(fine, np.round(np.where(fine, payoffs, 0) / GRID) * GRID, payoffs)
 
 
 def _exact(payoffs_mn2: Payoffs) -> list[tuple[Mixed, Mixed]]:

@@ -108,7 +108,7 @@ def _transposed(block_mnpB: Payoffs, shared_xyB: Mask) -> None:
 
 
 def _kernel(block_2npB: Payoffs, shared_xyB: Mask) -> None:
-    """Mark the shared vertices ``[pair player's, many player's, B]`` of a block ``[2, n, 2, B]``."""
+    """Mark the shared vertices ``[pair's, many's, B]`` of a block ``[2, n, 2, B]``."""
     n = block_2npB.shape[1]
     own_2nB, other_2nB = block_2npB[:, :, 0], block_2npB[:, :, 1]
     pairs = list(combinations(range(n), 2))
