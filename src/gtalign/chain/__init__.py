@@ -4,5 +4,29 @@ from gtalign.chain.blocks import BLOCKS, Chain, Repair, render
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
+from gtalign.chain.stream import (
+    BlockClosed,
+    BlockOpened,
+    ChainBroken,
+    Event,
+    PayoffRead,
+    StreamParser,
+    TextAdded,
+)
 
-__all__ = ["BLOCKS", "RULES", "Chain", "Repair", "parse", "prompt", "render"]
+__all__ = [
+    "BLOCKS",
+    "RULES",
+    "BlockClosed",
+    "BlockOpened",
+    "Chain",
+    "ChainBroken",
+    "Event",
+    "PayoffRead",
+    "Repair",
+    "StreamParser",
+    "TextAdded",
+    "parse",
+    "prompt",
+    "render",
+]

@@ -22,6 +22,8 @@ TAGS: Final = tuple(tag for name in BLOCKS for tag in (f"<{name}>", f"</{name}>"
 TAG: Final = re.compile("</?(?:" + "|".join(BLOCKS) + ")>")
 """Matches any of the tags."""
 
+_SPACE: Final = re.compile(r"\s*+")
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:
@@ -72,3 +74,9 @@ def render(thinking: str, payoff: Bimatrix, analyze: str, response: str) -> str:
     return "\n".join(
         f"<{name}>{content}</{name}>" for name, content in zip(BLOCKS, contents, strict=True)
     )
+
+
+def skip_space(text: str, position: int) -> int:
+    """Position of the first character from `position` on that is not whitespace."""
+    found = _SPACE.match(text, position)
+    return position if found is None else found.end()

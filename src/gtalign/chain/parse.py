@@ -1,17 +1,12 @@
 """Text in, typed chain out: the strict form, or the first rule that it breaks and where."""
 
-import re
-from typing import Final
-
-from gtalign.chain.blocks import BLOCKS, TAG, Chain
+from gtalign.chain.blocks import BLOCKS, TAG, Chain, skip_space
 from gtalign.chain.payoff import PayoffReader
 from gtalign.chain.repair import repaired
-from gtalign.chain.rules import empty_response, misplaced, nested, text_after, unclosed
+from gtalign.chain.rules import empty_response, misplaced, missing, nested, stray, unclosed
 from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm
-
-_SPACE: Final = re.compile(r"\s*+")
 
 
 def parse(
@@ -52,9 +47,9 @@ def _strict(text: str, reader: PayoffReader) -> Chain:
     payoff: Bimatrix | None = None
     position = 0
     for index, name in enumerate(BLOCKS):
-        opened = _skip_space(text, position)
+        opened = skip_space(text, position)
         if not text.startswith(f"<{name}>", opened):
-            raise misplaced(text, opened, index)
+            raise _misplaced(text, opened, index)
         start = opened + len(name) + 2
         found = TAG.search(text, start)
         if found is None:
@@ -68,13 +63,17 @@ def _strict(text: str, reader: PayoffReader) -> Chain:
     thinking, _, analyze, response = (text[start:end].strip() for start, end in spans.values())
     if not response:
         raise empty_response(spans["response"][0])
-    after = _skip_space(text, position)
+    after = skip_space(text, position)
     if after < len(text):
-        raise text_after(after)
+        raise stray(len(BLOCKS), after)
     assert payoff is not None
     return Chain(thinking, payoff, analyze, response, spans=spans)
 
 
-def _skip_space(text: str, position: int) -> int:
-    found = _SPACE.match(text, position)
-    return position if found is None else found.end()
+def _misplaced(text: str, position: int, expected: int) -> ChainError:
+    if position == len(text):
+        return missing(expected, position)
+    found = TAG.match(text, position)
+    if found is None:
+        return stray(expected, position)
+    return misplaced(found.group(), expected, position)

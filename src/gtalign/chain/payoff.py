@@ -38,24 +38,41 @@ class PayoffReader:
     high: float
 
     def read(
-        self, text: str, start: int, end: int, repairs: list[Repair] | None = None
+        self,
+        text: str,
+        start: int,
+        end: int,
+        *,
+        repairs: list[Repair] | None = None,
+        offset: int = 0,
     ) -> Bimatrix:
         """Return the matrix written in ``text[start:end]``.
 
-        With ``repairs`` a list, quotes of other kinds, trailing commas and code fences are put
-        right and appended to it; without one they are errors.
+        Args:
+            text: What holds the payoff.
+            start: Where the content of the payoff block begins.
+            end: Where it ends.
+            repairs: If given, other quotes, trailing commas and code fences are put right and
+                appended to this list; without it they are errors.
+            offset: What to add to positions in `text` for those that errors report.
 
         Raises:
-            ChainError: With the first broken ``payoff-*`` rule and its position in ``text``.
+            ChainError: With the first broken ``payoff-*`` rule and its position.
         """
-        return _Scan(self, text, start, end, repairs).matrix()
+        return _Scan(self, text, start, end, repairs, offset).matrix()
 
 
 class _Scan:
     """One pass over one payoff block; `position` only grows."""
 
     def __init__(
-        self, reader: PayoffReader, text: str, start: int, end: int, repairs: list[Repair] | None
+        self,
+        reader: PayoffReader,
+        text: str,
+        start: int,
+        end: int,
+        repairs: list[Repair] | None,
+        offset: int,
     ) -> None:
         self.reader = reader
         self.text = text
@@ -63,6 +80,7 @@ class _Scan:
         self.position = start
         self.end = end
         self.repairs = repairs
+        self.offset = offset
 
     def matrix(self) -> Bimatrix:
         form = self.reader.form
@@ -110,7 +128,8 @@ class _Scan:
             raise self.error("payoff-missing", message, where)
 
     def error(self, rule: str, message: str, position: int | None = None) -> ChainError:
-        return ChainError(rule, self.position if position is None else position, message)
+        position = self.position if position is None else position
+        return ChainError(rule, position + self.offset, message)
 
     def space(self) -> None:
         found = _SPACE.match(self.text, self.position, self.end)
@@ -176,4 +195,3 @@ class _Scan:
         if closed < end:
             self.repairs.append(Repair("code-fence", opened.start(1)))
             self.position, self.end = opened.end(), closed
-

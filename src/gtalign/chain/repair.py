@@ -5,7 +5,7 @@ from typing import Final
 
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair
 from gtalign.chain.payoff import PayoffReader
-from gtalign.chain.rules import empty_response, misplaced, nested, unclosed
+from gtalign.chain.rules import empty_response, misplaced, missing, nested, unclosed
 from gtalign.game.bimatrix import Bimatrix
 
 _TAG: Final = re.compile(r"<\s*+(/?+)\s*+(" + "|".join(BLOCKS) + r")\s*+>", re.IGNORECASE)
@@ -31,9 +31,11 @@ def repaired(text: str, reader: PayoffReader) -> Chain:
     position = 0
     for index, name in enumerate(BLOCKS):
         opening = next(tags, None)
-        where = len(text) if opening is None else opening.start()
-        if opening is None or _tag(opening) != f"<{name}>":
-            raise misplaced(text, where, index, opening and _tag(opening))
+        if opening is None:
+            raise missing(index, len(text))
+        where = opening.start()
+        if _tag(opening) != f"<{name}>":
+            raise misplaced(_tag(opening), index, where)
         _gap(text, position, where, "text-between" if index else "text-before", repairs)
         _spelling(opening, repairs)
         closing = next(tags, None)
@@ -43,7 +45,7 @@ def repaired(text: str, reader: PayoffReader) -> Chain:
             raise nested(_tag(closing), name, closing.start())
         spans[name] = (opening.end(), closing.start())
         if name == "payoff":
-            payoff = reader.read(text, *spans[name], repairs)
+            payoff = reader.read(text, *spans[name], repairs=repairs)
         _spelling(closing, repairs)
         position = closing.end()
     thinking, _, analyze, response = (text[start:end].strip() for start, end in spans.values())
@@ -51,7 +53,7 @@ def repaired(text: str, reader: PayoffReader) -> Chain:
         raise empty_response(spans["response"][0])
     further = next(tags, None)
     if further is not None:
-        raise misplaced(text, further.start(), len(BLOCKS), _tag(further))
+        raise misplaced(_tag(further), len(BLOCKS), further.start())
     _gap(text, position, len(text), "text-after", repairs)
     assert payoff is not None
     return Chain(thinking, payoff, analyze, response, tuple(repairs), spans)

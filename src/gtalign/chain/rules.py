@@ -7,7 +7,7 @@ The strict, the tolerant and the incremental parser raise these same errors. (Th
 from collections.abc import Mapping
 from typing import Final
 
-from gtalign.chain.blocks import BLOCKS, TAG, TAGS
+from gtalign.chain.blocks import BLOCKS, TAGS
 from gtalign.errors import ChainError
 
 RULES: Final[Mapping[str, str]] = {
@@ -31,21 +31,21 @@ RULES: Final[Mapping[str, str]] = {
 """Every ``ChainError.rule`` with the sentence that it stands for."""
 
 
-def misplaced(text: str, position: int, expected: int, tag: str | None = None) -> ChainError:
-    """The error for what stands at `position`, where block number `expected` must open.
+def missing(expected: int, position: int) -> ChainError:
+    """The error for a text that ends where block number `expected` must open."""
+    return ChainError("missing", position, f"the text ends where {_wanted(expected)} must come")
 
-    ``tag`` names the tag that stands there, if it is not spelled as it should be.
-    """
-    wanted = f"<{BLOCKS[expected]}>" if expected < len(BLOCKS) else "the end of the text"
-    if position >= len(text):
-        return ChainError("missing", position, f"the text ends where {wanted} must come")
-    found = TAG.match(text, position)
-    tag = found.group() if found is not None else tag
-    if tag is None:
-        rule = "text-between" if expected else "text-before"
-        return ChainError(rule, position, f"only whitespace may come before {wanted}")
+
+def stray(expected: int, position: int) -> ChainError:
+    """The error for text outside the blocks, where block number `expected` must open."""
+    rule = ("text-before", "text-between", "text-between", "text-between", "text-after")[expected]
+    return ChainError(rule, position, f"only whitespace may come before {_wanted(expected)}")
+
+
+def misplaced(tag: str, expected: int, position: int) -> ChainError:
+    """The error for a tag that stands where block number `expected` must open."""
     rule = "duplicate" if tag in TAGS[: 2 * expected] else "order"
-    return ChainError(rule, position, f"{tag} comes where {wanted} must come")
+    return ChainError(rule, position, f"{tag} comes where {_wanted(expected)} must come")
 
 
 def unclosed(name: str, position: int) -> ChainError:
@@ -63,6 +63,5 @@ def empty_response(position: int) -> ChainError:
     return ChainError("empty-response", position, "the response must not be empty")
 
 
-def text_after(position: int) -> ChainError:
-    """The error for text after the chain."""
-    return ChainError("text-after", position, "only whitespace may come after </response>")
+def _wanted(expected: int) -> str:
+    return f"<{BLOCKS[expected]}>" if expected < len(BLOCKS) else "the end of the text"
