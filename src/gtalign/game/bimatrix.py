@@ -112,9 +112,15 @@ class Bimatrix:
         return cls(form, payoffs)
 
 
-def read_object(text: str) -> Any:
-    """Read JSON text. Its objects remember keys given twice, and NaN and infinities become floats,
-    so that ``Bimatrix.from_json`` can refuse them by the name of their cell.
+def read_object(text: str, first_line: int = 1) -> Any:
+    """Read JSON text for ``Bimatrix.from_json``.
+
+    Its objects remember keys given twice, and NaN and infinities become floats, so that they are
+    refused later by the name of their cell.
+
+    Args:
+        text: The JSON.
+        first_line: Number of its first line, for messages.
 
     Raises:
         PayoffError: The text is not JSON; the message says where.
@@ -123,12 +129,12 @@ def read_object(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_Object, parse_constant=float)
     except json.JSONDecodeError as error:
         raise PayoffError(
-            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+            f"line {first_line + error.lineno - 1}: not JSON: {error.msg} (column {error.colno})"
         ) from None
     except RecursionError:
-        raise PayoffError("not a payoff matrix: nested too deeply") from None
+        raise PayoffError(f"line {first_line}: nested too deeply for a matrix") from None
     except ValueError as error:  # an integer of more digits than Python converts
-        raise PayoffError(f"not a payoff matrix: {error}") from None
+        raise PayoffError(f"line {first_line}: not a payoff matrix: {error}") from None
 
 
 class _Object(dict[str, Any]):
