@@ -45,6 +45,9 @@ CHAIN_FACTORS = ("format", "distinctness", "solution")
 """The chain's own terms, absent where no chain is asked for."""
 
 
+_LENGTHS = {"before", "response", "total"}
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """What a completion is worth. None always means unknown, never worth nothing.
@@ -52,7 +55,8 @@ class Score:
     Args:
         chain: The chain, as our parser reads it.
         chain_error: Why there is none; None if no chain was asked for.
-        tokens: Number of tokens in each block that could be read, and in ``total`` of all.
+        tokens: Number of tokens in each block that could be read, ``before`` the response block
+            opens, and in ``total``.
         factors: Each of `FACTORS`; None if it could not be measured or does not apply.
         user_welfare: U.
         llm_welfare: L.
@@ -114,11 +118,6 @@ class Reward:
         self.config = config or RewardConfig()
         self.count_tokens = count_tokens or count_words
         self.form = form
-        self._length: Mapping[str, Callable[[str], int]] = {
-            "tokens": self.count_tokens,
-            "words": count_words,
-            "characters": len,
-        }
 
     def response(self, completion: str) -> str | None:
         """Return what a judge should see; None if the completion cannot be read and scores 0."""
@@ -131,6 +130,7 @@ class Reward:
         completion: str,
         verdict: Verdict | None,
         solution: float | None = None,
+        tokens: Mapping[str, int] | None = None,
     ) -> Score:
         """Score one completion.
 
@@ -144,17 +144,21 @@ class Reward:
             verdict: A judge's answer on the response; None if there is none.
             solution: S, if it is known from elsewhere (a judge). By default it is read from the
                 analysis by rule; an analysis that picks no action has not solved the game: S = 0.
+            tokens: The counts of an earlier score of the same completion (``before``,
+                ``response`` and ``total`` at least), so that it can be scored again without the
+                model's tokenizer.
 
         Raises:
             JudgeError: The verdict's score is outside the task's range.
         """
         chain, error, reading = self._read(completion)
-        tokens = self._tokens(completion, chain, reading)
+        if tokens is None or (reading is not None and not tokens.keys() >= _LENGTHS):
+            tokens = self._tokens(completion, chain, reading)
         if reading is None:
             zeros: dict[str, float | None] = dict.fromkeys(FACTORS, 0.0)
             return Score(chain, error, tokens, zeros, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None)
         factors, unscored = self._quality(question, reading, verdict)
-        factors |= self._measure(completion, reading)
+        factors |= self._measure(completion, reading, tokens)
         if reading.payoffs_n2 is not None:
             if solution is None and chain is not None:
                 solution = solution_score(chain) or 0.0
@@ -185,8 +189,9 @@ class Reward:
         tokens: dict[str, int] = {}
         if chain is not None:
             tokens = {name: count(completion[a:b]) for name, (a, b) in chain.spans.items()}
-        elif reading is not None:
-            tokens = {"response": count(reading.response)}
+        if reading is not None:
+            tokens.setdefault("response", count(reading.response))
+            tokens["before"] = count(reading.before)
         return tokens | {"total": count(completion)}
 
     def _quality(
@@ -201,16 +206,26 @@ class Reward:
         )
         return dict(zip(names, (quality.reported, quality.user, quality.llm), strict=True)), None
 
-    def _measure(self, completion: str, reading: Reading) -> dict[str, float | None]:
+    def _measure(
+        self, completion: str, reading: Reading, tokens: Mapping[str, int]
+    ) -> dict[str, float | None]:
         config = self.config
-        length, latency_length = self._length[config.unit], self._length[config.latency_unit]
-        within, over = config.response_window, config.total_window
+        texts = {"before": reading.before, "response": reading.response, "total": completion}
+
+        def length(name: str, unit: str) -> int:
+            if unit == "tokens":
+                return tokens[name]
+            return count_words(texts[name]) if unit == "words" else len(texts[name])
+
+        response, total = config.response_window, config.total_window
         factors: dict[str, float | None] = {
             "response_window": window(
-                length(reading.response), within.low, within.high, within.steepness
+                length("response", config.unit), response.low, response.high, response.steepness
             ),
-            "total_window": window(length(completion), over.low, over.high, over.steepness),
-            "latency": latency(latency_length(reading.before), config.latency_scale),
+            "total_window": window(
+                length("total", config.unit), total.low, total.high, total.steepness
+            ),
+            "latency": latency(length("before", config.latency_unit), config.latency_scale),
             **dict.fromkeys(CHAIN_FACTORS, None),
         }
         if reading.payoffs_n2 is not None:

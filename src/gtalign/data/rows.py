@@ -1,0 +1,135 @@
+"""Dataset rows in verl's schema, read as questions.
+
+A row has ``prompt`` (chat messages), ``data_source``, ``reward_model.ground_truth`` and
+``extra_info``. Published rows carry a long instruction for the chain inside ``prompt``; the bare
+conversation is ``extra_info.chat_history``, or ``extra_info.single_turn_prompt`` where there is no
+history. A row with neither has it in ``prompt`` itself.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gtalign.data.transcripts import read_lines
+from gtalign.errors import DataError
+from gtalign.tasks import Message, Question, task_named
+from gtalign.tasks.ambiguity import is_ambiguous
+from gtalign.tasks.question import read_messages
+
+COLUMNS = ("prompt", "data_source", "reward_model")
+"""Columns that every file needs."""
+
+OUT_OF_DISTRIBUTION = frozenset({"minerva", "abg-coqa", "advbench"})
+"""Published sets that no model is trained on."""
+
+_SPLITS = ("train", "test")
+_PASSAGE, _DIALOGUE = "Context:\n", "\nPrevious Q&A:"
+
+
+def read_rows(path: Path) -> Iterator[Question]:
+    """Yield the questions of a parquet or JSON Lines file, in order.
+
+    Ids are the file's name and the row's number, from 0. Questions that stem from one source prompt
+    (several turns of one conversation, several questions about one passage) share a cluster.
+    ``extra`` holds the ``split`` and, for ambiguous and clear questions, the ``user_action``.
+
+    Raises:
+        DataError: The file cannot be read, lacks a column, or a row is wrong; the message names
+            file, row and column.
+    """
+    rows = _read_jsonl(path) if path.suffix in (".jsonl", ".json") else _read_parquet(path)
+    for number, row in rows:
+        try:
+            yield _question(row, f"{path.stem}-{number}", path.stem)
+        except DataError as error:
+            raise DataError(f"{path}, row {number}: {error}") from error
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, (_, row) in enumerate(read_lines(path)):
+        for column in COLUMNS:
+            if column not in row:
+                raise DataError(f"{path}, row {number}: no column {column!r}")
+        yield number, row
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    from pyarrow import ArrowException, parquet  # of the extra `eval`; JSON Lines do without
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            for column in COLUMNS:
+                if column not in names:
+                    raise DataError(
+                        f"{path}: no column {column!r}; the columns are {', '.join(names)}"
+                    )
+            wanted = [name for name in (*COLUMNS, "extra_info") if name in names]
+            number = 0
+            for batch in file.iter_batches(batch_size=256, columns=wanted):
+                for row in batch.to_pylist():
+                    yield number, row
+                    number += 1
+    except ArrowException as error:
+        raise DataError(f"{path}: not a parquet file: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _question(row: Mapping[str, Any], name: str, stem: str) -> Question:
+    task = row["data_source"]
+    if not isinstance(task, str) or not task:
+        raise DataError("column 'data_source' has to be text")
+    reward_model = row["reward_model"]
+    truth = reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None
+    if not isinstance(truth, str):
+        raise DataError("column 'reward_model.ground_truth' has to be text")
+    info = row.get("extra_info") or {}
+    if not isinstance(info, Mapping):
+        raise DataError("column 'extra_info' has to be an object")
+    messages = _conversation(row, info)
+    question = Question(
+        id=name,
+        task=task,
+        messages=messages,
+        ground_truth=truth,
+        cluster=_cluster(task, info.get("single_turn_prompt") or messages[0]["content"]),
+        extra={"split": _split(task, stem, info)},
+    )
+    if task_named(task).kind != "ambiguity":
+        return question
+    action = "VQ" if is_ambiguous(question) else "DQ"
+    return Question(
+        id=name,
+        task=task,
+        messages=messages,
+        ground_truth=truth,
+        cluster=question.cluster,
+        extra={**question.extra, "user_action": action},
+    )
+
+
+def _conversation(row: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Message, ...]:
+    if info.get("chat_history"):
+        return read_messages(info["chat_history"], "extra_info.chat_history")
+    single = info.get("single_turn_prompt")
+    if single:
+        if not isinstance(single, str):
+            raise DataError("column 'extra_info.single_turn_prompt' has to be text")
+        return (Message(role="user", content=single),)
+    return read_messages(row["prompt"], "prompt")
+
+
+def _cluster(task: str, source: str) -> str:
+    """Name the source prompt; of a question about a passage, the passage."""
+    if source.startswith(_PASSAGE):
+        source = source.partition(_DIALOGUE)[0]
+    return f"{task}-{hashlib.sha256(source.strip().encode()).hexdigest()[:12]}"
+
+
+def _split(task: str, stem: str, info: Mapping[str, Any]) -> str:
+    """Return the split that a file's name ends with; published OOD files call theirs train."""
+    named = stem.rpartition("-")[2]
+    split = named if named in _SPLITS else str(info.get("split") or "")
+    return "ood" if task in OUT_OF_DISTRIBUTION and named != "train" else split
