@@ -2,5 +2,6 @@
 
 from gtalign.judges.base import Judge, Verdict
 from gtalign.judges.fake import FakeJudge
+from gtalign.judges.rule import RULES, Rule, RuleJudge
 
-__all__ = ["FakeJudge", "Judge", "Verdict"]
+__all__ = ["RULES", "FakeJudge", "Judge", "Rule", "RuleJudge", "Verdict"]

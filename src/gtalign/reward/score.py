@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gtalign.chain import Chain, parse
+from gtalign.chain.choice import solution_score
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.judges import Verdict
@@ -19,14 +20,6 @@ from gtalign.reward.welfare import (
     user_welfare,
 )
 from gtalign.tasks import Question, task_named
-
-try:
-    from gtalign.chain import solution_score
-except ImportError:  # until the chain package has it
-
-    def solution_score(chain: Chain) -> float | None:  # noqa: D103
-        return None
-
 
 FACTORS = (
     "quality",
