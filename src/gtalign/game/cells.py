@@ -26,15 +26,12 @@ def pareto_frontier(payoffs: ArrayLike) -> Mask:
         m, n, _, games = block.shape
         user = block[:, :, 0].reshape(m * n, games)
         llm = block[:, :, 1].reshape(m * n, games)
-        user_low, llm_low = user - TOLERANCE, llm - TOLERANCE
-        dominated = np.zeros((m * n, games), np.bool_)
-        for c in range(m * n):
-            for d in range(c):
-                user_c, user_d = user_low[c] > user[d], user_low[d] > user[c]
-                llm_c, llm_d = llm_low[c] > llm[d], llm_low[d] > llm[c]
-                dominated[d] |= (user_c & ~llm_d) | (llm_c & ~user_d)
-                dominated[c] |= (user_d & ~llm_c) | (llm_d & ~user_c)
-        np.logical_not(dominated.reshape(m, n, games), out=frontier)
+        # [c, d]: somebody is better off in c than in d. Then c dominates d if that does not hold
+        # the other way round, and d is on the frontier if no c does so.
+        better_cdB = (user - TOLERANCE)[:, None] > user
+        better_cdB |= (llm - TOLERANCE)[:, None] > llm
+        undominated_cdB = better_cdB.swapaxes(0, 1) >= better_cdB
+        np.all(undominated_cdB.reshape(m * n, m, n, games), axis=0, out=frontier)
 
     result: Mask = solve_blocks(payoffs, kernel, "m", "n", dtype=np.bool_)
     return result
@@ -44,7 +41,7 @@ def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:
     """The cell with the highest sum of payoffs; ties: highest user payoff, then first cell.
 
     The published rule breaks the last ties by the LLM's payoff, which can never decide: an equal
-    sum and an equal user payoff leave an equal LLM payoff (GTAlign, arXiv 2510.08872, appendix).
+    sum and an equal user payoff leave an equal LLM payoff (GTAlign, arXiv 2510.08872, its prompt).
 
     Returns:
         Cell numbers, integer ``[...]``.

@@ -24,6 +24,9 @@ from gtalign.errors import GameError
 from gtalign.game.arrays import Mask, Payoffs, check, solve_blocks
 from gtalign.game.form import TOLERANCE
 
+CHUNK = 8192
+"""Games whose equilibria are written out at a time."""
+
 
 def vertex_pairs(payoffs: ArrayLike) -> Mask:
     """Which pairs of vertices are extreme equilibria.
@@ -61,7 +64,19 @@ def mixed_actions(
         Game number ``[E]``, user probabilities ``[E, m]`` and LLM probabilities ``[E, n]``, in
         order of game, user vertex, LLM vertex.
     """
-    game, user_vertex, llm_vertex = (axis for axis in np.nonzero(shared_Nxy))
+    # In chunks whose equilibria stay in cache; one, though empty, for a batch of no games.
+    starts = range(0, max(1, len(games_Nmn2)), CHUNK)
+    chunks = [slice(start, start + CHUNK) for start in starts]
+    parts = [_probabilities(games_Nmn2[chunk], shared_Nxy[chunk]) for chunk in chunks]
+    games, users, llms = zip(*parts, strict=True)
+    shifted = [game + start for game, start in zip(games, starts, strict=True)]
+    return np.concatenate(shifted), np.concatenate(users), np.concatenate(llms)
+
+
+def _probabilities(
+    games_Nmn2: Payoffs, shared_Nxy: Mask
+) -> tuple[NDArray[np.intp], Payoffs, Payoffs]:
+    game, user_vertex, llm_vertex = np.nonzero(np.ascontiguousarray(shared_Nxy))
     found = games_Nmn2[game]
     if found.shape[1] == 2:
         pair, many = _mixtures(found, user_vertex, llm_vertex)
