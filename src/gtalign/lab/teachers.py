@@ -1,0 +1,144 @@
+"""Noisy programmatic teachers that write the four blocks, one block each, as in the cold start.
+
+Every teacher sees what those before it wrote and errs at its own rate, so that candidates differ
+and choosing the best of several is worth something.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gtalign.chain import BLOCKS
+from gtalign.game import USER_LLM, Bimatrix, pareto_frontier, social_optimum
+from gtalign.lab.questions import pick
+from gtalign.tasks import Question
+
+MUSINGS = (
+    "let me think about what is asked here and what is told.",
+    "i have to look at all that is told before i answer.",
+    "the user wants to know it, so let me look at it again.",
+    "it is good to think first and to answer then.",
+)
+COURTESIES = (
+    "thank you for asking.",
+    "i am glad to help with that.",
+    "that is a good thing to ask.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How often, or how far, the teachers err."""
+
+    misread: float = 0.12
+    payoff_sd: float = 1.2
+    tie: float = 0.08
+    stray_choice: float = 0.15
+    disobey: float = 0.1
+    wrong_answer: float = 0.2
+    idle_words: float = 0.5
+    broken: float = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The blocks that one candidate has so far, and what the thinker believes."""
+
+    vague: bool
+    thinking: str = ""
+    payoff: Bimatrix | None = None
+    action: str = ""
+    analyze: str = ""
+    response: str = ""
+
+
+def candidate(question: Question, rng: np.random.Generator, noise: Noise = Noise()) -> str:
+    """Write one chain for a question; it may be wrong, wordy or malformed."""
+    draft = _think(question, rng, noise)
+    draft = _value(question, draft, rng, noise)
+    draft = _analyze(draft, rng, noise)
+    draft = _respond(question, draft, rng, noise)
+    assert draft.payoff is not None
+    matrix = json.dumps(draft.payoff.to_json(), separators=(",", ":"))
+    contents = (draft.thinking, matrix, draft.analyze, draft.response)
+    texts = [f"<{b}>{c}</{b}>" for b, c in zip(BLOCKS, contents, strict=True)]
+    return _break(texts, rng) if rng.random() < noise.broken else "".join(texts)
+
+
+def _break(texts: list[str], rng: np.random.Generator) -> str:
+    """Break the chain in one of the ways in which models do."""
+    match int(rng.integers(4)):
+        case 0:  # a block is left out
+            del texts[int(rng.integers(len(texts) - 1))]
+        case 1:  # the matrix lacks its last cell
+            texts[1] = texts[1].rpartition(',"VQ_DA"')[0] + "}</payoff>"
+        case 2:  # a trailing comma
+            texts[1] = texts[1].replace("}}", "},}")
+        case _:  # the last tag is missing
+            texts[-1] = texts[-1].removesuffix("</response>")
+    return "".join(texts)
+
+
+def _think(question: Question, rng: np.random.Generator, noise: Noise) -> Draft:
+    item = question.extra["item"]
+    vague = (question.extra["user_action"] == "VQ") != (rng.random() < noise.misread)
+    if vague:
+        told = f"vague: {item['ask'].removesuffix('?')} is not told."
+    else:
+        told = f"detailed. {item['work']}".strip()
+        if item["harmful"]:
+            told += " it does harm."
+    idle = pick(rng, MUSINGS, int(rng.integers(1, 3))) if rng.random() < noise.idle_words else []
+    return Draft(vague, thinking=" ".join([*idle, told]))
+
+
+def _value(question: Question, draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+    """Estimate the true matrix; a misread question gets that of its other form."""
+    read_well = draft.vague == (question.extra["user_action"] == "VQ")
+    truth = Bimatrix.from_json(question.extra["true_payoff" if read_well else "other_payoff"])
+    payoffs = truth.payoffs + rng.normal(0, noise.payoff_sd, truth.payoffs.shape)
+    tied = rng.random(payoffs.shape[:2]) < noise.tie
+    payoffs[tied, 1] = payoffs[tied, 0]
+    payoffs = np.clip(np.round(payoffs, 1), -5.0, 5.0) + 0.0
+    return replace(draft, payoff=Bimatrix(USER_LLM, payoffs))
+
+
+def _analyze(draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+    assert draft.payoff is not None
+    payoffs = draft.payoff.payoffs
+    frontier = [USER_LLM.cell(i, j) for i, j in np.argwhere(pareto_frontier(payoffs))]
+    chosen = USER_LLM.cells[int(social_optimum(payoffs))]
+    if rng.random() < noise.stray_choice:
+        chosen = USER_LLM.cells[int(rng.integers(len(USER_LLM.cells)))]
+    text = f"frontier: {', '.join(frontier)}. choose {chosen}."
+    return replace(draft, analyze=text, action=chosen.split("_")[1])
+
+
+def _respond(question: Question, draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+    actions = USER_LLM.llm_actions
+    disobeys = rng.random() < noise.disobey
+    action = actions[int(rng.integers(len(actions)))] if disobeys else draft.action
+    text = respond(question, action, rng, noise.wrong_answer)
+    if rng.random() < noise.idle_words:
+        text = f"{pick(rng, COURTESIES, 1)[0]} {text}"
+    return replace(draft, response=text)
+
+
+def respond(question: Question, action: str, rng: np.random.Generator, wrong: float) -> str:
+    """Write a response that carries out an LLM action.
+
+    Args:
+        question: What is asked.
+        action: ``DA``, ``CQ`` or ``AQ``.
+        rng: Source of chance.
+        wrong: Probability that a stated answer is a wrong one; to a vague question it is a guess,
+            right no more often than the item allows.
+    """
+    item = question.extra["item"]
+    if action == "CQ":
+        return str(item["ask"])
+    vague = question.extra["user_action"] == "VQ"
+    right = (item["guess"] if vague else 1.0) * (1 - wrong)
+    answer = item["answer"] if rng.random() < right else pick(rng, item["wrong"], 1)[0]
+    return str(answer) if action == "DA" else f"{answer} {item['ask']}"

@@ -1,0 +1,115 @@
+"""The small world: every question of it, made from a seed, with nothing shared by train and test."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gtalign.lab import questions
+from gtalign.lab.questions import Item, Names
+from gtalign.lab.users import Situation, true_payoff
+from gtalign.tasks import Message, Question
+
+Maker = Callable[[np.random.Generator, Names], Item]
+
+TASKS: Mapping[str, Maker] = {
+    "sums": questions.sums,
+    "notes": questions.notes,
+    "people": questions.people,
+    "requests": questions.requests,
+}
+OOD_TASKS: Mapping[str, Maker] = {
+    "sums-long": partial(questions.sums, steps=3),
+    "people-dialogue": partial(questions.people, dialogue=True),
+    "requests-command": partial(questions.requests, command=True),
+}
+FORMS = {"VQ": "vague", "DQ": "detailed"}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The questions of one world; both forms of an item stand next to each other."""
+
+    train: list[Question] = field(repr=False)
+    test: list[Question] = field(repr=False)
+    ood: list[Question] = field(repr=False)
+
+
+def make_world(seed: int, train_items: int, test_items: int) -> World:
+    """Make a world.
+
+    Args:
+        seed: Same seed, same world.
+        train_items: Items of each task to learn from; each gives two questions.
+        test_items: Items of each task to be tested on, in and out of distribution.
+
+    Returns:
+        Questions whose people, cities and triples of numbers are disjoint between training and
+        the two test sets. Vocabulary that is no entity (things, jobs, pets, devices) is shared.
+    """
+    rng = np.random.default_rng([seed, 0])
+    seen, unseen = _split_names(rng)
+    return World(
+        train=_ask(TASKS, "train", seen, train_items, np.random.default_rng([seed, 1])),
+        test=_ask(TASKS, "test", unseen, test_items, np.random.default_rng([seed, 2])),
+        ood=_ask(OOD_TASKS, "ood", unseen, test_items, np.random.default_rng([seed, 3])),
+    )
+
+
+def _split_names(rng: np.random.Generator) -> tuple[Names, Names]:
+    syllables = [c + v for c in "bdfghjklmnprstvz" for v in "aeiou"]
+    people = [a + b for a in syllables for b in syllables if a != b]
+    cities = [a + b for a in syllables for b in ("ton", "ford", "berg", "wick", "field")]
+    people = [people[i] for i in rng.permutation(len(people))][:900]
+    cities = [cities[i] for i in rng.permutation(len(cities))]
+    return (
+        Names(people[:600], cities[:300], test=False),
+        Names(people[600:], cities[300:], test=True),
+    )
+
+
+def _ask(
+    makers: Mapping[str, Maker], split: str, names: Names, items: int, rng: np.random.Generator
+) -> list[Question]:
+    asked = []
+    for number in range(items):
+        for task, make in makers.items():
+            item = make(rng, names)
+            cluster = f"{split}-{task}-{number}"
+            asked.extend(_question(item, form, task, split, cluster) for form in FORMS)
+    return asked
+
+
+def _question(item: Item, form: str, task: str, split: str, cluster: str) -> Question:
+    turns = getattr(item, FORMS[form])
+    roles = ("user", "assistant")
+    messages = tuple(Message(role=roles[i % 2], content=text) for i, text in enumerate(turns))
+    other = "DQ" if form == "VQ" else "VQ"
+    extra: dict[str, Any] = {
+        "split": split,
+        "user_action": form,
+        "true_payoff": true_payoff(_situation(item, form)).to_json(),
+        "other_payoff": true_payoff(_situation(item, other)).to_json(),
+        "item": asdict(item),
+    }
+    return Question(
+        id=f"{cluster}-{form}",
+        task=task,
+        messages=messages,
+        ground_truth=item.answer,
+        cluster=cluster,
+        extra=extra,
+    )
+
+
+def _situation(item: Item, form: str) -> Situation:
+    return Situation(
+        vague=form == "VQ",
+        guess=item.guess,
+        wrong=item.partial,
+        answer_words=len(item.answer.split()),
+        ask_words=len(item.ask.split()),
+        reply_words=len(item.reply.split()),
+    )
