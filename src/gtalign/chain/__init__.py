@@ -1,6 +1,7 @@
 """The reasoning chain: four blocks of text, with a payoff matrix in one of them."""
 
 from gtalign.chain.blocks import BLOCKS, Chain, Repair, render
+from gtalign.chain.choice import Choice, chosen_cell, solution_score
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
@@ -21,12 +22,15 @@ __all__ = [
     "BlockOpened",
     "Chain",
     "ChainBroken",
+    "Choice",
     "Event",
     "PayoffRead",
     "Repair",
     "StreamParser",
     "TextAdded",
+    "chosen_cell",
     "parse",
     "prompt",
     "render",
+    "solution_score",
 ]
