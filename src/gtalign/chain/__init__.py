@@ -1,7 +1,8 @@
 """The reasoning chain: four blocks of text, with a payoff matrix in one of them."""
 
-from gtalign.chain.blocks import BLOCKS, Chain, Repair, render
+from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.choice import Choice, chosen_cell, solution_score
+from gtalign.chain.grammar import ebnf, gbnf, json_schema, structural_tag
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
@@ -18,6 +19,7 @@ from gtalign.chain.stream import (
 __all__ = [
     "BLOCKS",
     "RULES",
+    "TAGS",
     "BlockClosed",
     "BlockOpened",
     "Chain",
@@ -29,8 +31,12 @@ __all__ = [
     "StreamParser",
     "TextAdded",
     "chosen_cell",
+    "ebnf",
+    "gbnf",
+    "json_schema",
     "parse",
     "prompt",
     "render",
     "solution_score",
+    "structural_tag",
 ]

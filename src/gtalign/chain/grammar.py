@@ -1,0 +1,152 @@
+"""Grammars of the chain, for engines that constrain decoding.
+
+All are made from the game form, and each accepts a subset of what the strict `parse` accepts: keys
+in the form's order, payoffs with at most one decimal, little whitespace. Free text may hold any
+characters, ``<`` included, but none of the eight tags, and something that is not whitespace.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gtalign.chain.blocks import BLOCKS, TAGS
+from gtalign.errors import GameError
+from gtalign.game.bimatrix import PLAYER_KEYS
+from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
+
+_SPACES: Final = (
+    r"\t\n\x0B\x0C\r\x1C-\x1F \x85\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
+)
+"""What `str.isspace` takes for whitespace, as the inside of a character class."""
+
+_PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
+_LARGEST: Final = 1000
+
+
+def json_schema(
+    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0
+) -> dict[str, Any]:
+    """The JSON Schema of the payoff block: every cell, each with both players, in range.
+
+    It uses no references and no keyword beyond what engines commonly support. Some (llama.cpp)
+    ignore the range of numbers; `gbnf` keeps it.
+    """
+    number = {"type": "number", "minimum": low, "maximum": high}
+    return _object({cell: _object(dict.fromkeys(_PLAYERS, number)) for cell in form.cells})
+
+
+def ebnf(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
+    """The grammar of a whole chain in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
+
+    Raises:
+        GameError: The range holds no number with one decimal, or goes beyond ±1000.
+    """
+    blocks = (
+        f'"<{name}>" {"payoff" if name == "payoff" else "text"} "</{name}>"' for name in BLOCKS
+    )
+    cells = ' "," s '.join(f'"\\"{cell}\\":" s cell' for cell in form.cells)
+    players = ' "," s '.join(f'"\\"{player}\\":" s number' for player in _PLAYERS)
+    rules = {
+        "root": f"gap {' gap '.join(blocks)} gap",
+        "gap": r"[ \n]{0,2}",
+        "s": '" "?',
+        "payoff": f'gap "{{" {cells} "}}" gap',
+        "cell": f'"{{" {players} "}}"',
+        "number": " | ".join(_numbers(low, high)),
+        "text": rf'[ \n]{{0,4}} ([^<{_SPACES}] rest | "<" {_node("<")})',
+        "rest": f'[^<]* ("<" {_node("<")})?',
+        **dict(_tag_rules()),
+    }
+    return "".join(f"{name} ::= {body}\n" for name, body in rules.items())
+
+
+def gbnf(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
+    """The grammar of a whole chain in llama.cpp's GBNF.
+
+    XGrammar's EBNF grew out of GBNF, and `ebnf` keeps to what the two share (dashed lowercase rule
+    names, literals, character classes, groups, ``? * {m,n}``, the root rule ``root``), so this is
+    the same text.
+
+    Raises:
+        GameError: As `ebnf` does.
+    """
+    return ebnf(form, low=low, high=high)
+
+
+def structural_tag(
+    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0
+) -> dict[str, Any]:
+    """The chain as a structural tag: ``response_format`` of vLLM and SGLang, read by XGrammar.
+
+    Here the text of a block may not begin with ``<``, and JSON may hold any whitespace and numbers
+    of any length: its payoff is that of `json_schema`.
+    """
+    lead = {"type": "regex", "pattern": rf"[ \n]{{0,4}}[^<{_SPACES}]"}
+    free = {"type": "any_text", "excludes": list(TAGS)}
+    text = {"type": "sequence", "elements": [lead, free]}
+    payoff = {"type": "json_schema", "json_schema": json_schema(form, low=low, high=high)}
+    gap = {"type": "regex", "pattern": r"[ \n]{0,2}"}
+    elements: list[dict[str, Any]] = []
+    for name in BLOCKS:
+        content = payoff if name == "payoff" else text
+        tag = {"type": "tag", "begin": f"<{name}>", "content": content, "end": f"</{name}>"}
+        elements += [gap, tag] if elements else [tag]
+    return {"type": "structural_tag", "format": {"type": "sequence", "elements": elements}}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _numbers(low: float, high: float) -> Iterator[str]:
+    """Alternatives for the numbers in ``[low, high]`` with at most one decimal."""
+    if not -_LARGEST <= low <= high <= _LARGEST:
+        raise GameError(f"a grammar needs payoffs within ±{_LARGEST}, not in [{low}, {high}]")
+    lowest, highest = math.ceil(low * 10 - TOLERANCE), math.floor(high * 10 + TOLERANCE)
+    if lowest > highest:
+        raise GameError(f"no number with one decimal lies in [{low}, {high}]")
+    if highest >= 0:
+        yield from _magnitudes("", max(lowest, 0), highest)
+    if lowest < 0:
+        yield from _magnitudes("-", max(-highest, 0), -lowest)
+
+
+def _magnitudes(sign: str, lowest: int, highest: int) -> Iterator[str]:
+    """Alternatives for the magnitudes from `lowest` to `highest` tenths."""
+    whole: list[str] = []
+    for ones in range(lowest // 10, highest // 10 + 1):
+        first, last = max(lowest - 10 * ones, 0), min(highest - 10 * ones, 9)
+        if (first, last) == (0, 9):
+            whole.append(f'"{sign}{ones}"')
+        elif first == 0:
+            yield f'"{sign}{ones}" ("." [0-{last}])?'
+        else:
+            yield f'"{sign}{ones}." [{first}-{last}]'
+    if whole:
+        yield f'({" | ".join(whole)}) ("." [0-9])?'
+
+
+def _tag_rules() -> Iterator[tuple[str, str]]:
+    """A rule for each beginning of a tag: how free text may go on without completing the tag.
+
+    ``<`` stands only at the beginning of a tag, so the tags are a trie with one way back: after a
+    character that leads nowhere the text is free again, and after ``<`` it is at the root.
+    """
+    for beginning in sorted({tag[:end] for tag in TAGS for end in range(1, len(tag))}):
+        nexts = sorted({tag[len(beginning)] for tag in TAGS if tag.startswith(beginning)} - {">"})
+        onward = "".join(f' | "{letter}" {_node(beginning + letter)}' for letter in nexts)
+        others = "".join(nexts) or ">"
+        yield _node(beginning), f'("<" {_node("<")} | [^<{others}] rest{onward})?'
+
+
+def _node(beginning: str) -> str:
+    """Name of the rule for what follows this beginning of a tag."""
+    letters = beginning.strip("</")
+    return "-".join(
+        ["tag", *(["end"] if "/" in beginning else []), *([letters] if letters else [])]
+    )

@@ -1,0 +1,168 @@
+"""The grammars, read by an engine that constrains decoding with them."""
+
+import json
+import random
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+import xgrammar
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xgrammar.testing import _is_grammar_accept_string
+
+from chain_texts import THREE_BY_TWO, VALID, games, mutated, texts
+from gtalign.chain import TAGS, ebnf, gbnf, json_schema, parse, render, structural_tag
+from gtalign.errors import ChainError, GameError
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+
+READERS: dict[str, Callable[..., xgrammar.Grammar]] = {
+    "ebnf": lambda form, **rest: xgrammar.Grammar.from_ebnf(ebnf(form, **rest)),
+    "gbnf": lambda form, **rest: xgrammar.Grammar.from_ebnf(gbnf(form, **rest)),
+    "structural tag": lambda form, **rest: xgrammar.Grammar.from_structural_tag(
+        structural_tag(form, **rest)
+    ),
+}
+FORMS = {"2x3": USER_LLM, "3x2": THREE_BY_TWO}
+
+
+@cache
+def grammar(kind: str, form: GameForm = USER_LLM) -> xgrammar.Grammar:
+    return READERS[kind](form)
+
+
+def accepts(read: xgrammar.Grammar, text: str) -> bool:
+    return _is_grammar_accept_string(read, text)
+
+
+def parses(text: str, form: GameForm = USER_LLM) -> bool:
+    try:
+        parse(text, form)
+    except ChainError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_generated_chains_are_accepted(kind: str, form: GameForm) -> None:
+    @given(texts(), games(form), texts(), texts())
+    @settings(max_examples=25)
+    def check(thinking: str, payoff: Bimatrix, analyze: str, response: str) -> None:
+        text = render(f"a{thinking}", payoff, f"\nb{analyze}", f"{response or 'x'}")
+        text = text.replace("<response>", "<response>c")
+        assert accepts(grammar(kind, form), text)
+        assert parses(text, form)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<thinking>", ""),
+        ("<thinking>", "so <thinking>"),
+        ("<payoff>", "<payoff><payoff>"),
+        ("</response>", ""),
+        ("</response>", "</response>."),
+        ("</response>", "</response></response>"),
+        ("Which one?", ""),
+        ("Which one?", " \n"),
+        ("Which one?", "\u00a0\u3000"),
+        ("Which one?", "Which </thinking> one?"),
+        ("What", "<analyze>"),
+        ("What", "W<thinking<payoff>"),
+        ("DQ_AQ", "dq_aq"),
+        ('"DQ_AQ": ', '"DQ_AQ": {}, "DQ_AQ": '),
+        ("3.0", "5.1"),
+        ("3.0", "-5.1"),
+        ("3.0", "50"),
+        ("3.0", "03"),
+        ("3.0", "1e3"),
+        ("3.0", "NaN"),
+        ("3.0", "true"),
+        ("3.0", '"3"'),
+        ("{", "```json\n{"),
+        ("}}", ",}}"),
+        ('"', "'"),
+    ],
+)
+def test_wrong_chains_are_refused(kind: str, old: str, new: str) -> None:
+    assert accepts(grammar(kind), VALID)
+    assert not accepts(grammar(kind), VALID.replace(old, new))
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_is_accepted_parses(kind: str) -> None:
+    @given(mutated())
+    @settings(max_examples=100)
+    def check(text: str) -> None:
+        assert parses(text) or not accepts(grammar(kind), text)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_what_an_engine_samples_parses(kind: str, form: GameForm) -> None:
+    """Write chains token by token, each drawn from those that the engine lets through."""
+    keys = [f'"{key}":' for key in (*form.cells, "LLM", "user")]
+    letters = [chr(code) for code in range(32, 127)]
+    vocabulary = [*TAGS, *keys, *letters, "\n", "\u00a0", "\u2003", "é", "<think", "</", "</s>"]
+    info = xgrammar.TokenizerInfo(vocabulary, stop_token_ids=[len(vocabulary) - 1])
+    compiled = xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(grammar(kind, form))
+    rng = random.Random(1)
+    for _ in range(5):
+        matcher = xgrammar.GrammarMatcher(compiled)
+        mask = xgrammar.allocate_token_bitmask(1, len(vocabulary))
+        text = ""
+        while not matcher.is_terminated():
+            matcher.fill_next_token_bitmask(mask)
+            allowed = [
+                token
+                for token in range(len(vocabulary))
+                if int(mask[0, token // 32].to(torch.int64)) >> (token % 32) & 1
+            ]
+            # Whole tags and keys are tried more often, so that texts come to an end.
+            tags = [token for token in allowed if token < len(TAGS) or vocabulary[token] == "</s>"]
+            digits = [token for token in allowed if vocabulary[token] in ("}", ",")]
+            token = rng.choice((rng.random() < 0.2 and tags) or digits or allowed)
+            assert matcher.accept_token(token)
+            text += "" if vocabulary[token] == "</s>" else vocabulary[token]
+        assert parses(text, form), text
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_schema_is_read(form: GameForm) -> None:
+    read = xgrammar.Grammar.from_json_schema(json_schema(form))
+    zeros = Bimatrix(form, [[[0, 0]] * form.shape[1]] * form.shape[0]).to_json()
+    text = json.dumps(zeros)
+    first, last = form.cells[0], form.cells[-1]
+    assert accepts(read, text)
+    for number in ("-5", "5.0", "4.99", "-0.1"):
+        assert accepts(read, text.replace("0.0", number))
+    for number in ("5.1", "-5.01", "6", "-10", "NaN", "true", "null", '"1"', "01"):
+        assert not accepts(read, text.replace("0.0", number, 1))
+    del zeros[last]
+    assert not accepts(read, json.dumps(zeros))
+    assert not accepts(read, text.replace(last, first))
+    assert not accepts(read, text.replace("user", "User", 1))
+
+
+@given(st.integers(-130, 130), st.integers(0, 150), st.integers(-300, 300))
+@settings(max_examples=60)
+def test_numbers_are_those_in_range(low: int, width: int, tenths: int) -> None:
+    high = low + width
+    read = xgrammar.Grammar.from_ebnf(ebnf(low=low / 10, high=high / 10), root_rule_name="number")
+    assert accepts(read, f"{tenths / 10:.1f}") == (low <= tenths <= high)
+    if tenths % 10 == 0:
+        assert accepts(read, str(tenths // 10)) == (low <= tenths <= high)
+    assert not accepts(read, f"{tenths / 10:.2f}")
+
+
+def test_impossible_ranges_are_refused() -> None:
+    for low, high in ((0.01, 0.09), (1, 0), (float("-inf"), 5), (-5, 2000)):
+        with pytest.raises(GameError):
+            ebnf(low=low, high=high)
