@@ -1,0 +1,1 @@
+"""Measuring whether it worked: metrics, statistics, comparison of models, and the report."""

@@ -1,0 +1,174 @@
+"""What a comparison of models consists of, as data."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gtalign.evaluation.metrics import METRICS, Metric
+from gtalign.evaluation.statistics import Contrast, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that are pooled: one task, or all tasks of a split (task is None)."""
+
+    name: str
+    split: str
+    task: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One model's number in one group.
+
+    Attributes:
+        interval: The estimate with its interval; value None where nothing was measured.
+        rows: Answers in the group.
+        missing: Answers without this measure, the unscored ones included.
+        unscored: Answers whose judge gave no score.
+        seeds: The estimate of each seed alone.
+        spread: Standard deviation between seeds; None for fewer than two.
+    """
+
+    model: str
+    group: str
+    metric: str
+    interval: Interval
+    rows: int
+    missing: int
+    unscored: int
+    seeds: Mapping[int, float]
+    spread: float | None
+
+    @property
+    def value(self) -> float | None:
+        """The estimate itself."""
+        return self.interval.value
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Reference less baseline on the questions that both answered.
+
+    Attributes:
+        contrast: Difference, relative gain, intervals and p value.
+        adjusted: The p value after Holm's correction: over the tasks for a task's row, over the
+            splits for a split's row, within one metric and baseline.
+        seeds: The difference for each seed that both models have.
+    """
+
+    reference: str
+    baseline: str
+    group: str
+    metric: str
+    contrast: Contrast
+    adjusted: float | None
+    seeds: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Pareto measures of one model in one split.
+
+    Attributes:
+        hypervolume: Area that its points of single questions dominate above (0, 0).
+        coverage: Share of questions on which no other model dominates it.
+        wins: Questions on which the reference dominates it; None for the reference itself.
+        losses: Questions on which it dominates the reference.
+        questions: Questions that enter the coverage.
+    """
+
+    model: str
+    group: str
+    hypervolume: float
+    coverage: float | None
+    wins: int | None
+    losses: int | None
+    questions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A published relative gain beside ours over the best baseline of that metric.
+
+    Where the best baseline answers without a chain, which no published baseline does, there is a
+    second one over the best baseline with a chain.
+    """
+
+    metric: str
+    group: str
+    published: float
+    baseline: str | None
+    ours: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that tables and report show, as data.
+
+    Attributes:
+        models: Names, the reference last.
+        plain: Models that answer without a chain.
+        groups: Splits first, then tasks.
+        seeds: Seeds of each model.
+        unscored: Unscored answers of each model, over everything.
+    """
+
+    models: tuple[str, ...]
+    plain: frozenset[str]
+    reference: str
+    baselines: tuple[str, ...]
+    groups: tuple[Group, ...]
+    estimates: Mapping[tuple[str, str, str], Estimate]
+    differences: Mapping[tuple[str, str, str], Difference]
+    standings: tuple[Standing, ...]
+    gains: tuple[Gain, ...]
+    seeds: Mapping[str, tuple[int, ...]]
+    unscored: Mapping[str, int]
+
+    def estimate(self, model: str, group: str, metric: str) -> Estimate | None:
+        """One cell of the tables; None where the model has no rows in the group."""
+        return self.estimates.get((model, group, metric))
+
+    def difference(self, baseline: str, group: str, metric: str) -> Difference | None:
+        """Reference less `baseline`; None where either has no rows in the group."""
+        return self.differences.get((baseline, group, metric))
+
+    def best_baseline(self, group: str, metric: Metric, *, chains: bool = False) -> str | None:
+        """The baseline with the best value of this metric in this group; None if none has one.
+
+        Args:
+            group: Name of the group.
+            metric: What to rank by.
+            chains: Consider only models that answer with a chain.
+        """
+        sign = -1.0 if metric.higher is False else 1.0
+        found = [
+            (sign * estimate.value, baseline)
+            for baseline in self.baselines
+            if not (chains and baseline in self.plain)
+            and (estimate := self.estimate(baseline, group, metric.name)) is not None
+            and estimate.value is not None
+        ]
+        return max(found)[1] if found else None
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Metrics that at least one model has anywhere."""
+        held = {key[2] for key, found in self.estimates.items() if found.value is not None}
+        return tuple(metric for metric in METRICS if metric.name in held)
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object of plain types."""
+        return {
+            "models": list(self.models),
+            "plain": sorted(self.plain),
+            "reference": self.reference,
+            "baselines": list(self.baselines),
+            "seeds": {model: list(seeds) for model, seeds in self.seeds.items()},
+            "unscored": dict(self.unscored),
+            "groups": [asdict(group) for group in self.groups],
+            "estimates": [asdict(estimate) for estimate in self.estimates.values()],
+            "differences": [asdict(difference) for difference in self.differences.values()],
+            "pareto": [asdict(standing) for standing in self.standings],
+            "gains": [asdict(gain) for gain in self.gains],
+        }

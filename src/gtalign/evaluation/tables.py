@@ -1,0 +1,244 @@
+"""Numbers as text, and the tables of a comparison on the terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
+from gtalign.evaluation.metrics import BY_NAME, Metric
+
+ABSENT = "–"  # noqa: RUF001 - typography of a table, not a minus
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class CellText:
+    """One cell of a table as text: the number, its interval, and whether it is the best."""
+
+    value: str
+    interval: str
+    note: str
+    best: bool
+
+
+def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """A number with a fixed number of decimals and a true minus sign; a dash for None."""
+    if value is None:
+        return ABSENT
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = f"{0:.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def interval(low: float | None, high: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """An interval as ``[low, high]``; empty for None."""
+    if low is None or high is None:
+        return ""
+    return f"[{number(low, digits, sign=sign)}, {number(high, digits, sign=sign)}]"
+
+
+def percent(value: float | None) -> str:
+    """A relative change in per cent with one decimal and its sign."""
+    return ABSENT if value is None else number(100 * value, 1, sign=True) + "%"
+
+
+def p_value(p: float | None) -> str:
+    """A p value with three decimals, or ``<.001``."""
+    if p is None:
+        return ABSENT
+    return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+
+
+def relative_interval(difference: Difference) -> str:
+    """The interval of a relative gain, in per cent."""
+    contrast = difference.contrast
+    if contrast.relative_low is None or contrast.relative_high is None:
+        return ""
+    return f"[{percent(contrast.relative_low)}, {percent(contrast.relative_high)}]"
+
+
+def seeds_text(difference: Difference, digits: int) -> str:
+    """The difference of each seed, ``+0.031 +0.028``; empty for fewer than two."""
+    if len(difference.seeds) < 2:
+        return ""
+    return " ".join(number(d, digits, sign=True) for d in difference.seeds.values())
+
+
+def cell(estimate: Estimate | None, metric: Metric, best: bool = False) -> CellText:
+    """One estimate as text; the note counts the answers without the measure."""
+    if estimate is None or estimate.value is None:
+        return CellText(ABSENT, "", "", False)
+    found = estimate.interval
+    notes = []
+    if estimate.spread is not None:
+        notes.append(f"sd over seeds {number(estimate.spread, metric.digits)}")
+    notes.append(f"n {found.n}" + (f" of {estimate.rows}" if estimate.missing else ""))
+    return CellText(
+        number(found.value, metric.digits),
+        interval(found.low, found.high, metric.digits),
+        ", ".join(notes),
+        best,
+    )
+
+
+def best_model(comparison: Comparison, group: str, metric: Metric) -> str | None:
+    """The model with the best value; None if neither direction is better or one model has it."""
+    if metric.higher is None:
+        return None
+    sign = 1.0 if metric.higher else -1.0
+    found = [
+        (sign * estimate.value, model)
+        for model in comparison.models
+        if (estimate := comparison.estimate(model, group, metric.name)) is not None
+        and estimate.value is not None
+    ]
+    return max(found)[1] if len(found) > 1 else None
+
+
+def label(metric: Metric) -> str:
+    """The metric's label with an arrow to its better side."""
+    return metric.label + {True: " ↑", False: " ↓", None: ""}[metric.higher]
+
+
+def shown(comparison: Comparison, group: str) -> list[Metric]:
+    """The metrics that some model has in this group."""
+    return [
+        metric
+        for metric in comparison.metrics()
+        if any(
+            (estimate := comparison.estimate(model, group, metric.name)) is not None
+            and estimate.value is not None
+            for model in comparison.models
+        )
+    ]
+
+
+def counts(comparison: Comparison, group: str, model: str) -> tuple[int, int]:
+    """Answers of a model in a group, and how many of them are unscored."""
+    estimate = comparison.estimate(model, group, "quality")
+    return (0, 0) if estimate is None else (estimate.rows, estimate.unscored)
+
+
+def print_tables(console: Console, comparison: Comparison) -> None:
+    """Print every table of a comparison: estimates, differences, Pareto measures and gains."""
+    for group in comparison.groups:
+        if group.task is None:
+            console.print(_estimates(comparison, group))
+    for metric in (m for m in comparison.metrics() if m.name in ("mutual_welfare", "quality")):
+        console.print(_by_task(comparison, metric))
+    for group in comparison.groups:
+        if group.task is None and comparison.baselines:
+            console.print(_differences(comparison, group))
+    if comparison.standings:
+        console.print(_pareto(comparison))
+    if comparison.gains:
+        console.print(_gains(comparison.gains))
+
+
+def _table(title: str, first: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _styled(found: CellText) -> Text:
+    text = Text(found.value, style="bold green" if found.best else "")
+    if found.interval:
+        text.append(f"\n{found.interval}", style="dim")
+    return text
+
+
+def _estimates(comparison: Comparison, group: Group) -> Table:
+    table = _table(f"{group.name}: mean and 95% interval", "", comparison.models)
+    for metric in shown(comparison, group.name):
+        best = best_model(comparison, group.name, metric)
+        table.add_row(
+            label(metric),
+            *(
+                _styled(cell(comparison.estimate(m, group.name, metric.name), metric, m == best))
+                for m in comparison.models
+            ),
+        )
+    held = [counts(comparison, group.name, model) for model in comparison.models]
+    table.add_row("Answers", *(str(rows) for rows, _ in held))
+    table.add_row("Unscored", *(str(unscored) for _, unscored in held))
+    return table
+
+
+def _by_task(comparison: Comparison, metric: Metric) -> Table:
+    table = _table(f"{metric.label} by task", "task", comparison.models)
+    for group in comparison.groups:
+        best = best_model(comparison, group.name, metric)
+        cells = [
+            cell(comparison.estimate(m, group.name, metric.name), metric, m == best)
+            for m in comparison.models
+        ]
+        table.add_row(group.name, *(_styled(found) for found in cells), end_section=False)
+    return table
+
+
+def _differences(comparison: Comparison, group: Group) -> Table:
+    title = f"{group.name}: {comparison.reference} less each baseline, same questions"
+    table = _table(title, "", ("baseline", "difference", "95% CI", "gain", "p (Holm)", "by seed"))
+    for metric in shown(comparison, group.name):
+        name = label(metric)
+        for baseline in comparison.baselines:
+            found = comparison.difference(baseline, group.name, metric.name)
+            if found is None:
+                continue
+            contrast = found.contrast
+            table.add_row(
+                name,
+                baseline,
+                number(contrast.value, metric.digits, sign=True),
+                interval(contrast.low, contrast.high, metric.digits, sign=True),
+                percent(contrast.relative),
+                p_value(found.adjusted),
+                seeds_text(found, metric.digits),
+            )
+            name = ""
+    return table
+
+
+def _pareto(comparison: Comparison) -> Table:
+    table = _table(
+        f"User against LLM welfare, one point a question ({comparison.reference} : model)",
+        "",
+        ("model", "hypervolume", "undominated", "dominates : is dominated"),
+    )
+    for standing in comparison.standings:
+        table.add_row(
+            standing.group,
+            standing.model,
+            number(standing.hypervolume),
+            ABSENT if standing.coverage is None else f"{100 * standing.coverage:.1f}%",
+            "" if standing.wins is None else f"{standing.wins} : {standing.losses}",
+        )
+    return table
+
+
+def _gains(gains: Sequence[Gain]) -> Table:
+    table = _table(
+        "Gain over the best baseline, next to the published one",
+        "",
+        ("set", "best baseline", "gain", "95% CI", "p (Holm)", "published"),
+    )
+    for gain in gains:
+        ours = gain.ours
+        table.add_row(
+            BY_NAME[gain.metric].label,
+            gain.group,
+            gain.baseline or ABSENT,
+            ABSENT if ours is None else percent(ours.contrast.relative),
+            "" if ours is None else relative_interval(ours),
+            "" if ours is None else p_value(ours.adjusted),
+            percent(gain.published / 100),
+        )
+    return table
