@@ -23,9 +23,9 @@ from gtalign.evaluation.comparison import (
     Group,
     Standing,
 )
-from gtalign.evaluation.metrics import BY_NAME, METRICS, Measures, measure
+from gtalign.evaluation.metrics import BY_NAME, METRICS, Measures, Metric, measure
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
-from gtalign.evaluation.statistics import Contrast, Floats
+from gtalign.evaluation.statistics import Contrast, Floats, Interval
 
 SPLITS = {"test": "In distribution", "ood": "Out of distribution"}
 """Splits that are pooled into a group of their own, and that group's name."""
@@ -126,9 +126,7 @@ def compare(
         differences=differences,
         standings=_standings(rows, groups, models, reference),
         gains=(),
-        seeds={
-            m: tuple(sorted(set(rows.seed[rows.model == m].tolist()) - {NO_SEED})) for m in models
-        },
+        seeds={model: tuple(sorted(own)) for model, own in seeds.items()},
         unscored={m: int(rows.unscored[rows.model == m].sum()) for m in models},
     )
     return replace(found, gains=_gains(found))
@@ -224,6 +222,7 @@ def _in_group(
                     tops[model][:, m], bottoms[model][:, m], top, bottom
                 )
                 interval = replace(ratio, n=n)
+            interval = _clip(interval, metric)
             seeds = {s: float(v[m]) for s, v in by_seed.items() if not np.isnan(v[m])}
             estimates[model, group.name, metric.name] = Estimate(
                 model=model,
@@ -257,6 +256,14 @@ def _in_group(
             seeds = {seed: ours[seed] - other[seed] for seed in ours if seed in other}
             contrasts[baseline, group.name, metric.name] = (contrast, seeds)
     return estimates, contrasts
+
+
+def _clip(interval: Interval, metric: Metric) -> Interval:
+    """Keep the ends of an interval where the metric can be."""
+    if interval.low is None or interval.high is None:
+        return interval
+    least, most = metric.range
+    return replace(interval, low=max(interval.low, least), high=min(interval.high, most))
 
 
 def _sums(

@@ -13,6 +13,7 @@ The rules about what is missing:
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Metric:
         scale: Factor on that ratio.
         plain: Defined for answers without a chain.
         digits: Decimals to print.
+        range: Least and greatest possible value; intervals of means end there.
         note: One sentence: what it is, with its unit.
     """
 
@@ -51,6 +53,7 @@ class Metric:
     scale: float = 1.0
     plain: bool = False
     digits: int = 3
+    range: tuple[float, float] = (0.0, 1.0)
 
 
 def _mean(name: str, label: str, higher: bool | None, note: str, **more: Any) -> Metric:
@@ -74,6 +77,7 @@ METRICS: tuple[Metric, ...] = (
         "100 times mean quality over mean tokens of the whole completion.",
         bottom="quality_tokens",
         scale=100.0,
+        range=(0.0, inf),
     ),
     _mean(
         "right_action",
@@ -97,14 +101,24 @@ METRICS: tuple[Metric, ...] = (
         True,
         "Pearson correlation of the stated payoffs with the true ones, cell by cell; left out "
         "where either side is constant.",
+        range=(-1.0, 1.0),
     ),
     _mean(
         "payoff_regret",
         "Payoff regret",
         False,
         "Sum of both true payoffs lost by the chosen action, given what the user really did.",
+        range=(0.0, inf),
     ),
-    _mean("tokens", "Tokens", False, "Tokens of the whole completion.", plain=True, digits=1),
+    _mean(
+        "tokens",
+        "Tokens",
+        False,
+        "Tokens of the whole completion.",
+        plain=True,
+        digits=1,
+        range=(0.0, inf),
+    ),
     Metric(
         "response_share",
         "Response share",

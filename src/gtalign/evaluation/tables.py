@@ -152,6 +152,8 @@ def _styled(found: CellText) -> Text:
     text = Text(found.value, style="bold green" if found.best else "")
     if found.interval:
         text.append(f"\n{found.interval}", style="dim")
+    if " of " in found.note:
+        text.append(f"\n{found.note.rpartition(', ')[2]}", style="dim")
     return text
 
 
