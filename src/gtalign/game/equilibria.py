@@ -10,6 +10,7 @@ Two methods, for two needs. One game is solved in rational arithmetic, for any m
 2 x n or m x 2 games is solved in ``gtalign.game.vertices`` by signs of cross products.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,11 +24,14 @@ from gtalign.game.form import TOLERANCE
 from gtalign.game.vertices import mixed_actions, vertex_pairs
 
 Matrix = list[list[int]]
-Mixed = tuple[Fraction, ...]
+Mixed = tuple[int, ...]
+"""Probabilities times the least number that makes all of them whole."""
 
 GRID = 2 * TOLERANCE
 """Exact methods read payoffs to the nearest multiple of this, which makes ties transitive:
 multiples are equal, or differ by more than the tolerance."""
+
+PER_ONE = round(1 / GRID)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +81,21 @@ def equilibria(payoffs: ArrayLike) -> Equilibria:
     m, n = array.shape[-3:-1]
     return Equilibria(
         np.array([game for game, _, _ in found], np.intp),
-        np.array([[float(p) for p in user] for _, user, _ in found]).reshape(-1, m),
-        np.array([[float(p) for p in llm] for _, _, llm in found]).reshape(-1, n),
+        np.array([[p / sum(user) for p in user] for _, user, _ in found]).reshape(-1, m),
+        np.array([[p / sum(llm) for p in llm] for _, _, llm in found]).reshape(-1, n),
     )
 
 
 def snap(payoffs: Payoffs) -> Payoffs:
     """The payoffs at the nearest multiples of ``GRID``; very large ones are multiples as is."""
     fine = np.abs(payoffs) < GRID * 2**52
-    return np.where(fine, np.round(np.where(fine, payoffs, 0) / GRID) * GRID, payoffs)
+    # Divided by a whole number, so that a decimal payoff comes out as the float it was.
+    return np.where(fine, np.round(np.where(fine, payoffs, 0) * PER_ONE) / PER_ONE, payoffs)
 
 
 def _exact(payoffs_mn2: Payoffs) -> list[tuple[Mixed, Mixed]]:
-    """Extreme equilibria of one game in rational arithmetic."""
-    unit = 1 / Fraction(str(GRID))
-    ticks = [[[round(Fraction(v) * unit) for v in cell] for cell in row] for row in payoffs_mn2]
+    """Extreme equilibria of one game in whole numbers."""
+    ticks = [[[_ticks(v) for v in cell] for cell in row] for row in payoffs_mn2.tolist()]
     user = [[cell[0] for cell in row] for row in ticks]
     llm_by_column = [[row[j][1] for row in ticks] for j in range(len(ticks[0]))]
     # What a player's mixture does is judged by the *other* player's payoffs, one row an answer.
@@ -119,7 +123,7 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int]]]:
                 weights = _equalise([[answers[a][i] for i in support] for a in tied])
                 if weights is None or min(weights) <= 0:
                     continue
-                mixed = [Fraction(0)] * own
+                mixed = [0] * own
                 for i, weight in zip(support, weights, strict=True):
                     mixed[i] = weight
                 vertex = tuple(mixed)
@@ -132,9 +136,16 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int]]]:
                     yield vertex, frozenset(a for a, v in enumerate(values) if v == best)
 
 
-def _equalise(rows: Matrix) -> list[Fraction] | None:
-    """The only weights that sum to 1 and give all rows the same value; None if not unique."""
+def _equalise(rows: Matrix) -> Mixed | None:
+    """The only weights that give all rows the same value, scaled as ``Mixed``; None if several."""
     size = len(rows)
+    if size == 1:
+        return (1,)
+    if size == 2:
+        (a, b), (c, d) = rows
+        first, second = d - b, a - c
+        divisor = math.gcd(first, second) * (-1 if first + second < 0 else 1)
+        return (first // divisor, second // divisor) if first + second else None
     system = [[Fraction(1)] * (size + 1)]
     system += [
         [Fraction(a - b) for a, b in zip(row, rows[0], strict=True)] + [Fraction(0)]
@@ -153,7 +164,14 @@ def _equalise(rows: Matrix) -> list[Fraction] | None:
                     value - factor * lead
                     for value, lead in zip(system[r], system[column], strict=True)
                 ]
-    return [row[-1] for row in system]
+    weights = [row[-1] for row in system]
+    whole = math.lcm(*(weight.denominator for weight in weights))
+    return tuple(int(weight * whole) for weight in weights)
+
+
+def _ticks(payoff: float) -> int:
+    numerator, denominator = payoff.as_integer_ratio()
+    return (2 * numerator * PER_ONE + denominator) // (2 * denominator)
 
 
 def _support(mixed: Mixed) -> frozenset[int]:

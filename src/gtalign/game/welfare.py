@@ -22,9 +22,9 @@ def ces(user: ArrayLike, llm: ArrayLike, rho: float) -> float | Payoffs:
     The members: utilitarian (the mean) at 1, Cobb-Douglas ``sqrt(user * llm)`` at 0, Rawlsian (the
     lesser) at -inf, the greater at +inf. It grows with rho, and scales with its arguments. With
     rho <= 0 a side at zero makes it zero; with rho > 0 it does not. At 1 and at either infinity it
-    is defined for all real welfares. In between it is not for a negative one, and the result is
-    nan: subtract a disagreement point first. (GTAlign, arXiv 2510.08872, section 3; Arrow, Chenery,
-    Minhas and Solow, 1961.)
+    is defined for all real welfares. Otherwise it is not for a negative or infinite one, and the
+    result is nan: subtract a disagreement point first. (GTAlign, arXiv 2510.08872, section 3;
+    Arrow, Chenery, Minhas and Solow, 1961.)
 
     Args:
         user: Welfare of the user, any shape.
@@ -46,20 +46,23 @@ def ces(user: ArrayLike, llm: ArrayLike, rho: float) -> float | Payoffs:
     elif math.isinf(rho):
         result = low if rho < 0 else high
     else:
-        result = np.where(low >= 0, _power_mean(low, high, rho), np.nan)
+        defined = (low >= 0) & np.isfinite(high)
+        mean = _power_mean(np.where(defined, low, 0), np.where(defined, high, 0), rho)
+        result = np.where(defined, mean, np.nan)
     return float(result) if result.ndim == 0 else result
 
 
 def _power_mean(low: Payoffs, high: Payoffs, rho: float) -> Payoffs:
-    """Mean of order rho of ``0 <= low <= high``; anything where low is negative."""
+    """Mean of order rho of ``0 <= low <= high``, rho neither 1 nor infinite."""
     positive = low > 0
     low_1, high_1 = np.where(positive, low, 1), np.where(positive, high, 1)
     if abs(rho) < 1e-12:  # nearer to the limit than float64 can tell
         return np.where(positive, np.sqrt(low_1) * np.sqrt(high_1), 0)
     # Relative to the side that dominates, so that nothing overflows; through expm1 and log1p, so
     # that digits are not lost as rho nears 0.
-    base, ratio = (high_1, np.log(low_1 / high_1)) if rho > 0 else (low_1, np.log(high_1 / low_1))
-    mean = base * np.exp(np.log1p(np.expm1(rho * ratio) / 2) / rho)
+    apart = np.log(low_1) - np.log(high_1)
+    base = high_1 if rho > 0 else low_1
+    mean = base * np.exp(np.log1p(np.expm1(abs(rho) * apart) / 2) / rho)
     # 2 ** (-1 / rho) underflows to its limit 0 for a tiny rho, which ** would refuse to do.
     at_zero = high * math.exp(-math.log(2) / rho) if rho > 0 else np.zeros_like(high)
     return np.where(positive, mean, at_zero)

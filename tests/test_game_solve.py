@@ -1,0 +1,86 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from games import batches
+from gtalign.errors import GameError
+from gtalign.game import (
+    USER_LLM,
+    Bimatrix,
+    GameForm,
+    deviation_gains,
+    equilibria,
+    pareto_frontier,
+    price_of_anarchy,
+    pure_nash,
+    social_optimum,
+    solve,
+)
+
+
+def form_of(m, n):
+    return GameForm({f"u{i}": "" for i in range(m)}, {f"l{j}": "" for j in range(n)})
+
+
+@given(batches())
+@settings(max_examples=30)
+def test_a_solution_says_by_name_what_the_arrays_say(games):
+    for payoffs in games:
+        form = form_of(*payoffs.shape[:2])
+        solution = solve(Bimatrix(form, payoffs))
+        optimum = social_optimum(payoffs)
+        assert solution.optimum == form.cells[optimum]
+        assert solution.frontier == form.where(pareto_frontier(payoffs))
+        assert solution.pure_nash == form.where(pure_nash(payoffs))
+        assert solution.trap == bool(set(solution.pure_nash) - set(solution.frontier))
+        found = equilibria(payoffs)
+        assert len(solution.equilibria) == len(found)
+        for one, user, llm in zip(solution.equilibria, found.user, found.llm, strict=True):
+            assert [one.user.get(name, 0) for name in form.user_actions] == user.tolist()
+            assert [one.llm.get(name, 0) for name in form.llm_actions] == llm.tolist()
+        gains = list(solution.deviation_gains.values())
+        assert gains == pytest.approx(deviation_gains(payoffs, optimum), abs=1e-8)
+        price = price_of_anarchy(payoffs)
+        assert (solution.price_of_anarchy is None) == np.isnan(price)
+        assert solution.price_of_anarchy in (None, pytest.approx(price))
+
+
+def test_the_running_example():
+    game = Bimatrix(USER_LLM, [[[3, 3], [0, 0], [0, 4]], [[4, 0], [0, 0], [1, 1]]])
+    solution = solve(game)
+    assert solution.game is game
+    assert (solution.optimum, solution.pure_nash, solution.trap) == ("DQ_AQ", ("VQ_DA",), True)
+    assert (solution.price_of_anarchy, solution.price_of_stability) == (3, 3)
+    assert solution.welfare_gap == 4
+    assert solution.maximin == {"user": ("DQ", 0.0), "llm": ("DA", 1.0)}
+    assert solution.dominated == {"user": (), "llm": ("AQ", "CQ")}
+    assert solution.misread_loss == {"DQ": 0.0, "VQ": 0.0}
+    assert solution.to_json()["equilibria"] == [{"user": {"VQ": 1.0}, "llm": {"DA": 1.0}}]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        solution.trap = False
+
+
+def test_all_parts_agree_on_near_ties():
+    # 0.6 of a tolerance apart, on either side of a point of the grid's cells.
+    payoffs = np.zeros((2, 2, 2))
+    payoffs[0, 0, 0], payoffs[1, 0, 0] = 1.3e-9, 0.7e-9
+    solution = solve(Bimatrix(form_of(2, 2), payoffs))
+    pure = [
+        f"{next(iter(e.user))}_{next(iter(e.llm))}"
+        for e in solution.equilibria
+        if len(e.user) == len(e.llm) == 1
+    ]
+    assert sorted(pure) == sorted(solution.pure_nash)
+
+
+def test_the_description_of_rows_and_columns_does_not_matter():
+    payoffs = np.arange(8).reshape(2, 2, 2)
+    one, two = Bimatrix(form_of(2, 2), payoffs), Bimatrix(form_of(2, 2), payoffs.tolist())
+    assert solve(one) == solve(two)
+
+
+def test_payoffs_beyond_the_limit_are_refused():
+    with pytest.raises(GameError, match="not a finite number up to"):
+        solve(Bimatrix(USER_LLM, np.full((2, 3, 2), 1e300)))
