@@ -160,7 +160,7 @@ class _Means:
 
     def table(self, config: RewardConfig) -> Table:
         title = f"means of the reward {config.aggregate}, preset {config.preset}"
-        table = Table(title=title, box=SIMPLE_HEAD)
+        table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
         table.add_column("task", no_wrap=True)
         for name in ("rows", "Q", "U", "L", "W", "reward", "unscored", "malformed"):
             table.add_column(name, justify="right", no_wrap=True)

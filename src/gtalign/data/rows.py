@@ -7,6 +7,7 @@ history. A row with neither has it in ``prompt`` itself.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except ArrowException as error:
         raise DataError(f"{path}: not a parquet file: {error}") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        # pyarrow says it at length; the number says it in words that people know.
+        reason = os.strerror(error.errno) if error.errno else error
+        raise DataError(f"{path}: cannot be read: {reason}") from error
 
 
 def _question(row: Mapping[str, Any], name: str, stem: str) -> Question:

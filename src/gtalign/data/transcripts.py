@@ -254,8 +254,7 @@ class TranscriptWriter:
         except OSError as error:
             raise self._failure(error) from error
         try:
-            self._mend()
-            self._ids = {str(record.get("id")) for _, record in read_lines(path)}
+            self._ids = self._resume() if path.is_file() else set()  # a device has no past
         except BaseException:
             self._file.close()
             raise
@@ -271,7 +270,9 @@ class TranscriptWriter:
             StorageError: It could not be written whole; what was written before it is kept, and
                 no part of it remains.
         """
-        line = json.dumps(transcript.to_json(), ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(transcript.to_json(), ensure_ascii=False) + "\n"
+        # A lone surrogate has no UTF-8; the replacement is JSON's own escape for it.
+        line = text.encode(errors="backslashreplace")
         start = os.fstat(self._file.fileno()).st_size
         rest = memoryview(line)
         try:
@@ -298,10 +299,12 @@ class TranscriptWriter:
     ) -> None:
         self.close()
 
+    def _resume(self) -> set[str]:
+        self._mend()
+        return {str(record.get("id")) for _, record in read_lines(self.path)}
+
     def _mend(self) -> None:
         """Cut off a last line that was not written whole; end one that lacks its line break."""
-        if not self.path.is_file() or self.path.stat().st_size == 0:
-            return
         with self.path.open("rb") as file:
             start = _start_of_last_line(file.fileno())
             file.seek(start)

@@ -62,7 +62,12 @@ class RuleJudge:
 
 
 def judge_math(question: Question, response: str) -> Verdict:
-    """Score 1 if the final answer is the true one, as a number or letter by letter, else 0."""
+    """Score 1 if the final answer is the true one, as a number or letter by letter, else 0.
+
+    Without a true answer to compare with, it is unscored.
+    """
+    if not question.ground_truth.strip():
+        return Verdict("rule", None, "the question has no ground truth")
     answer = final_answer(response)
     if answer is None:
         return _verdict(0.0, "states no answer", right_action=False, asked=_asks(response))

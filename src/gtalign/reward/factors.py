@@ -49,7 +49,9 @@ def distinctness(payoffs_n2: NDArray[np.float64]) -> float:
     Args:
         payoffs_n2: Payoffs of the n cells, ``[:, 0]`` the user's and ``[:, 1]`` the LLM's.
     """
-    gap_n = np.abs(payoffs_n2[:, 0] - payoffs_n2[:, 1])
+    # The released reading lets 1e308 and infinities in; a gap beyond float64 is a gap all the same.
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap_n = np.abs(payoffs_n2[:, 0] - payoffs_n2[:, 1])
     clear_n = gap_n > MARGIN * np.abs(payoffs_n2).max(axis=1) + TOLERANCE
     return float(((gap_n > TOLERANCE).mean() + clear_n.mean()) / 2)
 

@@ -133,7 +133,7 @@ class TRLReward:
             lines.append(json.dumps(record, ensure_ascii=False) + "\n")
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8") as file:
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write("".join(lines))
                 file.flush()
         except OSError as error:

@@ -35,7 +35,7 @@ class Question:
 
     id: str
     task: str
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...] = field(hash=False)
     ground_truth: str
     cluster: str
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)

@@ -1,0 +1,181 @@
+"""``gtalign score``: rewards from recorded verdicts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gtalign.chain import render
+from gtalign.cli import main
+from gtalign.data import Transcript, TranscriptWriter
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.judges import Verdict
+from gtalign.reward import FACTORS, Reward, RewardConfig
+from gtalign.tasks import Message, Question
+
+PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
+CHAIN = render("think", PAYOFF, "Choose DQ_AQ.", "Four.")
+QUESTION = Question("q1", "math-hard", (Message(role="user", content="2+2?"),), "4", "c1")
+GOOD = Verdict("test", 1.0, "right")
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    """Transcripts of a chain, a plain answer, a broken chain and one that the judge failed on."""
+    path = tmp_path / "transcripts.jsonl"
+    chained = Reward(count_tokens=len)
+    plain = Reward(RewardConfig(chain=False), count_tokens=len)
+    with TranscriptWriter(path) as writer:
+        for reward, completion, verdict in (
+            (chained, CHAIN, GOOD),
+            (plain, "Four.", GOOD),
+            (chained, "broken", None),
+            (chained, CHAIN, Verdict("test", None, "down")),
+        ):
+            score = reward.score(QUESTION, completion, verdict)
+            verdicts = [] if verdict is None else [verdict]
+            writer.write(
+                Transcript.of(
+                    QUESTION, completion, score, verdicts, model="m", plain=reward is plain
+                )
+            )
+    return path
+
+
+def results(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(("preset", "side"), [("released", "train"), ("released-eval", "eval")])
+def test_recorded_vectors(
+    shared: Path, preset: str, side: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = shared / "vectors" / "released-code-rewards.jsonl"
+    assert main(["score", str(file), "--preset", preset, "--json"]) == 0
+    found = {result["id"]: result for result in results(capsys)}
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert list(found) == [row["id"] for row in rows]
+    for row in rows:
+        expected, got = row["expected"].get(side), found[row["id"]]
+        assert set(FACTORS) <= set(got)
+        if expected is not None:
+            wanted = [expected[key] for key in ("user_reward", "llm_reward", "utility")]
+            names = ("user_welfare", "llm_welfare", "mutual_welfare")
+            assert [got[name] for name in names] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_transcripts_score_as_they_did(run_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(run_file), "--json"]) == 0
+    chained, plain, broken, failed = results(capsys)
+    stored = [json.loads(line) for line in run_file.read_text(encoding="utf-8").splitlines()]
+    for got, was in zip((chained, plain, broken, failed), stored, strict=True):
+        for name in ("user_welfare", "llm_welfare", "mutual_welfare", "answer_mutual_welfare"):
+            assert got[name] == was[name]
+        assert {name: got[name] for name in FACTORS} == was["factors"]
+    assert plain["format"] is None
+    assert broken["mutual_welfare"] == 0
+    assert broken["chain_error"]
+    assert failed["mutual_welfare"] is None
+    assert failed["unscored"] == "judge test: down"
+
+
+def test_weights_change_without_a_judge(run_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--set", "reward.aggregate=user", "--set", "user.latency=0", "--json"]
+    assert main(["score", str(run_file), *options]) == 0
+    first = results(capsys)[0]
+    assert first["reward"] == first["user_welfare"]
+    assert first["user_welfare"] == pytest.approx(0.5 + 0.2 * first["response_window"])
+
+
+def test_a_configuration_file(
+    run_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "reward.toml"
+    file.write_text('preset = "released"\naggregate = "linear"\n', encoding="utf-8")
+    assert main(["score", str(run_file), "--config", str(file), "--json"]) == 0
+    first = results(capsys)[0]
+    assert first["reward"] == pytest.approx((first["user_welfare"] + first["llm_welfare"]) / 2)
+
+
+def test_the_summary(
+    run_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["score", str(run_file)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    header = next(line for line in lines if line and line[0] == "task")
+    total = next(line for line in lines if line and line[0] == "all")
+    row = dict(zip(header, total, strict=True))
+    assert (row["rows"], row["unscored"], row["malformed"]) == ("4", "1", "1")
+    assert row["task"] == "all"
+    assert any(line and line[0] == "math-hard" for line in lines)
+
+
+def test_a_summary_of_nothing_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "dump.jsonl"
+    dump = {"input": "2+2?", "output": CHAIN, "gts": "4", "score": 0.5}
+    file.write_text(json.dumps(dump) + "\n", encoding="utf-8")
+    assert main(["score", str(file)]) == 0
+    assert "-" in capsys.readouterr().out
+
+
+def vector(**changes: Any) -> str:
+    row = {"task": "math-hard", "completion": CHAIN, "ground_truth": "4", "judge_score": 1}
+    return json.dumps({**row, **changes}) + "\n"
+
+
+def test_a_vector_without_an_id_or_a_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "v.jsonl"
+    file.write_text(vector(judge_score=None), encoding="utf-8")
+    assert main(["score", str(file), "--json"]) == 0
+    (result,) = results(capsys)
+    assert result["id"] == "v-1"
+    assert result["mutual_welfare"] is None
+    assert "no score" in result["unscored"]
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (vector(completion=3), "line 2: column 'completion'"),
+        (vector(judge_score="1"), "line 2: verdict: field 'score'"),
+        (vector(pareto_score="1"), "line 2: verdict: field 'score'"),
+        (vector(judge_score=7), "line 2: question 'bad-2': verdict 7"),
+        ('{"id": "x"}\n', "line 2: column 'task'"),
+        ("nonsense\n", "line 2: not JSON"),
+    ],
+)
+def test_a_bad_line_is_named(
+    tmp_path: Path, line: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text(vector() + line, encoding="utf-8")
+    assert main(["score", str(file), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert f"bad.jsonl, {named}" in captured.err
+    assert captured.err.count("\n") == 1
+    assert len(captured.out.splitlines()) == 1  # what came before it is out
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--preset", "papr"], "preset"),
+        (["--set", "llm.fromat=1"], "'llm.format'"),
+        (["--preset", "paper", "--config", "x.toml"], "not both"),
+        (["--config", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_bad_options(
+    run_file: Path, options: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", str(run_file), *options]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_an_absent_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(tmp_path / "absent.jsonl")]) == 2
+    assert "absent.jsonl" in capsys.readouterr().err

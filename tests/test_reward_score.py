@@ -1,0 +1,334 @@
+"""The reward of one completion: the recorded vectors, and what is worth what by hand."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gtalign.chain import render
+from gtalign.errors import ChainError, JudgeError
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.judges import Verdict
+from gtalign.reward import CHAIN_FACTORS, FACTORS, Reward, RewardConfig, Score
+from gtalign.reward.reading import read_released
+from gtalign.tasks import Message, Question
+
+CELLS = {
+    "DQ_AQ": (3.0, 3.0),
+    "DQ_CQ": (1.0, 2.0),
+    "DQ_DA": (2.0, 1.0),
+    "VQ_AQ": (0.0, 1.0),
+    "VQ_CQ": (2.0, 4.0),
+    "VQ_DA": (1.0, 1.0),
+}
+PAYOFF = Bimatrix.from_json({key: {"user": u, "LLM": m} for key, (u, m) in CELLS.items()})
+CHAIN = render("think a bit", PAYOFF, "Choose DQ_AQ.", "Four.")
+GOOD = Verdict("test", 1.0, "right")
+
+
+def ask(task: str = "math-hard", truth: str = "4") -> Question:
+    return Question("q1", task, (Message(role="user", content="2+2?"),), truth, "c1")
+
+
+def score(
+    completion: str = CHAIN,
+    verdict: Verdict | None = GOOD,
+    question: Question | None = None,
+    **keys: Any,
+) -> Score:
+    return Reward(RewardConfig(**keys)).score(question or ask(), completion, verdict)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+# --- the released code -------------------------------------------------------------------------
+
+
+def vectors(shared: Path) -> list[dict[str, Any]]:
+    with (shared / "vectors" / "released-code-rewards.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize(
+    ("preset", "side", "rows"), [("released", "train", 231), ("released-eval", "eval", 420)]
+)
+def test_every_recorded_vector(shared: Path, preset: str, side: str, rows: int) -> None:
+    reward = Reward(RewardConfig(preset=preset))  # type: ignore[arg-type]
+    compared = 0
+    for row in vectors(shared):
+        expected: Mapping[str, float] = row["expected"].get(side)
+        if expected is None:
+            continue
+        verdict = Verdict("recorded", row["judge_score"], "recorded")
+        question = ask(row["task"], row["ground_truth"])
+        got = reward.score(question, row["completion"], verdict, row["pareto_score"])
+        wanted = (
+            expected["user_reward"],
+            expected["llm_reward"],
+            expected["utility"],
+            expected["utility"],
+            expected["answer_reward"],
+        )
+        found = (
+            got.user_welfare,
+            got.llm_welfare,
+            got.mutual_welfare,
+            got.reward,
+            got.factors["quality"],
+        )
+        assert found == pytest.approx(wanted, abs=1e-9), row["id"]
+        if side == "eval":
+            wanted = (expected["payoff_reward"], expected["format_reward"])
+            found = (got.factors["distinctness"], got.factors["format"])
+            assert found == pytest.approx(wanted, abs=1e-9), row["id"]
+        compared += 1
+    assert compared == rows
+
+
+BODY = '"DQ_CQ":{"LLM":1,"user":2},"DQ_DA":{"LLM":1,"user":2},"VQ_AQ":{"LLM":1,"user":2},'
+BODY += '"VQ_CQ":{"LLM":1,"user":2},"VQ_DA":{"LLM":1,"user":2}'
+
+
+def loose(cell: str = '"DQ_AQ":{"LLM":1,"user":2}', after: str = "", response: str = "x") -> str:
+    return (
+        f"<thinking>t</thinking> <payoff>{{{cell},{BODY}}}</payoff>"
+        f" <analyze>a</analyze> <response>{response}</response>{after}"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        loose('"DQ_AQ":{"LLM":NaN,"user":2}'),
+        loose('"DQ_AQ":{"LLM":true,"user":2}'),
+        loose('"DQ_AQ":{"LLM":1e308,"user":-1e308}'),
+        loose('"DQ_AQ":{"LLM":7,"user":2}'),
+        loose('"DQ_AQ":{"LLM":1,"user":2},"DQ_AQ":{"LLM":1,"user":2}'),
+        loose(response=""),
+        loose(after="\nand more"),
+    ],
+)
+def test_the_released_reading_is_lenient_where_ours_is_not(text: str) -> None:
+    lenient = score(text, preset="released", question=ask())
+    assert lenient.user_welfare is not None
+    assert lenient.user_welfare > 0
+    assert lenient.factors["format"] == 1
+    assert math.isfinite(lenient.mutual_welfare or math.nan)
+    assert score(text).mutual_welfare == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("plain", "<payoff>"),
+        (loose().replace("</response>", ""), "<response>"),
+        (loose().replace("analyze>", "analysis>"), "<analyze>"),
+        (loose('"DQ_XX":{"LLM":1,"user":2}'), "needs the keys"),
+        (loose('"DQ_AQ":[1,2]'), "DQ_AQ"),
+        (loose('"DQ_AQ":{"LLM":"1","user":2}'), "DQ_AQ"),
+        (loose('"DQ_AQ":{"LLM":1' + "0" * 400 + ',"user":2}'), "too large"),
+        (loose('"DQ_AQ"'), "cannot be read"),
+        (loose().replace('{"DQ', '[{"DQ', 1).replace("}}<", "}}]<"), "needs the keys"),
+    ],
+)
+def test_what_the_released_reading_refuses(text: str, what: str) -> None:
+    with pytest.raises(ChainError, match=what):
+        read_released(text, USER_LLM, needs_analyze=True)
+    refused = score(text, preset="released-eval")
+    assert refused.reward == 0
+    assert refused.chain_error is not None
+
+
+def test_the_released_training_code_does_without_an_analysis() -> None:
+    text = loose().replace("<analyze>a</analyze>", "a")
+    assert score(text, preset="released").factors["format"] == 0
+    assert (score(text, preset="released").reward or 0) > 0
+    assert score(text, preset="released-eval").reward == 0
+
+
+@pytest.mark.parametrize("text", ["Sure!\n" + loose(), loose(after=" more"), loose()[10:]])
+def test_released_format_needs_the_blocks_from_the_beginning(text: str) -> None:
+    assert score(text, preset="released").factors["format"] == 0
+
+
+def test_released_evaluation_needs_a_solution_score_where_ours_cannot_read_one() -> None:
+    text = loose(after="\nmore", response="")
+    unknown = score(text, preset="released-eval")
+    assert unknown.llm_welfare is None
+    assert unknown.reward is None
+    assert "solution" in (unknown.unscored or "")
+    known = Reward(RewardConfig(preset="released-eval")).score(ask(), text, GOOD, 1.0)
+    assert known.unscored is None
+    assert known.factors["solution"] == 1
+
+
+# --- the paper ---------------------------------------------------------------------------------
+
+
+def test_the_paper_by_hand() -> None:
+    got = score()
+    before = len(CHAIN.partition("<response>")[0].split())
+    total = len(CHAIN.split())
+    response_window = sigmoid(0.005 * (1 - 100)) * sigmoid(0.005 * (1000 - 1))
+    total_window = sigmoid(0.005 * (total - 500)) * sigmoid(0.005 * (1500 - total))
+    user = 0.5 + 0.2 * response_window + 0.3 * math.exp(-before / 500)
+    distinct = 8 / 12  # four cells differ, clearly each time
+    llm = 0.4 + 0.2 * total_window + 0.4 * (1 + (distinct + 1) / 2) / 2
+    answer = (0.4 + 0.2 * total_window) / 0.6
+    assert got.factors["distinctness"] == pytest.approx(distinct)
+    assert got.user_welfare == pytest.approx(user)
+    assert got.llm_welfare == pytest.approx(llm)
+    assert got.mutual_welfare == got.reward == pytest.approx(math.sqrt(user * llm))
+    assert got.answer_llm_welfare == pytest.approx(answer)
+    assert got.answer_mutual_welfare == pytest.approx(math.sqrt(user * answer))
+    assert got.unscored is None
+    assert set(got.factors) == set(FACTORS)
+    assert got.chain is not None
+    assert got.tokens["total"] == total
+    assert got.tokens["before"] == before
+    assert got.tokens["response"] == 1
+
+
+def test_lengths_are_in_the_tokens_of_the_model() -> None:
+    got = Reward(count_tokens=len).score(ask(), CHAIN, GOOD)
+    assert got.tokens["response"] == len("Four.")
+    assert got.tokens["total"] == len(CHAIN)
+    assert got.tokens["thinking"] == len("think a bit")
+    assert got.factors["latency"] == pytest.approx(math.exp(-CHAIN.index("<response>") / 500))
+
+
+def test_recorded_counts_stand_in_for_the_tokenizer() -> None:
+    first = Reward(count_tokens=len).score(ask(), CHAIN, GOOD)
+    assert Reward().score(ask(), CHAIN, GOOD, tokens=first.tokens) == first
+    incomplete = Reward().score(ask(), CHAIN, GOOD, tokens={"total": 3})
+    assert incomplete == Reward().score(ask(), CHAIN, GOOD)
+
+
+@pytest.mark.parametrize("verdict", [None, GOOD, Verdict("j", None, "down")])
+@pytest.mark.parametrize("aggregate", ["cobb_douglas", "linear", "user", "llm", "ces"])
+def test_what_does_not_parse_is_worth_nothing_which_is_a_score(
+    verdict: Verdict | None, aggregate: str
+) -> None:
+    got = score("no chain at all", verdict, aggregate=aggregate)
+    assert got.unscored is None
+    assert got.chain_error is not None
+    assert set(got.factors.values()) == {0.0}
+    assert (got.user_welfare, got.llm_welfare, got.mutual_welfare, got.reward) == (0, 0, 0, 0)
+    assert (got.answer_llm_welfare, got.answer_mutual_welfare) == (0, 0)
+    assert got.tokens == {"total": 4}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"), [(None, "no verdict"), (Verdict("j", None, "down"), "judge j: down")]
+)
+def test_a_missing_verdict_is_unscored_and_not_0(verdict: Verdict | None, reason: str) -> None:
+    got = score(verdict=verdict)
+    assert got.unscored == reason
+    assert (got.user_welfare, got.llm_welfare, got.mutual_welfare, got.reward) == (None,) * 4
+    assert got.factors["quality"] is None
+    assert got.factors["format"] == 1
+
+
+def test_a_verdict_outside_the_range_is_the_judges_failure() -> None:
+    with pytest.raises(JudgeError):
+        score(verdict=Verdict("j", 3.0, "?"))
+
+
+@pytest.mark.parametrize(
+    ("analyze", "solution"),
+    [("Choose DQ_AQ.", 1), ("Choose DQ_CQ.", 0), ("Choose AQ.", 0.5), ("I like tea.", 0)],
+)
+def test_solution(analyze: str, solution: float) -> None:
+    # The frontier is DQ_AQ and VQ_CQ. An analysis that picks nothing has not solved the game.
+    assert score(render("t", PAYOFF, analyze, "Four.")).factors["solution"] == solution
+
+
+def test_a_repaired_chain_loses_the_format() -> None:
+    spoiled = f"```\n{CHAIN}\n```"
+    assert score(spoiled).reward == 0
+    repaired = score(spoiled, reading="tolerant")
+    assert repaired.factors["format"] == 0
+    assert repaired.reward is not None
+    assert 0 < repaired.reward < (score().reward or 0)
+
+
+def test_the_response_that_a_judge_sees() -> None:
+    assert Reward().response(CHAIN) == "Four."
+    assert Reward().response("Four.") is None
+    assert Reward(RewardConfig(chain=False)).response(" Four. ") == "Four."
+    assert Reward(RewardConfig(preset="released")).response(loose(response=" x ")) == "x"
+
+
+# --- without a chain ---------------------------------------------------------------------------
+
+
+def test_plain_answers_have_no_chain_terms() -> None:
+    got = score("Four.", chain=False)
+    assert [got.factors[name] for name in CHAIN_FACTORS] == [None] * 3
+    assert got.factors["latency"] == 1
+    assert got.chain is None
+    assert got.chain_error is None
+    assert got.unscored is None
+    assert got.llm_welfare == got.answer_llm_welfare
+    assert got.mutual_welfare == got.answer_mutual_welfare
+    assert got.tokens == {"response": 1, "before": 0, "total": 1}
+    # The same words are judged alike, whatever they look like.
+    assert (score(CHAIN, chain=False).factors["format"]) is None
+
+
+def test_a_plain_answer_and_a_chain_of_the_same_length_tie_without_the_chains_terms() -> None:
+    words = len(CHAIN.split())
+    plain = score("Four. " * words, chain=False)
+    assert plain.answer_llm_welfare == pytest.approx(score().answer_llm_welfare)
+
+
+# --- aggregates --------------------------------------------------------------------------------
+
+
+def test_aggregates() -> None:
+    both = score()
+    user, llm = both.user_welfare or 0, both.llm_welfare or 0
+    assert score(aggregate="user").reward == user
+    assert score(aggregate="llm").reward == llm
+    assert score(aggregate="linear").reward == pytest.approx((user + llm) / 2)
+    assert score(aggregate="ces", rho=1).reward == pytest.approx((user + llm) / 2)
+    assert score(aggregate="ces", rho=0).reward == pytest.approx(both.reward)
+    assert score(aggregate="ces", rho=-math.inf).reward == min(user, llm)
+    assert all(
+        score(aggregate=name).mutual_welfare == both.mutual_welfare
+        for name in ("user", "llm", "linear", "ces")
+    )
+
+
+@given(st.floats(0, 1), st.sampled_from(["Four.", "four " * 300]), st.floats(-5, 1))
+def test_aggregates_lie_between_the_sides(quality: float, answer: str, rho: float) -> None:
+    completion = render("t", PAYOFF, "Choose VQ_CQ.", answer)
+    verdict = Verdict("test", quality, "")
+    for aggregate in ("cobb_douglas", "linear", "ces"):
+        got = score(completion, verdict, ask("other"), aggregate=aggregate, rho=rho)
+        sides = sorted((got.user_welfare or 0, got.llm_welfare or 0))
+        assert got.reward is not None
+        assert sides[0] - 1e-9 <= got.reward <= sides[1] + 1e-9
+        assert sides[0] >= 0
+        assert sides[1] <= 1 + 1e-9
+
+
+def test_a_weight_of_0_does_not_need_its_factor() -> None:
+    keys = {"user": {"quality": 0.0}, "llm": {"quality": 0.0}}
+    got = score(verdict=None, **keys)
+    assert got.mutual_welfare is not None
+
+
+def test_to_json_is_plain_data() -> None:
+    record = json.loads(json.dumps(score().to_json()))
+    assert record["chain"]["response"] == "Four."
+    assert record["factors"]["solution"] == 1
+    assert "reward" not in record
+    assert score("x").to_json()["chain"] is None
