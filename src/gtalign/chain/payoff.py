@@ -84,21 +84,21 @@ class _Scan:
 
     def matrix(self) -> Bimatrix:
         form = self.reader.form
+        cells = form.cells
+        pairs = [[0.0, 0.0] for _ in cells]
         self.unfence()
-        payoffs_mn2 = np.empty((*form.shape, len(PLAYER_KEYS)))
-        for key in self.items(form.cells, self.start):
-            row, column = form.index(key)
+        for key in self.items(cells, self.start):
+            pair = pairs[cells.index(key)]
             self.space()
             for player in self.items(PLAYER_KEYS, self.position, key):
-                payoffs_mn2[row, column, PLAYER_KEYS.index(player)] = self.number()
+                pair[PLAYER_KEYS.index(player)] = self.number()
         self.space()
         if self.position < self.end:
             raise self.error("payoff-syntax", "the payoff goes on after its closing brace")
-        return Bimatrix(form, payoffs_mn2)
+        return Bimatrix(form, np.array(pairs).reshape(*form.shape, len(PLAYER_KEYS)))
 
     def items(self, allowed: Sequence[str], where: int, cell: str = "") -> Iterator[str]:
         """Yield the keys of one object; the caller reads the value after each."""
-        inside = f" in cell {cell}" if cell else ""
         missing = list(allowed)
         if not self.take("{"):
             raise self.error("payoff-syntax", "an opening brace must come here")
@@ -107,11 +107,12 @@ class _Scan:
             self.space()
             position = self.position
             key = self.key()
-            if key not in allowed:
+            if key not in missing:
+                inside = f" in cell {cell}" if cell else ""
+                if key in allowed:
+                    raise self.error("payoff-duplicate", f"{key} comes twice{inside}", position)
                 message = f"unknown key {key[:40]!r}{inside}; the keys are {', '.join(allowed)}"
                 raise self.error("payoff-key", message, position)
-            if key not in missing:
-                raise self.error("payoff-duplicate", f"{key} comes twice{inside}", position)
             missing.remove(key)
             if not self.take(":"):
                 raise self.error("payoff-syntax", "a colon must come here")
@@ -133,8 +134,7 @@ class _Scan:
 
     def space(self) -> None:
         found = _SPACE.match(self.text, self.position, self.end)
-        if found is not None:
-            self.position = found.end()
+        self.position = self.position if found is None else found.end()
 
     def take(self, character: str) -> bool:
         """Skip whitespace, and then this character where it comes next."""
@@ -149,7 +149,8 @@ class _Scan:
         found = _STRING.match(self.text, self.position, self.end)
         if found is not None:
             self.position = found.end()
-            return str(json.loads(found.group()))
+            key = found.group()
+            return str(json.loads(key)) if "\\" in key else key[1:-1]
         if self.repairs is not None:
             found = _REPAIRED.match(self.text, self.position, self.end)
         if found is None or self.repairs is None:

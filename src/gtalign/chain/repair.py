@@ -8,7 +8,11 @@ from gtalign.chain.payoff import PayoffReader
 from gtalign.chain.rules import empty_response, misplaced, missing, nested, unclosed
 from gtalign.game.bimatrix import Bimatrix
 
-_TAG: Final = re.compile(r"<\s*+(/?+)\s*+(" + "|".join(BLOCKS) + r")\s*+>", re.IGNORECASE)
+# The lookahead makes short work of long runs of "<".
+_TAG: Final = re.compile(
+    rf"<(?=[\s/{''.join(sorted({c for name in BLOCKS for c in name[0] + name[0].upper()}))}])"
+    rf"\s*+(/?+)\s*+((?i:{'|'.join(BLOCKS)}))\s*+>"
+)
 _FENCE: Final = re.compile(r"`{3,}+[\w-]*+")
 
 
