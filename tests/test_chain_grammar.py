@@ -48,7 +48,7 @@ def parses(text: str, form: GameForm = USER_LLM) -> bool:
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_generated_chains_are_accepted(kind: str, form: GameForm) -> None:
     @given(texts(), games(form), texts(), texts())
-    @settings(max_examples=25)
+    @settings(max_examples=15)
     def check(thinking: str, payoff: Bimatrix, analyze: str, response: str) -> None:
         text = render(f"a{thinking}", payoff, f"\nb{analyze}", f"{response or 'x'}")
         text = text.replace("<response>", "<response>c")
@@ -97,7 +97,7 @@ def test_wrong_chains_are_refused(kind: str, old: str, new: str) -> None:
 @pytest.mark.parametrize("kind", READERS)
 def test_what_is_accepted_parses(kind: str) -> None:
     @given(mutated())
-    @settings(max_examples=100)
+    @settings(max_examples=30)
     def check(text: str) -> None:
         assert parses(text) or not accepts(grammar(kind), text)
 
