@@ -131,7 +131,8 @@ def cut_conversation(messages: Sequence[Message], max_chars: int) -> tuple[Messa
 
     One that is short enough stays as it is. Otherwise all turns become one message of the user,
     with the role before each turn where there are several, and the cut is moved to the next
-    whitespace so that no word is torn.
+    whitespace so that no word is torn. A label of the whole, such as harmful, may then rest on
+    words that are gone.
     """
     if sum(len(m["content"]) for m in messages) <= max_chars:
         return tuple(messages)
