@@ -77,8 +77,9 @@ def matrix(payoff: Payoff, title: str, chosen: str | None = None, row: str | Non
             strength = round(55 * abs(float(sums[i, j])) / top)
             star = '<i title="on the Pareto frontier">◆</i>' if on_frontier[i, j] else ""
             body += (
-                f'<td class="{" ".join(kinds)}" style="--s:{strength}%">{star}'
-                f"<b>{_payoff(values_mn2[i, j, 0])}</b><span>{_payoff(values_mn2[i, j, 1])}</span>"
+                f'<td class="{" ".join(kinds)}" style="--s:{strength}%">{star}<div>'
+                f"<small>U</small><b>{_payoff(values_mn2[i, j, 0])}</b>"
+                f"<small>L</small><span>{_payoff(values_mn2[i, j, 1])}</span></div>"
                 "</td>"
             )
         body += "</tr>"
@@ -157,7 +158,7 @@ def _choice(transcript: Transcript, stated: Payoff, cell: str | None, action: st
         if (correlation := found["payoff_correlation"]) is not None:
             says += f" Stated and true payoffs correlate at {number(correlation, 2)}."
     return (
-        f'<p class="choice">{says}</p><p class="legend"><b>bold</b> user · plain LLM · '
+        f'<p class="choice">{says}</p><p class="legend">U user · L LLM · '
         "<i>◆</i> Pareto frontier · <u>outlined</u> chosen</p>"
     )
 

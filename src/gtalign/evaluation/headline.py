@@ -68,7 +68,7 @@ def _against_best(comparison: Comparison, group: Group, metric: Metric) -> str |
         part
         for part in (
             f"95% interval {relative_interval(found)}" if relative_interval(found) else "",
-            f"p {_p(found.adjusted)}",
+            f"p&nbsp;{_p(found.adjusted)}",
             ahead(found, metric),
         )
         if part
@@ -136,4 +136,4 @@ def _name(model: str) -> str:
 
 def _p(p: float | None) -> str:
     text = p_value(p)
-    return f"&lt; {text[1:]}" if text.startswith("<") else f"= {text}"
+    return f"&lt;&nbsp;{text[1:]}" if text.startswith("<") else f"=&nbsp;{text}"

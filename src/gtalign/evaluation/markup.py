@@ -58,25 +58,24 @@ def table(head: Sequence[str], rows: Sequence[str], reference: int | None = None
 def estimates(comparison: Comparison, group: str, colours: Colours) -> str:
     """Every metric of every model in one group."""
     rows = []
+    models = (comparison.reference, *comparison.models[:-1])
     for metric in shown(comparison, group):
         best = best_model(comparison, group, metric)
         row = f'<th title="{escape(metric.note)}">{escape(label(metric))}</th>'
-        for model in comparison.models:
+        for model in models:
             found = cell(comparison.estimate(model, group, metric.name), metric, model == best)
             kinds = ["ref"] if model == comparison.reference else []
             kinds += ["best"] if found.best else []
-            small = "".join(
-                f"<small>{escape(t)}</small>" for t in (found.interval, found.note) if t
-            )
+            small = "".join(f"<small>{escape(line)}</small>" for line in found.lines)
             row += f'<td class="{" ".join(kinds)}">{found.value}{small}</td>'
         rows.append(f"<tr>{row}</tr>")
     for name, which in (("Answers", 0), ("Unscored", 1)):
-        held = [counts(comparison, group, model)[which] for model in comparison.models]
+        held = [counts(comparison, group, model)[which] for model in models]
         rows.append(
             f'<tr class="count"><th>{name}</th>{"".join(f"<td>{n}</td>" for n in held)}</tr>'
         )
-    head = ["", *(key(colours[model]) + escape(model) for model in comparison.models)]
-    return table(head, rows, len(head) - 1)
+    head = ["", *(key(colours[model]) + escape(model) for model in models)]
+    return table(head, rows, 1)
 
 
 def differences(comparison: Comparison, group: str, colours: Colours) -> str:
@@ -118,24 +117,35 @@ def standings(comparison: Comparison, colours: Colours) -> str:
             f"<td{kind}>{share}</td><td{kind}>{against}</td><td>{found.questions}</td></tr>"
         )
     against = f"{escape(comparison.reference)} dominates : is dominated"
-    return table(["", "Set", "Hypervolume", "Undominated", against, "Questions"], rows)
+    return table(["Model", "Set", "Hypervolume", "Undominated", against, "Questions"], rows)
 
 
 def gains(found: Sequence[Gain]) -> str:
     """The gains over the best baselines as cards, each next to the published one."""
-    cards = ""
+    cards: dict[tuple[str, str], list[Gain]] = {}
     for gain in found:
-        ours, metric = gain.ours, BY_NAME[gain.metric]
-        kind = "even" if ours is None else verdict(ours, metric)
-        big = ABSENT if ours is None else percent(ours.contrast.relative)
-        detail = "" if ours is None else relative_interval(ours)
-        over = f"over {escape(gain.baseline)}" if gain.baseline else "no baseline"
-        cards += (
-            f'<div class="card {kind}"><p class="what">{escape(metric.label)}</p>'
-            f'<p>{escape(gain.group)}</p><p class="big">{big}</p><p>{detail}</p><p>{over}</p>'
-            f"<p>published {percent(gain.published / 100)}</p></div>"
-        )
-    return cards
+        cards.setdefault((gain.metric, gain.group), []).append(gain)
+    return "".join(_card(held[-1], held[:-1]) for held in cards.values())
+
+
+def _card(gain: Gain, better: Sequence[Gain]) -> str:
+    """One gain over the best baseline with a chain; below it, over better ones without."""
+    ours, metric = gain.ours, BY_NAME[gain.metric]
+    kind = "even" if ours is None else verdict(ours, metric)
+    big = ABSENT if ours is None else percent(ours.contrast.relative)
+    detail = "" if ours is None else relative_interval(ours)
+    over = f"over {escape(gain.baseline)}" if gain.baseline else "no baseline"
+    rest = "".join(
+        f"<p>over {escape(g.baseline)}, without a chain: "
+        f"{percent(g.ours.contrast.relative)} {relative_interval(g.ours)}</p>"
+        for g in better
+        if g.ours is not None and g.baseline is not None
+    )
+    return (
+        f'<div class="card {kind}"><p class="what">{escape(metric.label)}</p>'
+        f'<p>{escape(gain.group)}</p><p class="big">{big}</p><p>{detail} {over}</p>{rest}'
+        f"<p>published {percent(gain.published / 100)}</p></div>"
+    )
 
 
 def glossary(comparison: Comparison) -> str:

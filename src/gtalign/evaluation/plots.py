@@ -113,33 +113,34 @@ def short(value: float) -> str:
     return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
 
 
-def interval_chart(title: str, rows: Sequence[Whisker], digits: int = 3) -> str:
-    """Estimates below each other on one axis, with their intervals and a tick for each seed."""
-    if not rows:
+def interval_chart(
+    title: str, sets: Sequence[tuple[str, Sequence[Whisker]]], digits: int = 3
+) -> str:
+    """Estimates below each other on one axis, with their intervals and a tick for each seed.
+
+    Args:
+        title: Of the chart.
+        sets: Groups of rows, each under its own name; empty ones are left out.
+        digits: Decimals of the numbers at the end of the rows.
+    """
+    sets = [(name, rows) for name, rows in sets if rows]
+    if not sets:
         return ""
-    step, top = 30, 14
-    bottom = top + step * len(rows)
-    ends = [v for row in rows for v in (row.low, row.high, *row.marks)]
-    axes = Axes(_padded(min(ends), max(ends)), (0.0, 1.0), (92, top, WIDTH - 58, bottom))
+    step, head = 26, 24
+    ends = [v for _, rows in sets for row in rows for v in (row.low, row.high, *row.marks)]
+    bottom = 8 + sum(head + step * len(rows) for _, rows in sets)
+    axes = Axes(_padded(min(ends), max(ends)), (0.0, 1.0), (92, 8, WIDTH - 58, bottom))
     for value in ticks(*axes.x, wanted=4):
         x, _ = axes.at(value, 0)
-        axes.parts += [
-            _line(x, top, x, bottom, "grid"),
-            _text(x, bottom + 17, short(value), "tick mid"),
-        ]
-    for index, row in enumerate(rows):
-        y = top + step * (index + 0.5)
-        low, mid, high = (axes.at(v, 0)[0] for v in (row.low, row.value, row.high))
-        weight = "strong" if row.strong else ""
-        paint = f'style="--c:{row.colour}"'
-        axes.parts.append(_text(84, y + 4, row.label, f"label end {weight}"))
-        axes.parts.append(_line(low, y, high, y, "whisker", paint))
-        for mark in row.marks:
-            x = axes.at(mark, 0)[0]
-            axes.parts.append(_line(x, y + 6, x, y + 11, "mark", paint))
-        shape = f'<circle class="dot" cx="{mid:.1f}" cy="{y:.1f}" r="5" {paint}/>'
-        axes.parts.append(shape)
-        axes.parts.append(_text(WIDTH - 4, y + 4, f"{row.value:.{digits}f}", f"value end {weight}"))
+        axes.parts.append(_line(x, 8, x, bottom, "grid"))
+        axes.parts.append(_text(x, bottom + 17, short(value), "tick mid"))
+    top = 8.0
+    for name, rows in sets:
+        axes.parts.append(_text(4, top + 16, name, "name"))
+        top += head
+        for row in rows:
+            axes.parts += _whisker(axes, row, top + step / 2, digits)
+            top += step
     return _figure(title, axes.parts, bottom + 26)
 
 
@@ -156,6 +157,7 @@ def welfare_chart(title: str, dots: Sequence[Dot]) -> str:
     axes.parts.append(
         '<clipPath id="plane"><rect x="46" y="30" width="358" height="260"/></clipPath>'
     )
+    taken: list[tuple[float, float, float, float]] = []
     for level in ticks(sqrt(max(axes.x[0], 0) * max(axes.y[0], 0)), sqrt(axes.x[1] * axes.y[1]), 6):
         steps = [axes.x[0] + (axes.x[1] - axes.x[0]) * i / 60 for i in range(61)]
         curve = [(x, level * level / x) for x in steps if x > 0]
@@ -165,15 +167,14 @@ def welfare_chart(title: str, dots: Sequence[Dot]) -> str:
             if axes.y[0] < edge < axes.y[1]:
                 x, y = axes.at(axes.x[1], edge)
                 axes.parts.append(_text(x - 3, y - 3, f"W {short(level)}", "iso-label end"))
+                taken.append((x - 36, y - 13, x, y))
     steps_up = staircase([(dot.x, dot.y) for dot in dots])
     stairs = [(axes.x[0], steps_up[0][1])]
     for x, y in steps_up:
         stairs += [(stairs[-1][0], y), (x, y)]
     stairs.append((steps_up[-1][0], axes.y[0]))
     axes.path(stairs, **{"class": "frontier"})
-    taken: list[tuple[float, float, float, float]] = [
-        (x - 6, y - 6, x + 6, y + 6) for x, y in (axes.at(dot.x, dot.y) for dot in dots)
-    ]
+    taken += [(x - 6, y - 6, x + 6, y + 6) for x, y in (axes.at(dot.x, dot.y) for dot in dots)]
     for dot in sorted(dots, key=lambda d: not d.strong):
         axes.parts += _dot(axes, dot, taken)
     return _figure(title, axes.parts, 332)
@@ -252,6 +253,20 @@ def smooth(points: Sequence[Point], width: int = 15, most: int = 160) -> list[Po
         means.append((x, sum(near) / len(near)))
     step = max(1, -(-len(means) // most))
     return means if step == 1 else [*means[:-1:step], means[-1]]
+
+
+def _whisker(axes: Axes, row: Whisker, y: float, digits: int) -> list[str]:
+    low, mid, high = (axes.at(v, 0)[0] for v in (row.low, row.value, row.high))
+    weight = "strong" if row.strong else ""
+    paint = f'style="--c:{row.colour}"'
+    marks = [axes.at(mark, 0)[0] for mark in row.marks]
+    return [
+        _text(84, y + 4, row.label, f"label end {weight}"),
+        _line(low, y, high, y, "whisker", paint),
+        *(_line(x, y + 6, x, y + 11, "mark", paint) for x in marks),
+        f'<circle class="dot" cx="{mid:.1f}" cy="{y:.1f}" r="5" {paint}/>',
+        _text(WIDTH - 4, y + 4, f"{row.value:.{digits}f}", f"value end {weight}"),
+    ]
 
 
 def _dot(axes: Axes, dot: Dot, taken: list[tuple[float, float, float, float]]) -> list[str]:

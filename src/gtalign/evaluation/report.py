@@ -109,9 +109,9 @@ def render(
     """The whole page as text."""
     colours = markup.colours_of(comparison)
     sections = (
+        _welfare(comparison, colours),
         _results(comparison, colours),
         _differences(comparison, colours),
-        _welfare(comparison, colours),
         _learning(curves, colours),
         _chains(comparison, transcripts, colours),
         _conversations(comparison, transcripts),
@@ -174,8 +174,9 @@ def _results(comparison: Comparison, colours: Mapping[str, str]) -> str:
             body += f"<details><summary>{escape(group.name)}</summary>{found}</details>"
     return _section(
         "Results",
-        "Means with 95% intervals, clustered by question; the standard deviation between seeds and "
-        "the number of answers below. The best value of a row is bold. Each task unfolds.",
+        "Means with 95% intervals, clustered by question; below them the standard deviation "
+        "between seeds, and the number of answers where not all of them have the measure. The best "
+        "value of a row is bold. Each task unfolds.",
         body,
     )
 
@@ -192,36 +193,28 @@ def _differences(comparison: Comparison, colours: Mapping[str, str]) -> str:
         f"{escape(comparison.reference)} less each baseline",
         "On the same questions, by paired cluster bootstrap: difference, 95% interval, relative "
         "change, p after Holm's correction, and the difference of each seed. Green is better and "
-        "red is worse beyond doubt; plain is neither.",
+        "red is worse by both interval and p; the others could be chance.",
         body,
     )
 
 
 def _welfare(comparison: Comparison, colours: Mapping[str, str]) -> str:
-    charts = []
-    for group in (g for g in comparison.groups if g.task is None):
-        for name in INTERVALS:
-            metric = BY_NAME[name]
-            rows = []
-            for model in comparison.models:
-                found = comparison.estimate(model, group.name, name)
-                if found is None or found.value is None:
-                    continue
-                ends = found.interval
-                low = found.value if ends.low is None else ends.low
-                high = found.value if ends.high is None else ends.high
-                marks = list(found.seeds.values()) if len(found.seeds) > 1 else []
-                strong = model == comparison.reference
-                rows.append(Whisker(model, colours[model], found.value, low, high, marks, strong))
-            charts.append(
-                interval_chart(f"{metric.label}, {group.name.lower()}", rows, metric.digits)
-            )
-        charts.append(
-            welfare_chart(
-                f"User against LLM welfare, {group.name.lower()}",
-                _dots(comparison, group.name, colours),
-            )
+    pooled = [group.name for group in comparison.groups if group.task is None]
+    charts = [
+        interval_chart(
+            BY_NAME[name].label,
+            [(group, _whiskers(comparison, group, name, colours)) for group in pooled],
+            BY_NAME[name].digits,
         )
+        for name in INTERVALS
+    ]
+    planes = [
+        welfare_chart(
+            f"User against LLM welfare, {group.lower()}", _dots(comparison, group, colours)
+        )
+        for group in pooled
+    ]
+    charts[1:1] = planes
     body = f'<div class="plots">{"".join(charts)}</div>' if any(charts) else ""
     if comparison.standings:
         body += (
@@ -236,6 +229,23 @@ def _welfare(comparison: Comparison, colours: Mapping[str, str]) -> str:
         "lines have equal W, and the thin line is the Pareto frontier of the models.",
         body,
     )
+
+
+def _whiskers(
+    comparison: Comparison, group: str, name: str, colours: Mapping[str, str]
+) -> list[Whisker]:
+    rows = []
+    for model in comparison.models:
+        found = comparison.estimate(model, group, name)
+        if found is None or found.value is None:
+            continue
+        ends = found.interval
+        low = found.value if ends.low is None else ends.low
+        high = found.value if ends.high is None else ends.high
+        marks = list(found.seeds.values()) if len(found.seeds) > 1 else []
+        strong = model == comparison.reference
+        rows.append(Whisker(model, colours[model], found.value, low, high, marks, strong))
+    return rows
 
 
 def _dots(comparison: Comparison, group: str, colours: Mapping[str, str]) -> list[Dot]:

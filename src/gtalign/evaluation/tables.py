@@ -17,12 +17,18 @@ MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True, slots=True)
 class CellText:
-    """One cell of a table as text: the number, its interval, and whether it is the best."""
+    """One cell of a table as text, line by line, and whether it is the best of its row."""
 
     value: str
     interval: str
-    note: str
+    spread: str
+    count: str
     best: bool
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands below the number."""
+        return [text for text in (self.interval, self.spread, self.count) if text]
 
 
 def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
@@ -70,18 +76,16 @@ def seeds_text(difference: Difference, digits: int) -> str:
 
 
 def cell(estimate: Estimate | None, metric: Metric, best: bool = False) -> CellText:
-    """One estimate as text; the note counts the answers without the measure."""
+    """One estimate as text, with its spread over seeds, and n where not all answers have it."""
     if estimate is None or estimate.value is None:
-        return CellText(ABSENT, "", "", False)
+        return CellText(ABSENT, "", "", "", False)
     found = estimate.interval
-    notes = []
-    if estimate.spread is not None:
-        notes.append(f"sd over seeds {number(estimate.spread, metric.digits)}")
-    notes.append(f"n {found.n}" + (f" of {estimate.rows}" if estimate.missing else ""))
+    spread = "" if estimate.spread is None else f"seeds sd {number(estimate.spread, metric.digits)}"
     return CellText(
         number(found.value, metric.digits),
         interval(found.low, found.high, metric.digits),
-        ", ".join(notes),
+        spread,
+        f"n {found.n} of {estimate.rows}" if estimate.missing else "",
         best,
     )
 
@@ -150,10 +154,8 @@ def _table(title: str, first: str, columns: Sequence[str]) -> Table:
 
 def _styled(found: CellText) -> Text:
     text = Text(found.value, style="bold green" if found.best else "")
-    if found.interval:
-        text.append(f"\n{found.interval}", style="dim")
-    if " of " in found.note:
-        text.append(f"\n{found.note.rpartition(', ')[2]}", style="dim")
+    for line in found.lines:
+        text.append(f"\n{line}", style="dim")
     return text
 
 
