@@ -70,7 +70,9 @@ def command(
     if as_json:
         print(json.dumps(found.to_json(), allow_nan=False))
     else:
-        print_tables(Console(), found)
+        console = Console()
+        # A file or a pipe has no width of its own: give the tables what they need.
+        print_tables(console if console.is_terminal else Console(width=160), found)
         if html is not None:
             typer.echo(f"report: {html}", err=True)
 

@@ -12,6 +12,7 @@ from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain
 from gtalign.evaluation.metrics import BY_NAME, Metric
 
 ABSENT = "–"  # noqa: RUF001 - typography of a table, not a minus
+_LABEL, _COLUMN = 28, 18  # widths of the first and of every other column of estimates
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -129,15 +130,21 @@ def counts(comparison: Comparison, group: str, model: str) -> tuple[int, int]:
 
 
 def print_tables(console: Console, comparison: Comparison) -> None:
-    """Print every table of a comparison: estimates, differences, Pareto measures and gains."""
-    for group in comparison.groups:
-        if group.task is None:
-            console.print(_estimates(comparison, group))
+    """Print every table of a comparison: estimates, differences, Pareto measures and gains.
+
+    Models that do not fit beside each other continue in a further table.
+    """
+    step = max(1, (console.width - _LABEL) // _COLUMN)
+    slices = [comparison.models[i : i + step] for i in range(0, len(comparison.models), step)]
+    pooled = [group for group in comparison.groups if group.task is None]
+    for group in pooled:
+        for models in slices:
+            console.print(_estimates(comparison, group, models))
     for metric in (m for m in comparison.metrics() if m.name in ("mutual_welfare", "quality")):
-        console.print(_by_task(comparison, metric))
-    for group in comparison.groups:
-        if group.task is None and comparison.baselines:
-            console.print(_differences(comparison, group))
+        for models in slices:
+            console.print(_by_task(comparison, metric, models))
+    for group in pooled if comparison.baselines else ():
+        console.print(_differences(comparison, group, seeds=console.width >= 120))
     if comparison.standings:
         console.print(_pareto(comparison))
     if comparison.gains:
@@ -159,38 +166,38 @@ def _styled(found: CellText) -> Text:
     return text
 
 
-def _estimates(comparison: Comparison, group: Group) -> Table:
-    table = _table(f"{group.name}: mean and 95% interval", "", comparison.models)
+def _estimates(comparison: Comparison, group: Group, models: Sequence[str]) -> Table:
+    table = _table(f"{group.name}: mean and 95% interval", "", models)
     for metric in shown(comparison, group.name):
         best = best_model(comparison, group.name, metric)
         table.add_row(
             label(metric),
             *(
                 _styled(cell(comparison.estimate(m, group.name, metric.name), metric, m == best))
-                for m in comparison.models
+                for m in models
             ),
         )
-    held = [counts(comparison, group.name, model) for model in comparison.models]
+    held = [counts(comparison, group.name, model) for model in models]
     table.add_row("Answers", *(str(rows) for rows, _ in held))
     table.add_row("Unscored", *(str(unscored) for _, unscored in held))
     return table
 
 
-def _by_task(comparison: Comparison, metric: Metric) -> Table:
-    table = _table(f"{metric.label} by task", "task", comparison.models)
+def _by_task(comparison: Comparison, metric: Metric, models: Sequence[str]) -> Table:
+    table = _table(f"{metric.label} by task", "task", models)
     for group in comparison.groups:
         best = best_model(comparison, group.name, metric)
         cells = [
-            cell(comparison.estimate(m, group.name, metric.name), metric, m == best)
-            for m in comparison.models
+            cell(comparison.estimate(m, group.name, metric.name), metric, m == best) for m in models
         ]
         table.add_row(group.name, *(_styled(found) for found in cells), end_section=False)
     return table
 
 
-def _differences(comparison: Comparison, group: Group) -> Table:
+def _differences(comparison: Comparison, group: Group, *, seeds: bool) -> Table:
+    columns = ("baseline", "difference", "95% CI", "gain", "p (Holm)", *(["by seed"] * seeds))
     title = f"{group.name}: {comparison.reference} less each baseline, same questions"
-    table = _table(title, "", ("baseline", "difference", "95% CI", "gain", "p (Holm)", "by seed"))
+    table = _table(title, "", columns)
     for metric in shown(comparison, group.name):
         name = label(metric)
         for baseline in comparison.baselines:
@@ -205,7 +212,7 @@ def _differences(comparison: Comparison, group: Group) -> Table:
                 interval(contrast.low, contrast.high, metric.digits, sign=True),
                 percent(contrast.relative),
                 p_value(found.adjusted),
-                seeds_text(found, metric.digits),
+                *([seeds_text(found, metric.digits)] * seeds),
             )
             name = ""
     return table

@@ -1,0 +1,224 @@
+"""Models side by side: what is pooled, paired, corrected, counted and printed."""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from evaluation_samples import malformed, plain, transcript, unscored, world
+from gtalign.data.transcripts import Transcript
+from gtalign.errors import DataError
+from gtalign.evaluation.compare import compare
+from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.metrics import BY_NAME
+from gtalign.evaluation.statistics import holm, mean_ci, paired_bootstrap
+from gtalign.evaluation.tables import interval, number, p_value, percent, print_tables
+
+ID, OOD = "In distribution", "Out of distribution"
+WORLD = world(20)
+
+
+def compared(transcripts: list[Transcript], **options: object) -> Comparison:
+    given_ones: dict[str, object] = {"reference": "mutual", "resamples": 500}
+    return compare(transcripts, rng=np.random.default_rng(0), **(given_ones | options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return compared(WORLD, resamples=2000)
+
+
+def test_groups_models_and_seeds(found: Comparison) -> None:
+    assert [group.name for group in found.groups] == [
+        ID, OOD, "arithmetic", "writing", "names", "dialogue",
+    ]  # fmt: skip
+    assert found.models == ("base", "sft", "user", "plain", "mutual")
+    assert found.plain == {"plain"}
+    assert found.seeds["base"] == (0,)
+    assert found.seeds["mutual"] == (0, 1, 2)
+
+
+def test_means_are_clustered_means_of_the_rows(found: Comparison) -> None:
+    rows = [t for t in WORLD if t.model == "sft" and t.split == "test"]
+    values = [np.nan if t.mutual_welfare is None else t.mutual_welfare for t in rows]
+    expected = mean_ci(values, [t.cluster for t in rows])
+    estimate = found.estimate("sft", ID, "mutual_welfare")
+    assert estimate is not None
+    assert estimate.interval == expected
+    assert estimate.rows == len(rows) == estimate.interval.n + estimate.missing
+    assert estimate.unscored == sum(t.unscored is not None for t in rows) == estimate.missing
+    by_seed = [
+        np.nanmean([v for v, t in zip(values, rows, strict=True) if t.seed == seed])
+        for seed in (0, 1, 2)
+    ]
+    assert list(estimate.seeds.values()) == pytest.approx(by_seed)
+    assert estimate.spread == pytest.approx(np.std(by_seed, ddof=1))
+
+
+def test_efficiency_is_a_ratio_of_means(found: Comparison) -> None:
+    rows = [
+        t for t in WORLD
+        if t.model == "mutual" and t.split == "ood" and t.factors["quality"] is not None
+    ]  # fmt: skip
+    quality = sum(t.factors["quality"] or 0 for t in rows)
+    expected = 100 * quality / sum(t.tokens["total"] for t in rows)
+    estimate = found.estimate("mutual", OOD, "quality_per_100_tokens")
+    assert estimate is not None and estimate.interval.low is not None
+    assert estimate.value == pytest.approx(expected)
+    assert estimate.interval.n == len(rows)
+    assert estimate.interval.low < expected < (estimate.interval.high or 0)
+
+
+def test_differences_are_paired_by_question(found: Comparison) -> None:
+    difference = found.difference("sft", "writing", "quality")
+    assert difference is not None
+    keyed = {(t.model, t.id, t.seed): t.factors["quality"] for t in WORLD if t.task == "writing"}
+    pairs = [(key[1], key[2]) for key in keyed if key[0] == "mutual"]
+    a = [np.nan if (v := keyed["mutual", *p]) is None else v for p in pairs]
+    b = [np.nan if (v := keyed["sft", *p]) is None else v for p in pairs]
+    clusters = [f"writing-{int(p[0].split('-')[1]) // 2}" for p in pairs]
+    expected = paired_bootstrap(a, b, clusters, np.random.default_rng(1))
+    # Unknown rows fall out singly here and in pairs there; few are unknown.
+    assert difference.contrast.value == pytest.approx(expected.value, abs=0.02)
+    assert difference.contrast.low == pytest.approx(expected.low, abs=0.03)
+    assert len(difference.seeds) == 3
+    assert found.difference("base", "writing", "quality").seeds.keys() == {0}  # type: ignore[union-attr]
+
+
+def test_p_values_are_corrected_over_the_tasks(found: Comparison) -> None:
+    tasks = ["arithmetic", "writing", "names", "dialogue"]
+    held = [found.difference("user", task, "quality") for task in tasks]
+    assert None not in held
+    expected = holm([d.contrast.p for d in held if d])
+    assert [d.adjusted for d in held if d] == expected
+
+
+def test_plain_models_are_compared_by_the_answer_alone(found: Comparison) -> None:
+    for name, metric in BY_NAME.items():
+        estimate = found.estimate("plain", ID, name)
+        assert estimate is not None
+        assert (estimate.value is not None) == metric.plain, name
+        assert (found.difference("plain", ID, name) is not None) == metric.plain, name
+    assert not any(standing.model == "plain" for standing in found.standings)
+
+
+def test_best_baselines_and_published_gains(found: Comparison) -> None:
+    assert found.best_baseline(ID, BY_NAME["mutual_welfare"]) == "user"
+    assert found.best_baseline(ID, BY_NAME["tokens"]) == "plain"
+    assert found.best_baseline(ID, BY_NAME["tokens"], chains=True) == "base"
+    assert found.best_baseline("nowhere", BY_NAME["tokens"]) is None
+    assert {(gain.metric, gain.published) for gain in found.gains} == {
+        ("quality_per_100_tokens", 21.5),
+        ("quality", 4.9),
+        ("mutual_welfare", 7.2),
+        ("mutual_welfare", 10.5),
+        ("quality", 7.4),
+    }
+    quality = [g.baseline for g in found.gains if (g.metric, g.group) == ("quality", ID)]
+    assert quality == ["plain", "user"], "where plain leads, the best chain is named as well"
+
+
+def test_pareto_standings_use_one_point_a_question() -> None:
+    better = [transcript(id=str(i), cluster=str(i), user_welfare=0.9) for i in range(3)]
+    worse = [replace(t, model="sft", user_welfare=0.5, llm_welfare=0.5) for t in better]
+    standings = {s.model: s for s in compared(better + worse).standings}
+    assert (standings["sft"].wins, standings["sft"].losses) == (3, 0)
+    assert (standings["mutual"].coverage, standings["sft"].coverage) == (1.0, 0.0)
+    assert standings["mutual"].hypervolume == pytest.approx(0.9 * 0.64)
+    assert standings["mutual"].wins is None
+
+
+def test_a_malformed_answer_is_of_the_wrong_kind_where_kinds_are_judged() -> None:
+    rows = [transcript(), malformed(id="q2", cluster="c2"), unscored(id="q3", cluster="c3")]
+    estimate = compared(rows).estimate("mutual", ID, "right_action")
+    assert estimate is not None
+    assert (estimate.value, estimate.interval.n, estimate.unscored) == (0.5, 2, 1)
+    nobody = compared([replace(rows[0], verdicts=()), rows[1]])
+    assert nobody.estimate("mutual", ID, "right_action").value is None  # type: ignore[union-attr]
+
+
+def test_rows_without_seed_split_or_cluster_are_pooled() -> None:
+    rows = [transcript(id=str(i), seed=None, split="", cluster="") for i in range(4)]
+    single = compared(rows)
+    estimate = single.estimate("mutual", "All", "quality")
+    assert estimate is not None
+    assert (estimate.interval.clusters, estimate.seeds, estimate.spread) == (4, {}, None)
+    assert single.seeds == {"mutual": ()}
+    assert single.baselines == () and single.gains == ()
+
+
+def test_one_task_in_two_splits_gets_two_names() -> None:
+    rows = [transcript(), transcript(split="ood")]
+    assert [group.name for group in compared(rows).groups] == [
+        ID, OOD, "names (test)", "names (ood)",
+    ]  # fmt: skip
+
+
+def test_only_shared_questions_are_compared() -> None:
+    mine = [transcript(id=str(i), cluster=str(i)) for i in range(4)]
+    other = [replace(t, model="sft", factors={"quality": 0.5}) for t in mine[:2]]
+    difference = compared(mine + other).difference("sft", ID, "quality")
+    assert difference is not None
+    assert (difference.contrast.value, difference.contrast.clusters) == (0.5, 2)
+    stranger = [replace(t, model="sft", cluster=f"other {t.id}") for t in mine]
+    assert compared(mine + stranger).difference("sft", ID, "quality") is None
+    elsewhere = [replace(t, model="sft", split="ood") for t in mine]
+    assert compared(mine + elsewhere).difference("sft", ID, "quality") is None
+
+
+def test_the_result_is_the_same_for_the_same_generator() -> None:
+    assert compared(WORLD[:200]).to_json() == compared(WORLD[:200]).to_json()
+
+
+def test_json_has_no_numbers_that_json_lacks(found: Comparison) -> None:
+    text = json.dumps(found.to_json(), allow_nan=False)
+    assert json.loads(text)["reference"] == "mutual"
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(DataError, match="no transcripts"):
+        compared([])
+    with pytest.raises(DataError, match="'best'; there are mutual"):
+        compared([transcript()], reference="best")
+    with pytest.raises(DataError, match="'sft'"):
+        compared([transcript()], baselines=["sft"])
+
+
+def printed(comparison: Comparison, width: int) -> str:
+    out = io.StringIO()
+    print_tables(Console(file=out, width=width), comparison)
+    return out.getvalue()
+
+
+def test_terminal_tables(found: Comparison) -> None:
+    text = printed(found, 160)
+    estimate = found.estimate("mutual", ID, "mutual_welfare")
+    assert estimate is not None
+    for part in (f"{estimate.value:.3f}", "Unscored", "seeds sd", "by seed", "published", "+21.5%"):
+        assert part in text
+    assert "n " in text and " of 180" in text
+    assert max(map(len, text.splitlines())) <= 160
+
+
+def test_narrow_terminals_get_more_tables(found: Comparison) -> None:
+    wide, narrow = printed(found, 160), printed(found, 80)
+    assert narrow.count("mean and 95% interval") > wide.count("mean and 95% interval") == 2
+    assert "by seed" not in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
+
+
+def test_a_single_model_is_printed_without_differences() -> None:
+    text = printed(compared([transcript(), plain(model="mutual", id="q9")]), 100)
+    assert "less each baseline" not in text
+
+
+def test_numbers_as_text() -> None:
+    assert number(None) == "–"  # noqa: RUF001
+    assert number(-0.25, 2) == "−0.25"  # noqa: RUF001
+    assert number(-0.0001, 2, sign=True) == "0.00"
+    assert interval(None, 1.0) == ""
+    assert percent(0.0723) == "+7.2%"
+    assert [p_value(p) for p in (None, 0.0002, 0.04, 1.0)] == ["–", "<.001", ".040", "1"]  # noqa: RUF001
