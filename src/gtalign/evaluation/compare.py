@@ -23,8 +23,9 @@ from gtalign.evaluation.comparison import (
     Group,
     Standing,
 )
-from gtalign.evaluation.metrics import BY_NAME, METRICS, Measures, Metric, measure
+from gtalign.evaluation.metrics import BY_NAME, METRICS, Metric
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
+from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
 from gtalign.evaluation.statistics import Contrast, Floats, Interval
 
 SPLITS = {"test": "In distribution", "ood": "Out of distribution"}
@@ -38,42 +39,6 @@ PUBLISHED = (
     ("quality", "ood", 7.4),
 )
 """Relative gains in per cent over the best baseline, from the abstract of arXiv 2510.08872."""
-
-
-NO_SEED = -1
-
-
-class Rows:
-    """Transcripts as arrays: who, what and the sums each metric needs.
-
-    Attributes:
-        tops_nm: Numerator of each metric, shape [N, M], 0 where unknown.
-        bottoms_nm: Denominator, 0 where unknown.
-        known_nm: Where the metric is known.
-    """
-
-    def __init__(self, transcripts: Sequence[Transcript]) -> None:
-        self.transcripts = transcripts
-        measures = [measure(transcript) for transcript in transcripts]
-        _fill_right_action(transcripts, measures)
-        size = len(transcripts)
-        self.tops_nm = np.zeros((size, len(METRICS)))
-        self.bottoms_nm = np.zeros((size, len(METRICS)))
-        self.known_nm = np.zeros((size, len(METRICS)), dtype=np.bool_)
-        for column, metric in enumerate(METRICS):
-            top = _column(measures, metric.top)
-            bottom = np.ones(size) if metric.bottom is None else _column(measures, metric.bottom)
-            known = ~(np.isnan(top) | np.isnan(bottom))
-            self.tops_nm[known, column] = metric.scale * top[known]
-            self.bottoms_nm[known, column] = bottom[known]
-            self.known_nm[:, column] = known
-        self.unscored = _column(measures, "unscored") > 0
-        self.model = np.array([t.model for t in transcripts])
-        self.split = np.array([t.split for t in transcripts])
-        self.task = np.array([t.task for t in transcripts])
-        self.seed = np.array([NO_SEED if t.seed is None else t.seed for t in transcripts])
-        self.cluster, _ = statistics.codes([t.cluster or (t.task, t.id) for t in transcripts])
-        self.question, _ = statistics.codes([(t.task, t.id) for t in transcripts])
 
 
 def compare(
@@ -136,26 +101,6 @@ Key = tuple[str, str, str]
 """(model or baseline, group, metric)"""
 
 
-def _fill_right_action(transcripts: Sequence[Transcript], measures: Sequence[Measures]) -> None:
-    """Where a task judges the kind of action, an answer that did not parse was of the wrong kind.
-
-    Such an answer never reached a judge, and leaving it out would flatter a model that often fails.
-    """
-    judged = {
-        (t.split, t.task)
-        for t, found in zip(transcripts, measures, strict=True)
-        if found["right_action"] is not None
-    }
-    for t, found in zip(transcripts, measures, strict=True):
-        if found["malformed"] and not found["unscored"] and (t.split, t.task) in judged:
-            found["right_action"] = 0.0
-
-
-def _column(measures: Sequence[Measures], name: str) -> Floats:
-    """One measure of every row, shape [N]; not-a-number for None."""
-    return np.array([found[name] for found in measures], dtype=np.float64)
-
-
 def _groups(transcripts: Sequence[Transcript]) -> tuple[Group, ...]:
     """The pooled splits, then every task of every split."""
     found = list(dict.fromkeys((t.split, t.task) for t in transcripts))
@@ -188,7 +133,7 @@ def _in_group(
     clusters, code_i = np.unique(rows.cluster[inside], return_inverse=True)
     tops, bottoms, counts = (
         {
-            model: _sums(array[inside], code_i, rows.model[inside] == model, len(clusters))
+            model: group_sums(array[inside], code_i, rows.model[inside] == model, len(clusters))
             for model in models
         }
         for array in (rows.tops_nm, rows.bottoms_nm, rows.known_nm.astype(np.float64))
@@ -266,16 +211,6 @@ def _clip(interval: Interval, metric: Metric) -> Interval:
     return replace(interval, low=max(interval.low, least), high=min(interval.high, most))
 
 
-def _sums(
-    values_nm: Floats, code_n: NDArray[np.intp], mine_n: NDArray[np.bool_], groups: int
-) -> Floats:
-    """Sums per cluster of one model's rows, shape [G, M]."""
-    width = values_nm.shape[1]
-    cells = code_n[mine_n][:, None] * width + np.arange(width)
-    summed = np.bincount(cells.ravel(), weights=values_nm[mine_n].ravel(), minlength=groups * width)
-    return summed.reshape(groups, width).astype(np.float64)
-
-
 def _by_seed(rows: Rows, mine: NDArray[np.bool_]) -> dict[int, Floats]:
     """Every metric of each seed alone, shape [M]."""
     found = {}
@@ -326,8 +261,10 @@ def _standings(
         points: dict[str, Floats] = {}
         for model in models:
             mine = (rows.split == group.split) & (rows.model == model)
-            top = _sums(rows.tops_nm[:, axes], rows.question, mine, questions)
-            count = _sums(rows.known_nm[:, axes].astype(np.float64), rows.question, mine, questions)
+            top = group_sums(rows.tops_nm[:, axes], rows.question, mine, questions)
+            count = group_sums(
+                rows.known_nm[:, axes].astype(np.float64), rows.question, mine, questions
+            )
             means = statistics.divide(top, count)
             if (~np.isnan(means)).all(axis=1).any():
                 points[model] = means

@@ -1,0 +1,77 @@
+"""Transcripts as arrays: who answered what, and the sums that each metric needs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.data.transcripts import Transcript
+from gtalign.evaluation import statistics
+from gtalign.evaluation.metrics import METRICS, Measures, measure
+from gtalign.evaluation.statistics import Floats
+
+NO_SEED = -1
+"""Stands for an unknown seed in the arrays."""
+
+
+class Rows:
+    """Transcripts as arrays: who, what and the sums each metric needs.
+
+    Attributes:
+        tops_nm: Numerator of each metric, shape [N, M], 0 where unknown.
+        bottoms_nm: Denominator, 0 where unknown.
+        known_nm: Where the metric is known.
+    """
+
+    def __init__(self, transcripts: Sequence[Transcript]) -> None:
+        self.transcripts = transcripts
+        measures = [measure(transcript) for transcript in transcripts]
+        _fill_right_action(transcripts, measures)
+        size = len(transcripts)
+        self.tops_nm = np.zeros((size, len(METRICS)))
+        self.bottoms_nm = np.zeros((size, len(METRICS)))
+        self.known_nm = np.zeros((size, len(METRICS)), dtype=np.bool_)
+        for column, metric in enumerate(METRICS):
+            top = _column(measures, metric.top)
+            bottom = np.ones(size) if metric.bottom is None else _column(measures, metric.bottom)
+            known = ~(np.isnan(top) | np.isnan(bottom))
+            self.tops_nm[known, column] = metric.scale * top[known]
+            self.bottoms_nm[known, column] = bottom[known]
+            self.known_nm[:, column] = known
+        self.unscored = _column(measures, "unscored") > 0
+        self.model = np.array([t.model for t in transcripts])
+        self.split = np.array([t.split for t in transcripts])
+        self.task = np.array([t.task for t in transcripts])
+        self.seed = np.array([NO_SEED if t.seed is None else t.seed for t in transcripts])
+        self.cluster, _ = statistics.codes([t.cluster or (t.task, t.id) for t in transcripts])
+        self.question, _ = statistics.codes([(t.task, t.id) for t in transcripts])
+
+
+def _fill_right_action(transcripts: Sequence[Transcript], measures: Sequence[Measures]) -> None:
+    """Where a task judges the kind of action, an answer that did not parse was of the wrong kind.
+
+    Such an answer never reached a judge, and leaving it out would flatter a model that often fails.
+    """
+    judged = {
+        (t.split, t.task)
+        for t, found in zip(transcripts, measures, strict=True)
+        if found["right_action"] is not None
+    }
+    for t, found in zip(transcripts, measures, strict=True):
+        if found["malformed"] and not found["unscored"] and (t.split, t.task) in judged:
+            found["right_action"] = 0.0
+
+
+def _column(measures: Sequence[Measures], name: str) -> Floats:
+    """One measure of every row, shape [N]; not-a-number for None."""
+    return np.array([found[name] for found in measures], dtype=np.float64)
+
+
+def group_sums(
+    values_nm: Floats, code_n: NDArray[np.intp], mine_n: NDArray[np.bool_], groups: int
+) -> Floats:
+    """Sums per cluster of one model's rows, shape [G, M]."""
+    width = values_nm.shape[1]
+    cells = code_n[mine_n][:, None] * width + np.arange(width)
+    summed = np.bincount(cells.ravel(), weights=values_nm[mine_n].ravel(), minlength=groups * width)
+    return summed.reshape(groups, width).astype(np.float64)
