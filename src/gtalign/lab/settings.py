@@ -20,7 +20,7 @@ class WorldSettings(Config):
 class ModelSettings(Config):
     """The network: tokens in its vocabulary, width, layers, and its longest sequence in tokens."""
 
-    vocabulary: PositiveInt = 1024
+    vocabulary: PositiveInt = 768
     width: PositiveInt = 128
     layers: PositiveInt = 4
     positions: PositiveInt = 1024

@@ -32,7 +32,7 @@ class Noise:
     """How often, or how far, the teachers err."""
 
     misread: float = 0.12
-    payoff_sd: float = 1.2
+    payoff_sd: float = 0.6
     tie: float = 0.08
     stray_choice: float = 0.15
     disobey: float = 0.1
@@ -57,10 +57,16 @@ def candidate(question: Question, rng: np.random.Generator, noise: Noise = Noise
     """Write one chain for a question; it may be wrong, wordy or malformed."""
     draft = _think(question, rng, noise)
     draft = _value(question, draft, rng, noise)
-    draft = _analyze(draft, rng, noise)
+    draft = analyze(draft, rng, noise)
     draft = _respond(question, draft, rng, noise)
+    return assemble(draft, rng, noise)
+
+
+def assemble(draft: Draft, rng: np.random.Generator, noise: Noise) -> str:
+    """Put the four blocks of a finished draft together; now and then the chain breaks."""
     assert draft.payoff is not None
-    matrix = json.dumps(draft.payoff.to_json(), separators=(",", ":"))
+    # Whole numbers, written as such: a small model spends most of its tokens on the matrix.
+    matrix = json.dumps(draft.payoff.to_json(), separators=(",", ":")).replace(".0", "")
     contents = (draft.thinking, matrix, draft.analyze, draft.response)
     texts = [f"<{b}>{c}</{b}>" for b, c in zip(BLOCKS, contents, strict=True)]
     return _break(texts, rng) if rng.random() < noise.broken else "".join(texts)
@@ -97,14 +103,20 @@ def _value(question: Question, draft: Draft, rng: np.random.Generator, noise: No
     """Estimate the true matrix; a misread question gets that of its other form."""
     read_well = draft.vague == (question.extra["user_action"] == "VQ")
     truth = Bimatrix.from_json(question.extra["true_payoff" if read_well else "other_payoff"])
+    return replace(draft, payoff=misjudge(truth, rng, noise))
+
+
+def misjudge(truth: Bimatrix, rng: np.random.Generator, noise: Noise) -> Bimatrix:
+    """Return a matrix with errors in its payoffs, some cells of which pay both sides alike."""
     payoffs = truth.payoffs + rng.normal(0, noise.payoff_sd, truth.payoffs.shape)
     tied = rng.random(payoffs.shape[:2]) < noise.tie
     payoffs[tied, 1] = payoffs[tied, 0]
-    payoffs = np.clip(np.round(payoffs, 1), -5.0, 5.0) + 0.0
-    return replace(draft, payoff=Bimatrix(USER_LLM, payoffs))
+    payoffs = np.clip(np.round(payoffs), -5.0, 5.0) + 0.0  # no negative zero
+    return Bimatrix(USER_LLM, payoffs)
 
 
-def _analyze(draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+def analyze(draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+    """Choose the social optimum of the draft's matrix, or stray."""
     assert draft.payoff is not None
     payoffs = draft.payoff.payoffs
     frontier = [USER_LLM.cell(i, j) for i, j in np.argwhere(pareto_frontier(payoffs))]

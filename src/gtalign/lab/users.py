@@ -89,7 +89,7 @@ def user_payoff(outcome: Outcome) -> float:
 
 
 def llm_payoff(outcome: Outcome) -> float:
-    """Worth of an outcome to the LLM: quality against the words that it had to write, in [-5, 5]."""
+    """Worth of an outcome to the LLM: quality against the words that it wrote, in [-5, 5]."""
     return 10 * (0.6 * outcome.quality + 0.4 * math.exp(-outcome.llm_words / 40)) - 5
 
 

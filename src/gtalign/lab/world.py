@@ -1,4 +1,4 @@
-"""The small world: every question of it, made from a seed, with nothing shared by train and test."""
+"""The small world: all its questions, from a seed, with no entity shared by train and test."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -73,7 +73,7 @@ def _split_names(rng: np.random.Generator) -> tuple[Names, Names]:
 def _ask(
     makers: Mapping[str, Maker], split: str, names: Names, items: int, rng: np.random.Generator
 ) -> list[Question]:
-    asked = []
+    asked: list[Question] = []
     for number in range(items):
         for task, make in makers.items():
             item = make(rng, names)

@@ -13,7 +13,7 @@ def last_checkpoint(folder: Path) -> str | None:
     The trainer's state is the last file of a checkpoint to be written.
     """
     while folder.is_dir():
-        newest = get_last_checkpoint(str(folder))
+        newest: str | None = get_last_checkpoint(str(folder))
         if newest is None or (Path(newest) / "trainer_state.json").exists():
             return newest
         shutil.rmtree(newest)

@@ -1,4 +1,4 @@
-"""Cold start: supervised training on written chains, loss on the completion only."""
+"""Cold start: supervised training on written chains."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,23 @@ from gtalign.config import Config
 from gtalign.tasks import Message
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.metrics import MetricsLog
+from gtalign.training.optimizer import MuonWithAdamW
 
 
 class SFTSettings(Config):
-    """Settings of the cold start; lengths in tokens."""
+    """Settings of the cold start; lengths in tokens.
 
-    epochs: PositiveInt = 2
+    ``completion_only`` leaves the prompt out of the loss. A model from scratch had better learn the
+    prompts as well: what it is asked is all the language that it ever sees. With a
+    ``matrix_learning_rate`` its matrices learn by Muon; without one, all learns by AdamW.
+    """
+
+    epochs: PositiveInt = 1
     batch: PositiveInt = 32
     learning_rate: PositiveFloat = 3e-3
+    matrix_learning_rate: PositiveFloat | None = None
     max_length: PositiveInt = 512
+    completion_only: bool = True
     save_steps: PositiveInt = 100
 
 
@@ -58,7 +66,7 @@ def train_sft(
         lr_scheduler_type="cosine",
         warmup_steps=20,
         max_length=settings.max_length,
-        completion_only_loss=True,
+        completion_only_loss=settings.completion_only,
         logging_steps=10,
         save_steps=settings.save_steps,
         save_total_limit=1,
@@ -70,11 +78,15 @@ def train_sft(
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )
+    optimizer = None
+    if settings.matrix_learning_rate is not None:
+        optimizer = MuonWithAdamW(model, settings.matrix_learning_rate, settings.learning_rate)
     trainer = SFTTrainer(
         model=model,
         args=args,
         train_dataset=rows,
         processing_class=tokenizer,
+        optimizers=(optimizer, None),
         callbacks=[MetricsLog(folder / "metrics.jsonl")],
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))

@@ -1,0 +1,84 @@
+"""Runs the stages of a plan in worker processes, as many at once as asked for.
+
+A worker does not outlive the process that started it: killed or not, two plans never write into
+one folder, and what was running goes on when the plan is run again.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from graphlib import TopologicalSorter
+from multiprocessing.connection import wait as wait_for_end
+from typing import TypeVar
+
+S = TypeVar("S")
+
+POLL_SECONDS = 0.5
+
+
+def run_plan(
+    plan: Mapping[S, S | None],
+    work: Callable[[S], None],
+    *,
+    workers: int,
+    threads: int,
+    watch: Callable[[frozenset[S]], None] = lambda running: None,
+) -> None:
+    """Run every stage after the one that it needs.
+
+    Args:
+        plan: Each stage and the stage that it needs, or None.
+        work: Does one stage; a picklable function, called in a worker process.
+        workers: Stages that run at once.
+        threads: Threads that numerical libraries may use in each worker.
+        watch: Called now and then with the stages that are running.
+
+    Raises:
+        Exception: Whatever the first stage to fail raised; stages that run are ended.
+    """
+    sorter = TopologicalSorter(
+        {stage: () if need is None else (need,) for stage, need in plan.items()}
+    )
+    sorter.prepare()
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(threads,),
+    )
+    running: dict[Future[None], S] = {}
+    waiting: list[S] = []
+    try:
+        while sorter.is_active():
+            waiting += sorter.get_ready()
+            # No more than there are workers: a plan that fails leaves nothing in the queue.
+            while waiting and len(running) < workers:
+                stage = waiting.pop(0)
+                running[pool.submit(work, stage)] = stage
+            ended, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            watch(frozenset(running.values()))
+            for future in ended:
+                stage = running.pop(future)
+                future.result()
+                sorter.done(stage)
+    except BaseException:
+        for process in list(getattr(pool, "_processes", {}).values()):
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(threads: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        wait_for_end([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
