@@ -5,8 +5,7 @@
 #   make test                    lint, types, tests and coverage
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
-# to `pip install`. Where pip would fetch a CUDA build of torch that is not wanted:
-#   make lab PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# to `pip install`.
 
 VENV ?= .venv
 PYTHON ?= python3.11

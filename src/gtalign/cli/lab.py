@@ -36,7 +36,10 @@ from gtalign.evaluation.schedule import run_plan
 from gtalign.evaluation.tables import print_tables
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.model import make_model
-from gtalign.lab.settings import ModelSettings, WorldSettings
+from gtalign.lab.published import read_published
+from gtalign.lab.published_judge import PublishedJudge
+from gtalign.lab.published_teachers import published_candidate
+from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.lab.world import make_world
@@ -64,14 +67,17 @@ LAB: Mapping[str, Any] = {
 class LabConfig(Config):
     """All of a lab run. Same configuration, same files on the same machine.
 
-    ``workers`` stages run at once, each with ``threads`` threads.
+    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of
+    published files, the questions are theirs (``published``) instead of the small world's.
     """
 
     seeds: tuple[NonNegativeInt, ...] = (0,)
     arms: tuple[Arm, ...] = ("base", "sft", "mutual")
     workers: PositiveInt = 1
     threads: PositiveInt = 2
+    data: Path | None = None
     world: WorldSettings = WorldSettings()
+    published: PublishedSettings = PublishedSettings()
     model: ModelSettings = ModelSettings()
     experiment: ExperimentSettings = ExperimentSettings()
 
@@ -100,6 +106,9 @@ def command(
     ),
     full: Annotated[bool, typer.Option("--full", help="Train every arm, not only three.")] = False,
     seeds: Annotated[str, typer.Option(help="Seeds, such as 0,1,2.")] = "",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of published question files, to train on those.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override, such as experiment.rl.steps=60.")
@@ -117,6 +126,8 @@ def command(
         arms = ",".join(f'"{arm}"' for arm in Arm.__args__)  # type: ignore[attr-defined]
         # Independent arms: two of them on a core each take less time than one on both.
         overrides[:0] = [f"arms=[{arms}]", "workers=2", "threads=1"]
+    if data is not None:
+        overrides[:0] = [f"data={str(data.resolve())!r}", "model.vocabulary=2048"]
     if seeds:
         overrides.insert(0, f"seeds=[{seeds}]")
     settings = load(LabConfig, config, overrides)
@@ -129,10 +140,10 @@ def run(settings: LabConfig, out: Path, console: Console) -> None:
     Raises:
         ConfigError: The run directory holds a run of another configuration.
     """
+    world = workshop(settings)
     _claim(out, settings)
     plan = _plan(settings)
     left = {stage: need for stage, need in plan.items() if not done(_folder(out, *stage))}
-    world = workshop(settings)
     questions = len(world.train), len(world.test)
     started = time.monotonic()
     sizes = {stage: _size(settings, stage[1], questions) for stage in plan}
@@ -147,7 +158,13 @@ def run(settings: LabConfig, out: Path, console: Console) -> None:
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("", total=sum(sizes.values()))
 
+        shown: frozenset[Stage] = frozenset()
+
         def watch(running: frozenset[Stage]) -> None:
+            nonlocal shown
+            for seed, name in sorted(running - shown):
+                log.info("%s, seed %d: started", name, seed)
+            shown = running
             finished = sum(
                 size * _share(_folder(out, *stage), settings, stage[1], questions)
                 for stage, size in sizes.items()
@@ -175,7 +192,7 @@ def report(settings: LabConfig, out: Path, seconds: float) -> None:
     reference = REFERENCE if REFERENCE in settings.arms else settings.arms[-1]
     comparison = write_report(
         out / "report.html",
-        title="gtalign lab",
+        title="gtalign lab" if settings.data is None else "gtalign lab on published questions",
         transcripts=transcripts,
         reference=reference,
         baselines=[arm for arm in settings.arms if arm != reference],
@@ -197,18 +214,34 @@ def report(settings: LabConfig, out: Path, seconds: float) -> None:
 
 
 def workshop(settings: LabConfig) -> Workshop:
-    """Build what the experiment needs from the small world."""
-    world = make_world(**settings.world.model_dump())
+    """Build what the experiment needs, from the small world or from published files.
+
+    Raises:
+        DataError: A published file is missing or lacks a column.
+    """
     size = settings.model
+    common: dict[str, Any] = {
+        "make_tokenizer": lambda texts: train_tokenizer(texts, size.vocabulary),
+        "make_model": lambda tokenizer, seed: make_model(
+            tokenizer, seed=seed, width=size.width, layers=size.layers, positions=size.positions
+        ),
+    }
+    if settings.data is not None:
+        published = read_published(settings.data, **settings.published.model_dump())
+        return Workshop(
+            train=published.train,
+            test=published.test,
+            judge=PublishedJudge(),
+            write=published_candidate,
+            **common,
+        )
+    world = make_world(**settings.world.model_dump())
     return Workshop(
         train=world.train,
         test=[*world.test, *world.ood],
         judge=LabJudge(),
         write=candidate,
-        make_tokenizer=lambda texts: train_tokenizer(texts, size.vocabulary),
-        make_model=lambda tokenizer, seed: make_model(
-            tokenizer, seed=seed, width=size.width, layers=size.layers, positions=size.positions
-        ),
+        **common,
     )
 
 

@@ -24,3 +24,16 @@ class ModelSettings(Config):
     width: PositiveInt = 128
     layers: PositiveInt = 4
     positions: PositiveInt = 1024
+
+
+class PublishedSettings(Config):
+    """Which of the published questions a run takes.
+
+    At most ``train_questions`` and ``test_questions`` of each task, each cut to its last
+    ``max_chars`` characters so that a small model can read it.
+    """
+
+    seed: NonNegativeInt = 0
+    train_questions: PositiveInt = 1000
+    test_questions: PositiveInt = 100
+    max_chars: PositiveInt = 400
