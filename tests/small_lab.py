@@ -1,0 +1,72 @@
+"""A lab so small that a test can train in it, and processes that die in it."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from gtalign.lab.model import make_model
+from gtalign.lab.teachers import candidate
+from gtalign.lab.tokenizer import train_tokenizer
+from gtalign.lab.world import World, make_world
+
+SETTINGS: dict[str, Any] = {
+    "arms": ["base", "sft", "sft-plain", "mutual", "plain"],
+    "workers": 1,
+    "threads": 1,
+    "world": {"train_items": 1, "test_items": 1},
+    "model": {"vocabulary": 300, "width": 32, "layers": 1, "positions": 512},
+    "experiment": {
+        "candidates": 3,
+        "raw": 1,
+        "test_batch": 4,
+        "sft": {"batch": 2, "max_length": 48, "save_steps": 2},
+        "rl": {"steps": 3, "questions": 2, "group": 2, "max_completion": 6, "save_steps": 2},
+    },
+}
+"""Settings of `gtalign lab`: 8 questions to learn from and 14 to be tested on."""
+
+
+def small_world() -> World:
+    return make_world(0, 1, 1)
+
+
+def small_tokenizer(texts: list[str] | None = None) -> Any:
+    if texts is None:
+        import numpy as np
+
+        rng = np.random.default_rng(0)
+        texts = [candidate(question, rng) for question in small_world().train]
+    return train_tokenizer(texts, 300)
+
+
+def small_model(tokenizer: Any, seed: int = 0) -> Any:
+    return make_model(tokenizer, seed=seed, width=32, layers=1, positions=512)
+
+
+def contents(folder: Path, *names: str) -> dict[str, bytes]:
+    """Return the bytes of the files of these names below a folder, by their relative paths."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in names
+        for path in sorted(folder.rglob(name))
+    }
+
+
+def run_script(script: str, *args: object) -> subprocess.CompletedProcess[str]:
+    """Run a Python script in a process of its own, on one thread, with the tests importable."""
+    paths = [str(Path(__file__).parent), os.environ["PYTHONPATH"]]
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, args)],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+        },
+        check=False,
+    )
