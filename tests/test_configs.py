@@ -10,7 +10,7 @@ from gtalign.config import Config, dump, load
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The class that a folder's files configure.
 CLASSES = {
-    "lab": "gtalign.lab:LabConfig",
+    "lab": "gtalign.cli.lab:LabConfig",
     "reward": "gtalign.reward:RewardConfig",
 }
 FILES = sorted(CONFIGS.rglob("*.toml"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from gtalign.config import Config
@@ -49,7 +49,8 @@ class ExperimentSettings(Config):
     """What all arms of an experiment have in common.
 
     ``candidates`` chains are written for each question; the base model learns from the first
-    ``raw`` of them, the others from the best one.
+    ``raw`` of them, the others from the best one. Every arm answers the test questions once, by
+    sampling at ``test_temperature``, in batches of ``test_batch``.
     """
 
     candidates: PositiveInt = 9
@@ -58,6 +59,7 @@ class ExperimentSettings(Config):
     sft: SFTSettings = SFTSettings()
     rl: RLSettings = RLSettings()
     test_batch: PositiveInt = 128
+    test_temperature: NonNegativeFloat = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +190,16 @@ def _test(
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
         written = writer.ids()
         batches = [workshop.test[i : i + size] for i in range(0, len(workshop.test), size)]
-        for batch in batches:
+        for number, batch in enumerate(batches):
             if all(q.id in written for q in batch):
                 continue
-            (completions,) = generate(
+            completions = generate(
                 model,
                 tokenizer,
                 [q.messages for q in batch],
                 max_tokens=settings.rl.max_completion,
-                batch=size,
+                temperature=settings.test_temperature,
+                seed=1_000_000 * seed + number,
             )
             for question, completion in zip(batch, completions, strict=True):
                 if question.id in written:

@@ -1,6 +1,6 @@
 """Completions of a model in process, for evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -14,33 +14,38 @@ def generate(
     conversations: Sequence[Sequence[Message]],
     *,
     max_tokens: int,
-    batch: int,
-) -> Iterator[list[str]]:
-    """Yield the greedy completions of one batch of conversations after the other.
+    temperature: float,
+    seed: int,
+) -> list[str]:
+    """Return one completion of each conversation.
 
     Args:
         model: A causal language model.
         tokenizer: Its tokenizer, with a chat template; pads on the left.
-        conversations: What to complete.
+        conversations: What to complete, as one batch.
         max_tokens: Longest completion, in tokens; a longer one is cut off.
-        batch: Conversations that are completed at once.
+        temperature: Of sampling; 0 takes the likeliest token.
+        seed: Of sampling; the same batch and seed give the same completions.
     """
     settings = GenerationConfig(
         max_new_tokens=max_tokens,
-        do_sample=False,
+        do_sample=temperature > 0,
+        temperature=temperature or None,
+        top_k=0,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    inputs = tokenizer.apply_chat_template(
+        [list(c) for c in conversations],
+        add_generation_prompt=True,
+        padding=True,
+        return_tensors="pt",
+        return_dict=True,
+    ).to(model.device)
     model.eval()
-    for start in range(0, len(conversations), batch):
-        inputs = tokenizer.apply_chat_template(
-            [list(c) for c in conversations[start : start + batch]],
-            add_generation_prompt=True,
-            padding=True,
-            return_tensors="pt",
-            return_dict=True,
-        ).to(model.device)
-        with torch.inference_mode():
-            output = model.generate(**inputs, generation_config=settings)
-        written = output[:, inputs["input_ids"].shape[1] :]
-        yield tokenizer.batch_decode(written, skip_special_tokens=True)
+    torch.manual_seed(seed)
+    with torch.inference_mode():
+        output = model.generate(**inputs, generation_config=settings)
+    written = output[:, inputs["input_ids"].shape[1] :]
+    texts: list[str] = tokenizer.batch_decode(written, skip_special_tokens=True)
+    return texts

@@ -23,7 +23,7 @@ class RLSettings(Config):
     One step draws ``group`` completions for each of ``questions`` questions.
     """
 
-    steps: PositiveInt = 120
+    steps: PositiveInt = 80
     questions: PositiveInt = 8
     group: PositiveInt = 8
     learning_rate: PositiveFloat = 1e-3

@@ -1,5 +1,6 @@
 """Cold start: supervised training on written chains."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def train_sft(
         warmup_steps=20,
         max_length=settings.max_length,
         completion_only_loss=settings.completion_only,
-        logging_steps=10,
+        # No log spans a checkpoint: a resumed run could not average over what came before it.
+        logging_steps=math.gcd(10, settings.save_steps),
         save_steps=settings.save_steps,
         save_total_limit=1,
         seed=seed,
