@@ -79,12 +79,7 @@ def test_silent_teachers_write_valid_chains_and_choose_by_their_matrix() -> None
         "sums",
         "people",
         "requests",
-        pytest.param(
-            "notes",
-            marks=pytest.mark.xfail(
-                reason="in whole numbers DQ_AQ ties with the true optimum DQ_DA, and comes first"
-            ),
-        ),
+        "notes",
         *OOD_TASKS,
     ],
 )

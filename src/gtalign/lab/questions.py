@@ -203,22 +203,21 @@ def people(rng: np.random.Generator, names: Names, dialogue: bool = False) -> It
 def notes(rng: np.random.Generator, names: Names) -> Item:
     """Build a short text to write from three facts, one of which the vague form does not tell.
 
-    Both forms have four sentences; what they say beside the facts begins with the same words.
+    What both forms say beside the facts is the same, and begins as the facts do.
     """
     (who,) = pick(rng, names.people, 1)
-    (mine,) = _persons(rng, names, [who])
-    (theirs,) = _persons(rng, names, [who])
+    mine, theirs = _persons(rng, names, [who, who])
     facts = {"job": mine.job, "city": mine.city, "pet": mine.pet}
     fields = [str(field) for field in rng.permutation(list(facts))]
-    hidden, doubled = fields[0], fields[int(rng.integers(3))]
+    hidden = fields[0]
     verbs = {"job": "is a", "city": "lives in", "pet": "has a"}
     idle = {"job": "is a friend", "city": "lives in peace", "pet": "has a garden"}
-    order = rng.permutation(4)
+    order = rng.permutation(5)
 
     def tell(vague: bool) -> str:
-        told = [f"{verbs[f]} {facts[f]}" for f in fields if not (vague and f == hidden)]
-        told += [idle[hidden], idle[fields[1]]] if vague else [idle[doubled]]
-        sentences = " ".join(f"{who} {told[i]}." for i in order)
+        told = [idle[hidden], idle[fields[1]], *(f"{verbs[f]} {facts[f]}" for f in fields[::-1])]
+        kept = [*told[:-1], told[0]] if vague else told  # as long, by saying one thing twice
+        sentences = " ".join(f"{who} {kept[i]}." for i in order)
         return f"{sentences} write a note on the job, home and pet of {who}."
 
     def note(job: str, city: str, pet: str) -> str:

@@ -65,7 +65,7 @@ def play(situation: Situation, user_action: str, llm_action: str) -> Iterator[Ou
         case "DQ", "CQ":
             yield Outcome(1.0, 0.0, 1, 0, ask)
         case "DQ", "AQ":
-            yield Outcome(1.0, 1.0, 0, 0, answer + ask)
+            yield Outcome(1.0, 1.0, 1, 0, answer + ask)  # the idle question costs a turn
         case "VQ", "DA":
             yield Outcome(s.guess, 1.0, 0, 0, answer)
             yield Outcome(1 - s.guess, s.wrong, 0, 0, answer)

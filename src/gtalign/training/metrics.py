@@ -6,8 +6,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-# Trainer figures that depend on the clock; a resumed run has to end with the same file.
-_CLOCK = ("runtime", "per_second", "step_time", "total_flos")
+# Figures that depend on the clock, or that begin again at zero when a run is resumed: it has to end
+# with the same file.
+_VOLATILE = ("runtime", "per_second", "step_time", "total_flos", "num_tokens")
 
 
 class MetricsLog(TrainerCallback):  # type: ignore[misc]
@@ -39,7 +40,7 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         figures = {
             name: value
             for name, value in (logs or {}).items()
-            if not any(part in name for part in _CLOCK)
+            if not any(part in name for part in _VOLATILE)
         }
         if "loss" not in figures:
             return
