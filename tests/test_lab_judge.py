@@ -7,7 +7,7 @@ import pytest
 
 from gtalign.judges import Judge, Verdict
 from gtalign.lab.judge import LabJudge, answer_quality, split_response
-from gtalign.lab.users import REPLY_RATE
+from gtalign.lab.users import REPLY_RATE, STAY_RATE
 from gtalign.tasks import Message, Question
 
 SUM = {
@@ -97,7 +97,7 @@ def test_asking_pays_where_something_is_missing(item: Mapping[str, object]) -> N
 def test_answer_with_a_question_is_worth_both() -> None:
     mixed = f"bodu is a singer. {ASK[id(NOTE)]}"
     assert judge(NOTE, "VQ", mixed).score == pytest.approx(1 / 3 + 2 / 3 * REPLY_RATE)
-    assert judge(NOTE, "DQ", mixed).score == pytest.approx(1 / 3)
+    assert judge(NOTE, "DQ", mixed).score == pytest.approx(1 / 3 * STAY_RATE)
     assert judge(NOTE, "DQ", mixed).details["right_action"] == 0
 
 
@@ -127,10 +127,10 @@ def test_hostile_responses_are_worth_nothing(form: str, response: str, asked: bo
         assert verdict.details["right_action"] == float(wanted and bool(response.strip()))
 
 
-def test_one_idle_question_costs_nothing_but_two_cost_all() -> None:
+def test_one_idle_question_loses_some_users_but_two_lose_all() -> None:
     right = "bodu has 11 cards."
-    assert judge(SUM, "DQ", f"{right} is it so?").score == 1
-    assert judge(SUM, "VQ", f"{right} is it so?").score == 1
+    assert judge(SUM, "DQ", f"{right} is it so?").score == STAY_RATE
+    assert judge(SUM, "VQ", f"{right} is it so?").score == STAY_RATE
     assert judge(SUM, "DQ", f"{right} is it so? or so?").score == 0
     assert judge(SUM, "VQ", f"{right} {ASK[id(SUM)]} or so?").score == 0
 

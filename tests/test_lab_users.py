@@ -44,7 +44,7 @@ def test_outcomes_of_a_cell_sum_to_one(situation: Situation) -> None:
     [
         (("DQ", "DA"), [Outcome(1, 1, 0, 0, 10)]),
         (("DQ", "CQ"), [Outcome(1, 0, 1, 0, 6)]),
-        (("DQ", "AQ"), [Outcome(1, 1, 1, 0, 16)]),
+        (("DQ", "AQ"), [Outcome(0.5, 1, 1, 0, 16), Outcome(0.5, 0, 1, 0, 16)]),
         (("VQ", "DA"), [Outcome(0.5, 1, 0, 0, 10), Outcome(0.5, 0.25, 0, 0, 10)]),
         (("VQ", "CQ"), [Outcome(REPLY_RATE, 1, 1, 4, 16), Outcome(1 - REPLY_RATE, 0, 1, 0, 6)]),
         (

@@ -12,7 +12,7 @@ from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.questions import COUNTED, JOBS, PETS, TOOLS, UNCOUNTED
 from gtalign.lab.settings import WorldSettings
-from gtalign.lab.users import REPLY_RATE
+from gtalign.lab.users import REPLY_RATE, STAY_RATE
 from gtalign.lab.world import OOD_TASKS, TASKS, World, make_world
 from gtalign.tasks import Question
 
@@ -189,7 +189,8 @@ def test_ideal_responses_score_as_they_should(world: World) -> None:
         vague = question.extra["user_action"] == "VQ"
         assert _score(question, item["answer"]) == 1
         assert _score(question, item["ask"]) == (REPLY_RATE if vague else 0)
-        assert _score(question, f"{item['answer']} {item['ask']}") == 1
+        both = _score(question, f"{item['answer']} {item['ask']}")
+        assert both == (1 if vague else STAY_RATE)
 
 
 @pytest.mark.parametrize(

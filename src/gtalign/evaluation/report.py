@@ -18,6 +18,7 @@ from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.headline import sentences
 from gtalign.evaluation.statistics import RESAMPLES
+from gtalign.tasks import task_named
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
@@ -107,9 +108,14 @@ def examples(
     """Transcripts of the reference to show, chosen by rule and not by hand, each with the rule.
 
     For each task and each kind of question the one whose W is nearest to the median; then the
-    lowest W among those that parsed, and one answer that did not parse.
+    lowest W among those that parsed, and one answer that did not parse. The published harmful
+    requests are real and are not quoted.
     """
-    own = [t for t in transcripts if t.model == comparison.reference]
+    own = [
+        t
+        for t in transcripts
+        if t.model == comparison.reference and task_named(t.task).kind != "safety"
+    ]
     kinds: dict[tuple[str, str, str], list[Transcript]] = {}
     for t in own:
         if t.mutual_welfare is not None and (t.chain is not None or t.plain):

@@ -16,6 +16,9 @@ from gtalign.game import USER_LLM, Bimatrix
 REPLY_RATE = 0.9
 """How often a user who was asked for what is missing answers; otherwise the user leaves."""
 
+STAY_RATE = 0.5
+"""How often a user who said everything, and gets an idle question with the answer, stays for it."""
+
 EFFORT = 4.0
 """Payoff that a user who asked vaguely would lose by writing everything down at once."""
 
@@ -65,7 +68,8 @@ def play(situation: Situation, user_action: str, llm_action: str) -> Iterator[Ou
         case "DQ", "CQ":
             yield Outcome(1.0, 0.0, 1, 0, ask)
         case "DQ", "AQ":
-            yield Outcome(1.0, 1.0, 1, 0, answer + ask)  # the idle question costs a turn
+            yield Outcome(STAY_RATE, 1.0, 1, 0, answer + ask)
+            yield Outcome(1 - STAY_RATE, 0.0, 1, 0, answer + ask)
         case "VQ", "DA":
             yield Outcome(s.guess, 1.0, 0, 0, answer)
             yield Outcome(1 - s.guess, s.wrong, 0, 0, answer)
