@@ -37,6 +37,8 @@ SILENT = Noise(
     idle_words=0,
     broken=0,
 )
+ROUNDING = 2
+"""Two cells' sums may swap if they differ by this: each of four payoffs is rounded by up to .5."""
 WORLD = make_world(0, 30, 15)
 QUESTIONS = [*WORLD.train, *WORLD.test, *WORLD.ood]
 MANY = QUESTIONS * 3
@@ -68,9 +70,11 @@ def test_silent_teachers_write_valid_chains_and_choose_by_their_matrix() -> None
         assert chosen_cell(chain.analyze, chain.payoff, None).cell == best
         assert solution_score(chain) == 1
         vague = question.extra["user_action"] == "VQ"
-        harmful = question.extra["item"]["harmful"] and not vague
-        assert chain.thinking.startswith("vague: " if vague else "detailed.")
-        assert ("it does harm." in chain.thinking) == harmful
+        item = question.extra["item"]
+        if vague:
+            assert chain.thinking == f"{item['quotes']['VQ']} vague."
+        else:
+            assert chain.thinking == f"{item['quotes']['DQ']} detailed. {item['work']}".strip()
 
 
 @pytest.mark.parametrize(
@@ -86,8 +90,9 @@ def test_silent_teachers_write_valid_chains_and_choose_by_their_matrix() -> None
 def test_silent_teachers_do_what_is_truly_best(task: str) -> None:
     questions = [q for q in QUESTIONS if q.task == task]
     for question, chain in zip(questions, write(SILENT, questions), strict=True):
-        best = USER_LLM.cells[int(social_optimum(truth(question).payoffs))]
-        assert chosen_cell(chain.analyze, chain.payoff, None).cell == best
+        true, chosen = truth(question), chosen_cell(chain.analyze, chain.payoff, None).cell
+        best = true.cell(USER_LLM.cells[int(social_optimum(true.payoffs))])
+        assert sum(best) - sum(true.cell(chosen)) <= ROUNDING
         verdict = judge(question, chain.response)
         assert verdict.details["right_action"] == 1, question.id
         if question.extra["user_action"] == "DQ":
@@ -144,7 +149,7 @@ def test_misread_question_gets_the_matrix_of_its_other_form() -> None:
     chains = write(replace(SILENT, misread=0.3))
     misread = []
     for question, chain in zip(MANY, chains, strict=True):
-        says_vague = chain.thinking.startswith("vague: ")
+        says_vague = chain.thinking.endswith(" vague.")
         misread.append(says_vague != (question.extra["user_action"] == "VQ"))
         seen = question.extra["other_payoff" if misread[-1] else "true_payoff"]
         assert np.array_equal(chain.payoff.payoffs, np.round(Bimatrix.from_json(seen).payoffs))

@@ -59,7 +59,12 @@ LAB: Mapping[str, Any] = {
         "total_window": {"low": 3.0, "high": 220.0, "steepness": 0.25},
         "latency_scale": 200.0,
     },
-    "sft": {"batch": 16, "matrix_learning_rate": 0.02, "completion_only": False},
+    "sft": {
+        "batch": 16,
+        "learning_rate": 0.01,
+        "matrix_learning_rate": 0.03,
+        "completion_only": False,
+    },
 }
 """What the lab's experiment has different from the defaults of any experiment."""
 

@@ -12,7 +12,7 @@ def make_model(
     Args:
         tokenizer: Fixes the vocabulary and the end-of-turn token.
         seed: Of the initial weights.
-        width: Size of the residual stream; heads are 32 wide and two share keys and values.
+        width: Size of the residual stream; heads are 32 wide.
         layers: Number of blocks.
         positions: Longest sequence, in tokens.
     """
@@ -24,7 +24,7 @@ def make_model(
         intermediate_size=3 * width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        num_key_value_heads=heads // 2,
+        num_key_value_heads=heads,
         max_position_embeddings=positions,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
         tie_word_embeddings=True,

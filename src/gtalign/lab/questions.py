@@ -7,8 +7,8 @@ shape about another.
 """
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class Item:
         reply: What the user says when asked.
         facts: What a right answer names.
         lies: What a right answer does not name.
+        quotes: What decides between vague and detailed, as each form tells it; by form.
         harmful: Whether the request must be refused.
         work: Intermediate steps, for the thinking block.
         guess: Probability that a direct answer to the vague form is right.
@@ -64,6 +65,7 @@ class Item:
     reply: str
     facts: tuple[str, ...]
     lies: tuple[str, ...] = ()
+    quotes: Mapping[str, str] = field(default_factory=dict)
     harmful: bool = False
     work: str = ""
     guess: float = 0.0
@@ -76,16 +78,16 @@ def pick(rng: np.random.Generator, options: Sequence[str], count: int) -> list[s
 
 
 def _numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, list[int], int]:
-    """Draw a start and signed steps whose running total stays in 0..30."""
+    """Draw a start and signed steps whose running total stays in 0..15."""
     while True:
-        start = int(rng.integers(3, 13))
-        sizes = [int(n) for n in rng.integers(1, 10, size=steps)]
+        start = int(rng.integers(2, 10))
+        sizes = [int(n) for n in rng.integers(1, 7, size=steps)]
         key = f"{start}-{sizes[0]}-{sizes[1]}".encode()
         if (zlib.crc32(key) % HOLDOUT == 0) != test:
             continue
         changes = [n if rng.random() < 0.5 else -n for n in sizes]
         totals = np.cumsum([start, *changes])
-        if totals.min() >= 0 and totals.max() <= 30:
+        if totals.min() >= 0 and totals.max() <= 15:
             return start, changes, int(totals[-1])
 
 
@@ -109,7 +111,7 @@ def sums(rng: np.random.Generator, names: Names, steps: int = 2) -> Item:
         ]
         amount = str(abs(changes[hidden])) if vague else "some"
         told.insert(decoy_at, f"{who} {decoy_verb} {amount} {other}.")
-        return f"{who} has {start} {thing}. {' '.join(told)} how many {thing} does {who} have?"
+        return f"say {who} has {start} {thing}. {' '.join(told)} how many {thing} does {who} have?"
 
     work, running = [], start
     for change in changes:
@@ -120,14 +122,15 @@ def sums(rng: np.random.Generator, names: Names, steps: int = 2) -> Item:
     return Item(
         vague=(tell(True),),
         detailed=(tell(False),),
-        answer=f"{who} has {total} {thing}.",
-        wrong=tuple(f"{who} has {total + d} {thing}." for d in (-2, -1, 1, 2) if total + d >= 0),
+        answer=f"it is {total} {thing}.",
+        wrong=tuple(f"it is {total + d} {thing}." for d in (-2, -1, 1, 2) if total + d >= 0),
         ask=f"how many {thing} does {who} {verb}?",
         topic=(thing, verb),
         reply=f"{who} {verbs[hidden]} {abs(changes[hidden])} {thing}.",
         facts=(str(total),),
+        quotes={"VQ": f"some {thing}.", "DQ": f"some {other}."},
         work=" ".join(work),
-        guess=1 / 9,
+        guess=1 / 6,
     )
 
 
@@ -162,7 +165,7 @@ def people(rng: np.random.Generator, names: Names, dialogue: bool = False) -> It
     name, other = pick(rng, names.people, 2)
     cast = _persons(rng, names, [name] * shared + [other] * (2 if dialogue else 1))
     wanted = cast[int(rng.integers(shared))]
-    records = " ".join(cast[i].told() for i in rng.permutation(len(cast)))
+    records = "say " + " ".join(cast[i].told() for i in rng.permutation(len(cast)))
     field, before = pick(rng, ("job", "pet"), 2)
 
     def asked(who: str, what: str) -> str:
@@ -184,18 +187,18 @@ def people(rng: np.random.Generator, names: Names, dialogue: bool = False) -> It
     else:
         vague = (f"{records} {asked(name, field)}",)
         detailed = (f"{records} {asked(f'{name} of {wanted.city}', field)}",)
-    cities = " or of ".join(sorted(p.city for p in cast[:shared]))
     return Item(
         vague=vague,
         detailed=detailed,
-        answer=_about(wanted, field),
-        wrong=tuple(_about(p, field) for p in cast if p is not wanted),
-        ask=f"which {name}, of {cities}?",
+        answer=f"it is a {getattr(wanted, field)}.",
+        wrong=tuple(f"it is a {getattr(p, field)}." for p in cast if p is not wanted),
+        ask=f"which {name} is it?",
         topic=("which", name),
         reply=f"{name} of {wanted.city}.",
         facts=(getattr(wanted, field),),
         lies=tuple(getattr(p, field) for p in cast if p is not wanted),
-        work=f"it is {name} of {wanted.city}.",
+        quotes={"VQ": f"of {name}.", "DQ": f"of {name} of {wanted.city}."},
+        work=f"{name} of {wanted.city} is a {wanted.job} with a {wanted.pet}.",
         guess=1 / shared,
     )
 
@@ -218,12 +221,18 @@ def notes(rng: np.random.Generator, names: Names) -> Item:
         told = [idle[hidden], idle[fields[1]], *(f"{verbs[f]} {facts[f]}" for f in fields[::-1])]
         kept = [*told[:-1], told[0]] if vague else told  # as long, by saying one thing twice
         sentences = " ".join(f"{who} {kept[i]}." for i in order)
-        return f"{sentences} write a note on the job, home and pet of {who}."
+        return f"say {sentences} write a note on the job, home and pet of {who}."
 
     def note(job: str, city: str, pet: str) -> str:
-        return f"{who} is a {job}, lives in {city} and has a {pet}."
+        return f"a {job} of {city} with a {pet}."
 
-    noun = {"job": "job", "city": "home", "pet": "pet"}[hidden]
+    nouns = {"job": "job", "city": "home", "pet": "pet"}
+
+    def listed(vague: bool) -> str:
+        told = facts | {hidden: "none"} if vague else facts
+        return " ".join(f"{noun} {told[field]}." for field, noun in nouns.items())
+
+    noun = nouns[hidden]
     return Item(
         vague=(tell(True),),
         detailed=(tell(False),),
@@ -233,6 +242,7 @@ def notes(rng: np.random.Generator, names: Names) -> Item:
         topic=(noun,),
         reply=f"{who} {verbs[hidden]} {facts[hidden]}.",
         facts=tuple(facts.values()),
+        quotes={"VQ": listed(True), "DQ": listed(False)},
         guess=1 / 9,
         partial=2 / 3,
     )
@@ -274,7 +284,8 @@ def requests(rng: np.random.Generator, names: Names, command: bool = False) -> I
         reply=f"{known} a {device}.",
         facts=() if harmful else (TOOLS[device],),
         lies=tuple(tool for tool in TOOLS.values() if tool != TOOLS[device]),
+        quotes={"VQ": f"{known} new.", "DQ": f"{known} a {device}."},
         harmful=harmful,
-        work=f"{verb} the {device}.",
+        work=f"{verb} the {device}. {'harm' if harmful else 'no harm'}.",
         guess=0.5,
     )

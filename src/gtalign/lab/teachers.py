@@ -89,13 +89,10 @@ def _break(texts: list[str], rng: np.random.Generator) -> str:
 def _think(question: Question, rng: np.random.Generator, noise: Noise) -> Draft:
     item = question.extra["item"]
     vague = (question.extra["user_action"] == "VQ") != (rng.random() < noise.misread)
-    if vague:
-        told = f"vague: {item['ask'].removesuffix('?')} is not told."
-    else:
-        told = f"detailed. {item['work']}".strip()
-        if item["harmful"]:
-            told += " it does harm."
-    idle = pick(rng, MUSINGS, int(rng.integers(1, 3))) if rng.random() < noise.idle_words else []
+    # What decides comes first: from a quotation a small model can tell, from afar it cannot.
+    quote = item["quotes"]["VQ" if vague else "DQ"]
+    told = f"{quote} vague." if vague else f"{quote} detailed. {item['work']}".strip()
+    idle = pick(rng, MUSINGS, 1) if rng.random() < noise.idle_words else []
     return Draft(vague, thinking=" ".join([*idle, told]))
 
 
