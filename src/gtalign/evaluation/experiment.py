@@ -6,7 +6,10 @@ own and can be killed at any time: run again, it goes on where it was and ends w
 """
 
 import asyncio
+import errno
 import json
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from gtalign.config import Config
 from gtalign.data.synthesis import best_of
 from gtalign.data.transcripts import Transcript, TranscriptWriter
+from gtalign.errors import StorageError
 from gtalign.evaluation.generate import generate
 from gtalign.judges import Judge
 from gtalign.reward import Reward, RewardConfig, TRLReward
@@ -43,6 +47,9 @@ AGGREGATES: dict[Arm, str] = {
 
 PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
 """Arms that answer without a chain."""
+
+SCANT_BYTES = 64 << 20
+"""Less room than this on a disk is taken for the reason why a stage could not write."""
 
 
 class ExperimentSettings(Config):
@@ -115,13 +122,33 @@ def run_stage(
     own = folder / stage
     if done(own):
         return
-    own.mkdir(parents=True, exist_ok=True)
-    if stage == COLD_START:
-        _cold_start(seed, own, workshop, settings)
-    else:
-        checkpoint = _train(stage, seed, folder, workshop, settings)
-        _test(stage, seed, checkpoint, own, workshop, settings)
-    (own / "done").touch()
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        if stage == COLD_START:
+            _cold_start(seed, own, workshop, settings)
+        else:
+            checkpoint = _train(stage, seed, folder, workshop, settings)
+            _test(stage, seed, checkpoint, own, workshop, settings)
+        (own / "done").touch()
+    except StorageError:
+        raise
+    except Exception as error:
+        if not _lacks_room(error, folder):
+            raise
+        reason = f"no room left ({error}); what is written stays, and the same command goes on"
+        raise StorageError(errno.ENOSPC, reason, str(own)) from error
+
+
+def _lacks_room(error: Exception, folder: Path) -> bool:
+    """Whether a stage ended because the disk is full.
+
+    Libraries written in Rust tell the system's error number in their text; torch tells nothing.
+    """
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    number = int(told[1]) if told else getattr(error, "errno", None)
+    if number is not None:
+        return number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    return shutil.disk_usage(folder).free < SCANT_BYTES
 
 
 def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings) -> None:
