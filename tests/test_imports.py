@@ -115,3 +115,7 @@ def test_light_parts_load_no_machine_learning_and_no_web() -> None:
 def test_the_game_needs_numpy_only() -> None:
     loaded = loaded_by("import gtalign.game")
     assert not loaded & (HEAVY | {"scipy", "pydantic", "typer", "rich"})
+
+
+def test_lab_refuses_a_wrong_setting_without_waiting_for_torch() -> None:
+    assert not loaded_by("import gtalign.cli.lab") & {"torch", "transformers", "trl", "datasets"}

@@ -13,10 +13,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import candidate
 from gtalign.reward import Reward, RewardConfig, TRLReward
-from gtalign.training import RLSettings, SFTSettings, train_rl, train_sft
+from gtalign.training import RLSettings, SFTSettings
 from gtalign.training.checkpoints import last_checkpoint
-from gtalign.training.metrics import MetricsLog, read_metrics
+from gtalign.training.log import MetricsLog
+from gtalign.training.metrics import read_metrics
 from gtalign.training.optimizer import MuonWithAdamW
+from gtalign.training.rl import train_rl
+from gtalign.training.sft import train_sft
 from small_lab import contents, small_model, small_tokenizer, small_world
 
 # The trainer complains of its own habits.

@@ -6,7 +6,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,13 +35,11 @@ from gtalign.evaluation.report import write_report
 from gtalign.evaluation.schedule import run_plan
 from gtalign.evaluation.tables import print_tables
 from gtalign.lab.judge import LabJudge
-from gtalign.lab.model import make_model
 from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import published_candidate
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 from gtalign.lab.teachers import candidate
-from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.lab.world import make_world
 from gtalign.training.metrics import read_metrics
 
@@ -224,12 +222,9 @@ def workshop(settings: LabConfig) -> Workshop:
     Raises:
         DataError: A published file is missing or lacks a column.
     """
-    size = settings.model
     common: dict[str, Any] = {
-        "make_tokenizer": lambda texts: train_tokenizer(texts, size.vocabulary),
-        "make_model": lambda tokenizer, seed: make_model(
-            tokenizer, seed=seed, width=size.width, layers=size.layers, positions=size.positions
-        ),
+        "make_tokenizer": partial(_make_tokenizer, settings.model),
+        "make_model": partial(_make_model, settings.model),
     }
     if settings.data is not None:
         published = read_published(settings.data, **settings.published.model_dump())
@@ -247,6 +242,21 @@ def workshop(settings: LabConfig) -> Workshop:
         judge=LabJudge(),
         write=candidate,
         **common,
+    )
+
+
+# Only a stage that makes one of these waits for torch.
+def _make_tokenizer(size: ModelSettings, texts: Sequence[str]) -> Any:
+    from gtalign.lab.tokenizer import train_tokenizer
+
+    return train_tokenizer(texts, size.vocabulary)
+
+
+def _make_model(size: ModelSettings, tokenizer: Any, seed: int) -> Any:
+    from gtalign.lab.model import make_model
+
+    return make_model(
+        tokenizer, seed=seed, width=size.width, layers=size.layers, positions=size.positions
     )
 
 

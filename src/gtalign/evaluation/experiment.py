@@ -3,6 +3,8 @@
 The stages of one seed are the cold start, supervised training on the teachers' first or best
 chains, and reinforcement learning under one reward each. Every stage writes into a folder of its
 own and can be killed at any time: run again, it goes on where it was and ends with the same files.
+
+torch is loaded by the stages alone, so that a wrong setting is told at once.
 """
 
 import asyncio
@@ -13,21 +15,22 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from gtalign.config import Config
 from gtalign.data.synthesis import best_of
 from gtalign.data.transcripts import Transcript, TranscriptWriter
 from gtalign.errors import StorageError
-from gtalign.evaluation.generate import generate
 from gtalign.judges import Judge
 from gtalign.reward import Reward, RewardConfig, TRLReward
 from gtalign.tasks import Question
-from gtalign.training import RLSettings, SFTSettings, train_rl, train_sft
+from gtalign.training import RLSettings, SFTSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Arm = Literal["base", "sft", "sft-plain", "user", "llm", "linear", "mutual", "plain"]
 
@@ -87,7 +90,7 @@ class Workshop:
     judge: Judge
     write: Callable[[Question, np.random.Generator], str]
     make_tokenizer: Callable[[Sequence[str]], Any]
-    make_model: Callable[[Any, int], PreTrainedModel]
+    make_model: Callable[[Any, int], "PreTrainedModel"]
 
 
 def needs(stage: str) -> str | None:
@@ -180,6 +183,11 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
 def _train(
     stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
 ) -> Path:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.training.rl import train_rl
+    from gtalign.training.sft import train_sft
+
     own = folder / stage
     if stage == "base":
         tokenizer = AutoTokenizer.from_pretrained(folder / COLD_START / "tokenizer")
@@ -209,6 +217,10 @@ def _test(
     settings: ExperimentSettings,
 ) -> None:
     """Let the last checkpoint answer the test questions; batches that are complete are kept."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.evaluation.generate import generate
+
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
     # Every arm is measured by the same welfare, whatever it was trained on.

@@ -1,6 +1,8 @@
-"""Cold start and reinforcement learning on TRL. Importing this package loads torch."""
+"""Cold start (`gtalign.training.sft`) and reinforcement learning (`gtalign.training.rl`) on TRL.
 
-from gtalign.training.rl import RLSettings, train_rl
-from gtalign.training.sft import SFTSettings, train_sft
+Importing this package gives their settings; only the two modules load torch.
+"""
 
-__all__ = ["RLSettings", "SFTSettings", "train_rl", "train_sft"]
+from gtalign.training.settings import RLSettings, SFTSettings
+
+__all__ = ["RLSettings", "SFTSettings"]

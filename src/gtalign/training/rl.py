@@ -5,32 +5,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
-from gtalign.config import Config
 from gtalign.tasks import Question
 from gtalign.training.checkpoints import last_checkpoint, publish
-from gtalign.training.metrics import MetricsLog
+from gtalign.training.log import MetricsLog
+from gtalign.training.settings import RLSettings
 
 RewardFunction = Callable[..., Awaitable[list[float | None]]]
-
-
-class RLSettings(Config):
-    """Settings of reinforcement learning; lengths in tokens.
-
-    One step draws ``group`` completions for each of ``questions`` questions.
-    """
-
-    steps: PositiveInt = 80
-    questions: PositiveInt = 8
-    group: PositiveInt = 8
-    learning_rate: PositiveFloat = 1e-3
-    temperature: PositiveFloat = 1.0
-    beta: NonNegativeFloat = 0.0
-    max_completion: PositiveInt = 240
-    save_steps: PositiveInt = 20
 
 
 def train_rl(

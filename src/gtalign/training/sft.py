@@ -5,33 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from pydantic import PositiveFloat, PositiveInt
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
-from gtalign.config import Config
 from gtalign.tasks import Message
 from gtalign.training.checkpoints import last_checkpoint, publish
-from gtalign.training.metrics import MetricsLog
+from gtalign.training.log import MetricsLog
 from gtalign.training.optimizer import MuonWithAdamW
-
-
-class SFTSettings(Config):
-    """Settings of the cold start; lengths in tokens.
-
-    ``completion_only`` leaves the prompt out of the loss. A model from scratch had better learn the
-    prompts as well: what it is asked is all the language that it ever sees. With a
-    ``matrix_learning_rate`` its matrices learn by Muon; without one, all learns by AdamW.
-    """
-
-    epochs: PositiveInt = 1
-    batch: PositiveInt = 32
-    learning_rate: PositiveFloat = 3e-3
-    matrix_learning_rate: PositiveFloat | None = None
-    max_length: PositiveInt = 512
-    completion_only: bool = True
-    save_steps: PositiveInt = 100
-
+from gtalign.training.settings import SFTSettings
 
 Example = tuple[Sequence[Message], str]
 """A conversation and the completion to learn."""
