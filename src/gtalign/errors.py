@@ -8,6 +8,8 @@
     +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
     +-- JudgeError (RuntimeError)       a judge failed; says on which question
     +-- TrainingError (RuntimeError)    a training stage cannot start or go on
+    +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
+    |   +-- UpstreamError               the engine behind a backend failed; names it
     +-- StorageError (OSError)          a result cannot be written; what was written is kept
 
 A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
@@ -56,6 +58,23 @@ class JudgeError(GTAlignError, RuntimeError):
 
 class TrainingError(GTAlignError, RuntimeError):
     """A training stage cannot start or go on."""
+
+
+class SteeringError(GTAlignError, RuntimeError):
+    """An answer cannot be steered, or not to its end."""
+
+
+class UpstreamError(SteeringError):
+    """The engine that writes for a backend failed.
+
+    Args:
+        upstream: What failed: an address, with the method used.
+        message: What it did and what would be right.
+    """
+
+    def __init__(self, upstream: str, message: str) -> None:
+        super().__init__(f"{upstream}: {message}")
+        self.upstream = upstream
 
 
 class StorageError(GTAlignError, OSError):

@@ -1,0 +1,131 @@
+"""The seam between a steering session and whatever writes the text: one narrow protocol.
+
+A backend opens a *draft*: one assistant message that is being written. A draft can be told to go
+on from where it stands, and it can be rewritten: then it goes on from exactly the new text.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from gtalign.tasks import Message
+
+Finish = Literal["stop", "end", "length"]
+"""Why a write ended: at the stop string, at the end of the model's turn, or out of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. The same for every write of a draft.
+
+    Args:
+        temperature: 0 takes the likeliest token.
+        top_p: Least probability mass that is drawn from, in (0, 1].
+        top_k: Number of likeliest tokens that are drawn from; 0 for all.
+        seed: Of the draws; None leaves them to the engine.
+        extra: Further parameters, handed to an HTTP engine as they are; a backend in process
+            refuses those that it does not know.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one write took, known when it has ended.
+
+    Args:
+        finish: Why it ended.
+        tokens: Tokens that were written in it.
+        prompt_tokens: Tokens that it went on from, the rewritten message included; None if the
+            engine does not say.
+        cached_tokens: How many of those the engine did not compute again; None if it does not say.
+    """
+
+    finish: Finish
+    tokens: int
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class Draft(Protocol):
+    """One assistant message that is being written.
+
+    Attributes:
+        text: All of it, as it stands.
+        report: Of the last write that ended; None before.
+    """
+
+    @property
+    def text(self) -> str:
+        """The message as it stands."""
+        ...
+
+    @property
+    def report(self) -> Report | None:
+        """What the last write took; None before one has ended."""
+        ...
+
+    def write(
+        self, *, max_tokens: int, stop: str | None = None, grammar: str | None = None
+    ) -> AsyncGenerator[str, None]:
+        """Go on writing, and yield the new text in slices as they come.
+
+        Joined, the slices are exactly what `text` grows by. Closing the generator early stops the
+        engine; `report` then stays as it was.
+
+        Args:
+            max_tokens: Most tokens to write, at least 1.
+            stop: Ends the write once the new text contains it; the text then ends with it, and
+                nothing behind it is kept.
+            grammar: Of the new text, in the language that `Backend.grammar` names.
+
+        Raises:
+            UpstreamError: The engine failed; names it. What it wrote before is in `text`.
+        """
+        ...
+
+    def rewrite(self, text: str) -> None:
+        """Replace the whole message; the next write goes on from exactly there.
+
+        Raises:
+            SteeringError: The backend cannot (see `Backend.can_resume`).
+        """
+        ...
+
+
+class Backend(Protocol):
+    """Whatever writes text.
+
+    Attributes:
+        name: For people and records, such as ``transformers`` or an address with a method.
+        can_resume: Whether its drafts can be rewritten. If not, only asking again is left.
+        grammar: Language of the grammars that it can be held to; None if it cannot.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is, for people and records."""
+        ...
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether its drafts can be rewritten."""
+        ...
+
+    @property
+    def grammar(self) -> Literal["gbnf", "ebnf"] | None:
+        """Language of the grammars that it can be held to."""
+        ...
+
+    def open(self, messages: Sequence[Message], sampling: Sampling) -> Draft:
+        """Begin the next assistant message of a conversation; it is empty at first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads."""
+        ...
