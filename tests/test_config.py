@@ -27,6 +27,7 @@ class Reward(Config):
     optional: Window | None = None
     weights: dict[str, float] = Field(default_factory=dict)
     tables: dict[str, Window] = Field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
 
 
 class Run(Config):
@@ -127,6 +128,13 @@ def test_unknown_key_beside_tables_that_are_no_configuration() -> None:
     assert message.endswith("unknown key 'reward.tables.first.middle'")
 
 
+def test_unknown_key_of_a_table_in_a_list(file: Path) -> None:
+    file.write_text("[[reward.windows]]\n[[reward.windows]]\nlwo = 1\n", encoding="utf-8")
+    message = explain(Run, file)
+    assert f"{file}: unknown key 'reward.windows.1.lwo'" in message
+    assert "did you mean 'reward.windows.low'?" in message
+
+
 def test_unknown_key_that_lives_in_another_table() -> None:
     message = explain(Run, overrides=("aggregate=linear",))
     expected = "override 'aggregate=linear': unknown key 'aggregate'"
@@ -224,6 +232,7 @@ rewards = st.builds(
     window=windows,
     optional=st.none() | windows,
     weights=st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False), max_size=3),
+    windows=st.lists(windows, max_size=2).map(tuple),
 )
 runs = st.builds(
     Run,

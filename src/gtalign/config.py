@@ -69,7 +69,7 @@ def dump(config: Config) -> str:
 def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
     """Return the values of a configuration as TOML knows them, scalars before tables."""
     scalars: dict[str, Any] = {}
-    tables: dict[str, Any] = {}
+    tables: dict[str, Any] = {}  # and arrays of tables
     values = config.model_dump(mode="json")
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
@@ -79,6 +79,10 @@ def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
                 raise ConfigError(f"{key}: None cannot be written as TOML; it is not the default")
         elif isinstance(value, Config):
             tables[name] = _plain(value, (*path, name))
+        elif isinstance(value, tuple) and any(isinstance(item, Config) for item in value):
+            tables[name] = [
+                _plain(item, (*path, name, str(index))) for index, item in enumerate(value)
+            ]
         else:
             scalars[name] = values[name]
     return scalars | tables
@@ -166,6 +170,7 @@ def _origin(location: Sequence[str], sources: Mapping[str, str]) -> str | None:
 def _suggest(cls: type[Config], location: Sequence[str]) -> str:
     """Return advice on an unknown key: the nearest known key, or the list of known ones."""
     *parents, unknown = location
+    parents = [parent for parent in parents if not parent.isdigit()]  # places in a list
     owner: type[BaseModel] | None = cls
     for parent in parents:
         owner = _model_of(owner.model_fields[parent].annotation) if owner else None
@@ -193,8 +198,8 @@ def _paths(cls: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the configuration class in an annotation, ``Inner`` of ``Inner | None`` included."""
-    if get_origin(annotation) in (Union, UnionType):
+    """Return the configuration class in an annotation, as of ``X | None`` or ``tuple[X, ...]``."""
+    if get_origin(annotation) in (Union, UnionType, tuple):
         found = [model for part in get_args(annotation) if (model := _model_of(part))]
         return found[0] if len(found) == 1 else None
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

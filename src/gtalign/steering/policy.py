@@ -1,0 +1,170 @@
+"""Pricing policies: what a token costs whom, and by which rule a cell is chosen.
+
+A policy is data. It knows no payoffs: `gtalign.steering.edit` turns it, with the tokens that each
+action is expected to take, into an edit of a payoff matrix.
+"""
+
+import difflib
+import hashlib
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gtalign.config import Config, load
+from gtalign.errors import ConfigError
+from gtalign.game import GameForm
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Points = Annotated[float, Field(allow_inf_nan=False)]
+
+SolutionRule = Literal["published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces"]
+"""How a cell is chosen; `gtalign.steering.recommend` defines each."""
+
+_SUFFIX = ".toml"
+
+
+class Price(Config):
+    """Price of tokens, in currency units per million of them.
+
+    Keys:
+        input: Of tokens that the model reads.
+        output: Of tokens that it writes.
+    """
+
+    input: Amount = 0.0
+    output: Amount = 0.0
+
+
+class Quota(Config):
+    """An allowance of tokens, and what the user pays above it.
+
+    Keys:
+        tokens: Tokens included in a period, read and written together.
+        price: What the user pays for each token above them, whoever pays for those within.
+    """
+
+    tokens: Annotated[int, Field(ge=0)]
+    price: Price
+
+
+class Adjustment(Config):
+    """Points that are added to payoffs whatever the tokens cost.
+
+    Keys:
+        action: The LLM's action in whose cells they are added; or else
+        cell: the one cell, as in ``VQ_CQ``.
+        user: Points added to the user's payoffs.
+        llm: Points added to the LLM's.
+    """
+
+    action: str | None = None
+    cell: str | None = None
+    user: Points = 0.0
+    llm: Points = 0.0
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if (self.action is None) == (self.cell is None):
+            raise ValueError("an adjustment names an action or a cell, one of the two")
+        return self
+
+
+class Policy(Config):
+    """A pricing policy.
+
+    Keys:
+        name: For people and records; it is no part of `hash`.
+        payer: Who pays `price`: ``user`` (per-token pricing), ``provider`` (a subscription; its
+            payoffs are the LLM's) or ``nobody`` (the price then charges no one).
+        price: Of the tokens that the payer pays for.
+        quota: An allowance above which the user pays; None for no limit.
+        utility_of_money: Payoff points that one currency unit is worth, to either side.
+        value_of_time: Currency units that an hour of waiting costs the user.
+        tokens_per_second: Speed at which the model writes.
+        reply_seconds: Time that the user needs to answer one question, in seconds.
+        adjust: Points added to payoffs besides.
+        solution: How a cell is chosen: ``published`` (highest sum), ``nash_bargaining``,
+            ``stackelberg_llm`` or ``stackelberg_user`` (that side leads), or ``ces``.
+        rho: Order of ``ces``, at most 1: 1 is utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
+        tie_break: Whose payoff decides between cells that ``published`` or ``ces`` holds equal.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    payer: Literal["user", "provider", "nobody"]
+    price: Price = Price()
+    quota: Quota | None = None
+    utility_of_money: Amount = 100.0
+    value_of_time: Amount = 0.0
+    tokens_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
+    reply_seconds: Amount = 20.0
+    adjust: tuple[Adjustment, ...] = ()
+    solution: SolutionRule = "published"
+    rho: Annotated[float, Field(le=1)] = 0.0
+    tie_break: Literal["user", "llm"] = "user"
+
+    @property
+    def hash(self) -> str:
+        """Hash of what the policy does: 16 hexadecimal digits.
+
+        It covers every key but `name`, defaults included. Two files with the same content in
+        another order or spelling have the same hash; another number has another.
+        """
+        content = _positive_zero(self.model_dump(exclude={"name"}))
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def check(self, form: GameForm) -> None:
+        """See whether the policy fits a game: each adjustment names an action or a cell of it.
+
+        Raises:
+            ConfigError: One does not; the message names it and what would be right.
+        """
+        for number, adjustment in enumerate(self.adjust):
+            kind, name, known = "LLM action", adjustment.action, form.llm_actions
+            if name is None:
+                kind, name, known = "cell", adjustment.cell, form.cells
+            if name not in known:
+                raise ConfigError(
+                    f"policy {self.name!r}: adjust.{number} names the {kind} {name!r}; the game "
+                    f"has {', '.join(known)}"
+                )
+
+
+def policy_names() -> tuple[str, ...]:
+    """Names of the policies that the package ships, in alphabetical order."""
+    folder = files(__package__).joinpath("policies")
+    names = (file.name for file in folder.iterdir())
+    return tuple(sorted(n.removesuffix(_SUFFIX) for n in names if n.endswith(_SUFFIX)))
+
+
+def load_policy(source: str | Path) -> Policy:
+    """Read a policy.
+
+    Args:
+        source: A TOML file, or the name of a policy that the package ships (`policy_names`). A
+            text that ends in ``.toml`` or has a folder in it is a file.
+
+    Raises:
+        ConfigError: No such policy, or the file is wrong; the message names the key.
+    """
+    if isinstance(source, Path) or source.endswith(_SUFFIX) or "/" in source:
+        return load(Policy, Path(source))
+    names = policy_names()
+    if source not in names:
+        near = difflib.get_close_matches(source, names, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+        raise ConfigError(f"unknown policy {source!r}; {advice} (or give a {_SUFFIX} file)")
+    with as_file(files(__package__).joinpath("policies", source + _SUFFIX)) as file:
+        return load(Policy, file)
+
+
+def _positive_zero(value: Any) -> Any:
+    """The same content with -0.0 as 0.0, which is the same number."""
+    if isinstance(value, dict):
+        return {key: _positive_zero(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_positive_zero(item) for item in value]
+    return value + 0.0 if isinstance(value, float) else value
