@@ -7,6 +7,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,21 @@ def test_what_could_not_be_scored_is_null(tmp_path: Path) -> None:
     assert record["split"] == "ood"
     assert record["prompt"] == prompt
     assert Transcript.from_json(json.loads(json.dumps(record))) == given
+
+
+def test_how_it_was_steered_comes_back(tmp_path: Path) -> None:
+    decision = {"model": "m", "acted": "CQ", "terms": [{"name": "output tokens"}], "chosen": None}
+    steered = replace(transcript(), decision=decision)
+    path = tmp_path / "t.jsonl"
+    with TranscriptWriter(path) as writer:
+        writer.write(steered)
+        writer.write(transcript("b"))
+    first, second = read_transcripts(path)
+    assert first == steered
+    assert first.decision == decision
+    assert second.decision is None
+    old = {key: value for key, value in steered.to_json().items() if key != "decision"}
+    assert Transcript.from_json(old).decision is None
 
 
 def test_a_resumed_run_appends(tmp_path: Path) -> None:
@@ -174,6 +190,8 @@ def test_a_file_of_something_else_is_not_appended_to(tmp_path: Path) -> None:
         ({"model": 3}, "'model'"),
         ({"chain": "x"}, "'chain'"),
         ({"factors": [1]}, "'factors'"),
+        ({"decision": "x"}, "'decision'"),
+        ({"decision": ["x"]}, "'decision'"),
         ({"user_welfare": "high"}, "'user_welfare'"),
         ({"user_welfare": True}, "'user_welfare'"),
         ({"prompt": "x"}, "'prompt'"),

@@ -56,6 +56,7 @@ class Transcript:
         verdicts: Of the judges; the first one graded the response.
         unscored: Why the welfare is unknown.
         extra: Of the question, such as ``user_action`` and ``true_payoff``, and further facts.
+        decision: How the answer was steered, as the record of it tells; None if it was not.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Transcript:
     verdicts: tuple[Verdict, ...] = ()
     unscored: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    decision: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -160,7 +162,7 @@ class Transcript:
         for name in ("split", "cluster", "model", "ground_truth", "chain_error", "unscored"):
             if not isinstance(known.get(name, ""), str):
                 raise DataError(f"column {name!r} has to be text")
-        for name in ("chain", "tokens", "factors", "extra"):
+        for name in ("chain", "tokens", "factors", "extra", "decision"):
             if not isinstance(known.get(name, {}), Mapping):
                 raise DataError(f"column {name!r} has to be an object")
         for name in _WELFARES:

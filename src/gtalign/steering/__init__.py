@@ -1,9 +1,12 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
+from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 
 __all__ = [
+    "PRIOR",
+    "ActionTokens",
     "Adjustment",
     "Backend",
     "Draft",
@@ -13,6 +16,8 @@ __all__ = [
     "Quota",
     "Report",
     "Sampling",
+    "TokenHistory",
     "load_policy",
     "policy_names",
+    "prior_for",
 ]

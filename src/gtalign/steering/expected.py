@@ -1,0 +1,199 @@
+"""How many tokens each action of the LLM is expected to take: a prior, then what was measured."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from gtalign.config import Config
+from gtalign.data import Transcript
+from gtalign.errors import DataError, SteeringError
+from gtalign.game import GameForm
+from gtalign.steering.fields import Fields
+
+_MOST: Final = 2**53  # up to here sums of whole numbers are exact
+
+Tokens = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ActionTokens(Config):
+    """Expected tokens of one action of the LLM; means, so they need not be whole.
+
+    Keys:
+        output: Tokens that the LLM writes in this turn, its whole chain included.
+        turns: Further turns that the action causes.
+        follow_up: Tokens that the LLM writes in each of those.
+        reply: Tokens that the user writes in each of those.
+    """
+
+    output: Tokens
+    turns: Tokens = 0.0
+    follow_up: Tokens = 0.0
+    reply: Tokens = 0.0
+
+    def written(self) -> float:
+        """Tokens that the LLM writes, in this turn and in those that it causes."""
+        return self.output + self.turns * self.follow_up
+
+    def read(self, prompt_tokens: float) -> float:
+        """Tokens that the model reads in the further turns: prompt, answer and reply again.
+
+        The prompt of this turn has been read whatever the action will be, so it is left out. That
+        a second further turn reads the first as well is left out too: `turns` is about 1 or less.
+
+        Args:
+            prompt_tokens: Tokens of this turn's prompt.
+        """
+        return self.turns * (prompt_tokens + self.output + self.reply)
+
+
+_ANSWER: Final = 1000.0
+_ASKING: Final = 500.0
+_QUESTION: Final = 40.0
+_REPLY: Final = 40.0
+
+PRIOR: Final[Mapping[str, ActionTokens]] = {
+    "DA": ActionTokens(output=_ANSWER),
+    "CQ": ActionTokens(output=_ASKING, turns=1.0, follow_up=_ANSWER, reply=_REPLY),
+    "AQ": ActionTokens(output=_ANSWER + _QUESTION, turns=0.5, follow_up=_ANSWER, reply=_REPLY),
+}
+"""What is assumed of the actions of ``USER_LLM`` before anything was measured.
+
+An answer, with the chain before it, takes 1,000 tokens: the published model needs 1,638 on math,
+its longest task (GTAlign, arXiv 2510.08872). A clarifying question takes 500, nearly all of them
+for the chain (a payoff block alone is over 100), and always brings one more turn with an answer in
+full. An answer with a question is longer by the question, of two lines, and users take it up half
+the time. Replies are as short as questions. These are round numbers in the right order, not
+measurements: `TokenHistory` replaces `output` as soon as it can.
+"""
+
+UNKNOWN: Final = PRIOR["DA"]
+"""What is assumed of an action that `PRIOR` does not know: an answer that ends the exchange. It is
+the same for all such actions, so that no guess favours one of them."""
+
+
+def prior_for(form: GameForm) -> dict[str, ActionTokens]:
+    """The prior of every LLM action of a form: `PRIOR` by name, else `UNKNOWN`."""
+    return {action: PRIOR.get(action, UNKNOWN) for action in form.llm_actions}
+
+
+class TokenHistory:
+    """Output tokens that were measured, by model and action of the LLM.
+
+    It keeps sums and counts, so it stays small however many answers it has seen.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, tuple[int, float]]] = {}
+
+    def add(self, model: str, action: str, output: float) -> None:
+        """Count one answer.
+
+        Args:
+            model: Who wrote it.
+            action: The LLM's action that it carried out.
+            output: Tokens that were written, the whole chain included.
+
+        Raises:
+            DataError: `output` is negative, not finite, absurdly large or no number.
+        """
+        real = isinstance(output, int | float) and not isinstance(output, bool)
+        if not real or not 0 <= output <= _MOST:
+            raise DataError(f"{model}, {action}: that is not a number of tokens, 0 to 2**53")
+        count, total = self._seen.setdefault(model, {}).get(action, (0, 0.0))
+        self._seen[model][action] = (count + 1, total + output)
+
+    def count(self, model: str, action: str) -> int:
+        """Number of answers of this action by this model that were measured."""
+        return self._seen.get(model, {}).get(action, (0, 0.0))[0]
+
+    def expected(
+        self,
+        model: str,
+        form: GameForm,
+        prior: Mapping[str, ActionTokens] | None = None,
+        enough: int = 20,
+    ) -> dict[str, ActionTokens]:
+        """Expected tokens of every LLM action of a form.
+
+        Only `output` is measured: once there are `enough` answers of an action, their mean stands
+        in for the prior's. Further turns, follow-ups and replies stay the prior's.
+
+        Args:
+            model: Whose answers count.
+            form: Whose actions.
+            prior: Expected tokens by action; by default `prior_for` the form.
+            enough: Least number of answers, at least 1.
+
+        Raises:
+            SteeringError: The prior lacks an action.
+        """
+        assumed = prior_for(form) if prior is None else prior
+        found = {action: tokens_of(assumed, action) for action in form.llm_actions}
+        for action, tokens in found.items():
+            if self.count(model, action) >= max(enough, 1):
+                count, total = self._seen[model][action]
+                found[action] = tokens.model_copy(update={"output": total / count})
+        return found
+
+    def sources(self, model: str, form: GameForm, enough: int = 20) -> dict[str, str]:
+        """Where `expected` has each action's output from: ``prior`` or ``measured (n=57)``."""
+        counts = {action: self.count(model, action) for action in form.llm_actions}
+        return {
+            action: f"measured (n={n})" if n >= max(enough, 1) else "prior"
+            for action, n in counts.items()
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an object that `from_json` reads back: model -> action -> answers, tokens."""
+        return {
+            model: {a: {"answers": n, "tokens": total} for a, (n, total) in actions.items()}
+            for model, actions in self._seen.items()
+        }
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Any]) -> "TokenHistory":
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: A field is missing or of the wrong type; the message names it.
+        """
+        history = cls()
+        models = Fields(source)
+        for model in models.names():
+            actions = models.object(model)
+            history._seen[model] = {}
+            for action in actions.names():
+                record = actions.object(action)
+                count, total = record.count("answers"), record.number("tokens")
+                if total < 0 or (total > 0 and not count):
+                    record.refuse("tokens", "the sum of that many answers, 0 or more")
+                history._seen[model][action] = (count, total)
+        return history
+
+    @classmethod
+    def from_transcripts(cls, transcripts: Iterable[Transcript]) -> "TokenHistory":
+        """Measure the completions of steered answers.
+
+        Those without a decision, whose action is not known or whose tokens were not counted are
+        passed over. The model is the decision's, or else the transcript's.
+        """
+        history = cls()
+        for transcript in transcripts:
+            decision = transcript.decision or {}
+            action, total = decision.get("acted"), transcript.tokens.get("total")
+            if isinstance(action, str) and total is not None:
+                history.add(str(decision.get("model") or transcript.model), action, total)
+        return history
+
+
+def tokens_of(expected: Mapping[str, ActionTokens], action: str) -> ActionTokens:
+    """The expected tokens of one action.
+
+    Raises:
+        SteeringError: They are not given.
+    """
+    if action not in expected:
+        known = ", ".join(expected) or "no action"
+        raise SteeringError(f"expected tokens are given for {known}, not for {action!r}")
+    return expected[action]
