@@ -1,8 +1,10 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
+from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
+from gtalign.steering.recommend import Recommendation, recommend
 
 __all__ = [
     "PRIOR",
@@ -10,14 +12,20 @@ __all__ = [
     "Adjustment",
     "Backend",
     "Draft",
+    "Edit",
     "Finish",
     "Policy",
     "Price",
     "Quota",
+    "Recommendation",
     "Report",
     "Sampling",
+    "Term",
     "TokenHistory",
+    "edit",
+    "fit",
     "load_policy",
     "policy_names",
     "prior_for",
+    "recommend",
 ]

@@ -32,6 +32,11 @@ class Fields:
             name = repr(self.where.removesuffix(".")) if self.where else "the record"
             raise DataError(f"{name} has to be an object, not {_shown(self.source)}")
 
+    @classmethod
+    def of(cls, source: "Mapping[str, Any] | Fields") -> "Fields":
+        """The fields of an object, or those that were read from it before."""
+        return source if isinstance(source, Fields) else cls(source)
+
     def text(self, name: str) -> str:
         """A text."""
         value = self.source.get(name)
@@ -63,8 +68,9 @@ class Fields:
     def number(self, name: str) -> float:
         """A finite number."""
         value = self.source.get(name)
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real or not abs(value) <= sys.float_info.max:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            self.refuse(name, "a finite number")
+        if not abs(value) <= sys.float_info.max:
             self.refuse(name, "a finite number")
         return float(value)
 

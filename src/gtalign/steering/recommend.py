@@ -1,0 +1,151 @@
+"""Which cell a policy chooses in a game, and what the theory says about that game."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gtalign.errors import GameError
+from gtalign.game import (
+    TOLERANCE,
+    Bimatrix,
+    Equilibrium,
+    Solution,
+    ces,
+    maximin,
+    nash_bargaining,
+    pareto_frontier,
+    solve,
+)
+from gtalign.game.cells import first_best
+from gtalign.game.equilibria import snap
+from gtalign.steering.edit import PLAYERS
+from gtalign.steering.fields import Fields
+from gtalign.steering.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The cell that a policy chooses, with the solutions of the game around it.
+
+    Args:
+        cell: The cell.
+        action: The LLM's action of it.
+        solution: The rule that chose it (`Policy.solution`).
+        frontier: Cells that no other dominates.
+        pure_nash: Cells that are equilibria.
+        equilibria: All extreme equilibria, pure and mixed.
+        on_frontier: Whether the cell is on the frontier; one that a leader forces need not be.
+        trap: Whether some pure equilibrium is not on the frontier.
+    """
+
+    cell: str
+    action: str
+    solution: str
+    frontier: tuple[str, ...]
+    pure_nash: tuple[str, ...]
+    equilibria: tuple[Equilibrium, ...]
+    on_frontier: bool
+    trap: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an object that `from_json` reads back equal."""
+        return {
+            "cell": self.cell,
+            "action": self.action,
+            "solution": self.solution,
+            "frontier": list(self.frontier),
+            "pure_nash": list(self.pure_nash),
+            "equilibria": [{"user": dict(e.user), "llm": dict(e.llm)} for e in self.equilibria],
+            "on_frontier": self.on_frontier,
+            "trap": self.trap,
+        }
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Any] | Fields) -> "Recommendation":
+        """Read what `to_json` wrote; raises DataError that names a wrong field."""
+        fields = Fields.of(source)
+        return cls(
+            cell=fields.text("cell"),
+            action=fields.text("action"),
+            solution=fields.text("solution"),
+            frontier=fields.texts("frontier"),
+            pure_nash=fields.texts("pure_nash"),
+            equilibria=tuple(
+                Equilibrium(*(_mixture(mixed.object(player)) for player in PLAYERS))
+                for mixed in fields.objects("equilibria")
+            ),
+            on_frontier=fields.flag("on_frontier"),
+            trap=fields.flag("trap"),
+        )
+
+
+def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommendation:
+    """Choose a cell of a game by the rule of a policy.
+
+    The rules, of which each breaks its last ties by the form's order of cells:
+
+    - ``published``: the highest sum of payoffs; ties: the highest payoff of ``policy.tie_break``.
+    - ``nash_bargaining``: the greatest product of gains over what each player secures alone (its
+      maximin in pure actions); ties: the highest sum. Some cell gives both at least that: the one
+      in which both play safe.
+    - ``stackelberg_llm``, ``stackelberg_user``: the cell that is reached if that player commits to
+      an action and the other answers best, with ties in the leader's favour.
+    - ``ces``: among frontier cells, the highest mean of order ``policy.rho`` of the two payoffs,
+      each less `low`; ties: the highest payoff of ``policy.tie_break``.
+
+    The frontier is that of Pareto dominance. A constant added to all payoffs of a player moves no
+    choice except that of ``ces``, which looks at levels.
+
+    Args:
+        game: The game, as a rule an edited one.
+        policy: Its `solution`, `rho` and `tie_break`.
+        low: Least payoff there can be: the zero of welfare for ``ces``.
+
+    Raises:
+        GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
+    """
+    solution = solve(game)
+    cell = _choose(game, policy, solution, low)
+    _, column = game.form.index(cell)
+    return Recommendation(
+        cell=cell,
+        action=game.form.llm_actions[column],
+        solution=policy.solution,
+        frontier=solution.frontier,
+        pure_nash=solution.pure_nash,
+        equilibria=solution.equilibria,
+        on_frontier=cell in solution.frontier,
+        trap=solution.trap,
+    )
+
+
+def _choose(game: Bimatrix, policy: Policy, solution: Solution, low: float) -> str:
+    if policy.solution == "stackelberg_llm":
+        return solution.stackelberg["llm"]
+    if policy.solution == "stackelberg_user":
+        return solution.stackelberg["user"]
+    payoffs = snap(game.payoffs)  # as `solve` reads them
+    cells = game.form.cells
+    if policy.solution == "nash_bargaining":
+        return cells[nash_bargaining(payoffs, maximin(payoffs)[1])]
+    user_c, llm_c = payoffs.reshape(-1, len(PLAYERS)).T
+    if policy.solution == "published":
+        worth_c = user_c + llm_c
+    else:
+        least = np.unravel_index(np.argmin(payoffs), payoffs.shape)
+        if not payoffs[least] >= low - TOLERANCE:
+            key = game.form.cell(int(least[0]), int(least[1]))
+            raise GameError(
+                f"{key}: the payoff {payoffs[least]:g} lies below {low:g}, where welfare is 0 for "
+                "ces; fit the matrix to its range first"
+            )
+        welfare_c = ces(np.maximum(user_c - low, 0), np.maximum(llm_c - low, 0), policy.rho)
+        worth_c = np.where(pareto_frontier(payoffs).ravel(), welfare_c, -np.inf)
+    tie_c = user_c if policy.tie_break == "user" else llm_c
+    return cells[int(first_best(worth_c[:, None], tie_c[:, None])[0])]
+
+
+def _mixture(fields: Fields) -> dict[str, float]:
+    return {action: fields.number(action) for action in fields.names()}
