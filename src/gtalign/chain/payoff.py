@@ -44,6 +44,7 @@ class PayoffReader:
         end: int,
         *,
         repairs: list[Repair] | None = None,
+        numbers: dict[tuple[str, str], tuple[int, int]] | None = None,
         offset: int = 0,
     ) -> Bimatrix:
         """Return the matrix written in ``text[start:end]``.
@@ -54,12 +55,14 @@ class PayoffReader:
             end: Where it ends.
             repairs: If given, other quotes, trailing commas and code fences are put right and
                 appended to this list; without it they are errors.
+            numbers: If given, it is filled with the character span in `text` of each number, by
+                cell and player key.
             offset: What to add to positions in `text` for those that errors report.
 
         Raises:
             ChainError: With the first broken ``payoff-*`` rule and its position.
         """
-        return _Scan(self, text, start, end, repairs, offset).matrix()
+        return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
 
 
 class _Scan:
@@ -72,6 +75,7 @@ class _Scan:
         start: int,
         end: int,
         repairs: list[Repair] | None,
+        numbers: dict[tuple[str, str], tuple[int, int]] | None,
         offset: int,
     ) -> None:
         self.reader = reader
@@ -80,6 +84,7 @@ class _Scan:
         self.position = start
         self.end = end
         self.repairs = repairs
+        self.numbers = numbers
         self.offset = offset
 
     def matrix(self) -> Bimatrix:
@@ -91,7 +96,11 @@ class _Scan:
             pair = pairs[cells.index(key)]
             self.space()
             for player in self.items(PLAYER_KEYS, self.position, key):
+                self.space()
+                where = self.position
                 pair[PLAYER_KEYS.index(player)] = self.number()
+                if self.numbers is not None:
+                    self.numbers[key, player] = (where, self.position)
         self.space()
         if self.position < self.end:
             raise self.error("payoff-syntax", "the payoff goes on after its closing brace")
@@ -161,7 +170,6 @@ class _Scan:
         return str(found.group(2))
 
     def number(self) -> float:
-        self.space()
         found = _NUMBER.match(self.text, self.position, self.end)
         if found is None:
             if _CONSTANT.match(self.text, self.position, self.end):

@@ -5,6 +5,7 @@ from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
+from gtalign.steering.splice import decimals_of, splice
 
 __all__ = [
     "PRIOR",
@@ -22,10 +23,12 @@ __all__ = [
     "Sampling",
     "Term",
     "TokenHistory",
+    "decimals_of",
     "edit",
     "fit",
     "load_policy",
     "policy_names",
     "prior_for",
     "recommend",
+    "splice",
 ]
