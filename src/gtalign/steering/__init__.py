@@ -1,6 +1,7 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
+from gtalign.steering.decision import Decision, Mode, Phase, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
@@ -12,14 +13,18 @@ __all__ = [
     "ActionTokens",
     "Adjustment",
     "Backend",
+    "Decision",
     "Draft",
     "Edit",
     "Finish",
+    "Mode",
+    "Phase",
     "Policy",
     "Price",
     "Quota",
     "Recommendation",
     "Report",
+    "Resume",
     "Sampling",
     "Term",
     "TokenHistory",

@@ -1,0 +1,225 @@
+"""The record of one steered answer: everything that is needed to explain it afterwards."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from gtalign.chain import Repair
+from gtalign.errors import DataError, GameError
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.steering.edit import Term
+from gtalign.steering.expected import ActionTokens
+from gtalign.steering.fields import Fields
+from gtalign.steering.recommend import Recommendation
+
+Mode = Literal["observe", "advise", "enforce"]
+"""What steering may do: only look, edit the matrix, or also hold the answer to the choice."""
+
+Resume = Literal["splice", "reask", "none"]
+"""How the model went on: from the edited matrix, asked once more, or without any change."""
+
+_MODES: Final = get_args(Mode)
+_RESUMES: Final = get_args(Resume)
+_OWN_JSON: Final = ("stated", "edited", "before", "after")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of writing.
+
+    Args:
+        name: What was written, such as ``thinking`` or ``response``.
+        tokens: Tokens that were written.
+        prompt_tokens: Tokens that it went on from; None if unknown.
+        cached_tokens: How many of those were not computed again; None if unknown.
+        finish: Why it ended.
+    """
+
+    name: str
+    tokens: int
+    prompt_tokens: int | None
+    cached_tokens: int | None
+    finish: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an object that `from_json` reads back equal."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Any] | Fields) -> "Phase":
+        """Read what `to_json` wrote; raises DataError that names a wrong field."""
+        given = Fields.of(source)
+        return cls(
+            name=given.text("name"),
+            tokens=given.count("tokens"),
+            prompt_tokens=_known(given, "prompt_tokens", given.count),
+            cached_tokens=_known(given, "cached_tokens", given.count),
+            finish=given.text("finish"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How one answer was steered, or why it was not.
+
+    Args:
+        id: Of the answer.
+        created: When, in ISO 8601, UTC.
+        model: Name of the model.
+        backend: Name of the backend that wrote.
+        mode: What steering was allowed to do.
+        resume: How the model went on after the matrix.
+        policy: Name of the policy.
+        policy_hash: `Policy.hash` of it.
+        steered: Whether the model went on from an edited matrix.
+        reason: Why it did not, or what was unusual; None if all went as planned.
+        stated: The matrix as the model wrote it; None if there is none.
+        edited: The matrix under the policy.
+        terms: What was added to the one to give the other.
+        expected: Expected tokens by LLM action.
+        sources: Where those come from, by LLM action.
+        before: What the policy's rule chooses in the stated matrix.
+        after: What it chooses in the edited one.
+        chosen: The cell on which the model's analysis settled.
+        acted: The LLM's action that the response carries out.
+        prompt_tokens: Tokens of the prompt; None if unknown.
+        used_tokens: Tokens of the quota that were used before.
+        phases: The stretches of writing, in order.
+        retries: How often a part was written again.
+        repairs: What had to be put right to read the chain.
+    """
+
+    id: str
+    created: str
+    model: str
+    backend: str
+    mode: Mode
+    resume: Resume
+    policy: str
+    policy_hash: str
+    steered: bool
+    reason: str | None = None
+    stated: Bimatrix | None = None
+    edited: Bimatrix | None = None
+    terms: tuple[Term, ...] = ()
+    expected: Mapping[str, ActionTokens] = field(default_factory=dict, hash=False)
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    before: Recommendation | None = None
+    after: Recommendation | None = None
+    chosen: str | None = None
+    acted: str | None = None
+    prompt_tokens: int | None = None
+    used_tokens: int = 0
+    phases: tuple[Phase, ...] = ()
+    retries: int = 0
+    repairs: tuple[Repair, ...] = ()
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the edit moved the choice to another action of the LLM."""
+        if self.before is None or self.after is None:
+            return False
+        return self.before.action != self.after.action
+
+    @property
+    def obeyed(self) -> bool | None:
+        """Whether the response carries out the action chosen; None if either is unknown."""
+        if self.acted is None or self.after is None:
+            return None
+        return self.acted == self.after.action
+
+    def to_json(self) -> dict[str, Any]:
+        """Return an object that `from_json` reads back equal.
+
+        A game other than ``USER_LLM`` is written as ``form``, with its actions and their meaning.
+        """
+        record = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in _OWN_JSON:
+            record[name] = None if record[name] is None else record[name].to_json()
+        record["terms"] = [term.to_json() for term in self.terms]
+        record["expected"] = {a: tokens.model_dump() for a, tokens in self.expected.items()}
+        record["sources"] = dict(self.sources)
+        record["phases"] = [phase.to_json() for phase in self.phases]
+        record["repairs"] = [{"kind": r.kind, "position": r.position} for r in self.repairs]
+        game = self.stated or self.edited
+        other = game is not None and game.form != USER_LLM
+        record["form"] = (
+            {"user": dict(game.form.user), "llm": dict(game.form.llm)} if game and other else None
+        )
+        return record
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Any]) -> "Decision":
+        """Read what `to_json` wrote; unknown fields are ignored.
+
+        Raises:
+            DataError: A field is missing or of the wrong type; the message names it.
+        """
+        given = Fields(source)
+        form = _known(given, "form", lambda name: _form(given.object(name))) or USER_LLM
+        expected, sources = given.object("expected"), given.object("sources")
+        return cls(
+            id=given.text("id"),
+            created=given.text("created"),
+            model=given.text("model"),
+            backend=given.text("backend"),
+            mode=given.choice("mode", _MODES),
+            resume=given.choice("resume", _RESUMES),
+            policy=given.text("policy"),
+            policy_hash=given.text("policy_hash"),
+            steered=given.flag("steered"),
+            reason=_known(given, "reason", given.text),
+            stated=_known(given, "stated", lambda name: _game(given, name, form)),
+            edited=_known(given, "edited", lambda name: _game(given, name, form)),
+            terms=tuple(Term.from_json(term) for term in given.objects("terms")),
+            expected={action: _tokens(expected, action) for action in expected.names()},
+            sources={action: sources.text(action) for action in sources.names()},
+            before=_known(given, "before", lambda n: Recommendation.from_json(given.object(n))),
+            after=_known(given, "after", lambda n: Recommendation.from_json(given.object(n))),
+            chosen=_known(given, "chosen", given.text),
+            acted=_known(given, "acted", given.text),
+            prompt_tokens=_known(given, "prompt_tokens", given.count),
+            used_tokens=given.count("used_tokens"),
+            phases=tuple(Phase.from_json(phase) for phase in given.objects("phases")),
+            retries=given.count("retries"),
+            repairs=tuple(
+                Repair(repair.text("kind"), repair.count("position"))
+                for repair in given.objects("repairs")
+            ),
+        )
+
+
+def _known(given: Fields, name: str, read: Callable[[str], T]) -> T | None:
+    """A field that may be null or absent."""
+    return read(name) if given.has(name) else None
+
+
+def _form(given: Fields) -> GameForm:
+    sides = {}
+    for player in ("user", "llm"):
+        actions = given.object(player)
+        sides[player] = {name: actions.text(name) for name in actions.names()}
+    try:
+        return GameForm(**sides)
+    except GameError as error:
+        raise DataError(f"'form' is no game: {error}") from error
+
+
+def _game(given: Fields, name: str, form: GameForm) -> Bimatrix:
+    try:
+        return Bimatrix.from_json(given.object(name).source, form)
+    except GameError as error:
+        raise DataError(f"{name!r} is no payoff matrix: {error}") from error
+
+
+def _tokens(expected: Fields, action: str) -> ActionTokens:
+    try:
+        return ActionTokens.model_validate(expected.object(action).source)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        message = f"'expected.{action}.{place}': {error.errors()[0]['msg']}"
+        raise DataError(message.replace("\n", " ")) from error
