@@ -1,5 +1,6 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
+from gtalign.steering.acted import acted
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
 from gtalign.steering.decision import Decision, Mode, Phase, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
@@ -28,6 +29,7 @@ __all__ = [
     "Sampling",
     "Term",
     "TokenHistory",
+    "acted",
     "decimals_of",
     "edit",
     "fit",

@@ -1,0 +1,159 @@
+"""Which action a response carries out, on responses like real ones."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain_texts import THREE_BY_TWO
+from gtalign.game import USER_LLM
+from gtalign.steering import acted
+
+DIRECT = [
+    "Paris is the capital of France.",
+    "Yes.",
+    "42",
+    "Sure!",
+    "The answer is 3.5. It follows from Dr. Smith's result, cf. the U.S. census.",
+    "## Answer\n\nUse `git log --all`.\n\n- It lists all branches.\n- It is fast.",
+    '"What do you mean?" is what Watson asks Holmes.',
+    "She asked, \u201cWhere is it?\u201d and left.",
+    "Il a demand\u00e9 : \u00ab O\u00f9 es-tu ? \u00bb, puis il est parti.",
+    "Here it is:\n```python\nask = input('Who are you?')\nwhat = a if b else c  # why?\n```",
+    "```\nSELECT * FROM t WHERE a = ?\n```",
+    "```\nan unclosed fence?",
+    "The ternary operator is written `a ? b : c`, and `x?` makes it optional.",
+    "Read https://example.com/search?q=what&lang=en for more.",
+    "See www.example.com/faq? for the details.",
+    "Some people (who knows why?) call it something else.",
+    "I'm sorry, but I can't help with that.",
+    "\u6771\u4eac\u306f\u65e5\u672c\u306e\u9996\u90fd\u3067\u3059\u3002",
+    "Let me know if you need anything else.",
+]
+CLARIFYING = [
+    "Which Paris do you mean, the one in France or the one in Texas?",
+    "Could you please specify the year?",
+    "Do you mean Dr. Samuel L. Jackson or J. K. Rowling?",
+    "Is it version 3.5 or 3.11?",
+    "What is the budget, e.g. for one month?",
+    "Sure! Which version are you using?",
+    "I'd be happy to help! What is it for?",
+    "I\u2019d be glad to help with that. What have you tried so far?",
+    "To give you the right answer, I need to know one thing. Is this for work?",
+    "Thanks for asking. Which one do you mean? Once I know, I can give you an exact answer.",
+    "Which of these do you mean?\n\n1. The city in France.\n2. The city in Texas.",
+    "Do you mean:\n- the city in France, or\n- the city in Texas?",
+    "**What do you want to measure?**",
+    'What do you mean by "fast"?',
+    'Did you try "Have you turned it off?"?',
+    "Have you seen https://example.com/a?b=c?",
+    "1. What is your budget?\n2. When do you leave?",
+    "What do you mean? the city or the person?",
+    "Really?!",
+    "\u3069\u306e\u90fd\u5e02\u306e\u3053\u3068\u3067\u3059\u304b\uff1f",
+    "\u4f60\u6307\u7684\u662f\u54ea\u4e00\u4e2a\uff1f",
+    "\u0623\u064a \u0645\u062f\u064a\u0646\u0629 \u062a\u0642\u0635\u062f\u061f",
+    "\u00bfQu\u00e9 ciudad quiere decir?",
+    "De quelle ville parlez-vous ?",
+    "\u03a0\u03bf\u03b9\u03b1 \u03c0\u03cc\u03bb\u03b7;",
+    "\u0548\u055e\u0580 \u0584\u0561\u0572\u0561\u0584\u0568",
+]
+BOTH = [
+    "Paris has about 2.1 million inhabitants. Do you want the metropolitan area instead?",
+    "The correct answer is B. Would you like an explanation?",
+    "It is Option A. Do you want to know why?",
+    "I can't help with that. Would a list of hotlines help?",
+    "Use a list.\n\n```python\nx = [1]\n```\n\nDoes that solve it?",
+    "- Python is slower.\n- C is faster.\n\nWhich one do you use?",
+    "What do you mean? Paris is in France.",
+    "Which one do you mean?\n\nPython 3.11 has exception groups.",
+    "Two causes are likely:\n1. a full disk\n2. a lock\n\nWhich fits?",
+    "\u6771\u4eac\u3067\u3059\u3002\u4eba\u53e3\u3082\u77e5\u308a\u305f\u3044\u3067\u3059\u304b\uff1f",
+    '"Fast" means under a second here. Is that enough?',
+]
+
+
+@pytest.mark.parametrize("response", DIRECT)
+def test_statements_answer(response: str) -> None:
+    assert acted(response, USER_LLM) == "DA"
+
+
+@pytest.mark.parametrize("response", CLARIFYING)
+def test_questions_clarify(response: str) -> None:
+    assert acted(response, USER_LLM) == "CQ"
+
+
+@pytest.mark.parametrize("response", BOTH)
+def test_both_answer_and_follow_up(response: str) -> None:
+    assert acted(response, USER_LLM) == "AQ"
+
+
+@pytest.mark.parametrize("response", ["", " \n\t", "...", "?", "**", "- "])
+def test_what_says_nothing(response: str) -> None:
+    assert acted(response, USER_LLM) is None
+
+
+def test_another_game_has_no_rule() -> None:
+    assert acted("Which one?", THREE_BY_TWO) is None
+
+
+@pytest.mark.parametrize(
+    ("response", "read"),
+    [
+        ("Please tell me the year.", "DA"),
+        ("\u3069\u306e\u90fd\u5e02\u3067\u3059\u304b\u3002", "DA"),
+        ("Why does it rain? Because warm air rises.", "AQ"),
+        ("Es gibt zwei davon. Welches meinen Sie?", "AQ"),
+    ],
+)
+def test_limits_that_are_documented(response: str, read: str) -> None:
+    assert acted(response, USER_LLM) == read
+
+
+@given(st.lists(st.sampled_from(DIRECT[:2]), min_size=1), st.lists(st.sampled_from(CLARIFYING[:2])))
+def test_paragraphs_add_up(statements: list[str], questions: list[str]) -> None:
+    text = "\n\n".join(questions + statements)
+    assert acted(text, USER_LLM) == ("AQ" if questions else "DA")
+
+
+@given(st.text(alphabet=st.sampled_from("ab A.?!\n-*`\"'1)(:;,/\u3002\uff1f\u201c\u201d")))
+def test_any_text_is_read(text: str) -> None:
+    action = acted(text, USER_LLM)
+    assert action in (None, *USER_LLM.llm_actions)
+    if not any(character.isalnum() for character in text) and "`" not in text:
+        assert action in (None, "DA", "CQ", "AQ")
+    if "?" not in text and "\uff1f" not in text:
+        assert action in (None, "DA")
+
+
+PIECES = [
+    "?",
+    ".",
+    "`",
+    '"',
+    "- ",
+    "(",
+    "https://",
+    "https://?",
+    "A. ",
+    "e.g. ",
+    "\u201c",
+    "\u201e",
+]
+PIECES += [
+    "\u00ab",
+    "\u300c",
+    "~~~",
+    "* ",
+    "to ",
+    "need ",
+    "let me know ",
+    "once I ",
+    "to help I need ",
+]
+PIECES += ["```\n", "~~~\n", "\n\n", " \n", "a: \n- ", "\n \t"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_long_repetitions_are_read(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    assert acted(text + " end?", USER_LLM) in (None, *USER_LLM.llm_actions)
