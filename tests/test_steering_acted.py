@@ -44,6 +44,7 @@ CLARIFYING = [
     "Do you mean:\n- the city in France, or\n- the city in Texas?",
     "**What do you want to measure?**",
     'What do you mean by "fast"?',
+    '"Which one do you mean?"',
     'Did you try "Have you turned it off?"?',
     "Have you seen https://example.com/a?b=c?",
     "1. What is your budget?\n2. When do you leave?",

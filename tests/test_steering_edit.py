@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -469,3 +470,16 @@ def test_wrong_records_of_a_term(change: dict[str, Any], named: str) -> None:
     with pytest.raises(DataError) as caught:
         Term.from_json(record | change)
     assert named in str(caught.value)
+
+
+def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "steering.md").read_text(encoding="utf-8")
+    [block] = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    exec(block, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert "subscription VQ_CQ" in lines
+    assert "per-token VQ_DA" in lines
+    for action in ACTIONS:
+        prior = PRIOR[action]
+        numbers = (prior.output, prior.turns, prior.follow_up, prior.reply)
+        assert f" | {' | '.join(f'{number:g}' for number in numbers)} |" in text

@@ -136,6 +136,28 @@ def test_asking_under_a_subscription_becomes_an_answer_under_api_pricing() -> No
     assert chosen == {"subscription": "CQ", "per-token": "DA"}
 
 
+@given(games(), st.sampled_from(["per-token", "subscription"]))
+def test_the_highest_sum_does_not_see_who_pays(game: Bimatrix, name: str) -> None:
+    totals = []
+    for payer in ("user", "provider"):
+        pricing = load_policy(name).model_copy(update={"payer": payer})
+        edited = edit(game, pricing, PRIOR, prompt_tokens=300).edited
+        totals.append(edited.payoffs.sum(axis=-1))
+    assert np.allclose(*totals)
+
+
+def test_who_pays_decides_what_a_leader_does() -> None:
+    payoffs = [[[0, 0.2], [0, 0.5], [0, 0]]] * 2
+    chosen = {}
+    for payer in ("user", "provider"):
+        pricing = load_policy("per-token").model_copy(update={"payer": payer})
+        edited = edit(Bimatrix(USER_LLM, payoffs), pricing, PRIOR).edited
+        leads = pricing.model_copy(update={"solution": "stackelberg_llm"})
+        chosen[payer] = recommend(edited, leads).action
+    # asking costs the provider 2.4 points, a direct answer 1.5
+    assert chosen == {"user": "CQ", "provider": "DA"}
+
+
 def test_a_game_too_large_to_solve() -> None:
     with pytest.raises(GameError, match="not a finite number up to"):
         recommend(Bimatrix(USER_LLM, GAME.payoffs * 1e101), policy())
