@@ -166,3 +166,29 @@ def test_impossible_ranges_are_refused() -> None:
     for low, high in ((0.01, 0.09), (1, 0), (float("-inf"), 5), (-5, 2000)):
         with pytest.raises(GameError):
             ebnf(low=low, high=high)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_parts_of_a_grammar_accept_the_parts_of_a_chain(form: GameForm) -> None:
+    opening, remainder = (
+        xgrammar.Grammar.from_ebnf(gbnf(form, part=part)) for part in ("opening", "remainder")
+    )
+
+    @given(texts(), games(form), texts(), texts(), st.data())
+    @settings(max_examples=15)
+    def check(
+        thinking: str, payoff: Bimatrix, analyze: str, response: str, data: st.DataObject
+    ) -> None:
+        text = render(f"a{thinking}", payoff, analyze, f"c{response}")
+        closed = text.index("</payoff>") + len("</payoff>")
+        opened = text.index("<analyze>") + len("<analyze>")
+        begun = data.draw(st.integers(opened, text.index("</analyze>")))
+        assert accepts(opening, text[:closed])
+        assert not accepts(opening, text[: closed - 1])
+        assert not accepts(opening, text)
+        for start in (opened, begun):
+            assert accepts(remainder, text[start:])
+        assert not accepts(remainder, text[opened:].replace("</analyze>", ""))
+        assert not accepts(remainder, text)
+
+    check()

@@ -2,7 +2,7 @@
 
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.choice import Choice, chosen_cell, solution_score
-from gtalign.chain.grammar import ebnf, gbnf, json_schema, structural_tag
+from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema, structural_tag
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
@@ -26,6 +26,7 @@ __all__ = [
     "ChainBroken",
     "Choice",
     "Event",
+    "Part",
     "PayoffRead",
     "Repair",
     "StreamParser",

@@ -7,7 +7,7 @@ characters, ``<`` included, but none of the eight tags, and something that is no
 
 import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from gtalign.chain.blocks import BLOCKS, TAGS
 from gtalign.errors import GameError
@@ -23,6 +23,11 @@ _PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
 _LARGEST: Final = 1000
 
 
+Part = Literal["whole", "opening", "remainder"]
+"""What a grammar describes: a whole chain; its blocks up to the payoff; or what is left to write
+once ``<analyze>`` is open, with or without some text in it."""
+
+
 def json_schema(
     form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0
 ) -> dict[str, Any]:
@@ -35,19 +40,26 @@ def json_schema(
     return _object({cell: _object(dict.fromkeys(_PLAYERS, number)) for cell in form.cells})
 
 
-def ebnf(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
-    """The grammar of a whole chain in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
+def ebnf(
+    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0, part: Part = "whole"
+) -> str:
+    """The grammar of a chain, or of a part of it, in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
 
     Raises:
         GameError: The range holds no number with one decimal, or goes beyond ±1000.
     """
-    blocks = (
+    thinking, payoff, analyze, response = (
         f'"<{name}>" {"payoff" if name == "payoff" else "text"} "</{name}>"' for name in BLOCKS
     )
+    root = {
+        "whole": f"gap {thinking} gap {payoff} gap {analyze} gap {response} gap",
+        "opening": f"gap {thinking} gap {payoff}",
+        "remainder": f'rest "</analyze>" gap {response} gap',
+    }
     cells = ' "," s '.join(f'"\\"{cell}\\":" s cell' for cell in form.cells)
     players = ' "," s '.join(f'"\\"{player}\\":" s number' for player in _PLAYERS)
     rules = {
-        "root": f"gap {' gap '.join(blocks)} gap",
+        "root": root[part],
         "gap": r"[ \n]{0,2}",
         "s": '" "?',
         "payoff": f'gap "{{" {cells} "}}" gap',
@@ -57,11 +69,16 @@ def ebnf(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> 
         "rest": f'[^<]* ("<" {_node("<")})?',
         **dict(_tag_rules()),
     }
+    if part == "remainder":
+        for unused in ("s", "payoff", "cell", "number"):
+            del rules[unused]
     return "".join(f"{name} ::= {body}\n" for name, body in rules.items())
 
 
-def gbnf(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
-    """The grammar of a whole chain in llama.cpp's GBNF.
+def gbnf(
+    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0, part: Part = "whole"
+) -> str:
+    """The grammar of a chain, or of a part of it, in llama.cpp's GBNF.
 
     XGrammar's EBNF grew out of GBNF, and `ebnf` keeps to what the two share (dashed lowercase rule
     names, literals, character classes, groups, ``? * {m,n}``, the root rule ``root``), so this is
@@ -70,7 +87,7 @@ def gbnf(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> 
     Raises:
         GameError: As `ebnf` does.
     """
-    return ebnf(form, low=low, high=high)
+    return ebnf(form, low=low, high=high, part=part)
 
 
 def structural_tag(

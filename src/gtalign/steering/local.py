@@ -1,0 +1,258 @@
+"""A transformers model in this process as a backend: no position of a message is computed twice.
+
+A draft keeps the key-value cache of everything that the network has seen. Rewriting its message
+crops the cache to the tokens before the first changed character, and the next write computes what
+comes after it.
+"""
+
+import asyncio
+import threading
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import torch
+from tokenizers.decoders import DecodeStream
+from transformers import (
+    DynamicCache,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from gtalign.errors import SteeringError
+from gtalign.steering.backend import Report, Sampling
+from gtalign.tasks import Message
+
+_RETOKENISED = ">"
+"""Stands before a text that is tokenised on its own, where the tokenizer marks a beginning."""
+
+
+class TransformersBackend:
+    """A causal language model with its tokenizer.
+
+    Drafts may be written at the same time; the model serves them one after the other.
+
+    Args:
+        model: The model, on its device.
+        tokenizer: A fast tokenizer with a chat template.
+        name: What records call it.
+
+    Attributes:
+        positions: Positions that the network has computed, over all drafts.
+
+    Raises:
+        SteeringError: The tokenizer has no chat template or is not a fast one.
+    """
+
+    can_resume = True
+    grammar: Literal["gbnf", "ebnf"] | None = None
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str = "transformers",
+    ) -> None:
+        if not tokenizer.is_fast or tokenizer.chat_template is None:
+            raise SteeringError(f"{name}: steering needs a fast tokenizer with a chat template")
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.name = name
+        self.positions = 0
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gtalign-model")
+        ends = model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self.ends = {*ends, tokenizer.eos_token_id} - {None}
+
+    def open(self, messages: Sequence[Message], sampling: Sampling) -> "LocalDraft":
+        """Begin the next assistant message.
+
+        Raises:
+            SteeringError: ``sampling.extra`` holds parameters, which only HTTP engines take.
+        """
+        if sampling.extra:
+            raise SteeringError(f"{self.name} does not know {', '.join(sorted(sampling.extra))}")
+        prompt = self.tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, return_dict=True
+        )
+        return LocalDraft(self, list(prompt["input_ids"]), sampling)
+
+    async def aclose(self) -> None:
+        """End the thread of the model."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def forward(self, ids: Sequence[int], cache: DynamicCache) -> torch.Tensor:
+        """Logits ``[vocabulary]`` after the last of some tokens; the cache grows by all of them."""
+        self.positions += len(ids)
+        inputs = torch.tensor([list(ids)], device=self.model.device)
+        output = self.model(
+            input_ids=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
+        logits: torch.Tensor = output.logits[0, -1].float()
+        return logits
+
+    def run(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        """Do work in the thread of the model."""
+        return asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+
+class LocalDraft:
+    """A message that a model in process is writing; see `gtalign.steering.backend.Draft`."""
+
+    def __init__(self, backend: TransformersBackend, prompt: list[int], sampling: Sampling) -> None:
+        self.text = ""
+        self.report: Report | None = None
+        self._backend = backend
+        self._prompt = prompt
+        self._ids: list[int] = []  # of the message
+        # Where the message can be cut: numbers of tokens, and of the characters that they spell.
+        self._cuts: list[tuple[int, int]] = [(0, 0)]
+        self._stream = DecodeStream(skip_special_tokens=True)
+        self._cache = DynamicCache(config=backend.model.config)
+        self._generator = torch.Generator(device=backend.model.device)
+        if sampling.seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(sampling.seed)
+        self._greedy = sampling.temperature == 0
+        self._warp = LogitsProcessorList()
+        if not self._greedy and sampling.temperature != 1:
+            self._warp.append(TemperatureLogitsWarper(sampling.temperature))
+        if sampling.top_k:
+            self._warp.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p < 1:
+            self._warp.append(TopPLogitsWarper(sampling.top_p))
+
+    async def write(
+        self, *, max_tokens: int, stop: str | None = None, grammar: str | None = None
+    ) -> AsyncGenerator[str, None]:
+        """Go on writing; see `gtalign.steering.backend.Draft`."""
+        if grammar is not None:
+            raise SteeringError(f"{self._backend.name} cannot be held to a grammar")
+        loop = asyncio.get_running_loop()
+        slices: asyncio.Queue[str | None] = asyncio.Queue()
+        closed = threading.Event()
+
+        def put(slice_: str | None) -> None:
+            loop.call_soon_threadsafe(slices.put_nowait, slice_)
+
+        def work() -> None:
+            try:
+                with torch.inference_mode():
+                    self._write(max_tokens, stop, put, closed)
+            finally:
+                put(None)
+
+        running = self._backend.run(work)
+        try:
+            while (slice_ := await slices.get()) is not None:
+                yield slice_
+            await running
+        finally:
+            closed.set()
+            if not running.done():
+                await asyncio.wait([running])
+
+    def rewrite(self, text: str) -> None:
+        """Replace the message; tokens before its first changed character are kept as they are."""
+        same = _common(self.text, text)
+        kept = bisect_right(self._cuts, same, key=lambda cut: cut[1]) - 1
+        count, start = self._cuts[kept]
+        tail = self._tokens(text[start:])
+        ids, cuts = self._ids[:count], self._cuts[: kept + 1]
+        stream = DecodeStream(ids=ids, skip_special_tokens=True)
+        end = start
+        for token in tail:
+            ids.append(token)
+            spelled = stream.step(self._backend.tokenizer.backend_tokenizer, token)
+            if spelled:
+                end += len(spelled)
+                cuts.append((len(ids), end))
+        if end != len(text):
+            raise SteeringError(
+                f"{self._backend.name}: its tokenizer cannot spell {text[start:]!r}"
+            )
+        self.text, self._ids, self._cuts, self._stream = text, ids, cuts, stream
+        self._crop(len(self._prompt) + count)
+
+    def _crop(self, length: int) -> None:
+        """Forget what the network has seen beyond so many tokens."""
+        surplus = self._cache.get_seq_length() - length
+        if surplus <= 0:
+            return
+        if getattr(self._cache, "is_croppable", True):
+            self._cache.crop(-surplus)
+        else:  # a sliding window has let go of what a shorter text needs
+            self._cache = DynamicCache(config=self._backend.model.config)
+
+    def _tokens(self, text: str) -> list[int]:
+        """Tokens of a text that goes on another one."""
+
+        def ids_of(text: str) -> list[int]:
+            return list(self._backend.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+        ids, anchor = ids_of(_RETOKENISED + text), ids_of(_RETOKENISED)
+        # Where the anchor is not merged with the text, what follows it is free of a mark of
+        # beginning, such as the space that some tokenizers add.
+        return ids[len(anchor) :] if ids[: len(anchor)] == anchor else ids_of(text)
+
+    def _write(
+        self,
+        max_tokens: int,
+        stop: str | None,
+        put: Callable[[str | None], None],
+        closed: threading.Event,
+    ) -> None:
+        """The loop over tokens, in the thread of the model."""
+        backend = self._backend
+        room = backend.model.config.max_position_embeddings - len(self._prompt) - len(self._ids)
+        if room < 1:
+            raise SteeringError(f"{backend.name}: the conversation fills its whole context")
+        start = len(self.text)
+        before = len(self._prompt) + len(self._ids)
+        self._crop(before - 1)  # at least one token has to be computed to go on from
+        cached = self._cache.get_seq_length()
+        pending = [*self._prompt, *self._ids][cached:]
+        finish: Literal["stop", "end", "length"] = "length"
+        written = 0
+        while written < min(max_tokens, room) and not closed.is_set():
+            token = self._draw(backend.forward(pending, self._cache))
+            written += 1
+            if token in backend.ends:
+                finish = "end"
+                break
+            pending = [token]
+            self._ids.append(token)
+            spelled = self._stream.step(backend.tokenizer.backend_tokenizer, token)
+            if not spelled:
+                continue
+            said = len(self.text)
+            self.text += spelled
+            self._cuts.append((len(self._ids), len(self.text)))
+            if stop is not None:
+                found = self.text.find(stop, max(start, said - len(stop) + 1))
+                if found >= 0:
+                    self.rewrite(self.text[: found + len(stop)])
+                    finish = "stop"
+                    put(self.text[said:])
+                    break
+            put(spelled)
+        if not closed.is_set() or finish != "length":
+            self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
+
+    def _draw(self, logits: torch.Tensor) -> int:
+        scores: Any = self._warp(None, logits[None])
+        if self._greedy:
+            return int(scores.argmax())
+        return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._generator))
+
+
+def _common(one: str, other: str) -> int:
+    """Number of characters that two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
