@@ -16,6 +16,9 @@ A caller at a boundary (a command, a server) catches ``GTAlignError``; code in b
 errors pass.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class GTAlignError(Exception):
     """Base of all errors of the package."""
@@ -69,12 +72,24 @@ class UpstreamError(SteeringError):
 
     Args:
         upstream: What failed: an address, with the method used.
-        message: What it did and what would be right.
+        problem: What it did and what would be right.
+        text: What of the answer had been written.
+        decision: The decision about the answer as JSON, if one had been made.
     """
 
-    def __init__(self, upstream: str, message: str) -> None:
-        super().__init__(f"{upstream}: {message}")
+    def __init__(
+        self,
+        upstream: str,
+        problem: str,
+        *,
+        text: str = "",
+        decision: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"{upstream}: {problem}")
         self.upstream = upstream
+        self.problem = problem
+        self.text = text
+        self.decision = decision
 
 
 class StorageError(GTAlignError, OSError):

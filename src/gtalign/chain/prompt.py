@@ -41,10 +41,15 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     Raises:
         KeyError: The template names a value that is not given, or a value is never named.
     """
-    unused = values.keys() - set(_PLACEHOLDER.findall(template))
+    unused = values.keys() - placeholders(template)
     if unused:
         raise KeyError(f"the template never uses {', '.join(sorted(unused))}")
     return _PLACEHOLDER.sub(lambda found: values[found.group(1)], template).strip()
+
+
+def placeholders(template: str) -> frozenset[str]:
+    """Names of the values that a template asks for."""
+    return frozenset(_PLACEHOLDER.findall(template))
 
 
 def _list(actions: tuple[tuple[str, str], ...]) -> str:

@@ -10,13 +10,14 @@ from typing import Any, Literal, Protocol
 
 from gtalign.tasks import Message
 
-Finish = Literal["stop", "end", "length"]
-"""Why a write ended: at the stop string, at the end of the model's turn, or out of tokens."""
+Finish = Literal["stop", "end", "length", "closed"]
+"""Why a write ended: at the stop string, at the end of the model's turn, out of tokens, or because
+its reader had enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. The same for every write of a draft.
+    """How tokens are drawn.
 
     Args:
         temperature: 0 takes the likeliest token.
@@ -71,18 +72,24 @@ class Draft(Protocol):
         ...
 
     def write(
-        self, *, max_tokens: int, stop: str | None = None, grammar: str | None = None
+        self,
+        *,
+        max_tokens: int,
+        stop: str | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
         """Go on writing, and yield the new text in slices as they come.
 
         Joined, the slices are exactly what `text` grows by. Closing the generator early stops the
-        engine; `report` then stays as it was.
+        engine; `report` then counts what had been written so far.
 
         Args:
             max_tokens: Most tokens to write, at least 1.
             stop: Ends the write once the new text contains it; the text then ends with it, and
                 nothing behind it is kept.
             grammar: Of the new text, in the language that `Backend.grammar` names.
+            sampling: For this write alone; by default that of the draft.
 
         Raises:
             UpstreamError: The engine failed; names it. What it wrote before is in `text`.

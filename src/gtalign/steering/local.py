@@ -6,6 +6,7 @@ comes after it.
 """
 
 import asyncio
+import inspect
 import threading
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -25,7 +26,7 @@ from transformers import (
 )
 
 from gtalign.errors import SteeringError
-from gtalign.steering.backend import Report, Sampling
+from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.tasks import Message
 
 _RETOKENISED = ">"
@@ -65,6 +66,9 @@ class TransformersBackend:
         self.name = name
         self.positions = 0
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gtalign-model")
+        # transformers 5.24 renamed it, and warns of the old name.
+        named = inspect.signature(model.forward).parameters
+        self._cache_name = "cache" if "cache" in named else "past_key_values"
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.ends = {*ends, tokenizer.eos_token_id} - {None}
@@ -90,9 +94,8 @@ class TransformersBackend:
         """Logits ``[vocabulary]`` after the last of some tokens; the cache grows by all of them."""
         self.positions += len(ids)
         inputs = torch.tensor([list(ids)], device=self.model.device)
-        output = self.model(
-            input_ids=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1
-        )
+        given = {self._cache_name: cache}
+        output = self.model(input_ids=inputs, use_cache=True, logits_to_keep=1, **given)
         logits: torch.Tensor = output.logits[0, -1].float()
         return logits
 
@@ -114,26 +117,22 @@ class LocalDraft:
         self._cuts: list[tuple[int, int]] = [(0, 0)]
         self._stream = DecodeStream(skip_special_tokens=True)
         self._cache = DynamicCache(config=backend.model.config)
-        self._generator = torch.Generator(device=backend.model.device)
-        if sampling.seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(sampling.seed)
-        self._greedy = sampling.temperature == 0
-        self._warp = LogitsProcessorList()
-        if not self._greedy and sampling.temperature != 1:
-            self._warp.append(TemperatureLogitsWarper(sampling.temperature))
-        if sampling.top_k:
-            self._warp.append(TopKLogitsWarper(sampling.top_k))
-        if sampling.top_p < 1:
-            self._warp.append(TopPLogitsWarper(sampling.top_p))
+        self._draws = _Draws(sampling, backend.model.device)
 
     async def write(
-        self, *, max_tokens: int, stop: str | None = None, grammar: str | None = None
+        self,
+        *,
+        max_tokens: int,
+        stop: str | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
         """Go on writing; see `gtalign.steering.backend.Draft`."""
         if grammar is not None:
             raise SteeringError(f"{self._backend.name} cannot be held to a grammar")
+        draws = self._draws
+        if sampling is not None:
+            draws = _Draws(sampling, self._backend.model.device)
         loop = asyncio.get_running_loop()
         slices: asyncio.Queue[str | None] = asyncio.Queue()
         closed = threading.Event()
@@ -144,7 +143,7 @@ class LocalDraft:
         def work() -> None:
             try:
                 with torch.inference_mode():
-                    self._write(max_tokens, stop, put, closed)
+                    self._write(max_tokens, stop, draws, put, closed)
             finally:
                 put(None)
 
@@ -205,6 +204,7 @@ class LocalDraft:
         self,
         max_tokens: int,
         stop: str | None,
+        draws: "_Draws",
         put: Callable[[str | None], None],
         closed: threading.Event,
     ) -> None:
@@ -218,10 +218,13 @@ class LocalDraft:
         self._crop(before - 1)  # at least one token has to be computed to go on from
         cached = self._cache.get_seq_length()
         pending = [*self._prompt, *self._ids][cached:]
-        finish: Literal["stop", "end", "length"] = "length"
+        finish: Finish = "length"
         written = 0
-        while written < min(max_tokens, room) and not closed.is_set():
-            token = self._draw(backend.forward(pending, self._cache))
+        while written < min(max_tokens, room):
+            if closed.is_set():
+                finish = "closed"
+                break
+            token = draws.draw(backend.forward(pending, self._cache))
             written += 1
             if token in backend.ends:
                 finish = "end"
@@ -242,13 +245,32 @@ class LocalDraft:
                     put(self.text[said:])
                     break
             put(spelled)
-        if not closed.is_set() or finish != "length":
-            self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
+        self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
 
-    def _draw(self, logits: torch.Tensor) -> int:
-        scores: Any = self._warp(None, logits[None])
+
+class _Draws:
+    """Draws tokens; a generator of its own, so that drafts do not disturb each other."""
+
+    def __init__(self, sampling: Sampling, device: torch.device) -> None:
+        self._generator = torch.Generator(device=device)
+        if sampling.seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(sampling.seed)
+        self._greedy = sampling.temperature == 0
+        self._warp = LogitsProcessorList()
+        if not self._greedy and sampling.temperature != 1:
+            self._warp.append(TemperatureLogitsWarper(sampling.temperature))
+        if sampling.top_k:
+            self._warp.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p < 1:
+            self._warp.append(TopPLogitsWarper(sampling.top_p))
+
+    def draw(self, logits: torch.Tensor) -> int:
+        """Draw a token from logits ``[vocabulary]``."""
         if self._greedy:
-            return int(scores.argmax())
+            return int(logits.argmax())
+        scores: Any = self._warp(None, logits[None])
         return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._generator))
 
 
