@@ -192,3 +192,12 @@ def test_the_parts_of_a_grammar_accept_the_parts_of_a_chain(form: GameForm) -> N
         assert not accepts(remainder, text)
 
     check()
+
+
+def test_a_grammar_can_begin_with_what_a_part_still_lacks() -> None:
+    text = render("a", Bimatrix(USER_LLM, [[[1, 2]] * 3] * 2), "b", "c")
+    rest = text[text.index("<analyze>") + len("<analyze>") - 1 :]
+    for lead in (">", '">\\'):
+        read = xgrammar.Grammar.from_ebnf(ebnf(part="remainder", lead=lead))
+        assert accepts(read, lead + rest[1:])
+        assert not accepts(read, rest[1:])

@@ -41,9 +41,22 @@ def json_schema(
 
 
 def ebnf(
-    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0, part: Part = "whole"
+    form: GameForm = USER_LLM,
+    *,
+    low: float = -5.0,
+    high: float = 5.0,
+    part: Part = "whole",
+    lead: str = "",
 ) -> str:
     """The grammar of a chain, or of a part of it, in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
+
+    Args:
+        form: The game whose cells the payoff names.
+        low: Least payoff, inclusive.
+        high: Greatest payoff, inclusive.
+        part: What is described.
+        lead: Printable ASCII that comes first: what a part that has begun still lacks of its
+            beginning.
 
     Raises:
         GameError: The range holds no number with one decimal, or goes beyond ±1000.
@@ -59,7 +72,7 @@ def ebnf(
     cells = ' "," s '.join(f'"\\"{cell}\\":" s cell' for cell in form.cells)
     players = ' "," s '.join(f'"\\"{player}\\":" s number' for player in _PLAYERS)
     rules = {
-        "root": root[part],
+        "root": f"{_literal(lead)} {root[part]}" if lead else root[part],
         "gap": r"[ \n]{0,2}",
         "s": '" "?',
         "payoff": f'gap "{{" {cells} "}}" gap',
@@ -76,7 +89,12 @@ def ebnf(
 
 
 def gbnf(
-    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0, part: Part = "whole"
+    form: GameForm = USER_LLM,
+    *,
+    low: float = -5.0,
+    high: float = 5.0,
+    part: Part = "whole",
+    lead: str = "",
 ) -> str:
     """The grammar of a chain, or of a part of it, in llama.cpp's GBNF.
 
@@ -87,7 +105,7 @@ def gbnf(
     Raises:
         GameError: As `ebnf` does.
     """
-    return ebnf(form, low=low, high=high, part=part)
+    return ebnf(form, low=low, high=high, part=part, lead=lead)
 
 
 def structural_tag(
@@ -109,6 +127,11 @@ def structural_tag(
         tag = {"type": "tag", "begin": f"<{name}>", "content": content, "end": f"</{name}>"}
         elements += [gap, tag] if elements else [tag]
     return {"type": "structural_tag", "format": {"type": "sequence", "elements": elements}}
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

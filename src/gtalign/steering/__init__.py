@@ -1,22 +1,30 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
 from gtalign.steering.acted import acted
+from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
 from gtalign.steering.decision import Decision, Mode, Phase, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
+from gtalign.steering.fake import FakeBackend
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
+from gtalign.steering.session import Session
+from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
+from gtalign.steering.steering import Steering, fan_out
 
 __all__ = [
     "PRIOR",
     "ActionTokens",
     "Adjustment",
+    "Ask",
     "Backend",
+    "Decided",
     "Decision",
     "Draft",
     "Edit",
+    "FakeBackend",
     "Finish",
     "Mode",
     "Phase",
@@ -25,13 +33,20 @@ __all__ = [
     "Quota",
     "Recommendation",
     "Report",
+    "Restarted",
     "Resume",
     "Sampling",
+    "Session",
+    "Steered",
+    "Steering",
+    "SteeringEvent",
+    "SteeringSettings",
     "Term",
     "TokenHistory",
     "acted",
     "decimals_of",
     "edit",
+    "fan_out",
     "fit",
     "load_policy",
     "policy_names",

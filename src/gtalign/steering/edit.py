@@ -21,6 +21,9 @@ PLAYERS: Final[tuple[Player, Player]] = ("user", "llm")
 DECIMALS: Final = round(-math.log10(TOLERANCE))
 """Most decimals of a payoff that is written: the package does not tell finer ones apart."""
 
+FITTING: Final = ("shift", "clipping", "rounding")
+"""Names of the terms that `fit` adds: they charge nobody, and only make a matrix writable."""
+
 _MILLION: Final = 1e6
 _HOUR: Final = 3600.0
 _NAMES: Final = {"user": "the user", "llm": "the provider"}

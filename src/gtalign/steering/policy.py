@@ -7,6 +7,7 @@ action is expected to take, into an edit of a payoff matrix.
 import difflib
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -140,25 +141,26 @@ def policy_names() -> tuple[str, ...]:
     return tuple(sorted(n.removesuffix(_SUFFIX) for n in names if n.endswith(_SUFFIX)))
 
 
-def load_policy(source: str | Path) -> Policy:
+def load_policy(source: str | Path, overrides: Sequence[str] = ()) -> Policy:
     """Read a policy.
 
     Args:
         source: A TOML file, or the name of a policy that the package ships (`policy_names`). A
             text that ends in ``.toml`` or has a folder in it is a file.
+        overrides: ``key=value`` strings, as `gtalign.config.load` takes them.
 
     Raises:
         ConfigError: No such policy, or the file is wrong; the message names the key.
     """
     if isinstance(source, Path) or source.endswith(_SUFFIX) or "/" in source:
-        return load(Policy, Path(source))
+        return load(Policy, Path(source), overrides)
     names = policy_names()
     if source not in names:
         near = difflib.get_close_matches(source, names, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
         raise ConfigError(f"unknown policy {source!r}; {advice} (or give a {_SUFFIX} file)")
     with as_file(files(__package__).joinpath("policies", source + _SUFFIX)) as file:
-        return load(Policy, file)
+        return load(Policy, file, overrides)
 
 
 def _positive_zero(value: Any) -> Any:

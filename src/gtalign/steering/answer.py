@@ -1,0 +1,91 @@
+"""A request for an answer, what happens on the way, and the steered answer."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gtalign.chain import Chain, Event
+from gtalign.data import Transcript
+from gtalign.steering.backend import Sampling
+from gtalign.steering.decision import Decision
+from gtalign.tasks import Message, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request for an answer.
+
+    Args:
+        messages: The conversation.
+        max_tokens: Most tokens to write, over all phases together.
+        sampling: How tokens are drawn, in every phase.
+        stop: Strings that end the response; inside the response only.
+        used_tokens: Of the user's quota, before this answer.
+    """
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 2048
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()
+    used_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The decision has been made; what it says of the response is not known yet."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The message is written anew from character ``position`` on; what was reported is void."""
+
+    position: int
+
+
+SteeringEvent = Event | Decided | Restarted
+"""What a session reports, in order: the chain as it is written, and what is decided about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """A finished answer.
+
+    Args:
+        text: The whole message, with the matrix that the model went on from.
+        response: What the user sees; None if it cannot be told from the rest of the message.
+        chain: The message as a chain, read tolerantly; None if it is none.
+        decision: What was done, and why.
+        finish: ``stop`` at the end of the message or at a stop string, ``length`` out of tokens.
+    """
+
+    text: str
+    response: str | None
+    chain: Chain | None
+    decision: Decision
+    finish: Literal["stop", "length"]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens written over all phases, those that were discarded included."""
+        return sum(phase.tokens for phase in self.decision.phases)
+
+    def transcript(self, question: Question, *, model: str, seed: int | None = None) -> Transcript:
+        """Return the answer as a transcript that nobody has scored yet, with its decision."""
+        return Transcript(
+            id=question.id,
+            task=question.task,
+            completion=self.text,
+            split=str(question.extra.get("split", "")),
+            cluster=question.cluster,
+            seed=seed,
+            model=model,
+            prompt=question.messages,
+            ground_truth=question.ground_truth,
+            chain=None if self.chain is None else self.chain.to_json(),
+            chain_error=self.decision.reason if self.chain is None else None,
+            tokens={"total": self.tokens},
+            unscored="not judged",
+            extra=question.extra,
+            decision=self.decision.to_json(),
+        )

@@ -1,0 +1,77 @@
+"""The response within a message: where it begins, and strings that end it early."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gtalign.chain.blocks import TAG
+
+OPENS: Final = "<response>"
+CLOSES: Final = "</response>"
+
+
+class ResponseCut:
+    """Passes a message on until its response holds one of some strings.
+
+    The strings count inside the response alone, wherever the slices are cut. Text that may be the
+    beginning of one is held back until that is known.
+
+    Args:
+        stops: The strings; empty ones are left out. Without any, all is passed on as it comes.
+
+    Attributes:
+        ended: One of the strings has come; nothing more is passed on.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.ended = False
+        self._stops = tuple(stop for stop in stops if stop)
+        self._inside = False
+        self._needles: tuple[str, ...] = (OPENS,) if self._stops else ()
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Take the next slice and return what can be passed on."""
+        passed, buffer = "", self._held + text
+        self._held = ""
+        while not self.ended and (found := self._first(buffer)) is not None:
+            start, needle = found
+            if self._inside and needle in self._stops:
+                self.ended = True
+                return passed + buffer[:start]
+            end = start + len(needle)
+            passed, buffer = passed + buffer[:end], buffer[end:]
+            self._inside = not self._inside
+            # Behind the closing tag nothing is looked for.
+            self._needles = (*self._stops, CLOSES) if self._inside else ()
+        if self.ended:
+            return ""
+        keep = max((_overlap(buffer, needle) for needle in self._needles), default=0)
+        self._held = buffer[len(buffer) - keep :]
+        return passed + buffer[: len(buffer) - keep]
+
+    def flush(self) -> str:
+        """Return what is held back, at the end of the message."""
+        held, self._held = self._held, ""
+        return held
+
+    def _first(self, text: str) -> tuple[int, str] | None:
+        found = [(at, needle) for needle in self._needles if (at := text.find(needle)) >= 0]
+        return min(found, default=None)
+
+
+def _overlap(text: str, needle: str) -> int:
+    """Length of the longest end of a text that begins the needle without completing it."""
+    longest = min(len(text), len(needle) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(needle[:n])), 0)
+
+
+def loose_response(text: str) -> str | None:
+    """The response of a message that is no chain, as far as it can be told.
+
+    That is what follows the last ``<response>``, or the whole text where it holds no tag of a
+    chain; None otherwise, and where nothing is left.
+    """
+    _, opened, response = text.rpartition(OPENS)
+    if not opened and TAG.search(text):
+        return None
+    return response.partition(CLOSES)[0].strip() or None

@@ -1,0 +1,413 @@
+"""Halt, edit, resume: one answer, steered while it is being written.
+
+Generation stops where the payoff closes. The matrix is edited under the pricing policy in force and
+spliced into the message in place of the model's own, the next tag is opened, and the same message
+goes on from there.
+"""
+
+import json
+import string
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Final, Literal
+
+from gtalign.chain import (
+    BlockClosed,
+    Chain,
+    ChainBroken,
+    Event,
+    Part,
+    PayoffRead,
+    StreamParser,
+    chosen_cell,
+    ebnf,
+    gbnf,
+    parse,
+    prompt,
+    render,
+)
+from gtalign.chain.prompt import fill, placeholders
+from gtalign.errors import ChainError, SteeringError, UpstreamError
+from gtalign.steering.acted import acted
+from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
+from gtalign.steering.backend import Sampling
+from gtalign.steering.cut import CLOSES, ResponseCut, loose_response
+from gtalign.steering.decision import Decision, Phase
+from gtalign.steering.deliberation import Deliberation
+from gtalign.steering.splice import decimals_of, splice
+from gtalign.tasks import Message
+
+RETRY_TEMPERATURE: Final = 0.7
+"""A matrix is written again at no less than this: the likeliest tokens would be the same again."""
+
+_MARKS: Final = string.punctuation
+_PAYOFF, _PAYOFF_ENDS, _ANALYZE = "<payoff>", "</payoff>", "<analyze>"
+# What a parser of whole chains needs to see behind an opening.
+_REST: Final = "<analyze>.</analyze><response>.</response>"
+
+
+class Session:
+    """One answer on its way: read `events` to their end, then `result`.
+
+    Args:
+        steering: The backend, the policy and the settings.
+        ask: The request.
+    """
+
+    def __init__(self, steering: Deliberation, ask: Ask) -> None:
+        self.steering = steering
+        self.ask = ask
+        self._limits = {"low": steering.settings.low, "high": steering.settings.high}
+        self._messages = tuple(ask.messages)
+        if steering.settings.instruct:
+            instruction = prompt(steering.form, **self._limits)
+            self._messages = (Message(role="system", content=instruction), *self._messages)
+        self._draft = steering.backend.open(self._messages, ask.sampling)
+        self._lead = ""  # held back of the message, for the model to write
+        self._phases: list[Phase] = []
+        self._retries = 0
+        self._decision: Decision | None = None
+        self._result: Steered | None = None
+
+    @property
+    def result(self) -> Steered:
+        """The finished answer.
+
+        Raises:
+            SteeringError: It is not finished.
+        """
+        if self._result is None:
+            raise SteeringError("the answer is not finished: read its events to their end first")
+        return self._result
+
+    async def events(self) -> AsyncGenerator[SteeringEvent, None]:
+        """Write the answer and report it as it comes.
+
+        Raises:
+            UpstreamError: The engine failed; the message, ``text`` and ``decision`` say how far the
+                answer came.
+            SteeringError: The matrix cannot be read, and ``on_malformed`` is ``fail``.
+        """
+        observes = self.steering.settings.mode == "observe"
+        try:
+            async with aclosing(self._observe() if observes else self._steer()) as events:
+                async for event in events:
+                    yield event
+        except UpstreamError as error:
+            raise UpstreamError(
+                error.upstream,
+                f"{error.problem}; {self._left_behind()}",
+                text=self._draft.text,
+                decision=None if self._decision is None else self._decision.to_json(),
+            ) from error
+
+    def _left_behind(self) -> str:
+        if self._decision is None:
+            return "the answer was left before its matrix was read"
+        if self._decision.steered:
+            return "the answer was left unfinished after its matrix was edited"
+        return "the answer, which was not steered, was left unfinished"
+
+    async def _observe(self) -> AsyncGenerator[SteeringEvent, None]:
+        """Write the answer in one go, and say what the policy would have changed."""
+        async with aclosing(self._to_end("whole", self._parser(), "whole")) as events:
+            async for event in events:
+                yield event
+        try:
+            self._decision = self._decide(self._text, steered=False)
+        except ChainError as error:
+            self._decision = self._undecided(f"the matrix cannot be read: {error}")
+        yield Decided(self._decision)
+        self._finish()
+
+    async def _steer(self) -> AsyncGenerator[SteeringEvent, None]:
+        written, problem = None, ""
+        for attempt in range(2):
+            async with aclosing(self._to_payoff(attempt)) as opening:
+                async for told in opening:
+                    yield told
+            try:
+                written = self._read()
+                break
+            except ChainError as error:
+                problem = str(error)
+            if attempt or self._tokens_left() < 1:
+                break
+            yield self._restart()
+        if written is None:
+            going_on = self._unsteered(problem)
+        else:
+            self._decision = self._decide(written, steered=True)
+            assert self._decision.stated is not None
+            yield PayoffRead(self._decision.stated)
+            yield Decided(self._decision)
+            splices = self.steering.resume == "splice"
+            going_on = (self._resume if splices else self._ask_again)(self._decision)
+        async with aclosing(going_on) as events:
+            async for event in events:
+                yield event
+        self._finish()
+
+    # Phase one: up to the end of the payoff
+
+    async def _to_payoff(self, attempt: int) -> AsyncGenerator[Event, None]:
+        parser = self._parser()
+        # What a second attempt goes on from has been reported.
+        parser.feed(self._draft.text)
+        sampling = self.ask.sampling
+        if attempt:
+            sampling = replace(
+                sampling,
+                temperature=max(sampling.temperature, RETRY_TEMPERATURE),
+                seed=None if sampling.seed is None else sampling.seed + 1,
+            )
+        name = "matrix again" if attempt else "to the matrix"
+        part: Part | None = None if self._draft.text else "opening"
+        async with aclosing(self._write(name, _PAYOFF_ENDS, part, sampling)) as slices:
+            async for slice_ in slices:
+                for event in parser.feed(slice_):
+                    # Whether the matrix is read or broken is not known before the tolerant parser
+                    # has seen it, and perhaps a second attempt.
+                    if isinstance(event, ChainBroken | PayoffRead) or parser.payoff is not None:
+                        break
+                    yield event
+
+    def _read(self) -> str:
+        """Return a text that can be read as a chain with the matrix that has been written.
+
+        The message itself then ends with the matrix, and all of it is well-formed.
+        """
+        text = self._draft.text
+        if text.endswith(_PAYOFF_ENDS):
+            text = _opening(text)
+        chain = self._chain(text)
+        if chain.repairs and self.steering.backend.can_resume:
+            well = render(chain.thinking, chain.payoff, "", "")
+            self._draft.rewrite(well[: well.index(_PAYOFF_ENDS) + len(_PAYOFF_ENDS)])
+        return text
+
+    def _restart(self) -> Restarted:
+        """Go back to where the matrix began, or to nothing where even that was wrong."""
+        self._retries += 1
+        kept = ""
+        if self.steering.backend.can_resume:
+            before, opened, _ = self._draft.text.partition(_PAYOFF)
+            parser = self._parser()
+            parser.feed(before + opened)
+            kept = before + opened if opened and parser.error is None else ""
+            self._rewrite(kept)
+        else:
+            self._draft = self.steering.backend.open(self._messages, self.ask.sampling)
+        return Restarted(len(self._draft.text))
+
+    # Phase two: on from there
+
+    async def _resume(self, decision: Decision) -> AsyncGenerator[SteeringEvent, None]:
+        """Splice the edited matrix and open the next block, and let the model go on."""
+        assert decision.edited is not None
+        text = self._draft.text
+        start, end = self._chain(_opening(text)).spans["payoff"]
+        decimals = self._decimals(text[start:end])
+        payoff = splice(text, (start, end), decision.edited, decimals=decimals)
+        # Blocks are set apart as the model has done it before.
+        opens = start - len(_PAYOFF)
+        gap = text[text.rindex(">", 0, opens) + 1 : opens]
+        head = f"{text[:start]}{payoff}{_PAYOFF_ENDS}"
+        tail = f"{gap}{_ANALYZE}"
+        if decision.mode == "enforce":
+            tail += self._fill(self.steering.settings.opening, decision)
+        self._rewrite(head + tail)
+        parser = self._parser()
+        parser.feed(head)
+        yield BlockClosed("payoff", len(head) - len(_PAYOFF_ENDS))
+        for event in parser.feed(self._draft.text[len(head) :]):
+            yield event
+        async with aclosing(self._to_end("from the matrix", parser, "remainder")) as events:
+            async for event in events:
+                yield event
+
+    async def _ask_again(self, decision: Decision) -> AsyncGenerator[SteeringEvent, None]:
+        """Ask for the whole answer once more, with the action in the user's message."""
+        *earlier, last = self._messages
+        asked = f"{last['content']}\n\n{self._fill(self.steering.settings.again, decision)}"
+        self._draft = self.steering.backend.open(
+            (*earlier, Message(role=last["role"], content=asked)), self.ask.sampling
+        )
+        yield Restarted(0)
+        async with aclosing(self._to_end("asked again", self._parser(), "whole")) as events:
+            async for event in events:
+                yield event
+
+    async def _unsteered(self, problem: str) -> AsyncGenerator[SteeringEvent, None]:
+        """Let an answer whose matrix cannot be read go on as it is, or fail."""
+        self._decision = self._undecided(f"the matrix cannot be read: {problem}")
+        yield Decided(self._decision)
+        if self.steering.settings.on_malformed == "fail":
+            raise SteeringError(f"{self.steering.backend.name}: {self._decision.reason}")
+        parser = self._parser()
+        for event in parser.feed(self._draft.text):
+            if isinstance(event, ChainBroken):
+                yield event
+        ended = self._phases[-1].finish != "stop"
+        async with aclosing(self._to_end("unsteered", parser, None, ended=ended)) as events:
+            async for event in events:
+                yield event
+
+    # Both
+
+    def _rewrite(self, text: str) -> None:
+        """Replace the message, but for the marks at its end, which the model will write itself.
+
+        Tokenizers join marks with what follows them, so that a model rarely sees a text cut behind
+        one: ``<analyze>`` often ends in the middle of a token. What is held back has to come first.
+        """
+        kept = text.rstrip(_MARKS)
+        self._lead = text[len(kept) :]
+        self._draft.rewrite(kept)
+
+    async def _write(
+        self, name: str, stop: str, part: Part | None, sampling: Sampling | None = None
+    ) -> AsyncGenerator[str, None]:
+        """Write on, and put down what it took. What was held back is written in any case."""
+        lead, self._lead = self._lead, ""
+        begun = self._draft.text
+        said = ""
+        async with aclosing(self._phase(name, stop, part, sampling, lead)) as slices:
+            async for slice_ in slices:
+                said += slice_
+                if not said.startswith(lead[: len(said)]):
+                    break
+                if len(said) >= len(lead):
+                    yield said if len(said) - len(slice_) < len(lead) else slice_
+        if said.startswith(lead):
+            return
+        # The model would have gone on in another way: it has to take the whole text as it is.
+        self._draft.rewrite(begun + lead)
+        yield lead
+        if self._tokens_left() > 0:
+            async with aclosing(self._phase(name, stop, part, sampling, "")) as slices:
+                async for slice_ in slices:
+                    yield slice_
+
+    async def _phase(
+        self, name: str, stop: str, part: Part | None, sampling: Sampling | None, lead: str
+    ) -> AsyncGenerator[str, None]:
+        draft = self._draft
+        before = draft.report
+        writing = draft.write(
+            max_tokens=self._tokens_left(),
+            stop=stop,
+            grammar=None if part is None else self._grammar(part, lead),
+            sampling=sampling,
+        )
+        try:
+            async with aclosing(writing) as slices:
+                async for slice_ in slices:
+                    yield slice_
+        finally:
+            report = draft.report
+            if report is not None and report is not before:
+                took = report.tokens, report.prompt_tokens, report.cached_tokens, report.finish
+                self._phases.append(Phase(name, *took))
+
+    async def _to_end(
+        self, name: str, parser: StreamParser, part: Part | None, *, ended: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """Write to the end of the message, or to a stop string of the request in the response."""
+        cut = ResponseCut(self.ask.stop)
+        self._text = cut.feed(self._draft.text)
+        if not ended and self._tokens_left() > 0:
+            async with aclosing(self._write(name, CLOSES, part)) as slices:
+                async for slice_ in slices:
+                    passed = cut.feed(slice_)
+                    self._text += passed
+                    for event in parser.feed(passed):
+                        yield event
+                    if cut.ended:
+                        break
+        rest = cut.flush() + (CLOSES if cut.ended else "")
+        self._text += rest
+        for event in parser.feed(rest):
+            yield event
+        self._stopped = cut.ended
+
+    def _finish(self) -> None:
+        """Read what has been written, and complete the decision."""
+        assert self._decision is not None
+        decision, chain, problem = self._decision, None, ""
+        try:
+            chain = self._chain(self._text)
+        except ChainError as error:
+            problem = str(error)
+        response = loose_response(self._text) if chain is None else chain.response
+        reason = decision.reason
+        if chain is None and decision.steered:
+            reason = f"the chain broke after the edit: {problem}"
+        form = self.steering.form
+        out = self._phases[-1].finish == "length" or self._tokens_left() < 1
+        self._decision = replace(
+            decision,
+            reason=reason,
+            chosen=None if chain is None else chosen_cell(chain.analyze, form).cell,
+            acted=None if response is None else acted(response, form),
+            phases=tuple(self._phases),
+            retries=self._retries,
+        )
+        cut = out and not self._stopped and chain is None
+        finish: Literal["stop", "length"] = "length" if cut else "stop"
+        self._result = Steered(self._text, response, chain, self._decision, finish)
+
+    def _decide(self, text: str, *, steered: bool) -> Decision:
+        """Edit the matrix of a chain; ``steered`` says whether that will change the answer."""
+        chain = self._chain(text)
+        report = self._draft.report
+        return self.steering.decide(
+            chain,
+            self._decimals(text[slice(*chain.spans["payoff"])]),
+            prompt_tokens=None if report is None else report.prompt_tokens,
+            used_tokens=self.ask.used_tokens,
+            steered=steered,
+        )
+
+    def _decimals(self, payoff: str) -> int:
+        fixed = self.steering.settings.decimals
+        return decimals_of(payoff) if fixed is None else fixed
+
+    def _undecided(self, reason: str) -> Decision:
+        return self.steering.undecided(reason, used_tokens=self.ask.used_tokens)
+
+    def _chain(self, text: str) -> Chain:
+        return parse(text, self.steering.form, tolerant=True, **self._limits)
+
+    def _fill(self, template: str, decision: Decision) -> str:
+        """Fill a template, which need not name everything, with what is recommended."""
+        assert decision.edited is not None and decision.after is not None
+        action = decision.after.action
+        values = {
+            "frontier": ", ".join(decision.after.frontier),
+            "payoff": json.dumps(decision.edited.to_json()),
+            "cell": decision.after.cell,
+            "action": action,
+            "description": self.steering.form.description(action, "llm"),
+        }
+        return fill(template, {name: values[name] for name in placeholders(template)})
+
+    def _parser(self) -> StreamParser:
+        return StreamParser(self.steering.form, **self._limits)
+
+    def _tokens_left(self) -> int:
+        return self.ask.max_tokens - sum(phase.tokens for phase in self._phases)
+
+    def _grammar(self, part: Part, lead: str) -> str | None:
+        language = self.steering.backend.grammar
+        if language is None:
+            return None
+        write = gbnf if language == "gbnf" else ebnf
+        low, high = self.steering.settings.low, self.steering.settings.high
+        return write(self.steering.form, low=low, high=high, part=part, lead=lead)
+
+
+def _opening(text: str) -> str:
+    """A text up to the end of its payoff, made a whole chain for the parser."""
+    return text[: text.index(_PAYOFF_ENDS) + len(_PAYOFF_ENDS)] + _REST

@@ -1,0 +1,57 @@
+"""How answers are steered, as configuration."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from gtalign.chain.prompt import placeholders
+from gtalign.config import Config
+from gtalign.steering.decision import Mode
+
+FILLED = frozenset({"frontier", "payoff", "cell", "action", "description"})
+"""What templates may name."""
+
+
+class SteeringSettings(Config):
+    """How answers are steered.
+
+    Keys:
+        mode: ``observe`` writes on as if nothing were and records what the policy would change;
+            ``advise`` splices the edited matrix and lets the model analyse it; ``enforce`` also
+            splices the chosen cell into the opening of ``<analyze>``.
+        on_malformed: A matrix that cannot be read is written once more; if that fails, ``pass``
+            lets the answer go on unsteered, marked, and ``fail`` is an error.
+        fallback: What to do where a backend cannot go on from an edited text: ``reask`` asks again
+            with an instruction, as the released code does; ``none`` is an error.
+        resume: ``reask`` asks again even where the backend could go on, for comparison.
+        instruct: Put the instruction for the chain before the conversation. A model that was
+            trained on the chain without it does without.
+        decimals: Of the payoffs in an edited matrix; None for as many as the model writes.
+        opening: How ``enforce`` begins the analysis. Filled are ``{{frontier}}``, ``{{payoff}}``,
+            ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``.
+        again: What asking again adds to the user's message; filled likewise.
+        low: Least payoff, inclusive.
+        high: Greatest payoff, inclusive.
+    """
+
+    mode: Mode = "advise"
+    on_malformed: Literal["pass", "fail"] = "pass"
+    fallback: Literal["none", "reask"] = "none"
+    resume: Literal["splice", "reask"] = "splice"
+    instruct: bool = True
+    decimals: int | None = Field(default=None, ge=0, le=6)
+    opening: str = "frontier: {{frontier}}. choose {{cell}}."
+    again: str = (
+        "The payoffs are now {{payoff}}. Write the whole answer again. Your action is {{action}}:"
+        " {{description}}, so choose {{cell}}."
+    )
+    low: float = -5.0
+    high: float = 5.0
+
+    @field_validator("opening", "again")
+    @classmethod
+    def _names_what_is_filled(cls, template: str) -> str:
+        unknown = placeholders(template) - FILLED
+        if unknown:
+            raise ValueError(f"{{{{{min(unknown)}}}}} is not filled; {sorted(FILLED)} are")
+        return template
