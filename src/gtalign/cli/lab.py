@@ -1,5 +1,7 @@
 """``gtalign lab``: the whole loop on a small model from scratch."""
 
+import asyncio
+import json
 import logging
 import os
 import platform
@@ -30,6 +32,7 @@ from gtalign.evaluation.experiment import (
     done,
     needs,
     run_stage,
+    token_counter,
 )
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.schedule import run_plan
@@ -41,11 +44,18 @@ from gtalign.lab.published_teachers import published_candidate
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 from gtalign.lab.teachers import candidate
 from gtalign.lab.world import make_world
+from gtalign.reward import Reward
+from gtalign.steering.effects import Trial, measure_trial
+from gtalign.steering.section import print_steering, steering_section
+from gtalign.steering.trial import TrialSettings, run_trial
 from gtalign.training.metrics import read_metrics
 
 log = logging.getLogger(__name__)
 
 REFERENCE = "mutual"
+STEERING = "steering"
+"""The stage in which the reference model is steered."""
+
 VERSIONS = ("gtalign", "torch", "transformers", "trl")
 Stage = tuple[int, str]
 """A seed, and the cold start or an arm."""
@@ -66,6 +76,17 @@ LAB: Mapping[str, Any] = {
 }
 """What the lab's experiment has different from the defaults of any experiment."""
 
+TRIAL: Mapping[str, Any] = {
+    # An answer of the lab takes a tenth of the tokens of a real one, so money counts ten times.
+    "utility_of_money": 1000.0,
+    "expected": {
+        "DA": {"output": 125.0},
+        "CQ": {"output": 120.0, "turns": 1.0, "follow_up": 125.0, "reply": 10.0},
+        "AQ": {"output": 130.0, "turns": 0.5, "follow_up": 125.0, "reply": 10.0},
+    },
+}
+"""The same of its trial of steering."""
+
 
 class LabConfig(Config):
     """All of a lab run. Same configuration, same files on the same machine.
@@ -83,13 +104,18 @@ class LabConfig(Config):
     published: PublishedSettings = PublishedSettings()
     model: ModelSettings = ModelSettings()
     experiment: ExperimentSettings = ExperimentSettings()
+    steering: TrialSettings = TrialSettings()
 
     @model_validator(mode="before")
     @classmethod
     def _fit_to_the_lab(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return {**given, "experiment": _over(LAB, given.get("experiment", {}))}
+        return {
+            **given,
+            "experiment": _over(LAB, given.get("experiment", {})),
+            "steering": _over(TRIAL, given.get("steering", {})),
+        }
 
 
 def _over(base: Mapping[str, Any], given: Any) -> Any:
@@ -149,6 +175,7 @@ def run(settings: LabConfig, out: Path, console: Console) -> None:
     left = {stage: need for stage, need in plan.items() if not done(_folder(out, *stage))}
     questions = len(world.train), len(world.test)
     started = time.monotonic()
+    settings.steering.arms()  # an unknown policy is told at once
     sizes = {stage: _size(settings, stage[1], questions) for stage in plan}
     columns = (
         TextColumn("{task.description}"),
@@ -193,6 +220,7 @@ def report(settings: LabConfig, out: Path, seconds: float) -> None:
     for stage in stages:
         transcripts.extend(read_transcripts(_folder(out, *stage) / "transcripts.jsonl"))
     reference = REFERENCE if REFERENCE in settings.arms else settings.arms[-1]
+    trial = _trial(settings, out)
     comparison = write_report(
         out / "report.html",
         title="gtalign lab" if settings.data is None else "gtalign lab on published questions",
@@ -211,8 +239,22 @@ def report(settings: LabConfig, out: Path, seconds: float) -> None:
             "this session took": f"{seconds / 60:.1f} minutes",
         },
         rng=np.random.default_rng(settings.world.seed),
+        sections=[] if trial is None else [steering_section(*trial)],
     )
     print_tables(Console(), comparison)
+    if trial is not None:
+        print_steering(Console(), trial[0])
+
+
+def _trial(settings: LabConfig, out: Path) -> tuple[Trial, dict[str, float]] | None:
+    """What steering did over all seeds, with the mean seconds of an answer by arm."""
+    folders = [_folder(out, seed, STEERING) for seed in settings.seeds]
+    transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
+    if not transcripts:
+        return None
+    took = [json.loads(file.read_text()) for f in folders if (file := f / "seconds.json").exists()]
+    seconds = {arm: float(np.mean([s[arm] for s in took if arm in s])) for s in took for arm in s}
+    return measure_trial(transcripts), seconds
     log.info("report: %s", out / "report.html")
 
 
@@ -271,8 +313,33 @@ def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
     with (folder / name / "log.txt").open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-        run_stage(name, seed, folder, workshop(settings), settings.experiment)
+        if name == STEERING:
+            _steer(seed, folder, workshop(settings), settings)
+        else:
+            run_stage(name, seed, folder, workshop(settings), settings.experiment)
         sys.stdout.flush()
+
+
+def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> None:
+    """Steer the answers of the reference model."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.steering.local import TransformersBackend
+
+    checkpoint = folder / REFERENCE / "checkpoint"
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
+    trial = run_trial(
+        TransformersBackend(model, tokenizer),
+        settings.steering.sample(world.test),
+        settings.steering,
+        folder / STEERING,
+        reward=Reward(settings.experiment.reward, token_counter(tokenizer)),
+        judge=world.judge,
+        seed=seed,
+    )
+    asyncio.run(trial)
+    (folder / STEERING / "done").touch()
 
 
 def _plan(settings: LabConfig) -> dict[Stage, Stage | None]:
@@ -287,6 +354,8 @@ def _plan(settings: LabConfig) -> dict[Stage, Stage | None]:
                 name = needs(name)
             for stage, before in zip(chain, [None, *chain[:-1]], strict=True):
                 plan.setdefault((seed, stage), None if before is None else (seed, before))
+        if REFERENCE in settings.arms and settings.steering.questions:
+            plan[seed, STEERING] = (seed, REFERENCE)
     return plan
 
 
@@ -314,6 +383,8 @@ def _size(settings: LabConfig, stage: str, questions: tuple[int, int]) -> int:
     train, test = questions
     if stage == COLD_START:
         return train // 60
+    if stage == STEERING:
+        return settings.steering.questions * len(settings.steering.arms()) // 4
     trained = train * settings.experiment.sft.epochs // 25
     trained *= settings.experiment.raw if stage == "base" else 1
     if stage not in SUPERVISED:
@@ -328,6 +399,9 @@ def _share(folder: Path, settings: LabConfig, stage: str, questions: tuple[int, 
         return 1.0
     if stage == COLD_START:
         return _lines(folder / "chains.jsonl.part") / train
+    if stage == STEERING:
+        answers = min(settings.steering.questions, test) * len(settings.steering.arms())
+        return _lines(folder / "transcripts.jsonl") / answers
     steps = settings.experiment.rl.steps
     if stage in SUPERVISED:
         examples = train * (settings.experiment.raw if stage == "base" else 1)

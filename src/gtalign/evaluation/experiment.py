@@ -161,7 +161,7 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
         + [m["content"] for q in workshop.train for m in q.messages]
     )
     tokenizer.save_pretrained(folder / "tokenizer")
-    reward = Reward(settings.reward, _counter(tokenizer))
+    reward = Reward(settings.reward, token_counter(tokenizer))
     draft = folder / "chains.jsonl.part"
     with draft.open("w", encoding="utf-8") as file:
         for question in workshop.train:
@@ -204,7 +204,7 @@ def _train(
             (questions[row["id"]].messages, text) for row in rows for text in row[SUPERVISED[stage]]
         ]
         return train_sft(model, tokenizer, examples, own, settings.sft, seed)
-    reward = TRLReward(Reward(_reward(stage, settings), _counter(tokenizer)), workshop.judge)
+    reward = TRLReward(Reward(_reward(stage, settings), token_counter(tokenizer)), workshop.judge)
     return train_rl(model, tokenizer, workshop.train, reward, own, settings.rl, seed)
 
 
@@ -224,7 +224,7 @@ def _test(
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
     # Every arm is measured by the same welfare, whatever it was trained on.
-    reward = Reward(_reward(stage, settings, "cobb_douglas"), _counter(tokenizer))
+    reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
     size = settings.test_batch
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
         written = writer.ids()
@@ -266,5 +266,6 @@ def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = No
     return settings.reward.model_copy(update={"aggregate": aggregate, "chain": stage not in PLAIN})
 
 
-def _counter(tokenizer: Any) -> Callable[[str], int]:
+def token_counter(tokenizer: Any) -> Callable[[str], int]:
+    """Return the function that counts the tokens of a text."""
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -33,6 +33,7 @@ def write_report(
     baselines: Sequence[str] | None = None,
     curves: Curves | None = None,
     facts: Mapping[str, str] | None = None,
+    sections: Sequence[str] = (),
     resamples: int = RESAMPLES,
 ) -> Comparison:
     """Compare models and write the page.
@@ -46,6 +47,7 @@ def write_report(
         baselines: What it is compared with; by default all other models.
         curves: Training metrics by run, ``model`` or ``model/seed``; rows with ``step``.
         facts: What to say of the run: command, versions, seeds, durations.
+        sections: Further parts of the page, as HTML, before the conversations.
         resamples: Bootstrap resamples.
 
     Returns:
@@ -62,7 +64,9 @@ def write_report(
     comparison = compare(
         held, reference=reference, baselines=baselines, rng=rng, resamples=resamples
     )
-    page = render(comparison, held, title=title, curves=curves or {}, facts=facts or {})
+    page = render(
+        comparison, held, title=title, curves=curves or {}, facts=facts or {}, sections=sections
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
@@ -79,15 +83,17 @@ def render(
     title: str,
     curves: Curves,
     facts: Mapping[str, str],
+    sections: Sequence[str] = (),
 ) -> str:
     """The whole page as text."""
     colours = markup.colours_of(comparison)
-    sections = (
+    parts = (
         charts.welfare(comparison, colours),
         _results(comparison, colours),
         _differences(comparison, colours),
         charts.learning(curves, colours),
         charts.chains(comparison, transcripts, colours),
+        *sections,
         _conversations(comparison, transcripts),
         _method(comparison, facts),
     )
@@ -95,7 +101,7 @@ def render(
         "title": escape(title),
         "headline": "".join(f"<li>{text}</li>" for text in sentences(comparison)),
         "cards": markup.gains(comparison.gains),
-        "sections": "".join(sections),
+        "sections": "".join(parts),
     }
     template = files("gtalign.evaluation").joinpath("report.html").read_text(encoding="utf-8")
     # One pass: what is filled in is never looked at again.
