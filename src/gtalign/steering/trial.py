@@ -132,7 +132,9 @@ async def run_trial(
                 scored = Transcript.of(
                     question, answer.text, score, verdicts, model=arm.name, seed=seed
                 )
-                writer.write(replace(scored, id=identity, decision=answer.decision.to_json()))
+                # Neither random nor dated: a trial that was killed ends with the same file.
+                decision = replace(answer.decision, id=identity, created="")
+                writer.write(replace(scored, id=identity, decision=decision.to_json()))
     means = {name: sum(took) / len(took) for name, took in seconds.items()}
     if means:
         (folder / "seconds.json").write_text(json.dumps(means, indent=1) + "\n")
