@@ -1,0 +1,364 @@
+"""One model server over HTTP: JSON and event streams, with every failure named.
+
+Nothing is sent twice: a request that failed is the caller's to repeat. Nothing is followed either
+(redirects, proxies and credentials of the environment), so that the key goes to one address only.
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from gtalign.errors import SteeringError, UpstreamError
+from gtalign.steering.http.sse import EventReader
+
+LARGEST_BODY: Final = 4 << 20
+"""Most bytes of a JSON answer, 4 MiB."""
+
+_QUOTED: Final = 200  # characters of a foreign text in a message of ours
+_GRACE: Final = 0.05  # seconds for a connection to end well, after its last event
+_ADVICE: Final = {
+    401: "pass the right key as api_key or in GTALIGN_UPSTREAM_KEY",
+    403: "pass the right key as api_key or in GTALIGN_UPSTREAM_KEY",
+    404: "check the model's name, and the address: it mostly ends in /v1",
+    429: "too many requests: send fewer, or later",
+    503: "overloaded, or still loading its model: try later",
+}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait for a model server, in seconds.
+
+    Args:
+        connect: For a connection.
+        first: For the first byte of an answer, while the prompt is read and others are served.
+        between: For more of an answer that has begun. Keep-alive comments count as more.
+        total: For a whole answer. Only waiting counts, not what is done with it meanwhile.
+
+    Raises:
+        SteeringError: One of them is not a positive number.
+    """
+
+    connect: float = 10.0
+    first: float = 120.0
+    between: float = 60.0
+    total: float = 1800.0
+
+    def __post_init__(self) -> None:
+        for name, seconds in asdict(self).items():
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise SteeringError(f"timeout {name!r} is {seconds}; it has to be more than 0")
+
+
+class UnreachableError(UpstreamError):
+    """No connection to the server: every other request would fail as this one."""
+
+
+class Transport:
+    """Requests to one server. Connections are opened as they are needed, in the running loop.
+
+    Args:
+        url: Address of its OpenAI-compatible interface, such as ``http://127.0.0.1:8000/v1``;
+            without a path, ``/v1`` is added.
+        key: Sent as bearer token, and kept out of every message.
+        timeouts: How long to wait.
+
+    Attributes:
+        api: The address, without a slash at its end.
+        root: The address without ``/v1``, where servers keep what OpenAI's interface lacks.
+
+    Raises:
+        SteeringError: The address or the key cannot be one.
+    """
+
+    def __init__(self, url: str, key: str | None, timeouts: Timeouts) -> None:
+        self.api = _address(url)
+        self.root = self.api.removesuffix("/v1")
+        self._timeouts = timeouts
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise SteeringError("the upstream's key has to be printable ASCII without spaces")
+        self._key = key or None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(
+        self, path: str, body: Mapping[str, Any] | None = None, *, upstream: str
+    ) -> Any:
+        """Return the JSON answer to a GET, or to a POST of `body`.
+
+        Args:
+            path: Below `api` if it begins with ``/v1/``, else below `root`.
+            body: What to post.
+            upstream: Name of the server for messages.
+
+        Raises:
+            UpstreamError: No answer, or none that is JSON.
+        """
+        async with self._exchange(path, body, upstream) as exchange:
+            return exchange.json(await exchange.read(LARGEST_BODY))
+
+    async def events(
+        self, path: str, body: Mapping[str, Any], *, upstream: str
+    ) -> AsyncGenerator[Any, None]:
+        """Post `body` and yield the JSON value of each event of the answer, without ``[DONE]``.
+
+        An answer that is plain JSON counts as one event. Closing the generator early ends the
+        connection, which tells the server to stop.
+
+        Raises:
+            UpstreamError: The exchange failed; what came before was yielded.
+        """
+        async with self._exchange(path, body, upstream) as exchange:
+            if exchange.type.endswith("json"):
+                yield exchange.json(await exchange.read(LARGEST_BODY))
+                return
+            if exchange.type == "text/html":
+                page = await exchange.read(LARGEST_BODY)
+                raise exchange.error(f"answered with a web page: {exchange.quoted(page)}")
+            reader = EventReader()
+            try:
+                while chunk := await exchange.more():
+                    for event in reader.feed(chunk):
+                        if event.data.strip() == b"[DONE]":
+                            await exchange.finish()
+                            return
+                        yield exchange.json(event.data, event.name)
+                for event in reader.close():
+                    if event.data.strip() != b"[DONE]":
+                        yield exchange.json(event.data, event.name)
+            except ValueError as error:
+                raise exchange.error(f"sent {error}") from None
+
+    async def aclose(self) -> None:
+        """Close every connection; a later request opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # what is small on the wire is small here
+                trust_env=False,
+                headers={"Accept-Encoding": "identity"}
+                | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+            )
+        return self._session
+
+    @asynccontextmanager
+    async def _exchange(
+        self, path: str, body: Mapping[str, Any] | None, upstream: str
+    ) -> AsyncGenerator["_Exchange", None]:
+        """Send a request and hand over the answer, if it is one; end the connection after."""
+        url = self.api + path[3:] if path.startswith("/v1/") else self.root + path
+        verb = "GET" if body is None else "POST"
+        exchange = _Exchange(f"{verb} {urlsplit(url).path}", upstream, self._key, self._timeouts)
+        data = None if body is None else _encoded(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        response = await exchange.begin(
+            self._connected().request(
+                verb, url, data=data, headers=headers, allow_redirects=False
+            )
+        )
+        try:
+            await exchange.check()
+            yield exchange
+        finally:
+            response.release() if exchange.ended else response.close()
+
+
+class _Exchange:
+    """One request and its answer: waits for it with patience, and words what goes wrong."""
+
+    def __init__(self, request: str, upstream: str, key: str | None, timeouts: Timeouts) -> None:
+        self._request = request
+        self._upstream = upstream
+        self._key = key
+        self._timeouts = timeouts
+        self._left = timeouts.total
+        self._received = 0
+        self._response: aiohttp.ClientResponse
+
+    @property
+    def type(self) -> str:
+        """Media type of the answer."""
+        return self._response.content_type
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer was read to its end, so that the connection may be used again."""
+        return self._response.content.at_eof()
+
+    def error(self, what: str) -> UpstreamError:
+        """What the server did wrong, as an error."""
+        return UpstreamError(self._upstream, f"{self._request} {what}")
+
+    def quoted(self, body: bytes) -> str:
+        """The beginning of a foreign text, on one line and without the key."""
+        text = body[: 16 * _QUOTED].decode("utf-8", "replace")
+        if self._key:
+            text = text.replace(self._key, "[key]")
+        text = " ".join(text.split())
+        return repr(text[:_QUOTED]) + ("..." if len(text) > _QUOTED else "")
+
+    async def begin(self, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+        """Wait for the head of the answer."""
+        limit = self._timeouts.connect + self._timeouts.first
+        self._response = await self._wait(request, limit, "the first byte")
+        return self._response
+
+    async def check(self) -> None:
+        """See whether the answer is one.
+
+        Raises:
+            UpstreamError: It is an error, a redirect, or compressed.
+        """
+        response = self._response
+        if response.status != 200:
+            raise self.error(await self._refusal())
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise self.error(f"answered in {encoding!r}, though asked for no compression")
+
+    async def more(self) -> bytes:
+        """The next bytes of the answer; none at its end."""
+        limit = self._timeouts.between if self._received else self._timeouts.first
+        chunk = await self._wait(self._response.content.readany(), limit, "more of the answer")
+        self._received += len(chunk)
+        return chunk
+
+    async def read(self, limit: int) -> bytes:
+        """All bytes of the answer.
+
+        Raises:
+            UpstreamError: There are more than `limit`.
+        """
+        body = bytearray()
+        while chunk := await self.more():
+            body += chunk
+            if len(body) > limit:
+                raise self.error(f"answered with more than {limit} bytes")
+        return bytes(body)
+
+    async def finish(self) -> None:
+        """Let an answer end whose last event is read, so that the connection can be kept."""
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._response.content.readany()
+        except (TimeoutError, aiohttp.ClientError):
+            return  # it is complete all the same; the connection is closed
+
+    def json(self, data: bytes, event: str = "") -> Any:
+        """Read a JSON value.
+
+        Raises:
+            UpstreamError: It is not JSON in UTF-8, or it reports an error.
+        """
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise self.error(f"sent what is not JSON ({error}): {self.quoted(data)}") from None
+        reported = isinstance(value, dict) and (value.get("error") or value.get("object"))
+        if event == "error" or (reported and (value.get("error") or reported == "error")):
+            raise self.error(f"reports an error: {self.quoted(_reason(value).encode())}")
+        return value
+
+    async def _refusal(self) -> str:
+        """What an answer other than 200 says, with advice."""
+        response = self._response
+        said = f"answered {response.status} {response.reason or ''}".rstrip()
+        body = await self.read(LARGEST_BODY)
+        try:
+            reason = _reason(orjson.loads(body)).encode()
+        except orjson.JSONDecodeError:
+            reason = body
+        if reason.strip():
+            said += f": {self.quoted(reason)}"
+        if 300 <= response.status < 400:
+            target = response.headers.get("Location", "").encode()
+            return f"{said}; redirects are not followed: give the address {self.quoted(target)}"
+        advice = _ADVICE.get(response.status)
+        wait = response.headers.get("Retry-After")
+        said += f"; {advice}" if advice else ""
+        return f"{said} (in {self.quoted(wait.encode())} s, it says)" if wait else said
+
+    async def _wait(self, wanted: Awaitable[_T], limit: float, what: str) -> _T:
+        """Wait for the server, but not longer than it may take.
+
+        Raises:
+            UpstreamError: It took too long, or the connection broke.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(min(limit, self._left)):
+                return await wanted
+        except aiohttp.ConnectionTimeoutError:
+            raise UnreachableError(
+                self._upstream, f"no connection within {self._timeouts.connect:g} s; is it running?"
+            ) from None
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            raise UnreachableError(
+                self._upstream, f"cannot be reached: {error}; is it running there?"
+            ) from None
+        except TimeoutError:
+            if limit < self._left:
+                late = f"nothing came for {limit:g} s while waiting for {what}"
+            else:
+                late = f"the answer is not complete after {self._timeouts.total:g} s"
+            raise self.error(f"timed out: {late}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            broke = f"{type(error).__name__}: {error}".encode()
+            raise self.error(
+                f"broke off while waiting for {what}, after {self._received} bytes:"
+                f" {self.quoted(broke)}"
+            ) from None
+        finally:
+            self._left -= clock() - began
+
+
+def _address(url: str) -> str:
+    """Check an address and bring it into one form."""
+    try:
+        parts = urlsplit(url.strip())
+        right = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        right = False
+    if not right:
+        raise SteeringError(
+            "an upstream's address looks like http://127.0.0.1:8000/v1, not like"
+            f" {url[:_QUOTED].rpartition('@')[2]!r}"
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise SteeringError(
+            f"the upstream's address at {parts.hostname} may hold no user, query or fragment;"
+            " a key goes to api_key or GTALIGN_UPSTREAM_KEY"
+        )
+    path = parts.path.rstrip("/") or "/v1"
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise SteeringError(f"the request cannot be written as JSON: {error}") from None
+
+
+def _reason(value: Any) -> str:
+    """The message in an error, wherever the dialect keeps it."""
+    for key in ("error", "message", "detail"):
+        if isinstance(value, dict) and value.get(key):
+            return _reason(value[key])
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
