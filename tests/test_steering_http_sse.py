@@ -1,5 +1,7 @@
 """Server-sent events, from bytes in any slicing."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ def data(stream: bytes) -> list[bytes]:
 def test_any_slicing_reads_the_same(stream: bytes, draw: st.DataObject) -> None:
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     bounds = [0, *cuts, len(stream)]
-    slices = [stream[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    slices = [stream[start:end] for start, end in itertools.pairwise(bounds)]
     limit = draw.draw(st.sampled_from([20, 1 << 20]))
     whole = read([stream], limit)
     assert read(slices, limit) == whole

@@ -1,1 +1,26 @@
-"""Backends over HTTP: model servers that can go on with a message that was begun elsewhere."""
+"""Backends over HTTP: model servers that can go on with a message that was begun elsewhere.
+
+    backend = await connect("http://127.0.0.1:8000/v1")
+
+asks the server what it is and tries out how its messages go on; the backend then has the best
+method that really works.
+"""
+
+from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, Trial
+from gtalign.steering.http.completions import Render
+from gtalign.steering.http.draft import HTTPDraft
+from gtalign.steering.http.engines import Engine
+from gtalign.steering.http.probe import connect
+from gtalign.steering.http.transport import Timeouts
+
+__all__ = [
+    "METHODS",
+    "Engine",
+    "HTTPBackend",
+    "HTTPDraft",
+    "Method",
+    "Render",
+    "Timeouts",
+    "Trial",
+    "connect",
+]

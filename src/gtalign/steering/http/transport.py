@@ -22,6 +22,9 @@ from gtalign.steering.http.sse import EventReader
 LARGEST_BODY: Final = 4 << 20
 """Most bytes of a JSON answer, 4 MiB."""
 
+LARGEST_REFUSAL: Final = 1 << 16
+"""Bytes that are read of an answer that refuses, 64 KiB."""
+
 _QUOTED: Final = 200  # characters of a foreign text in a message of ours
 _GRACE: Final = 0.05  # seconds for a connection to end well, after its last event
 _ADVICE: Final = {
@@ -89,9 +92,7 @@ class Transport:
         self._key = key or None
         self._session: aiohttp.ClientSession | None = None
 
-    async def ask(
-        self, path: str, body: Mapping[str, Any] | None = None, *, upstream: str
-    ) -> Any:
+    async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, upstream: str) -> Any:
         """Return the JSON answer to a GET, or to a POST of `body`.
 
         Args:
@@ -167,9 +168,7 @@ class Transport:
         data = None if body is None else _encoded(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
         response = await exchange.begin(
-            self._connected().request(
-                verb, url, data=data, headers=headers, allow_redirects=False
-            )
+            self._connected().request(verb, url, data=data, headers=headers, allow_redirects=False)
         )
         try:
             await exchange.check()
@@ -269,8 +268,8 @@ class _Exchange:
             value = orjson.loads(data)
         except orjson.JSONDecodeError as error:
             raise self.error(f"sent what is not JSON ({error}): {self.quoted(data)}") from None
-        reported = isinstance(value, dict) and (value.get("error") or value.get("object"))
-        if event == "error" or (reported and (value.get("error") or reported == "error")):
+        failed = isinstance(value, dict) and (value.get("error") or value.get("object") == "error")
+        if failed or event == "error":
             raise self.error(f"reports an error: {self.quoted(_reason(value).encode())}")
         return value
 
@@ -278,11 +277,13 @@ class _Exchange:
         """What an answer other than 200 says, with advice."""
         response = self._response
         said = f"answered {response.status} {response.reason or ''}".rstrip()
-        body = await self.read(LARGEST_BODY)
+        body = b""
         try:
+            while len(body) < LARGEST_REFUSAL and (chunk := await self.more()):
+                body += chunk
             reason = _reason(orjson.loads(body)).encode()
-        except orjson.JSONDecodeError:
-            reason = body
+        except (UpstreamError, orjson.JSONDecodeError):
+            reason = body  # as far as it came: the status says enough
         if reason.strip():
             said += f": {self.quoted(reason)}"
         if 300 <= response.status < 400:

@@ -1,0 +1,160 @@
+"""The backend: one model behind one server, and how its messages go on."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from gtalign.errors import SteeringError
+from gtalign.steering.backend import Sampling
+from gtalign.steering.http.chat import ChatPrompt
+from gtalign.steering.http.completions import Render, TextPrompt, TokenPrompt
+from gtalign.steering.http.draft import HTTPDraft, Prompt
+from gtalign.steering.http.engines import UNKNOWN, Engine, Language
+from gtalign.steering.http.transport import Transport
+from gtalign.tasks import Message
+
+Method = Literal[
+    "completions-ids", "completions-text", "continue-final", "prefill", "prefix", "none"
+]
+"""How a message goes on, best first: as tokens, as rendered text, by flags of the chat interface,
+by the last message's role alone, by a mark in the last message, or not at all."""
+
+METHODS: Final[tuple[Method, ...]] = (
+    "completions-ids",
+    "completions-text",
+    "continue-final",
+    "prefill",
+    "prefix",
+)
+"""The methods that can go on, in the order in which they are tried."""
+
+OWNED: Final = frozenset(
+    {
+        *("model", "prompt", "messages", "add_special_tokens", "suffix", "echo"),
+        *("continue_final_message", "add_generation_prompt", "return_token_ids"),
+        *("stream", "stream_options", "timings_per_token", "n", "best_of", "n_cmpl"),
+        *("max_tokens", "max_completion_tokens", "n_predict", "min_tokens", "ignore_eos"),
+        *("stop", "stop_token_ids", "stop_regex", "include_stop_str_in_output", "no_stop_trim"),
+        *("grammar", "ebnf", "regex", "json_schema", "structured_outputs", "guided_grammar"),
+        *("response_format", "tools", "tool_choice", "functions"),
+        *("temperature", "top_p", "top_k", "seed"),
+    }
+)
+"""Fields of a request that `Sampling.extra` may not set: steering depends on them, or they have a
+place of their own."""
+
+_RENDERING: Final = ("chat_template_kwargs",)  # fields that belong to where a chat is rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One method that the probe tried.
+
+    Args:
+        method: Which.
+        works: Whether the engine went on from the prefix.
+        detail: What it wrote, or why that is no continuation.
+    """
+
+    method: Method
+    works: bool
+    detail: str
+
+
+class HTTPBackend:
+    """Writes with a model behind an HTTP server; see `gtalign.steering.Backend`.
+
+    `connect` finds out the arguments; whoever knows them needs no probe.
+
+    Args:
+        transport: To the server; closed by `aclose`.
+        model: Name of the model.
+        engine: Kind of the server.
+        method: How messages go on.
+        render: For ``completions-text``; None where the server renders.
+        report: What the probe found.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        model: str,
+        engine: Engine,
+        method: Method,
+        render: Render | None = None,
+        report: tuple[Trial, ...] = (),
+    ) -> None:
+        self._transport = transport
+        self._render = render
+        self.model = model
+        self.engine = engine
+        self.method: Method = method
+        self.report = report
+
+    @property
+    def name(self) -> str:
+        """Address, kind of engine and method."""
+        return f"{self._transport.api} ({self.engine.name}, {self.method})"
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether its drafts can be rewritten."""
+        return self.method != "none"
+
+    @property
+    def grammar(self) -> Language | None:
+        """Language of the grammars that it can be held to."""
+        return self.engine.grammar
+
+    def open(self, messages: Sequence[Message], sampling: Sampling) -> HTTPDraft:
+        """Begin the next assistant message of a conversation; nothing is sent yet.
+
+        Raises:
+            SteeringError: The sampling is none, or sets a field that steering depends on.
+        """
+        _check(sampling)
+        extra = dict(sampling.extra)
+        rendering: dict[str, Any] = {}
+        if self.method.startswith("completions"):
+            rendering = {key: extra.pop(key) for key in _RENDERING if key in extra}
+        # Where messages carry a mark, strict services refuse fields that they do not know, and
+        # count tokens unasked.
+        bare = self.method == "prefix" and self.engine is UNKNOWN
+        engine = replace(self.engine, counts={}) if bare else self.engine
+        common = {"model": self.model, **self.engine.sampling(sampling), **extra}
+        prompt = self._prompt(tuple(messages), rendering)
+        refusal = None if self.can_resume else explained(self.report)
+        return HTTPDraft(self._transport, self.name, engine, prompt, common, refusal)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    def _prompt(self, messages: Sequence[Message], rendering: Mapping[str, Any]) -> Prompt:
+        if self.method == "completions-ids":
+            return TokenPrompt(self._transport, self.name, self.model, messages, rendering)
+        if self.method == "completions-text":
+            return TextPrompt(self._transport, self.name, messages, self._render, rendering)
+        return ChatPrompt(messages, self.method)
+
+
+def explained(report: Sequence[Trial]) -> str:
+    """Why no method worked, one after the other."""
+    failed = [f"{trial.method}: {trial.detail}" for trial in report if not trial.works]
+    return "; ".join(failed) or "no method to go on was asked for"
+
+
+def _check(sampling: Sampling) -> None:
+    if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
+        raise SteeringError(f"temperature is {sampling.temperature}; it has to be 0 or more")
+    if not 0 < sampling.top_p <= 1:
+        raise SteeringError(f"top_p is {sampling.top_p}; it has to be in (0, 1]")
+    if sampling.top_k < 0:
+        raise SteeringError(f"top_k is {sampling.top_k}; it has to be 0 (all tokens) or more")
+    taken = sorted(OWNED.intersection(sampling.extra))
+    if taken:
+        raise SteeringError(
+            f"extra may not set {', '.join(map(repr, taken))}: steering does, or Sampling or write"
+            " has an argument for it"
+        )

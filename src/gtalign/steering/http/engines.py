@@ -1,0 +1,114 @@
+"""The engines that are known, and the fields in which their requests differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from gtalign.errors import SteeringError
+from gtalign.steering.backend import Sampling
+
+Language = Literal["gbnf", "ebnf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a kind of server understands beyond OpenAI's interface.
+
+    Args:
+        name: For people and records.
+        grammar: Language of its grammars; None if it takes none.
+        grammar_field: Where a grammar goes, a path of keys.
+        keeps_stop: What makes it write the stop string out before it stops there. An engine that
+            cannot is sent no stop string: on stopping it would leave open whether it met the
+            string or ended its turn. Its answer is cut here, and the connection closed.
+        counts: What makes it say how many tokens it took.
+        all_tokens: Its ``top_k`` for no limit; None if it may not know ``top_k``.
+        plain: What turns off the changes of probability that it makes by default.
+    """
+
+    name: str
+    grammar: Language | None = None
+    grammar_field: tuple[str, ...] = ()
+    keeps_stop: Mapping[str, Any] | None = field(default=None, hash=False)
+    counts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    all_tokens: int | None = None
+    plain: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def sampling(self, sampling: Sampling) -> dict[str, Any]:
+        """The fields that say how tokens are drawn."""
+        fields: dict[str, Any] = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+        if sampling.top_k:
+            fields["top_k"] = sampling.top_k
+        elif self.all_tokens is not None:
+            fields["top_k"] = self.all_tokens
+        if sampling.seed is not None:
+            fields["seed"] = sampling.seed
+        return {**fields, **self.plain}
+
+    def stopping(self, stop: str | None) -> dict[str, Any]:
+        """The fields that make it stop at a string, which it then writes out; none if it cannot."""
+        if stop is None or self.keeps_stop is None:
+            return {}
+        return {"stop": [stop], **self.keeps_stop}
+
+    def holding(self, grammar: str | None) -> dict[str, Any]:
+        """The fields that hold it to a grammar.
+
+        Raises:
+            SteeringError: It takes none.
+        """
+        if grammar is None:
+            return {}
+        if self.grammar is None:
+            raise SteeringError(f"an engine of kind {self.name!r} cannot be held to a grammar")
+        held: Any = grammar
+        for key in reversed(self.grammar_field):
+            held = {key: held}
+        assert isinstance(held, dict)
+        return held
+
+
+_USAGE: Final = {"stream_options": {"include_usage": True}}
+
+VLLM: Final = Engine(
+    name="vLLM",
+    grammar="ebnf",
+    grammar_field=("structured_outputs", "grammar"),
+    keeps_stop={"include_stop_str_in_output": True},
+    counts=_USAGE,
+    all_tokens=0,
+    plain={"min_p": 0.0, "repetition_penalty": 1.0},  # else those of the model's own settings
+)
+SGLANG: Final = Engine(
+    name="SGLang",
+    grammar="ebnf",
+    grammar_field=("ebnf",),
+    keeps_stop={"no_stop_trim": True},
+    counts=_USAGE,
+    all_tokens=-1,
+    plain={"min_p": 0.0, "repetition_penalty": 1.0},
+)
+LLAMA_CPP: Final = Engine(
+    name="llama.cpp",
+    grammar="gbnf",
+    grammar_field=("grammar",),
+    counts={**_USAGE, "timings_per_token": True},  # known even if the answer is cut
+    all_tokens=0,
+    plain={"min_p": 0.0, "repeat_penalty": 1.0},
+)
+LLAMA_CPP_PYTHON: Final = Engine(
+    name="llama-cpp-python",
+    grammar="gbnf",
+    grammar_field=("grammar",),
+    all_tokens=0,
+    plain={"min_p": 0.0, "repeat_penalty": 1.0},
+)
+UNKNOWN: Final = Engine(name="unknown engine", counts=_USAGE)
+
+OWNERS: Final[Mapping[str, Engine]] = {
+    "vllm": VLLM,
+    "sglang": SGLANG,
+    "llamacpp": LLAMA_CPP,
+    "me": LLAMA_CPP_PYTHON,
+}
+"""Engines by what they give as ``owned_by`` of their models."""

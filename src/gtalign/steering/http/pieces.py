@@ -1,0 +1,163 @@
+"""What one event of an engine's answer says, in the dialects of OpenAI's interface."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+_STOPS: Final = frozenset({"stop_reason", "matched_stop"})  # vLLM's name for it, and SGLang's
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the engine counts them; None where it does not say.
+
+    Args:
+        tokens: Written.
+        prompt_tokens: Gone on from.
+        cached_tokens: Of those, not computed again.
+    """
+
+    tokens: int | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One event: more text, the end, a count of tokens, or several of these.
+
+    Args:
+        text: What was written, mostly one token.
+        ids: Its tokens, where they were asked for. The text may come with a later piece, if a
+            character ends there.
+        finish: Why the engine stopped; None while it goes on.
+        matched: The stop string that it stopped at, if it says so.
+        tells: Whether it says at what it stopped, be it nothing.
+        usage: Tokens so far, if it says so.
+        beside: Whether it wrote something that is no part of the message, such as reasoning.
+    """
+
+    text: str = ""
+    ids: tuple[int, ...] = ()
+    finish: str | None = None
+    matched: str | None = None
+    tells: bool = False
+    usage: Usage | None = None
+    beside: bool = False
+
+
+def read_completion(value: Any) -> Piece:
+    """Read an event of ``/v1/completions``.
+
+    Raises:
+        ValueError: It has another shape; says where.
+    """
+    choice, usage = _choice(value)
+    if choice is None:
+        return Piece(usage=usage)
+    return Piece(
+        text=_text(choice.get("text"), "text"),
+        ids=_ids(choice.get("token_ids")),
+        finish=_finish(choice),
+        matched=_matched(choice),
+        tells=not _STOPS.isdisjoint(choice),
+        usage=usage,
+    )
+
+
+def read_chat(value: Any) -> Piece:
+    """Read an event of ``/v1/chat/completions``, or a whole answer.
+
+    Raises:
+        ValueError: It has another shape; says where.
+    """
+    choice, usage = _choice(value)
+    if choice is None:
+        return Piece(usage=usage)
+    delta = choice.get("delta") or choice.get("message") or {}
+    if not isinstance(delta, Mapping):
+        raise ValueError(f"'delta' is {_kind(delta)}, not an object")
+    return Piece(
+        text=_text(delta.get("content"), "content"),
+        finish=_finish(choice),
+        matched=_matched(choice),
+        tells=not _STOPS.isdisjoint(choice),
+        usage=usage,
+        beside=bool(delta.get("reasoning_content") or delta.get("reasoning")),
+    )
+
+
+def _choice(value: Any) -> tuple[Mapping[str, Any] | None, Usage | None]:
+    """The one choice of an event, if it has any, and its count of tokens."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"an event is {_kind(value)}, not an object")
+    choices = value.get("choices")
+    usage = _usage(value)
+    if choices is None and usage is None:
+        raise ValueError("an event without 'choices'")
+    if choices is None or choices == []:
+        return None, usage
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], Mapping):
+        raise ValueError("'choices' is not a list of one object")
+    if choices[0].get("index") not in (None, 0):
+        raise ValueError(f"choice {choices[0]['index']!r}, where one was asked for")
+    return choices[0], usage
+
+
+def _usage(value: Mapping[str, Any]) -> Usage | None:
+    usage, timings = value.get("usage"), value.get("timings")
+    if isinstance(timings, Mapping) and not usage:  # llama.cpp
+        read, cached = _count(timings, "prompt_n"), _count(timings, "cache_n")
+        prompt = None if read is None or cached is None else read + cached
+        return Usage(_count(timings, "predicted_n"), prompt, cached)
+    if usage is None:
+        return None
+    if not isinstance(usage, Mapping):
+        raise ValueError(f"'usage' is {_kind(usage)}, not an object")
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details, "cached_tokens") if isinstance(details, Mapping) else None
+    if cached is None:
+        cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+    return Usage(_count(usage, "completion_tokens"), _count(usage, "prompt_tokens"), cached)
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int | None:
+    count = counts.get(name)
+    if count is None:
+        return None
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise ValueError(f"{name!r} is {count!r}, not a number of tokens")
+    return count
+
+
+def _text(text: Any, name: str) -> str:
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise ValueError(f"{name!r} is {_kind(text)}, not text")
+    return text
+
+
+def _ids(ids: Any) -> tuple[int, ...]:
+    if ids is None:
+        return ()
+    if not isinstance(ids, list) or not all(type(i) is int and i >= 0 for i in ids):
+        raise ValueError("'token_ids' is not a list of token ids")
+    return tuple(ids)
+
+
+def _finish(choice: Mapping[str, Any]) -> str | None:
+    finish = choice.get("finish_reason")
+    if finish is not None and not isinstance(finish, str):
+        raise ValueError(f"'finish_reason' is {_kind(finish)}, not text")
+    return finish or None
+
+
+def _matched(choice: Mapping[str, Any]) -> str | None:
+    """The stop string, if it was not a token's id or the end of the turn."""
+    found = (choice[name] for name in _STOPS if isinstance(choice.get(name), str))
+    return next(found, None)
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__

@@ -1,0 +1,174 @@
+"""Find out what a server is, and by which method it really goes on with a message."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+from gtalign.errors import SteeringError, UpstreamError
+from gtalign.steering.backend import Sampling
+from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, Trial, explained
+from gtalign.steering.http.completions import Render
+from gtalign.steering.http.engines import (
+    LLAMA_CPP,
+    OWNERS,
+    SGLANG,
+    UNKNOWN,
+    VLLM,
+    Engine,
+)
+from gtalign.steering.http.transport import Timeouts, Transport, UnreachableError
+from gtalign.tasks import Message
+
+KEY: Final = "GTALIGN_UPSTREAM_KEY"
+"""Environment variable of the key."""
+
+_TOKENS: Final = 24  # enough for a number and what follows, even of a character or two each
+_QUESTION: Final[list[Message]] = [
+    {"role": "user", "content": "Which of the two roads leads to the lake?"}
+]
+_CONTINUES: Final = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*[,}]")
+_PLACES: Final = (
+    ("/version", "version", VLLM),
+    ("/props", "default_generation_settings", LLAMA_CPP),
+    ("/get_server_info", "", SGLANG),
+    ("/server_info", "", SGLANG),
+)
+"""Where kinds of engine tell about themselves, and a key that they answer with."""
+
+
+async def connect(
+    url: str,
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    method: Method | Literal["auto"] = "auto",
+    render: Render | None = None,
+    timeouts: Timeouts | None = None,
+    fallback_reask: bool = False,
+) -> HTTPBackend:
+    """Connect to a model server and find out how its messages go on.
+
+    Each method is made to go on from a prefix that no model would write, and that ends where only
+    a number can follow. An engine that does not really go on from there begins anew or repeats
+    what it was given, and is found out.
+
+    Args:
+        url: Address of its OpenAI-compatible interface, such as ``http://127.0.0.1:8000/v1``.
+        model: Name of the model; None takes the first that the server lists.
+        api_key: Its key; None takes ``GTALIGN_UPSTREAM_KEY`` from the environment, if it is set.
+        method: The only method to try; ``auto`` takes the best that works, ``none`` tries nothing.
+        render: Renders a conversation for ``completions-text`` (a local tokenizer's chat template)
+            where the server cannot.
+        timeouts: How long to wait.
+        fallback_reask: Whether to return a backend that cannot resume if no method works.
+
+    Raises:
+        UpstreamError: The server cannot be reached, or lists no model.
+        SteeringError: No method works; says why each failed and what would help.
+    """
+    if method != "auto" and method not in (*METHODS, "none"):
+        known = ", ".join(("auto", *METHODS, "none"))
+        raise SteeringError(f"unknown method {method!r}; there are {known}")
+    key = api_key if api_key is not None else os.environ.get(KEY)
+    transport = Transport(url, key, timeouts or Timeouts())
+    try:
+        return await _probe(transport, model, method, render, fallback_reask)
+    except BaseException:
+        await transport.aclose()
+        raise
+
+
+async def _probe(
+    transport: Transport,
+    model: str | None,
+    method: Method | Literal["auto"],
+    render: Render | None,
+    fallback_reask: bool,
+) -> HTTPBackend:
+    model, owner = await _model(transport, model)
+    engine = await _engine(transport, owner)
+    trials: list[Trial] = []
+    methods: Iterable[Method] = METHODS if method == "auto" else (method,)
+    for candidate in methods:
+        backend = HTTPBackend(transport, model, engine, candidate, render)
+        if candidate != "none":
+            trials.append(await _try(backend))
+        if candidate == "none" or trials[-1].works:
+            backend.report = tuple(trials)
+            return backend
+    if fallback_reask:
+        return HTTPBackend(transport, model, engine, "none", None, tuple(trials))
+    raise SteeringError(
+        f"{transport.api} ({engine.name}) cannot go on with a message of {model!r}."
+        f" {explained(trials)}. What would help: a server that continues messages (vLLM, SGLang or"
+        " llama.cpp), render= with the model's chat template for one that has /v1/completions, or"
+        " fallback_reask=True to ask again instead"
+    )
+
+
+async def _model(transport: Transport, model: str | None) -> tuple[str, str]:
+    """Return the name of the model, and who its server says that it is owned by."""
+    upstream = transport.api
+    try:
+        answer = await transport.ask("/v1/models", upstream=upstream)
+    except UnreachableError:
+        raise
+    except UpstreamError:
+        if model is None:
+            raise
+        return model, ""
+    data = answer.get("data") if isinstance(answer, dict) else None
+    cards = [card for card in data if isinstance(card, dict)] if isinstance(data, list) else []
+    names = [card["id"] for card in cards if isinstance(card.get("id"), str) and card["id"]]
+    if model is None:
+        if not names:
+            raise UpstreamError(upstream, "GET /v1/models lists no model; name one")
+        model = names[0]
+    owners = [card.get("owned_by") for card in cards if card.get("id") == model]
+    return model, str(owners[0]) if owners else ""
+
+
+async def _engine(transport: Transport, owner: str) -> Engine:
+    """Return the kind of the server: what its models say, or else what it tells of itself."""
+    if owner in OWNERS:
+        return OWNERS[owner]
+    for path, key, engine in _PLACES:
+        try:
+            answer: Any = await transport.ask(path, upstream=transport.api)
+        except UnreachableError:
+            raise
+        except UpstreamError:
+            continue  # it has no such place
+        if isinstance(answer, dict) and answer and (not key or key in answer):
+            return engine
+    return UNKNOWN
+
+
+async def _try(backend: HTTPBackend) -> Trial:
+    """Let a backend go on from nonsense, and judge what it writes."""
+    nonce = secrets.token_hex(6)
+    prefix = (
+        f"<thinking>{nonce} lanterns under the seventh stair.</thinking>\n"
+        '<payoff>{"DQ_AQ": {"LLM": 1.0, "user":'
+    )
+    written = ""
+    try:
+        draft = backend.open(_QUESTION, Sampling(temperature=0.0))
+        draft.rewrite(prefix)
+        async for piece in draft.write(max_tokens=_TOKENS):
+            written += piece
+    except UnreachableError:
+        raise
+    except SteeringError as error:
+        reason = str(error).removeprefix(f"{backend.name}: ")
+        return Trial(backend.method, False, reason)
+    shown = repr(written[:60]) + ("..." if len(written) > 60 else "")
+    if nonce in written:
+        return Trial(backend.method, False, f"repeats what it should go on from: {shown}")
+    if not _CONTINUES.match(written):
+        return Trial(
+            backend.method, False, f"begins anew, where only a number could follow: {shown}"
+        )
+    return Trial(backend.method, True, f"goes on with {shown}")
