@@ -1,0 +1,156 @@
+"""What the stand-ins share: a server on loopback, streams, and the loop of a generation."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from standins import model, tokens
+
+TEMPLATE_START = "<|im_start|>{role}\n"
+ASSISTANT = "<|im_start|>assistant\n"
+
+
+class RefusedError(Exception):
+    """An error answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class Step:
+    """What one token of a generation brings."""
+
+    token: int
+    text: str
+    finish: str | None = None
+    matched: str | None = None
+    ended: bool = False  # by the token that ends a turn
+
+
+def rendered(messages: list[dict[str, Any]]) -> str:
+    """The chat template, with the beginning of an answer."""
+    turns = (f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
+    return "".join(turns) + ASSISTANT
+
+
+def asked(prompt: str) -> tuple[str, str]:
+    """Take a rendered prompt apart: the last question, and the answer as far as it has begun."""
+    conversation, _, begun = prompt.rpartition(ASSISTANT)
+    question = conversation.rpartition("<|im_start|>user\n")[2].removesuffix("<|im_end|>\n")
+    return question, begun
+
+
+def generation(
+    question: str, begun: str, *, max_tokens: int, stop: list[str], keep_stop: bool
+) -> Iterator[Step]:
+    """The tokens of the rest of a message, in steps that show no part of a dropped stop string."""
+    ids = [*tokens.encode(model.continuation(question, begun), salt=1), tokens.END]
+    shown = tokens.texts(ids[:-1])
+    written = sent = ""
+    for count, token in enumerate(ids, 1):
+        if token == tokens.END:
+            yield Step(token, written[len(sent) :], "stop", ended=True)
+            return
+        written += shown[count - 1]
+        found = [(written.index(word) + len(word), word) for word in stop if word in written]
+        if found:
+            end, word = min(found)
+            end -= 0 if keep_stop else len(word)
+            yield Step(token, written[len(sent) : end], "stop", matched=word)
+            return
+        last = count == max_tokens
+        safe = len(written)
+        if not keep_stop and not last:  # hold back what may become the stop string
+            sizes = (n for word in stop for n in range(1, len(word)) if written.endswith(word[:n]))
+            safe -= max(sizes, default=0)
+        yield Step(token, written[len(sent) : safe], "length" if last else None)
+        sent = written[:safe] if safe > len(sent) else sent
+        if last:
+            return
+
+
+class StandIn:
+    """A server with a scripted model.
+
+    Attributes:
+        requests: (path, body) of every request, in order.
+        hold_after: After this many events it falls silent, until the client goes.
+        gone: Set when a client went away from a silent stream.
+    """
+
+    owner = "stand-in"
+    model = "toy"
+    key: str | None = None
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.hold_after: int | None = None
+        self.gone = asyncio.Event()
+
+    def routes(self) -> dict[str, Any]:
+        """Handlers by ``VERB path``; each takes the body and returns JSON or events."""
+        return {"GET /v1/models": self.models}
+
+    async def models(self, body: dict[str, Any]) -> dict[str, Any]:
+        card = {"id": self.model, "object": "model", "owned_by": self.owner}
+        return {"object": "list", "data": [card]}
+
+    def failure(self, error: RefusedError) -> dict[str, Any]:
+        """The body of an error answer."""
+        return {"error": {"message": str(error), "type": "invalid", "code": error.status}}
+
+    def bodies(self, path: str) -> list[dict[str, Any]]:
+        return [body for asked_path, body in self.requests if asked_path == path]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read() or b"{}")
+        self.requests.append((request.path, body))
+        try:
+            if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+                raise RefusedError(401, "no such key")
+            handler = self.routes().get(f"{request.method} {request.path}")
+            if handler is None:
+                raise RefusedError(404, "Not Found")
+            answer = await handler(body)
+        except RefusedError as error:
+            return web.json_response(self.failure(error), status=error.status)
+        if isinstance(answer, dict):
+            return web.json_response(answer)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for count, event in enumerate(answer):
+            if count == self.hold_after:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.gone.set()
+            await response.write(event if isinstance(event, bytes) else sse(event))
+        return response
+
+
+def sse(value: Any) -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"data: {text}\n\n".encode()
+
+
+@asynccontextmanager
+async def serving(standin: StandIn) -> AsyncGenerator[str, None]:
+    """Serve on a free port of loopback; yields the address."""
+    app = web.Application(client_max_size=1 << 28)
+    app.router.add_route("*", "/{path:.*}", standin.handle)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
