@@ -137,8 +137,6 @@ async def _engine(transport: Transport, owner: str) -> Engine:
     for path, key, engine in _PLACES:
         try:
             answer: Any = await transport.ask(path, upstream=transport.api)
-        except UnreachableError:
-            raise
         except UpstreamError:
             continue  # it has no such place
         if isinstance(answer, dict) and answer and (not key or key in answer):
@@ -159,8 +157,6 @@ async def _try(backend: HTTPBackend) -> Trial:
         draft.rewrite(prefix)
         async for piece in draft.write(max_tokens=_TOKENS):
             written += piece
-    except UnreachableError:
-        raise
     except SteeringError as error:
         reason = str(error).removeprefix(f"{backend.name}: ")
         return Trial(backend.method, False, reason)

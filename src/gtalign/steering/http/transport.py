@@ -27,6 +27,7 @@ LARGEST_REFUSAL: Final = 1 << 16
 
 _QUOTED: Final = 200  # characters of a foreign text in a message of ours
 _GRACE: Final = 0.05  # seconds for a connection to end well, after its last event
+_IDLE: Final = 4.0  # seconds that a connection is kept; servers give up after 5 (uvicorn) or more
 _ADVICE: Final = {
     401: "pass the right key as api_key or in GTALIGN_UPSTREAM_KEY",
     403: "pass the right key as api_key or in GTALIGN_UPSTREAM_KEY",
@@ -147,7 +148,7 @@ class Transport:
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # what is small on the wire is small here
