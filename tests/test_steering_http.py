@@ -1,5 +1,6 @@
 """Every way to go on with a message, against servers that are true to their engines."""
 
+import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 
@@ -145,6 +146,21 @@ async def test_a_tokenizer_that_does_not_give_text_back_is_found_out() -> None:
         assert "gives a text back changed" in backend.report[0].detail
 
 
+async def test_a_tokenizer_may_compose_characters() -> None:
+    class Composing(VLLM):
+        async def tokenize(self, body):
+            if "prompt" in body:
+                body = body | {"prompt": unicodedata.normalize("NFC", body["prompt"])}
+            return await super().tokenize(body)
+
+    async with connected(Composing()) as backend:
+        assert backend.method == "completions-ids"
+        draft = backend.open(MESSAGES, Sampling())
+        draft.rewrite(unicodedata.normalize("NFD", "<thinking>é</thinking>"))
+        await write(draft, stop="<payoff>")
+        assert draft.report.finish == "stop"
+
+
 async def test_parts_that_do_not_fit_are_put_into_tokens_as_a_whole() -> None:
     class Joining(VLLM):
         """Drops the first tab of what it puts into tokens, unless it begins a message."""
@@ -242,7 +258,14 @@ async def test_an_engine_that_keeps_stop_strings_is_given_them(standin) -> None:
         await write(draft, stop="</thinking>")
         assert server.requests[-1][1]["stop"] == ["</thinking>"]
         assert draft.text.endswith("</thinking>")
-        assert draft.report.tokens < 40
+        texts = tokens.texts(tokens.encode(model.chain(QUESTION), salt=1))
+        count = next(n for n in range(len(texts)) if "</thinking>" in "".join(texts[:n]))
+        assert draft.report == Report(
+            "stop",
+            count,
+            len(tokens.encode(rendered(MESSAGES))),
+            draft.report.cached_tokens,
+        )
 
 
 async def test_a_stop_string_that_was_written_before_does_not_count() -> None:

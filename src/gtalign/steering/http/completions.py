@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.http.pieces import Piece, read_completion
@@ -143,10 +144,10 @@ class TokenPrompt:
     async def _splice(self, rest: str, text: str) -> None:
         """Put the end of the message into tokens; all of it, where its parts do not fit."""
         self._ledger.add(rest, await self._tokens(prompt=rest, add_special_tokens=False))
-        if await self._decoded(self._ledger.ids) != text:
+        if not await self._fits(text):
             self._ledger = Ledger()
             self._ledger.add(text, await self._tokens(prompt=text, add_special_tokens=False))
-            if await self._decoded(self._ledger.ids) != text:
+            if not await self._fits(text):
                 raise UpstreamError(
                     self._upstream,
                     "its tokenizer gives a text back changed, so that no message can go on"
@@ -160,12 +161,13 @@ class TokenPrompt:
             raise UpstreamError(self._upstream, "POST /tokenize answered without a list 'tokens'")
         return ids
 
-    async def _decoded(self, ids: list[int]) -> str:
-        answer = await self._ask("/detokenize", {"tokens": ids})
-        text = answer.get("prompt")
-        if not isinstance(text, str):
+    async def _fits(self, text: str) -> bool:
+        """Whether the tokens are this text, but for characters that a tokenizer composes."""
+        answer = await self._ask("/detokenize", {"tokens": self._ledger.ids})
+        decoded = answer.get("prompt")
+        if not isinstance(decoded, str):
             raise UpstreamError(self._upstream, "POST /detokenize answered without 'prompt'")
-        return text
+        return normalize("NFC", decoded) == normalize("NFC", text)
 
     async def _ask(self, path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         body = {"model": self._model, **request}

@@ -165,7 +165,8 @@ class _Tally:
         self._usage = Usage()
         self._finish: str | None = None  # as the engine says
         self._cut = False  # the stop string was found
-        self._trailers = 0
+        self._beyond = False  # text came behind it
+        self._trailers = 0  # events behind the end of the text
 
     @property
     def seen(self) -> str:
@@ -175,7 +176,8 @@ class _Tally:
     @property
     def over(self) -> bool:
         """Whether nothing that matters can follow: the connection need not be read on."""
-        return (self._cut and self._finish is None) or self._trailers > _TRAILERS
+        ends_itself = self._told and not self._beyond  # and then counts its tokens
+        return (self._cut and not ends_itself) or self._trailers > _TRAILERS
 
     def add(self, piece: Piece) -> str:
         """Take the next event and return what the text grows by.
@@ -183,10 +185,10 @@ class _Tally:
         Raises:
             ValueError: It cannot be, after those before it.
         """
-        if self._finish is not None:
-            self._trailers += 1
-            if piece.text and not self._cut:
-                raise ValueError("text after its 'finish_reason'")
+        self._trailers += self._cut or self._finish is not None
+        self._beyond |= self._cut and bool(piece.text)
+        if piece.text and self._finish is not None and not self._cut:
+            raise ValueError("text after its 'finish_reason'")
         if piece.usage is not None:
             self._usage = piece.usage
         if piece.finish is not None and piece.finish not in ("stop", "length"):
