@@ -44,7 +44,8 @@ class Timeouts:
 
     Args:
         connect: For a connection.
-        first: For the first byte of an answer, while the prompt is read and others are served.
+        first: For the first byte of an answer, while the prompt is read and others are served;
+            connecting counts.
         between: For more of an answer that has begun. Keep-alive comments count as more.
         total: For a whole answer. Only waiting counts, not what is done with it meanwhile.
 
@@ -214,8 +215,7 @@ class _Exchange:
 
     async def begin(self, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
         """Wait for the head of the answer."""
-        limit = self._timeouts.connect + self._timeouts.first
-        self._response = await self._wait(request, limit, "the first byte")
+        self._response = await self._wait(request, self._timeouts.first, "the first byte")
         return self._response
 
     async def check(self) -> None:
