@@ -103,7 +103,7 @@ async def test_tokens_before_an_edit_are_those_that_were_written() -> None:
         await write(draft, stop=STOP)
         written = tokens.encode(model.chain(QUESTION), salt=1)
         assert written != tokens.encode(model.chain(QUESTION))  # the model has its own cuts
-        edited = draft.text.replace('3.5}, "VQ_DA"', '-3.5}, "VQ_DA"')
+        edited = draft.text.replace('3.5},"VQ_DA"', '-3.5},"VQ_DA"')
         draft.rewrite(edited)
         standin.requests.clear()
         await write(draft)
@@ -173,13 +173,13 @@ async def test_parts_that_do_not_fit_are_put_into_tokens_as_a_whole() -> None:
     standin = Joining()
     async with connected(standin) as backend:
         draft = backend.open(MESSAGES, Sampling())
-        draft.rewrite('<thinking></thinking><payoff>{"DQ_AQ": {"LLM":')
+        draft.rewrite('<thinking></thinking><payoff>{"DQ_AQ":{"LLM":')
         await write(draft, max_tokens=1)
-        draft.rewrite('<thinking></thinking><payoff>{"DQ_AQ": {"LLM":\t9')
+        draft.rewrite('<thinking></thinking><payoff>{"DQ_AQ":{"LLM":\t9')
         standin.requests.clear()
         await write(draft, max_tokens=1)
         prompts = [body["prompt"] for body in standin.bodies("/tokenize")]
-        assert prompts == ["\t9", '<thinking></thinking><payoff>{"DQ_AQ": {"LLM":\t9']
+        assert prompts == ["\t9", '<thinking></thinking><payoff>{"DQ_AQ":{"LLM":\t9']
 
 
 @pytest.mark.parametrize(

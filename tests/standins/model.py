@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 def matrix_text(matrix: dict[str, dict[str, float]] = MATRIX) -> str:
-    return json.dumps(matrix)
+    return json.dumps(matrix, separators=(",", ":"))
 
 
 def thinking(question: str) -> str:
@@ -55,8 +55,7 @@ def continuation(question: str, begun: str) -> str:
         ending = after(json.loads(given))
         return ending[len(tail) :] if ending.startswith(tail) else ""
     matrix = iter(_NUMBER.findall(given))
-    whole = json.loads(matrix_text(), parse_float=lambda own: next(matrix, own))
-    text = re.sub(r'"(-?[0-9.]+)"', r"\1", json.dumps(whole))
+    text = _NUMBER.sub(lambda own: next(matrix, own.group()), matrix_text())
     if not text.startswith(given):
         return ""
     return text[len(given) :] + "</payoff>" + after(json.loads(text))

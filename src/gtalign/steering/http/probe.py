@@ -28,7 +28,7 @@ _TOKENS: Final = 24  # enough for a number and what follows, even of a character
 _QUESTION: Final[list[Message]] = [
     {"role": "user", "content": "Which of the two roads leads to the lake?"}
 ]
-_CONTINUES: Final = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*[,}]")
+_CONTINUES: Final = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*(?:[,}]|$)")
 _PLACES: Final = (
     ("/version", "version", VLLM),
     ("/props", "default_generation_settings", LLAMA_CPP),
@@ -147,9 +147,9 @@ async def _engine(transport: Transport, owner: str) -> Engine:
 async def _try(backend: HTTPBackend) -> Trial:
     """Let a backend go on from nonsense, and judge what it writes."""
     nonce = secrets.token_hex(6)
-    prefix = (
-        f"<thinking>{nonce} lanterns under the seventh stair.</thinking>\n"
-        '<payoff>{"DQ_AQ": {"LLM": 1.0, "user":'
+    prefix = (  # spelled as a model that was trained on chains would
+        f"<thinking>{nonce} lanterns under the seventh stair.</thinking>"
+        '<payoff>{"DQ_AQ":{"LLM":1,"user":'
     )
     written = ""
     try:
