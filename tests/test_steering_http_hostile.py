@@ -315,35 +315,34 @@ def completion(text: str, finish: str | None = None, **more: Any) -> bytes:
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
-@pytest.mark.parametrize(
-    ("final", "text", "finish"),
-    [
-        # kept to itself in spite of being asked, but it says so: written out here
-        (event("b", "stop", stop_reason="</x>"), "ab</x>", "stop"),
-        # the end of the turn: by a token, or by nothing that is named
-        (event("b", "stop", stop_reason=None), "ab", "end"),
-        (event("b", "stop", matched_stop=151645), "ab", "end"),
-        # beyond the stop string, and trailers that never end
-        (event("</x>b", "stop", stop_reason="</x>") + event("c") * 20, "a</x>", "stop"),
-        (event("</x>b") + b'data: {"choices": []}\n\n' * 9, "a</x>", "stop"),
-    ],
-)
-async def test_an_engine_that_was_given_the_stop_string(
-    final: bytes, text: str, finish: str
-) -> None:
-    made = await written([STREAM, event("a"), final], engine=VLLM, stop="</x>")
-    assert made.text == text
-    assert made.report is not None and made.report.finish == finish
+async def test_trailers_that_never_end_are_left() -> None:
+    made = await written([STREAM, event("a", "stop"), b'data: {"choices": []}\n\n' * 9, "hang"])
+    assert made.report == Report("end", 1)
 
 
-async def test_an_engine_that_stops_without_saying_at_what() -> None:
-    async with misbehaving([STREAM, event("a"), event("b", "stop")]) as url:
-        made, transport = draft(url, engine=VLLM)
-        with pytest.raises(UpstreamError, match="'stop', but not at what"):
-            async for _ in made.write(max_tokens=9, stop="</x>"):
-                pass
-        assert made.text == "a"
+async def test_goes_on_from_the_token_that_went_on_behind_the_stop_string() -> None:
+    async with misbehaving([STREAM, event("a</x"), event(">\n<y>b</x>"), END]) as url:
+        made, transport = draft(url)
+        assert await collected(made, stop="</x>") == ["a</x", ">"]
+        made.rewrite("edited</x>")
+        assert await collected(made, stop="</x>") == ["\n<", "a</x", ">"]
+        made.rewrite("other")
+        assert await collected(made, stop="</x>") == ["a</x", ">"]
+        assert await collected(made, stop="\n") == ["\n"]  # and nothing is asked for
+        assert made.report == Report("stop", 0)
         await transport.aclose()
+
+
+async def test_a_grammar_tells_by_itself_what_follows_the_stop_string() -> None:
+    async with misbehaving([STREAM, event("a</x>\n<"), END]) as url:
+        made, transport = draft(url, engine=LLAMA_CPP)
+        assert await collected(made, stop="</x>") == ["a</x>"]
+        assert await collected(made, grammar="root ::= x") == ["a</x>\n<"]
+        await transport.aclose()
+
+
+async def collected(made: HTTPDraft, **limits: Any) -> list[str]:
+    return [piece async for piece in made.write(**({"max_tokens": 100} | limits))]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from standins import tokens
-from standins.server import RefusedError, StandIn, Step, asked, generation, rendered
-
-
-def listed(stop: Any) -> list[str]:
-    return [stop] if isinstance(stop, str) else list(stop or [])
+from standins.server import RefusedError, StandIn, Step, generation, rendered
 
 
 def messages_prompt(body: dict[str, Any], *, goes_on: bool) -> str:
@@ -93,12 +89,7 @@ class VLLM(StandIn):
         held = body.get("structured_outputs")
         if held is not None and list(held) != ["grammar"]:
             raise RefusedError(400, "one kind of structured output at a time")
-        steps = generation(
-            *asked(prompt),
-            max_tokens=body["max_tokens"],
-            stop=listed(body.get("stop")),
-            keep_stop=body.get("include_stop_str_in_output", False),
-        )
+        steps = generation(prompt, body["max_tokens"])
         return self._events(body, steps, count, chat=chat)
 
     def _events(
@@ -106,17 +97,21 @@ class VLLM(StandIn):
     ) -> Iterator[Any]:
         if chat:
             yield chat_chunk({"role": "assistant", "content": ""}, None)
+        options = body.get("stream_options") or {}
         written = 0
         for step in steps:
             written += 1
-            more: dict[str, Any] = {"stop_reason": step.matched}
+            running = (
+                {"usage": usage(count, written)} if options.get("continuous_usage_stats") else {}
+            )
+            more: dict[str, Any] = {"stop_reason": None}
             if chat:
-                yield chat_chunk({"content": step.text}, step.finish, **more)
+                yield chat_chunk({"content": step.text}, step.finish, **more) | running
                 continue
             if self.ids and body.get("return_token_ids"):
                 more["token_ids"] = [step.token]
-            yield completion_chunk(step.text, step.finish, **more)
-        if (body.get("stream_options") or {}).get("include_usage"):
+            yield completion_chunk(step.text, step.finish, **more) | running
+        if options.get("include_usage"):
             yield {"choices": [], "usage": usage(count, written, cached=count // 16 * 16)}
         yield "[DONE]"
 
@@ -133,7 +128,7 @@ def usage(prompt: int, written: int, cached: int | None = None) -> dict[str, Any
 
 
 class SGLang(StandIn):
-    """SGLang: flags of continuation in chat only, ``matched_stop``, ``no_stop_trim``."""
+    """SGLang: flags of continuation in chat only, ``matched_stop``, usage on demand."""
 
     owner = "sglang"
 
@@ -162,29 +157,27 @@ class SGLang(StandIn):
                 400, f"top_k must be -1 (disable), or at least 1, got {body['top_k']}."
             )
         prompt = messages_prompt(body, goes_on=body.get("continue_final_message"))
-        steps = generation(
-            *asked(prompt),
-            max_tokens=body["max_tokens"],
-            stop=listed(body.get("stop")),
-            keep_stop=body.get("no_stop_trim", False),
-        )
+        steps = generation(prompt, body["max_tokens"])
         return self._events(body, steps, len(tokens.encode(prompt)))
 
     def _events(self, body: dict[str, Any], steps: Iterator[Step], count: int) -> Iterator[Any]:
         yield chat_chunk({"role": "assistant", "content": ""}, None, matched_stop=None)
         written = 0
+        options = body.get("stream_options") or {}
         for step in steps:
             written += 1
-            yield chat_chunk({"role": None, "content": step.text}, None, matched_stop=None)
-        matched: Any = tokens.END if step.ended else step.matched
+            chunk = chat_chunk({"role": None, "content": step.text}, None, matched_stop=None)
+            running = options.get("continuous_usage_stats")
+            yield chunk | ({"usage": usage(count, written)} if running else {})
+        matched = tokens.END if step.finish == "stop" else None
         yield chat_chunk({"role": None, "content": None}, step.finish, matched_stop=matched)
-        if (body.get("stream_options") or {}).get("include_usage"):
+        if options.get("include_usage"):
             yield {"choices": [], "usage": usage(count, written)}
         yield "[DONE]"
 
 
 class LlamaCpp(StandIn):
-    """llama.cpp's server: renders for others, goes on by itself, drops the stop string.
+    """llama.cpp's server: renders for others, goes on by itself, times each token.
 
     ``flags`` False is an older one, which ignores ``continue_final_message``; ``template`` False
     one without ``/apply-template``; ``prefill`` False one that was started so.
@@ -237,12 +230,7 @@ class LlamaCpp(StandIn):
         return self._stream(body, prompt, chat=True)
 
     def _stream(self, body: dict[str, Any], prompt: str, *, chat: bool) -> Iterator[Any]:
-        steps = generation(
-            *asked(prompt),
-            max_tokens=body["max_tokens"],
-            stop=listed(body.get("stop")),
-            keep_stop=False,
-        )
+        steps = generation(prompt, body["max_tokens"])
         count = len(tokens.encode(prompt))
         if chat:
             yield chat_chunk({"role": "assistant", "content": None}, None)
@@ -270,7 +258,7 @@ class LlamaCpp(StandIn):
 
 
 class LlamaCppPython(StandIn):
-    """llama-cpp-python's server: text prompts, no rendering, no usage, no sign at which string."""
+    """llama-cpp-python's server: text prompts, no rendering, no usage."""
 
     owner = "me"
 
@@ -280,12 +268,7 @@ class LlamaCppPython(StandIn):
     async def completions(self, body: dict[str, Any]) -> Iterator[Any]:
         if not isinstance(body["prompt"], str):
             raise RefusedError(422, "prompt: Input should be a valid string")
-        steps = generation(
-            *asked(body["prompt"]),
-            max_tokens=body["max_tokens"],
-            stop=listed(body.get("stop")),
-            keep_stop=False,
-        )
+        steps = generation(body["prompt"], body["max_tokens"])
         return self._events(steps)
 
     def _events(self, steps: Iterator[Step]) -> Iterator[Any]:

@@ -43,13 +43,19 @@ def chain(question: str, matrix: dict[str, dict[str, float]] = MATRIX) -> str:
 
 
 def continuation(question: str, begun: str) -> str:
-    """Return the rest of a message that begins like this; nothing, if it makes no sense."""
+    """Return the rest of a message that begins like this; nothing, if it makes no sense.
+
+    To end with a tag makes none: the token that ends a tag goes on behind it, so that no model has
+    ever seen one that does not.
+    """
+    if begun.endswith("</payoff>"):
+        return ""
     _, opened, rest = begun.partition("<payoff>")
     if not opened:
         whole = chain(question)
         if whole.startswith(begun):
             return whole[len(begun) :]
-        return whole[whole.index("<payoff>") :] if begun.rstrip().endswith("</thinking>") else ""
+        return ""
     given, closed, tail = rest.partition("</payoff>")
     if closed:
         ending = after(json.loads(given))

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from standins import model, tokens
 
-TEMPLATE_START = "<|im_start|>{role}\n"
 ASSISTANT = "<|im_start|>assistant\n"
 
 
@@ -30,8 +29,6 @@ class Step:
     token: int
     text: str
     finish: str | None = None
-    matched: str | None = None
-    ended: bool = False  # by the token that ends a turn
 
 
 def rendered(messages: list[dict[str, Any]]) -> str:
@@ -47,32 +44,14 @@ def asked(prompt: str) -> tuple[str, str]:
     return question, begun
 
 
-def generation(
-    question: str, begun: str, *, max_tokens: int, stop: list[str], keep_stop: bool
-) -> Iterator[Step]:
-    """The tokens of the rest of a message, in steps that show no part of a dropped stop string."""
-    ids = [*tokens.encode(model.continuation(question, begun), salt=1), tokens.END]
-    shown = tokens.texts(ids[:-1])
-    written = sent = ""
-    for count, token in enumerate(ids, 1):
-        if token == tokens.END:
-            yield Step(token, written[len(sent) :], "stop", ended=True)
-            return
-        written += shown[count - 1]
-        found = [(written.index(word) + len(word), word) for word in stop if word in written]
-        if found:
-            end, word = min(found)
-            end -= 0 if keep_stop else len(word)
-            yield Step(token, written[len(sent) : end], "stop", matched=word)
-            return
-        last = count == max_tokens
-        safe = len(written)
-        if not keep_stop and not last:  # hold back what may become the stop string
-            sizes = (n for word in stop for n in range(1, len(word)) if written.endswith(word[:n]))
-            safe -= max(sizes, default=0)
-        yield Step(token, written[len(sent) : safe], "length" if last else None)
-        sent = written[:safe] if safe > len(sent) else sent
-        if last:
+def generation(prompt: str, max_tokens: int) -> Iterator[Step]:
+    """The tokens that follow a prompt."""
+    ids = [*tokens.encode(model.continuation(*asked(prompt)), salt=1), tokens.END]
+    shown = [*tokens.texts(ids[:-1]), ""]
+    for count, (token, text) in enumerate(zip(ids, shown, strict=True), 1):
+        finish = "stop" if token == tokens.END else "length" if count == max_tokens else None
+        yield Step(token, text, finish)
+        if finish:
             return
 
 

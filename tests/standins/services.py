@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from standins import model, tokens
-from standins.engines import chat_chunk, listed, messages_prompt, usage
-from standins.server import RefusedError, StandIn, asked, generation, rendered
+from standins import tokens
+from standins.engines import chat_chunk, messages_prompt, usage
+from standins.server import RefusedError, StandIn, generation, rendered
 
 
 class Service(StandIn):
@@ -20,12 +20,7 @@ class Service(StandIn):
 
     async def chat(self, body: dict[str, Any]) -> Iterator[Any]:
         prompt = self.prompt(body)
-        steps = generation(
-            *asked(prompt),
-            max_tokens=body["max_tokens"],
-            stop=listed(body.get("stop")),
-            keep_stop=False,
-        )
+        steps = generation(prompt, body["max_tokens"])
         return self._events(steps, prompt, self.preamble(body))
 
     def preamble(self, body: dict[str, Any]) -> str:
@@ -71,7 +66,3 @@ class Restating(Service):
     def preamble(self, body: dict[str, Any]) -> str:
         last = body["messages"][-1]
         return str(last["content"]) if last["role"] == "assistant" else ""
-
-
-def first_answer(question: str) -> str:
-    return model.chain(question)

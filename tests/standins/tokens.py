@@ -1,4 +1,7 @@
-"""A toy tokenizer over bytes: 1-4 bytes a token, characters split across tokens, text exact."""
+"""A toy tokenizer over bytes: 1-4 bytes a token, characters split across tokens, text exact.
+
+What stands between two tags is one token, as in real tokenizers.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +9,8 @@ from collections.abc import Iterable, Sequence
 IM_START, END, IM_END = 1, 2, 3
 SPECIAL = {"<|im_start|>": IM_START, "</s>": END, "<|im_end|>": IM_END}
 _NAMES = {number: name for name, number in SPECIAL.items()}
-_SPLIT = re.compile("(" + "|".join(map(re.escape, SPECIAL)) + ")")
+BETWEEN = ">\n<"
+_SPLIT = re.compile("(" + "|".join(map(re.escape, [*SPECIAL, BETWEEN])) + ")")
 
 
 def encode(text: str, salt: int = 0) -> list[int]:
@@ -18,7 +22,7 @@ def encode(text: str, salt: int = 0) -> list[int]:
             continue
         data = part.encode()
         while data:
-            size = 1 + (data[0] + len(data) + salt) % 4
+            size = len(BETWEEN) if part == BETWEEN else 1 + (data[0] + len(data) + salt) % 4
             piece, data = data[:size], data[size:]
             ids.append(int.from_bytes(bytes([len(piece)]) + piece, "big"))
     return ids

@@ -137,7 +137,7 @@ class TokenPrompt:
 
     def grew(self, piece: Piece) -> None:
         """Take note of the tokens that the engine wrote."""
-        if piece.finish == "stop" and piece.matched is None:
+        if piece.finish == "stop":
             return  # the last token ends the turn, and must not stand before what goes on
         self._ledger.add(piece.text, piece.ids)
 

@@ -1,5 +1,14 @@
-"""A message that an engine writes over HTTP: one request a write, cut where it has to end."""
+"""A message that an engine writes over HTTP: one request a write, cut where it has to end.
 
+No engine is told the stop string. Some drop it from their text, and then leave open whether they
+met it or ended their turn. And the token that completes it mostly goes on behind it (``><``), which
+those that keep the string cut off: to go on from the bare string is to go on from tokens that the
+model never saw, and small models end their turn there. So the answer is cut here and the connection
+closed, at the price of the tokens under way, and a write that goes on from a stop string goes on
+from the model's own token.
+"""
+
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Protocol
@@ -14,6 +23,7 @@ LONGEST_TOKEN: Final = 1024
 """Characters of one token at most: what exceeds it is an engine that ignores ``max_tokens``."""
 
 _TRAILERS: Final = 8  # events that may follow the end of the text
+_JOINED: Final = re.compile(r"\W*")  # what a token may hold behind a tag; words are thoughts
 
 
 class Prompt(Protocol):
@@ -67,6 +77,7 @@ class HTTPDraft:
         self._text = ""
         self._report: Report | None = None
         self._writing = False
+        self._joined = ("", "")  # a stop string, and what the model wrote behind it in one token
 
     @property
     def text(self) -> str:
@@ -117,19 +128,26 @@ class HTTPDraft:
             raise SteeringError("an empty stop string would end every write at once; pass None")
         if self._writing:
             raise SteeringError("a message is written once at a time: close the other write first")
-        stopping, holding = self._engine.stopping(stop), self._engine.holding(grammar)
+        holding = self._engine.holding(grammar)
         self._writing = True
+        tally = _Tally(max_tokens, stop)
         try:
+            (met, joined), self._joined = self._joined, ("", "")
+            if joined and grammar is None and self._text.endswith(met):
+                new = tally.begin(joined)
+                self._text += new
+                yield new
+            if tally.over:  # nothing more is wanted
+                self._report = tally.report(self._upstream)
+                return
             body = {
                 **self._common,
                 **await self._prompt.fields(self._text),
                 "max_tokens": max_tokens,
                 "stream": True,
                 **self._engine.counts,
-                **stopping,
                 **holding,
             }
-            tally = _Tally(max_tokens, stop, bool(stopping))
             events = self._transport.events(self._prompt.path, body, upstream=self._upstream)
             async with aclosing(events):
                 async for value in events:
@@ -147,17 +165,22 @@ class HTTPDraft:
                     if tally.over:
                         break
             self._report = tally.report(self._upstream)
+            self._joined = (stop or "", tally.joined)
         finally:
             self._writing = False
 
 
 class _Tally:
-    """What one answer has come to: how far it is read, and where its text ends."""
+    """What one answer has come to: how far it is read, and where its text ends.
 
-    def __init__(self, max_tokens: int, stop: str | None, told: bool) -> None:
+    Attributes:
+        joined: What the piece of text with the stop string holds behind it, up to a word.
+    """
+
+    def __init__(self, max_tokens: int, stop: str | None) -> None:
+        self.joined = ""
         self._max_tokens = max_tokens
         self._stop = stop
-        self._told = told  # the engine knows the stop string, and may stop there by itself
         self._tail = ""  # the end of the new text, too short for the stop string
         self._characters = 0
         self._events = 0  # with text
@@ -165,7 +188,6 @@ class _Tally:
         self._usage = Usage()
         self._finish: str | None = None  # as the engine says
         self._cut = False  # the stop string was found
-        self._beyond = False  # text came behind it
         self._trailers = 0  # events behind the end of the text
 
     @property
@@ -176,8 +198,11 @@ class _Tally:
     @property
     def over(self) -> bool:
         """Whether nothing that matters can follow: the connection need not be read on."""
-        ends_itself = self._told and not self._beyond  # and then counts its tokens
-        return (self._cut and not ends_itself) or self._trailers > _TRAILERS
+        return self._cut or self._trailers > _TRAILERS
+
+    def begin(self, joined: str) -> str:
+        """Take what the model had written before; return what the text grows by."""
+        return self._up_to_stop(joined)
 
     def add(self, piece: Piece) -> str:
         """Take the next event and return what the text grows by.
@@ -185,10 +210,10 @@ class _Tally:
         Raises:
             ValueError: It cannot be, after those before it.
         """
-        self._trailers += self._cut or self._finish is not None
-        self._beyond |= self._cut and bool(piece.text)
-        if piece.text and self._finish is not None and not self._cut:
-            raise ValueError("text after its 'finish_reason'")
+        if self._finish is not None:
+            self._trailers += 1
+            if piece.text:
+                raise ValueError("text after its 'finish_reason'")
         if piece.usage is not None:
             self._usage = piece.usage
         if piece.finish is not None and piece.finish not in ("stop", "length"):
@@ -196,30 +221,24 @@ class _Tally:
         self._finish = self._finish or piece.finish
         self._ids += len(piece.ids)
         self._characters += len(piece.text)
+        self._events += bool(piece.text)
         most = self._max_tokens
         if self._ids > most or self._characters > most * LONGEST_TOKEN:
             raise ValueError(f"it ignores max_tokens, which is {most}: {self.seen}")
-        if self._cut:
-            return ""
-        self._events += bool(piece.text)
-        new = self._up_to_stop(piece)
-        if self._told and piece.finish == "stop" and not (self._cut or piece.tells):
-            raise ValueError("finish_reason 'stop', but not at what, though it was given a string")
-        return new
+        return self._up_to_stop(piece.text)
 
-    def _up_to_stop(self, piece: Piece) -> str:
+    def _up_to_stop(self, text: str) -> str:
         if self._stop is None:
-            return piece.text
-        known = self._tail + piece.text
+            return text
+        known = self._tail + text
         found = known.find(self._stop)
-        if found >= 0:
-            self._cut = True
-            return known[len(self._tail) : found + len(self._stop)]
-        if piece.matched == self._stop:  # the engine met it, and kept it to itself
-            self._cut = True
-            return piece.text + self._stop
-        self._tail = known[1 - len(self._stop) :] if len(self._stop) > 1 else ""
-        return piece.text
+        if found < 0:
+            self._tail = known[1 - len(self._stop) :] if len(self._stop) > 1 else ""
+            return text
+        self._cut = True
+        end = found + len(self._stop)
+        self.joined = "".join(_JOINED.findall(known, end)[:1])
+        return known[len(self._tail) : end]
 
     def report(self, upstream: str) -> Report:
         """What the answer took.

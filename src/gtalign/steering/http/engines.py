@@ -18,10 +18,8 @@ class Engine:
         name: For people and records.
         grammar: Language of its grammars; None if it takes none.
         grammar_field: Where a grammar goes, a path of keys.
-        keeps_stop: What makes it write the stop string out before it stops there. An engine that
-            cannot is sent no stop string: on stopping it would leave open whether it met the
-            string or ended its turn. Its answer is cut here, and the connection closed.
-        counts: What makes it say how many tokens it took.
+        counts: What makes it say how many tokens it took, with each event where it can: an answer
+            that is cut has no last one.
         all_tokens: Its ``top_k`` for no limit; None if it may not know ``top_k``.
         plain: What turns off the changes of probability that it makes by default.
     """
@@ -29,7 +27,6 @@ class Engine:
     name: str
     grammar: Language | None = None
     grammar_field: tuple[str, ...] = ()
-    keeps_stop: Mapping[str, Any] | None = field(default=None, hash=False)
     counts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     all_tokens: int | None = None
     plain: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -44,12 +41,6 @@ class Engine:
         if sampling.seed is not None:
             fields["seed"] = sampling.seed
         return {**fields, **self.plain}
-
-    def stopping(self, stop: str | None) -> dict[str, Any]:
-        """The fields that make it stop at a string, which it then writes out; none if it cannot."""
-        if stop is None or self.keeps_stop is None:
-            return {}
-        return {"stop": [stop], **self.keeps_stop}
 
     def holding(self, grammar: str | None) -> dict[str, Any]:
         """The fields that hold it to a grammar.
@@ -69,13 +60,13 @@ class Engine:
 
 
 _USAGE: Final = {"stream_options": {"include_usage": True}}
+_RUNNING: Final = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
 
 VLLM: Final = Engine(
     name="vLLM",
     grammar="ebnf",
     grammar_field=("structured_outputs", "grammar"),
-    keeps_stop={"include_stop_str_in_output": True},
-    counts=_USAGE,
+    counts=_RUNNING,
     all_tokens=0,
     plain={"min_p": 0.0, "repetition_penalty": 1.0},  # else those of the model's own settings
 )
@@ -83,8 +74,7 @@ SGLANG: Final = Engine(
     name="SGLang",
     grammar="ebnf",
     grammar_field=("ebnf",),
-    keeps_stop={"no_stop_trim": True},
-    counts=_USAGE,
+    counts=_RUNNING,
     all_tokens=-1,
     plain={"min_p": 0.0, "repetition_penalty": 1.0},
 )
@@ -92,7 +82,7 @@ LLAMA_CPP: Final = Engine(
     name="llama.cpp",
     grammar="gbnf",
     grammar_field=("grammar",),
-    counts={**_USAGE, "timings_per_token": True},  # known even if the answer is cut
+    counts={**_USAGE, "timings_per_token": True},
     all_tokens=0,
     plain={"min_p": 0.0, "repeat_penalty": 1.0},
 )

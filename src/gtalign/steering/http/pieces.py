@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-_STOPS: Final = frozenset({"stop_reason", "matched_stop"})  # vLLM's name for it, and SGLang's
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,6 @@ class Piece:
         ids: Its tokens, where they were asked for. The text may come with a later piece, if a
             character ends there.
         finish: Why the engine stopped; None while it goes on.
-        matched: The stop string that it stopped at, if it says so.
-        tells: Whether it says at what it stopped, be it nothing.
         usage: Tokens so far, if it says so.
         beside: Whether it wrote something that is no part of the message, such as reasoning.
     """
@@ -40,8 +36,6 @@ class Piece:
     text: str = ""
     ids: tuple[int, ...] = ()
     finish: str | None = None
-    matched: str | None = None
-    tells: bool = False
     usage: Usage | None = None
     beside: bool = False
 
@@ -59,8 +53,6 @@ def read_completion(value: Any) -> Piece:
         text=_text(choice.get("text"), "text"),
         ids=_ids(choice.get("token_ids")),
         finish=_finish(choice),
-        matched=_matched(choice),
-        tells=not _STOPS.isdisjoint(choice),
         usage=usage,
     )
 
@@ -80,8 +72,6 @@ def read_chat(value: Any) -> Piece:
     return Piece(
         text=_text(delta.get("content"), "content"),
         finish=_finish(choice),
-        matched=_matched(choice),
-        tells=not _STOPS.isdisjoint(choice),
         usage=usage,
         beside=bool(delta.get("reasoning_content") or delta.get("reasoning")),
     )
@@ -151,12 +141,6 @@ def _finish(choice: Mapping[str, Any]) -> str | None:
     if finish is not None and not isinstance(finish, str):
         raise ValueError(f"'finish_reason' is {_kind(finish)}, not text")
     return finish or None
-
-
-def _matched(choice: Mapping[str, Any]) -> str | None:
-    """The stop string, if it was not a token's id or the end of the turn."""
-    found = (choice[name] for name in _STOPS if isinstance(choice.get(name), str))
-    return next(found, None)
 
 
 def _kind(value: Any) -> str:
