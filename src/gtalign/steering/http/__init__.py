@@ -10,8 +10,8 @@ from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, Trial
 from gtalign.steering.http.completions import Render
 from gtalign.steering.http.draft import HTTPDraft
 from gtalign.steering.http.engines import Engine
+from gtalign.steering.http.exchange import Timeouts
 from gtalign.steering.http.probe import connect
-from gtalign.steering.http.transport import Timeouts
 
 __all__ = [
     "METHODS",

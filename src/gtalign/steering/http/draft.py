@@ -113,6 +113,9 @@ class HTTPDraft:
     ) -> AsyncGenerator[str, None]:
         """Go on writing, and yield the new text in slices as they come.
 
+        If the message still ends with the stop string of the write before, and no grammar says what
+        follows, the new text begins with what the model's token held behind it.
+
         Args:
             max_tokens: Most tokens to write, at least 1.
             stop: Ends the write once the new text contains it; nothing behind it is kept.

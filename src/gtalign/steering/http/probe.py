@@ -18,7 +18,8 @@ from gtalign.steering.http.engines import (
     VLLM,
     Engine,
 )
-from gtalign.steering.http.transport import Timeouts, Transport, UnreachableError
+from gtalign.steering.http.exchange import Timeouts, UnreachableError
+from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
 
 KEY: Final = "GTALIGN_UPSTREAM_KEY"

@@ -1,0 +1,219 @@
+"""One request to a model server and its answer: waited for with patience, failures in words."""
+
+import asyncio
+import json
+import math
+from collections.abc import Awaitable
+from dataclasses import asdict, dataclass
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import orjson
+
+from gtalign.errors import SteeringError, UpstreamError
+
+LARGEST_BODY: Final = 4 << 20
+"""Most bytes of a JSON answer, 4 MiB."""
+
+LARGEST_REFUSAL: Final = 1 << 16
+"""Bytes that are read of an answer that refuses, 64 KiB."""
+
+_QUOTED: Final = 200  # characters of a foreign text in a message of ours
+_GRACE: Final = 0.05  # seconds for a connection to end well, after its last event
+_ADVICE: Final = {
+    401: "pass the right key as api_key or in GTALIGN_UPSTREAM_KEY",
+    403: "pass the right key as api_key or in GTALIGN_UPSTREAM_KEY",
+    404: "check the model's name, and the address: it mostly ends in /v1",
+    429: "too many requests: send fewer, or later",
+    503: "overloaded, or still loading its model: try later",
+}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait for a model server, in seconds.
+
+    Args:
+        connect: For a connection.
+        first: For the first byte of an answer, while the prompt is read and others are served;
+            connecting counts.
+        between: For more of an answer that has begun. Keep-alive comments count as more.
+        total: For a whole answer. Only waiting counts, not what is done with it meanwhile.
+
+    Raises:
+        SteeringError: One of them is not a positive number.
+    """
+
+    connect: float = 10.0
+    first: float = 120.0
+    between: float = 60.0
+    total: float = 1800.0
+
+    def __post_init__(self) -> None:
+        for name, seconds in asdict(self).items():
+            if not (math.isfinite(seconds) and seconds > 0):
+                raise SteeringError(f"timeout {name!r} is {seconds}; it has to be more than 0")
+
+
+class UnreachableError(UpstreamError):
+    """No connection to the server: every other request would fail as this one."""
+
+
+class Exchange:
+    """One request and its answer: waits for it with patience, and words what goes wrong."""
+
+    def __init__(self, request: str, upstream: str, key: str | None, timeouts: Timeouts) -> None:
+        self._request = request
+        self._upstream = upstream
+        self._key = key
+        self._timeouts = timeouts
+        self._left = timeouts.total
+        self._received = 0
+        self._response: aiohttp.ClientResponse
+
+    @property
+    def type(self) -> str:
+        """Media type of the answer."""
+        return self._response.content_type
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer was read to its end, so that the connection may be used again."""
+        return self._response.content.at_eof()
+
+    def error(self, what: str) -> UpstreamError:
+        """What the server did wrong, as an error."""
+        return UpstreamError(self._upstream, f"{self._request} {what}")
+
+    def quoted(self, body: bytes) -> str:
+        """The beginning of a foreign text, on one line and without the key."""
+        text = body[: 16 * _QUOTED].decode("utf-8", "replace")
+        if self._key:
+            text = text.replace(self._key, "[key]")
+        text = " ".join(text.split())
+        return repr(text[:_QUOTED]) + ("..." if len(text) > _QUOTED else "")
+
+    async def begin(self, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+        """Wait for the head of the answer."""
+        self._response = await self._wait(request, self._timeouts.first, "the first byte")
+        return self._response
+
+    async def check(self) -> None:
+        """See whether the answer is one.
+
+        Raises:
+            UpstreamError: It is an error, a redirect, or compressed.
+        """
+        response = self._response
+        if response.status != 200:
+            raise self.error(await self._refusal())
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise self.error(f"answered in {encoding!r}, though asked for no compression")
+
+    async def more(self) -> bytes:
+        """The next bytes of the answer; none at its end."""
+        limit = self._timeouts.between if self._received else self._timeouts.first
+        chunk = await self._wait(self._response.content.readany(), limit, "more of the answer")
+        self._received += len(chunk)
+        return chunk
+
+    async def read(self, limit: int) -> bytes:
+        """All bytes of the answer.
+
+        Raises:
+            UpstreamError: There are more than `limit`.
+        """
+        body = bytearray()
+        while chunk := await self.more():
+            body += chunk
+            if len(body) > limit:
+                raise self.error(f"answered with more than {limit} bytes")
+        return bytes(body)
+
+    async def finish(self) -> None:
+        """Let an answer end whose last event is read, so that the connection can be kept."""
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._response.content.readany()
+        except (TimeoutError, aiohttp.ClientError):
+            return  # it is complete all the same; the connection is closed
+
+    def json(self, data: bytes, event: str = "") -> Any:
+        """Read a JSON value.
+
+        Raises:
+            UpstreamError: It is not JSON in UTF-8, or it reports an error.
+        """
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise self.error(f"sent what is not JSON ({error}): {self.quoted(data)}") from None
+        failed = isinstance(value, dict) and (value.get("error") or value.get("object") == "error")
+        if failed or event == "error":
+            raise self.error(f"reports an error: {self.quoted(_reason(value).encode())}")
+        return value
+
+    async def _refusal(self) -> str:
+        """What an answer other than 200 says, with advice."""
+        response = self._response
+        said = f"answered {response.status} {response.reason or ''}".rstrip()
+        body = b""
+        try:
+            while len(body) < LARGEST_REFUSAL and (chunk := await self.more()):
+                body += chunk
+            reason = _reason(orjson.loads(body)).encode()
+        except (UpstreamError, orjson.JSONDecodeError):
+            reason = body  # as far as it came: the status says enough
+        if reason.strip():
+            said += f": {self.quoted(reason)}"
+        if 300 <= response.status < 400:
+            target = response.headers.get("Location", "").encode()
+            return f"{said}; redirects are not followed: give the address {self.quoted(target)}"
+        advice = _ADVICE.get(response.status)
+        wait = response.headers.get("Retry-After")
+        said += f"; {advice}" if advice else ""
+        return f"{said} (in {self.quoted(wait.encode())} s, it says)" if wait else said
+
+    async def _wait(self, wanted: Awaitable[_T], limit: float, what: str) -> _T:
+        """Wait for the server, but not longer than it may take.
+
+        Raises:
+            UpstreamError: It took too long, or the connection broke.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(min(limit, self._left)):
+                return await wanted
+        except aiohttp.ConnectionTimeoutError:
+            raise UnreachableError(
+                self._upstream, f"no connection within {self._timeouts.connect:g} s; is it running?"
+            ) from None
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            raise UnreachableError(
+                self._upstream, f"cannot be reached: {error}; is it running there?"
+            ) from None
+        except TimeoutError:
+            if limit < self._left:
+                late = f"nothing came for {limit:g} s while waiting for {what}"
+            else:
+                late = f"the answer is not complete after {self._timeouts.total:g} s"
+            raise self.error(f"timed out: {late}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            broke = f"{type(error).__name__}: {error}".encode()
+            raise self.error(
+                f"broke off while waiting for {what}, after {self._received} bytes:"
+                f" {self.quoted(broke)}"
+            ) from None
+        finally:
+            self._left -= clock() - began
+
+
+def _reason(value: Any) -> str:
+    """The message in an error, wherever the dialect keeps it."""
+    for key in ("error", "message", "detail"):
+        if isinstance(value, dict) and value.get(key):
+            return _reason(value[key])
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
