@@ -1,5 +1,6 @@
 """Every way to go on with a message, against servers that are true to their engines."""
 
+import asyncio
 import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
@@ -257,6 +258,29 @@ async def test_no_engine_is_told_the_stop_string_but_each_is_stopped(standin) ->
         else:
             assert draft.report.tokens == count
             assert draft.report.prompt_tokens == len(tokens.encode(rendered(MESSAGES)))
+
+
+async def test_cancelling_a_write_stops_the_engine() -> None:
+    server = VLLM()
+    async with connected(server) as backend:
+        draft = backend.open(MESSAGES, Sampling())
+        server.hold_after = 5
+        begun = asyncio.Event()
+
+        async def consume() -> None:
+            async for _ in draft.write(max_tokens=500):
+                begun.set()
+
+        task = asyncio.create_task(consume())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await server.gone.wait()
+        assert model.chain(QUESTION).startswith(draft.text) and draft.report is None
+        server.hold_after = None
+        await write(draft)
+        assert draft.text == model.chain(QUESTION)
 
 
 async def test_a_stop_string_that_was_written_before_does_not_count() -> None:
