@@ -122,10 +122,14 @@ class HTTPBackend:
         # count tokens unasked.
         bare = self.method == "prefix" and self.engine is UNKNOWN
         engine = replace(self.engine, counts={}) if bare else self.engine
-        common = {"model": self.model, **self.engine.sampling(sampling), **extra}
+
+        def common(drawn: Sampling) -> dict[str, Any]:
+            _check(drawn)
+            return {"model": self.model, **self.engine.sampling(drawn), **extra}
+
         prompt = self._prompt(tuple(messages), rendering)
         refusal = None if self.can_resume else explained(self.report)
-        return HTTPDraft(self._transport, self.name, engine, prompt, common, refusal)
+        return HTTPDraft(self._transport, self.name, engine, prompt, common, sampling, refusal)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -9,12 +9,12 @@ from the model's own token.
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Protocol
 
 from gtalign.errors import SteeringError, UpstreamError
-from gtalign.steering.backend import Finish, Report
+from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.steering.http.engines import Engine
 from gtalign.steering.http.pieces import Piece, Usage
 from gtalign.steering.http.transport import Transport
@@ -55,7 +55,8 @@ class HTTPDraft:
         upstream: Name of the engine for messages.
         engine: Its kind.
         prompt: What it goes on from.
-        common: Fields of every request.
+        common: The fields of a request for how its tokens are drawn.
+        sampling: How they are drawn unless a write says otherwise.
         refusal: Why the message cannot be rewritten; None if it can.
     """
 
@@ -65,7 +66,8 @@ class HTTPDraft:
         upstream: str,
         engine: Engine,
         prompt: Prompt,
-        common: Mapping[str, Any],
+        common: Callable[[Sampling], Mapping[str, Any]],
+        sampling: Sampling,
         refusal: str | None = None,
     ) -> None:
         self._transport = transport
@@ -73,6 +75,7 @@ class HTTPDraft:
         self._engine = engine
         self._prompt = prompt
         self._common = common
+        self._sampling = sampling
         self._refusal = refusal
         self._text = ""
         self._report: Report | None = None
@@ -109,7 +112,12 @@ class HTTPDraft:
         self._text = text
 
     async def write(
-        self, *, max_tokens: int, stop: str | None = None, grammar: str | None = None
+        self,
+        *,
+        max_tokens: int,
+        stop: str | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
         """Go on writing, and yield the new text in slices as they come.
 
@@ -120,6 +128,7 @@ class HTTPDraft:
             max_tokens: Most tokens to write, at least 1.
             stop: Ends the write once the new text contains it; nothing behind it is kept.
             grammar: Of the new text, in the language of the engine.
+            sampling: For this write alone; by default that of the draft.
 
         Raises:
             UpstreamError: The engine failed; what it wrote before is in `text`.
@@ -132,6 +141,7 @@ class HTTPDraft:
         if self._writing:
             raise SteeringError("a message is written once at a time: close the other write first")
         holding = self._engine.holding(grammar)
+        common = self._common(sampling or self._sampling)
         self._writing = True
         tally = _Tally(max_tokens, stop)
         try:
@@ -144,7 +154,7 @@ class HTTPDraft:
                 self._report = tally.report(self._upstream)
                 return
             body = {
-                **self._common,
+                **common,
                 **await self._prompt.fields(self._text),
                 "max_tokens": max_tokens,
                 "stream": True,
@@ -169,6 +179,9 @@ class HTTPDraft:
                         break
             self._report = tally.report(self._upstream)
             self._joined = (stop or "", tally.joined)
+        except GeneratorExit:  # its reader has enough
+            self._report = tally.counted("closed")
+            raise
         finally:
             self._writing = False
 
@@ -258,6 +271,10 @@ class _Tally:
             )
         else:
             finish = "end" if self._finish == "stop" else "length"
+        return self.counted(finish)
+
+    def counted(self, finish: Finish) -> Report:
+        """What the answer took so far, as far as it is known."""
         usage = self._usage
         tokens = next(
             count for count in (usage.tokens, self._ids or None, self._events) if count is not None
