@@ -3,6 +3,7 @@
 #   make lab                     train, compare and report on a small model, here and offline
 #   make lab ARGS="--full"       pass options on to `gtalign lab`
 #   make test                    lint, types, tests and coverage
+#   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
 # to `pip install`.
@@ -17,7 +18,13 @@ BIN := $(VENV)/bin
 # Two test workers share few cores, and each would start as many torch threads as there are cores.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false MPLBACKEND=Agg HF_HUB_OFFLINE=1
 
-.PHONY: lab test lint types pytest clean
+# A real engine has an environment of its own. It serves the model that `make lab` trains, or that of
+# another run. LLAMA_SERVER may name llama.cpp's own server, which is then tested too.
+ENGINE_VENV ?= .venv-engines
+LAB_RUN ?= runs/lab
+CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
+
+.PHONY: lab test lint types pytest test-engines clean
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
@@ -34,6 +41,21 @@ types: $(VENV)/.installed-dev
 pytest: $(VENV)/.installed-dev
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS) \
 		--cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+test-engines: $(VENV)/.installed-dev $(ENGINE_VENV)/.installed $(CHECKPOINT)
+	$(TEST_ENV) GTALIGN_ENGINE_PYTHON=$(abspath $(ENGINE_VENV))/bin/python \
+		GTALIGN_ENGINE_CHECKPOINT=$(abspath $(CHECKPOINT)) \
+		$(BIN)/python -m pytest tests/engines -v -rs -s
+
+$(ENGINE_VENV)/.installed:
+	$(PYTHON) -m venv $(ENGINE_VENV)
+	$(ENGINE_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(ENGINE_VENV)/bin/python -m pip install $(PIP_ARGS) \
+		"llama-cpp-python[server]>=0.3.30,<0.4" gguf safetensors
+	touch $@
+
+$(CHECKPOINT): | $(VENV)/.installed-lab
+	$(BIN)/gtalign lab --out $(LAB_RUN)
 
 # A stamp file per set of extras: a second call installs nothing until pyproject.toml changes.
 $(VENV)/.installed-lab: EXTRAS = train,judge,eval

@@ -27,6 +27,7 @@ from gtalign.errors import GTAlignError, JudgeError, SteeringError, TrainingErro
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
     "lab": "The whole loop, here and offline: train a small model, compare it, report.",
+    "steer": "Answer questions under pricing policies, steering each answer as it is written.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "score": "Score transcripts that carry recorded verdicts.",
     "compare": "Set runs side by side, with confidence intervals.",

@@ -1,0 +1,261 @@
+"""``gtalign steer``: answer questions under pricing policies, and see what each of them changes."""
+
+import asyncio
+import itertools
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gtalign.config import load
+from gtalign.data import TranscriptWriter
+from gtalign.data.rows import read_rows
+from gtalign.errors import ConfigError, DataError
+from gtalign.evaluation.tables import number
+from gtalign.steering import (
+    Ask,
+    Backend,
+    Decision,
+    Sampling,
+    Steered,
+    Steering,
+    SteeringSettings,
+    load_policy,
+)
+from gtalign.tasks import Message, Question
+
+log = logging.getLogger(__name__)
+
+ROWS = (".parquet", ".jsonl")
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL_OR_URL",
+            help="A checkpoint directory, or the address of a model server such as"
+            " http://127.0.0.1:8000/v1.",
+        ),
+    ],
+    policies: Annotated[
+        list[str],
+        typer.Option("--policy", help="A policy file, or the name of one that ships; repeatable."),
+    ],
+    question: Annotated[
+        str,
+        typer.Option(help="What is asked; or a file of it, or of rows (.parquet, .jsonl); or -."),
+    ] = "-",
+    mode: Annotated[str, typer.Option(help="observe, advise or enforce.")] = "advise",
+    bare: Annotated[
+        bool,
+        typer.Option(help="Give no instruction for the chain: the model was trained without one."),
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override of every policy, such as price.output=60."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of steering settings.")] = None,
+    fallback: Annotated[
+        str, typer.Option(help="none, or reask where a server cannot go on from an edited text.")
+    ] = "none",
+    served: Annotated[str | None, typer.Option("--model", help="Model of the server.")] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the model's tokenizer: its chat template renders the prompt for a"
+            " server that continues plain text only."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("-n", min=1, help="Answers to each question.")] = 1,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows of a file.")] = 10,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 2048,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Of sampling.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Append transcripts with their decisions to this file.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each answer.")
+    ] = False,
+) -> None:
+    """Answer questions under pricing policies, steering each answer while it is written.
+
+    The key of a server is read from GTALIGN_UPSTREAM_KEY.
+
+    Example:
+        gtalign steer runs/lab/seed-0/mutual/checkpoint --bare --policy per-token --question q.txt
+    """
+    given = [f"mode={mode!r}", f"fallback={fallback!r}", *(["instruct=false"] if bare else [])]
+    settings = load(SteeringSettings, config, given)
+    chosen = [load_policy(name, set_ or ()) for name in policies]
+    asked = list(_questions(question, limit))
+    sampling = Sampling(temperature=temperature, seed=seed)
+    show = _print_json if as_json else Printer(Console())
+
+    async def answer_all() -> None:
+        backend, name = await _backend(model, served, tokenizer, reask=settings.fallback == "reask")
+        writer = TranscriptWriter(out) if out is not None else None
+        try:
+            for item in asked:
+                ask = Ask(item.messages, max_tokens, sampling)
+                for policy in chosen:
+                    steering = Steering(backend, policy, settings, model=name)
+                    for answer in await steering.answers(ask, count):
+                        show(item, answer)
+                        if writer is not None:
+                            writer.write(answer.transcript(item, model=name, seed=seed))
+        finally:
+            if writer is not None:
+                writer.close()
+            await backend.aclose()
+
+    asyncio.run(answer_all())
+
+
+def _questions(source: str, limit: int) -> Iterator[Question]:
+    """The questions that a text, a file of text, a file of rows or standard input holds."""
+    path = Path(source)
+    text = source
+    if source == "-":
+        text = sys.stdin.read()
+    elif path.suffix in ROWS:
+        yield from itertools.islice(read_rows(path), limit)
+        return
+    elif len(source) < 4096 and "\n" not in source and path.is_file():
+        text = path.read_text(encoding="utf-8")
+    if not text.strip():
+        raise DataError("--question: nothing is asked")
+    message = Message(role="user", content=text.strip())
+    yield Question(id="question", task="", messages=(message,), ground_truth="", cluster="question")
+
+
+async def _backend(
+    model: str, served: str | None, tokenizer: Path | None, *, reask: bool
+) -> tuple[Backend, str]:
+    """The backend of a model, and the name of the model."""
+    if model.startswith(("http://", "https://")):
+        from gtalign.steering.http import connect
+
+        render = None if tokenizer is None else _renderer(tokenizer)
+        server = await connect(model, model=served, render=render, fallback_reask=reask)
+        log.info("steering %s", server.name)
+        return server, server.model
+    path = Path(model)
+    if not (path / "config.json").is_file():
+        raise ConfigError(
+            f"{model}: no checkpoint (a folder with a config.json) and no address that begins with"
+            " http:// or https://"
+        )
+    # The command waits for torch only where a model is loaded.
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    from gtalign.steering.local import TransformersBackend
+
+    transformers_logging.disable_progress_bar()
+    network = AutoModelForCausalLM.from_pretrained(path, dtype="auto", local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    return TransformersBackend(network, tokenizer), path.name
+
+
+def _renderer(folder: Path) -> Callable[[Sequence[Message]], str]:
+    """The function that renders a conversation by the chat template of a tokenizer."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def render(messages: Sequence[Message]) -> str:
+        text: str = tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
+        )
+        return text
+
+    return render
+
+
+def _print_json(question: Question, answer: Steered) -> None:
+    line = {
+        "question": question.id,
+        "response": answer.response,
+        "text": answer.text,
+        "finish": answer.finish,
+        "tokens": answer.tokens,
+        "decision": answer.decision.to_json(),
+    }
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+class Printer:
+    """Shows answers to a person: what was asked once, then each answer with its decision."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._asked: str | None = None
+
+    def __call__(self, question: Question, answer: Steered) -> None:
+        """Show one answer."""
+        if question.id != self._asked:
+            self._asked = question.id
+            for message in question.messages:
+                self._console.print(Text(f"{message['role']}: {message['content']}", style="bold"))
+        decision = answer.decision
+        parts: list[Any] = []
+        if decision.stated is not None and decision.edited is not None:
+            parts += [_matrices(decision), *_terms(decision)]
+        if decision.reason is not None:
+            parts.append(Text(decision.reason, style="yellow"))
+        parts.append(Text(_summary(answer)))
+        response = answer.response if answer.response is not None else answer.text
+        parts.append(Text(f"\n{response}", style="green"))
+        title = f"{escape(decision.policy)} [dim]{decision.policy_hash}[/dim], {decision.mode}"
+        self._console.print(Panel(Group(*parts), title=title, title_align="left"))
+
+
+def _summary(answer: Steered) -> str:
+    """What was recommended, chosen and done, in one line."""
+    decision = answer.decision
+    said = []
+    if decision.before is not None and decision.after is not None:
+        before, after = decision.before.cell, decision.after.cell
+        said.append(f"recommended {after}" + (f" (was {before})" if before != after else ""))
+    if decision.chosen is not None:
+        said.append(f"analysis chose {decision.chosen}")
+    said.append(f"response: {decision.acted or 'unknown action'}")
+    said.append(f"{answer.tokens} tokens")
+    return "; ".join(said)
+
+
+def _matrices(decision: Decision) -> Table:
+    """Both matrices side by side: what the model wrote, and what it went on from."""
+    assert decision.stated is not None and decision.edited is not None
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("cell")
+    for name in ("user", "LLM", "sum", "user, edited", "LLM, edited", "sum, edited"):
+        shown.add_column(name, justify="right")
+    form = decision.stated.form
+    for cell in form.cells:
+        numbers = []
+        for game in (decision.stated, decision.edited):
+            user, llm = game.cell(cell)
+            numbers += [number(user, 1), number(llm, 1), number(user + llm, 1)]
+        for recommended, column in ((decision.before, 2), (decision.after, 5)):
+            if recommended is not None and recommended.cell == cell:
+                numbers[column] = f"[bold reverse]{numbers[column]}[/]"
+        shown.add_row(cell, *numbers)
+    return shown
+
+
+def _terms(decision: Decision) -> Iterator[Text]:
+    for term in decision.terms:
+        yield Text(f"{term.name} ({term.player}): {term.why}", style="dim")

@@ -1,0 +1,103 @@
+"""llama.cpp steered over HTTP: the same decisions as the model in process, under grammars."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from engines.conftest import CHECKPOINT, Server
+from gtalign.chain import parse
+from gtalign.lab.world import make_world
+from gtalign.steering import (
+    Ask,
+    Backend,
+    Sampling,
+    Steered,
+    Steering,
+    SteeringSettings,
+    load_policy,
+)
+from gtalign.steering.http import connect
+from gtalign.steering.local import TransformersBackend
+from gtalign.tasks import Message
+
+QUESTIONS = make_world(0, 1, 3).test
+POLICIES = [load_policy(name, ["utility_of_money=300"]) for name in ("subscription", "per-token")]
+GREEDY = Sampling(temperature=0.0, seed=0)
+
+
+def render_with(tokenizer: Any) -> Any:
+    def render(messages: Sequence[Message]) -> str:
+        return tokenizer.apply_chat_template(
+            [dict(m) for m in messages], add_generation_prompt=True, tokenize=False
+        )
+
+    return render
+
+
+@pytest.fixture
+def local(tokenizer: Any) -> TransformersBackend:
+    model = AutoModelForCausalLM.from_pretrained(CHECKPOINT, dtype="float32")
+    return TransformersBackend(model, tokenizer)
+
+
+async def answers(backend: Backend, mode: str) -> list[Steered]:
+    settings = SteeringSettings(mode=mode, instruct=False)
+    return [
+        await Steering(backend, policy, settings).answer(Ask(q.messages, 480, GREEDY))
+        for q in QUESTIONS
+        for policy in POLICIES
+    ]
+
+
+def told(answer: Steered) -> Any:
+    decision = answer.decision
+    cells = [r and r.cell for r in (decision.before, decision.after)]
+    return answer.text, decision.edited, cells, decision.chosen, decision.acted
+
+
+@pytest.mark.parametrize("mode", ["advise", "enforce"])
+async def test_the_python_server_decides_as_the_model_in_process_does(
+    mode: str, python_server: Server, local: TransformersBackend, tokenizer: Any
+) -> None:
+    before = len(python_server.reused())
+    server = await connect(python_server.url, render=render_with(tokenizer))
+    assert server.method == "completions-text"
+    assert server.grammar == "gbnf"
+    remote, here = await answers(server, mode), await answers(local, mode)
+    await server.aclose()
+    same = [told(one) == told(other) for one, other in zip(remote, here, strict=True)]
+    assert all(same), f"{same.count(False)} of {len(same)} differ"
+    assert sum(answer.decision.steered for answer in remote) == len(remote)
+    cached, computed = zip(*python_server.reused()[before:], strict=True)
+    print(f"\n{mode}: {sum(computed)} prompt tokens evaluated, {sum(cached)} found in the cache")
+
+
+async def test_a_grammar_keeps_a_hot_model_to_the_chain(
+    python_server: Server, tokenizer: Any
+) -> None:
+    server = await connect(python_server.url, render=render_with(tokenizer))
+    steering = Steering(server, POLICIES[1], SteeringSettings(instruct=False))
+    for seed, question in enumerate(QUESTIONS[:6]):
+        hot = Sampling(temperature=2.0, seed=seed)
+        answer = await steering.answer(Ask(question.messages, 900, hot))
+        assert answer.decision.steered
+        assert answer.decision.retries == 0
+        if answer.finish == "stop":
+            parse(answer.text)
+    await server.aclose()
+
+
+@pytest.mark.parametrize("method", ["completions-text", "continue-final", "prefill"])
+async def test_the_native_server_goes_on_by_each_of_its_methods(
+    method: Any, native_server: Server, local: TransformersBackend
+) -> None:
+    server = await connect(native_server.url, method=method)
+    remote, here = await answers(server, "advise"), await answers(local, "advise")
+    await server.aclose()
+    same = [told(one) == told(other) for one, other in zip(remote, here, strict=True)]
+    assert all(same), f"{same.count(False)} of {len(same)} differ"
+    second = [answer.decision.phases[1] for answer in remote]
+    computed = [(p.prompt_tokens or 0) - (p.cached_tokens or 0) for p in second]
+    print(f"\n{method}: {sum(computed)} of {sum(p.prompt_tokens or 0 for p in second)} computed")
