@@ -56,7 +56,17 @@ class DataError(GTAlignError, ValueError):
 
 
 class JudgeError(GTAlignError, RuntimeError):
-    """A judge failed; the message names the judge and the question's id."""
+    """A judge failed.
+
+    Args:
+        message: Names the judge and the question's id, and says what happened.
+        cause: The kind of failure in a word or two, by which failures are counted, such as
+            ``timeout``, ``connection`` or ``http 500``.
+    """
+
+    def __init__(self, message: str, cause: str = "failed") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class TrainingError(GTAlignError, RuntimeError):

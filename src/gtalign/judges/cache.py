@@ -1,0 +1,145 @@
+"""Replies on disk, so that nothing is asked twice: one SQLite file, shared by processes.
+
+The key of a reply is a hash of all that determines it: address, model, messages, parameters and
+the number of the sample. The code of the fence is random and takes no part in it.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from gtalign.errors import DataError, StorageError
+from gtalign.judges.reply import Reply
+
+_OURS: Final = 0x47544A43  # application_id of the file, "GTJC"
+_VERSION: Final = 1
+_BUSY_SECONDS: Final = 60.0
+_EXISTS: Final = "SELECT count(*) FROM sqlite_master"
+_CREATE: Final = "CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+
+
+def cache_key(facts: Mapping[str, Any]) -> str:
+    """Return the key of a request from everything that determines its reply, JSON-serialisable."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Cache:
+    """Replies by key.
+
+    A reply is in the file when `put` returns and stays there if the process is killed. Reads and
+    writes are short and block: one of them never stops half-way because a task is cancelled. The
+    file is opened on first use, in each process anew.
+
+    Args:
+        file: Where; it is created with its folders if it is not there.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+
+    def get(self, key: str) -> Reply | None:
+        """Return the reply under a key, or None.
+
+        Raises:
+            StorageError: The file is corrupt, not ours, or cannot be read.
+        """
+        with self._lock:
+            try:
+                cursor = self._open().execute("SELECT reply FROM replies WHERE key = ?", (key,))
+                row = cursor.fetchone()
+            except sqlite3.Error as error:
+                raise self._refuse(error) from error
+        if row is None:
+            return None
+        try:
+            return Reply.from_text(row[0])
+        except DataError as error:
+            raise StorageError(f"cache {self.file}: entry {key}: {error}") from error
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep a reply. The first one under a key stays.
+
+        Raises:
+            StorageError: The file is corrupt, not ours, or cannot be written.
+        """
+        with self._lock:
+            try:
+                self._open().execute(
+                    "INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, reply.to_text())
+                )
+            except sqlite3.Error as error:
+                raise self._refuse(error) from error
+
+    def __len__(self) -> int:
+        with self._lock:
+            try:
+                found = self._open().execute("SELECT count(*) FROM replies").fetchone()
+            except sqlite3.Error as error:
+                raise self._refuse(error) from error
+        return int(found[0])
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        with self._lock:
+            if self._connection is not None and self._process == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        # A connection must not be carried over a fork.
+        if self._connection is None or self._process != os.getpid():
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(
+                    error.errno, error.strerror or "cannot be made", str(self.file.parent)
+                ) from error
+            connection = sqlite3.connect(
+                self.file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection, self._process = connection, os.getpid()
+        return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the table in a new file; refuse one that holds something else."""
+        connection.execute("BEGIN IMMEDIATE")
+        ours = connection.execute("PRAGMA application_id").fetchone()[0] == _OURS
+        if not ours:
+            if connection.execute(_EXISTS).fetchone()[0]:
+                raise StorageError(
+                    f"cache {self.file}: a database of another program; name another file"
+                )
+            connection.execute(_CREATE)
+            connection.execute(f"PRAGMA application_id = {_OURS}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != _VERSION:
+            raise StorageError(
+                f"cache {self.file}: version {version} is not {_VERSION}, which this release"
+                " reads; name another file"
+            )
+        connection.execute("COMMIT")
+        # Outside the transaction: readers never wait for a writer, and a commit is one append.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _refuse(self, error: sqlite3.Error) -> StorageError:
+        if isinstance(error, sqlite3.OperationalError):
+            return StorageError(f"cache {self.file}: cannot be read or written: {error}")
+        return StorageError(
+            f"cache {self.file}: corrupt ({error}); move it away, and replies are asked for anew"
+        )

@@ -1,0 +1,89 @@
+"""A judge's prompt: a criterion and fenced material, as chat messages."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gtalign.chain.prompt import fill
+from gtalign.judges.criterion import Criterion, prompt_file
+from gtalign.judges.fence import fence, is_free
+from gtalign.judges.reading import Form
+from gtalign.tasks import Message, Question
+
+
+def random_nonce() -> str:
+    """Draw a code of 64 bits from the system's source of randomness."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a judge is asked about one answer.
+
+    Args:
+        criterion: What to grade.
+        material: Texts of others by the name of their block; a name is ours.
+        limit: Largest number of characters of a block.
+    """
+
+    criterion: Criterion
+    material: Mapping[str, str] = field(hash=False)
+    limit: int
+
+    def messages(self, form: Form, nonce: str, problem: str | None = None) -> tuple[Message, ...]:
+        """Return the conversation to send.
+
+        Args:
+            form: How the verdict is to be written.
+            nonce: The request's code, from `draw`. The empty code gives the messages that identify
+                the request, alike in every run.
+            problem: Why an earlier reply could not be read, in words of ours.
+        """
+        scale = ", ".join(f"{value:g}" for value in self.criterion.scale)
+        name = "form_json" if form == "json_schema" else "form_tagged"
+        frame = fill(
+            prompt_file("frame"),
+            {
+                "criterion": self.criterion.instructions,
+                "nonce": nonce,
+                "form": fill(prompt_file(name), {"scale": scale}),
+            },
+        )
+        blocks = [*self._blocks(nonce), prompt_file("closing")]
+        if problem is not None:
+            blocks.append(fill(prompt_file("again"), {"problem": problem}))
+        return (
+            Message(role="system", content=frame),
+            Message(role="user", content="\n\n".join(blocks)),
+        )
+
+    def draw(self, nonce: Callable[[], str] = random_nonce) -> str:
+        """Draw a code that occurs nowhere in the material as it is sent."""
+        material = "\n".join(self._blocks(""))
+        while not is_free(drawn := nonce(), material):
+            pass
+        return drawn
+
+    def _blocks(self, nonce: str) -> list[str]:
+        return [fence(name, text, nonce, self.limit) for name, text in self.material.items()]
+
+
+def prompt_of(
+    criterion: Criterion, question: Question, material: Mapping[str, str], limit: int
+) -> Prompt:
+    """Return the prompt about material that belongs to a question.
+
+    The conversation comes first, then the reference if the criterion has one, then the material.
+    """
+    blocks = {
+        f"message {number} by the {_role(message['role'])}": message["content"]
+        for number, message in enumerate(question.messages, start=1)
+    }
+    if criterion.reference:
+        blocks["reference"] = question.ground_truth
+    return Prompt(criterion, {**blocks, **material}, limit)
+
+
+def _role(role: str) -> str:
+    # A role is data as well: only the known ones reach a line of ours.
+    return role if role in ("user", "assistant", "system") else "other"

@@ -1,0 +1,153 @@
+"""Verdicts read from a judge's reply, strictly: a doubtful verdict is none.
+
+A reply is a verdict and nothing else. A form that is missing, given twice, surrounded by other
+text, outside the scale or not finite is refused with the reason, which the caller can put to the
+judge or keep: it is never taken for a low score.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Form = Literal["json_schema", "tagged"]
+"""How a verdict is written: as a JSON object under a schema, or in two tags."""
+
+MAX_REPLY: Final = 100_000
+"""Characters of the longest reply that is read."""
+
+_REASONING = "think|thinking|thought|reasoning"
+_OPENED: Final = re.compile(rf"\s*<({_REASONING})>", re.IGNORECASE)
+_CLOSED: Final = re.compile(rf"</({_REASONING})>", re.IGNORECASE)
+_CODE: Final = re.compile(r"```(?:json)?[ \t]*\n(.*)\n```", re.DOTALL)
+_NUMBER: Final = re.compile(r"\s*([+-]?\d{1,9}(?:\.\d{1,9})?)\s*")
+_REASON, _SCORE = ("<reason>", "</reason>"), ("<score>", "</score>")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply says.
+
+    Args:
+        score: On the scale; None if the reply is no verdict.
+        reason: The judge's; without a score, what is wrong with the reply.
+    """
+
+    score: float | None
+    reason: str
+
+
+class _Unreadable(Exception):
+    """A reply is no verdict; says why. Stays inside this module."""
+
+
+def read_verdict(reply: str, scale: Sequence[float], form: Form) -> Reading:
+    """Read a verdict.
+
+    Args:
+        reply: The judge's whole reply. Blocks of reasoning before the verdict are passed over.
+        scale: Every score that may be given.
+        form: How it had to be written.
+    """
+    try:
+        if len(reply) > MAX_REPLY:
+            raise _Unreadable(f"it is longer than {MAX_REPLY} characters")
+        text = strip_reasoning(reply).strip()
+        if not text:
+            raise _Unreadable("it holds no verdict")
+        score, reason = _read_json(text) if form == "json_schema" else _read_tags(text)
+        if score not in scale:
+            allowed = ", ".join(f"{value:g}" for value in scale)
+            raise _Unreadable(f"its score is not one of {allowed}")
+    except _Unreadable as problem:
+        return Reading(None, str(problem))
+    return Reading(score, reason)
+
+
+def strip_reasoning(reply: str) -> str:
+    """Return a reply without the blocks of reasoning that it begins with.
+
+    A closing tag without an opening one ends such a block too: chat templates may have opened it.
+    A block that never ends leaves nothing.
+    """
+    text = reply
+    while opened := _OPENED.match(text):
+        closed = _CLOSED.search(text, opened.end())
+        if closed is None:
+            return ""
+        text = text[closed.end() :]
+    ends = [closed.end() for closed in _CLOSED.finditer(text)]
+    return text[ends[-1] :] if ends else text
+
+
+def schema(scale: Sequence[float]) -> dict[str, Any]:
+    """Return the JSON Schema of a verdict on a scale."""
+    return {
+        "type": "object",
+        "properties": {
+            "reason": {"type": "string"},
+            "score": {"type": "number", "enum": [_plain(value) for value in scale]},
+        },
+        "required": ["reason", "score"],
+        "additionalProperties": False,
+    }
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _read_json(text: str) -> tuple[float, str]:
+    wrapped = _CODE.fullmatch(text)
+    try:
+        found = json.loads(
+            wrapped[1] if wrapped else text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError):
+        raise _Unreadable("it is not one JSON object") from None
+    if not isinstance(found, dict):
+        raise _Unreadable("it is not one JSON object")
+    if found.keys() != {"reason", "score"}:
+        raise _Unreadable("its keys are not 'reason' and 'score'")
+    score, reason = found["score"], found["reason"]
+    if not isinstance(score, int | float) or isinstance(score, bool):
+        raise _Unreadable("its score is not a number")
+    if not isinstance(reason, str):
+        raise _Unreadable("its reason is not text")
+    try:
+        return float(score), reason.strip()
+    except OverflowError:
+        raise _Unreadable("its score is not finite") from None
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Unreadable("a key comes twice")
+    return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise _Unreadable(f"{name} is no score")
+
+
+def _read_tags(text: str) -> tuple[float, str]:
+    for name, tags in (("reason", _REASON), ("score", _SCORE)):
+        counts = {text.count(tag) for tag in tags}
+        if 0 in counts:
+            raise _Unreadable(f"there is no {name} tag, or it is not closed")
+        if counts != {1}:
+            raise _Unreadable(f"the {name} tag comes more than once")
+    before, _, rest = text.partition(_REASON[0])
+    reason, _, rest = rest.partition(_REASON[1])
+    between, _, rest = rest.partition(_SCORE[0])
+    value, _, after = rest.partition(_SCORE[1])
+    if before.strip() or between.strip() or after.strip():
+        raise _Unreadable("there is text outside the two tags, or they are in another order")
+    number = _NUMBER.fullmatch(value)
+    if number is None:
+        raise _Unreadable("its score is not a number")
+    return float(number[1]), reason.strip()

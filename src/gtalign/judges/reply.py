@@ -1,0 +1,48 @@
+"""One reply of an endpoint, as it is cached."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from gtalign.errors import DataError
+from gtalign.judges.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint answered.
+
+    Args:
+        text: The answer; empty where there is none.
+        problem: Why the answer cannot be a whole verdict (cut off, refused); None if it can.
+        usage: What it took.
+    """
+
+    text: str
+    problem: str | None
+    usage: Usage
+
+    def to_text(self) -> str:
+        """Return the reply as JSON text that `from_text` reads back equal."""
+        record = {"text": self.text, "problem": self.problem, "usage": self.usage.to_json()}
+        return json.dumps(record)
+
+    @classmethod
+    def from_text(cls, source: str) -> "Reply":
+        """Build a reply from JSON text.
+
+        Raises:
+            DataError: It is something else.
+        """
+        try:
+            record: Any = json.loads(source)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DataError(f"not a reply: {error}") from None
+        if (
+            not isinstance(record, dict)
+            or record.keys() != {"text", "problem", "usage"}
+            or not isinstance(record["text"], str)
+            or not isinstance(record["problem"], str | None)
+        ):
+            raise DataError("not a reply: it needs the keys 'text', 'problem' and 'usage'")
+        return cls(record["text"], record["problem"], Usage.from_json(record["usage"]))

@@ -1,0 +1,61 @@
+"""What judging took: requests, tokens and cost, of replies that were no use as well."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from gtalign.errors import DataError
+from gtalign.judges.settings import Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Counts of requests and tokens. Usages add up.
+
+    Args:
+        calls: Replies that arrived.
+        prompt_tokens: Tokens sent, of the calls that say.
+        completion_tokens: Tokens received, of the calls that say.
+        unmetered: Calls whose reply does not say how many tokens it took.
+        unread: Calls whose reply held no verdict; their tokens are counted like any other's.
+        failed: Requests that brought no reply (refused, timed out, broken off), one an attempt.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    unmetered: int = 0
+    unread: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Usage)))
+
+    def cost(self, prices: Prices | None) -> float | None:
+        """Return the cost in the currency of the prices.
+
+        None where it is not known: there are no prices, or a call does not say what it took.
+        """
+        if prices is None or self.unmetered:
+            return None
+        tokens = self.prompt_tokens * prices.prompt + self.completion_tokens * prices.completion
+        return tokens / 1e6
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts as an object that `from_json` reads back equal."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, source: Any) -> "Usage":
+        """Build a usage from an object.
+
+        Raises:
+            DataError: It is no object of counts.
+        """
+        names = {f.name for f in fields(cls)}
+        if (
+            not isinstance(source, dict)
+            or not source.keys() <= names
+            or not all(type(value) is int and value >= 0 for value in source.values())
+        ):
+            raise DataError(f"a usage maps {', '.join(sorted(names))} to counts, not {source!r}")
+        return cls(**source)
