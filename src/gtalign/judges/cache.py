@@ -4,6 +4,7 @@ The key of a reply is a hash of all that determines it: address, model, messages
 the number of the sample. The code of the fence is random and takes no part in it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -133,8 +134,10 @@ class Cache:
                 " reads; name another file"
             )
         connection.execute("COMMIT")
-        # Outside the transaction: readers never wait for a writer, and a commit is one append.
-        connection.execute("PRAGMA journal_mode = WAL")
+        # Readers never wait for a writer, and a commit is one append. The mode is the file's: where
+        # another process is in the way just now, that one has set it or the next to open it will.
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
 
     def _refuse(self, error: sqlite3.Error) -> StorageError:

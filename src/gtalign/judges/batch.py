@@ -1,0 +1,57 @@
+"""Many answers judged at once."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+
+from gtalign.errors import JudgeError
+from gtalign.judges.base import Judge, Verdict
+from gtalign.tasks import Question
+
+Progress = Callable[[int, int], None]
+"""Takes how many answers are done, and how many there are."""
+
+
+async def judge_all(
+    judge: Judge,
+    answers: Sequence[tuple[Question, str]],
+    *,
+    workers: int = 64,
+    progress: Progress | None = None,
+) -> list[Verdict | JudgeError]:
+    """Judge a batch of answers.
+
+    One answer that the judge fails on does not stop the others. If the call is cancelled (Ctrl-C),
+    so is all that is under way; with a judge that caches, what is done is kept and a second call
+    goes on from there.
+
+    Args:
+        judge: Grades each of them.
+        answers: Questions with the response to grade.
+        workers: Most answers under way at once. A judge has limits of its own as well.
+        progress: Called after each answer.
+
+    Returns:
+        For each answer, in order, its verdict or how the judge failed on it.
+    """
+    found: list[Verdict | JudgeError | None] = [None] * len(answers)
+    todo = iter(enumerate(answers))
+    done = 0
+
+    async def work(todo: Iterator[tuple[int, tuple[Question, str]]]) -> None:
+        nonlocal done
+        for index, (question, response) in todo:
+            try:
+                found[index] = await judge.judge(question, response)
+            except JudgeError as error:
+                found[index] = error
+            done += 1
+            if progress is not None:
+                progress(done, len(answers))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(workers, len(answers))):
+                group.create_task(work(todo))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # the first one; it cancelled the others
+    return [verdict for verdict in found if verdict is not None]

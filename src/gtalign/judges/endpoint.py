@@ -1,0 +1,164 @@
+"""A judge behind an OpenAI-compatible endpoint."""
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from gtalign.errors import JudgeError
+from gtalign.judges.base import Verdict
+from gtalign.judges.cache import Cache
+from gtalign.judges.criterion import SOLUTION, Criterion, criterion_of
+from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
+from gtalign.judges.reading import Form, Reading, read_verdict, schema
+from gtalign.judges.settings import EndpointSettings
+from gtalign.judges.transport import Endpoint
+from gtalign.judges.usage import Usage
+from gtalign.tasks import Question
+
+_FORMS: tuple[Form, ...] = ("json_schema", "tagged")
+_REFUSED = frozenset({"http 400", "http 422"})  # what servers say to a schema they do not know
+_LONGEST_REASON = 2000
+
+
+class EndpointJudge:
+    """Asks a model for verdicts, by the criterion of each question's task.
+
+    A reply without a readable verdict is asked for once more, saying what was wrong; after that
+    the answer is unscored and the reason says why.
+
+    Args:
+        settings: Of the endpoint.
+        cache: Of replies.
+        name: In verdicts and errors; the model's by default.
+        criteria: Gives the criterion of a question, or None to leave it unscored.
+        nonce: Draws the code of a fence; a source that a model could guess breaks the fence.
+
+    Attributes:
+        endpoint: Where requests go.
+    """
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        cache: Cache | None = None,
+        *,
+        name: str | None = None,
+        criteria: Callable[[Question], Criterion | None] = criterion_of,
+        nonce: Callable[[], str] = random_nonce,
+    ) -> None:
+        self.endpoint = Endpoint(settings, cache)
+        self.name = settings.model if name is None else name
+        self._criteria = criteria
+        self._nonce = nonce
+        self._form: Form | None = None if settings.structured == "auto" else settings.structured
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections and the cache; both open again on use."""
+        await self.endpoint.aclose()
+
+    @property
+    def usage(self) -> Usage:
+        """What judging took so far, replies without a verdict counted as ``unread``."""
+        return self.endpoint.used
+
+    @property
+    def saved(self) -> Usage:
+        """What the cache saved so far."""
+        return self.endpoint.saved
+
+    async def judge(self, question: Question, response: str) -> Verdict:
+        """Grade a response; unscored if its task has no criterion."""
+        return await self.sample(question, response, 0)
+
+    async def sample(self, question: Question, response: str, index: int) -> Verdict:
+        """Grade a response once more; each index is a verdict of its own, also in the cache."""
+        criterion = self._criteria(question)
+        if criterion is None:
+            return Verdict(self.name, None, f"no criterion for task {question.task!r}")
+        return await self.grade(criterion, question, {"answer": response}, index)
+
+    async def judge_solution(self, question: Question, payoff: str, analysis: str) -> Verdict:
+        """Grade whether an analysis picks a Pareto-optimal cell of its own matrix: S.
+
+        Args:
+            question: The question that the chain answers.
+            payoff: Text of the chain's payoff block.
+            analysis: Text of its analyze block.
+        """
+        return await self.grade(SOLUTION, question, {"matrix": payoff, "answer": analysis})
+
+    async def grade(
+        self, criterion: Criterion, question: Question, material: Mapping[str, str], index: int = 0
+    ) -> Verdict:
+        """Grade any material by any criterion.
+
+        Args:
+            criterion: What to grade.
+            question: What the material belongs to; its conversation is shown.
+            material: Texts of others by the names that the criterion's instructions use.
+            index: Number of the sample.
+
+        Raises:
+            JudgeError: The endpoint failed; names the judge and the question.
+            ConfigError: There is no API key.
+            StorageError: The cache failed.
+        """
+        prompt = prompt_of(criterion, question, material, self.endpoint.settings.max_chars)
+        about = f"judge {self.name!r}, question {question.id!r}"
+        reading = await self._ask(prompt, about, index, None)
+        if reading.score is None:
+            reading = await self._ask(prompt, about, index, reading.reason)
+        if reading.score is None:
+            reason = f"no verdict, asked twice: of the last reply, {reading.reason}"
+            return Verdict(self.name, None, reason)
+        details = {}
+        if criterion.right_from is not None:
+            details["right_action"] = float(reading.score >= criterion.right_from)
+        return Verdict(self.name, reading.score, reading.reason[:_LONGEST_REASON], details)
+
+    async def _ask(self, prompt: Prompt, about: str, index: int, problem: str | None) -> Reading:
+        """Ask once, in the form that the server takes, and read the reply."""
+        if self._form is not None:
+            return await self._ask_in(self._form, prompt, about, index, problem)
+        for form in _FORMS:
+            if self._is_known(form, prompt, index, problem):
+                return await self._ask_in(form, prompt, about, index, problem)
+        try:
+            return await self._ask_in("json_schema", prompt, about, index, problem)
+        except JudgeError as error:
+            if error.cause not in _REFUSED:
+                raise
+        reading = await self._ask_in("tagged", prompt, about, index, problem)
+        self._form = "tagged"  # it was the schema that the server did not take
+        return reading
+
+    async def _ask_in(
+        self, form: Form, prompt: Prompt, about: str, index: int, problem: str | None
+    ) -> Reading:
+        scale = prompt.criterion.scale
+        reply = await self.endpoint.complete(
+            prompt.messages(form, prompt.draw(self._nonce), problem),
+            prompt.messages(form, "", problem),
+            accepts=lambda text: read_verdict(text, scale, form).score is not None,
+            about=about,
+            schema=schema(scale) if form == "json_schema" else None,
+            sample=index,
+        )
+        if reply.problem is not None:
+            return Reading(None, reply.problem)
+        return read_verdict(reply.text, scale, form)
+
+    def _is_known(self, form: Form, prompt: Prompt, index: int, problem: str | None) -> bool:
+        wanted = schema(prompt.criterion.scale) if form == "json_schema" else None
+        return self.endpoint.known(prompt.messages(form, "", problem), wanted, index)

@@ -1,0 +1,282 @@
+"""Requests to an OpenAI-compatible endpoint: sent, limited, retried, counted and cached here only.
+
+The client's own retries are off. What can pass (a timeout, a broken connection, 408, 409, 429,
+5xx) is tried again after a jittered, growing wait, or after the wait that the server names; what
+cannot (a wrong key, an unknown model) fails at once.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from gtalign.errors import JudgeError
+from gtalign.judges.cache import Cache, cache_key
+from gtalign.judges.limits import RateLimit
+from gtalign.judges.reply import Reply
+from gtalign.judges.settings import EndpointSettings
+from gtalign.judges.usage import Usage
+from gtalign.tasks import Message
+
+if TYPE_CHECKING:  # of the extra `judge`, and slow to import
+    from openai import AsyncOpenAI
+    from openai.types.chat import ChatCompletion
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds between two attempts at most, whatever the server asks for."""
+
+_PASSING: Final = frozenset({408, 409, 429})
+
+
+class Endpoint:
+    """One endpoint with its limits.
+
+    It can be used from one event loop after another, and closed by ``aclose`` or ``async with``.
+
+    Args:
+        settings: Where it is and what it may do.
+        cache: Of replies; a request that it holds is not sent.
+
+    Attributes:
+        used: What the requests of this object took.
+        saved: What the replies from the cache took when they were made.
+    """
+
+    def __init__(self, settings: EndpointSettings, cache: Cache | None = None) -> None:
+        self.settings = settings
+        self.cache = cache
+        self.used = Usage()
+        self.saved = Usage()
+        self._rate = RateLimit(settings.requests_per_minute)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: AsyncOpenAI | None = None
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections and the cache; both open again on use."""
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.close()
+        if self.cache is not None:
+            self.cache.close()
+
+    def known(
+        self, identity: Sequence[Message], schema: Mapping[str, Any] | None, sample: int
+    ) -> bool:
+        """Whether the cache holds the reply to a request; see `complete`."""
+        return (
+            self.cache is not None
+            and self.cache.get(self._key(identity, schema, sample)) is not None
+        )
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        identity: Sequence[Message],
+        *,
+        accepts: Callable[[str], bool],
+        about: str,
+        schema: Mapping[str, Any] | None = None,
+        sample: int = 0,
+    ) -> Reply:
+        """Return the reply to a conversation.
+
+        The same request made twice at once is sent once, if there is a cache. A request that is
+        cancelled leaves nothing behind; a reply that has arrived is in the cache.
+
+        Args:
+            messages: What is sent.
+            identity: The messages without what is random in them: requests that share it, the
+                schema and the sample share a reply.
+            accepts: Whether a text is what was asked for; if not, the reply is counted as unread.
+            about: The judge and the question, for errors.
+            schema: JSON Schema that the server has to hold the reply to.
+            sample: Number of the sample; further samples of one request are further requests.
+
+        Raises:
+            JudgeError: No reply; says who, about what, and why. Its ``cause`` is the kind.
+            StorageError: The cache failed.
+        """
+        client = self._bind()
+        if self.cache is None:
+            return await self._ask(client, messages, schema, accepts, about)
+        key = self._key(identity, schema, sample)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            known = self.cache.get(key)
+            if known is not None:
+                self.saved += known.usage
+                return known
+            reply = await self._ask(client, messages, schema, accepts, about)
+            self.cache.put(key, reply)  # nothing is awaited in between: it cannot be lost
+            return reply
+
+    def _key(
+        self, identity: Sequence[Message], schema: Mapping[str, Any] | None, sample: int
+    ) -> str:
+        return cache_key(
+            {
+                "url": self.settings.url,
+                "messages": list(identity),
+                "sample": sample,
+                **self._parameters(schema),
+            }
+        )
+
+    def _parameters(self, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+        settings = self.settings
+        parameters: dict[str, Any] = {
+            "model": settings.model,
+            "temperature": settings.temperature,
+            "max_tokens": settings.max_tokens,
+        }
+        if schema is not None:
+            parameters["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "verdict", "schema": schema, "strict": True},
+            }
+        if settings.extra:
+            parameters["extra_body"] = settings.extra
+        return parameters
+
+    def _bind(self) -> "AsyncOpenAI":
+        """Return the client of the running loop; connections and locks belong to one loop."""
+        from openai import AsyncOpenAI
+
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            self._client = AsyncOpenAI(
+                base_url=self.settings.url,
+                api_key=self.settings.key(),
+                timeout=self.settings.timeout,
+                max_retries=0,
+            )
+            self._slots = asyncio.Semaphore(self.settings.concurrency)
+            self._locks = weakref.WeakValueDictionary()
+            self._loop = loop
+        return self._client
+
+    async def _ask(
+        self,
+        client: "AsyncOpenAI",
+        messages: Sequence[Message],
+        schema: Mapping[str, Any] | None,
+        accepts: Callable[[str], bool],
+        about: str,
+    ) -> Reply:
+        import stamina
+        from openai import OpenAIError
+
+        body: dict[str, Any] = {"messages": list(messages), **self._parameters(schema)}
+        try:
+            async with self._slots:
+                async for attempt in stamina.retry_context(
+                    on=_wait_before_retry,
+                    attempts=self.settings.attempts,
+                    timeout=None,
+                    wait_initial=0.5,
+                    wait_max=LONGEST_WAIT / 2,
+                    wait_jitter=1.0,
+                ):
+                    with attempt:
+                        await self._rate.wait()
+                        completion = await self._send(client, body)
+        except (OpenAIError, TimeoutError, ValueError) as error:
+            cause, what = _explain(error, self.settings)
+            raise JudgeError(f"{about}: {what}", cause) from error
+        reply = _read(completion)
+        if reply is None:
+            raise JudgeError(
+                f"{about}: {self.settings.url} answered with something that is no chat completion;"
+                " the address has to end where /chat/completions can follow, as in .../v1",
+                "no completion",
+            )
+        if reply.problem is not None or not accepts(reply.text):
+            reply = replace(reply, usage=reply.usage + Usage(unread=1))
+        self.used += reply.usage
+        return reply
+
+    async def _send(self, client: "AsyncOpenAI", body: Mapping[str, Any]) -> Any:
+        try:
+            # The client's timeout is for each read: a server that drips would never meet it.
+            async with asyncio.timeout(self.settings.timeout):
+                return await client.chat.completions.create(**body)
+        except Exception:
+            self.used += Usage(failed=1)
+            raise
+
+
+def _wait_before_retry(error: Exception) -> bool | float:
+    """Whether a request is worth another attempt; as a number, the seconds to wait before it."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        if error.status_code not in _PASSING and error.status_code < 500:
+            return False
+        try:
+            asked = float(error.response.headers.get("retry-after", ""))
+        except ValueError:
+            return True  # not named, or named as a date
+        return min(asked, LONGEST_WAIT) if asked >= 0 else True
+    # A body that is no JSON is a reply broken off.
+    return isinstance(error, openai.APIConnectionError | TimeoutError | ValueError)
+
+
+def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
+    """Return the kind of a failure in a word or two, and what to tell of it."""
+    import openai
+
+    where = f"{settings.model!r} at {settings.url}"
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return "timeout", f"no reply from {where} within {settings.timeout:g} s"
+    if isinstance(error, openai.APIStatusError):
+        said = " ".join(str(error.message).split())[:300]
+        if error.status_code in (401, 403):
+            named = settings.key_env or "key_env of the configuration, which names no variable"
+            return f"http {error.status_code}", f"{where} refuses the API key of {named}: {said}"
+        if error.status_code == 404:
+            return "http 404", f"{where}: no such address or model: {said}"
+        return f"http {error.status_code}", f"{where} failed: {said}"
+    if isinstance(error, openai.APIConnectionError):
+        return "connection", f"cannot reach {where}: {error.__cause__ or error}"
+    return "bad reply", f"{where} sent a reply that cannot be read: {str(error)[:300]}"
+
+
+def _read(completion: "ChatCompletion | str | None") -> Reply | None:
+    """Return the reply in a completion; None if it is no completion.
+
+    The client checks nothing: any field of a body that parsed can be missing or of another type.
+    """
+    choices = getattr(completion, "choices", None)
+    if not isinstance(choices, list) or not choices:
+        return None
+    message = getattr(choices[0], "message", None)
+    if message is None:
+        return None
+    content, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
+    text = content if isinstance(content, str) else ""
+    problem = None
+    if getattr(choices[0], "finish_reason", None) == "length":
+        problem = "it was cut off at the limit of tokens"
+    elif not text and refusal:
+        problem = "it was a refusal to judge"
+    counts = getattr(completion, "usage", None)
+    tokens = [getattr(counts, name, None) for name in ("prompt_tokens", "completion_tokens")]
+    if all(type(count) is int and count >= 0 for count in tokens):
+        usage = Usage(calls=1, prompt_tokens=tokens[0] or 0, completion_tokens=tokens[1] or 0)
+    else:
+        usage = Usage(calls=1, unmetered=1)
+    return Reply(text, problem, usage)
