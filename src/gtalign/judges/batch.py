@@ -1,11 +1,14 @@
 """Many answers judged at once."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
 
 from gtalign.errors import JudgeError
 from gtalign.judges.base import Judge, Verdict
 from gtalign.tasks import Question
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Takes how many answers are done, and how many there are."""
@@ -48,10 +51,18 @@ async def judge_all(
             if progress is not None:
                 progress(done, len(answers))
 
+    await together([work(todo) for _ in range(min(workers, len(answers)))])
+    return [verdict for verdict in found if verdict is not None]
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await calls at once and return their results in order.
+
+    The first that fails cancels the others, and its error is raised as it is.
+    """
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(workers, len(answers))):
-                group.create_task(work(todo))
+            tasks = [group.create_task(call) for call in calls]
     except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None  # the first one; it cancelled the others
-    return [verdict for verdict in found if verdict is not None]
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -1,10 +1,9 @@
 """Two answers compared, in both orders: a judge that prefers a position prefers nothing here."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from gtalign.judges.base import Verdict
+from gtalign.judges.batch import together
 from gtalign.judges.criterion import COMPARISON
 from gtalign.judges.endpoint import EndpointJudge
 from gtalign.tasks import Question
@@ -44,22 +43,18 @@ async def compare(
     Raises:
         JudgeError: The judge failed; names it and the question.
     """
-
-    def ask(one: str, two: str) -> "asyncio.Future[Verdict]":
-        material = {"answer 1": one, "answer 2": two}
-        return asyncio.ensure_future(judge.grade(COMPARISON, question, material, index))
-
-    asked = [ask(first, second), ask(second, first)]
-    try:
-        straight, swapped = await asyncio.gather(*asked)
-    finally:
-        for one in asked:
-            one.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+    orders = ((first, second), (second, first))
+    straight, swapped = await together(
+        [
+            judge.grade(COMPARISON, question, {"answer 1": one, "answer 2": two}, index)
+            for one, two in orders
+        ]
+    )
     reason = f"in this order: {straight.reason}; swapped: {swapped.reason}"
     if straight.score is None or swapped.score is None:
         return Preference(None, None, reason)
     names: dict[float, Winner] = {0.0: "tie", 1.0: "first", 2.0: "second"}
     back: dict[float, Winner] = {0.0: "tie", 1.0: "second", 2.0: "first"}
-    one, two = names[straight.score], back[swapped.score]
-    return Preference(one if one == two else "tie", one == two, reason)
+    winner = names[straight.score]
+    consistent = winner == back[swapped.score]
+    return Preference(winner if consistent else "tie", consistent, reason)

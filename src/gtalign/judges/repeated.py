@@ -1,12 +1,12 @@
 """One answer judged several times, for judges that do not always say the same."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from statistics import fmean, pstdev
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gtalign.judges.base import Verdict
+from gtalign.judges.batch import together
 from gtalign.judges.criterion import Criterion, criterion_of
 from gtalign.tasks import Question
 
@@ -17,7 +17,7 @@ Vote = Literal["majority", "mean"]
 class Sampler(Protocol):
     """A judge that can be asked again."""
 
-    async def sample(self, question: Question, response: str, index: int) -> Verdict:
+    def sample(self, question: Question, response: str, index: int) -> Coroutine[Any, Any, Verdict]:
         """Grade a response; each index is a verdict of its own."""
         ...
 
@@ -60,16 +60,9 @@ class Repeated:
         Raises:
             JudgeError: The judge failed on one of the samples; the others are cancelled.
         """
-        tasks = [
-            asyncio.ensure_future(self.inner.sample(question, response, index))
-            for index in range(self.times)
-        ]
-        try:
-            verdicts = await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        verdicts = await together(
+            [self.inner.sample(question, response, index) for index in range(self.times)]
+        )
         criterion = self._criteria(question)
         averaged = self.vote == "mean" and criterion is not None and criterion.ordered
         return combine(verdicts, "mean" if averaged else "majority")

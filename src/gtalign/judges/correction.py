@@ -1,0 +1,110 @@
+"""The rate that a fallible judge would report if it made no errors.
+
+A judge says yes to some answers that deserve no and the other way round. How often is measured on
+a small gold set that people labelled; the rate over the large set that only the judge saw is then
+corrected for it (Rogan and Gladen, "Estimating prevalence from the results of a screening test",
+American Journal of Epidemiology 107, 1978):
+
+    rate = (yes + specificity - 1) / (sensitivity + specificity - 1)
+
+Both sets are samples, and the gold set is the smaller one: an interval that took sensitivity and
+specificity for known would be far too narrow. Here all three shares are drawn from their Jeffreys
+posteriors, Beta(k + 1/2, n - k + 1/2), independently, and the interval holds the central quantiles
+of the corrected rate. Where a draw of a judge is no better than chance it says nothing of the rate,
+which is then drawn evenly from [0, 1].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gtalign.errors import DataError
+
+DRAWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRate:
+    """A rate, corrected for the judge's errors.
+
+    Args:
+        value: Corrected, in [0, 1].
+        low: Lower end of its interval.
+        high: Upper end.
+        reported: What the judge says, uncorrected.
+        sensitivity: Share of the gold set's true ones that the judge calls true.
+        specificity: Share of the gold set's false ones that the judge calls false.
+        n: Answers that only the judge saw.
+        gold: Answers of the gold set.
+    """
+
+    value: float
+    low: float
+    high: float
+    reported: float
+    sensitivity: float
+    specificity: float
+    n: int
+    gold: int
+
+
+def corrected_rate(
+    verdicts: Sequence[bool],
+    gold: Sequence[tuple[bool, bool]],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    draws: int = DRAWS,
+) -> CorrectedRate:
+    """Correct the share of true verdicts for the judge's errors.
+
+    Args:
+        verdicts: Of the judge, on answers without a label. They must not hold the gold set.
+        gold: The judge's verdict and the label of each answer of the gold set, which has to be
+            drawn from the same kind of answers, with some of both labels.
+        rng: Source of the draws.
+        level: Confidence.
+        draws: Number of draws.
+
+    Raises:
+        DataError: There is no verdict, the gold set lacks a label, or the judge is no better than
+            chance on it.
+    """
+    if not verdicts:
+        raise DataError("there is no verdict to correct")
+    on_true = [verdict for verdict, label in gold if label]
+    on_false = [verdict for verdict, label in gold if not label]
+    if not on_true or not on_false:
+        raise DataError(
+            f"the gold set has {len(on_true)} true and {len(on_false)} false labels; it needs both"
+        )
+    counts = (
+        (sum(verdicts), len(verdicts)),
+        (sum(on_true), len(on_true)),
+        (len(on_false) - sum(on_false), len(on_false)),
+    )
+    reported, sensitivity, specificity = (k / n for k, n in counts)
+    informed = sensitivity + specificity - 1
+    if informed <= 0:
+        raise DataError(
+            f"sensitivity {sensitivity:.3f} and specificity {specificity:.3f} of the judge on the"
+            " gold set are no better than chance; nothing can be corrected with them"
+        )
+    value = min(max((reported + specificity - 1) / informed, 0.0), 1.0)
+    yes, sens, spec = (rng.beta(k + 0.5, n - k + 0.5, size=draws) for k, n in counts)
+    gain = sens + spec - 1
+    rates = rng.random(draws)
+    np.divide(yes + spec - 1, gain, out=rates, where=gain > 0)
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.clip(rates, 0, 1), [tail, 1 - tail])
+    return CorrectedRate(
+        value=value,
+        low=min(float(low), value),
+        high=max(float(high), value),
+        reported=reported,
+        sensitivity=sensitivity,
+        specificity=specificity,
+        n=len(verdicts),
+        gold=len(gold),
+    )
