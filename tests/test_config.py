@@ -125,7 +125,12 @@ def test_unknown_key_beside_tables_that_are_no_configuration() -> None:
     message = explain(Run, overrides=("reward.weights.quality.deep=1",))
     assert "reward.weights.quality: " in message
     message = explain(Run, overrides=("reward.tables.first.middle=1",))
-    assert message.endswith("unknown key 'reward.tables.first.middle'")
+    assert message.endswith("known keys are reward.tables.first.low, reward.tables.first.high")
+
+
+def test_unknown_key_of_a_table_by_name_names_the_nearest() -> None:
+    message = explain(Run, overrides=("reward.tables.first.hihg=1",))
+    assert message.endswith("did you mean 'reward.tables.first.high'?")
 
 
 def test_unknown_key_of_a_table_in_a_list(file: Path) -> None:
@@ -218,6 +223,20 @@ def test_dump_is_complete() -> None:
     text = dump(Run())
     for key in ("name", "steps", "rate", "seeds", "out", "[reward]", "[reward.window]"):
         assert key in text
+
+
+def test_dump_leaves_out_none_in_tables_by_name(tmp_path: Path) -> None:
+    class Inner(Config):
+        low: float | None = None
+        high: float = 1.0
+
+    class Outer(Config):
+        tables: dict[str, Inner] = {}  # noqa: RUF012
+
+    copy = tmp_path / "copy.toml"
+    config = Outer(tables={"a": Inner(), "b": Inner(low=0.5)})
+    copy.write_text(dump(config), encoding="utf-8")
+    assert load(Outer, copy) == config
 
 
 def test_dump_refuses_a_none_that_would_not_come_back() -> None:

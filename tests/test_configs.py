@@ -10,6 +10,7 @@ from gtalign.config import Config, dump, load
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The class that a folder's files configure.
 CLASSES = {
+    "judges": "gtalign.judges:JudgesConfig",
     "lab": "gtalign.cli.lab:LabConfig",
     "reward": "gtalign.reward:RewardConfig",
 }

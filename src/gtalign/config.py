@@ -83,6 +83,8 @@ def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
             tables[name] = [
                 _plain(item, (*path, name, str(index))) for index, item in enumerate(value)
             ]
+        elif isinstance(value, Mapping) and any(isinstance(v, Config) for v in value.values()):
+            tables[name] = {key: _plain(v, (*path, name, key)) for key, v in value.items()}
         else:
             scalars[name] = values[name]
     return scalars | tables
@@ -172,8 +174,15 @@ def _suggest(cls: type[Config], location: Sequence[str]) -> str:
     *parents, unknown = location
     parents = [parent for parent in parents if not parent.isdigit()]  # places in a list
     owner: type[BaseModel] | None = cls
+    keyed: type[BaseModel] | None = None  # of a table whose keys are names of the user's
     for parent in parents:
-        owner = _model_of(owner.model_fields[parent].annotation) if owner else None
+        if keyed is not None:
+            owner, keyed = keyed, None
+            continue
+        annotation = owner.model_fields[parent].annotation if owner else None
+        owner = _model_of(annotation)
+        if get_origin(annotation) is dict:
+            keyed = _model_of(get_args(annotation)[1])
     if owner is None:
         return ""
     prefix = "".join(f"{parent}." for parent in parents)

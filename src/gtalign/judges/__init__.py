@@ -1,7 +1,46 @@
 """Who says how good an answer is."""
 
+from gtalign.judges.agreement import krippendorff_alpha
 from gtalign.judges.base import Judge, Verdict
+from gtalign.judges.batch import judge_all
+from gtalign.judges.cache import Cache
+from gtalign.judges.config import Judges, JudgesConfig
+from gtalign.judges.correction import CorrectedRate, corrected_rate
+from gtalign.judges.criterion import CRITERIA, Criterion
+from gtalign.judges.endpoint import EndpointJudge
 from gtalign.judges.fake import FakeJudge
+from gtalign.judges.mathematics import MathJudge
+from gtalign.judges.pairwise import Preference, compare
+from gtalign.judges.panel import FirstOf, Panel
+from gtalign.judges.repeated import Repeated
 from gtalign.judges.rule import RULES, Rule, RuleJudge
+from gtalign.judges.settings import EndpointSettings, Prices
+from gtalign.judges.usage import Usage
 
-__all__ = ["RULES", "FakeJudge", "Judge", "Rule", "RuleJudge", "Verdict"]
+__all__ = [
+    "CRITERIA",
+    "RULES",
+    "Cache",
+    "CorrectedRate",
+    "Criterion",
+    "EndpointJudge",
+    "EndpointSettings",
+    "FakeJudge",
+    "FirstOf",
+    "Judge",
+    "Judges",
+    "JudgesConfig",
+    "MathJudge",
+    "Panel",
+    "Preference",
+    "Prices",
+    "Repeated",
+    "Rule",
+    "RuleJudge",
+    "Usage",
+    "Verdict",
+    "compare",
+    "corrected_rate",
+    "judge_all",
+    "krippendorff_alpha",
+]

@@ -13,6 +13,7 @@ from typing import Any
 
 from gtalign.errors import DataError, JudgeError, StorageError
 from gtalign.judges import Judge, Verdict
+from gtalign.reward.failures import Failure, Failures, shares
 from gtalign.reward.score import Reward, Score
 from gtalign.tasks import Question
 
@@ -24,18 +25,32 @@ class TRLReward:
 
     Completions that cannot be read are worth 0 and never reach the judge. One that the judge fails
     on, or leaves unscored, is None: TRL then leaves it out of its group instead of learning that it
-    was worth nothing.
+    was worth nothing. Failures are counted by cause, and too many of them stop the run.
 
     Args:
         reward: Scores the completions.
         judge: Grades the responses.
         log: A JSON Lines file to append one transcript per completion to.
+        max_failed: Largest share of judged completions without a score that is borne, in [0, 1].
+        window: Number of judged completions, the latest ones, that the share is taken of.
+
+    Attributes:
+        failures: What went wrong so far, by cause.
     """
 
-    def __init__(self, reward: Reward, judge: Judge, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        reward: Reward,
+        judge: Judge,
+        log: Path | None = None,
+        *,
+        max_failed: float = 0.5,
+        window: int = 256,
+    ) -> None:
         self.reward = reward
         self.judge = judge
         self.log = log
+        self.failures = Failures(max_failed, window)
         self.__name__ = reward.config.aggregate  # TRL's name for the metric
 
     async def __call__(
@@ -64,7 +79,8 @@ class TRLReward:
 
         Raises:
             DataError: There is no column ``question``.
-            JudgeError: The judge failed on every completion of the batch.
+            JudgeError: The judge failed on every completion of the batch, or on too many of the
+                latest ones.
             StorageError: The log cannot be written.
         """
         if question is None:
@@ -75,15 +91,21 @@ class TRLReward:
             *(self._judge(q, text) for q, text in zip(questions, texts, strict=True))
         )
         scores = [score for score, _, _ in judged]
-        failures = [failure for _, _, failure in judged if failure]
-        if failures and len(failures) == len(scores):
-            raise JudgeError(f"the judge failed on all {len(scores)} completions: {failures[0]}")
+        outcomes = [failure for _, verdict, failure in judged if verdict is not None]
         if self.log is not None:
             step = getattr(trainer_state, "global_step", None)
             verdicts = [verdict for _, verdict, _ in judged]
             self._write(self.log, step, questions, texts, scores, verdicts)
+        # After the log, which then tells what every one of them failed of.
+        failed = [failure for failure in outcomes if failure is not None and failure.broken]
+        if failed and len(failed) == len(scores):
+            raise JudgeError(
+                f"the judge failed on all {len(scores)} completions: {failed[0].reason}",
+                failed[0].cause,
+            )
+        self.failures.add(outcomes)
         if log_metric is not None:
-            for name, value in means(scores).items():
+            for name, value in (means(scores) | shares(outcomes)).items():
                 log_metric(name, value)
         if log_extra is not None:
             for name in WELFARE:
@@ -92,17 +114,22 @@ class TRLReward:
 
     async def _judge(
         self, question: Question, completion: str
-    ) -> tuple[Score, Verdict | None, str | None]:
-        """Return the score, the verdict, and how the judge failed if it did."""
+    ) -> tuple[Score, Verdict | None, Failure | None]:
+        """Return the score, the verdict if one was asked for, and why there is no score."""
         response = self.reward.response(completion)
         if response is None:
             return self.reward.score(question, completion, None), None, None
         try:
             verdict = await self.judge.judge(question, response)
-            return self.reward.score(question, completion, verdict), verdict, None
+            score = self.reward.score(question, completion, verdict)
         except JudgeError as error:
             verdict = Verdict(type(self.judge).__name__, None, str(error))
-            return self.reward.score(question, completion, verdict), verdict, str(error)
+            failure = Failure(error.cause, str(error), broken=True)
+            return self.reward.score(question, completion, verdict), verdict, failure
+        if verdict.score is None:
+            about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
+            return score, verdict, Failure("unscored", about, broken=False)
+        return score, verdict, None
 
     def _write(
         self,

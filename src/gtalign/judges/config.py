@@ -1,0 +1,132 @@
+"""Configuration of all judges of a run, and the panel that it builds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from gtalign.config import Config
+from gtalign.judges.base import Judge, Verdict
+from gtalign.judges.cache import Cache
+from gtalign.judges.endpoint import EndpointJudge
+from gtalign.judges.mathematics import MathJudge
+from gtalign.judges.panel import FirstOf, Panel
+from gtalign.judges.repeated import Repeated, Vote
+from gtalign.judges.rule import RuleJudge
+from gtalign.judges.settings import EndpointSettings
+from gtalign.judges.usage import Usage
+from gtalign.tasks import Question
+
+BUILT_IN = ("rule", "mathematics")
+"""Judges that need no endpoint: rules by kind of task, and math-verify."""
+
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class JudgesConfig(Config):
+    """Who judges what.
+
+    Keys:
+        default: Judges of every task without judges of its own, by name, in the order in which
+            they are asked: the next one only where the one before leaves the answer unscored.
+            Names are ``rule``, ``mathematics`` and those of ``endpoints``.
+        tasks: Likewise by name of a task or of a kind of task (``math``, ``writing``,
+            ``ambiguity``, ``safety``, ``direct``).
+        endpoints: Endpoints by a name of yours.
+        cache: File that keeps the endpoints' replies; none by default.
+        times: How many verdicts an endpoint gives on each answer.
+        vote: How several become one: ``majority`` or ``mean``.
+        math_seconds: Longest time for one comparison of mathematical answers.
+        math_workers: Processes that compare mathematical answers.
+    """
+
+    default: Names = Field(default=["rule"])
+    tasks: dict[str, Names] = Field(default_factory=dict)
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+    cache: Path | None = None
+    times: Annotated[int, Field(gt=0)] = 1
+    vote: Vote = "majority"
+    math_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    math_workers: Annotated[int, Field(gt=0)] = 2
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        taken = set(BUILT_IN) & set(self.endpoints)
+        if taken:
+            raise ValueError(f"endpoints: {min(taken)!r} is the name of a judge that is built in")
+        known = [*BUILT_IN, *self.endpoints]
+        for place, names in (("default", self.default), *self.tasks.items()):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{place}: no judge {name!r}; known are {', '.join(known)}")
+        if self.times > 1:
+            for name, endpoint in self.endpoints.items():
+                if endpoint.temperature == 0:
+                    raise ValueError(
+                        f"times = {self.times} needs an endpoint that varies; {name!r} has"
+                        " temperature 0"
+                    )
+        return self
+
+
+class Judges:
+    """The judges of a configuration, as one judge. Close them by ``aclose`` or ``async with``.
+
+    Args:
+        config: Who judges what.
+
+    Attributes:
+        endpoints: The endpoint judges by name.
+    """
+
+    def __init__(self, config: JudgesConfig) -> None:
+        self.config = config
+        cache = None if config.cache is None else Cache(config.cache)
+        self.endpoints: Mapping[str, EndpointJudge] = {
+            name: EndpointJudge(settings, cache, name=name)
+            for name, settings in config.endpoints.items()
+        }
+        self._math = MathJudge(config.math_seconds, config.math_workers)
+        self._judges: dict[str, Judge] = {"rule": RuleJudge(), "mathematics": self._math}
+        for name, judge in self.endpoints.items():
+            repeated = config.times > 1
+            self._judges[name] = Repeated(judge, config.times, config.vote) if repeated else judge
+        tasks = {task: self._chain(names) for task, names in config.tasks.items()}
+        self._panel = Panel(self._chain(config.default), tasks)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close connections, the cache and the processes; all open again on use."""
+        self._math.close()
+        for judge in self.endpoints.values():
+            await judge.aclose()
+
+    async def judge(self, question: Question, response: str) -> Verdict:
+        """Grade a response by the judges of the question's task."""
+        return await self._panel.judge(question, response)
+
+    @property
+    def usage(self) -> Mapping[str, Usage]:
+        """What each endpoint took so far."""
+        return {name: judge.usage for name, judge in self.endpoints.items()}
+
+    @property
+    def saved(self) -> Mapping[str, Usage]:
+        """What the cache saved of each endpoint so far."""
+        return {name: judge.saved for name, judge in self.endpoints.items()}
+
+    def _chain(self, names: Sequence[str]) -> Judge:
+        judges = [self._judges[name] for name in names]
+        return judges[0] if len(judges) == 1 else FirstOf(judges)
