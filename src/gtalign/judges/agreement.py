@@ -38,9 +38,11 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], level: Level) 
     """
     if len({len(row) for row in ratings}) > 1:
         raise DataError(f"raters have {[len(row) for row in ratings]} units; they need the same")
+    if not ratings or not ratings[0]:
+        return None
     ratings_ru = np.array(
         [[np.nan if value is None else value for value in row] for row in ratings], dtype=np.float64
-    ).reshape(len(ratings), -1)
+    )
     if np.isinf(ratings_ru).any():
         raise DataError("a rating is infinite")
     values, counts_uv = _counts(ratings_ru)

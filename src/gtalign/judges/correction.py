@@ -8,10 +8,11 @@ American Journal of Epidemiology 107, 1978):
     rate = (yes + specificity - 1) / (sensitivity + specificity - 1)
 
 Both sets are samples, and the gold set is the smaller one: an interval that took sensitivity and
-specificity for known would be far too narrow. Here all three shares are drawn from their Jeffreys
-posteriors, Beta(k + 1/2, n - k + 1/2), independently, and the interval holds the central quantiles
-of the corrected rate. Where a draw of a judge is no better than chance it says nothing of the rate,
-which is then drawn evenly from [0, 1].
+specificity for known would be far too narrow. The interval holds the central quantiles of the
+posterior of the rate, with an even prior on [0, 1]; sensitivity and specificity are averaged over
+draws from their Jeffreys posteriors, Beta(k + 1/2, n - k + 1/2), given the gold set (the model of
+Gelman and Carpenter, "Bayesian analysis of tests with unknown specificity and sensitivity", Journal
+of the Royal Statistical Society C 69, 2020, without hierarchy).
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ import numpy as np
 
 from gtalign.errors import DataError
 
-DRAWS = 20_000
+DRAWS = 4_000
+_GRID = 1_001  # rates at which the posterior is computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def corrected_rate(
             drawn from the same kind of answers, with some of both labels.
         rng: Source of the draws.
         level: Confidence.
-        draws: Number of draws.
+        draws: Number of draws of sensitivity and specificity.
 
     Raises:
         DataError: There is no verdict, the gold set lacks a label, or the judge is no better than
@@ -92,19 +94,44 @@ def corrected_rate(
             " gold set are no better than chance; nothing can be corrected with them"
         )
     value = min(max((reported + specificity - 1) / informed, 0.0), 1.0)
-    yes, sens, spec = (rng.beta(k + 0.5, n - k + 0.5, size=draws) for k, n in counts)
-    gain = sens + spec - 1
-    rates = rng.random(draws)
-    np.divide(yes + spec - 1, gain, out=rates, where=gain > 0)
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.clip(rates, 0, 1), [tail, 1 - tail])
+    low, high = _interval(counts, rng, level, draws)
     return CorrectedRate(
         value=value,
-        low=min(float(low), value),
-        high=max(float(high), value),
+        low=min(low, value),
+        high=max(high, value),
         reported=reported,
         sensitivity=sensitivity,
         specificity=specificity,
         n=len(verdicts),
         gold=len(gold),
     )
+
+
+def _interval(
+    counts: Sequence[tuple[int, int]], rng: np.random.Generator, level: float, draws: int
+) -> tuple[float, float]:
+    """Return the central interval of the rate's posterior.
+
+    Args:
+        counts: Successes and trials of the verdicts, on the true labels and on the false ones.
+        rng: Source of the draws.
+        level: Share of the posterior that the interval holds.
+        draws: Number of draws D.
+    """
+    (yes, number), *gold = counts
+    sens_d, spec_d = (rng.beta(k + 0.5, n - k + 0.5, size=draws) for k, n in gold)
+    rates_r = (np.arange(_GRID) + 0.5) / _GRID
+    posterior_r = np.zeros(_GRID)
+    peak = -np.inf
+    for start in range(0, draws, 500):  # a few megabytes at once
+        sens, spec = sens_d[start : start + 500, None], spec_d[start : start + 500, None]
+        said_dr = rates_r * sens + (1 - rates_r) * (1 - spec)
+        said_dr = np.clip(said_dr, 1e-300, 1 - 1e-16)  # a draw can round to 0 or 1
+        log_dr = yes * np.log(said_dr) + (number - yes) * np.log1p(-said_dr)
+        highest = max(peak, float(log_dr.max()))
+        posterior_r = posterior_r * np.exp(peak - highest) + np.exp(log_dr - highest).sum(axis=0)
+        peak = highest
+    below_r = np.cumsum(posterior_r) / posterior_r.sum()
+    tail = (1 - level) / 2
+    low, high = np.interp([tail, 1 - tail], below_r, rates_r)
+    return float(low), float(high)

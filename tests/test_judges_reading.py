@@ -1,0 +1,160 @@
+"""Verdicts are read strictly."""
+# ruff: noqa: RUF001
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gtalign.judges.criterion import CRITERIA, criterion_of
+from gtalign.judges.reading import MAX_REPLY, read_verdict, schema, strip_reasoning
+from gtalign.tasks import Message, Question
+
+SCALE = (0.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"reason": "fine", "score": 0.5}',
+        ' \n{"score": 0.5, "reason": "fine"}\n',
+        '```json\n{"reason": "fine", "score": 0.5}\n```',
+        '<think>is it 1? {"reason": "x", "score": 1}</think>{"reason": "fine", "score": 0.5}',
+        '<THINK>a</THINK>\n<reasoning>b</reasoning>\n{"reason": "fine", "score": 0.5}',
+        'opened by the template</think>\n{"reason": " fine ", "score": 5e-1}',
+    ],
+)
+def test_json(reply: str) -> None:
+    reading = read_verdict(reply, SCALE, "json_schema")
+    assert (reading.score, reading.reason) == (0.5, "fine")
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        ("", "no verdict"),
+        ("<think>never ends", "no verdict"),
+        ("1", "not one JSON object"),
+        ("{", "not one JSON object"),
+        ("[" * 100_000, "not one JSON object"),
+        ('{"reason": "a", "score": 1} {"reason": "b", "score": 0}', "not one JSON object"),
+        ('Sure! {"reason": "a", "score": 1}', "not one JSON object"),
+        ('{"reason": "a"}', "keys"),
+        ('{"reason": "a", "score": 1, "note": 2}', "keys"),
+        ('{"reason": "a", "score": 1, "score": 0}', "twice"),
+        ('{"reason": "a", "score": NaN}', "NaN"),
+        ('{"reason": "a", "score": -Infinity}', "-Infinity"),
+        ('{"reason": "a", "score": 1e999}', "not one of 0, 0.5, 1"),
+        ('{"reason": "a", "score": 1' + "0" * 400 + "}", "not finite"),
+        ('{"reason": "a", "score": 1' + "0" * 5000 + "}", "not one JSON object"),
+        ('{"reason": "a", "score": true}', "not a number"),
+        ('{"reason": "a", "score": "1"}', "not a number"),
+        ('{"reason": "a", "score": 0.7}', "not one of"),
+        ('{"reason": "a", "score": -1}', "not one of"),
+        ('{"reason": 1, "score": 1}', "not text"),
+        (" " * (MAX_REPLY + 1), "longer"),
+    ],
+)
+def test_no_json_verdict(reply: str, why: str) -> None:
+    reading = read_verdict(reply, SCALE, "json_schema")
+    assert reading.score is None
+    assert why in reading.reason
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "<reason>fine</reason><score>0.5</score>",
+        "\n<reason>\nfine\n</reason>\n\n<score> 0.50 </score>\n",
+        "<think>\n<score>1</score>\n</think>\n<reason>fine</reason><score>+0.5</score>",
+    ],
+)
+def test_tags(reply: str) -> None:
+    reading = read_verdict(reply, SCALE, "tagged")
+    assert (reading.score, reading.reason) == (0.5, "fine")
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        ("<score>1</score>", "no reason tag"),
+        ("<reason>a</reason>", "no score tag"),
+        ("<reason>a</reason><score>1", "no score tag"),
+        ("<reason>a</reason><score>1</score><score>0</score>", "more than once"),
+        ("<reason>a</reason><reason>b</reason><score>1</score>", "more than once"),
+        ("So: <reason>a</reason><score>1</score>", "outside"),
+        ("<reason>a</reason><score>1</score> I think", "outside"),
+        ("<score>1</score><reason>a</reason>", "outside"),
+        ("<reason>a</reason><score>nan</score>", "not a number"),
+        ("<reason>a</reason><score>1e0</score>", "not a number"),
+        ("<reason>a</reason><score>one</score>", "not a number"),
+        ("<reason>a</reason><score></score>", "not a number"),
+        ("<reason>a</reason><score>1١</score>", "not one of"),
+        ("<reason>a</reason><score>2</score>", "not one of"),
+        (r"\boxed{1}", "no reason tag"),
+    ],
+)
+def test_no_tagged_verdict(reply: str, why: str) -> None:
+    reading = read_verdict(reply, SCALE, "tagged")
+    assert reading.score is None
+    assert why in reading.reason
+
+
+def test_reasoning_is_passed_over() -> None:
+    assert strip_reasoning("<think>a</think> <thinking>b</thinking>c") == "c"
+    assert strip_reasoning("a</think>b</think>c") == "c"
+    assert strip_reasoning("plain") == "plain"
+
+
+@given(st.text(), st.sampled_from(["json_schema", "tagged"]))
+def test_anything_reads_to_a_score_of_the_scale_or_a_reason(text: str, form: str) -> None:
+    reading = read_verdict(text, SCALE, form)  # type: ignore[arg-type]
+    assert reading.score in (None, *SCALE)
+    assert reading.score is not None or reading.reason
+
+
+@given(st.sampled_from(SCALE), st.text(max_size=50))
+def test_a_verdict_under_the_schema_is_read(score: float, reason: str) -> None:
+    reply = json.dumps({"reason": reason, "score": score})
+    reading = read_verdict(reply, SCALE, "json_schema")
+    if "</think" not in reply.lower():
+        assert reading.score == score
+
+
+def test_the_schema_lists_the_scale() -> None:
+    assert schema((0.0, 0.5, 1.0))["properties"]["score"]["enum"] == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_every_criterion_explains_its_scale(name: str) -> None:
+    criterion = CRITERIA[name]
+    for value in criterion.scale:
+        assert f"\n{value:g}: " in criterion.instructions
+    assert "{{" not in criterion.instructions
+
+
+@pytest.mark.parametrize(
+    ("task", "truth", "name"),
+    [
+        ("math-hard", "4", "correctness"),
+        ("minerva", "4", "correctness"),
+        ("medium", "text", "helpfulness"),
+        ("ambig_qa", "singleAnswer###x", "ambiguity"),
+        ("abg-coqa", "ambiguous", "ambiguity"),
+        ("wildguard", "harmful", "harmlessness"),
+        ("wildguard", "unharmful", "harmless"),
+        ("advbench", "Sure, here is", "harmlessness"),
+    ],
+)
+def test_each_task_has_its_criterion(task: str, truth: str, name: str) -> None:
+    question = Question("q", task, (Message(role="user", content="?"),), truth, "c")
+    criterion = criterion_of(question)
+    assert criterion is not None
+    assert criterion.name == name
+
+
+def test_another_task_has_none() -> None:
+    assert (
+        criterion_of(Question("q", "sums", (Message(role="user", content="?"),), "4", "c")) is None
+    )
