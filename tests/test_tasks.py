@@ -10,7 +10,7 @@ from gtalign.errors import DataError, JudgeError
 from gtalign.tasks import DIRECT, TASKS, Message, Quality, Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous
 from gtalign.tasks.safety import is_harmful
-from gtalign.tasks.writing import character_bleu
+from gtalign.tasks.writing import character_bleu, word_bleu
 
 
 def question(task: str = "math-hard", truth: str = "4") -> Question:
@@ -127,6 +127,25 @@ def test_character_bleu() -> None:
     assert character_bleu("abc", "abc") == 0  # no run of four characters
     # Whitespace counts, and one kind of it is not another.
     assert character_bleu("a b c", "a\tb\tc") < character_bleu("a b c", "a b c") == 1
+
+
+def test_word_bleu() -> None:
+    reference = "The cat sat on the mat."
+    assert word_bleu(reference, reference) == 1
+    assert word_bleu("", reference) == 0
+    assert word_bleu("Dogs bark loudly", reference) == 0
+    # All of 4 words, 3 pairs, .. match; 7 tokens with the full stop: exp(1 - 7/4).
+    assert word_bleu("The cat sat on", reference) == pytest.approx(0.4723665527)
+    # Two words have two orders, and both match: exp(1 - 7/2).
+    assert word_bleu("The cat", reference) == pytest.approx(0.0820849986)
+
+
+def test_the_paper_counts_words_and_the_released_code_characters() -> None:
+    asked = question("medium", "the quick brown fox")
+    task = task_named("medium")
+    likeness = task.quality(asked, "quickest browny foxes", 0)
+    assert likeness.user == 0
+    assert task.quality(asked, "quickest browny foxes", 0, "released").user > 0
 
 
 @given(st.text(min_size=4, max_size=30))

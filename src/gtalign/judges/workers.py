@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from gtalign.errors import JudgeError
 
-_PROGRAM: Final = Path(__file__).with_name("math_worker.py")
+PROGRAM: Final = Path(__file__).with_name("math_worker.py")
+"""What a worker runs."""
+
 _START_SECONDS: Final = 120.0  # sympy can take long to import on a busy machine
 
 
@@ -30,7 +32,7 @@ class Worker:
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
         # -P: the folder of the file is no place to import from.
-        self._command = command or (sys.executable, "-P", str(_PROGRAM))
+        self._command = command or (sys.executable, "-P", str(PROGRAM))
         self._process: subprocess.Popen[bytes] | None = None
         self._stop: weakref.finalize[Any, Any] | None = None
 

@@ -14,10 +14,32 @@ TOP = 4.0
 
 
 @cache
-def _bleu() -> "BLEU":
+def _character_metric() -> "BLEU":
     from sacrebleu.metrics.bleu import BLEU  # of the extra `judge`; only writing needs it
 
     return BLEU(tokenize="none", smooth_method="none", force=True)
+
+
+@cache
+def _word_metric() -> "BLEU":
+    from sacrebleu.metrics.bleu import BLEU
+
+    return BLEU(effective_order=True)
+
+
+def word_bleu(text: str, reference: str) -> float:
+    """Return the BLEU of one text over words, in [0, 1].
+
+    Words are those of sacrebleu's ``13a`` tokenizer, case counts, orders of n-grams up to 4 that
+    have no match are smoothed exponentially, and a text of fewer than four words is graded by the
+    orders that it has: sacrebleu's sentence BLEU.
+
+    Args:
+        text: The text to grade.
+        reference: The text to be like.
+    """
+    score: float = _word_metric().sentence_score(text, [reference]).score
+    return min(score / 100, 1.0)
 
 
 def character_bleu(text: str, reference: str) -> float:
@@ -33,18 +55,18 @@ def character_bleu(text: str, reference: str) -> float:
     # sacrebleu splits at whitespace; numbers in place of characters let whitespace take part.
     encoded, target = (" ".join(str(ord(c)) for c in side) for side in (text, reference))
     # A rounding error can lift identical texts above 1.
-    score: float = _bleu().corpus_score([encoded], [[target]]).score
+    score: float = _character_metric().corpus_score([encoded], [[target]]).score
     return min(score / 100, 1.0)
 
 
 def _paper(question: Question, response: str, score: float) -> Quality:
-    """Take the better of likeness and opinion, max(BLEU, judge / 4), for both sides."""
-    best = max(character_bleu(response, question.ground_truth), score / TOP)
+    """Take the better of likeness and opinion, max(word BLEU, judge / 4), for both sides."""
+    best = max(word_bleu(response, question.ground_truth), score / TOP)
     return Quality(user=best, llm=best, reported=best)
 
 
 def _released(question: Question, response: str, score: float) -> Quality:
-    """Give the user the BLEU and the LLM the judge / 4; report the larger."""
+    """Give the user the character BLEU and the LLM the judge / 4; report the larger."""
     bleu = character_bleu(response, question.ground_truth)
     return Quality(user=bleu, llm=score / TOP, reported=max(bleu, score / TOP))
 

@@ -1,0 +1,217 @@
+"""Mathematics by math-verify, in processes that can be killed."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from gtalign.errors import JudgeError
+from gtalign.judges import FakeJudge, FirstOf, Judge, MathJudge, Verdict
+from gtalign.judges.math_worker import compare, serve
+from gtalign.judges.workers import PROGRAM, Worker, WorkerDied
+from gtalign.tasks import Message, Question
+
+TOWER = r"\boxed{10^{10^{10^{10}}}}"
+
+
+def ask(truth: str, task: str = "math-hard") -> Question:
+    return Question("q1", task, (Message(role="user", content="?"),), truth, "c")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[MathJudge]:
+    judge = MathJudge(seconds=60, workers=1)
+    yield judge
+    judge.close()
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "score"),
+    [
+        ("4", "It is $4$.", 1),
+        ("4", r"It is not 5 but \boxed{4}", 1),
+        ("4", r"\boxed{5}", 0),
+        (r"\frac12", r"so \boxed{0.5}", 1),
+        (r"\frac{3\sqrt{3}}{\pi}", r"$\boxed{3 \sqrt 3 / \pi}$", 1),
+        ("x^2+1", r"\boxed{1 + x^{2}}", 1),
+        (r"(3,\frac{\pi}{2})", r"\boxed{\left(3, \frac{\pi}{2}\right)}", 1),
+        ("(1,2)", r"\boxed{(2,1)}", 0),
+        (r"\{1,2\}", r"\boxed{\{2, 1\}}", 1),
+        ("4.5e33", r"about $4.5 \times 10^{33}$", 1),
+        ("4.5e33", r"\boxed{4.5e33}", 1),
+        ("1e-3", r"\boxed{0.001}", 1),
+        ("4", r"\boxed{4} or \boxed{5}", 0),  # two answers are none
+        ("4", "no idea", 0),
+        ("4", "", 0),
+        (r"\text{Tuesday}", "Tuesday", None),
+        ("np.arcsin(10/13)", r"\boxed{0.9}", None),
+        ("E_{1},E_{2}", r"\boxed{E_1, E_2}", None),
+        (" ", r"\boxed{4}", None),
+    ],
+)
+async def test_answers(judge: MathJudge, truth: str, response: str, score: float | None) -> None:
+    assert isinstance(judge, Judge)
+    verdict = await judge.judge(ask(truth), response)
+    assert verdict.score == score, verdict.reason
+    assert verdict.reason
+    # The same comparison, in this process.
+    if truth.strip():
+        outcomes = {1: {"right"}, 0: {"wrong", "none"}, None: {"unparsed"}}
+        assert compare(truth, response)["outcome"] in outcomes[score]  # type: ignore[index]
+
+
+async def test_another_task_is_no_mathematics(judge: MathJudge) -> None:
+    verdict = await judge.judge(ask("4", "medium"), "4")
+    assert verdict.score is None
+    assert "'medium'" in verdict.reason
+
+
+async def test_the_next_judge_is_asked_only_where_the_reference_does_not_parse(
+    judge: MathJudge,
+) -> None:
+    other = FakeJudge(1.0)
+    chain = FirstOf([judge, other])
+    assert (await chain.judge(ask("4"), r"\boxed{5}")).score == 0
+    assert other.calls == []
+    assert (await chain.judge(ask(r"\text{Tuesday}"), "Tuesday")).judge == "fake"
+    assert len(other.calls) == 1
+
+
+def test_a_worker_off_the_main_thread_compares_in_another_event_loop(judge: MathJudge) -> None:
+    async def run() -> Verdict:
+        return await judge.judge(ask("4"), r"\boxed{4}")
+
+    assert asyncio.run(run()).score == asyncio.run(run()).score == 1
+
+
+# --- workers that misbehave: programs of ours in place of math-verify ----------------------------
+
+SERVE = """
+import json, os, signal, sys, time
+print(json.dumps({"outcome": "ready"}), flush=True)
+for line in sys.stdin:
+    said = json.loads(line)["answer"]
+    if said == "hang":
+        while True: time.sleep(1000)
+    if said == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if said == "exit":
+        sys.exit(3)
+    print(json.dumps({"outcome": "right", "answer": str(os.getpid())}), flush=True)
+"""
+
+
+def program(text: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [("hang", r"no result within 0\.5 s"), ("die", "signal 9"), ("exit", "status 3")],
+)
+async def test_a_hang_or_a_crash_costs_one_item(answer: str, why: str) -> None:
+    judge = MathJudge(seconds=60, workers=1, command=program(SERVE))
+    before = await judge.judge(ask("4"), "fine")
+    judge.seconds = 0.5 if answer == "hang" else 60
+    lost = await judge.judge(ask("4"), answer)
+    judge.seconds = 60
+    after = await judge.judge(ask("4"), "fine")
+    await judge.aclose()
+    assert before.score == after.score == 1
+    assert before.reason != after.reason  # another process
+    assert lost.score is None
+    assert lost.reason.startswith("math-verify was stopped: ")
+    assert re.search(why, lost.reason)
+
+
+async def test_items_share_the_workers() -> None:
+    judge = MathJudge(workers=2, command=program(SERVE))
+    found = await asyncio.gather(*(judge.judge(ask("4"), str(n)) for n in range(10)))
+    await judge.aclose()
+    assert [verdict.score for verdict in found] == [1.0] * 10
+    assert len({verdict.reason for verdict in found}) <= 2
+
+
+async def test_a_real_hang_is_killed() -> None:
+    judge = MathJudge(seconds=2, workers=1)
+    verdict = await judge.judge(ask("2"), TOWER)
+    assert verdict.score is None
+    assert verdict.reason.startswith("math-verify ")
+    judge.seconds = 60
+    assert (await judge.judge(ask("2"), r"\boxed{2}")).score == 1
+    await judge.aclose()
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(1)", "import sys; sys.exit()"])
+async def test_a_worker_that_does_not_start(text: str) -> None:
+    judge = MathJudge(workers=1, command=program(text))
+    with pytest.raises(JudgeError, match=r"cannot be started.*'q1'") as caught:
+        await judge.judge(ask("4"), "4")
+    assert caught.value.cause == "worker"
+    await judge.aclose()
+
+
+def test_a_worker_that_is_gone() -> None:
+    text = "import json, os; print(json.dumps({'outcome': 'ready'}), flush=True); os.close(0)"
+    worker = Worker(program(text))
+    with pytest.raises(WorkerDied, match=r"process (was gone|ended)"):
+        for _ in range(1000):  # whichever end is seen first
+            worker.ask({"gold": "4", "answer": "x" * 100_000}, 60)
+    worker.kill()
+
+
+def test_no_process_is_left_behind() -> None:
+    worker = Worker(program(SERVE))
+    process = int(worker.ask({"gold": "", "answer": "fine"}, 60)["answer"])
+    os.kill(process, 0)
+    del worker
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_an_item_that_no_library_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "gtalign.judges.math_worker.compare", lambda gold, answer: int(gold) // int(answer)
+    )
+    monkeypatch.setattr(signal, "setitimer", lambda which, seconds: (0.0, 0.0))
+    items = [{"gold": "1", "answer": "0", "seconds": 1}, {"gold": "4", "answer": "2", "seconds": 1}]
+    sink = io.StringIO()
+    serve(io.StringIO("".join(json.dumps(item) + "\n" for item in items)), sink)
+    failed, fine = map(json.loads, sink.getvalue().splitlines())
+    assert failed["outcome"] == "failed"
+    assert failed["answer"].startswith("ZeroDivisionError: ")
+    assert fine == 2
+
+
+async def test_a_failure_of_the_library_is_told() -> None:
+    text = SERVE.replace('"right"', '"failed"')
+    judge = MathJudge(workers=1, command=program(text))
+    verdict = await judge.judge(ask("4"), "4")
+    await judge.aclose()
+    assert verdict.score is None
+    assert verdict.reason.startswith("math-verify failed: ")
+
+
+def test_an_orphan_ends_itself() -> None:
+    """A worker that hangs is ended by its own alarm, with nobody there to kill it."""
+    with subprocess.Popen(
+        [sys.executable, "-P", str(PROGRAM)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["outcome"] == "ready"
+        item = {"gold": "2", "answer": TOWER, "seconds": 0.1}
+        process.stdin.write(json.dumps(item).encode() + b"\n")
+        process.stdin.flush()
+        process.wait()
+    assert process.returncode == -signal.SIGALRM
