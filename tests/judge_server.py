@@ -62,7 +62,7 @@ def outside(text: str) -> str:
             inside = _END.search(line) is None
         elif _BEGIN.match(line):
             inside = True
-        else:
+        elif _END.search(line) is None:
             kept.append(line)
     return "\n".join(kept)
 

@@ -117,5 +117,12 @@ def test_the_game_needs_numpy_only() -> None:
     assert not loaded & (HEAVY | {"scipy", "pydantic", "typer", "rich"})
 
 
+def test_judges_load_no_client_and_no_algebra_before_they_are_asked() -> None:
+    loaded = loaded_by("import gtalign.judges")
+    assert not loaded & (
+        HEAVY | {"openai", "stamina", "math_verify", "sympy", "sacrebleu", "scipy"}
+    )
+
+
 def test_lab_refuses_a_wrong_setting_without_waiting_for_torch() -> None:
     assert not loaded_by("import gtalign.cli.lab") & {"torch", "transformers", "trl", "datasets"}

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from gtalign.judges import EndpointJudge, EndpointSettings, fence
 from gtalign.judges.criterion import CORRECTNESS
-from gtalign.judges.fence import DOT, is_free, neutralise
-from gtalign.judges.fence import fence as fenced
+from gtalign.judges.fence import DOT, is_free, neutralise, quote
 from gtalign.judges.prompt import prompt_of
 from gtalign.tasks import Message, Question
 from judge_attacks import ATTACKS
@@ -33,6 +32,10 @@ BOXED = re.compile(r"\\boxed\{([\d.]+)\}")
 async def server() -> AsyncIterator[JudgeServer]:
     async with serve() as running:
         yield running
+
+
+def fenced(name: str, text: str, nonce: str, limit: int) -> str:
+    return quote(text, limit).fenced(name, nonce)
 
 
 def about(text: str) -> Question:
@@ -178,6 +181,8 @@ def test_a_code_that_occurs_is_drawn_again() -> None:
     codes = iter(["ab12", "cd34"])
     assert prompt.draw(lambda: next(codes)) == "cd34"
     assert not is_free("ab12", "x AB12 y")
+    with pytest.raises(ValueError, match="'ab12'"):
+        prompt.draw(lambda: "ab12")
 
 
 def test_the_gullible_judge() -> None:

@@ -243,7 +243,11 @@ async def test_attempts_are_bounded(server: JudgeServer) -> None:
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(401, "refuses the API key"), (403, "refuses the API key"), (404, "no such address or model")],
+    [
+        (401, "refuses requests without an API key"),
+        (403, "refuses requests without an API key"),
+        (404, "no such address or model"),
+    ],
 )
 async def test_what_cannot_pass_is_not(server: JudgeServer, status: int, said: str) -> None:
     server.answer = lambda body: fails(status)
@@ -323,7 +327,10 @@ async def test_a_body_that_is_no_json_is_tried_again(server: JudgeServer) -> Non
         assert (await judge.judge(ask(), "Four.")).score == 1
         with pytest.raises(JudgeError, match="cannot be read") as caught:
             await judge.judge(ask(), "Four.")
-    assert caught.value.cause == "bad reply"
+        assert caught.value.cause == "bad reply"
+        server.answer = lambda body: Response("[" * 1_000_000, media_type="application/json")
+        with pytest.raises(JudgeError, match="cannot be read"):
+            await judge.judge(ask(), "Four.")
 
 
 @pytest.mark.parametrize(
@@ -351,8 +358,9 @@ async def test_the_key(server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SOME_KEY", "secret")
     async with judge:
         await judge.judge(ask(), "Four.")
-        server.answer = lambda body: fails(401)
-        with pytest.raises(JudgeError, match="SOME_KEY") as caught:
+        said = {"error": {"message": "no such key: secret"}}
+        server.answer = lambda body: JSONResponse(said, 401)
+        with pytest.raises(JudgeError, match=r"the API key in SOME_KEY: .*\*\*\*") as caught:
             await judge.judge(ask(), "Four.")
     assert server.keys[0] == "Bearer secret"
     assert "secret" not in str(caught.value)

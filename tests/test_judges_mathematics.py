@@ -3,8 +3,10 @@
 import asyncio
 import io
 import json
+import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from gtalign.errors import JudgeError
-from gtalign.judges import FakeJudge, FirstOf, Judge, MathJudge, Verdict
+from gtalign.judges import FakeJudge, FirstOf, Judge, MathJudge, Verdict, math_worker
 from gtalign.judges.math_worker import compare, serve
 from gtalign.judges.workers import PROGRAM, Worker, WorkerDied
 from gtalign.tasks import Message, Question
@@ -188,6 +190,28 @@ def test_an_item_that_no_library_can_take(monkeypatch: pytest.MonkeyPatch) -> No
     assert failed["outcome"] == "failed"
     assert failed["answer"].startswith("ZeroDivisionError: ")
     assert fine == 2
+
+
+def test_the_program_of_a_worker(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # In this process: without its alarms, and without taking our output and memory from us.
+    calls: list[str] = []
+    for module, name in (
+        (logging, "disable"),
+        (os, "dup2"),
+        (resource, "setrlimit"),
+        (signal, "signal"),
+        (signal, "setitimer"),
+    ):
+        monkeypatch.setattr(module, name, lambda *args, name=name: calls.append(name))
+    item = {"gold": "4", "answer": r"\boxed{4}", "seconds": 1}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(item) + "\n"))
+    math_worker.main()
+    ready, right = map(json.loads, capfd.readouterr().out.splitlines())
+    assert ready["outcome"] == "ready"
+    assert right == {"outcome": "right", "answer": "4"}
+    assert calls == ["disable", "signal", "signal", "setrlimit", "dup2", "setitimer", "setitimer"]
 
 
 async def test_a_failure_of_the_library_is_told() -> None:

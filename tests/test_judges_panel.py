@@ -1,5 +1,7 @@
 """Judges put together, by hand and from a configuration."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,18 @@ import pytest
 
 from gtalign.config import load
 from gtalign.errors import ConfigError, JudgeError, StorageError
-from gtalign.judges import FakeJudge, FirstOf, Judge, Judges, JudgesConfig, Panel, Usage
+from gtalign.judges import (
+    CRITERIA,
+    FakeJudge,
+    FirstOf,
+    Judge,
+    Judges,
+    JudgesConfig,
+    Panel,
+    Usage,
+)
 from gtalign.tasks import Message, Question
+from judge_attacks import ATTACKS
 from judge_server import serve
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "judges"
@@ -141,3 +153,24 @@ async def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     async with Judges(config) as judges:
         with pytest.raises(StorageError, match="file"):
             await judges.judge(ask("medium"), "x")
+
+
+def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "judges.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 3
+    assert names["alpha"] == pytest.approx(0.815, abs=5e-4)
+    printed = capsys.readouterr().out
+    assert "2 of 2\n[1.0, 0.0]\n" in printed
+    assert "0.29 [" in printed
+    for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+        JudgesConfig.model_validate(tomllib.loads(block))
+    assert f"holds {len(ATTACKS)} attacks" in text
+    for name, criterion in CRITERIA.items():
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
+        for score in criterion.scale:
+            assert f"{score:g}" in row
+        assert row.endswith("yes |" if criterion.reference else "no |")

@@ -16,6 +16,8 @@ Invisible characters and controls are left out; what remains reads as before.
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MARGIN: Final = "| "
@@ -52,26 +54,49 @@ _RESERVED: Final = re.compile(
     r'|(?P<json>"(?=\s*(?:score|verdict|grade|rating)\s*"\s*:))'
 )
 
-# Line breaks that some reader or other takes for one.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# What some reader or other takes for a line break.
 _BREAKS: Final = re.compile(r"\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 # No flood is worked through: of a longer text, this many limits are looked at from either end.
 _SPARE: Final = 4
 
 
-def fence(name: str, text: str, nonce: str, limit: int) -> str:
-    """Return a text as a block that it cannot leave.
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A text that was made safe to show; see `quote`.
 
     Args:
-        name: What the block holds, in plain words of ours.
+        head: All of it, or its first part, line by line with the margin.
+        missing: Number of characters left out between the parts.
+        tail: Its last part; empty if nothing is missing.
+    """
+
+    head: str
+    missing: int
+    tail: str
+
+    def fenced(self, name: str, nonce: str) -> str:
+        """Return the text as a block that it cannot leave.
+
+        Args:
+            name: What the block holds, in plain words of ours.
+            nonce: The request's code, which occurs in no block of the request (see `is_free`).
+        """
+        lines = [f"<<<BEGIN {name} {nonce}>>>", self.head]
+        if self.missing:
+            lines += [f"<<<CUT {self.missing} {nonce}>>>", self.tail]
+        return "\n".join([*lines, f"<<<END {name} {nonce}>>>"])
+
+
+def quote(text: str, limit: int) -> Quote:
+    """Make a text safe to show.
+
+    Args:
         text: What somebody else wrote.
-        nonce: The request's code, which occurs in no block of the request (see `is_free`).
-        limit: Largest number of characters to keep: the first and the last half are kept.
+        limit: Largest number of characters to keep: of a longer text, the first and the last half.
     """
     head, missing, tail = _cut(text, limit)
-    lines = [f"<<<BEGIN {name} {nonce}>>>", *_margin(head)]
-    if missing:
-        lines += [f"<<<CUT {missing} {nonce}>>>", *_margin(tail)]
-    return "\n".join([*lines, f"<<<END {name} {nonce}>>>"])
+    return Quote(_margin(head), missing, _margin(tail) if missing else "")
 
 
 def is_free(nonce: str, text: str) -> bool:
@@ -102,25 +127,29 @@ def _cut(text: str, limit: int) -> tuple[str, int, str]:
     return first, whole - len(first) - len(last), last
 
 
-def _margin(text: str) -> list[str]:
-    return [MARGIN + line for line in text.split("\n")]
+def _margin(text: str) -> str:
+    return MARGIN + text.replace("\n", "\n" + MARGIN)
 
 
 def _visible(text: str) -> str:
     """Leave out what cannot be seen; every line break becomes the one that we count."""
     text = _BREAKS.sub("\n", text)
-    return "".join(c for c in text if c in "\n\t" or not _is_invisible(c))
+    if text.isascii():
+        return _CONTROLS.sub("", text)
+    return "".join(map(_shown, text))
 
 
-def _is_invisible(character: str) -> bool:
+@lru_cache(maxsize=8192)
+def _shown(character: str) -> str:
     if character < "\x7f":
-        return character < " "
+        return "" if _CONTROLS.match(character) else character
     # Controls, formats, surrogates, private use and unassigned; then what is blank by its name.
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") or (
+    invisible = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") or (
         "\ufe00" <= character <= "\ufe0f"
         or "\U000e0100" <= character <= "\U000e01ef"
         or character in "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
     )
+    return "" if invisible else character
 
 
 def _fold(text: str) -> str:
@@ -130,6 +159,7 @@ def _fold(text: str) -> str:
     return "".join(map(_fold_one, text))
 
 
+@lru_cache(maxsize=8192)
 def _fold_one(character: str) -> str:
     folded = unicodedata.normalize("NFKC", character).lower().translate(_HOMOGLYPHS)
     # An accent is no disguise that a reader would miss.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gtalign.chain.prompt import fill
 from gtalign.judges.criterion import Criterion, prompt_file
-from gtalign.judges.fence import fence, is_free
+from gtalign.judges.fence import Quote, is_free, quote
 from gtalign.judges.reading import Form
 from gtalign.tasks import Message, Question
 
@@ -23,12 +23,10 @@ class Prompt:
     Args:
         criterion: What to grade.
         material: Texts of others by the name of their block; a name is ours.
-        limit: Largest number of characters of a block.
     """
 
     criterion: Criterion
-    material: Mapping[str, str] = field(hash=False)
-    limit: int
+    material: Mapping[str, Quote] = field(hash=False)
 
     def messages(self, form: Form, nonce: str, problem: str | None = None) -> tuple[Message, ...]:
         """Return the conversation to send.
@@ -58,14 +56,20 @@ class Prompt:
         )
 
     def draw(self, nonce: Callable[[], str] = random_nonce) -> str:
-        """Draw a code that occurs nowhere in the material as it is sent."""
+        """Draw a code that occurs nowhere in the material as it is sent.
+
+        Raises:
+            ValueError: The source keeps to codes that do occur.
+        """
         material = "\n".join(self._blocks(""))
-        while not is_free(drawn := nonce(), material):
-            pass
-        return drawn
+        for _ in range(100):
+            drawn = nonce()
+            if is_free(drawn, material):
+                return drawn
+        raise ValueError(f"the source of codes gives nothing but what occurs: {drawn!r}")
 
     def _blocks(self, nonce: str) -> list[str]:
-        return [fence(name, text, nonce, self.limit) for name, text in self.material.items()]
+        return [text.fenced(name, nonce) for name, text in self.material.items()]
 
 
 def prompt_of(
@@ -74,6 +78,12 @@ def prompt_of(
     """Return the prompt about material that belongs to a question.
 
     The conversation comes first, then the reference if the criterion has one, then the material.
+
+    Args:
+        criterion: What to grade.
+        question: What the material belongs to.
+        material: Texts of others by the name of their block.
+        limit: Largest number of characters of a block.
     """
     blocks = {
         f"message {number} by the {_role(message['role'])}": message["content"]
@@ -81,7 +91,8 @@ def prompt_of(
     }
     if criterion.reference:
         blocks["reference"] = question.ground_truth
-    return Prompt(criterion, {**blocks, **material}, limit)
+    texts = {**blocks, **material}
+    return Prompt(criterion, {name: quote(text, limit) for name, text in texts.items()})
 
 
 def _role(role: str) -> str:

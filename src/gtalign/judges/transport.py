@@ -9,8 +9,7 @@ import asyncio
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from gtalign.errors import JudgeError
 from gtalign.judges.cache import Cache, cache_key
@@ -33,7 +32,7 @@ _PASSING: Final = frozenset({408, 409, 429})
 class Endpoint:
     """One endpoint with its limits.
 
-    It can be used from one event loop after another, and closed by ``aclose`` or ``async with``.
+    It can be used from one event loop after another, and is closed by ``aclose``.
 
     Args:
         settings: Where it is and what it may do.
@@ -54,17 +53,6 @@ class Endpoint:
         self._client: AsyncOpenAI | None = None
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections and the cache; both open again on use."""
@@ -194,7 +182,7 @@ class Endpoint:
                     with attempt:
                         await self._rate.wait()
                         completion = await self._send(client, body)
-        except (OpenAIError, TimeoutError, ValueError) as error:
+        except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             cause, what = _explain(error, self.settings)
             raise JudgeError(f"{about}: {what}", cause) from error
         reply = _read(completion)
@@ -243,10 +231,12 @@ def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return "timeout", f"no reply from {where} within {settings.timeout:g} s"
     if isinstance(error, openai.APIStatusError):
-        said = " ".join(str(error.message).split())[:300]
+        said = " ".join(str(error.message).replace(settings.key(), "***").split())[:300]
         if error.status_code in (401, 403):
-            named = settings.key_env or "key_env of the configuration, which names no variable"
-            return f"http {error.status_code}", f"{where} refuses the API key of {named}: {said}"
+            refused = f"the API key in {settings.key_env}"
+            if settings.key_env is None:
+                refused = "requests without an API key (key_env names the variable that holds one)"
+            return f"http {error.status_code}", f"{where} refuses {refused}: {said}"
         if error.status_code == 404:
             return "http 404", f"{where}: no such address or model: {said}"
         return f"http {error.status_code}", f"{where} failed: {said}"
