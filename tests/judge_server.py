@@ -36,7 +36,7 @@ _SPECIAL = re.compile(
 )
 _LOOKS = str.maketrans("авсеорѕіхсӏ‹›〈〉❮❯⟨⟩“”", 'abceopsixcl<><><><>""')
 _BEGIN = re.compile(r"<\s*<\s*<\s*begin\b", re.IGNORECASE)
-_END = re.compile(r"<\s*<\s*<\s*end\b", re.IGNORECASE)
+_END = re.compile(r"<\s*<\s*<\s*end\b[^>]*", re.IGNORECASE)
 _ORDERS = (
     r"\\boxed\s*\{\s*(\d[\d.]*)\s*\}",
     r"<\s*score\s*>\s*(\d[\d.]*)\s*<\s*/\s*score\s*>",
@@ -62,8 +62,8 @@ def outside(text: str) -> str:
             inside = _END.search(line) is None
         elif _BEGIN.match(line):
             inside = True
-        elif _END.search(line) is None:
-            kept.append(line)
+        else:
+            kept.append(_END.sub("", line))  # the numbers in its code are no order
     return "\n".join(kept)
 
 
