@@ -9,6 +9,7 @@ history. A row with neither has it in ``prompt`` itself.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,27 @@ def read_rows(path: Path) -> Iterator[Question]:
         DataError: The file cannot be read, lacks a column, or a row is wrong; the message names
             file, row and column.
     """
-    rows = _read_jsonl(path) if path.suffix in (".jsonl", ".json") else _read_parquet(path)
+    for _, question in read_pairs(path):
+        yield question
+
+
+def read_pairs(path: Path) -> Iterator[tuple[dict[str, Any], Question]]:
+    """Yield each row of a file as it is on disk, with the question that it holds.
+
+    Raises:
+        DataError: As for `read_rows`.
+    """
+    rows = _read_jsonl(path) if is_jsonl(path) else _read_parquet(path)
     for number, row in rows:
         try:
-            yield _question(row, f"{path.stem}-{number}", path.stem)
+            yield row, question_of(row, f"{path.stem}-{number}", path.stem)
         except DataError as error:
             raise DataError(f"{path}, row {number}: {error}") from error
+
+
+def is_jsonl(path: Path) -> bool:
+    """Whether a file's name says JSON Lines; all others are parquet."""
+    return path.suffix in (".jsonl", ".json")
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -56,31 +72,68 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    from pyarrow import ArrowException, parquet  # of the extra `eval`; JSON Lines do without
+    names = parquet_columns(path)
+    for column in COLUMNS:
+        if column not in names:
+            raise DataError(f"{path}: no column {column!r}; the columns are {', '.join(names)}")
+    yield from enumerate(read_parquet(path))
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """Return the names of a parquet file's columns.
+
+    Raises:
+        DataError: The file cannot be read or is no parquet file.
+    """
+    from pyarrow import parquet  # of the extra `eval`; JSON Lines do without
+
+    with _told(path), parquet.ParquetFile(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a parquet file: those columns of the schema that it has.
+
+    Raises:
+        DataError: The file cannot be read or is no parquet file.
+    """
+    from pyarrow import parquet
+
+    with _told(path), parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        wanted = [name for name in (*COLUMNS, "extra_info") if name in names]
+        for batch in file.iter_batches(batch_size=256, columns=wanted):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file in what pyarrow raises."""
+    from pyarrow import ArrowException
 
     try:
-        with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            for column in COLUMNS:
-                if column not in names:
-                    raise DataError(
-                        f"{path}: no column {column!r}; the columns are {', '.join(names)}"
-                    )
-            wanted = [name for name in (*COLUMNS, "extra_info") if name in names]
-            number = 0
-            for batch in file.iter_batches(batch_size=256, columns=wanted):
-                for row in batch.to_pylist():
-                    yield number, row
-                    number += 1
+        yield
     except ArrowException as error:
         raise DataError(f"{path}: not a parquet file: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: text that is not UTF-8: {error}") from error
     except OSError as error:
         # pyarrow says it at length; the number says it in words that people know.
         reason = os.strerror(error.errno) if error.errno else error
         raise DataError(f"{path}: cannot be read: {reason}") from error
 
 
-def _question(row: Mapping[str, Any], name: str, stem: str) -> Question:
+def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
+    """Build the question of a row.
+
+    Args:
+        row: The row's columns.
+        name: The question's id.
+        stem: The file's name without its ending, which may say the split.
+
+    Raises:
+        DataError: A column is wrong; the message names it.
+    """
     task = row["data_source"]
     if not isinstance(task, str) or not task:
         raise DataError("column 'data_source' has to be text")
@@ -97,7 +150,7 @@ def _question(row: Mapping[str, Any], name: str, stem: str) -> Question:
         task=task,
         messages=messages,
         ground_truth=truth,
-        cluster=_cluster(task, info.get("single_turn_prompt") or messages[0]["content"]),
+        cluster=cluster_of(task, info.get("single_turn_prompt") or messages[0]["content"]),
         extra={"split": _split(task, stem, info)},
     )
     if task_named(task).kind != "ambiguity":
@@ -124,11 +177,13 @@ def _conversation(row: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Mess
     return read_messages(row["prompt"], "prompt")
 
 
-def _cluster(task: str, source: str) -> str:
+def cluster_of(task: str, source: str) -> str:
     """Name the source prompt; of a question about a passage, the passage."""
     if source.startswith(_PASSAGE):
         source = source.partition(_DIALOGUE)[0]
-    return f"{task}-{hashlib.sha256(source.strip().encode()).hexdigest()[:12]}"
+    # A lone surrogate has no UTF-8; an escape of it tells sources apart as well.
+    digest = hashlib.sha256(source.strip().encode(errors="backslashreplace"))
+    return f"{task}-{digest.hexdigest()[:12]}"
 
 
 def _split(task: str, stem: str, info: Mapping[str, Any]) -> str:

@@ -1,0 +1,192 @@
+"""Dataset rows in verl's schema, written.
+
+A row has ``prompt`` (our system message, with the instruction for the chain if one is wanted, and
+the conversation), ``data_source``, ``ability``, ``reward_model`` and ``extra_info``, which keeps
+the bare conversation, so that `gtalign.data.rows` reads the question back as it was.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gtalign.chain import prompt
+from gtalign.data.rows import is_jsonl
+from gtalign.errors import DataError, StorageError
+from gtalign.tasks import Message, Question
+
+_BATCH = 256
+
+
+def system_prompt(*, chain: bool = True) -> str:
+    """Return our system message; with `chain`, the instruction for the four blocks follows it."""
+    text = files(__package__).joinpath("prompts", "system.txt").read_text(encoding="utf-8").strip()
+    return f"{text}\n\n{prompt()}" if chain else text
+
+
+def instructed(messages: Sequence[Message], system: str) -> list[Message]:
+    """Put a system message before a conversation, and before the conversation's own if any."""
+    if messages and messages[0]["role"] == "system":
+        system = f"{system}\n\n{messages[0]['content']}"
+        messages = messages[1:]
+    return [Message(role="system", content=system), *messages]
+
+
+def to_row(
+    question: Question, *, index: int, source_prompt: str | None, split: str, system: str
+) -> dict[str, Any]:
+    """Return the row of a question.
+
+    Args:
+        question: What is asked. Its id is kept as ``extra_info.source_id``.
+        index: The row's number in its file.
+        source_prompt: What the conversation stems from; rows that share it are one cluster. By
+            default the first message.
+        split: ``train``, ``test`` or ``ood``.
+        system: As from `system_prompt`.
+    """
+    return {
+        "prompt": instructed(question.messages, system),
+        "data_source": question.task,
+        "ability": question.task,
+        "reward_model": {"ground_truth": question.ground_truth, "style": "rule"},
+        "extra_info": {
+            "chat_history": [dict(message) for message in question.messages],
+            "index": index,
+            "single_turn_completion": question.ground_truth,
+            "single_turn_prompt": source_prompt or question.messages[0]["content"],
+            "source_id": question.id,
+            "split": split,
+        },
+    }
+
+
+class RowWriter:
+    """Writes rows to a parquet or JSON Lines file, which appears whole or not at all.
+
+    Rows go to a file beside it that takes its name at the end; an error on the way, or a crash,
+    leaves what was there before. Use it as a context manager.
+
+    Args:
+        path: The file; ``.jsonl`` or ``.json`` is JSON Lines, anything else parquet. Its folder is
+            made if need be.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._waiting: list[Mapping[str, Any]] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._beside.open("wb")
+        except OSError as error:
+            raise self._failure(error) from error
+        self._parquet: Any = None
+        if not is_jsonl(path):
+            from pyarrow import parquet  # of the extra `eval`; JSON Lines do without
+
+            self._parquet = parquet.ParquetWriter(self._file, _arrow_schema())
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add a row.
+
+        Raises:
+            DataError: Its text has no UTF-8 form, which parquet needs; the message names the row.
+            StorageError: It could not be written.
+        """
+        self._waiting.append(row)
+        self.rows += 1
+        if len(self._waiting) == _BATCH:
+            self._flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            with contextlib.suppress(OSError):  # synced above, or another error is on its way
+                self._file.close()
+            self._beside.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        self._flush()
+        try:
+            if self._parquet is not None:
+                self._parquet.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._beside.replace(self.path)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _flush(self) -> None:
+        rows, self._waiting = self._waiting, []
+        if not rows:
+            return
+        try:
+            if self._parquet is None:
+                # A lone surrogate has no UTF-8; the replacement is JSON's own escape for it.
+                lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+                self._file.write(lines.encode(errors="backslashreplace"))
+            else:
+                self._parquet.write_table(_table(rows, self.rows - len(rows)))
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> StorageError:
+        return StorageError(error.errno, error.strerror or "cannot be written", str(self.path))
+
+
+def _table(rows: list[Mapping[str, Any]], first: int) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.Table.from_pylist(rows, schema=_arrow_schema())
+    except UnicodeEncodeError:
+        for number, row in enumerate(rows, start=first):
+            try:
+                json.dumps(row, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                what = f"row {number}: text with a lone surrogate has no place in a parquet file"
+                raise DataError(f"{what}; write JSON Lines or mend it") from error
+        raise
+
+
+def _arrow_schema() -> Any:
+    import pyarrow as pa
+
+    text = pa.string()
+    messages = pa.list_(pa.struct([("role", text), ("content", text)]))
+    info = [
+        ("chat_history", messages),
+        ("index", pa.int64()),
+        ("single_turn_completion", text),
+        ("single_turn_prompt", text),
+        ("source_id", text),
+        ("split", text),
+    ]
+    return pa.schema(
+        [
+            ("prompt", messages),
+            ("data_source", text),
+            ("ability", text),
+            ("reward_model", pa.struct([("ground_truth", text), ("style", text)])),
+            ("extra_info", pa.struct(info)),
+        ]
+    )
