@@ -120,6 +120,8 @@ class RowWriter:
             if error is None:
                 self._finish()
         finally:
+            if self._parquet is not None:
+                self._parquet.is_open = False  # or its finaliser would write the end once more
             with contextlib.suppress(OSError):  # synced above, or another error is on its way
                 self._file.close()
             self._beside.unlink(missing_ok=True)
