@@ -1,6 +1,7 @@
 """The mutual welfare reward: factors, welfare of each side, and their aggregate."""
 
 from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights, Window
+from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
 from gtalign.reward.presets import PRESETS
 from gtalign.reward.score import CHAIN_FACTORS, FACTORS, Reward, Score, count_words
 from gtalign.reward.trl import TRLReward
@@ -10,11 +11,15 @@ __all__ = [
     "FACTORS",
     "PRESETS",
     "LLMWeights",
+    "NormaliseConfig",
+    "NormalisedReward",
     "Reward",
     "RewardConfig",
+    "RunningNormaliser",
     "Score",
     "TRLReward",
     "UserWeights",
     "Window",
     "count_words",
+    "normalise",
 ]
