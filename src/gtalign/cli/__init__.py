@@ -29,6 +29,7 @@ COMMANDS = {
     "lab": "The whole loop, here and offline: train a small model, compare it, report.",
     "steer": "Answer questions under pricing policies, steering each answer as it is written.",
     "solve": "Solve a payoff matrix from a file or stdin.",
+    "data": "Build, inspect, check and mix files of questions.",
     "score": "Score transcripts that carry recorded verdicts.",
     "compare": "Set runs side by side, with confidence intervals.",
 }
@@ -54,8 +55,14 @@ _FILE_ERRORS = {
 
 
 def load(name: str) -> Any:
-    """Import a command's module and return the command, ready to parse its arguments."""
-    function = importlib.import_module(f"gtalign.cli.{name}").command
+    """Import a command's module and return the command, ready to parse its arguments.
+
+    A module with an ``app`` is a group of commands; its ``command`` is the group itself.
+    """
+    module = importlib.import_module(f"gtalign.cli.{name}")
+    if hasattr(module, "app"):
+        return typer.main.get_command(module.app)
+    function = module.command
     single = typer.Typer(add_completion=False)
     # Escaped: a docstring is text, and its brackets are no markup.
     single.command(name, help=escape(inspect.getdoc(function) or ""))(function)
