@@ -340,3 +340,15 @@ def test_nothing_to_take(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the test share is 1"):
         build(SOURCES["wildguard"], tmp_path / "out", location=place, test_share=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_documentation_names_every_set() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    for source in SOURCES.values():
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| `{source.name}` |"))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1] == source.task
+        assert source.address.rpartition("/")[2] in cells[2]
+        assert (source.config or "") in cells[2]
+        assert cells[3] == (f"{source.size:,}" if source.size else "all")
+        assert cells[4] == ("test" if source.tested_only else "train, test")
