@@ -341,6 +341,6 @@ def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert names["score"].mutual_welfare > 0
     assert "quality_user" in capsys.readouterr().out

@@ -8,6 +8,7 @@ the bare conversation, so that `gtalign.data.rows` reads the question back as it
 import contextlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from gtalign.errors import DataError, StorageError
 from gtalign.tasks import Message, Question
 
 _BATCH = 256
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def system_prompt(*, chain: bool = True) -> str:
@@ -160,14 +162,13 @@ def _table(rows: list[Mapping[str, Any]], first: int) -> Any:
 
     try:
         return pa.Table.from_pylist(rows, schema=_arrow_schema())
-    except UnicodeEncodeError:
-        for number, row in enumerate(rows, start=first):
-            try:
-                json.dumps(row, ensure_ascii=False).encode()
-            except UnicodeEncodeError as error:
-                what = f"row {number}: text with a lone surrogate has no place in a parquet file"
-                raise DataError(f"{what}; write JSON Lines or mend it") from error
-        raise
+    except UnicodeEncodeError as error:
+        texts = (json.dumps(row, ensure_ascii=False) for row in rows)
+        wrong = next(n for n, text in enumerate(texts, first) if _SURROGATE.search(text))
+        raise DataError(
+            f"row {wrong}: text with a lone surrogate has no place in a parquet file; write JSON"
+            " Lines or mend it"
+        ) from error
 
 
 def _arrow_schema() -> Any:
