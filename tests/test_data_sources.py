@@ -333,6 +333,23 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         list(items(SOURCES["minerva"], str(tmp_path / "x.txt")))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.json", b'[{"a": 1}]', "no list of rows under 'data'"),
+        ("x.json", b'{"x": []}', "no list of rows under 'data'"),
+        ("x.json", b'{"data": 3}', "cannot be read as abg_coqa"),
+        ("x.json", b"", "cannot be read as abg_coqa"),
+        ("x.jsonl", b"", "it is empty"),
+        ("x.jsonl", b"\x00\xff", "cannot be read as abg_coqa"),
+    ],
+)
+def test_files_of_another_shape(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        list(items(SOURCES["abg_coqa"], str(tmp_path / name)))
+
+
 def test_nothing_to_take(tmp_path: Path) -> None:
     place = write(tmp_path / "rows.jsonl", [{**HARM, "adversarial": True}])
     with pytest.raises(DataError, match=r"none of 1 rows can be taken \(1 adversarial\)"):

@@ -15,7 +15,7 @@ from gtalign.data.sources import Item, Source
 from gtalign.errors import DataError
 from gtalign.tasks import Question
 
-_BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv"}
+_BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,13 @@ def _told(source: Source, place: str) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except StopIteration as error:
+        raise DataError(f"{place}: cannot be read as {source.name}: it is empty") from error
+    except (LookupError, TypeError) as error:
+        # What `datasets` runs into where a file's outermost value is not what it expects.
+        where = f" under {source.field!r}" if source.field else ""
+        what = f"it has no list of rows{where}"
+        raise DataError(f"{place}: cannot be read as {source.name}: {what}") from error
     except (OSError, ValueError, ArrowException, DatasetsError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
         advice = f"; {source.note}" if source.note and place == source.address else ""
