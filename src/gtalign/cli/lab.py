@@ -77,8 +77,9 @@ LAB: Mapping[str, Any] = {
 """What the lab's experiment has different from the defaults of any experiment."""
 
 TRIAL: Mapping[str, Any] = {
-    # An answer of the lab takes a tenth of the tokens of a real one, so money counts ten times.
-    "utility_of_money": 1000.0,
+    # An answer of the lab takes a tenth of the tokens of a real one. So that prices matter next to
+    # payoffs in whole numbers, money is worth twenty times what it is by default.
+    "utility_of_money": 2000.0,
     "expected": {
         "DA": {"output": 125.0},
         "CQ": {"output": 120.0, "turns": 1.0, "follow_up": 125.0, "reply": 10.0},
@@ -322,10 +323,12 @@ def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
 
 def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> None:
     """Steer the answers of the reference model."""
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from gtalign.steering.local import TransformersBackend
 
+    torch.set_num_threads(1)  # tokens are drawn one by one, and a second thread would only wait
     checkpoint = folder / REFERENCE / "checkpoint"
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")

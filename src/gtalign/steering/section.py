@@ -17,6 +17,7 @@ from gtalign.evaluation.statistics import Interval
 from gtalign.evaluation.tables import interval, number
 from gtalign.steering.decision import Decision
 from gtalign.steering.effects import EFFECTS, Effect, Trial, decision_of
+from gtalign.tasks import task_named
 
 SHOWN = tuple(name for name in EFFECTS if name != "quality")
 CONTRASTED = ("obeyed", "tokens", "computed", "user", "llm", "sum", "W")
@@ -84,7 +85,7 @@ def example(trial: Trial) -> list[Transcript] | None:
 
     Chosen by rule: the first question on which the response asks under the first policy and answers
     under the second, each as recommended; advising comes before enforcing, and to answer at once
-    before to answer and ask.
+    before to answer and ask. The published harmful requests are real and are not quoted.
     """
     policies = _by_policy(trial)
     for way, answers in itertools.product(("advise", "enforce"), ("DA", "AQ")):
@@ -93,11 +94,16 @@ def example(trial: Trial) -> list[Transcript] | None:
             for question in (q for q in arms[0] if q in arms[1]):
                 both = [arm[question] for arm in arms]
                 decisions = [decision_of(transcript) for transcript in both]
-                vague = both[0].extra.get("user_action") == "VQ"
+                if both[0].extra.get("user_action") != "VQ" or _is_harmful(both[0]):
+                    continue
                 acts = [decision.acted for decision in decisions]
-                if vague and acts == ["CQ", answers] and all(d.obeyed for d in decisions):
+                if acts == ["CQ", answers] and all(d.obeyed for d in decisions):
                     return both
     return None
+
+
+def _is_harmful(transcript: Transcript) -> bool:
+    return task_named(transcript.task).kind == "safety"
 
 
 def decision_article(transcript: Transcript) -> str:

@@ -1,0 +1,166 @@
+"""``gtalign steer``: a checkpoint or a server, policies, questions, and what is told of them."""
+
+import asyncio
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gtalign.cli import main
+from gtalign.data import read_transcripts
+from gtalign.steering import Decision
+from small_lab import small_model, small_tokenizer
+from standins import model
+from standins.engines import VLLM, LlamaCppPython
+from standins.server import StandIn, serving
+from standins.services import Service
+
+COSTLY = ("--set", "utility_of_money=700")
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Any]:
+    """Serve a stand-in from a thread of its own, as the command has a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    opened: list[Any] = []
+
+    def start(standin: StandIn) -> str:
+        context = serving(standin)
+        opened.append(context)
+        return asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result()
+
+    yield start
+    for context in opened:
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_prices_flip_the_answer_of_a_server(
+    serve: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "transcripts.jsonl"
+    policies = ("--policy", "subscription", "--policy", "per-token")
+    url = serve(VLLM())
+    asked = ("--question", "Where to?", "--bare", "--json", "--out", str(out))
+    assert main(["steer", url, *policies, *COSTLY, *asked]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["response"] for line in lines] == [model.RESPONSES["CQ"], model.RESPONSES["DA"]]
+    decisions = [Decision.from_json(line["decision"]) for line in lines]
+    assert [d.after.action for d in decisions] == ["CQ", "DA"]
+    kept = list(read_transcripts(out))
+    assert [Decision.from_json(t.decision) for t in kept] == decisions
+    assert kept[0].unscored == "not judged"
+
+
+def test_a_person_sees_both_matrices_and_every_term(
+    serve: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("sys.stdin", io.StringIO("Where to?\n"))
+    assert main(["steer", serve(VLLM()), "--policy", "per-token", *COSTLY, "--bare"]) == 0
+    text = capsys.readouterr().out
+    for part in (
+        "user: Where to?",
+        "LLM, edited",
+        "output tokens (user)",
+        "recommended DQ_DA (was VQ_CQ); analysis chose DQ_DA; response: DA",
+        model.RESPONSES["DA"],
+    ):
+        assert part in text
+
+
+def test_questions_come_from_files_of_text_and_of_rows(
+    serve: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text, rows = tmp_path / "asked.txt", tmp_path / "rows.jsonl"
+    text.write_text("Where to?\n")
+    row = {
+        "prompt": [{"role": "user", "content": "Where to?"}],
+        "data_source": "minerva",
+        "reward_model": {"ground_truth": "1"},
+        "extra_info": {},
+    }
+    rows.write_text("".join(json.dumps(row) + "\n" for _ in range(3)))
+    url = serve(VLLM())
+    for source, count in ((text, 1), (rows, 2)):
+        given = ("--policy", "free", "--question", str(source), "--limit", "2", "--json", "--bare")
+        assert main(["steer", url, *given]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == count
+
+
+def test_a_local_tokenizer_renders_for_a_server_of_plain_text(
+    serve: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    small_tokenizer().save_pretrained(tmp_path)
+    url = serve(LlamaCppPython())
+    given = ("--policy", "free", "--question", "Where to?", "--json", "--bare")
+    assert main(["steer", url, *given, "--tokenizer", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["response"] == model.RESPONSES["CQ"]
+    assert main(["steer", url, *given]) == 1
+    assert "cannot go on with a message" in capsys.readouterr().err
+
+
+def test_a_server_that_continues_nothing_may_be_asked_again(
+    serve: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = serve(Service())
+    given = ("--policy", "free", "--question", "Where to?", "--json", "--bare")
+    assert main(["steer", url, *given]) == 1
+    error = capsys.readouterr().err
+    assert "cannot go on with a message" in error
+    assert error.count("\n") == 1
+    assert main(["steer", url, *given, "--fallback", "reask"]) == 0
+    decision = json.loads(capsys.readouterr().out)["decision"]
+    assert decision["resume"] == "reask"
+
+
+def test_a_checkpoint_is_steered_in_process(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tokenizer = small_tokenizer()
+    small_model(tokenizer).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    given = ("--policy", "per-token", "--question", "what is it?", "--max-tokens", "8", "-n", "2")
+    assert main(["steer", str(tmp_path), *given, "--bare", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 2
+    for line in lines:  # it was never trained
+        assert not line["decision"]["steered"]
+        assert "cannot be read" in line["decision"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nowhere", "--policy", "free", "--question", "x"), "no checkpoint"),
+        (("nowhere", "--policy", "fre", "--question", "x"), "did you mean 'free'"),
+        (("nowhere", "--policy", "free", "--question", " "), "nothing is asked"),
+        (("nowhere", "--policy", "free", "--question", "x", "--mode", "obey"), "mode"),
+        (
+            ("nowhere", "--policy", "free", "--question", "x", "--set", "price.outptu=1"),
+            "price.output",
+        ),
+        (("nowhere", "--question", "x"), "--policy"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["steer", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_server_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--policy", "free", "--question", "x")
+    assert main(["steer", "http://127.0.0.1:9/v1", *given]) == 1
+    assert "127.0.0.1:9" in capsys.readouterr().err
