@@ -474,11 +474,13 @@ def test_wrong_records_of_a_term(change: dict[str, Any], named: str) -> None:
 
 def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = (Path(__file__).parents[1] / "docs" / "steering.md").read_text(encoding="utf-8")
-    [block] = [part.split("```")[0] for part in text.split("```python\n")[1:]]
-    exec(block, {})
+    blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    for block in blocks:
+        exec(block, {})
     lines = capsys.readouterr().out.splitlines()
     assert "subscription VQ_CQ" in lines
     assert "per-token VQ_DA" in lines
+    assert "VQ_CQ DQ_DA Which one?" in lines
     for action in ACTIONS:
         prior = PRIOR[action]
         numbers = (prior.output, prior.turns, prior.follow_up, prior.reply)

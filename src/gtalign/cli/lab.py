@@ -78,8 +78,9 @@ LAB: Mapping[str, Any] = {
 
 TRIAL: Mapping[str, Any] = {
     # An answer of the lab takes a tenth of the tokens of a real one. So that prices matter next to
-    # payoffs in whole numbers, money is worth twenty times what it is by default.
-    "utility_of_money": 2000.0,
+    # payoffs in whole numbers, money is worth thirty times what it is by default.
+    "utility_of_money": 3000.0,
+    "again": "choose {{cell}}.",
     "expected": {
         "DA": {"output": 125.0},
         "CQ": {"output": 120.0, "turns": 1.0, "follow_up": 125.0, "reply": 10.0},

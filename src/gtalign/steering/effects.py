@@ -1,7 +1,7 @@
 """What steering did: a trial's arms measured, and set against each other question by question."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 from gtalign.data import Transcript
@@ -20,26 +20,40 @@ class Effect:
         label: For people.
         note: One sentence: what it is, with its unit.
         digits: Decimals to print.
+        share: It lies between 0 and 1, and its intervals end there.
     """
 
     label: str
     note: str
     digits: int = 2
+    share: bool = False
 
 
 EFFECTS: Mapping[str, Effect] = {
-    "read": Effect("Readable", "The answer is a chain; one that is not counts for no action."),
+    "read": Effect(
+        "Readable", "The answer is a chain; one that is not counts for no action.", share=True
+    ),
     "flipped": Effect(
-        "Edit flips the action", "The edited matrix recommends another action than the stated one."
+        "Edit flips the action",
+        "The edited matrix recommends another action than the stated one.",
+        share=True,
     ),
     "obeyed": Effect(
         "Obeyed",
         "The response carries out the action that the edited matrix recommends.",
+        share=True,
     ),
-    "agreed": Effect("Analysis agrees", "The analysis settles on the recommended cell."),
-    "DA": Effect("Answers", "The response answers and asks nothing."),
-    "CQ": Effect("Asks", "The response asks and answers nothing."),
-    "AQ": Effect("Answers and asks", "The response does both."),
+    "followed": Effect(
+        "Flip carried out",
+        "The same, of the answers whose action the edit flips.",
+        share=True,
+    ),
+    "agreed": Effect(
+        "Analysis agrees", "The analysis settles on the recommended cell.", share=True
+    ),
+    "DA": Effect("Answers", "The response answers and asks nothing.", share=True),
+    "CQ": Effect("Asks", "The response asks and answers nothing.", share=True),
+    "AQ": Effect("Answers and asks", "The response does both.", share=True),
     "tokens": Effect("Tokens", "Tokens written, with those of a message that was discarded.", 1),
     "computed": Effect(
         "Positions computed",
@@ -79,7 +93,10 @@ class Trial:
     def mean(self, arm: str, effect: str) -> Interval:
         """Mean of a measure in an arm with its 95% interval, clustered by question."""
         rows = self.rows[arm]
-        return mean_ci([rows[q][effect] for q in rows], [self.clusters[q] for q in rows])
+        mean = mean_ci([rows[q][effect] for q in rows], [self.clusters[q] for q in rows])
+        if not EFFECTS[effect].share or mean.low is None or mean.high is None:
+            return mean
+        return replace(mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0))
 
     def difference(self, arm: str, other: str, effect: str) -> Interval:
         """Mean of ``arm`` less ``other`` on the same questions, with its interval."""
@@ -138,6 +155,7 @@ def _measure(transcript: Transcript) -> Measured:
     if decision.after is not None:
         found["flipped"] = float(decision.flipped)
         found["obeyed"] = float(acted == decision.after.action)
+        found["followed"] = found["obeyed"] if decision.flipped else nan
         found["agreed"] = float(decision.chosen == decision.after.cell)
     for action in ("DA", "CQ", "AQ"):
         found[action] = float(acted == action)

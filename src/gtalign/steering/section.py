@@ -84,8 +84,9 @@ def example(trial: Trial) -> list[Transcript] | None:
     """The same vague question under two policies, where the prices flip what is done.
 
     Chosen by rule: the first question on which the response asks under the first policy and answers
-    under the second, each as recommended; advising comes before enforcing, and to answer at once
-    before to answer and ask. The published harmful requests are real and are not quoted.
+    under the second, as the edit there recommends and the stated matrix did not; advising comes
+    before enforcing, and to answer at once before to answer and ask. The published harmful requests
+    are real and are not quoted.
     """
     policies = _by_policy(trial)
     for way, answers in itertools.product(("advise", "enforce"), ("DA", "AQ")):
@@ -97,7 +98,7 @@ def example(trial: Trial) -> list[Transcript] | None:
                 if both[0].extra.get("user_action") != "VQ" or _is_harmful(both[0]):
                     continue
                 acts = [decision.acted for decision in decisions]
-                if acts == ["CQ", answers] and all(d.obeyed for d in decisions):
+                if acts == ["CQ", answers] and decisions[1].flipped and decisions[1].obeyed:
                     return both
     return None
 

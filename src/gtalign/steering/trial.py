@@ -43,6 +43,8 @@ class TrialSettings(Config):
         temperature: Of sampling.
         max_tokens: Most tokens of an answer.
         expected: Expected tokens of each LLM action.
+        again: What asking again says; by default that of the settings of steering. A small model
+            needs words that it knows.
     """
 
     policies: tuple[str, ...] = ("subscription", "per-token")
@@ -52,16 +54,24 @@ class TrialSettings(Config):
     temperature: NonNegativeFloat = 1.0
     max_tokens: PositiveInt = 480
     expected: dict[str, ActionTokens] | None = None
+    again: str | None = None
 
     def arms(self) -> list["Arm"]:
         """Every policy in every way."""
-        return [Arm(policy, way) for policy in self._policies() for way in self.ways]
+        return [Arm(p, way, self._steering(way)) for p in self._policies() for way in self.ways]
 
     def sample(self, questions: Sequence[Question]) -> list[Question]:
         """The questions of a trial, the same ones for every seed, in their order."""
         tested = [q for q in questions if q.extra.get("split") == "test"]
         chosen = np.random.default_rng(0).permutation(len(tested))[: self.questions]
         return [tested[i] for i in sorted(chosen)]
+
+    def _steering(self, way: Way) -> SteeringSettings:
+        """Settings for a model that was trained on the chain without an instruction."""
+        if way != "reask":
+            return SteeringSettings(mode=way, instruct=False)
+        given = {} if self.again is None else {"again": self.again}
+        return SteeringSettings(mode="advise", resume="reask", instruct=False, **given)
 
     def _policies(self) -> list[Policy]:
         policies = [load_policy(name) for name in self.policies]
@@ -73,21 +83,16 @@ class TrialSettings(Config):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A policy and a way of steering."""
+    """A policy, a way of steering, and its settings."""
 
     policy: Policy
     way: Way
+    settings: SteeringSettings
 
     @property
     def name(self) -> str:
         """Name of the arm, which its transcripts bear as their model."""
         return f"{self.policy.name}, {self.way}"
-
-    def settings(self) -> SteeringSettings:
-        """Settings of steering for a model that was trained on the chain without an instruction."""
-        if self.way == "reask":
-            return SteeringSettings(mode="advise", resume="reask", instruct=False)
-        return SteeringSettings(mode=self.way, instruct=False)
 
 
 async def run_trial(
@@ -118,7 +123,7 @@ async def run_trial(
                 identity = f"{question.id} [{arm.name}]"
                 if identity in written:
                     continue
-                steering = Steering(backend, arm.policy, arm.settings(), prior=settings.expected)
+                steering = Steering(backend, arm.policy, arm.settings, prior=settings.expected)
                 sampling = Sampling(temperature=settings.temperature, seed=1_000 * seed + number)
                 started = time.perf_counter()
                 answer = await steering.answer(
