@@ -158,3 +158,18 @@ PIECES += ["```\n", "~~~\n", "\n\n", " \n", "a: \n- ", "\n \t"]
 def test_long_repetitions_are_read(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     assert acted(text + " end?", USER_LLM) in (None, *USER_LLM.llm_actions)
+
+
+@pytest.mark.parametrize(
+    ("response", "action"),
+    [
+        ("it is a dog. which dufa is it?", "AQ"),
+        ("i cannot help to stop it, but i can check it. what is the device?", "AQ"),
+        ("it is a dog. it is fed.", "DA"),
+        ("which dufa is it?", "CQ"),
+        ("about approx. ten, which one?", "CQ"),
+        ("It has approx. ten, which one?", "CQ"),
+    ],
+)
+def test_who_writes_in_lower_case_begins_sentences_so(response: str, action: str) -> None:
+    assert acted(response, USER_LLM) == action

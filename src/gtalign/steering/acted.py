@@ -158,6 +158,8 @@ def _blocks(text: str) -> Iterator[tuple[str, bool]]:
 def _split(block: str) -> Iterator[tuple[str, bool]]:
     """The sentences of one paragraph or item."""
     start = 0
+    # Who begins in lower case writes all sentences so.
+    capitals = not next((c for c in block if c.isalpha()), "A").islower()
     for found in _END.finditer(block):
         marks, closers, end = found["marks"], found["closers"], found.end()
         after = block[end : end + 1]
@@ -165,7 +167,7 @@ def _split(block: str) -> Iterator[tuple[str, bool]]:
             continue  # 3.5, example.com
         asking = any(mark in _MARKS for mark in marks)
         following = block[end : end + 12].lstrip()
-        if following[:1].islower() and (not asking or ")" in closers):
+        if following[:1].islower() and (capitals and not asking or ")" in closers):
             continue  # "approx. ten", "(which one?) is"
         before = block[max(start, found.start() - 40) : found.start()]
         if marks == "." and _abbreviated(before, following):
