@@ -128,7 +128,7 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
 def test_interrupt_ends_the_workers(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "began")
     script = """
-        import multiprocessing, sys, threading, _thread
+        import multiprocessing, signal, sys, threading
         from functools import partial
         from pathlib import Path
         from test_schedule import hang
@@ -137,8 +137,11 @@ def test_interrupt_ends_the_workers(tmp_path: Path) -> None:
         def interrupt():
             with (Path(sys.argv[1]) / "began").open() as file:
                 print(file.read(), flush=True)
-            _thread.interrupt_main()
+            # A real signal wakes what the main thread waits for.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+        # Where a shell started the tests in the background, it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=interrupt).start()
         try:
             run_plan({"hangs": None}, partial(hang, Path(sys.argv[1])), workers=1, threads=1)

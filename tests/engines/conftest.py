@@ -97,7 +97,9 @@ def python_server(gguf: Path) -> Iterator[Server]:
     """The server of llama-cpp-python."""
 
     def command(port: int) -> list[str]:
+        # The cache in single precision (0), as in process: else near ties fall another way.
         options = {"model": gguf, "port": port, "n_ctx": CONTEXT, "n_threads": 1, "verbose": True}
+        options |= {"type_k": 0, "type_v": 0}
         pairs = ((f"--{name}", str(value)) for name, value in options.items())
         return [ENGINE, "-m", "llama_cpp.server", *(word for pair in pairs for word in pair)]
 
@@ -113,6 +115,7 @@ def native_server(gguf: Path) -> Iterator[Server]:
 
     def command(port: int) -> list[str]:
         options = {"-m": gguf, "--port": port, "-c": CONTEXT, "-t": 1, "-np": 1}
+        options |= {"-ctk": "f32", "-ctv": "f32"}
         return [SERVER, "--jinja", *(str(word) for pair in options.items() for word in pair)]
 
     with serving(command) as server:

@@ -167,7 +167,7 @@ def _split(block: str) -> Iterator[tuple[str, bool]]:
             continue  # 3.5, example.com
         asking = any(mark in _MARKS for mark in marks)
         following = block[end : end + 12].lstrip()
-        if following[:1].islower() and (capitals and not asking or ")" in closers):
+        if following[:1].islower() and ((capitals and not asking) or ")" in closers):
             continue  # "approx. ten", "(which one?) is"
         before = block[max(start, found.start() - 40) : found.start()]
         if marks == "." and _abbreviated(before, following):

@@ -83,13 +83,14 @@ def _by_policy(trial: Trial) -> dict[str, list[str]]:
 def example(trial: Trial) -> list[Transcript] | None:
     """The same vague question under two policies, where the prices flip what is done.
 
-    Chosen by rule: the first question on which the response asks under the first policy and answers
-    under the second, as the edit there recommends and the stated matrix did not; advising comes
-    before enforcing, and to answer at once before to answer and ask. The published harmful requests
-    are real and are not quoted.
+    Chosen by rule: the first question on which the response asks under the first policy and asks
+    no more, or no longer without an answer, under the second, as the edit there recommends and the
+    stated matrix did not. To only ask comes before to answer and ask, and advising before
+    enforcing. The published harmful requests are real and are not quoted.
     """
     policies = _by_policy(trial)
-    for way, answers in itertools.product(("advise", "enforce"), ("DA", "AQ")):
+    changes = (["CQ", "DA"], ["CQ", "AQ"], ["AQ", "DA"])
+    for change, way in itertools.product(changes, ("advise", "enforce")):
         for pair in itertools.combinations(policies, 2):
             arms = [trial.transcripts.get(f"{policy}, {way}", {}) for policy in pair]
             for question in (q for q in arms[0] if q in arms[1]):
@@ -98,7 +99,7 @@ def example(trial: Trial) -> list[Transcript] | None:
                 if both[0].extra.get("user_action") != "VQ" or _is_harmful(both[0]):
                     continue
                 acts = [decision.acted for decision in decisions]
-                if acts == ["CQ", answers] and decisions[1].flipped and decisions[1].obeyed:
+                if acts == change and decisions[1].flipped and decisions[1].obeyed:
                     return both
     return None
 
