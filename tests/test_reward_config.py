@@ -11,9 +11,26 @@ from gtalign.reward import PRESETS, RewardConfig
 CONFIGS = Path(__file__).parents[1] / "configs" / "reward"
 
 
-def test_the_default_is_the_paper() -> None:
-    assert RewardConfig() == RewardConfig(preset="paper")
-    assert RewardConfig().model_dump(mode="json", include=set(PRESETS["paper"])) == PRESETS["paper"]
+def test_the_default_is_robust() -> None:
+    assert RewardConfig() == RewardConfig(preset="robust")
+    config = RewardConfig().model_dump(mode="json", include=set(PRESETS["robust"]))
+    assert config == PRESETS["robust"]
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("response_window.low=1", "response_window.low is 1"),
+        ("total_window.low=1", "total_window.low is 1"),
+        ("reading=released", "strict or tolerant"),
+        ("terms=sturdy", "terms"),
+    ],
+)
+def test_what_the_robust_terms_have_no_use_for(override: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load(RewardConfig, None, [override])
+    if "terms" not in override:
+        load(RewardConfig, None, [override, "preset=paper"])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -67,7 +84,7 @@ def test_it_comes_back_from_toml(tmp_path: Path) -> None:
         ("rho=2", "rho"),
         ("rho=nan", "rho"),
         ("latency_scale=0", "latency_scale"),
-        ("response_window.high=50", "high"),
+        ("response_window.high=0", "high"),
         ("unit=characters", "unit"),
     ],
 )

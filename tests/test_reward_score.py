@@ -42,7 +42,9 @@ def score(
     question: Question | None = None,
     **keys: Any,
 ) -> Score:
-    return Reward(RewardConfig(**keys)).score(question or ask(), completion, verdict)
+    return Reward(RewardConfig(**{"preset": "paper", **keys})).score(
+        question or ask(), completion, verdict
+    )
 
 
 def sigmoid(x: float) -> float:

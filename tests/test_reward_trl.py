@@ -63,7 +63,7 @@ async def test_it_logs_every_factor() -> None:
     metrics: dict[str, float] = {}
     extra: dict[str, list[Any]] = {}
     await call(
-        TRLReward(Reward(), FakeJudge(1.0)),
+        TRLReward(Reward(RewardConfig(preset="paper")), FakeJudge(1.0)),
         [CHAIN, "broken"],
         log_metric=metrics.__setitem__,
         log_extra=extra.__setitem__,

@@ -1,5 +1,6 @@
 """The reasoning chain: four blocks of text, with a payoff matrix in one of them."""
 
+from gtalign.chain.acted import acted
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.choice import Choice, chosen_cell, solution_score
 from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema, structural_tag
@@ -31,6 +32,7 @@ __all__ = [
     "Repair",
     "StreamParser",
     "TextAdded",
+    "acted",
     "chosen_cell",
     "ebnf",
     "gbnf",

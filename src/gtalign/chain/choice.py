@@ -145,8 +145,12 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     return _settle(cells or named, form, user_action)
 
 
-def solution_score(chain: Chain) -> float | None:
+def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
     """Solution correctness S of a chain (GTAlign, arXiv 2510.08872, section on the reward).
+
+    Args:
+        chain: The chain.
+        choice: What its analysis chooses, if that has been read.
 
     Returns:
         1 if the cell that ``<analyze>`` chooses is on the Pareto frontier of the chain's own
@@ -154,7 +158,7 @@ def solution_score(chain: Chain) -> float | None:
         it chooses anything else; None if the choice is unknown.
     """
     form = chain.payoff.form
-    choice = chosen_cell(chain.analyze, form)
+    choice = choice or chosen_cell(chain.analyze, form)
     if choice.kind == "unknown":
         return None
     frontier = form.where(pareto_frontier(chain.payoff.payoffs))

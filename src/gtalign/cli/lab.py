@@ -63,6 +63,7 @@ Stage = tuple[int, str]
 LAB: Mapping[str, Any] = {
     # The paper's reward with windows and latency scaled to completions of 130 tokens, not 1,500.
     "reward": {
+        "preset": "paper",
         "response_window": {"low": 3.0, "high": 40.0, "steepness": 0.5},
         "total_window": {"low": 3.0, "high": 220.0, "steepness": 0.25},
         "latency_scale": 200.0,

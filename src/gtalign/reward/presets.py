@@ -1,6 +1,8 @@
-"""The presets as data: what the paper writes, and what its released code computes.
+"""The presets as data: what the paper writes, what its released code computes, and ours.
 
-The source of each is GTAlign, arXiv 2510.08872, section 3, and the reward files of its code.
+The source of the first two is GTAlign, arXiv 2510.08872, section 3, and the reward files of its
+code. ``robust`` has the paper's weights, and terms that an answer which helps nobody cannot earn
+(see `gtalign.reward.robust`).
 """
 
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ FLOOR = 1e-4
 """What the released code adds to either side, so that a factor of 0 leaves a gradient."""
 
 PAPER: Mapping[str, Any] = {
+    "terms": "paper",
     "reading": "strict",
     "quality": "paper",
     "unit": "tokens",
@@ -30,7 +33,16 @@ PAPER: Mapping[str, Any] = {
     "llm_by_task": {},
 }
 
+ROBUST: Mapping[str, Any] = {
+    **PAPER,
+    "terms": "robust",
+    # No lower edge: an answer that is short and good has nothing to gain from padding.
+    "response_window": {"low": 0.0, "high": 1000.0, "steepness": 0.005},
+    "total_window": {"low": 0.0, "high": 1500.0, "steepness": 0.005},
+}
+
 RELEASED: Mapping[str, Any] = {
+    "terms": "paper",
     "reading": "released",
     "quality": "released",
     "unit": "words",
@@ -68,6 +80,7 @@ RELEASED_EVAL: Mapping[str, Any] = {
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "robust": ROBUST,
     "paper": PAPER,
     "released": RELEASED,
     "released-eval": RELEASED_EVAL,

@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gtalign.chain import Chain, parse
-from gtalign.chain.choice import solution_score
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.chain import Chain, chosen_cell, parse, solution_score
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.judges import Verdict
-from gtalign.reward.config import RewardConfig
+from gtalign.reward import robust
+from gtalign.reward.config import RewardConfig, Window
 from gtalign.reward.factors import distinctness, latency, window
 from gtalign.reward.reading import Reading, read_chain, read_plain, read_released
 from gtalign.reward.welfare import (
@@ -97,7 +100,7 @@ class Reward:
     """Scores completions.
 
     Args:
-        config: Preset, weights and aggregate; the paper's by default.
+        config: Preset, weights and aggregate; those of ``robust`` by default.
         count_tokens: Length of a text in the model's tokens; without one, tokens are words.
         form: The game that chains are about.
     """
@@ -153,9 +156,9 @@ class Reward:
         factors, unscored = self._quality(question, reading, verdict)
         factors |= self._measure(completion, reading, tokens)
         if reading.payoffs_n2 is not None:
-            if solution is None and chain is not None:
-                solution = solution_score(chain) or 0.0
-            factors["solution"] = solution
+            factors |= self._judge_chain(chain, reading.well_formed, reading.payoffs_n2)
+            if solution is not None:
+                factors["solution"] = solution
         return self._weigh(question, chain, error, tokens, factors, unscored)
 
     def _read(self, completion: str) -> tuple[Chain | None, str | None, Reading | None]:
@@ -210,21 +213,34 @@ class Reward:
                 return tokens[name]
             return count_words(texts[name]) if unit == "words" else len(texts[name])
 
-        response, total = config.response_window, config.total_window
-        factors: dict[str, float | None] = {
-            "response_window": window(
-                length("response", config.unit), response.low, response.high, response.steepness
-            ),
-            "total_window": window(
-                length("total", config.unit), total.low, total.high, total.steepness
-            ),
+        def inside(length: int, limits: Window) -> float:
+            if config.terms == "robust":
+                return robust.upper_window(length, limits.high, limits.steepness)
+            return window(length, limits.low, limits.high, limits.steepness)
+
+        return {
+            "response_window": inside(length("response", config.unit), config.response_window),
+            "total_window": inside(length("total", config.unit), config.total_window),
             "latency": latency(length("before", config.latency_unit), config.latency_scale),
             **dict.fromkeys(CHAIN_FACTORS, None),
         }
-        if reading.payoffs_n2 is not None:
-            factors["format"] = float(reading.well_formed)
-            factors["distinctness"] = distinctness(reading.payoffs_n2)
-        return factors
+
+    def _judge_chain(
+        self, chain: Chain | None, well_formed: bool, payoffs_n2: NDArray[np.float64]
+    ) -> dict[str, float | None]:
+        """Return F, M and S; S is None where our parser finds no chain."""
+        if chain is not None and self.config.terms == "robust":
+            choice = chosen_cell(chain.analyze, self.form)
+            return {
+                "format": float(well_formed and robust.carried_out(chain, choice)),
+                "distinctness": robust.contrast(payoffs_n2),
+                "solution": robust.solution(chain, choice),
+            }
+        return {
+            "format": float(well_formed),
+            "distinctness": distinctness(payoffs_n2),
+            "solution": None if chain is None else solution_score(chain) or 0.0,
+        }
 
     def _weigh(
         self,
@@ -236,9 +252,10 @@ class Reward:
         unscored: str | None,
     ) -> Score:
         weights = self.config.llm_weights(question.task)
-        user = user_welfare(factors, self.config.user)
-        answer = answer_llm_welfare(factors, weights)
-        llm = llm_welfare(factors, weights) if self.config.chain else answer
+        earned = self.config.terms == "robust"
+        user = user_welfare(factors, self.config.user, earned)
+        answer = answer_llm_welfare(factors, weights, earned)
+        llm = llm_welfare(factors, weights, earned) if self.config.chain else answer
         if unscored is None and llm is None:
             unscored = "no solution score, and the analysis cannot be read"
         return Score(

@@ -9,8 +9,15 @@ from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights
 Factors = Mapping[str, float | None]
 
 
-def user_welfare(factors: Factors, weights: UserWeights) -> float | None:
-    """Return U, a weighted sum; None if a factor that it needs is unknown."""
+def user_welfare(factors: Factors, weights: UserWeights, earned: bool = False) -> float | None:
+    """Return U, a weighted sum; None if a factor that it needs is unknown.
+
+    Args:
+        factors: By name.
+        weights: Of the user.
+        earned: Whether window and latency count only as far as the answer helps: each is
+            multiplied by the quality.
+    """
     return _weigh(
         factors,
         weights.constant,
@@ -19,11 +26,18 @@ def user_welfare(factors: Factors, weights: UserWeights) -> float | None:
             "response_window": weights.window,
             "latency": weights.latency,
         },
+        "quality_user" if earned else None,
     )
 
 
-def llm_welfare(factors: Factors, weights: LLMWeights) -> float | None:
-    """Return L, a weighted sum; None if a factor that it needs is unknown."""
+def llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> float | None:
+    """Return L, a weighted sum; None if a factor that it needs is unknown.
+
+    Args:
+        factors: By name.
+        weights: Of the LLM.
+        earned: Whether the window is multiplied by the quality.
+    """
     return _weigh(
         factors,
         weights.constant,
@@ -34,10 +48,11 @@ def llm_welfare(factors: Factors, weights: LLMWeights) -> float | None:
             "distinctness": weights.distinctness,
             "solution": weights.solution,
         },
+        "quality_llm" if earned else None,
     )
 
 
-def answer_llm_welfare(factors: Factors, weights: LLMWeights) -> float | None:
+def answer_llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> float | None:
     """Return L without the chain's own terms.
 
     The remaining weights are scaled so that they sum to what all five sum to; completions with and
@@ -49,6 +64,7 @@ def answer_llm_welfare(factors: Factors, weights: LLMWeights) -> float | None:
         factors,
         weights.constant,
         {"quality_llm": weights.quality * scale, "total_window": weights.window * scale},
+        "quality_llm" if earned else None,
     )
 
 
@@ -72,12 +88,19 @@ def aggregate(user: float | None, llm: float | None, config: RewardConfig) -> fl
     return math.sqrt(user * llm)
 
 
-def _weigh(factors: Factors, constant: float, weights: Mapping[str, float]) -> float | None:
+_LENGTHS = frozenset({"response_window", "total_window", "latency"})
+
+
+def _weigh(
+    factors: Factors, constant: float, weights: Mapping[str, float], gate: str | None
+) -> float | None:
+    """Return the weighted sum, each term of lengths multiplied by the factor ``gate``."""
     total = constant
     for name, weight in weights.items():
         if weight > 0:
             value = factors[name]
-            if value is None:
+            share = factors[gate] if gate is not None and name in _LENGTHS else 1.0
+            if value is None or share is None:
                 return None
-            total += weight * value
+            total += weight * value * share
     return total

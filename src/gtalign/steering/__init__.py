@@ -1,6 +1,5 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
-from gtalign.steering.acted import acted
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
 from gtalign.steering.decision import Decision, Mode, Phase, Resume
@@ -43,7 +42,6 @@ __all__ = [
     "SteeringSettings",
     "Term",
     "TokenHistory",
-    "acted",
     "decimals_of",
     "edit",
     "fan_out",

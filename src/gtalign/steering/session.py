@@ -20,6 +20,7 @@ from gtalign.chain import (
     Part,
     PayoffRead,
     StreamParser,
+    acted,
     chosen_cell,
     ebnf,
     gbnf,
@@ -29,7 +30,6 @@ from gtalign.chain import (
 )
 from gtalign.chain.prompt import fill, placeholders
 from gtalign.errors import ChainError, SteeringError, UpstreamError
-from gtalign.steering.acted import acted
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
 from gtalign.steering.backend import Sampling
 from gtalign.steering.cut import CLOSES, ResponseCut, loose_response

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO
+from gtalign.chain import acted
 from gtalign.game import USER_LLM
-from gtalign.steering import acted
 
 DIRECT = [
     "Paris is the capital of France.",

@@ -1,0 +1,129 @@
+"""The robust terms by hand."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain_texts import THREE_BY_TWO
+from gtalign.chain import Chain, chosen_cell, parse, render
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.judges import Verdict
+from gtalign.reward import Reward, RewardConfig, Score
+from gtalign.reward.robust import carried_out, contrast, solution, upper_window
+from gtalign.tasks import Message, Question
+
+PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
+FLAT = Bimatrix(USER_LLM, [[[5, -5]] * 3] * 2)
+QUESTION = Question("q1", "other", (Message(role="user", content="2+2?"),), "4", "c1")
+
+
+def chain(analyze: str, response: str = "Four.", payoff: Bimatrix = PAYOFF) -> Chain:
+    return parse(render("t", payoff, analyze, response), payoff.form)
+
+
+def score(completion: str, quality: float | None = 1.0, **keys: Any) -> Score:
+    verdict = None if quality is None else Verdict("j", quality, "")
+    return Reward(RewardConfig(**keys)).score(QUESTION, completion, verdict)
+
+
+def test_by_hand() -> None:
+    completion = render("t", PAYOFF, "Choose DQ_AQ.", "Four. Is that enough?")
+    got = score(completion, 0.5)
+    before, total = len(completion.partition("<response>")[0].split()), len(completion.split())
+    short = 1 / (1 + math.exp(0.005 * (4 - 1000)))
+    whole = 1 / (1 + math.exp(0.005 * (total - 1500)))
+    user = 0.5 * (0.5 + 0.2 * short + 0.3 * math.exp(-before / 500))
+    llm = 0.5 * (0.4 + 0.2 * whole) + 0.2 + 0.1 + 0.1
+    assert got.user_welfare == pytest.approx(user)
+    assert got.llm_welfare == pytest.approx(llm)
+    assert got.mutual_welfare == pytest.approx(math.sqrt(user * llm))
+    assert got.answer_llm_welfare == pytest.approx(0.5 * (0.4 + 0.2 * whole) / 0.6)
+    assert (got.factors["format"], got.factors["distinctness"], got.factors["solution"]) == (1,) * 3
+
+
+def test_lengths_need_a_verdict() -> None:
+    keys = {"user": {"quality": 0.0}, "llm": {"quality": 0.0}}
+    completion = render("t", PAYOFF, "Choose DQ_AQ.", "Four.")
+    assert score(completion, None, **keys).mutual_welfare is None
+    assert score(completion, None, preset="paper", **keys).mutual_welfare is not None
+
+
+def test_the_format_of_a_repaired_chain_does_not_count() -> None:
+    completion = f"```\n{render('t', PAYOFF, 'Choose DQ_DA.', 'Four.')}\n```"
+    assert score(completion, reading="tolerant").factors["format"] == 0
+    assert score(completion[4:-4], reading="tolerant").factors["format"] == 1
+
+
+def test_a_plain_answer_is_worth_what_it_helps() -> None:
+    assert score("Four.", 0.0, chain=False).mutual_welfare == 0
+    assert (score("Four.", 1.0, chain=False).mutual_welfare or 0) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("analyze", "response", "kept"),
+    [
+        ("Choose DQ_DA.", "Four.", True),
+        ("Choose CQ.", "Which two?", True),
+        ("Choose DQ_AQ.", "Four. Is that enough?", True),
+        ("Choose DQ_AQ.", "Four.", False),
+        ("Choose VQ_CQ.", "Four.", False),
+        ("DQ_DA or VQ_CQ.", "Four.", False),
+        ("Choose DQ_DA.", "...", False),
+    ],
+)
+def test_what_is_chosen_has_to_be_done(analyze: str, response: str, kept: bool) -> None:
+    found = chain(analyze, response)
+    assert carried_out(found, chosen_cell(analyze, USER_LLM)) is kept
+
+
+def test_a_game_without_a_rule_is_taken_at_its_word() -> None:
+    game = Bimatrix(THREE_BY_TWO, np.arange(12.0).reshape(3, 2, 2) / 4)
+    cell = THREE_BY_TWO.cells[0]
+    found = chain(f"Choose {cell}.", payoff=game)
+    assert carried_out(found, chosen_cell(found.analyze, game.form))
+
+
+@pytest.mark.parametrize(
+    ("payoffs", "expected"),
+    [
+        ([[5, -5], [5, -5]], 0),  # no two cells differ
+        ([[1, 1], [3, 3]], 0),  # the players' interests are one
+        ([[1, 1.2], [1.1, 1.3]], 0.1),
+        ([[0, 0], [1, 0.5]], 0.5),
+        ([[0, 1], [1, 0]], 1),
+        ([[5, -5], [-5, 5]], 1),
+    ],
+)
+def test_contrast(payoffs: list[list[float]], expected: float) -> None:
+    assert contrast(np.array(payoffs, dtype=np.float64)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("analyze", "payoff", "expected"),
+    [
+        ("Choose DQ_AQ.", PAYOFF, 1),
+        ("Choose AQ.", PAYOFF, 0.5),
+        ("Choose VQ_DA.", PAYOFF, 0),
+        ("I like tea.", PAYOFF, 0),
+        ("Choose DQ_AQ.", FLAT, 0),  # no choice would have been wrong
+    ],
+)
+def test_solution(analyze: str, payoff: Bimatrix, expected: float) -> None:
+    assert solution(chain(analyze, payoff=payoff), chosen_cell(analyze, USER_LLM)) == expected
+
+
+def test_a_judges_solution_stands() -> None:
+    completion = render("t", FLAT, "Choose DQ_DA.", "Four.")
+    reward = Reward()
+    assert reward.score(QUESTION, completion, None, 1.0).factors["solution"] == 1
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1e-4, 10))
+def test_less_is_never_worse(one: float, other: float, steepness: float) -> None:
+    short, long = sorted((one, other))
+    assert 0 <= upper_window(long, 500, steepness) <= upper_window(short, 500, steepness) <= 1
+    assert upper_window(500, 500, steepness) == 0.5
