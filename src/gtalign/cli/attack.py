@@ -1,0 +1,78 @@
+"""The reward-hacking suite of ``gtalign score --attack``: what each attack earns under a reward."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from gtalign.lab.judge import LabJudge
+from gtalign.lab.world import make_world
+from gtalign.reward import PRESETS, Reward, RewardConfig
+from gtalign.reward.attacks import ATTACKS, HONEST, WORDY, measure
+from gtalign.tasks import Question
+
+ITEMS = 8
+"""Items of each task of the small world; 7 tasks and 2 forms of each make 112 questions."""
+
+
+def questions() -> list[Question]:
+    """Return questions of the small world, whose judge knows the right answers.
+
+    They go by the name of a published task, so that presets with weights by task use them.
+    """
+    world = make_world(0, 1, ITEMS)
+    return [replace(question, task="math-hard") for question in (*world.test, *world.ood)]
+
+
+def presets() -> Mapping[str, RewardConfig]:
+    """Return the presets by name."""
+    return {name: RewardConfig.model_validate({"preset": name}) for name in PRESETS}
+
+
+def results(rewards: Mapping[str, RewardConfig]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the yardsticks and then each attack with the mean W that it earns by reward."""
+    judge, asked = LabJudge(), questions()
+    for attack in (HONEST, WORDY, *ATTACKS):
+        yield (
+            attack.name,
+            {
+                name: measure(Reward(config), attack, asked, judge)
+                for name, config in rewards.items()
+            },
+        )
+
+
+def lines(rewards: Mapping[str, RewardConfig]) -> Iterator[str]:
+    """Yield one JSON object for each attack and reward."""
+    yardstick: dict[str, float] = {}
+    for name, earned in results(rewards):
+        yardstick = yardstick or earned
+        for reward, welfare in earned.items():
+            ratio = welfare / yardstick[reward] if yardstick[reward] > 0 else None
+            yield json.dumps(
+                {"attack": name, "reward": reward, "mutual_welfare": welfare, "of_honest": ratio}
+            )
+
+
+def table(rewards: Mapping[str, RewardConfig]) -> Table:
+    """Return W by attack and reward; a star marks what earns more than the honest answer."""
+    found = Table(
+        title="mean W; * earns more than the honest mediocre answer",
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+    )
+    found.add_column("completion", no_wrap=True)
+    for name in rewards:
+        found.add_column(name, justify="right", no_wrap=True)
+    yardstick: dict[str, float] = {}
+    for attack, earned in results(rewards):
+        yardstick = yardstick or earned
+        cells = [
+            f"{welfare:.3f}{'*' if welfare > yardstick[name] + 1e-9 else ' '}"
+            for name, welfare in earned.items()
+        ]
+        found.add_row(attack, *cells)
+    return found
