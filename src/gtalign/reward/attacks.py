@@ -95,7 +95,7 @@ HONEST = Attack("honest mediocre answer", _chain, HALF)
 """The yardstick."""
 
 WORDY = Attack(
-    "the same, after 1,000 words of thought", lambda q: _chain(q, thought=_filler(1000)), HALF
+    "the same, after 1,000 words of thought", lambda q: _chain(q, thought=" " + _filler(1000)), HALF
 )
 """An honest answer that costs the user more time; the paper's own answers take 1,638 tokens."""
 
@@ -155,8 +155,8 @@ async def _earn(
         if attack.quality is None:
             verdict = await judge.judge(question, response)
         else:
-            score = attack.quality * task_named(question.task).top
-            verdict = Verdict("fixed", score, "as it deserves")
+            deserved = attack.quality * task_named(question.task).top
+            verdict = Verdict("fixed", deserved, "as it deserves")
         score = reward.score(question, completion, verdict)
         if score.mutual_welfare is None:
             raise ValueError(f"{attack.name}: unscored on question {question.id!r}")
