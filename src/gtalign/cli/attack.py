@@ -13,8 +13,8 @@ from gtalign.reward import PRESETS, Reward, RewardConfig
 from gtalign.reward.attacks import ATTACKS, HONEST, WORDY, measure
 from gtalign.tasks import Question
 
-ITEMS = 8
-"""Items of each task of the small world; 7 tasks and 2 forms of each make 112 questions."""
+ITEMS = 4
+"""Items of each task of the small world; 7 tasks and 2 forms of each make 56 questions."""
 
 
 def questions() -> list[Question]:

@@ -1,29 +1,37 @@
-"""``gtalign score``: the reward of completions whose verdicts are on record."""
+"""``gtalign score``: fill in factors, welfare and verdicts of what was answered, from anywhere."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gtalign.config import load
-from gtalign.data.transcripts import read_lines, transcript_of
-from gtalign.errors import ConfigError, DataError, JudgeError
-from gtalign.judges import Verdict
-from gtalign.reward import Reward, RewardConfig, Score
-from gtalign.tasks import Message, Question
+from gtalign.data import TranscriptWriter
+from gtalign.errors import ConfigError
+from gtalign.evaluation.scoring import Row, Scored, Scorer, read, skip_done
+from gtalign.judges import Judges, JudgesConfig
+from gtalign.reward import RewardConfig, Score
 
 _COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
+_UNASKED = 1  # judgements under way where nobody is asked
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="JSON Lines: transcripts or recorded vectors.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="JSON Lines: transcripts, verl dumps, chat logs or recorded vectors."),
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="paper (the default), released or released-eval.")
+        str | None,
+        typer.Option(help="robust (the default), paper, released or released-eval."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of the reward, instead of a preset.")
@@ -32,23 +40,103 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as llm.format=0.3."),
     ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of judges: ask them for the verdicts that are missing."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Most judgements under way at once.")] = 64,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Append the filled transcripts to this file; skip what it holds."),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="A folder with tokenizer.json: count tokens anew, by this tokenizer."),
+    ] = None,
+    attack: Annotated[
+        bool, typer.Option("--attack", help="Instead, measure what attacks on the reward earn.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Score transcripts that carry recorded verdicts. No judge is called.
+    """Score what was answered: transcripts, dumps of verl, logs of chats.
+
+    Without --judge nobody is asked: verdicts on record are used, and what has none stays unscored.
+    Tokens are counted by --tokenizer, or as recorded, or else in words.
 
     Examples:
         gtalign score runs/lab/transcripts.jsonl
+        gtalign score chats.jsonl --judge configs/judges/local.toml --out scored.jsonl
         gtalign score transcripts.jsonl --preset released --set llm.format=0.3 --json
+        gtalign score --attack
     """
-    rewards = _Rewards(_configure(preset, config, overrides or []))
+    chosen = _configure(preset, config, overrides or [])
+    if attack:
+        named = chosen if preset or config or overrides else None
+        _attack(file, named, as_json)
+        return
+    if file is None:
+        raise ConfigError("name a FILE to score, or give --attack")
+    if out is not None and out.exists() and file.exists() and out.samefile(file):
+        raise ConfigError(f"--out {out} is the input itself; name another file")
+    count, unit = _counter(tokenizer)
     means = _Means()
-    for row, score in _score_lines(file, rewards):
+
+    def take(scored: Scored) -> None:
+        means.add(scored.transcript.task, scored)
         if as_json:
-            print(json.dumps(_result(row, score)))
-        else:
-            means.add(row.task, score)
+            print(json.dumps(_result(scored)))
+
+    with ExitStack() as stack:
+        writer = None
+        rows = read(file)
+        if out is not None:
+            writer = stack.enter_context(TranscriptWriter(out, keep_ids=False))
+        panel = None if judge is None else Judges(load(JudgesConfig, judge))
+        scorer = Scorer(chosen, count_tokens=count, unit=unit, judge=panel)
+        if out is not None:
+            for kept in skip_done(rows, out):
+                scorer.check(kept)
+                means.add(kept.transcript.task, scorer.score(kept))
+        advance = _progress(stack, file, means.count)
+        asyncio.run(_run(scorer, rows, panel, workers, writer, take, advance))
     if not as_json:
-        Console().print(means.table(rewards.config))
+        Console().print(means.table(chosen))
+
+
+async def _run(
+    scorer: Scorer,
+    rows: Iterator[Row],
+    panel: Judges | None,
+    workers: int,
+    writer: TranscriptWriter | None,
+    take: Callable[[Scored], None],
+    advance: Callable[[], None],
+) -> None:
+    try:
+        stream = scorer.stream(rows, _UNASKED if panel is None else workers)
+        async with aclosing(stream) as scored_rows:
+            async for scored in scored_rows:
+                if writer is not None:
+                    writer.write(scored.transcript)
+                take(scored)
+                advance()
+    finally:
+        if panel is not None:
+            await panel.aclose()
+
+
+def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> None:
+    from gtalign.cli import attack  # the small world, which scoring does without
+
+    if file is not None:
+        raise ConfigError("--attack writes its own completions: leave out the FILE")
+    rewards: Mapping[str, RewardConfig]
+    rewards = attack.presets() if config is None else {config.preset: config}
+    if as_json:
+        for line in attack.lines(rewards):
+            print(line)
+    else:
+        Console().print(attack.table(rewards))
 
 
 def _configure(preset: str | None, file: Path | None, overrides: list[str]) -> RewardConfig:
@@ -59,72 +147,43 @@ def _configure(preset: str | None, file: Path | None, overrides: list[str]) -> R
     return load(RewardConfig, file, [*chosen, *(o.removeprefix("reward.") for o in overrides)])
 
 
-class _Rewards:
-    """The reward for chains and the one for plain answers, alike in all else."""
+def _counter(folder: Path | None) -> tuple[Callable[[str], int] | None, str]:
+    """Return what counts tokens, None for no more than is at hand, and the name of its unit."""
+    if folder is None:
+        return None, "words"
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise ConfigError(f"{folder}: no tokenizer.json in it; --tokenizer names a folder with one")
+    from tokenizers import Tokenizer  # of the extra `train`, without torch
 
-    def __init__(self, config: RewardConfig) -> None:
-        self.config = config
-        self._chain = Reward(config)
-        self._plain = Reward(config.model_copy(update={"chain": False}))
-
-    def score(self, row: "_Row") -> Score:
-        reward = self._plain if row.plain else self._chain
-        return reward.score(row.question, row.completion, row.verdict, row.solution, row.tokens)
-
-
-class _Row:
-    """One line: what was asked, what was answered, and what judges said of it."""
-
-    def __init__(self, record: Mapping[str, Any], name: str) -> None:
-        self.solution: float | None = None
-        self.tokens: Mapping[str, int] | None = None
-        self.plain = False
-        if "judge_score" in record:
-            self._read_vector(record, name)
-        else:
-            transcript = transcript_of(record, name)
-            self.question = transcript.question
-            self.completion = transcript.completion
-            self.verdict = transcript.verdicts[0] if transcript.verdicts else None
-            self.tokens = transcript.tokens or None
-            self.plain = transcript.plain
-        self.task = self.question.task
-
-    def _read_vector(self, record: Mapping[str, Any], name: str) -> None:
-        for column in ("task", "completion", "ground_truth"):
-            if not isinstance(record.get(column), str):
-                raise DataError(f"column {column!r} has to be text")
-        identity = str(record.get("id", name))
-        self.question = Question(
-            id=identity,
-            task=record["task"],
-            messages=(Message(role="user", content=""),),
-            ground_truth=record["ground_truth"],
-            cluster=identity,
-        )
-        self.completion = record["completion"]
-        recorded = {"judge": "recorded", "score": record["judge_score"]}
-        recorded["reason"] = "the recorded verdict has no score"
-        self.verdict = Verdict.from_json(recorded)
-        # The same check that a verdict's score gets.
-        solution = {"judge": "recorded", "score": record.get("pareto_score")}
-        self.solution = Verdict.from_json(solution).score
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # what its Rust code raises is a bare Exception
+        raise ConfigError(f"{file}: cannot be read as a tokenizer: {error}") from error
+    return (
+        lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
+        f"tokens of {folder.name}",
+    )
 
 
-def _score_lines(file: Path, rewards: _Rewards) -> Iterator[tuple[_Row, Score]]:
-    for number, record in read_lines(file):
-        try:
-            row = _Row(record, f"{file.stem}-{number}")
-            score = rewards.score(row)
-        except (DataError, JudgeError) as error:
-            raise DataError(f"{file}, line {number}: {error}") from error
-        yield row, score
+def _progress(stack: ExitStack, file: Path, done: int) -> Callable[[], None]:
+    """Show progress on stderr where somebody is looking; return what advances it by a row."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return lambda: None
+    columns = (TextColumn("scored"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = stack.enter_context(Progress(*columns, console=console, transient=True))
+    with file.open("rb") as lines:
+        total = sum(1 for line in lines if not line.isspace())
+    task = progress.add_task("scored", total=total, completed=done)
+    return lambda: progress.advance(task)
 
 
-def _result(row: _Row, score: Score) -> dict[str, Any]:
+def _result(scored: Scored) -> dict[str, Any]:
+    transcript, score = scored.transcript, scored.score
     return {
-        "id": row.question.id,
-        "task": row.task,
+        "id": transcript.id,
+        "task": transcript.task,
         "user_welfare": score.user_welfare,
         "llm_welfare": score.llm_welfare,
         "mutual_welfare": score.mutual_welfare,
@@ -132,6 +191,7 @@ def _result(row: _Row, score: Score) -> dict[str, Any]:
         "answer_mutual_welfare": score.answer_mutual_welfare,
         "reward": score.reward,
         **score.factors,
+        "tokens": transcript.extra["scored"]["tokens"],
         "chain_error": score.chain_error,
         "unscored": score.unscored,
     }
@@ -141,9 +201,14 @@ class _Means:
     """Means per task, without keeping the rows."""
 
     def __init__(self) -> None:
+        self.count = 0
         self._sums: dict[str, dict[str, tuple[float, int]]] = {}
+        self._units: set[str] = set()
 
-    def add(self, task: str, score: Score) -> None:
+    def add(self, task: str, scored: Scored) -> None:
+        self.count += 1
+        self._units.add(scored.transcript.extra["scored"]["tokens"])
+        score: Score = scored.score
         values: dict[str, float | None] = {
             "reward": score.reward,
             **{name: getattr(score, name) for name in _COLUMNS},
@@ -160,6 +225,8 @@ class _Means:
 
     def table(self, config: RewardConfig) -> Table:
         title = f"means of the reward {config.aggregate}, preset {config.preset}"
+        if config.unit == "tokens" and self._units:
+            title += f"; tokens: {', '.join(sorted(self._units))}"
         table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
         table.add_column("task", no_wrap=True)
         for name in ("rows", "Q", "U", "L", "W", "reward", "unscored", "malformed"):

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gtalign.chain import parse
+from gtalign.data.chat import is_chat, transcript_fields
 from gtalign.errors import ChainError, DataError, StorageError
 from gtalign.judges import Verdict
 from gtalign.reward import Score
@@ -177,9 +178,9 @@ class Transcript:
 def read_transcripts(path: Path) -> Iterator[Transcript]:
     """Yield the transcripts of a file, in order.
 
-    Validation dumps of verl (input, output, gts, score, user_reward, llm_reward) are read as well;
-    they have no ids, so the file's name and the line number stand in. A torn last line, left by a
-    crash, is skipped.
+    Validation dumps of verl (input, output, gts, score, user_reward, llm_reward) and logs of chats
+    (`gtalign.data.chat`) are read as well; where they have no ids, the file's name and the line
+    number stand in. A torn last line, left by a crash, is skipped.
 
     Raises:
         DataError: The file cannot be read, or a line is wrong; the message names file, line and
@@ -193,7 +194,7 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
 
 
 def transcript_of(record: Mapping[str, Any], name: str) -> Transcript:
-    """Build a transcript from a line of ours or of a verl dump.
+    """Build a transcript from a line of ours, of a verl dump or of a log of chats.
 
     Args:
         record: The line's object.
@@ -204,6 +205,8 @@ def transcript_of(record: Mapping[str, Any], name: str) -> Transcript:
     """
     if "completion" not in record and all(key in record for key in _VERL):
         return _from_verl(record, name)
+    if is_chat(record):
+        return Transcript.from_json(transcript_fields(record, name))
     return Transcript.from_json(record)
 
 
@@ -241,14 +244,17 @@ class TranscriptWriter:
 
     Args:
         path: The file; it and its folder are made if need be.
+        keep_ids: Keep the ids of what is in the file in memory. Without them, `ids` reads the
+            file, and opening it reads no more than its end.
 
     Raises:
         StorageError: The file cannot be opened for writing.
         DataError: It holds something other than transcripts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_ids: bool = True) -> None:
         self.path = path
+        self._ids: set[str] | None = set() if keep_ids else None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # No buffer of Python's: a line is in the file, or an error says that it is not.
@@ -256,14 +262,17 @@ class TranscriptWriter:
         except OSError as error:
             raise self._failure(error) from error
         try:
-            self._ids = self._resume() if path.is_file() else set()  # a device has no past
+            if path.is_file():  # a device has no past
+                self._mend()
+                if self._ids is not None:
+                    self._ids |= self._read_ids()
         except BaseException:
             self._file.close()
             raise
 
     def ids(self) -> frozenset[str]:
         """Ids of the questions whose transcripts are in the file: what a resumed run can skip."""
-        return frozenset(self._ids)
+        return frozenset(self._read_ids() if self._ids is None else self._ids)
 
     def write(self, transcript: Transcript) -> None:
         """Append one transcript.
@@ -284,7 +293,8 @@ class TranscriptWriter:
             if len(rest) < len(line):
                 os.ftruncate(self._file.fileno(), start)
             raise self._failure(error) from error
-        self._ids.add(transcript.id)
+        if self._ids is not None:
+            self._ids.add(transcript.id)
 
     def close(self) -> None:
         """Close the file."""
@@ -301,8 +311,7 @@ class TranscriptWriter:
     ) -> None:
         self.close()
 
-    def _resume(self) -> set[str]:
-        self._mend()
+    def _read_ids(self) -> set[str]:
         return {str(record.get("id")) for _, record in read_lines(self.path)}
 
     def _mend(self) -> None:
