@@ -1,0 +1,354 @@
+"""``gtalign score`` with judges and an output file: verdicts filled in, resumed, bounded."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gtalign.chain import render
+from gtalign.cli import main
+from gtalign.cli import score as command
+from gtalign.data import read_transcripts
+from gtalign.errors import JudgeError
+from gtalign.evaluation.scoring import AHEAD, Scorer, read
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.judges import FakeJudge, Verdict
+from gtalign.reward import RewardConfig
+from gtalign.reward.failures import Failures
+from gtalign.tasks import Question
+from judge_server import JudgeServer, serve
+
+PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
+CHAIN = render("think", PAYOFF, "Choose DQ_DA.", "The answer is 4.")
+ROWS: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": answer}]}
+    | {"task": "math-hard", "ground_truth": "4"}
+    for answer in ("The answer is 4.", "The answer is 5.", CHAIN, "<thinking>no chain")
+]
+ROWS.append({"input": "2+2?", "output": CHAIN, "gts": "4", "score": 0.5, "user_reward": 0.4})
+ROWS[-1]["data_source"] = "math-hard"
+VERDICTS = [1.0, 0.0, 1.0, None, 1.0]
+RULES = 'default = ["rule"]\n'
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    return write(tmp_path / "logs.jsonl", ROWS)
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES, encoding="utf-8")
+    return path
+
+
+def given(path: Path) -> list[float | None]:
+    return [t.verdicts[0].score if t.verdicts else None for t in read_transcripts(path)]
+
+
+def test_nobody_is_asked_without_judges(logs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(["score", str(logs), "--out", str(out)]) == 0
+    found = list(read_transcripts(out))
+    assert [t.verdicts for t in found] == [()] * len(ROWS)
+    reasons = ["no verdict", "no verdict", "no verdict", None, "no verdict"]
+    assert [t.unscored for t in found] == reasons
+    assert found[3].mutual_welfare == 0  # no chain can be read: that is a score
+    assert found[0].plain
+    assert not found[2].plain
+    assert found[2].factors["format"] == 1
+    assert {t.extra["scored"]["tokens"] for t in found} == {"words"}
+
+
+def test_judges_fill_in_what_is_missing(
+    logs: Path, rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(["score", str(logs), "--judge", str(rules), "--out", str(out), "--json"]) == 0
+    assert given(out) == VERDICTS
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["quality"] for line in lines] == [1, 0, 1, 0, 1]
+    assert [t.mutual_welfare for t in read_transcripts(out)] == [
+        line["mutual_welfare"] for line in lines
+    ]
+    # Scored again, everything is on record and nothing changes.
+    again = tmp_path / "again.jsonl"
+    assert main(["score", str(out), "--out", str(again)]) == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_a_second_run_goes_on_where_the_first_ends(
+    logs: Path, rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    command_line = ["score", str(logs), "--judge", str(rules), "--out", str(out)]
+    assert main(command_line) == 0
+    table = capsys.readouterr().out
+    whole = out.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for torn in (b"", lines[0], lines[0] + lines[1][:40], b"".join(lines[:3])[:-1]):
+        out.write_bytes(torn)
+        assert main(command_line) == 0
+        assert out.read_bytes() == whole
+        assert capsys.readouterr().out == table  # of all rows, not only the new ones
+    assert main([*command_line, "--json"]) == 0
+    assert capsys.readouterr().out == ""  # nothing was left to score
+
+
+def test_an_output_of_something_else_is_refused(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(["score", str(logs), "--out", str(out)]) == 0
+    kept = out.read_bytes()
+    other = write(tmp_path / "other.jsonl", ROWS)
+    for options, named in (
+        ([str(other)], "where the input has 'other-1'"),
+        ([str(logs), "--preset", "paper"], "preset robust) than is asked for now (preset paper)"),
+        ([str(out)], "is the input itself"),
+    ):
+        assert main(["score", *options, "--out", str(out)]) == 2
+        assert named in capsys.readouterr().err
+        assert out.read_bytes() == kept
+    logs.write_bytes(b"".join(logs.read_bytes().splitlines(keepends=True)[:2]))
+    assert main(["score", str(logs), "--out", str(out)]) == 2
+    assert "where the input has nothing" in capsys.readouterr().err
+    write(tmp_path / "foreign.jsonl", ROWS[:1])
+    assert main(["score", str(logs), "--out", str(tmp_path / "foreign.jsonl")]) == 2
+
+
+def test_a_wrong_line_ends_the_work_after_those_before_it(
+    logs: Path, rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    write(logs, [*ROWS, {"messages": []}, *ROWS])
+    assert main(["score", str(logs), "--judge", str(rules), "--out", str(out)]) == 2
+    assert "logs.jsonl, line 6: column 'messages'" in capsys.readouterr().err
+    assert given(out) == VERDICTS
+
+
+async def stream(file: Path, judge: FakeJudge, workers: int = 8, **keys: Any) -> list[Any]:
+    scorer = Scorer(RewardConfig(), judge=judge, **keys)
+    return [scored async for scored in scorer.stream(read(file), workers)]
+
+
+async def test_a_judge_that_fails_leaves_a_row_unscored(logs: Path) -> None:
+    scored = await stream(logs, FakeJudge(JudgeError("down")))
+    assert [s.score.mutual_welfare for s in scored] == [None, None, None, 0, None]
+    assert "down" in scored[0].score.unscored
+    off_scale = await stream(logs, FakeJudge(7.0))
+    assert "outside" in off_scale[0].score.unscored
+
+
+async def test_too_many_failures_stop_the_work(logs: Path) -> None:
+    with pytest.raises(JudgeError, match="2 of the latest 2"):
+        await stream(logs, FakeJudge(JudgeError("down")), failures=Failures(0.5, 2))
+
+
+async def test_verdicts_on_record_stand_and_unscored_ones_are_asked_again(tmp_path: Path) -> None:
+    known = Verdict("j", 0.0, "wrong").to_json()
+    unknown = Verdict("j", None, "down").to_json()
+    rows = [
+        {"id": str(i), "task": "other", "completion": CHAIN, "verdicts": [verdict]}
+        | {"prompt": [{"role": "user", "content": "2+2?"}]}
+        for i, verdict in enumerate((known, unknown))
+    ]
+    judge = FakeJudge(0.5)
+    scored = await stream(write(tmp_path / "t.jsonl", rows), judge)
+    assert [question.id for question, _ in judge.calls] == ["1"]
+    assert [s.score.factors["quality"] for s in scored] == [0.0, 0.5]
+
+
+class SlowToFast:
+    """A judge whose first answers take the longest."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+        self.busy = self.busiest = 0
+
+    async def judge(self, question: Question, response: str) -> Verdict:
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        self.left -= 1
+        for _ in range(self.left):
+            await asyncio.sleep(0)
+        self.busy -= 1
+        return Verdict("slow", 1.0, question.id)
+
+
+async def test_many_are_under_way_and_come_in_order(tmp_path: Path) -> None:
+    workers = 3
+    file = write(tmp_path / "many.jsonl", ROWS[:1] * (workers * AHEAD * 3))
+    judge = SlowToFast(workers * AHEAD * 3)
+    scorer = Scorer(RewardConfig(), judge=judge)
+    found = [s.transcript.id async for s in scorer.stream(read(file), workers)]
+    assert found == [f"many-{number + 1}" for number in range(workers * AHEAD * 3)]
+    assert judge.busiest == workers
+
+
+async def run(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gtalign", "score", *arguments),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
+    count = 12
+    file = write(tmp_path / "logs.jsonl", ROWS[:1] * count)
+    out, judges = tmp_path / "out.jsonl", tmp_path / "judges.toml"
+
+    def hold_after_five(body: dict[str, Any]) -> str:
+        if len(server.requests) == 5:
+            server.arrived.clear()
+            server.held = asyncio.Event()
+        return '{"reason": "equal", "score": 1}'
+
+    server: JudgeServer
+    async with serve(hold_after_five) as server:
+        judges.write_text(
+            f'default = ["m"]\n[endpoints.m]\nurl = "{server.url}"\nmodel = "m"\n', encoding="utf-8"
+        )
+        options = [str(file), "--judge", str(judges), "--out", str(out), "--workers", "1"]
+        process = await run(*options)
+        while server.held is None:
+            await server.arrived.wait()
+            await asyncio.sleep(0)
+        await server.arrived.wait()  # the sixth is under way, and will not be answered
+        process.send_signal(signal.SIGINT)
+        _, errors = await process.communicate()
+        assert process.returncode == 130
+        assert b"the same command resumes the run" in errors
+        kept = out.read_bytes()
+        assert kept.endswith(b"\n")
+        assert 1 <= len(kept.splitlines()) <= 5
+        server.held.set()
+        server.answer = lambda body: '{"reason": "equal", "score": 1}'
+        server.held = None
+        process = await run(*options)
+        _, errors = await process.communicate()
+        assert (process.returncode, errors) == (0, b"")
+    assert out.read_bytes().startswith(kept)
+    found = list(read_transcripts(out))
+    assert [t.id for t in found] == [f"logs-{number + 1}" for number in range(count)]
+    assert given(out) == [1.0] * count
+
+
+PEAK = """
+import re, sys
+from gtalign.cli import main
+code = main(sys.argv[1:])
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+raise SystemExit(code)
+"""
+
+
+def peak(*arguments: str) -> int:
+    """Return the peak of a process's memory in bytes, its own and not that of its parent."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *arguments], capture_output=True, text=True, check=True
+    )
+    return int(re.split(r"\s+", done.stdout.strip())[-1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, rules: Path) -> None:
+    row = json.dumps(
+        {"messages": [ROWS[0]["messages"][0], {"role": "assistant", "content": "so " * 50_000}]}
+        | {"task": "math-hard", "ground_truth": "4"}
+    )
+    small, large = tmp_path / "small.jsonl", tmp_path / "large.jsonl"
+    small.write_text(f"{row}\n" * 30, encoding="utf-8")
+    large.write_text(f"{row}\n" * 300, encoding="utf-8")
+    growth = large.stat().st_size - small.stat().st_size
+    options = ["--judge", str(rules), "--workers", "2", "--out"]
+    first = peak("score", str(small), *options, str(tmp_path / "a.jsonl"))
+    second = peak("score", str(large), *options, str(tmp_path / "b.jsonl"))
+    resumed = peak("score", str(large), *options, str(tmp_path / "b.jsonl"))
+    assert growth > 40e6
+    assert max(second, resumed) - first < growth / 3
+
+
+def test_a_tokenizer_counts_anew(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    monkeypatch.setenv("COLUMNS", "120")
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    out = tmp_path / "out.jsonl"
+    assert main(["score", str(logs), "--tokenizer", str(folder), "--out", str(out)]) == 0
+    assert "tokens of letters" in " ".join(capsys.readouterr().out.split())
+    first = next(iter(read_transcripts(out)))
+    assert first.tokens["total"] == len("The answer is 4.")
+    # Scored again without it, the counts on record stand, and so does their unit.
+    again = tmp_path / "again.jsonl"
+    assert main(["score", str(out), "--out", str(again)]) == 0
+    assert next(iter(read_transcripts(again))).extra["scored"]["tokens"] == "tokens of letters"
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    assert main(["score", str(logs), "--tokenizer", str(folder)]) == 2
+    assert main(["score", str(logs), "--tokenizer", str(tmp_path)]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert "cannot be read as a tokenizer" in errors[0]
+    assert "no tokenizer.json" in errors[1]
+
+
+def test_counts_of_others_are_as_recorded(tmp_path: Path) -> None:
+    row = {"id": "1", "task": "other", "completion": CHAIN, "tokens": {"total": 9}}
+    row["tokens"] = {"before": 5, "response": 4, "total": 9}
+    out = tmp_path / "out.jsonl"
+    assert main(["score", str(write(tmp_path / "t.jsonl", [row])), "--out", str(out)]) == 0
+    assert next(iter(read_transcripts(out))).extra["scored"]["tokens"] == "as recorded"
+
+
+def test_the_suite_of_attacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtalign.cli.attack.ITEMS", 1)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["score", "--attack", "--json", "--preset", "robust"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["attack"] == "honest mediocre answer"
+    assert lines[0]["of_honest"] == 1
+    assert all(line["of_honest"] <= 1 for line in lines)
+    assert main(["score", "--attack"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    equal = next(row for row in rows if "all cells equal" in row)
+    assert equal.count("*") == 3
+    assert "*" not in equal.split("equal")[1].split()[0]  # robust comes first
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [([], "name a FILE"), (["--attack", "x.jsonl"], "leave out the FILE")],
+)
+def test_file_or_attack(options: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", *options]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_progress_where_somebody_looks(
+    logs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert command.Console(stderr=True).is_terminal
+    assert main(["score", str(logs), "--json"]) == 0
+    assert "5/5" in capsys.readouterr().err
