@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from gtalign.chain.blocks import Chain
-from gtalign.game import Bimatrix, GameForm, pareto_frontier
+from gtalign.game import Bimatrix, GameForm, undominated
 
 _CUES: Final = tuple(
     re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
@@ -130,6 +130,8 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     rejected: set[str] = set()
     for sentence, ending in _sentences(analyze):
         mentions = list(_mentions(sentence, form))
+        if not mentions:
+            continue
         kept = _asserted(sentence, mentions) if "?" not in ending else []
         named += mentions
         rejected.update({mention.name for mention in mentions} - {mention.name for mention in kept})
@@ -161,7 +163,8 @@ def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
     choice = choice or chosen_cell(chain.analyze, form)
     if choice.kind == "unknown":
         return None
-    frontier = form.where(pareto_frontier(chain.payoff.payoffs))
+    marks = undominated(chain.payoff.payoffs.reshape(-1, 2).tolist())
+    frontier = [cell for cell, kept in zip(form.cells, marks, strict=True) if kept]
     if choice.kind == "cell":
         return 1.0 if choice.cell in frontier else 0.0
     return 0.5 if any(cell.endswith(f"_{choice.action}") for cell in frontier) else 0.0
@@ -241,6 +244,8 @@ def _asserted(sentence: str, mentions: list[_Mention]) -> list[_Mention]:
 
 def _pointed(sentence: str, mentions: list[_Mention], cue: re.Pattern[str]) -> list[_Mention]:
     """The mentions that words of choice point at, each once."""
+    if not mentions or cue.search(sentence) is None:
+        return []
     starts = [mention.start for mention in mentions]
     supposed = _HYPOTHESIS.search(sentence)
     end = len(sentence) if supposed is None else supposed.start()

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -62,7 +63,47 @@ class PayoffReader:
         Raises:
             ChainError: With the first broken ``payoff-*`` rule and its position.
         """
+        if numbers is None:
+            pairs = self._plainly_written(text, start, end)
+            if pairs is not None:
+                return Bimatrix(self.form, np.array(pairs).reshape(*self.form.shape, 2))
         return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
+
+    def _plainly_written(self, text: str, start: int, end: int) -> list[list[float]] | None:
+        """Return the payoffs of a matrix without fault by one regular expression.
+
+        None where there is a fault, or a way of writing that the expression does not know: then it
+        takes the scanner to say which.
+        """
+        cells = self.form.cells
+        found = _matrix(len(cells)).fullmatch(text, start, end)
+        if found is None:
+            return None
+        written = iter(found.groups())
+        pairs: dict[str, list[float]] = {}
+        for key, first, one, second, other in zip(*[written] * 5, strict=True):
+            pair = [float(one), float(other)]
+            if first == second or not (self._allows(pair[0]) and self._allows(pair[1])):
+                return None
+            pairs[key] = pair if first == PLAYER_KEYS[0] else pair[::-1]
+        if len(pairs) < len(cells):
+            return None
+        try:
+            return [pairs[key] for key in cells]
+        except KeyError:
+            return None
+
+    def _allows(self, value: float) -> bool:
+        return self.low - TOLERANCE <= value <= self.high + TOLERANCE and math.isfinite(value)
+
+
+@cache
+def _matrix(cells: int) -> re.Pattern[str]:
+    """The form of a matrix of so many cells, each five groups: its key, a player, a number, twice."""
+    space, number = r"[ \t\n\r]*+", r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
+    pair = rf'"({"|".join(PLAYER_KEYS)})"{space}:{space}{number}{space}'
+    cell = rf'{space}"([\w-]++)"{space}:{space}\{{{space}{pair},{space}{pair}\}}{space}'
+    return re.compile(rf"{space}\{{{','.join([cell] * cells)}\}}{space}")
 
 
 class _Scan:

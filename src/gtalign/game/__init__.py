@@ -10,6 +10,7 @@ from gtalign.game.cells import (
     pure_nash,
     social_optimum,
     stackelberg,
+    undominated,
 )
 from gtalign.game.diagnostics import (
     deviation_gains,
@@ -52,6 +53,7 @@ __all__ = [
     "social_optimum",
     "solve",
     "stackelberg",
+    "undominated",
     "utilitarian",
     "vertex_pairs",
     "welfare_gap",

@@ -40,10 +40,14 @@ class Bimatrix:
         if raw.shape != (*form.shape, 2):
             raise PayoffError(f"payoffs have shape {raw.shape}, the form needs {(*form.shape, 2)}")
         array_mn2 = raw.astype(np.float64) + 0.0  # -0.0 becomes 0.0: equal games have equal bytes
-        for key, pair in zip(form.cells, array_mn2.reshape(-1, 2), strict=True):
-            for player, value in zip(PLAYER_KEYS, pair, strict=True):
-                if not math.isfinite(value):
-                    raise PayoffError(f"{key}: the {player} payoff is {value}, not a finite number")
+        if not np.isfinite(array_mn2).all():
+            place = int(np.flatnonzero(~np.isfinite(array_mn2))[0])
+            key, player, value = (
+                form.cells[place // 2],
+                PLAYER_KEYS[place % 2],
+                array_mn2.flat[place],
+            )
+            raise PayoffError(f"{key}: the {player} payoff is {value}, not a finite number")
         array_mn2.setflags(write=False)
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "payoffs", array_mn2)

@@ -6,6 +6,7 @@ are not finite, and compares with ``TOLERANCE``. Cells are numbered user-major: 
 ``c // n`` of the user and column ``c % n`` of the LLM.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,26 @@ def pareto_frontier(payoffs: ArrayLike) -> Mask:
 
     result: Mask = solve_blocks(payoffs, kernel, "m", "n", dtype=np.bool_)
     return result
+
+
+def undominated(cells: Sequence[Sequence[float]]) -> list[bool]:
+    """`pareto_frontier` of one game in Python's floats, for where one small game is all there is.
+
+    Args:
+        cells: Finite payoffs (user, LLM) of each cell.
+
+    Returns:
+        For each cell whether no other dominates it.
+    """
+    return [
+        not any(
+            u >= user - TOLERANCE
+            and m >= llm - TOLERANCE
+            and (u - TOLERANCE > user or m - TOLERANCE > llm)
+            for u, m in cells
+        )
+        for user, llm in cells
+    ]
 
 
 def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:

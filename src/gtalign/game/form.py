@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -43,12 +44,12 @@ class GameForm:
         object.__setattr__(self, "user", _actions("user", user))
         object.__setattr__(self, "llm", _actions("llm", llm))
 
-    @property
+    @cached_property
     def user_actions(self) -> tuple[str, ...]:
         """Names of the user's actions, one for each row."""
         return tuple(name for name, _ in self.user)
 
-    @property
+    @cached_property
     def llm_actions(self) -> tuple[str, ...]:
         """Names of the LLM's actions, one for each column."""
         return tuple(name for name, _ in self.llm)
@@ -58,7 +59,7 @@ class GameForm:
         """Number of user actions m and of LLM actions n."""
         return len(self.user), len(self.llm)
 
-    @property
+    @cached_property
     def cells(self) -> tuple[str, ...]:
         """Keys of all m * n cells, user-major; their order is the last resort of ties."""
         return tuple(f"{user}_{llm}" for user in self.user_actions for llm in self.llm_actions)

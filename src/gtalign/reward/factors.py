@@ -49,11 +49,14 @@ def distinctness(payoffs_n2: NDArray[np.float64]) -> float:
     Args:
         payoffs_n2: Payoffs of the n cells, ``[:, 0]`` the user's and ``[:, 1]`` the LLM's.
     """
-    # The released reading lets 1e308 and infinities in; a gap beyond float64 is a gap all the same.
-    with np.errstate(over="ignore", invalid="ignore"):
-        gap_n = np.abs(payoffs_n2[:, 0] - payoffs_n2[:, 1])
-    clear_n = gap_n > MARGIN * np.abs(payoffs_n2).max(axis=1) + TOLERANCE
-    return float(((gap_n > TOLERANCE).mean() + clear_n.mean()) / 2)
+    # In Python's floats: six cells are too few for arrays to pay. The released reading lets 1e308,
+    # NaN and infinities in; a gap beyond float64 is a gap all the same, one with NaN is none.
+    different = clear = 0
+    for user, llm in payoffs_n2.tolist():
+        gap = abs(user - llm)
+        different += gap > TOLERANCE
+        clear += gap > MARGIN * max(abs(user), abs(llm)) + TOLERANCE
+    return (different / len(payoffs_n2) + clear / len(payoffs_n2)) / 2
 
 
 def _sigmoid(x: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.chain import Chain, Choice, acted, solution_score
-from gtalign.game import USER_LLM, pareto_frontier
+from gtalign.game import USER_LLM, undominated
 
 DIFFERENCE = 1.0
 """A real difference between two payoffs: a tenth of the scale from -5 to 5, in its points."""
@@ -52,8 +52,11 @@ def contrast(payoffs_n2: NDArray[np.float64]) -> float:
     Args:
         payoffs_n2: Payoffs of the n cells, ``[:, 0]`` the user's and ``[:, 1]`` the LLM's.
     """
-    spread = float(np.ptp(payoffs_n2, axis=0).min())
-    gap = float(np.abs(payoffs_n2[:, 0] - payoffs_n2[:, 1]).max())
+    user_n: list[float]
+    llm_n: list[float]
+    user_n, llm_n = payoffs_n2.T.tolist()
+    spread = min(max(side_n) - min(side_n) for side_n in (user_n, llm_n))
+    gap = max(abs(user - llm) for user, llm in zip(user_n, llm_n, strict=True))
     return min(1.0, spread / DIFFERENCE, gap / DIFFERENCE)
 
 
@@ -62,6 +65,6 @@ def solution(chain: Chain, choice: Choice) -> float:
 
     An analysis that chooses nothing has not solved the game: 0.
     """
-    if pareto_frontier(chain.payoff.payoffs).all():
+    if all(undominated(chain.payoff.payoffs.reshape(-1, 2).tolist())):
         return 0.0
     return solution_score(chain, choice) or 0.0
