@@ -26,24 +26,7 @@ from gtalign.tasks import Message, Question
 
 QUESTION = Question("1", "math-hard", (Message(role="user", content="2+2?"),), "4", "1")
 RIGHT = Verdict("given", 1.0, "right")
-WORDS = [
-    "the",
-    "user",
-    "asks",
-    "for",
-    "an",
-    "answer",
-    "that",
-    "is",
-    "short",
-    "and",
-    "says",
-    "why",
-    "it",
-    "may",
-    "be",
-    "so",
-]
+WORDS = ("the", "user", "asks", "for", "an", "answer", "that", "is", "short", "and", "says", "why")
 FORMAT = re.compile(
     r"^<thinking>.*?</thinking>\s*<payoff>.*?</payoff>\s*<analyze>.*?</analyze>\s*"
     r"<response>.*?</response>$",

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO
 from gtalign.chain import Chain, chosen_cell, parse, render
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.chain.payoff import PayoffReader
+from gtalign.errors import ChainError
+from gtalign.game import USER_LLM, Bimatrix, pareto_frontier, undominated
 from gtalign.judges import Verdict
 from gtalign.reward import Reward, RewardConfig, Score
 from gtalign.reward.robust import carried_out, contrast, solution, upper_window
@@ -127,3 +129,34 @@ def test_less_is_never_worse(one: float, other: float, steepness: float) -> None
     short, long = sorted((one, other))
     assert 0 <= upper_window(long, 500, steepness) <= upper_window(short, 500, steepness) <= 1
     assert upper_window(500, 500, steepness) == 0.5
+
+
+CELL = st.tuples(st.floats(-5, 5), st.floats(-5, 5))
+NEAR = st.tuples(st.sampled_from([0.0, 1.0, 1 + 5e-10, 1 + 2e-9]), st.sampled_from([0.0, 1.0]))
+
+
+@given(st.lists(CELL | NEAR, min_size=6, max_size=6))
+def test_the_frontier_of_one_game_is_that_of_a_batch(cells: list[tuple[float, float]]) -> None:
+    payoffs_mn2 = np.array(cells).reshape(2, 3, 2)
+    assert undominated(cells) == pareto_frontier(payoffs_mn2).ravel().tolist()
+
+
+CLEAN = '{"DQ_AQ": {"LLM": 1, "user": -2.5e0}, "DQ_CQ":{"user":0,"LLM":0},"DQ_DA":'
+CLEAN += '{"LLM":5,"user":-5},\n"VQ_AQ" : {"user":-0.0,"LLM":3},"VQ_CQ":{"LLM":1,"user":1},'
+CLEAN += '"VQ_DA":{"LLM":2,"user":1} }'
+
+
+@given(
+    st.integers(0, len(CLEAN)), st.integers(0, 3), st.text(max_size=3) | st.sampled_from("09.eE-")
+)
+def test_the_quick_way_to_read_a_matrix_is_the_scanners(at: int, cut: int, put: str) -> None:
+    text = CLEAN[:at] + put + CLEAN[at + cut :]
+    reader = PayoffReader(USER_LLM, -5.0, 5.0)
+
+    def outcome(**keys: Any) -> object:
+        try:
+            return reader.read(text, 0, len(text), **keys)
+        except ChainError as error:
+            return str(error)
+
+    assert outcome() == outcome(numbers={})  # to tell where numbers stand takes the scanner

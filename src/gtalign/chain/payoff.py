@@ -99,7 +99,7 @@ class PayoffReader:
 
 @cache
 def _matrix(cells: int) -> re.Pattern[str]:
-    """The form of a matrix of so many cells, each five groups: its key, a player, a number, twice."""
+    """A matrix of so many cells; of each a key, a player, a number, a player and a number."""
     space, number = r"[ \t\n\r]*+", r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
     pair = rf'"({"|".join(PLAYER_KEYS)})"{space}:{space}{number}{space}'
     cell = rf'{space}"([\w-]++)"{space}:{space}\{{{space}{pair},{space}{pair}\}}{space}'
