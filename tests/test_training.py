@@ -47,7 +47,11 @@ def sft(folder: Path, settings: SFTSettings = SFT) -> Path:
 def rl(folder: Path, settings: RLSettings = RL) -> Path:
     # Without a chain an untrained model earns something, so that there is something to learn.
     config = RewardConfig.model_validate(
-        {"chain": False, "response_window": {"low": 1.0, "high": 4.0, "steepness": 1.0}}
+        {
+            "preset": "paper",
+            "chain": False,
+            "response_window": {"low": 1.0, "high": 4.0, "steepness": 1.0},
+        }
     )
     reward = TRLReward(Reward(config, lambda text: len(text)), LabJudge())
     model = small_model(TOKENIZER)
