@@ -322,7 +322,7 @@ def test_counts_of_others_are_as_recorded(tmp_path: Path) -> None:
 def test_the_suite_of_attacks(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gtalign.cli.attack.ITEMS", 1)
+    monkeypatch.setattr("gtalign.lab.attack.ITEMS", 1)
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["score", "--attack", "--json", "--preset", "robust"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

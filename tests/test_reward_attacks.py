@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtalign.chain import parse, render
-from gtalign.cli.attack import presets, questions
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Judge, Verdict
+from gtalign.lab.attack import presets, questions
 from gtalign.lab.judge import LabJudge
 from gtalign.reward import Reward, RewardConfig
 from gtalign.reward.attacks import ATTACKS, HONEST, WORDY, Attack, measure

@@ -126,7 +126,7 @@ async def _run(
 
 
 def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> None:
-    from gtalign.cli import attack  # the small world, which scoring does without
+    from gtalign.lab import attack  # the small world, which scoring does without
 
     if file is not None:
         raise ConfigError("--attack writes its own completions: leave out the FILE")
