@@ -64,6 +64,8 @@ class Server:
         self.process.terminate()
         self.process.wait(timeout=30)
         self._reader.join(timeout=30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def reused(self) -> list[tuple[int, int]]:
         """Prompt tokens in the cache, and those evaluated, of each request in the log."""

