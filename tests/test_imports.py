@@ -19,6 +19,7 @@ ORDER = (
     "game",
     "chain",
     "tasks",
+    "endpoints",
     "judges",
     "reward",
     "data",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtalign.judges import EndpointJudge, EndpointSettings, fence
+from gtalign.judges import EndpointJudge, JudgeSettings, fence
 from gtalign.judges.criterion import CORRECTNESS
 from gtalign.judges.fence import DOT, is_free, neutralise, quote
 from gtalign.judges.prompt import prompt_of
@@ -45,7 +45,7 @@ def about(text: str) -> Question:
 async def scores(
     server: JudgeServer, cases: dict[str, tuple[Question, str]], structured: str = "tagged"
 ) -> dict[str, float | None]:
-    settings = EndpointSettings(
+    settings = JudgeSettings(
         url=server.url,
         model="m",
         structured=structured,  # type: ignore[arg-type]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gtalign.endpoints.cache import cache_key
+from gtalign.endpoints.reply import Reply
 from gtalign.errors import DataError, StorageError
 from gtalign.judges import Cache, Prices, Usage
-from gtalign.judges.cache import cache_key
-from gtalign.judges.reply import Reply
 
 REPLY = Reply("yes", None, Usage(calls=1, prompt_tokens=3, completion_tokens=2))
 
@@ -132,9 +132,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from gtalign.judges.cache import Cache
-from gtalign.judges.reply import Reply
-from gtalign.judges.usage import Usage
+from gtalign.endpoints.cache import Cache
+from gtalign.endpoints.reply import Reply
+from gtalign.endpoints.usage import Usage
 cache, name, count = Cache(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 for number in range(count):
     cache.put(f"{name}-{number}", Reply("x" * 1000, None, Usage(calls=1)))

@@ -11,12 +11,14 @@ import pytest
 import stamina
 from starlette.responses import JSONResponse, Response
 
+from gtalign.endpoints.limits import RateLimit
+from gtalign.endpoints.transport import _wait_before_retry
 from gtalign.errors import ConfigError, JudgeError
 from gtalign.judges import (
     Cache,
     EndpointJudge,
-    EndpointSettings,
     Judge,
+    JudgeSettings,
     Prices,
     Repeated,
     Usage,
@@ -24,8 +26,6 @@ from gtalign.judges import (
     compare,
     judge_all,
 )
-from gtalign.judges.limits import RateLimit
-from gtalign.judges.transport import _wait_before_retry
 from gtalign.tasks import Message, Question
 from judge_server import JudgeServer, completion, serve
 
@@ -51,7 +51,7 @@ def ask(task: str = "math-hard", truth: str = "4", name: str = "q1") -> Question
 
 
 def judge_at(server: JudgeServer, cache: Cache | None = None, **keys: Any) -> EndpointJudge:
-    return EndpointJudge(EndpointSettings(url=server.url, model="m", **keys), cache)
+    return EndpointJudge(JudgeSettings(url=server.url, model="m", **keys), cache)
 
 
 def in_turn(*answers: Any) -> Callable[[dict[str, Any]], Any]:
@@ -270,7 +270,7 @@ async def test_a_timeout(server: JudgeServer) -> None:
 async def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    settings = EndpointSettings(url=f"http://127.0.0.1:{port}/v1", model="m", attempts=2)
+    settings = JudgeSettings(url=f"http://127.0.0.1:{port}/v1", model="m", attempts=2)
     async with EndpointJudge(settings, name="main") as judge:
         with pytest.raises(
             JudgeError, match=r"judge 'main', question 'q1': cannot reach"
@@ -295,7 +295,7 @@ async def test_an_upstream_that_dies_in_the_middle() -> None:
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        settings = EndpointSettings(url=f"http://127.0.0.1:{port}/v1", model="m", attempts=2)
+        settings = JudgeSettings(url=f"http://127.0.0.1:{port}/v1", model="m", attempts=2)
         async with EndpointJudge(settings) as judge:
             with pytest.raises(JudgeError) as caught:
                 await judge.judge(ask(), "Four.")
@@ -372,7 +372,7 @@ async def test_the_key(server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
-        EndpointSettings(url=url, model="m")
+        JudgeSettings(url=url, model="m")
 
 
 # --- limits ------------------------------------------------------------------------------------
@@ -506,7 +506,7 @@ def test_one_judge_in_several_event_loops(tmp_path: Path) -> None:
     async def run(judge: EndpointJudge | None) -> EndpointJudge:
         async with serve(lambda body: RIGHT) as server:
             judge = judge or judge_at(server)
-            judge.endpoint.settings = EndpointSettings(url=server.url, model="m")
+            judge.endpoint.settings = JudgeSettings(url=server.url, model="m")
             assert (await judge.judge(ask(), "Four.")).score == 1
             await judge.aclose()
             await judge.aclose()

@@ -7,7 +7,7 @@ import pytest
 
 from gtalign.data import read_transcripts
 from gtalign.errors import JudgeError
-from gtalign.judges import EndpointJudge, EndpointSettings, FakeJudge
+from gtalign.judges import EndpointJudge, FakeJudge, JudgeSettings
 from gtalign.reward import Reward, RewardConfig, TRLReward
 from gtalign.reward.failures import Failure, Failures, shares
 from gtalign.tasks import Message, Question
@@ -88,7 +88,7 @@ async def test_the_share_holds_over_batches(tmp_path: Path) -> None:
 async def test_the_reward_over_a_real_endpoint() -> None:
     replies = iter(['{"reason": "equal", "score": 1}', "?", "?", '{"reason": "other", "score": 0}'])
     async with serve(lambda body: next(replies)) as server:
-        settings = EndpointSettings(url=server.url, model="m", concurrency=1)
+        settings = JudgeSettings(url=server.url, model="m", concurrency=1)
         async with EndpointJudge(settings) as judge:
             function = TRLReward(Reward(PLAIN), judge)
             rewards = [

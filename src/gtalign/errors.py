@@ -6,7 +6,9 @@
     |   +-- PayoffError                 one matrix, as text or mapping, is wrong
     +-- ChainError (ValueError)         a reasoning chain breaks a rule; says which and where
     +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
-    +-- JudgeError (RuntimeError)       a judge failed; says on which question
+    +-- ServiceError (RuntimeError)     somebody who was asked failed; its cause is the kind
+    |   +-- JudgeError                  a judge failed; says on which question
+    |   +-- TeacherError                a teacher failed; says on which candidate
     +-- TrainingError (RuntimeError)    a training stage cannot start or go on
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
@@ -55,11 +57,11 @@ class DataError(GTAlignError, ValueError):
     """A dataset or transcript file is wrong; the message names file, row and column."""
 
 
-class JudgeError(GTAlignError, RuntimeError):
-    """A judge failed.
+class ServiceError(GTAlignError, RuntimeError):
+    """Somebody who was asked failed.
 
     Args:
-        message: Names the judge and the question's id, and says what happened.
+        message: Names who failed and on what, and says what happened.
         cause: The kind of failure in a word or two, by which failures are counted, such as
             ``timeout``, ``connection`` or ``http 500``.
     """
@@ -67,6 +69,14 @@ class JudgeError(GTAlignError, RuntimeError):
     def __init__(self, message: str, cause: str = "failed") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class JudgeError(ServiceError):
+    """A judge failed; the message names it and the question's id."""
+
+
+class TeacherError(ServiceError):
+    """A teacher failed; the message names it, the question's id and the candidate's number."""
 
 
 class TrainingError(GTAlignError, RuntimeError):

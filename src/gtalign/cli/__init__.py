@@ -22,7 +22,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
-from gtalign.errors import GTAlignError, JudgeError, SteeringError, TrainingError
+from gtalign.errors import GTAlignError, ServiceError, SteeringError, TrainingError
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
@@ -71,7 +71,7 @@ def load(name: str) -> Any:
 
 def diagnose(error: Exception) -> tuple[int, str] | None:
     """Return exit code and message for an error that is no bug of ours, else None."""
-    if isinstance(error, JudgeError | SteeringError | TrainingError):
+    if isinstance(error, ServiceError | SteeringError | TrainingError):
         return FAILED, str(error)
     if isinstance(error, GTAlignError):
         return BAD_INPUT, str(error)

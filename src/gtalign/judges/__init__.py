@@ -1,9 +1,9 @@
 """Who says how good an answer is."""
 
+from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.judges.agreement import krippendorff_alpha
 from gtalign.judges.base import Judge, Verdict
 from gtalign.judges.batch import judge_all
-from gtalign.judges.cache import Cache
 from gtalign.judges.config import Judges, JudgesConfig
 from gtalign.judges.correction import CorrectedRate, corrected_rate
 from gtalign.judges.criterion import CRITERIA, Criterion
@@ -14,8 +14,7 @@ from gtalign.judges.pairwise import Preference, compare
 from gtalign.judges.panel import FirstOf, Panel
 from gtalign.judges.repeated import Repeated
 from gtalign.judges.rule import RULES, Rule, RuleJudge
-from gtalign.judges.settings import EndpointSettings, Prices
-from gtalign.judges.usage import Usage
+from gtalign.judges.settings import JudgeSettings
 
 __all__ = [
     "CRITERIA",
@@ -24,10 +23,10 @@ __all__ = [
     "CorrectedRate",
     "Criterion",
     "EndpointJudge",
-    "EndpointSettings",
     "FakeJudge",
     "FirstOf",
     "Judge",
+    "JudgeSettings",
     "Judges",
     "JudgesConfig",
     "MathJudge",

@@ -8,15 +8,15 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from gtalign.config import Config
+from gtalign.endpoints.cache import Cache
+from gtalign.endpoints.usage import Usage
 from gtalign.judges.base import Judge, Verdict
-from gtalign.judges.cache import Cache
 from gtalign.judges.endpoint import EndpointJudge
 from gtalign.judges.mathematics import MathJudge
 from gtalign.judges.panel import FirstOf, Panel
 from gtalign.judges.repeated import Repeated, Vote
 from gtalign.judges.rule import RuleJudge
-from gtalign.judges.settings import EndpointSettings
-from gtalign.judges.usage import Usage
+from gtalign.judges.settings import JudgeSettings
 from gtalign.tasks import Question
 
 BUILT_IN = ("rule", "mathematics")
@@ -44,7 +44,7 @@ class JudgesConfig(Config):
 
     default: Names = Field(default=["rule"])
     tasks: dict[str, Names] = Field(default_factory=dict)
-    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
+    endpoints: dict[str, JudgeSettings] = Field(default_factory=dict)
     cache: Path | None = None
     times: Annotated[int, Field(gt=0)] = 1
     vote: Vote = "majority"

@@ -1,18 +1,18 @@
 """A judge behind an OpenAI-compatible endpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from gtalign.endpoints.cache import Cache
+from gtalign.endpoints.transport import Endpoint, response_format
+from gtalign.endpoints.usage import Usage
 from gtalign.errors import JudgeError
 from gtalign.judges.base import Verdict
-from gtalign.judges.cache import Cache
 from gtalign.judges.criterion import SOLUTION, Criterion, criterion_of
 from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
 from gtalign.judges.reading import Form, Reading, read_verdict, schema
-from gtalign.judges.settings import EndpointSettings
-from gtalign.judges.transport import Endpoint
-from gtalign.judges.usage import Usage
+from gtalign.judges.settings import JudgeSettings
 from gtalign.tasks import Question
 
 _FORMS: tuple[Form, ...] = ("json_schema", "tagged")
@@ -39,7 +39,7 @@ class EndpointJudge:
 
     def __init__(
         self,
-        settings: EndpointSettings,
+        settings: JudgeSettings,
         cache: Cache | None = None,
         *,
         name: str | None = None,
@@ -50,6 +50,7 @@ class EndpointJudge:
         self.name = settings.model if name is None else name
         self._criteria = criteria
         self._nonce = nonce
+        self._max_chars = settings.max_chars
         self._form: Form | None = None if settings.structured == "auto" else settings.structured
 
     async def __aenter__(self) -> Self:
@@ -114,7 +115,7 @@ class EndpointJudge:
             ConfigError: There is no API key.
             StorageError: The cache failed.
         """
-        prompt = prompt_of(criterion, question, material, self.endpoint.settings.max_chars)
+        prompt = prompt_of(criterion, question, material, self._max_chars)
         about = f"judge {self.name!r}, question {question.id!r}"
         reading = await self._ask(prompt, about, index, None)
         if reading.score is None:
@@ -152,7 +153,7 @@ class EndpointJudge:
             prompt.messages(form, "", problem),
             accepts=lambda text: read_verdict(text, scale, form).score is not None,
             about=about,
-            schema=schema(scale) if form == "json_schema" else None,
+            body=_body(form, scale),
             sample=index,
         )
         if reply.problem is not None:
@@ -160,5 +161,10 @@ class EndpointJudge:
         return read_verdict(reply.text, scale, form)
 
     def _is_known(self, form: Form, prompt: Prompt, index: int, problem: str | None) -> bool:
-        wanted = schema(prompt.criterion.scale) if form == "json_schema" else None
-        return self.endpoint.known(prompt.messages(form, "", problem), wanted, index)
+        body = _body(form, prompt.criterion.scale)
+        return self.endpoint.known(prompt.messages(form, "", problem), body, index)
+
+
+def _body(form: Form, scale: Sequence[float]) -> dict[str, Any]:
+    """Parameters of a request for a verdict in a form."""
+    return response_format("verdict", schema(scale)) if form == "json_schema" else {}

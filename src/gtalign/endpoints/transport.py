@@ -9,14 +9,15 @@ import asyncio
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from gtalign.errors import JudgeError
-from gtalign.judges.cache import Cache, cache_key
-from gtalign.judges.limits import RateLimit
-from gtalign.judges.reply import Reply
-from gtalign.judges.settings import EndpointSettings
-from gtalign.judges.usage import Usage
+from gtalign.endpoints.cache import Cache, cache_key
+from gtalign.endpoints.limits import RateLimit
+from gtalign.endpoints.reply import Reply
+from gtalign.endpoints.settings import EndpointSettings
+from gtalign.endpoints.usage import Usage
+from gtalign.errors import JudgeError, TeacherError
 from gtalign.tasks import Message
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
@@ -37,15 +38,22 @@ class Endpoint:
     Args:
         settings: Where it is and what it may do.
         cache: Of replies; a request that it holds is not sent.
+        failure: The error of whoever is asked.
 
     Attributes:
         used: What the requests of this object took.
         saved: What the replies from the cache took when they were made.
     """
 
-    def __init__(self, settings: EndpointSettings, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        cache: Cache | None = None,
+        failure: type[JudgeError] | type[TeacherError] = JudgeError,
+    ) -> None:
         self.settings = settings
         self.cache = cache
+        self.failure = failure
         self.used = Usage()
         self.saved = Usage()
         self._rate = RateLimit(settings.requests_per_minute)
@@ -62,13 +70,10 @@ class Endpoint:
         if self.cache is not None:
             self.cache.close()
 
-    def known(
-        self, identity: Sequence[Message], schema: Mapping[str, Any] | None, sample: int
-    ) -> bool:
+    def known(self, identity: Sequence[Message], body: Mapping[str, Any], sample: int) -> bool:
         """Whether the cache holds the reply to a request; see `complete`."""
         return (
-            self.cache is not None
-            and self.cache.get(self._key(identity, schema, sample)) is not None
+            self.cache is not None and self.cache.get(self._key(identity, body, sample)) is not None
         )
 
     async def complete(
@@ -78,7 +83,7 @@ class Endpoint:
         *,
         accepts: Callable[[str], bool],
         about: str,
-        schema: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] = MappingProxyType({}),
         sample: int = 0,
     ) -> Reply:
         """Return the reply to a conversation.
@@ -89,68 +94,70 @@ class Endpoint:
         Args:
             messages: What is sent.
             identity: The messages without what is random in them: requests that share it, the
-                schema and the sample share a reply.
+                body and the sample share a reply.
             accepts: Whether a text is what was asked for; if not, the reply is counted as unread.
-            about: The judge and the question, for errors.
-            schema: JSON Schema that the server has to hold the reply to.
+            about: Who is asked and about what, for errors.
+            body: Further parameters of the request, such as a `response_format`; what the client
+                does not know goes into ``extra_body``.
             sample: Number of the sample; further samples of one request are further requests.
 
         Raises:
-            JudgeError: No reply; says who, about what, and why. Its ``cause`` is the kind.
+            ServiceError: No reply; says who, about what, and why. Its ``cause`` is the kind.
             StorageError: The cache failed.
         """
         client = self._bind()
         if self.cache is None:
-            return await self._ask(client, messages, schema, accepts, about)
-        key = self._key(identity, schema, sample)
+            return await self._ask(client, messages, body, accepts, about)
+        key = self._key(identity, body, sample)
         async with self._locks.setdefault(key, asyncio.Lock()):
             known = self.cache.get(key)
             if known is not None:
                 self.saved += known.usage
                 return known
-            reply = await self._ask(client, messages, schema, accepts, about)
+            reply = await self._ask(client, messages, body, accepts, about)
             self.cache.put(key, reply)  # nothing is awaited in between: it cannot be lost
             return reply
 
-    def _key(
-        self, identity: Sequence[Message], schema: Mapping[str, Any] | None, sample: int
-    ) -> str:
+    def _key(self, identity: Sequence[Message], body: Mapping[str, Any], sample: int) -> str:
         return cache_key(
             {
                 "url": self.settings.url,
                 "messages": list(identity),
                 "sample": sample,
-                **self._parameters(schema),
+                **self._parameters(body),
             }
         )
 
-    def _parameters(self, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
         settings = self.settings
         parameters: dict[str, Any] = {
             "model": settings.model,
             "temperature": settings.temperature,
             "max_tokens": settings.max_tokens,
+            **body,
         }
-        if schema is not None:
-            parameters["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "verdict", "schema": schema, "strict": True},
-            }
         if settings.extra:
-            parameters["extra_body"] = settings.extra
+            parameters["extra_body"] = {**parameters.get("extra_body", {}), **settings.extra}
         return parameters
 
     def _bind(self) -> "AsyncOpenAI":
         """Return the client of the running loop; connections and locks belong to one loop."""
-        from openai import AsyncOpenAI
+        from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAsyncHttpxClient
 
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
+            # As many connections as requests under way, kept open in between; the client's own
+            # limits are a tenth of what a large server takes.
+            most = self.settings.concurrency
+            limits = type(DEFAULT_CONNECTION_LIMITS)(
+                max_connections=most, max_keepalive_connections=most, keepalive_expiry=30.0
+            )
             self._client = AsyncOpenAI(
                 base_url=self.settings.url,
                 api_key=self.settings.key(),
                 timeout=self.settings.timeout,
                 max_retries=0,
+                http_client=DefaultAsyncHttpxClient(limits=limits),
             )
             self._slots = asyncio.Semaphore(self.settings.concurrency)
             self._locks = weakref.WeakValueDictionary()
@@ -161,14 +168,14 @@ class Endpoint:
         self,
         client: "AsyncOpenAI",
         messages: Sequence[Message],
-        schema: Mapping[str, Any] | None,
+        body: Mapping[str, Any],
         accepts: Callable[[str], bool],
         about: str,
     ) -> Reply:
         import stamina
         from openai import OpenAIError
 
-        body: dict[str, Any] = {"messages": list(messages), **self._parameters(schema)}
+        request = {"messages": list(messages), **self._parameters(body)}
         try:
             async with self._slots:
                 async for attempt in stamina.retry_context(
@@ -181,13 +188,13 @@ class Endpoint:
                 ):
                     with attempt:
                         await self._rate.wait()
-                        completion = await self._send(client, body)
+                        completion = await self._send(client, request)
         except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             cause, what = _explain(error, self.settings)
-            raise JudgeError(f"{about}: {what}", cause) from error
+            raise self.failure(f"{about}: {what}", cause) from error
         reply = _read(completion)
         if reply is None:
-            raise JudgeError(
+            raise self.failure(
                 f"{about}: {self.settings.url} answered with something that is no chat completion;"
                 " the address has to end where /chat/completions can follow, as in .../v1",
                 "no completion",
@@ -197,14 +204,24 @@ class Endpoint:
         self.used += reply.usage
         return reply
 
-    async def _send(self, client: "AsyncOpenAI", body: Mapping[str, Any]) -> Any:
+    async def _send(self, client: "AsyncOpenAI", request: Mapping[str, Any]) -> Any:
         try:
             # The client's timeout is for each read: a server that drips would never meet it.
             async with asyncio.timeout(self.settings.timeout):
-                return await client.chat.completions.create(**body)
+                return await client.chat.completions.create(**request)
         except Exception:
             self.used += Usage(failed=1)
             raise
+
+
+def response_format(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameter that holds a reply to a JSON Schema, for `Endpoint.complete`."""
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": name, "schema": schema, "strict": True},
+        }
+    }
 
 
 def _wait_before_retry(error: Exception) -> bool | float:
@@ -262,7 +279,7 @@ def _read(completion: "ChatCompletion | str | None") -> Reply | None:
     if getattr(choices[0], "finish_reason", None) == "length":
         problem = "it was cut off at the limit of tokens"
     elif not text and refusal:
-        problem = "it was a refusal to judge"
+        problem = "it was a refusal"
     counts = getattr(completion, "usage", None)
     tokens = [getattr(counts, name, None) for name in ("prompt_tokens", "completion_tokens")]
     if all(type(count) is int and count >= 0 for count in tokens):

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from gtalign.endpoints.usage import Usage
 from gtalign.errors import DataError
-from gtalign.judges.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Reply:
 
     Args:
         text: The answer; empty where there is none.
-        problem: Why the answer cannot be a whole verdict (cut off, refused); None if it can.
+        problem: Why the answer is not a whole one (cut off, refused); None if it can.
         usage: What it took.
     """
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gtalign.endpoints.reply import Reply
 from gtalign.errors import DataError, StorageError
-from gtalign.judges.reply import Reply
 
 _OURS: Final = 0x47544A43  # application_id of the file, "GTJC"
 _VERSION: Final = 1

@@ -1,10 +1,10 @@
-"""What judging took: requests, tokens and cost, of replies that were no use as well."""
+"""What asking took: requests, tokens and cost, of replies that were no use as well."""
 
 from dataclasses import dataclass, fields
 from typing import Any
 
+from gtalign.endpoints.settings import Prices
 from gtalign.errors import DataError
-from gtalign.judges.settings import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Usage:
         prompt_tokens: Tokens sent, of the calls that say.
         completion_tokens: Tokens received, of the calls that say.
         unmetered: Calls whose reply does not say how many tokens it took.
-        unread: Calls whose reply held no verdict; their tokens are counted like any other's.
+        unread: Calls whose reply was not what was asked for; their tokens count like any other's.
         failed: Requests that brought no reply (refused, timed out, broken off), one an attempt.
     """
 

@@ -1,0 +1,8 @@
+"""OpenAI-compatible endpoints, of judges and teachers: requests, limits and cost."""
+
+from gtalign.endpoints.cache import Cache
+from gtalign.endpoints.settings import EndpointSettings, Prices
+from gtalign.endpoints.transport import Endpoint, response_format
+from gtalign.endpoints.usage import Usage
+
+__all__ = ["Cache", "Endpoint", "EndpointSettings", "Prices", "Usage", "response_format"]
