@@ -23,9 +23,10 @@ _PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
 _LARGEST: Final = 1000
 
 
-Part = Literal["whole", "opening", "remainder"]
-"""What a grammar describes: a whole chain; its blocks up to the payoff; or what is left to write
-once ``<analyze>`` is open, with or without some text in it."""
+Part = Literal["whole", "opening", "payoff", "remainder"]
+"""What a grammar describes: a whole chain; its blocks up to the payoff; the content of the payoff
+block alone; or what is left to write once ``<analyze>`` is open, with or without some text in it.
+"""
 
 
 def json_schema(
@@ -67,6 +68,7 @@ def ebnf(
     root = {
         "whole": f"gap {thinking} gap {payoff} gap {analyze} gap {response} gap",
         "opening": f"gap {thinking} gap {payoff}",
+        "payoff": "payoff",
         "remainder": f'rest "</analyze>" gap {response} gap',
     }
     cells = ' "," s '.join(f'"\\"{cell}\\":" s cell' for cell in form.cells)
@@ -85,6 +87,8 @@ def ebnf(
     if part == "remainder":
         for unused in ("s", "payoff", "cell", "number"):
             del rules[unused]
+    if part == "payoff":
+        rules = {name: rules[name] for name in ("root", "gap", "s", "payoff", "cell", "number")}
     return "".join(f"{name} ::= {body}\n" for name, body in rules.items())
 
 

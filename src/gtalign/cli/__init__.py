@@ -30,6 +30,7 @@ COMMANDS = {
     "steer": "Answer questions under pricing policies, steering each answer as it is written.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",
+    "synth": "Let teachers write the chains of a cold start, and keep the best.",
     "score": "Score transcripts that carry recorded verdicts.",
     "compare": "Set runs side by side, with confidence intervals.",
 }

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from gtalign import __version__
-from gtalign.data.transcripts import Transcript, read_lines, read_transcripts
+from gtalign.data.lines import read_lines
+from gtalign.data.transcripts import Transcript, read_transcripts
 from gtalign.errors import DataError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.report import write_report

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.transcripts import read_lines
+from gtalign.data.lines import read_lines
 from gtalign.errors import DataError
 from gtalign.tasks import Message, Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous

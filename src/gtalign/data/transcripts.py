@@ -4,9 +4,6 @@ They are written as they are made and can be read after a crash. A thing that co
 is null with a reason, never 0.
 """
 
-import json
-import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,13 +12,12 @@ from typing import Any, Self
 
 from gtalign.chain import parse
 from gtalign.data.chat import is_chat, transcript_fields
-from gtalign.errors import ChainError, DataError, StorageError
+from gtalign.data.lines import LineWriter, read_lines
+from gtalign.errors import ChainError, DataError
 from gtalign.judges import Verdict
 from gtalign.reward import Score
 from gtalign.tasks import Message, Question
 from gtalign.tasks.question import read_messages
-
-log = logging.getLogger(__name__)
 
 _WELFARES = (
     "user_welfare",
@@ -210,32 +206,6 @@ def transcript_of(record: Mapping[str, Any], name: str) -> Transcript:
     return Transcript.from_json(record)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line number (from 1) and object of each line of a JSON Lines file.
-
-    Raises:
-        DataError: The file cannot be read, or a line is no JSON object. A last line without its
-            line break that does not parse is what a crash leaves: it is skipped with a warning.
-    """
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    if not line.endswith(b"\n"):
-                        log.warning("%s, line %d: torn, skipped", path, number)
-                        return
-                    raise DataError(f"{path}, line {number}: not JSON: {error}") from None
-                if not isinstance(record, dict):
-                    raise DataError(f"{path}, line {number}: not a JSON object")
-                yield number, record
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 class TranscriptWriter:
     """Appends transcripts to a file, each a whole line, so that a crash loses at most the last one.
 
@@ -254,20 +224,13 @@ class TranscriptWriter:
 
     def __init__(self, path: Path, *, keep_ids: bool = True) -> None:
         self.path = path
+        self._lines = LineWriter(path)
         self._ids: set[str] | None = set() if keep_ids else None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # No buffer of Python's: a line is in the file, or an error says that it is not.
-            self._file = path.open("ab", buffering=0)
-        except OSError as error:
-            raise self._failure(error) from error
-        try:
-            if path.is_file():  # a device has no past
-                self._mend()
-                if self._ids is not None:
-                    self._ids |= self._read_ids()
+            if path.is_file() and self._ids is not None:  # a device has no past
+                self._ids |= self._read_ids()
         except BaseException:
-            self._file.close()
+            self._lines.close()
             raise
 
     def ids(self) -> frozenset[str]:
@@ -281,24 +244,13 @@ class TranscriptWriter:
             StorageError: It could not be written whole; what was written before it is kept, and
                 no part of it remains.
         """
-        text = json.dumps(transcript.to_json(), ensure_ascii=False) + "\n"
-        # A lone surrogate has no UTF-8; the replacement is JSON's own escape for it.
-        line = text.encode(errors="backslashreplace")
-        start = os.fstat(self._file.fileno()).st_size
-        rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            if len(rest) < len(line):
-                os.ftruncate(self._file.fileno(), start)
-            raise self._failure(error) from error
+        self._lines.write(transcript.to_json())
         if self._ids is not None:
             self._ids.add(transcript.id)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._lines.close()
 
     def __enter__(self) -> Self:
         return self
@@ -313,40 +265,6 @@ class TranscriptWriter:
 
     def _read_ids(self) -> set[str]:
         return {str(record.get("id")) for _, record in read_lines(self.path)}
-
-    def _mend(self) -> None:
-        """Cut off a last line that was not written whole; end one that lacks its line break."""
-        with self.path.open("rb") as file:
-            start = _start_of_last_line(file.fileno())
-            file.seek(start)
-            last = file.read()
-        if not last or last.endswith(b"\n"):
-            return
-        try:
-            json.loads(last)
-        except ValueError:
-            log.warning("%s: cut off a torn last line of %d bytes", self.path, len(last))
-            os.ftruncate(self._file.fileno(), start)
-        else:
-            self._file.write(b"\n")
-
-    def _failure(self, error: OSError) -> StorageError:
-        return StorageError(
-            error.errno, f"{error.strerror}; complete lines written before are kept", str(self.path)
-        )
-
-
-def _start_of_last_line(descriptor: int, chunk: int = 1 << 16) -> int:
-    """Return the offset after the last line break that has something behind it."""
-    end = os.fstat(descriptor).st_size
-    position = end
-    while position > 0:
-        start = max(0, position - chunk)
-        found = os.pread(descriptor, position - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        position = start
-    return 0
 
 
 def _from_verl(record: Mapping[str, Any], name: str) -> Transcript:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.transcripts import Transcript, read_lines, transcript_of
+from gtalign.data.lines import read_lines
+from gtalign.data.transcripts import Transcript, transcript_of
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge, Verdict
 from gtalign.reward import Reward, RewardConfig, Score

@@ -17,7 +17,7 @@ from gtalign.judges.panel import FirstOf, Panel
 from gtalign.judges.repeated import Repeated, Vote
 from gtalign.judges.rule import RuleJudge
 from gtalign.judges.settings import JudgeSettings
-from gtalign.tasks import Question
+from gtalign.tasks import Question, task_named
 
 BUILT_IN = ("rule", "mathematics")
 """Judges that need no endpoint: rules by kind of task, and math-verify."""
@@ -69,6 +69,14 @@ class JudgesConfig(Config):
                         " temperature 0"
                     )
         return self
+
+    def calls(self, task: str) -> dict[str, int]:
+        """Return the most verdicts that each endpoint gives on one answer to a task.
+
+        A reply that cannot be read is asked for once more; that is not counted here.
+        """
+        names = self.tasks.get(task, self.tasks.get(task_named(task).kind, self.default))
+        return {name: self.times for name in names if name in self.endpoints}
 
 
 class Judges:

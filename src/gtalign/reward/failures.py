@@ -1,10 +1,10 @@
-"""Judges that fail during training: counted by cause, and borne up to a share."""
+"""Judges and teachers that fail during a run: counted by cause, and borne up to a share."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gtalign.errors import JudgeError
+from gtalign.errors import JudgeError, TeacherError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,27 @@ class Failures:
     Args:
         max_failed: Largest share that is borne, in [0, 1].
         window: Number of completions, at least 1.
+        told: What the failed ones are said to be.
+        error: What is raised.
 
     Attributes:
         counts: Failures by cause, from the beginning.
     """
 
-    def __init__(self, max_failed: float, window: int) -> None:
+    def __init__(
+        self,
+        max_failed: float,
+        window: int,
+        told: str = "judged completions have no score",
+        error: type[JudgeError] | type[TeacherError] = JudgeError,
+    ) -> None:
         if not 0 <= max_failed <= 1:
             raise ValueError(f"max_failed has to be in [0, 1], not {max_failed!r}")
         if window < 1:
             raise ValueError(f"window has to be at least 1, not {window!r}")
         self.max_failed = max_failed
+        self.told = told
+        self.error = error
         self.counts: Counter[str] = Counter()
         self._latest: deque[Failure | None] = deque(maxlen=window)
 
@@ -49,7 +59,7 @@ class Failures:
         """Take in judged completions; None for one that has a score.
 
         Raises:
-            JudgeError: More than the share that is borne have failed; tells how many of each
+            ServiceError: More than the share that is borne have failed; tells how many of each
                 cause, and the latest one in full.
         """
         self.counts.update(failure.cause for failure in outcomes if failure is not None)
@@ -59,9 +69,9 @@ class Failures:
         if len(self._latest) < window or len(failed) <= self.max_failed * window:
             return
         causes = Counter(failure.cause for failure in failed)
-        told = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
-        raise JudgeError(
-            f"{len(failed)} of the latest {window} judged completions have no score ({told}),"
+        counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+        raise self.error(
+            f"{len(failed)} of the latest {window} {self.told} ({counted}),"
             f" more than the share of {self.max_failed:g} that is borne; the latest:"
             f" {failed[-1].reason}",
             causes.most_common(1)[0][0],

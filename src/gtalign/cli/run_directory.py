@@ -1,0 +1,49 @@
+"""Run directories: the configuration of a run is written down, and a run goes on only with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gtalign.config import Config, dump, load
+from gtalign.errors import ConfigError
+
+C = TypeVar("C", bound=Config)
+
+
+def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config: config) -> None:
+    """Write ``config.toml``, or check that it is that of the run that began here.
+
+    Args:
+        out: The run directory; it is made if need be.
+        config: Of the run.
+        identity: What must not change; everything by default.
+
+    Raises:
+        ConfigError: A run of another configuration began here.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "config.toml"
+    if file.exists() and identity(load(type(config), file)) != identity(config):
+        raise ConfigError(
+            f"{file}: this run began with another configuration; choose another --out, or remove"
+            " the folder"
+        )
+    beside = file.with_name("config.toml.part")
+    beside.write_text(dump(config), encoding="utf-8")
+    beside.replace(file)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr that tells the time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,168 @@
+"""``gtalign synth``: chains to learn from, written by teachers."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gtalign.chain import BLOCKS
+from gtalign.cli.run_directory import claim, progress_bar
+from gtalign.config import load
+from gtalign.data.coldstart import (
+    Candidates,
+    ChainWriter,
+    ColdStartConfig,
+    count_questions,
+    finish,
+    write_candidates,
+)
+from gtalign.data.coldstart.run import cost_report, read_questions, write_summary
+from gtalign.endpoints import Cache
+from gtalign.errors import TeacherError
+from gtalign.evaluation.experiment import token_counter
+from gtalign.judges import Judges
+from gtalign.reward import Reward
+
+
+def command(
+    config: Annotated[Path, typer.Option(help="A TOML file of teachers, judges and questions.")],
+    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
+        "runs/synth"
+    ),
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as candidates=3."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked of whom, and ask nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Let teachers write several chains for each question, judge them and keep the best.
+
+    A run that was killed goes on when it is started again; nothing finished is asked for twice.
+    The kept chains are in OUT/kept.jsonl, for gtalign sft.
+
+    Examples:
+        gtalign synth --config configs/synth/two-teachers.toml --dry-run
+        gtalign synth --config configs/synth/two-teachers.toml --out runs/cold-start
+    """
+    settings = load(ColdStartConfig, config, overrides or [])
+    if dry_run:
+        plan = _plan(settings)
+        print(json.dumps(plan) if as_json else _told(plan))
+        return
+    summary = run(settings, out)
+    print(json.dumps(summary) if as_json else _told(summary))
+
+
+def run(config: ColdStartConfig, out: Path) -> dict[str, Any]:
+    """Do a cold start, or what is left of it, and return its summary.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration.
+        TeacherError: Too many candidates failed, or none could be kept; the summary is written.
+        StorageError: The disk is full; what is written stays.
+    """
+    count_questions(config)
+    reward = Reward(config.reward, _counter(config.tokenizer))
+    claim(out, config, ColdStartConfig.identity)
+    replies = out / "replies.sqlite"
+    judging = config.judges
+    if judging.cache is None:
+        judging = judging.model_copy(update={"cache": replies})
+    writer, judges = ChainWriter(config, Cache(replies)), Judges(judging)
+    stopped: TeacherError | None = None
+    with Candidates(out / "written.jsonl") as candidates:
+        try:
+            asyncio.run(_write(config, candidates, writer, judges, reward))
+        except TeacherError as error:
+            stopped = error
+        done = finish(config, candidates, out)
+    prices = {name: teacher.prices for name, teacher in config.teachers.items()}
+    costs = {name: endpoint.prices for name, endpoint in config.judges.endpoints.items()}
+    summary = {
+        **done.to_json(),
+        "teachers": cost_report(writer.usage, writer.saved, prices),
+        "judges": cost_report(judges.usage, judges.saved, costs),
+    }
+    write_summary(out / "summary.json", summary)
+    if stopped is not None:
+        raise stopped
+    if not done.kept:
+        fates = ", ".join(f"{count} {fate}" for fate, count in done.fates.items())
+        raise TeacherError(f"none of {done.planned} candidates could be kept: {fates}")
+    return summary
+
+
+async def _write(
+    config: ColdStartConfig,
+    candidates: Candidates,
+    writer: ChainWriter,
+    judges: Judges,
+    reward: Reward,
+) -> None:
+    with progress_bar() as progress:
+        bar = progress.add_task("candidates", total=None)
+
+        def show(done: int, total: int, failures: Counter[str]) -> None:
+            failed = f", {failures.total()} failed" if failures else ""
+            description = f"candidates{failed}"
+            progress.update(bar, completed=done, total=total, description=description)
+
+        async with writer, judges:
+            await write_candidates(config, candidates, writer, judges, reward, show)
+
+
+def _counter(tokenizer: str | None) -> Any:
+    if tokenizer is None:
+        return None
+    from transformers import AutoTokenizer
+
+    return token_counter(AutoTokenizer.from_pretrained(tokenizer))
+
+
+def _plan(config: ColdStartConfig) -> dict[str, Any]:
+    """Count what a run would ask of whom; retries come on top."""
+    count_questions(config)
+    tasks = Counter(question.task for _, question in read_questions(config))
+    questions = tasks.total()
+    teachers: Counter[str] = Counter()
+    for block in BLOCKS:
+        teachers[config.teacher_of(block)] += questions * config.candidates
+    judges: Counter[str] = Counter()
+    for task, count in tasks.items():
+        for name, calls in config.judges.calls(task).items():
+            judges[name] += count * config.candidates * calls
+    return {
+        "questions": questions,
+        "tasks": dict(tasks),
+        "planned": questions * config.candidates,
+        "teacher_calls": dict(teachers),
+        "judge_calls": dict(judges),
+        "calls": teachers.total() + judges.total(),
+    }
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    """Return an object as lines for people."""
+    lines = []
+    for name, value in summary.items():
+        if isinstance(value, Mapping):
+            lines.append(f"{name}:")
+            lines.extend(f"    {key}: {_short(item)}" for key, item in value.items())
+        else:
+            lines.append(f"{name}: {_short(value)}")
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+    if value is None:
+        return "unknown"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

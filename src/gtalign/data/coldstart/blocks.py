@@ -1,0 +1,72 @@
+"""One part of a chain, taken from what a teacher replied."""
+
+import re
+from typing import Final
+
+from gtalign.chain.blocks import TAG, Repair
+from gtalign.chain.payoff import PayoffReader
+from gtalign.errors import ChainError
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+
+_OPENED: Final = re.compile(r"\s*<think>", re.IGNORECASE)
+_CLOSED: Final = "</think>"
+
+LONGEST: Final = 100_000
+"""Characters of the longest part that is taken."""
+
+
+class UnusableError(ValueError):
+    """A reply is no part of a chain; says why."""
+
+
+def read_text(reply: str, block: str) -> str:
+    """Return the content of a part that is text.
+
+    A teacher's own reasoning (``<think>``) before it and the part's own tags around it are left
+    out. A part that would break the chain is refused.
+
+    Raises:
+        UnusableError: It is empty, too long, or holds one of the chain's tags.
+    """
+    text = _bare(reply, block)
+    found = TAG.search(text)
+    if found is not None:
+        raise UnusableError(f"it holds the tag {found.group()}")
+    return text
+
+
+def read_payoff(
+    reply: str, form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0
+) -> Bimatrix:
+    """Return the payoffs of a reply, each rounded to one decimal, as a chain writes them.
+
+    Words and code fences around the JSON, other quotes and trailing commas are put right; what is
+    missing, doubled, not a number or out of range is not.
+
+    Raises:
+        UnusableError: It holds no such JSON; says where it goes wrong.
+    """
+    text = _bare(reply, "payoff")
+    start, end = text.find("{"), text.rfind("}") + 1
+    if start < 0 or end <= start:
+        raise UnusableError("it holds no JSON object")
+    repairs: list[Repair] = []
+    try:
+        read = PayoffReader(form, low, high).read(text, start, end, repairs=repairs)
+    except ChainError as error:
+        raise UnusableError(str(error)) from error
+    return Bimatrix(form, read.payoffs.round(1) + 0.0)  # + 0.0: there is no -0.0
+
+
+def _bare(reply: str, block: str) -> str:
+    if len(reply) > LONGEST:
+        raise UnusableError(f"it is longer than {LONGEST} characters")
+    if _OPENED.match(reply) and _CLOSED not in reply:
+        raise UnusableError("its reasoning never ends")
+    text = reply.rpartition(_CLOSED)[2].strip()
+    opening, closing = f"<{block}>", f"</{block}>"
+    if text.startswith(opening) and text.endswith(closing):
+        text = text[len(opening) : -len(closing)].strip()
+    if not text:
+        raise UnusableError("it is empty")
+    return text

@@ -1,0 +1,121 @@
+"""Configuration of a cold start."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from gtalign.chain import BLOCKS
+from gtalign.config import Config
+from gtalign.endpoints import EndpointSettings
+from gtalign.judges import JudgesConfig
+from gtalign.reward import RewardConfig
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Block = Literal["thinking", "payoff", "analyze", "response"]
+Constraint = Literal["auto", "json_schema", "structured_outputs", "guided_json", "grammar", "none"]
+
+_LIMITS = ("key_env", "concurrency", "requests_per_minute", "timeout", "attempts", "prices")
+
+
+class TeacherSettings(EndpointSettings):
+    """An endpoint that serves as a teacher.
+
+    Keys, besides those of `EndpointSettings`:
+        tries: How often a part is asked for whose text cannot be used.
+        payoff: How the payoff is held to its form: ``json_schema`` (``response_format``, as most
+            servers have it), ``structured_outputs`` or ``guided_json`` (vLLM's own keys, new and
+            old), ``grammar`` (llama.cpp's GBNF), ``none`` (asked for in words, read tolerantly), or
+            ``auto``: ``json_schema``, unless the server refuses it.
+    """
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    max_tokens: Annotated[int, Field(gt=0)] = 2048
+    tries: PositiveInt = 2
+    payoff: Constraint = "auto"
+
+
+class SelectionSettings(Config):
+    """Which candidates are kept: of each question, the one with the highest mutual welfare W.
+
+    Keys:
+        min_welfare: Least W of a candidate that is kept.
+        min_quality: Least answer quality of a candidate that is kept.
+        action_share: Largest share of what is kept that may choose the same action of the LLM.
+            Above it, the next best candidate of a question is taken where that costs least W, and
+            then the worst are dropped.
+    """
+
+    min_welfare: Share = 0.3
+    min_quality: Share = 0.5
+    action_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.7
+
+
+class ColdStartConfig(Config):
+    """A cold start: who writes what, who judges it, and what is kept.
+
+    Keys:
+        questions: Files of questions, parquet or JSON Lines.
+        limit: Most questions that are taken, from the beginning; all by default.
+        candidates: How many chains are written for each question.
+        teachers: Endpoints by a name of yours.
+        blocks: The teacher of each part (``thinking``, ``payoff``, ``analyze``, ``response``), by
+            name. Parts that are not named go to ``thinking``'s teacher, or else to the first.
+        tokenizer: Folder or name of the student's tokenizer, by which lengths are counted; without
+            one, tokens are words.
+        reward: By which candidates are scored.
+        judges: Who grades their responses. Without a cache of their own, replies are kept in the
+            run directory.
+        selection: Which candidates are kept.
+        workers: Candidates under way at once; each teacher has limits of its own.
+        max_failed: Largest share of the latest ``window`` candidates that may fail; more stop the
+            run.
+        window: Number of those candidates.
+    """
+
+    questions: Annotated[tuple[Path, ...], Field(min_length=1)]
+    limit: PositiveInt | None = None
+    candidates: PositiveInt = 9
+    teachers: Annotated[dict[str, TeacherSettings], Field(min_length=1)]
+    blocks: dict[Block, str] = Field(default_factory=dict)
+    tokenizer: str | None = None
+    reward: RewardConfig = RewardConfig()
+    judges: JudgesConfig = JudgesConfig()
+    selection: SelectionSettings = SelectionSettings()
+    workers: PositiveInt = 256
+    max_failed: Share = 0.5
+    window: PositiveInt = 256
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for block, name in self.blocks.items():
+            if name not in self.teachers:
+                known = ", ".join(self.teachers)
+                raise ValueError(f"blocks.{block}: no teacher {name!r}; known are {known}")
+        used = {self.teacher_of(block) for block in BLOCKS}
+        if self.candidates > 1 and all(self.teachers[name].temperature == 0 for name in used):
+            raise ValueError(
+                f"candidates = {self.candidates} needs a teacher that varies; all of them have"
+                " temperature 0"
+            )
+        if not self.reward.chain:
+            raise ValueError("reward.chain: what teachers write here are chains")
+        return self
+
+    def teacher_of(self, block: str) -> str:
+        """Return the name of the teacher that writes a part."""
+        first = self.blocks.get("thinking", next(iter(self.teachers)))
+        return next((name for part, name in self.blocks.items() if part == block), first)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what determines the text and the score of a candidate.
+
+        Runs that share it can share a directory: limits, prices and what is kept may change.
+        """
+        facts = self.model_dump(mode="json")
+        for name in ("selection", "limit", "candidates", "workers", "max_failed", "window"):
+            del facts[name]
+        for endpoint in (*facts["teachers"].values(), *facts["judges"]["endpoints"].values()):
+            for name in _LIMITS:
+                del endpoint[name]
+        return facts

@@ -1,0 +1,137 @@
+"""JSON Lines that survive a crash: appended whole, mended when opened again."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gtalign.errors import DataError, StorageError
+
+log = logging.getLogger(__name__)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line number (from 1) and object of each line of a JSON Lines file.
+
+    Raises:
+        DataError: The file cannot be read, or a line is no JSON object. A last line without its
+            line break that does not parse is what a crash leaves: it is skipped with a warning.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    if not line.endswith(b"\n"):
+                        log.warning("%s, line %d: torn, skipped", path, number)
+                        return
+                    raise DataError(f"{path}, line {number}: not JSON: {error}") from None
+                if not isinstance(record, dict):
+                    raise DataError(f"{path}, line {number}: not a JSON object")
+                yield number, record
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+class LineWriter:
+    """Appends objects to a file, each a whole line, so that a crash loses at most the last one.
+
+    Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
+    call `close`.
+
+    Args:
+        path: The file; it and its folder are made if need be.
+
+    Raises:
+        StorageError: The file cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # No buffer of Python's: a line is in the file, or an error says that it is not.
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
+            if path.is_file():
+                self._mend()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one object.
+
+        Raises:
+            StorageError: It could not be written whole; what was written before it is kept, and
+                no part of it remains.
+        """
+        text = json.dumps(record, ensure_ascii=False) + "\n"
+        # A lone surrogate has no UTF-8; the replacement is JSON's own escape for it.
+        line = text.encode(errors="backslashreplace")
+        start = os.fstat(self._file.fileno()).st_size
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            if len(rest) < len(line):
+                os.ftruncate(self._file.fileno(), start)
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _mend(self) -> None:
+        """Cut off a last line that was not written whole; end one that lacks its line break."""
+        with self.path.open("rb") as file:
+            start = _start_of_last_line(file.fileno())
+            file.seek(start)
+            last = file.read()
+        if not last or last.endswith(b"\n"):
+            return
+        try:
+            json.loads(last)
+        except ValueError:
+            log.warning("%s: cut off a torn last line of %d bytes", self.path, len(last))
+            os.ftruncate(self._file.fileno(), start)
+        else:
+            self._file.write(b"\n")
+
+    def _failure(self, error: OSError) -> StorageError:
+        return StorageError(
+            error.errno, f"{error.strerror}; complete lines written before are kept", str(self.path)
+        )
+
+
+def _start_of_last_line(descriptor: int, chunk: int = 1 << 16) -> int:
+    """Return the offset after the last line break that has something behind it."""
+    end = os.fstat(descriptor).st_size
+    position = end
+    while position > 0:
+        start = max(0, position - chunk)
+        found = os.pread(descriptor, position - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
