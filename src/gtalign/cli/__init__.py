@@ -11,11 +11,12 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 done, 1 the work 
 import errno
 import importlib
 import inspect
+import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -23,6 +24,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
 from gtalign.errors import GTAlignError, ServiceError, SteeringError, TrainingError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
@@ -122,6 +126,50 @@ class Commands(TyperGroup):
 def complain(message: str) -> None:
     """Print an error as one line on stderr."""
     print(f"gtalign: error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def progress_bar() -> "Progress":
+    """Return a progress bar on stderr that tells the time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} done"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+    )
+
+
+def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a command found: as one JSON object, or as lines for people."""
+    if as_json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            print(f"{name}:")
+            for key, item in value.items():
+                print(f"    {key}: {_short(item)}")
+        else:
+            print(f"{name}: {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+    if value is None:
+        return "unknown"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,16 +1,14 @@
 """``gtalign synth``: chains to learn from, written by teachers."""
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gtalign.chain import BLOCKS
-from gtalign.cli.run_directory import claim, progress_bar
+from gtalign.cli import print_result, progress_bar
 from gtalign.config import load
 from gtalign.data.coldstart import (
     Candidates,
@@ -21,6 +19,7 @@ from gtalign.data.coldstart import (
     write_candidates,
 )
 from gtalign.data.coldstart.run import cost_report, read_questions, write_summary
+from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import TeacherError
 from gtalign.evaluation.experiment import token_counter
@@ -52,12 +51,7 @@ def command(
         gtalign synth --config configs/synth/two-teachers.toml --out runs/cold-start
     """
     settings = load(ColdStartConfig, config, overrides or [])
-    if dry_run:
-        plan = _plan(settings)
-        print(json.dumps(plan) if as_json else _told(plan))
-        return
-    summary = run(settings, out)
-    print(json.dumps(summary) if as_json else _told(summary))
+    print_result(plan(settings) if dry_run else run(settings, out), as_json=as_json)
 
 
 def run(config: ColdStartConfig, out: Path) -> dict[str, Any]:
@@ -126,7 +120,7 @@ def _counter(tokenizer: str | None) -> Any:
     return token_counter(AutoTokenizer.from_pretrained(tokenizer))
 
 
-def _plan(config: ColdStartConfig) -> dict[str, Any]:
+def plan(config: ColdStartConfig) -> dict[str, Any]:
     """Count what a run would ask of whom; retries come on top."""
     count_questions(config)
     tasks = Counter(question.task for _, question in read_questions(config))
@@ -146,23 +140,3 @@ def _plan(config: ColdStartConfig) -> dict[str, Any]:
         "judge_calls": dict(judges),
         "calls": teachers.total() + judges.total(),
     }
-
-
-def _told(summary: Mapping[str, Any]) -> str:
-    """Return an object as lines for people."""
-    lines = []
-    for name, value in summary.items():
-        if isinstance(value, Mapping):
-            lines.append(f"{name}:")
-            lines.extend(f"    {key}: {_short(item)}" for key, item in value.items())
-        else:
-            lines.append(f"{name}: {_short(value)}")
-    return "\n".join(lines)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-    if value is None:
-        return "unknown"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from gtalign.config import Config, dump, load
 from gtalign.errors import ConfigError
 
@@ -34,16 +31,3 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
     beside = file.with_name("config.toml.part")
     beside.write_text(dump(config), encoding="utf-8")
     beside.replace(file)
-
-
-def progress_bar() -> Progress:
-    """Return a progress bar on stderr that tells the time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
-    )
