@@ -35,6 +35,9 @@ COMMANDS = {
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",
     "synth": "Let teachers write the chains of a cold start, and keep the best.",
+    "sft": "Train a model on written chains.",
+    "rl": "Train a model for mutual welfare by reinforcement learning.",
+    "eval": "Let a model answer questions, score the answers and report.",
     "score": "Score transcripts that carry recorded verdicts.",
     "compare": "Set runs side by side, with confidence intervals.",
 }

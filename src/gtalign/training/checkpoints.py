@@ -25,8 +25,11 @@ def publish(
 ) -> None:
     """Write the final checkpoint in one step, then remove the intermediate ones.
 
-    After this, ``target`` either does not exist or is complete.
+    After this, ``target`` either does not exist or is complete. Low-rank updates are merged into
+    the weights that they belong to.
     """
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
     draft = target.with_name(target.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     model.save_pretrained(draft)

@@ -8,9 +8,10 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
-from gtalign.tasks import Question
+from gtalign.tasks import Message, Question
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
+from gtalign.training.lora import lora_config
 from gtalign.training.settings import RLSettings
 
 RewardFunction = Callable[..., Awaitable[list[float | None]]]
@@ -24,24 +25,38 @@ def train_rl(
     folder: Path,
     settings: RLSettings,
     seed: int,
+    prompt: Callable[[Question], Sequence[Message]] = lambda question: question.messages,
 ) -> Path:
     """Train a model under a reward and return its checkpoint, ``folder / "checkpoint"``.
 
     A stage that was killed goes on from its last intermediate checkpoint, with the generators'
-    states, so that it ends as if it had not been killed.
+    states, so that it ends as if it had not been killed. Low-rank updates are merged into the
+    checkpoint, which is an ordinary one.
+
+    Args:
+        model: To train.
+        tokenizer: With a chat template that takes the prompts.
+        questions: To be answered.
+        reward: Scores completions; takes the column ``question``.
+        folder: Of the stage.
+        settings: Of the stage.
+        seed: Of the order of the questions and of sampling.
+        prompt: What the model is given for a question; by default its bare messages.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():
         return target
     rows = Dataset.from_list(
-        [{"prompt": list(q.messages), "question": json.dumps(q.to_json())} for q in questions]
+        [{"prompt": list(prompt(q)), "question": json.dumps(q.to_json())} for q in questions]
     )
+    hardware = settings.hardware
     args = GRPOConfig(
         output_dir=str(scratch),
         max_steps=settings.steps,
-        per_device_train_batch_size=settings.questions * settings.group,
+        per_device_train_batch_size=settings.questions * settings.group // hardware.accumulation,
+        gradient_accumulation_steps=hardware.accumulation,
         num_generations=settings.group,
-        steps_per_generation=1,
+        steps_per_generation=hardware.accumulation,
         max_completion_length=settings.max_completion,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
@@ -52,12 +67,15 @@ def train_rl(
         save_steps=settings.save_steps,
         save_total_limit=1,
         seed=seed,
-        bf16=False,
-        gradient_checkpointing=False,
-        use_cpu=True,
+        use_vllm=settings.vllm,
+        vllm_mode="colocate",
+        vllm_gpu_memory_utilization=settings.vllm_memory,
+        bf16=hardware.bf16,
+        gradient_checkpointing=hardware.gradient_checkpointing,
+        use_cpu=not hardware.gpu,
         report_to="none",
         disable_tqdm=True,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=hardware.gpu,
     )
     trainer = GRPOTrainer(
         model=model,
@@ -66,6 +84,7 @@ def train_rl(
         train_dataset=rows,
         processing_class=tokenizer,
         callbacks=[MetricsLog(folder / "metrics.jsonl")],
+        peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     publish(trainer.model, tokenizer, target, scratch)

@@ -1,8 +1,30 @@
 """Settings of the stages of training; reading them loads no torch."""
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from typing import Annotated, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from gtalign.config import Config
+
+
+class LoRASettings(Config):
+    """Low-rank updates of all linear layers in place of the whole network (peft)."""
+
+    rank: PositiveInt = 16
+    alpha: PositiveInt = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class HardwareSettings(Config):
+    """Where and how a stage computes; the defaults are a CPU's.
+
+    ``accumulation`` splits each batch into as many parts that are computed one after the other.
+    """
+
+    gpu: bool = False
+    bf16: bool = False
+    gradient_checkpointing: bool = False
+    accumulation: PositiveInt = 1
 
 
 class SFTSettings(Config):
@@ -11,6 +33,7 @@ class SFTSettings(Config):
     ``completion_only`` leaves the prompt out of the loss. A model from scratch had better learn the
     prompts as well: what it is asked is all the language that it ever sees. With a
     ``matrix_learning_rate`` its matrices learn by Muon; without one, all learns by AdamW.
+    ``packing`` fills each row of a batch with several examples, kept apart by their positions.
     """
 
     epochs: PositiveInt = 1
@@ -20,12 +43,28 @@ class SFTSettings(Config):
     max_length: PositiveInt = 512
     completion_only: bool = True
     save_steps: PositiveInt = 100
+    packing: bool = False
+    lora: LoRASettings | None = None
+    hardware: HardwareSettings = HardwareSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.batch % self.hardware.accumulation:
+            raise ValueError(
+                f"batch ({self.batch}) has to be a multiple of hardware.accumulation"
+                f" ({self.hardware.accumulation})"
+            )
+        if self.lora is not None and self.matrix_learning_rate is not None:
+            raise ValueError("lora learns by AdamW; leave out matrix_learning_rate")
+        return self
 
 
 class RLSettings(Config):
     """Settings of reinforcement learning; lengths in tokens.
 
-    One step draws ``group`` completions for each of ``questions`` questions.
+    One step draws ``group`` completions for each of ``questions`` questions. With ``vllm`` they are
+    drawn by vLLM in the same process (TRL's colocate mode), which gets the share ``vllm_memory`` of
+    the GPU.
     """
 
     steps: PositiveInt = 80
@@ -36,3 +75,18 @@ class RLSettings(Config):
     beta: NonNegativeFloat = 0.0
     max_completion: PositiveInt = 240
     save_steps: PositiveInt = 20
+    lora: LoRASettings | None = None
+    hardware: HardwareSettings = HardwareSettings()
+    vllm: bool = False
+    vllm_memory: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.questions * self.group % self.hardware.accumulation:
+            raise ValueError(
+                f"questions * group ({self.questions * self.group}) has to be a multiple of"
+                f" hardware.accumulation ({self.hardware.accumulation})"
+            )
+        if self.vllm and not self.hardware.gpu:
+            raise ValueError("vllm needs a GPU: set hardware.gpu")
+        return self

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from gtalign.tasks import Message
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
+from gtalign.training.lora import lora_config
 from gtalign.training.optimizer import MuonWithAdamW
 from gtalign.training.settings import SFTSettings
 
@@ -25,11 +26,21 @@ def train_sft(
     folder: Path,
     settings: SFTSettings,
     seed: int,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Path:
     """Train a model on examples and return its checkpoint, ``folder / "checkpoint"``.
 
     A stage that was killed goes on from its last intermediate checkpoint; a finished one is
-    returned as it is.
+    returned as it is. Low-rank updates are merged into the checkpoint, which is an ordinary one.
+
+    Args:
+        model: To train.
+        tokenizer: With a chat template that takes the conversations.
+        examples: What to learn.
+        folder: Of the stage.
+        settings: Of the stage.
+        seed: Of the order of the examples and of dropout.
+        callbacks: What else is to be done on the way, such as `HeldOut`.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():
@@ -40,10 +51,12 @@ def train_sft(
             for prompt, completion in examples
         ]
     )
+    hardware = settings.hardware
     args = SFTConfig(
         output_dir=str(scratch),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch,
+        per_device_train_batch_size=settings.batch // hardware.accumulation,
+        gradient_accumulation_steps=hardware.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=20,
@@ -54,12 +67,13 @@ def train_sft(
         save_steps=settings.save_steps,
         save_total_limit=1,
         seed=seed,
-        bf16=False,
-        gradient_checkpointing=False,
-        use_cpu=True,
+        packing=settings.packing,
+        bf16=hardware.bf16,
+        gradient_checkpointing=hardware.gradient_checkpointing,
+        use_cpu=not hardware.gpu,
         report_to="none",
         disable_tqdm=True,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=hardware.gpu,
     )
     optimizer = None
     if settings.matrix_learning_rate is not None:
@@ -70,7 +84,8 @@ def train_sft(
         train_dataset=rows,
         processing_class=tokenizer,
         optimizers=(optimizer, None),
-        callbacks=[MetricsLog(folder / "metrics.jsonl")],
+        callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
+        peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     publish(trainer.model, tokenizer, target, scratch)

@@ -1,0 +1,170 @@
+"""``gtalign rl``: reinforcement learning under the welfare reward."""
+
+import asyncio
+import importlib.util
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gtalign.cli import print_result
+from gtalign.config import load
+from gtalign.data.rows import read_rows
+from gtalign.data.run_directory import claim
+from gtalign.data.schema import instructed, system_prompt
+from gtalign.errors import ConfigError, DataError
+from gtalign.evaluation.experiment import token_counter
+from gtalign.judges import Judges
+from gtalign.reward import Reward, TRLReward
+from gtalign.tasks import Question
+from gtalign.training.memory import FORMULA, memory
+from gtalign.training.metrics import read_metrics
+from gtalign.training.runs import RLRun
+
+
+def command(
+    config: Annotated[Path, typer.Option(help="A TOML file of the run.")],
+    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
+        "runs/rl"
+    ),
+    engine: Annotated[
+        Literal["trl", "verl"], typer.Option(help="trl: GRPO on this machine; verl: on Ray.")
+    ] = "trl",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as rl.steps=20."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a model for mutual welfare by GRPO, with the judges of the configuration.
+
+    A run that was killed goes on from its last checkpoint. The trained model is in OUT/checkpoint,
+    every completion with its score in OUT/transcripts.jsonl.
+
+    Examples:
+        gtalign rl --config configs/rl/small.toml --dry-run
+        gtalign rl --config configs/rl/small.toml --out runs/rl
+    """
+    settings = load(RLRun, config, overrides or [])
+    if engine == "verl":
+        _need_verl()
+    print_result(plan(settings) if dry_run else run(settings, out), as_json=as_json)
+
+
+def _need_verl() -> None:
+    """Refuse what is not there.
+
+    Raises:
+        ConfigError: Always, for now: says what is missing.
+    """
+    missing = [name for name in ("verl", "ray") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"--engine verl: {' and '.join(missing)} not installed; verl needs an environment of"
+            " its own (transformers < 5.11): pip install 'gtalign[verl]' there"
+        )
+    raise ConfigError("--engine verl: this command trains with trl only; leave out --engine")
+
+
+def plan(config: RLRun) -> dict[str, Any]:
+    """Return what a run would do and take, without loading a model.
+
+    Raises:
+        DataError: A file is wrong.
+    """
+    rl = config.rl
+    questions = read_questions(config)
+    completions = rl.steps * rl.questions * rl.group
+    calls = sum(n for q in questions for n in config.judges.calls(q.task).values())
+    found: dict[str, Any] = {
+        "model": config.model,
+        "questions": len(questions),
+        "steps": rl.steps,
+        "completions": completions,
+        "learns": "all weights" if rl.lora is None else f"LoRA of rank {rl.lora.rank}",
+        "generation": "vLLM, colocated" if rl.vllm else "transformers",
+        "judge_calls": round(completions * calls / len(questions)),
+    }
+    if config.size is not None:
+        part = rl.questions * rl.group // rl.hardware.accumulation
+        parts = memory(
+            config.size,
+            tokens=part * (config.max_prompt + rl.max_completion),
+            lora=rl.lora,
+            bf16=rl.hardware.bf16,
+            checkpointing=rl.hardware.gradient_checkpointing,
+            reference=rl.beta > 0 and rl.lora is None,
+        )
+        found |= {"memory_gib": parts, "memory_formula": FORMULA}
+    return found
+
+
+def read_questions(config: RLRun) -> list[Question]:
+    """Return the questions of a run.
+
+    Raises:
+        DataError: A file is wrong, or there are none.
+    """
+    every = (question for file in config.questions for question in read_rows(file))
+    questions = list(islice(every, config.limit))
+    if not questions:
+        raise DataError(f"no questions in {', '.join(map(str, config.questions))}")
+    return questions
+
+
+def run(config: RLRun, out: Path) -> dict[str, Any]:
+    """Train, or go on training, and return what came of it.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration.
+        DataError: A file is wrong or holds no question.
+        JudgeError: The judges fail too often.
+        TrainingError: The chat template refuses the prompts.
+    """
+    questions = read_questions(config)
+    claim(out, config)
+    judging = config.judges
+    if judging.cache is None:
+        judging = judging.model_copy(update={"cache": out / "replies.sqlite"})
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.training.rl import train_rl
+    from gtalign.training.template import fitted
+
+    tokenizer = AutoTokenizer.from_pretrained(config.model)
+    model = AutoModelForCausalLM.from_pretrained(config.model, dtype="float32")
+    judges = Judges(judging)
+    reward = TRLReward(
+        Reward(config.reward, token_counter(tokenizer)),
+        judges,
+        out / "transcripts.jsonl",
+        max_failed=config.max_failed,
+        window=config.window,
+    )
+    system = system_prompt(chain=config.reward.chain)
+    try:
+        checkpoint = train_rl(
+            model,
+            tokenizer,
+            questions,
+            reward,
+            out,
+            config.rl,
+            config.seed,
+            lambda question: fitted(tokenizer, instructed(question.messages, system)),
+        )
+    finally:
+        asyncio.run(judges.aclose())
+    metrics = read_metrics(out / "metrics.jsonl")
+    return {
+        "checkpoint": str(checkpoint),
+        "steps": config.rl.steps,
+        "last": metrics[-1] if metrics else None,
+        "failures": dict(reward.failures.counts),
+        "judges": {name: usage.to_json() for name, usage in judges.usage.items()},
+    }

@@ -1,0 +1,152 @@
+"""``gtalign sft``: supervised training on written chains."""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gtalign.cli import print_result
+from gtalign.config import load
+from gtalign.data.examples import read_examples
+from gtalign.data.rows import read_rows
+from gtalign.data.run_directory import claim
+from gtalign.data.schema import instructed, system_prompt
+from gtalign.errors import DataError
+from gtalign.evaluation.experiment import token_counter
+from gtalign.judges import Judges
+from gtalign.reward import Reward
+from gtalign.tasks import Question
+from gtalign.training.memory import FORMULA, memory
+from gtalign.training.metrics import read_metrics
+from gtalign.training.runs import SFTRun
+
+
+def command(
+    config: Annotated[Path, typer.Option(help="A TOML file of the run.")],
+    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
+        "runs/sft"
+    ),
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as sft.epochs=2."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a model on the chains that gtalign synth kept.
+
+    A run that was killed goes on from its last checkpoint and ends with the same weights. The
+    trained model is in OUT/checkpoint.
+
+    Examples:
+        gtalign sft --config configs/sft/small.toml --dry-run
+        gtalign sft --config configs/sft/small.toml --out runs/sft
+    """
+    settings = load(SFTRun, config, overrides or [])
+    print_result(plan(settings) if dry_run else run(settings, out), as_json=as_json)
+
+
+def plan(config: SFTRun) -> dict[str, Any]:
+    """Return what a run would do and take, without loading a model.
+
+    Raises:
+        DataError: A file is wrong.
+    """
+    sft = config.sft
+    examples = sum(1 for file in config.data for _ in read_examples(file))
+    steps = -(-examples // sft.batch) * sft.epochs
+    questions = held_out_questions(config)
+    times = steps // config.held_out.every + bool(steps % config.held_out.every)
+    judged = sum(n for q in questions for n in config.judges.calls(q.task).values())
+    found: dict[str, Any] = {
+        "model": config.model,
+        "examples": examples,
+        "steps": f"at most {steps}" if sft.packing else steps,
+        "learns": "all weights" if sft.lora is None else f"LoRA of rank {sft.lora.rank}",
+        "held_out_answers": times * len(questions),
+        "judge_calls": times * judged,
+    }
+    if config.size is not None:
+        parts = memory(
+            config.size,
+            tokens=sft.batch // sft.hardware.accumulation * sft.max_length,
+            lora=sft.lora,
+            bf16=sft.hardware.bf16,
+            checkpointing=sft.hardware.gradient_checkpointing,
+        )
+        found |= {"memory_gib": parts, "memory_formula": FORMULA}
+    return found
+
+
+def held_out_questions(config: SFTRun) -> list[Question]:
+    """Return the questions that are answered during training."""
+    every = (q for file in config.held_out.questions for q in read_rows(file))
+    return list(islice(every, config.held_out.limit))
+
+
+def run(config: SFTRun, out: Path) -> dict[str, Any]:
+    """Train, or go on training, and return what came of it.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration.
+        DataError: A file is wrong or holds no example.
+        TrainingError: The chat template does not carry the examples.
+    """
+    written = [example for file in config.data for example in read_examples(file)]
+    if not written:
+        raise DataError(f"no example in {', '.join(map(str, config.data))}")
+    questions = held_out_questions(config)
+    claim(out, config)
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.training.held_out import HeldOut
+    from gtalign.training.sft import train_sft
+    from gtalign.training.template import check_template, fitted
+
+    tokenizer = AutoTokenizer.from_pretrained(config.model)
+    examples = [(fitted(tokenizer, prompt), completion) for prompt, completion in written]
+    for prompt, completion in examples:
+        check_template(tokenizer, prompt, completion)
+    model = AutoModelForCausalLM.from_pretrained(config.model, dtype="float32")
+    callbacks = []
+    file = out / "held_out.jsonl"
+    if questions:
+        reward = Reward(config.reward, token_counter(tokenizer))
+
+        def answer(model: Any, asked: Sequence[Question]) -> list[str]:
+            return _answer(config, model, tokenizer, asked)
+
+        judges = Judges(config.judges)
+        callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
+    checkpoint = train_sft(model, tokenizer, examples, out, config.sft, config.seed, callbacks)
+    metrics, held_out = read_metrics(out / "metrics.jsonl"), read_metrics(file)
+    return {
+        "checkpoint": str(checkpoint),
+        "examples": len(examples),
+        "last": metrics[-1] if metrics else None,
+        "held_out": held_out[-1] if held_out else None,
+    }
+
+
+def _answer(config: SFTRun, model: Any, tokenizer: Any, questions: Sequence[Question]) -> list[str]:
+    from gtalign.evaluation.generate import generate
+    from gtalign.training.template import fitted
+
+    settings, system = config.held_out, system_prompt(chain=config.reward.chain)
+    texts: list[str] = []
+    for start in range(0, len(questions), settings.batch):
+        batch = questions[start : start + settings.batch]
+        texts += generate(
+            model,
+            tokenizer,
+            [fitted(tokenizer, instructed(q.messages, system)) for q in batch],
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=config.seed,
+        )
+    return texts

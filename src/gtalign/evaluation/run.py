@@ -1,0 +1,233 @@
+"""Answers of a model to files of questions, scored as they come; see `gtalign eval`."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Protocol, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+
+from gtalign.config import Config
+from gtalign.data.rows import read_rows
+from gtalign.data.schema import instructed, system_prompt
+from gtalign.data.transcripts import Transcript, TranscriptWriter
+from gtalign.endpoints import Endpoint, EndpointSettings
+from gtalign.errors import DataError, JudgeError, TeacherError
+from gtalign.judges import Judge, JudgesConfig, Verdict
+from gtalign.judges.batch import together
+from gtalign.reward import Reward, RewardConfig
+from gtalign.tasks import Message, Question
+
+
+class EvalRun(Config):
+    """A run of evaluation.
+
+    Keys:
+        questions: Files of questions.
+        limit: Most questions of each file, from the beginning; all by default.
+        model: Folder or name of a model to load here; or
+        server: An OpenAI-compatible endpoint that serves one.
+        tokenizer: Folder or name of the tokenizer by which lengths are counted; by default that of
+            ``model``, and words for a server.
+        name: Of the model in the transcripts; by default ``model`` or the server's.
+        instruct: Whether the model is given our system message with the instruction for the chain.
+        batch: Questions answered at once by a model loaded here.
+        max_tokens: Longest answer of a model loaded here.
+        temperature: Its sampling; 0 takes the likeliest token.
+        seed: Of its sampling; written into the transcripts.
+        gpu: Whether it runs on a GPU.
+        reward: By which answers are scored.
+        judges: Who grades them.
+    """
+
+    questions: Annotated[tuple[Path, ...], Field(min_length=1)]
+    limit: PositiveInt | None = None
+    model: str | None = None
+    server: EndpointSettings | None = None
+    tokenizer: str | None = None
+    name: str | None = None
+    instruct: bool = True
+    batch: PositiveInt = 32
+    max_tokens: PositiveInt = 2048
+    temperature: NonNegativeFloat = 1.0
+    seed: NonNegativeInt = 0
+    gpu: bool = False
+    reward: RewardConfig = RewardConfig()
+    judges: JudgesConfig = JudgesConfig()
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if (self.model is None) == (self.server is None):
+            raise ValueError("give model or server: one of the two answers the questions")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name of the model in the transcripts."""
+        served = "" if self.server is None else self.server.model
+        return self.name or self.model or served
+
+
+def read_questions(config: EvalRun) -> Iterator[Question]:
+    """Yield the questions of a run, file by file.
+
+    Raises:
+        DataError: A file is wrong, or two questions share an id.
+    """
+    seen: set[str] = set()
+    for file in config.questions:
+        for question in islice(read_rows(file), config.limit):
+            if question.id in seen:
+                raise DataError(f"{file}: two questions have the id {question.id!r}")
+            seen.add(question.id)
+            yield question
+
+
+def prompt_of(config: EvalRun, question: Question) -> list[Message]:
+    """Return what the model is given for a question."""
+    if not config.instruct:
+        return list(question.messages)
+    return instructed(question.messages, system_prompt(chain=config.reward.chain))
+
+
+class Answerer(Protocol):
+    """Whoever answers the questions: a model here, or a server."""
+
+    width: int
+    """Questions that it takes at once."""
+
+    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+        """Return a completion of each prompt.
+
+        Raises:
+            TeacherError: It failed; says on which question.
+        """
+        ...
+
+
+class Local:
+    """A model in this process.
+
+    Args:
+        write: Prompts and the ids of their questions in, completions out.
+        width: Prompts in a batch.
+    """
+
+    def __init__(
+        self, write: Callable[[Sequence[Any], Sequence[str]], list[str]], width: int
+    ) -> None:
+        self.write = write
+        self.width = width
+
+    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+        """Return a completion of each prompt."""
+        return self.write(prompts, ids)
+
+
+class Served:
+    """A model behind an endpoint; what it is cut off at is its own answer, cut off."""
+
+    width = 1
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+        """Return a completion of each prompt."""
+        replies = [
+            await self.endpoint.complete(
+                prompt,
+                prompt,
+                accepts=bool,
+                about=f"model {self.endpoint.settings.model!r}, {name}",
+            )
+            for prompt, name in zip(prompts, ids, strict=True)
+        ]
+        return [reply.text for reply in replies]
+
+
+async def evaluate(
+    config: EvalRun,
+    answerer: Answerer,
+    reward: Reward,
+    judge: Judge,
+    file: Path,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, str | None], None] | None = None,
+) -> list[str]:
+    """Answer and score every question that has no transcript yet.
+
+    Args:
+        config: Of the run.
+        answerer: Answers the questions.
+        reward: Scores the answers.
+        judge: Grades the responses; where it fails, the answer is unscored and says why.
+        file: Of the transcripts, appended as they are made.
+        workers: Batches under way at once.
+        progress: Takes how many questions are done, and why one failed.
+
+    Returns:
+        For each question that could not be answered, why; the same run goes on with those.
+
+    Raises:
+        StorageError: A transcript cannot be written.
+    """
+    failed: list[str] = []
+    done = 0
+    with TranscriptWriter(file) as writer:
+        written = writer.ids()
+        todo = (question for question in read_questions(config) if question.id not in written)
+
+        async def work() -> None:
+            nonlocal done
+            while batch := list(islice(todo, answerer.width)):
+                prompts = [prompt_of(config, question) for question in batch]
+                problem = None
+                try:
+                    completions = await answerer.answer(prompts, [q.id for q in batch])
+                except TeacherError as error:
+                    problem = str(error)
+                    failed.append(problem)
+                else:
+                    pairs = zip(batch, completions, prompts, strict=True)
+                    for made in await asyncio.gather(
+                        *(_transcript(config, reward, judge, *pair) for pair in pairs)
+                    ):
+                        writer.write(made)
+                done += len(batch)
+                if progress is not None:
+                    progress(done, problem)
+
+        await together([work() for _ in range(workers)])
+    return failed
+
+
+async def _transcript(
+    config: EvalRun,
+    reward: Reward,
+    judge: Judge,
+    question: Question,
+    completion: str,
+    prompt: Sequence[Message],
+) -> Transcript:
+    response = reward.response(completion)
+    verdict: Verdict | None = None
+    try:
+        if response is not None:
+            verdict = await judge.judge(question, response)
+        score = reward.score(question, completion, verdict)
+    except JudgeError as error:
+        verdict = Verdict("judge", None, str(error))
+        score = reward.score(question, completion, verdict)
+    return Transcript.of(
+        question,
+        completion,
+        score,
+        [] if verdict is None else [verdict],
+        model=config.label,
+        seed=config.seed,
+        plain=not config.reward.chain,
+        prompt=prompt,
+    )

@@ -1,0 +1,94 @@
+"""Questions held out of training, answered and scored while it goes on."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from gtalign.errors import JudgeError
+from gtalign.judges import Judge
+from gtalign.reward import Reward, Score
+from gtalign.reward.trl import means
+from gtalign.tasks import Question
+
+Answer = Callable[[Any, Sequence[Question]], list[str]]
+"""Model and questions in; completions out."""
+
+
+class HeldOut(TrainerCallback):  # type: ignore[misc]
+    """Writes a line to ``held_out.jsonl`` every so many steps and at the end.
+
+    A line has the ``step``, the mean of each factor and welfare over the questions that know it,
+    ``unscored`` and ``malformed`` (shares); a judge that fails leaves its answer unscored.
+    Training's own source of chance is left as it was.
+
+    Args:
+        questions: To be answered.
+        answer: Lets the model answer them.
+        reward: Scores the answers.
+        judge: Grades the responses.
+        file: Where lines go.
+        every: Steps between two of them.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        answer: Answer,
+        reward: Reward,
+        judge: Judge,
+        file: Path,
+        every: int,
+    ) -> None:
+        self.questions = questions
+        self.answer = answer
+        self.reward = reward
+        self.judge = judge
+        self.file = file
+        self.every = every
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Keep the lines up to the checkpoint that training resumes from."""
+        kept = []
+        if state.global_step and self.file.exists():
+            for line in self.file.read_text().splitlines(keepends=True):
+                if line.endswith("\n") and json.loads(line)["step"] <= state.global_step:
+                    kept.append(line)
+        self.file.write_text("".join(kept))
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **_: Any,
+    ) -> None:
+        """Answer and score, if it is time."""
+        if state.global_step % self.every and state.global_step < state.max_steps:
+            return
+        training = model.training
+        with torch.random.fork_rng():
+            completions = self.answer(model, self.questions)
+        model.train(training)
+        scores = asyncio.run(self._score(completions))
+        with self.file.open("a") as file:
+            file.write(json.dumps({"step": state.global_step, **means(scores)}) + "\n")
+
+    async def _score(self, completions: Sequence[str]) -> list[Score]:
+        pairs = zip(self.questions, completions, strict=True)
+        return await asyncio.gather(*(self._one(question, text) for question, text in pairs))
+
+    async def _one(self, question: Question, completion: str) -> Score:
+        response = self.reward.response(completion)
+        try:
+            verdict = None if response is None else await self.judge.judge(question, response)
+            return self.reward.score(question, completion, verdict)
+        except JudgeError:
+            return self.reward.score(question, completion, None)

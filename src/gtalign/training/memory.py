@@ -1,0 +1,72 @@
+"""How much memory training takes, roughly, from the sizes of a network; no weights are loaded."""
+
+from typing import Final
+
+from pydantic import PositiveInt
+
+from gtalign.config import Config
+from gtalign.training.settings import LoRASettings
+
+FORMULA: Final = (
+    "weights P*b; gradients T*b; AdamW 2*T*b; activations n*w*(34*l) bytes per 2-byte number, or"
+    " n*w*(2*l + 34) with gradient checkpointing; logits 2*n*v*4. P parameters, T those that learn"
+    " (with LoRA, rank*(in + out) of each linear layer), b bytes a number (4, also under bf16"
+    " autocast), n tokens in a part of a batch, w width, l layers, v vocabulary"
+)
+"""The activations are those of Korthikanti and others (2022) without the attention matrix."""
+
+_GIB: Final = float(1 << 30)
+
+
+class ModelSize(Config):
+    """Sizes of a network, as its model card tells them."""
+
+    parameters: PositiveInt
+    layers: PositiveInt
+    width: PositiveInt
+    intermediate: PositiveInt
+    vocabulary: PositiveInt
+
+
+def trainable(size: ModelSize, lora: LoRASettings | None) -> int:
+    """Return how many parameters learn; key and value matrices are taken to be square."""
+    if lora is None:
+        return size.parameters
+    attention = 4 * 2 * size.width
+    mlp = 3 * (size.width + size.intermediate)
+    return lora.rank * size.layers * (attention + mlp)
+
+
+def memory(
+    size: ModelSize,
+    *,
+    tokens: int,
+    lora: LoRASettings | None = None,
+    bf16: bool = False,
+    checkpointing: bool = False,
+    reference: bool = False,
+) -> dict[str, float]:
+    """Return the memory of one training step in GiB, by what it is for; see `FORMULA`.
+
+    Args:
+        size: Of the network.
+        tokens: In the part of a batch that is computed at once, padding included.
+        lora: Low-rank updates, if only those learn.
+        bf16: Whether activations take 2 bytes instead of 4.
+        checkpointing: Whether activations inside a layer are computed again.
+        reference: Whether a second, frozen copy of the weights is held.
+    """
+    learning = trainable(size, lora)
+    extra = learning if lora is not None else 0
+    number = 2 if bf16 else 4
+    per_token = (2 * size.layers + 34) if checkpointing else 34 * size.layers
+    parts = {
+        "weights": 4 * (size.parameters + extra),
+        "reference": 4 * size.parameters if reference else 0,
+        "gradients": 4 * learning,
+        "optimizer": 8 * learning,
+        "activations": tokens * size.width * per_token * number // 2,
+        "logits": 8 * tokens * size.vocabulary,
+    }
+    found = {name: value / _GIB for name, value in parts.items() if value}
+    return {**found, "total": sum(found.values())}

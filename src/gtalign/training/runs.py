@@ -1,0 +1,95 @@
+"""Configurations of the runs of `gtalign sft` and `gtalign rl`."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+
+from gtalign.config import Config
+from gtalign.judges import JudgesConfig
+from gtalign.reward import RewardConfig
+from gtalign.training.memory import ModelSize
+from gtalign.training.settings import RLSettings, SFTSettings
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Files = Annotated[tuple[Path, ...], Field(min_length=1)]
+
+
+class HeldOutSettings(Config):
+    """Questions that are answered and scored while supervised training goes on.
+
+    Keys:
+        questions: Files of them; none by default.
+        limit: Most questions, from the beginning.
+        every: Steps between two evaluations; one more comes at the end.
+        batch: Questions answered at once.
+        max_tokens: Longest answer.
+        temperature: Of sampling; 0 takes the likeliest token.
+    """
+
+    questions: tuple[Path, ...] = ()
+    limit: PositiveInt = 64
+    every: PositiveInt = 100
+    batch: PositiveInt = 32
+    max_tokens: PositiveInt = 1024
+    temperature: NonNegativeFloat = 0.0
+
+
+class SFTRun(Config):
+    """A run of supervised training.
+
+    Keys:
+        model: Folder or name of the model to begin with.
+        data: Rows with a ``completion``, JSON Lines, such as ``kept.jsonl`` of `gtalign synth`.
+        seed: Of the order of the examples.
+        sft: Settings of training.
+        held_out: What is evaluated on the way.
+        reward: By which held-out answers are scored.
+        judges: Who grades them.
+        size: Sizes of the network, for the dry run.
+    """
+
+    model: str
+    data: Files
+    seed: NonNegativeInt = 0
+    sft: SFTSettings = SFTSettings()
+    held_out: HeldOutSettings = HeldOutSettings()
+    reward: RewardConfig = RewardConfig()
+    judges: JudgesConfig = JudgesConfig()
+    size: ModelSize | None = None
+
+
+class RLRun(Config):
+    """A run of reinforcement learning.
+
+    Keys:
+        model: Folder or name of the model to begin with.
+        questions: Files of questions.
+        limit: Most questions, from the beginning; all by default.
+        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
+        seed: Of the order of the questions and of sampling.
+        rl: Settings of training.
+        reward: What is maximised.
+        judges: Who grades the responses.
+        max_failed: Largest share of the latest ``window`` judged completions without a score.
+        window: Number of those completions.
+        size: Sizes of the network, for the dry run.
+    """
+
+    model: str
+    questions: Files
+    limit: PositiveInt | None = None
+    max_prompt: PositiveInt = 1024
+    seed: NonNegativeInt = 0
+    rl: RLSettings = RLSettings()
+    reward: RewardConfig = RewardConfig()
+    judges: JudgesConfig = JudgesConfig()
+    max_failed: Share = 0.5
+    window: PositiveInt = 256
+    size: ModelSize | None = None
+
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if self.rl.group < 2:
+            raise ValueError("rl.group has to be at least 2: GRPO compares answers to one question")
+        return self
