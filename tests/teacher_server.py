@@ -17,14 +17,19 @@ _SPEC.loader.exec_module(local_server)
 
 
 class Rules:
-    """Answers as the example server does; each request a new draw of its noise."""
+    """Answers as the example server does; each request a new draw of its noise.
+
+    No two responses are the same, so that each is judged.
+    """
 
     def __init__(self) -> None:
         self.rng = random.Random(0)
+        self.count = 0
 
     def __call__(self, body: dict[str, Any]) -> str:
         said: str = local_server.reply(body, self.rng)
-        return said
+        self.count += 1
+        return f"{said} ({self.count})" if part_of(body) == "response" else said
 
 
 def part_of(body: dict[str, Any]) -> str:
@@ -50,13 +55,13 @@ def write_questions(file: Path, count: int) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def cold_start(server: JudgeServer, questions: Path, **changes: Any) -> ColdStartConfig:
+def cold_start(server: JudgeServer, file: Path, **changes: Any) -> ColdStartConfig:
     """Return a configuration whose teacher and judge are one server."""
     endpoint = {"url": server.url, "model": "rules", "attempts": 2}
     short = {"response_window": {"low": 3, "high": 60}, "total_window": {"low": 30, "high": 300}}
     return ColdStartConfig.model_validate(
         {
-            "questions": [questions],
+            "questions": [file],
             "candidates": 2,
             "teachers": {"local": endpoint},
             "judges": {"default": ["local"], "endpoints": {"local": endpoint}},

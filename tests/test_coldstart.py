@@ -13,6 +13,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from gtalign.chain import parse
+from gtalign.cli import main
 from gtalign.cli.synth import plan
 from gtalign.config import dump
 from gtalign.data import read_rows
@@ -377,6 +378,46 @@ def test_a_directory_of_another_run_is_refused(tmp_path: Path, questions: Path) 
     (tmp_path / "config.toml").write_text(dump(cold_start(server, questions, tokenizer="x")))
     with pytest.raises(ConfigError, match="began with another configuration"):
         run(cold_start(server, questions), tmp_path)
+
+
+async def test_the_command_tells_what_came_of_it(
+    questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serve(Rules()) as server:
+        config = tmp_path / "run.toml"
+        config.write_text(dump(cold_start(server, questions, limit=2)))
+        command = ["synth", "--config", str(config), "--out", str(tmp_path / "run")]
+        assert await asyncio.to_thread(main, [*command, "--json"]) == 0
+        summary = json.loads(capsys.readouterr().out)
+        assert await asyncio.to_thread(main, command) == 0
+        told = capsys.readouterr().out
+        nothing = [*command, "--set", "selection.min_welfare=1.0"]
+        assert await asyncio.to_thread(main, nothing) == 1
+    assert "none of 4 candidates could be kept: 4 welfare below" in capsys.readouterr().err
+    assert summary["teachers"]["local"]["used"]["calls"] == 16
+    assert summary["judges"]["local"]["used"]["calls"] == 4
+    assert summary["judges"]["local"]["cost"] is None
+    assert "fates:\n    " in told
+    assert "cost unknown" in told
+    written = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert written["fates"] == {"welfare below the minimum": 4}
+
+
+async def test_the_command_writes_the_summary_of_a_run_that_stopped(
+    questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(body: dict[str, Any]) -> Any:
+        return JSONResponse({"error": {"message": "no such model"}}, 404)
+
+    async with serve(answer) as server:
+        config = tmp_path / "run.toml"
+        config.write_text(dump(cold_start(server, questions, limit=1)))
+        command = ["synth", "--config", str(config), "--out", str(tmp_path / "run")]
+        assert await asyncio.to_thread(main, command) == 1
+    assert "2 of the latest 2 candidates were not finished" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["fates"] == {"failed: teacher, http 404": 2}
+    assert summary["teachers"]["local"]["used"]["failed"] == 2
 
 
 async def test_a_disk_that_fills_is_no_failure_of_a_candidate(

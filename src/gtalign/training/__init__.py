@@ -3,6 +3,6 @@
 Importing this package gives their settings; only the two modules load torch.
 """
 
-from gtalign.training.settings import RLSettings, SFTSettings
+from gtalign.training.settings import HardwareSettings, LoRASettings, RLSettings, SFTSettings
 
-__all__ = ["RLSettings", "SFTSettings"]
+__all__ = ["HardwareSettings", "LoRASettings", "RLSettings", "SFTSettings"]

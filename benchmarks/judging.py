@@ -1,0 +1,64 @@
+"""Judging a batch over HTTP, as a ratio to the time that the server's slots alone allow.
+
+    python benchmarks/judging.py [--samples 512] [--delay 0.2] [--slots 64]
+
+The server runs in a process of its own, takes a fixed time for each request and so many at once.
+The bound is samples / slots x delay.
+"""
+
+import argparse
+import asyncio
+import time
+
+from synthesis import start_server, wait_for
+
+from gtalign.judges import EndpointJudge, JudgeSettings, Verdict, judge_all
+from gtalign.tasks import Question
+
+
+async def measure(url: str, samples: int, delay: float, slots: int) -> None:
+    await wait_for(url)
+    answers = [
+        (
+            Question(
+                id=str(number),
+                task="ambig_qa",
+                messages=({"role": "user", "content": f"Who owns bank number {number}?"},),
+                ground_truth="multipleQAs###",
+                cluster=str(number),
+            ),
+            f"Which bank number {number} do you mean?",
+        )
+        for number in range(samples)
+    ]
+    settings = JudgeSettings(url=url, model="rules", concurrency=slots)
+    async with EndpointJudge(settings) as judge:
+        await judge_all(judge, answers[:slots])  # connections are open then
+        started, cpu = time.perf_counter(), time.process_time()
+        found = await judge_all(judge, answers, workers=2 * slots)
+        took, cpu = time.perf_counter() - started, time.process_time() - cpu
+    scored = sum(isinstance(verdict, Verdict) and verdict.score == 1 for verdict in found)
+    bound = samples / slots * delay
+    print(
+        f"{samples} samples, {delay:g} s each, {slots} at once; {scored} scored 1, as they should"
+    )
+    print(f"took {took:.2f} s, bound {bound:.2f} s, ratio {took / bound:.3f} (goal: 1.10)")
+    print(f"{1000 * cpu / samples:.2f} ms of this process's CPU a sample")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=512)
+    parser.add_argument("--delay", type=float, default=0.2)
+    parser.add_argument("--slots", type=int, default=64)
+    options = parser.parse_args()
+    server, url = start_server(options.delay, options.slots)
+    try:
+        asyncio.run(measure(url, options.samples, options.delay, options.slots))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""A small student from scratch, for supervised training on a file of examples.
+
+    python examples/student.py runs/cold-start/kept.jsonl runs/student
+
+Its tokenizer is trained on the examples; its network, of a million weights, knows nothing yet.
+"""
+
+import sys
+from pathlib import Path
+
+from gtalign.data.examples import read_examples
+from gtalign.lab.model import make_model
+from gtalign.lab.tokenizer import train_tokenizer
+
+source, target = map(Path, sys.argv[1:3])
+examples = list(read_examples(source))
+texts = [completion for _, completion in examples]
+texts += [message["content"] for prompt, _ in examples for message in prompt]
+tokenizer = train_tokenizer(texts, 2048)
+model = make_model(tokenizer, seed=0, width=128, layers=4, positions=4096)
+tokenizer.save_pretrained(target)
+model.save_pretrained(target)
+print(f"{target}: {sum(p.numel() for p in model.parameters()):,} weights")

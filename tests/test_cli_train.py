@@ -1,0 +1,377 @@
+"""`gtalign sft`, `rl` and `eval` on a model that a test can train, and their dry runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from starlette.responses import JSONResponse
+from transformers import AutoModelForCausalLM
+
+from gtalign.chain import TAGS, parse
+from gtalign.cli import main
+from gtalign.cli.eval import plan as plan_eval
+from gtalign.cli.rl import plan as plan_rl
+from gtalign.cli.sft import plan as plan_sft
+from gtalign.config import load
+from gtalign.data import read_transcripts
+from gtalign.data.examples import read_examples
+from gtalign.data.rows import read_rows
+from gtalign.data.schema import system_prompt, to_row
+from gtalign.endpoints import Cache, Endpoint, EndpointSettings
+from gtalign.errors import DataError, TeacherError, TrainingError
+from gtalign.evaluation.run import EvalRun, Served, evaluate
+from gtalign.judges import FakeJudge
+from gtalign.reward import Reward
+from gtalign.training import LoRASettings, SFTSettings
+from gtalign.training.memory import ModelSize, memory, trainable
+from gtalign.training.runs import RLRun, SFTRun
+from gtalign.training.sft import train_sft
+from gtalign.training.template import check_template, fitted
+from judge_server import serve
+from small_lab import small_model, small_tokenizer
+from teacher_server import Rules, write_questions
+
+# The trainers complain of their own habits.
+pytestmark = pytest.mark.filterwarnings("default")
+
+PAPER = Path(__file__).parents[1] / "configs" / "paper"
+CHAIN = (
+    "<thinking>t</thinking>\n<payoff>{"
+    + ", ".join(
+        f'"{user}_{llm}": {{"LLM": 1.0, "user": 2.0}}'
+        for user in ("DQ", "VQ")
+        for llm in ("AQ", "CQ", "DA")
+    )
+    + "}</payoff>\n<analyze>Choose VQ_CQ.</analyze>\n<response>Which one?</response>"
+)
+CONVERSATION = (
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Who owns it?"},
+)
+TEMPLATES = {
+    "qwen": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    "llama": "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
+    "{{ m.content | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
+    "gemma": "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}"
+    "{% endif %}{% for m in messages %}<start_of_turn>"
+    "{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>\n"
+    "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
+}
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("student")
+    tokenizer = small_tokenizer([CHAIN, system_prompt(chain=False)])
+    tokenizer.save_pretrained(folder)
+    small_model(tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    file = tmp_path / "ambig-train.jsonl"
+    write_questions(file, 3)
+    return file
+
+
+@pytest.fixture
+def examples(tmp_path: Path, questions: Path) -> Path:
+    rows = [
+        to_row(question, index=0, source_prompt=None, split="train", system="Be kind.")
+        | {"completion": CHAIN}
+        for question in read_rows(questions)
+    ]
+    file = tmp_path / "kept.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def write(file: Path, text: str) -> str:
+    file.write_text(text)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_tags_survive_a_chat_template(name: str, tmp_path: Path) -> None:
+    tokenizer = small_tokenizer([CHAIN])
+    tokenizer.chat_template = TEMPLATES[name]
+    prompt = fitted(tokenizer, CONVERSATION)
+    assert [m["role"] for m in prompt] == (["user"] if name == "gemma" else ["system", "user"])
+    assert all("Be kind." in prompt[0]["content"] for _ in prompt)
+    check_template(tokenizer, prompt, CHAIN)
+    settings = SFTSettings(batch=1, max_length=1024)
+    model = small_model(tokenizer)
+    seen: list[str] = []
+
+    def forward(module: Any, args: Any, kwargs: Any) -> None:
+        labels = kwargs["labels"][0]
+        seen.append(tokenizer.decode(labels[labels >= 0], skip_special_tokens=True))
+
+    model.register_forward_pre_hook(forward, with_kwargs=True)
+    train_sft(model, tokenizer, [(prompt, CHAIN)], tmp_path, settings, 0)
+    [learned] = seen
+    assert learned.startswith(TAGS[0])  # the loss begins with the completion
+    end = learned.rindex(TAGS[-1]) + len(TAGS[-1])
+    assert parse(learned[:end]) == parse(CHAIN)
+
+
+def test_a_template_or_tokenizer_that_loses_text_is_refused() -> None:
+    tokenizer = small_tokenizer([CHAIN])
+    check_template(tokenizer, CONVERSATION, CHAIN)
+    kept = tokenizer.chat_template
+    tokenizer.chat_template = kept.replace("message['content']", "message['content'][:40]")
+    with pytest.raises(TrainingError, match="changes the text"):
+        check_template(tokenizer, CONVERSATION, CHAIN)
+    tokenizer.chat_template = "{{ messages | length }}" + kept
+    with pytest.raises(TrainingError, match="other than the prompt alone"):
+        check_template(tokenizer, CONVERSATION, CHAIN)
+    tokenizer.chat_template = TEMPLATES["gemma"]
+    with pytest.raises(TrainingError, match="refuses a conversation"):
+        fitted(tokenizer, CONVERSATION[:1])
+    tokenizer.chat_template = kept
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<payoff>"]})
+    with pytest.raises(TrainingError, match="loses <payoff>"):
+        check_template(tokenizer, CONVERSATION, CHAIN)
+
+
+def test_packing_and_parts_of_a_batch_learn_the_same(tmp_path: Path) -> None:
+    tokenizer = small_tokenizer([CHAIN])
+    lengths = ("a", "b c d e f g", "h i j")
+    examples = [((CONVERSATION[1],), f"{CHAIN} {text}") for text in lengths]
+    losses = {}
+    for name, changes in {
+        "plain": {},
+        "packed": {"packing": True, "max_length": 2048},
+        "parts": {"hardware": {"accumulation": 3}},
+    }.items():
+        given = {"batch": 3, "max_length": 1024, "save_steps": 1, **changes}
+        settings = SFTSettings.model_validate(given)
+        folder = tmp_path / name
+        train_sft(small_model(tokenizer), tokenizer, examples, folder, settings, 0)
+        losses[name] = json.loads((folder / "metrics.jsonl").read_text())["loss"]
+    assert losses["packed"] == pytest.approx(losses["plain"], abs=1e-3)
+    assert losses["parts"] == pytest.approx(losses["plain"], abs=1e-3)
+
+
+def test_sft_learns_evaluates_and_goes_on(
+    student: Path, examples: Path, questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    config = write(
+        tmp_path / "sft.toml",
+        f"""
+        model = "{student}"
+        data = ["{examples}"]
+        [sft]
+        batch = 1
+        max_length = 512
+        save_steps = 1
+        lora = {{ rank = 2 }}
+        [held_out]
+        questions = ["{questions}"]
+        limit = 2
+        every = 2
+        max_tokens = 4
+        """,
+    )
+    out = tmp_path / "run"
+    command = ["sft", "--config", config, "--out", str(out), "--json"]
+    assert main(command) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert [json.loads(line)["step"] for line in (out / "held_out.jsonl").open()] == [2, 3]
+    assert first["held_out"]["malformed"] == 1.0
+    assert first["held_out"]["welfare/mutual_welfare"] == 0.0
+    before = AutoModelForCausalLM.from_pretrained(student, dtype="float32").state_dict()
+    after = AutoModelForCausalLM.from_pretrained(out / "checkpoint", dtype="float32").state_dict()
+    assert before.keys() == after.keys()  # an ordinary checkpoint, updates merged
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == first
+    assert main([*command, "--set", "seed=1"]) == 2
+    assert "began with another configuration" in capsys.readouterr().err
+
+
+async def run_cli(*arguments: str) -> int:
+    """Run the command in a thread, beside the server's loop."""
+    import asyncio
+
+    return await asyncio.to_thread(main, list(arguments))
+
+
+async def test_rl_and_eval_over_http(
+    student: Path, questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    async with serve(Rules()) as server:
+        judge = f"""
+        [judges]
+        default = ["local"]
+        [judges.endpoints.local]
+        url = "{server.url}"
+        model = "rules"
+        [reward]
+        chain = false
+        """
+        learn = write(
+            tmp_path / "rl.toml",
+            f"""
+            model = "{student}"
+            questions = ["{questions}"]
+            [rl]
+            steps = 2
+            questions = 2
+            group = 2
+            max_completion = 6
+            [rl.hardware]
+            accumulation = 2
+            {judge}""",
+        )
+        out = tmp_path / "rl"
+        assert await run_cli("rl", "--config", learn, "--out", str(out), "--json") == 0
+        learned = json.loads(capsys.readouterr().out)
+        assert learned["judges"]["local"]["calls"] > 0
+        assert len(list(read_transcripts(out / "transcripts.jsonl"))) == 8
+        test = write(
+            tmp_path / "eval.toml",
+            f"""
+            model = "{out / "checkpoint"}"
+            questions = ["{questions}"]
+            max_tokens = 6
+            batch = 2
+            {judge}""",
+        )
+        seen = tmp_path / "eval"
+        command = ("eval", "--config", test, "--out", str(seen), "--json")
+        assert await run_cli(*command) == 0
+        result = json.loads(capsys.readouterr().out)
+        asked = len(server.requests)
+        assert await run_cli(*command) == 0
+        again = json.loads(capsys.readouterr().out)
+        assert len(server.requests) == asked
+    assert (result["questions"], result["answered"], result["unscored"]) == (3, 3, 0)
+    assert again["answered"] == 3
+    assert (seen / "report.html").exists()
+    for transcript in read_transcripts(seen / "transcripts.jsonl"):
+        assert transcript.prompt[0]["role"] == "system"
+        assert transcript.mutual_welfare is not None
+
+
+async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_path: Path) -> None:
+    broken = True
+
+    def answer(body: dict[str, Any]) -> Any:
+        if broken and "number 1 " in body["messages"][-1]["content"]:
+            return JSONResponse({"error": {"message": "gone"}}, 400)
+        return CHAIN
+
+    config = EvalRun.model_validate(
+        {"questions": [questions], "server": {"url": "http://x/v1", "model": "served"}}
+    )
+    file = tmp_path / "transcripts.jsonl"
+    async with serve(answer) as server:
+        settings = EndpointSettings(url=server.url, model="served")
+        endpoint = Endpoint(settings, Cache(tmp_path / "replies.sqlite"), TeacherError)
+        told: list[Any] = []
+
+        async def go() -> list[str]:
+            return await evaluate(
+                config,
+                Served(endpoint),
+                Reward(),
+                FakeJudge(1.0),
+                file,
+                workers=2,
+                progress=lambda done, problem: told.append(problem),
+            )
+
+        failed = await go()
+        assert len(failed) == 1
+        assert "ambig-train-1" in failed[0]
+        assert sum(problem is not None for problem in told) == 1
+        broken = False
+        assert await go() == []
+        await endpoint.aclose()
+    assert sorted(t.id for t in read_transcripts(file)) == [f"ambig-train-{n}" for n in range(3)]
+
+
+def test_verl_is_refused_until_it_is_there(
+    student: Path, questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    config = write(tmp_path / "rl.toml", f'model = "{student}"\nquestions = ["{questions}"]\n')
+    assert main(["rl", "--config", config, "--engine", "verl"]) == 2
+    assert "--engine verl" in capsys.readouterr().err
+
+
+def test_the_papers_runs_can_be_planned_without_weights(
+    examples: Path, questions: Path, capsys: Any
+) -> None:
+    data = [f'questions=["{questions}"]']
+    sft = plan_sft(load(SFTRun, PAPER / "sft.toml", [f'data=["{examples}"]']))
+    assert sft["steps"] == 6
+    assert sft["memory_gib"]["weights"] == pytest.approx(3_085_938_688 * 4 / 2**30)
+    assert sft["memory_gib"]["optimizer"] == 2 * sft["memory_gib"]["weights"]
+    rl = plan_rl(load(RLRun, PAPER / "rl.toml", data))
+    assert rl["completions"] == rl["judge_calls"] == 150 * 512
+    assert rl["memory_gib"]["total"] < 80
+    found = plan_eval(load(EvalRun, PAPER / "eval.toml", data))
+    assert (found["questions"], found["judge_calls"]) == (3, {"judge": 3})
+    override = f'questions=["{questions}"]'
+    dry = ["synth", "--config", str(PAPER / "synth.toml"), "--set", override, "--dry-run", "--json"]
+    assert main(dry) == 0
+    assert json.loads(capsys.readouterr().out)["teacher_calls"] == {"writer": 81, "structurer": 27}
+    assert main(["rl", "--config", str(PAPER / "rl.toml"), "--set", override, "--dry-run"]) == 0
+    assert "memory_gib:" in capsys.readouterr().out
+
+
+def test_memory_is_that_of_the_formula() -> None:
+    size = ModelSize(parameters=1 << 30, layers=2, width=4, intermediate=8, vocabulary=16)
+    full = memory(size, tokens=1 << 20)
+    assert full["weights"] == full["gradients"] == 4
+    assert full["optimizer"] == 8
+    assert full["activations"] == pytest.approx(4 * 2 * 34 * 2 / 1024)
+    assert full["total"] == pytest.approx(sum(v for k, v in full.items() if k != "total"))
+    low = memory(size, tokens=1 << 20, lora=LoRASettings(rank=2), bf16=True, checkpointing=True)
+    assert trainable(size, LoRASettings(rank=2)) == 2 * 2 * (32 + 36)
+    assert low["activations"] == pytest.approx(4 * (4 + 34) / 1024)
+    assert "reference" not in low
+    assert memory(size, tokens=1, reference=True)["reference"] == 4
+
+
+SFT, RL = {"model": "m", "data": ["x"]}, {"model": "m", "questions": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("cls", "given", "problem"),
+    [
+        (SFTRun, SFT | {"sft": {"batch": 3, "hardware": {"accumulation": 2}}}, "a multiple of"),
+        (SFTRun, SFT | {"sft": {"lora": {}, "matrix_learning_rate": 1}}, "learns by AdamW"),
+        (RLRun, RL | {"rl": {"vllm": True}}, "needs a GPU"),
+        (RLRun, RL | {"rl": {"group": 1}}, "at least 2"),
+        (RLRun, RL | {"rl": {"hardware": {"accumulation": 3}}}, "a multiple of"),
+        (EvalRun, {"questions": ["x"]}, "give model or server"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(cls: Any, given: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        cls.model_validate(given)
+
+
+def test_files_without_anything_to_do_are_told(
+    student: Path, tmp_path: Path, examples: Path, capsys: Any
+) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    sft = write(tmp_path / "sft.toml", f'model = "{student}"\ndata = ["{empty}"]\n')
+    assert main(["sft", "--config", sft, "--out", str(tmp_path / "a")]) == 2
+    assert "no example in" in capsys.readouterr().err
+    rl = write(tmp_path / "rl.toml", f'model = "{student}"\nquestions = ["{empty}"]\n')
+    assert main(["rl", "--config", rl, "--out", str(tmp_path / "b")]) == 2
+    assert "no questions in" in capsys.readouterr().err
+    row = json.loads(examples.read_text().splitlines()[0])
+    for broken, problem in ((row | {"completion": " "}, "'completion'"), ({}, "'prompt'")):
+        empty.write_text(json.dumps(broken) + "\n")
+        with pytest.raises(DataError, match=f"row 0: .*{problem}"):
+            list(read_examples(empty))
