@@ -170,8 +170,9 @@ def test_impossible_ranges_are_refused() -> None:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_the_parts_of_a_grammar_accept_the_parts_of_a_chain(form: GameForm) -> None:
-    opening, remainder = (
-        xgrammar.Grammar.from_ebnf(gbnf(form, part=part)) for part in ("opening", "remainder")
+    opening, inside, remainder = (
+        xgrammar.Grammar.from_ebnf(gbnf(form, part=part))
+        for part in ("opening", "payoff", "remainder")
     )
 
     @given(texts(), games(form), texts(), texts(), st.data())
@@ -186,6 +187,9 @@ def test_the_parts_of_a_grammar_accept_the_parts_of_a_chain(form: GameForm) -> N
         assert accepts(opening, text[:closed])
         assert not accepts(opening, text[: closed - 1])
         assert not accepts(opening, text)
+        matrix = text[text.index("<payoff>") + len("<payoff>") : text.index("</payoff>")]
+        assert accepts(inside, matrix)
+        assert not accepts(inside, matrix[:-1])
         for start in (opened, begun):
             assert accepts(remainder, text[start:])
         assert not accepts(remainder, text[opened:].replace("</analyze>", ""))

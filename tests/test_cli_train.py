@@ -134,7 +134,7 @@ def test_a_template_or_tokenizer_that_loses_text_is_refused() -> None:
     with pytest.raises(TrainingError, match="refuses a conversation"):
         fitted(tokenizer, CONVERSATION[:1])
     tokenizer.chat_template = kept
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<payoff>"]})
+    tokenizer.add_tokens(["<payoff>"], special_tokens=True)
     with pytest.raises(TrainingError, match="loses <payoff>"):
         check_template(tokenizer, CONVERSATION, CHAIN)
 

@@ -100,6 +100,8 @@ def plan(config: RLRun) -> dict[str, Any]:
             reference=rl.beta > 0 and rl.lora is None,
         )
         found |= {"memory_gib": parts, "memory_formula": FORMULA}
+        if rl.vllm:
+            found["memory_of_vllm"] = f"{rl.vllm_memory:.0%} of the GPU, besides"
     return found
 
 
