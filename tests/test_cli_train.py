@@ -20,8 +20,8 @@ from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import system_prompt, to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
-from gtalign.errors import DataError, TeacherError, TrainingError
-from gtalign.evaluation.run import EvalRun, Served, evaluate
+from gtalign.errors import DataError, JudgeError, TeacherError, TrainingError
+from gtalign.evaluation.run import EvalRun, Local, Served, evaluate
 from gtalign.judges import FakeJudge
 from gtalign.reward import Reward
 from gtalign.training import LoRASettings, SFTSettings
@@ -295,6 +295,34 @@ async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_pat
         assert await go() == []
         await endpoint.aclose()
     assert sorted(t.id for t in read_transcripts(file)) == [f"ambig-train-{n}" for n in range(3)]
+
+
+async def test_what_a_judge_failed_on_is_judged_again(questions: Path, tmp_path: Path) -> None:
+    config = EvalRun.model_validate({"questions": [questions], "model": "here"})
+    file, written = tmp_path / "transcripts.jsonl", []
+
+    def write(prompts: Any, ids: Any) -> list[str]:
+        written.extend(ids)
+        return [CHAIN for _ in prompts]
+
+    def fail(question: Any, response: str) -> Any:
+        return JudgeError("down") if question.id.endswith("-1") else 1.0
+
+    broken, well = FakeJudge(fail), FakeJudge(1.0)
+    assert await evaluate(config, Local(write, 2), Reward(), broken, file) == []
+    first = {t.id: t for t in read_transcripts(file)}
+    assert first["ambig-train-1"].mutual_welfare is None  # unknown, not 0
+    assert "down" in str(first["ambig-train-1"].unscored)
+    assert await evaluate(config, Local(write, 2), Reward(), well, file) == []
+    second = {t.id: t for t in read_transcripts(file)}
+    assert [question.id for question, _ in well.calls] == ["ambig-train-1"]
+    assert well.calls[0][0].messages[0]["role"] == "user"  # what was asked, without instruction
+    assert second["ambig-train-1"].mutual_welfare is not None
+    assert second["ambig-train-1"].completion == CHAIN
+    assert {k: v for k, v in second.items() if k != "ambig-train-1"} == {
+        k: v for k, v in first.items() if k != "ambig-train-1"
+    }
+    assert written == [f"ambig-train-{n}" for n in range(3)]  # each once
 
 
 def test_verl_is_refused_until_it_is_there(

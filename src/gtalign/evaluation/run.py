@@ -11,13 +11,16 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from gtalign.config import Config
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import instructed, system_prompt
-from gtalign.data.transcripts import Transcript, TranscriptWriter
+from gtalign.data.transcripts import Transcript, TranscriptWriter, read_transcripts
 from gtalign.endpoints import Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError
 from gtalign.judges import Judge, JudgesConfig, Verdict
 from gtalign.judges.batch import together
 from gtalign.reward import Reward, RewardConfig
 from gtalign.tasks import Message, Question
+
+FAILED_JUDGE = "failed"
+"""Name in the place of a judge that failed; such an answer is judged again by the next run."""
 
 
 class EvalRun(Config):
@@ -159,6 +162,8 @@ async def evaluate(
 ) -> list[str]:
     """Answer and score every question that has no transcript yet.
 
+    Answers of an earlier run that a judge failed on are judged again first.
+
     Args:
         config: Of the run.
         answerer: Answers the questions.
@@ -174,6 +179,7 @@ async def evaluate(
     Raises:
         StorageError: A transcript cannot be written.
     """
+    await _judge_again(config, reward, judge, file)
     failed: list[str] = []
     done = 0
     with TranscriptWriter(file) as writer:
@@ -204,6 +210,32 @@ async def evaluate(
     return failed
 
 
+async def _judge_again(config: EvalRun, reward: Reward, judge: Judge, file: Path) -> None:
+    """Judge what a judge failed on; the file is replaced as a whole."""
+    if not file.is_file():
+        return
+    failed = {t.id: t for t in read_transcripts(file) if _judge_failed(t)}
+    if not failed:
+        return
+    questions = [question for question in read_questions(config) if question.id in failed]
+    calls = [
+        _transcript(config, reward, judge, question, old.completion, old.prompt)
+        for question in questions
+        for old in [failed[question.id]]
+    ]
+    made = {transcript.id: transcript for transcript in await together(calls)}
+    beside = file.with_name(file.name + ".part")
+    beside.unlink(missing_ok=True)
+    with TranscriptWriter(beside) as writer:
+        for transcript in read_transcripts(file):
+            writer.write(made.get(transcript.id, transcript))
+    beside.replace(file)
+
+
+def _judge_failed(transcript: Transcript) -> bool:
+    return any(verdict.judge == FAILED_JUDGE for verdict in transcript.verdicts)
+
+
 async def _transcript(
     config: EvalRun,
     reward: Reward,
@@ -219,7 +251,7 @@ async def _transcript(
             verdict = await judge.judge(question, response)
         score = reward.score(question, completion, verdict)
     except JudgeError as error:
-        verdict = Verdict("judge", None, str(error))
+        verdict = Verdict(FAILED_JUDGE, None, str(error))
         score = reward.score(question, completion, verdict)
     return Transcript.of(
         question,
