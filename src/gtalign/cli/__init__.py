@@ -8,6 +8,7 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 done, 1 the work 
 130 interrupted.
 """
 
+import contextlib
 import errno
 import importlib
 import inspect
@@ -15,7 +16,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -165,6 +166,13 @@ def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
                 print(f"    {key}: {_short(item)}")
         else:
             print(f"{name}: {_short(value)}")
+
+
+@contextlib.contextmanager
+def results_only() -> Iterator[None]:
+    """Send to stderr what libraries print, as trainers print their logs: stdout is for results."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def _short(value: Any) -> str:

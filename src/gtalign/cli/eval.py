@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from gtalign.cli import print_result, progress_bar
+from gtalign.cli import print_result, progress_bar, results_only
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.data.transcripts import read_transcripts
@@ -49,7 +49,9 @@ def command(
         gtalign eval --config configs/eval/small.toml --out runs/eval
     """
     settings = load(EvalRun, config, overrides or [])
-    print_result(plan(settings) if dry_run else run(settings, out), as_json=as_json)
+    with results_only():
+        result = plan(settings) if dry_run else run(settings, out)
+    print_result(result, as_json=as_json)
 
 
 def plan(config: EvalRun) -> dict[str, Any]:

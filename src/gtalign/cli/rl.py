@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gtalign.cli import print_result
+from gtalign.cli import print_result, results_only
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim
@@ -52,7 +52,9 @@ def command(
     settings = load(RLRun, config, overrides or [])
     if engine == "verl":
         _need_verl()
-    print_result(plan(settings) if dry_run else run(settings, out), as_json=as_json)
+    with results_only():
+        result = plan(settings) if dry_run else run(settings, out)
+    print_result(result, as_json=as_json)
 
 
 def _need_verl() -> None:
@@ -148,13 +150,23 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
         max_failed=config.max_failed,
         window=config.window,
     )
+
+    async def rewarded(*texts: Any, **columns: Any) -> list[float | None]:
+        try:
+            return await reward(*texts, **columns)
+        finally:
+            # Connections belong to the trainer's own loop, and nothing is told when that ends.
+            for judge in judges.endpoints.values():
+                await judge.aclose()
+
+    rewarded.__name__ = reward.__name__
     system = system_prompt(chain=config.reward.chain)
     try:
         checkpoint = train_rl(
             model,
             tokenizer,
             questions,
-            reward,
+            rewarded,
             out,
             config.rl,
             config.seed,

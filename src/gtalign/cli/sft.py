@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gtalign.cli import print_result
+from gtalign.cli import print_result, results_only
 from gtalign.config import load
 from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
@@ -47,7 +47,9 @@ def command(
         gtalign sft --config configs/sft/small.toml --out runs/sft
     """
     settings = load(SFTRun, config, overrides or [])
-    print_result(plan(settings) if dry_run else run(settings, out), as_json=as_json)
+    with results_only():
+        result = plan(settings) if dry_run else run(settings, out)
+    print_result(result, as_json=as_json)
 
 
 def plan(config: SFTRun) -> dict[str, Any]:

@@ -146,11 +146,11 @@ class Endpoint:
 
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
-            # As many connections as requests under way, kept open in between; the client's own
-            # limits are a tenth of what a large server takes.
+            # As many connections as requests under way; the client's own limits are a tenth of what
+            # a large server takes. An idle one is dropped before servers do it (uvicorn: 5 s).
             most = self.settings.concurrency
             limits = type(DEFAULT_CONNECTION_LIMITS)(
-                max_connections=most, max_keepalive_connections=most, keepalive_expiry=30.0
+                max_connections=most, max_keepalive_connections=most, keepalive_expiry=3.0
             )
             self._client = AsyncOpenAI(
                 base_url=self.settings.url,
