@@ -26,6 +26,7 @@ from gtalign.judges import FakeJudge
 from gtalign.reward import Reward
 from gtalign.training import LoRASettings, SFTSettings
 from gtalign.training.memory import ModelSize, memory, trainable
+from gtalign.training.metrics import read_metrics
 from gtalign.training.runs import RLRun, SFTRun
 from gtalign.training.sft import train_sft
 from gtalign.training.template import check_template, fitted
@@ -182,7 +183,7 @@ def test_sft_learns_evaluates_and_goes_on(
     command = ["sft", "--config", config, "--out", str(out), "--json"]
     assert main(command) == 0
     first = json.loads(capsys.readouterr().out)
-    assert [json.loads(line)["step"] for line in (out / "held_out.jsonl").open()] == [2, 3]
+    assert [line["step"] for line in read_metrics(out / "held_out.jsonl")] == [2, 3]
     assert first["held_out"]["malformed"] == 1.0
     assert first["held_out"]["welfare/mutual_welfare"] == 0.0
     before = AutoModelForCausalLM.from_pretrained(student, dtype="float32").state_dict()
