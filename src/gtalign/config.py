@@ -49,6 +49,26 @@ def load(cls: type[C], file: Path | None = None, overrides: Sequence[str] = ()) 
         key, value = _split(override)
         _insert(table, key, value, override)
         sources[key] = f"override {override!r}"
+    return _validated(cls, table, file, sources)
+
+
+def load_table(cls: type[C], table: Mapping[str, Any], origin: str) -> C:
+    """Build a configuration from a table that was read elsewhere.
+
+    Args:
+        cls: The configuration's class.
+        table: Its keys.
+        origin: Where it came from, for messages.
+
+    Raises:
+        ConfigError: A key is unknown, missing or of the wrong type; the message names it.
+    """
+    return _validated(cls, table, origin, {})
+
+
+def _validated(
+    cls: type[C], table: Mapping[str, Any], file: Path | str | None, sources: Mapping[str, str]
+) -> C:
     try:
         return cls.model_validate(table)
     except ValidationError as error:
@@ -139,7 +159,7 @@ def _insert(table: dict[str, Any], key: str, value: Any, override: str) -> None:
 
 
 def _explain(
-    cls: type[Config], error: ValidationError, file: Path | None, sources: Mapping[str, str]
+    cls: type[Config], error: ValidationError, file: Path | str | None, sources: Mapping[str, str]
 ) -> str:
     """Return one line that says what is wrong with which key, and what would be right."""
     problems = []

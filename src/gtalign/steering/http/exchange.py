@@ -60,6 +60,22 @@ class UnreachableError(UpstreamError):
     """No connection to the server: every other request would fail as this one."""
 
 
+class LateError(UpstreamError):
+    """The server took longer than it may."""
+
+
+class RefusedError(UpstreamError):
+    """The server answered with an error, or with a redirect.
+
+    Attributes:
+        status: The status of its answer; 0 until it is known.
+        wait: Seconds after which it asks to be asked again; None if it does not say.
+    """
+
+    status = 0
+    wait: int | None = None
+
+
 class Exchange:
     """One request and its answer: waits for it with patience, and words what goes wrong."""
 
@@ -107,7 +123,13 @@ class Exchange:
         """
         response = self._response
         if response.status != 200:
-            raise self.error(await self._refusal())
+            refused = RefusedError(self._upstream, f"{self._request} {await self._refusal()}")
+            refused.status = response.status
+            wait = response.headers.get("Retry-After", "")
+            refused.wait = (
+                int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else None
+            )
+            raise refused
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             raise self.error(f"answered in {encoding!r}, though asked for no compression")
@@ -200,7 +222,7 @@ class Exchange:
                 late = f"nothing came for {limit:g} s while waiting for {what}"
             else:
                 late = f"the answer is not complete after {self._timeouts.total:g} s"
-            raise self.error(f"timed out: {late}") from None
+            raise LateError(self._upstream, f"{self._request} timed out: {late}") from None
         except (aiohttp.ClientError, OSError) as error:
             broke = f"{type(error).__name__}: {error}".encode()
             raise self.error(
