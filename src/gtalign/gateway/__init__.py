@@ -1,0 +1,1 @@
+"""The gateway: an OpenAI-compatible server that steers every answer and records every decision."""

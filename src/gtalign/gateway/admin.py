@@ -1,0 +1,229 @@
+"""The admin interface: keys, policies and decisions."""
+
+import tomllib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from gtalign.errors import ConfigError, DataError
+from gtalign.gateway.asgi import App, Endpoint, read_body
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.export import FORMATS, jsonl, parquet
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.keys import read_key_request
+from gtalign.gateway.policies import read_policy
+from gtalign.gateway.reading import Filter
+from gtalign.gateway.request import read_object
+
+BODY: Final = 65_536
+"""Most bytes of a body here, 64 KiB."""
+
+_SHOWN: Final = 1000  # characters of a message, which may quote what was sent
+_FLAGS: Final = {"true": True, "false": False}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def admin_routes(gateway: Gateway) -> list[Route]:
+    """The routes of the admin interface, and of a client's own decisions."""
+    admin = _Admin(gateway)
+    table: list[tuple[str, str, Handler]] = [
+        ("GET", "/admin/keys", admin.keys),
+        ("POST", "/admin/keys", admin.create_key),
+        ("DELETE", "/admin/keys/{id}", admin.revoke_key),
+        ("GET", "/admin/policies", admin.policies),
+        ("GET", "/admin/policies/{name}", admin.policy),
+        ("PUT", "/admin/policies/{name}", admin.put_policy),
+        ("DELETE", "/admin/policies/{name}", admin.remove_policy),
+        ("GET", "/admin/decisions", admin.decisions),
+        ("GET", "/admin/decisions/{id}", admin.decision),
+        ("GET", "/admin/overview", admin.overview),
+        ("GET", "/admin/export", admin.export),
+        ("GET", "/v1/decisions/{id}", admin.own_decision),
+    ]
+    paths: dict[str, dict[str, App]] = {}
+    for method, path, handler in table:
+        paths.setdefault(path, {})[method] = _app(handler)
+    return [Route(path, Endpoint(path, apps)) for path, apps in paths.items()]
+
+
+def _app(handler: Handler) -> App:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await handler(Request(scope, receive))
+        except (ConfigError, DataError) as error:
+            raise APIError(400, str(error)[:_SHOWN], code="invalid_value") from None
+        await response(scope, receive, send)
+
+    return app
+
+
+class _Admin:
+    """Handlers; each needs a key with the scope ``admin``, but for `own_decision`."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def keys(self, request: Request) -> Response:
+        self._check(request)
+        return _json({"data": [key.to_json() for key in self._gateway.keys.all()]})
+
+    async def create_key(self, request: Request) -> Response:
+        self._check(request)
+        table = await self._body(request)
+        wanted = read_key_request(table, self._gateway.policies.names())
+        key, secret = await self._gateway.keys.create(wanted)
+        return _json({**key.to_json(), "key": secret}, 201)
+
+    async def revoke_key(self, request: Request) -> Response:
+        self._check(request)
+        id_ = request.path_params["id"]
+        if all(key.id != id_ for key in self._gateway.keys.all()):
+            raise _nothing("key", id_)
+        return _json((await self._gateway.keys.revoke(id_)).to_json())
+
+    async def policies(self, request: Request) -> Response:
+        self._check(request)
+        policies = self._gateway.policies
+        return _json(
+            {"default": policies.default, "data": [self._policy(name) for name in policies.names()]}
+        )
+
+    async def policy(self, request: Request) -> Response:
+        self._check(request)
+        return _json(self._policy(self._known(request)))
+
+    async def put_policy(self, request: Request) -> Response:
+        self._check(request)
+        policy = read_policy(request.path_params["name"], await self._body(request))
+        await self._gateway.policies.put(policy)
+        return _json(self._policy(policy.name))
+
+    async def remove_policy(self, request: Request) -> Response:
+        self._check(request)
+        await self._gateway.policies.remove(self._known(request))
+        return Response(status_code=204)
+
+    async def decisions(self, request: Request) -> Response:
+        self._check(request)
+        query = dict(request.query_params)
+        cursor = query.pop("cursor", None)
+        limit = _count("limit", query.pop("limit", "50"))
+        page = await self._gateway.reader.page(_filter(query), limit=limit, cursor=cursor)
+        return _json({"data": page.rows, "next": page.next})
+
+    async def decision(self, request: Request) -> Response:
+        self._check(request)
+        id_ = request.path_params["id"]
+        found = await self._gateway.reader.decision(id_)
+        if found is None:
+            raise _nothing("decision", id_)
+        return _json(found)
+
+    async def own_decision(self, request: Request) -> Response:
+        key = self._gateway.caller(request.headers, "chat")
+        id_ = request.path_params["id"]
+        found = await self._gateway.reader.decision(id_)
+        if found is None or found["key_id"] != key.id:  # of another key: the same answer as none
+            raise _nothing("decision", id_)
+        return _json(found)
+
+    async def overview(self, request: Request) -> Response:
+        self._check(request)
+        found = await self._gateway.reader.overview(_filter(dict(request.query_params)))
+        told = asdict(found)
+        told["actions"] = [
+            {"policy": policy, "before": before, "after": after, "count": count}
+            for (policy, before, after), count in found.actions.items()
+        ]
+        return _json(told)
+
+    async def export(self, request: Request) -> Response:
+        self._check(request)
+        query = dict(request.query_params)
+        format_ = query.pop("format", "jsonl")
+        transcripts = _flag("transcripts", query.pop("transcripts", "false"))
+        if format_ not in FORMATS or (format_ == "parquet" and transcripts):
+            raise DataError("format: jsonl (also with transcripts=true) or parquet")
+        reader, which = self._gateway.reader, _filter(query)
+        lines: AsyncGenerator[bytes, None]
+        if format_ == "parquet":
+            lines = parquet(reader, which)
+        else:
+            lines = jsonl(reader, which, transcripts=transcripts)
+        name = f'attachment; filename="decisions.{format_}"'
+        return StreamingResponse(
+            lines, media_type=FORMATS[format_], headers={"Content-Disposition": name}
+        )
+
+    def _check(self, request: Request) -> None:
+        key = self._gateway.caller(request.headers, "admin")
+        request.scope["gtalign"]["key"] = key.id
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        """The JSON or TOML table of a request."""
+        seconds = self._gateway.config.timeouts.body
+        raw = await read_body(request.scope, request.receive, limit=BODY, seconds=seconds)
+        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+        if kind == "application/toml":
+            try:
+                return tomllib.loads(raw.decode("utf-8"))
+            except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+                raise APIError(400, f"the body is not TOML: {error}", code="not_toml") from None
+        if kind != "application/json":
+            raise APIError(415, "Content-Type has to be application/json or application/toml")
+        return read_object(raw)
+
+    def _policy(self, name: str) -> dict[str, Any]:
+        policy = self._gateway.policies.get(name)
+        return {**policy.model_dump(mode="json"), "hash": policy.hash}
+
+    def _known(self, request: Request) -> str:
+        name: str = request.path_params["name"]
+        if name not in self._gateway.policies.names():
+            raise _nothing("policy", name)
+        return name
+
+
+def _filter(query: Mapping[str, str]) -> Filter:
+    """The filter that the parameters of a request name."""
+    known = {field.name: field.type for field in fields(Filter)}
+    values: dict[str, Any] = {}
+    for name, value in query.items():
+        if name not in known:
+            raise DataError(f"{name[:80]!r} is no filter; there are {', '.join(known)}")
+        if len(value) > 1000:
+            raise DataError(f"{name}: 1000 characters at most")
+        if name in ("since", "until"):
+            values[name] = _count(name, value)
+        elif name in ("flipped", "steered"):
+            values[name] = _flag(name, value)
+        else:
+            values[name] = value.replace("\x00", "")
+    return Filter(**values)
+
+
+def _count(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise DataError(f"{name}: a whole number, not {value[:80]!r}")
+    return int(value)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value not in _FLAGS:
+        raise DataError(f"{name}: true or false, not {value[:80]!r}")
+    return _FLAGS[value]
+
+
+def _nothing(kind: str, name: str) -> APIError:
+    return APIError(404, f"there is no {kind} {name[:80]!r}", code="not_found")
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    body = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    return Response(body, status, media_type="application/json")

@@ -1,0 +1,310 @@
+"""One steered answer that is recorded before any of it is shown."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+from gtalign.errors import SteeringError, StorageError, UpstreamError
+from gtalign.gateway.clock import ClockedBackend
+from gtalign.gateway.errors import APIError, explained
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
+from gtalign.gateway.terms import Terms
+from gtalign.gateway.view import Piece, View
+from gtalign.steering import Ask, Decided, Decision, Steered, Steering
+from gtalign.steering.http import LateError, RefusedError
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400 * 1_000_000
+_BEING_WRITTEN = "the answer is being written"
+
+
+class Answer:
+    """One answer on its way: read its `pieces` to their end, then `result`.
+
+    No piece comes before the record of the decision is committed: whoever holds any text that the
+    decision had a part in can look it up, however this process ends.
+
+    Args:
+        gateway: Who answers.
+        terms: Under which.
+        ask: The request.
+        stream: Whether pieces are passed on as they come; if not, one record at the end is enough.
+
+    Attributes:
+        recorded: Whether the decision is or will be on record.
+        decision: As far as it is made.
+    """
+
+    def __init__(self, gateway: Gateway, terms: Terms, ask: Ask, *, stream: bool) -> None:
+        self.recorded = gateway.check_store()
+        self.decision: Decision | None = None
+        self._gateway = gateway
+        self._terms = terms
+        self._ask = ask
+        self._stream = stream
+        self._clock = ClockedBackend(gateway.upstream.backend)
+        self._facts = facts_of(gateway, terms, [dict(m) for m in ask.messages], stream=stream)
+        self._settings = gateway.config.steering
+        self._began = perf_counter()
+        self._first: float | None = None
+        self._pending: asyncio.Future[None] | None = None
+        self._committed = False
+        self._result: Steered | None = None
+        if not self.recorded:
+            self._unsteered()
+
+    @property
+    def result(self) -> Steered:
+        """The finished answer."""
+        assert self._result is not None, "its pieces were not read to their end"
+        return self._result
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """Write the answer, record it, and yield what the client may see.
+
+        Raises:
+            APIError: The request cannot be steered as it is.
+            UpstreamError: The model server failed.
+            SteeringError: The answer cannot be steered.
+            StorageError: The decision cannot be recorded, and has to be.
+        """
+        try:
+            async with aclosing(self._attempts()) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except (asyncio.CancelledError, GeneratorExit):
+            total = self._gateway.config.timeouts.total
+            if perf_counter() - self._began >= total:
+                self._end("failed", error=f"the answer was not complete after {total:g} s")
+            else:
+                self._end("gone")
+            raise
+        except Exception as error:
+            told = explained(error)
+            self._end("failed", error=str(error))
+            if isinstance(error, UpstreamError):
+                self._gateway.metrics.upstream.add(1, str(told.status))
+            raise
+
+    def about(self) -> dict[str, Any]:
+        """What was decided, for the client."""
+        decision, terms = self.decision, self._terms
+        told: dict[str, Any] = {
+            "decision": terms.id,
+            "policy": terms.policy.name,
+            "policy_hash": terms.policy.hash,
+            "recorded": self.recorded,
+            "added_ms": round(self._added() * 1000, 3),
+        }
+        if decision is not None:
+            before, after = decision.before, decision.after
+            told |= {
+                "steered": decision.steered,
+                "reason": decision.reason,
+                "before": None if before is None else before.action,
+                "after": None if after is None else after.action,
+                "cell": None if after is None else after.cell,
+                "acted": decision.acted,
+                "flipped": decision.flipped,
+            }
+        return told
+
+    def usage(self) -> dict[str, int]:
+        """Tokens of the answer, as OpenAI's interface counts them."""
+        return usage_of(self.result)
+
+    async def _attempts(self) -> AsyncGenerator[Piece, None]:
+        """Answer; again if the upstream failed before its first text, or the store on the way."""
+        left = self._gateway.config.upstream.retries
+        while True:
+            try:
+                async with aclosing(self._once()) as pieces:
+                    async for piece in pieces:
+                        if self._first is None:
+                            self._first = perf_counter() - self._began
+                        yield piece
+                return
+            except UpstreamError as error:
+                final = isinstance(error.__cause__, LateError | RefusedError)
+                if self._clock.begun or final or not left:
+                    raise
+                left -= 1
+                log.warning("asking again: %s", error)
+            except StorageError:
+                when_down = self._gateway.config.audit.when_down
+                if when_down == "fail" or self._first is not None or not self.recorded:
+                    raise
+                self._unsteered()
+
+    async def _once(self) -> AsyncGenerator[Piece, None]:
+        gateway = self._gateway
+        try:
+            session = self._steering().session(self._ask)
+        except UpstreamError:
+            raise
+        except SteeringError as error:  # such as parameters that the backend does not take
+            raise APIError(400, str(error), code="invalid_value") from error
+        view = View(self._terms.show, live=self._settings.mode == "observe")
+        held: list[Piece] = []
+        async with aclosing(session.events()) as events:
+            async for event in events:
+                if isinstance(event, Decided):
+                    self._decided(event.decision)
+                for piece in view.feed(event):
+                    if not self._stream:
+                        held.append(piece)
+                        continue
+                    await self._on_record()
+                    yield piece
+        self.decision = self._own(session.result.decision)
+        result = replace(session.result, decision=self.decision)
+        await self._finished(result)
+        self._result = result
+        for piece in (*held, *view.rest(result)):
+            yield piece
+        self._steering().learn(result)
+        gateway.limits.spend(self._terms.key, usage_of(result)["total_tokens"])
+
+    def _steering(self) -> Steering:
+        gateway = self._gateway
+        return Steering(
+            self._clock,
+            self._terms.policy,
+            self._settings,
+            model=gateway.upstream.model,
+            history=gateway.history,
+        )
+
+    def _own(self, decision: Decision) -> Decision:
+        return replace(decision, id=self._terms.id)
+
+    def _decided(self, decision: Decision) -> None:
+        """Take note of a decision, and have it written while the model goes on."""
+        self.decision = self._own(decision)
+        if self._stream and self.recorded and not self._committed:
+            self._pending = self._put("writing")
+
+    async def _on_record(self) -> None:
+        """Wait until there is a record; where nothing is steered, one of the answer as such."""
+        if self._committed or not self.recorded or not self._stream:
+            return
+        if self._pending is None:
+            undecided = self._steering().undecided(
+                _BEING_WRITTEN, used_tokens=self._ask.used_tokens
+            )
+            self._pending = self._put("writing", self._own(undecided))
+        await self._pending
+        self._committed = True
+
+    async def _finished(self, result: Steered) -> None:
+        self._measure(result)
+        if not self.recorded:
+            self._gateway.metrics.answers.add(1, self._terms.policy.name, "unrecorded")
+            return
+        written = self._put("done", finish=result.finish, answer=result.text, keep=self._committed)
+        if not self._committed:
+            await written  # raises if there is no record
+            self._committed = True
+        else:
+            try:
+                await written
+            except StorageError as error:  # the decision is on record, and the rest is kept
+                log.warning("answer %s: its outcome is written later: %s", self._terms.id, error)
+        self._gateway.metrics.answers.add(1, self._terms.policy.name, "done")
+
+    def _end(self, status: Status, error: str | None = None) -> None:
+        """Record an answer that did not come to its end."""
+        if self._result is not None:
+            return  # it is on record as it is; only its way to the client was cut off
+        self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
+        self._put(status, error=error, keep=True)
+
+    def _put(
+        self,
+        status: Status,
+        decision: Decision | None = None,
+        *,
+        finish: str | None = None,
+        error: str | None = None,
+        answer: str | None = None,
+        keep: bool = False,
+    ) -> "asyncio.Future[None]":
+        decision = decision or self.decision
+        if decision is None:
+            reason = "the answer ended before it was decided"
+            used = self._ask.used_tokens
+            decision = self._own(self._steering().undecided(reason, used_tokens=used))
+        outcome = Outcome(
+            status,
+            finish=finish,
+            first_ms=None if self._first is None else self._first * 1000,
+            total_ms=(perf_counter() - self._began) * 1000,
+            added_ms=self._added() * 1000,
+            error=error,
+            answer=answer,
+        )
+        return self._gateway.writer.put(record_of(decision, self._facts, outcome), keep=keep)
+
+    def _unsteered(self) -> None:
+        """Go on without a record, and so without steering."""
+        self.recorded = False
+        self.decision = self._pending = None
+        self._settings = self._settings.model_copy(update={"mode": "observe"})
+
+    def _added(self) -> float:
+        return max(0.0, perf_counter() - self._began - self._clock.waited)
+
+    def _measure(self, result: Steered) -> None:
+        metrics, decision = self._gateway.metrics, result.decision
+        policy = self._terms.policy.name
+        if decision.before is None or decision.after is None:
+            metrics.unread.add(1, policy)
+        else:
+            metrics.actions.add(1, policy, decision.before.action, decision.after.action)
+        metrics.flips.add(decision.flipped, policy)
+        metrics.repairs.add(len(decision.repairs), policy)
+        usage = usage_of(result)
+        metrics.tokens.add(usage["prompt_tokens"], "read")
+        metrics.tokens.add(usage["completion_tokens"], "written")
+        metrics.seconds.add(perf_counter() - self._began)
+        metrics.added.add(self._added())
+        if self._first is not None:
+            metrics.first.add(self._first)
+
+
+def facts_of(gateway: Gateway, terms: Terms, prompt: Any, *, stream: bool) -> Facts:
+    """What is known of an answer before it begins."""
+    audit = gateway.config.audit
+    at = now()
+    return Facts(
+        id=terms.id,
+        at=at,
+        request_id=terms.request_id,
+        key_id=terms.key.id,
+        policy=terms.policy,
+        stream=stream,
+        prompt=orjson.dumps(prompt).decode() if audit.texts else None,
+        until=at + int(audit.text_days * _DAY),
+    )
+
+
+def usage_of(answer: Steered) -> dict[str, int]:
+    """Tokens of an answer, as OpenAI's interface counts them."""
+    phases = answer.decision.phases
+    read = next((p.prompt_tokens for p in phases if p.prompt_tokens is not None), 0)
+    total = read + answer.tokens
+    return {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": total}
+
+
+def seconds() -> int:
+    """Seconds since 1970."""
+    return int(time.time())

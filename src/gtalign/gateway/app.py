@@ -1,0 +1,34 @@
+"""The application: every route of the gateway."""
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gtalign.gateway.admin import admin_routes
+from gtalign.gateway.asgi import App, Endpoint
+from gtalign.gateway.chat import PATH as CHAT
+from gtalign.gateway.chat import ChatEndpoint
+from gtalign.gateway.completions import MODELS, CompletionsEndpoint, ModelsEndpoint
+from gtalign.gateway.completions import PATH as COMPLETIONS
+from gtalign.gateway.edge import Edge
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
+
+
+def make_app(gateway: Gateway) -> ASGIApp:
+    """Build the application of an open gateway."""
+    table: list[tuple[str, str, App]] = [
+        ("POST", CHAT, ChatEndpoint(gateway)),
+        ("POST", COMPLETIONS, CompletionsEndpoint(gateway)),
+        ("GET", MODELS, ModelsEndpoint(gateway)),
+        ("GET", "/healthz", HealthEndpoint()),
+        ("GET", "/readyz", ReadyEndpoint(gateway)),
+        ("GET", "/metrics", MetricsEndpoint(gateway)),
+    ]
+    routes = [Route(path, Endpoint(path, {method: app})) for method, path, app in table]
+    router = Router([*routes, *admin_routes(gateway)], redirect_slashes=False, default=_nothing)
+    return Edge(router, gateway.metrics)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    raise APIError(404, "there is nothing at this address", code="not_found")

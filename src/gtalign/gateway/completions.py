@@ -1,0 +1,70 @@
+"""``POST /v1/completions``, which is passed through, and ``GET /v1/models``."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from gtalign.gateway.answer import seconds
+from gtalign.gateway.asgi import Response, read_body, unless_gone
+from gtalign.gateway.forward import forward
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.request import read_model, read_object
+from gtalign.gateway.terms import terms_of
+
+PATH = "/v1/completions"
+MODELS = "/v1/models"
+
+
+class CompletionsEndpoint:
+    """Passes requests for plain completions through: there is no turn that could be steered."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        gateway, headers, about = self._gateway, Headers(scope=scope), scope["gtalign"]
+        limits, timeouts = gateway.config.limits, gateway.config.timeouts
+        key = gateway.caller(headers, "chat")
+        about["key"] = key.id
+        with gateway.limits.admitted(key):
+            raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
+            body = read_object(raw)
+            model = read_model(body)
+            id_ = f"cmpl-{uuid4().hex}"
+            terms = terms_of(gateway, headers, key, model, id=id_, request_id=about["request"])
+            about |= {"decision": id_, "policy": terms.policy.name, "model": model}
+            response = Response(send, terms.headers(), patience=timeouts.idle)
+            about["response"] = response
+            why = "completions"
+            async with asyncio.timeout(timeouts.total):
+                work = forward(gateway, terms, PATH, raw, body, why, response)
+                await unless_gone(receive, work)
+
+
+class ModelsEndpoint:
+    """Lists the model, and the names under which it answers under each policy."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._created = seconds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        key = self._gateway.caller(Headers(scope=scope), "chat")
+        names = self._gateway.policies.names()
+        if key.policy is not None and "admin" not in key.scopes:
+            names = (key.policy,)
+        model = self._gateway.upstream.name
+        body = {
+            "object": "list",
+            "data": [self._card(name) for name in (model, *(f"{model}:{n}" for n in names))],
+        }
+        await Response(send, {}, patience=30.0).whole(200, orjson.dumps(body))
+
+    def _card(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._created, "owned_by": "gtalign"}

@@ -1,0 +1,112 @@
+"""The outermost layer: request ids, refusals in OpenAI's form, one line of log a request."""
+
+import asyncio
+import re
+import secrets
+from time import perf_counter
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gtalign.errors import StorageError
+from gtalign.gateway.asgi import EVENTS, ClientGone, Response
+from gtalign.gateway.errors import APIError, explained
+from gtalign.gateway.logs import access
+from gtalign.gateway.metrics import Metrics
+
+_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CLOSING: Final = (401, 403, 408, 413, 431, 503)  # the body may not be read: the connection ends
+_LOGGED: Final = ("key", "policy", "model", "decision", "messages")
+
+
+class Edge:
+    """Wraps the application; every request comes and goes through it.
+
+    Args:
+        app: The application.
+        metrics: Where requests are counted.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request = given if _ID.fullmatch(given) else secrets.token_hex(12)
+        about: dict[str, Any] = {"request": request}
+        scope["gtalign"] = about
+        status = 0
+        began = perf_counter()
+
+        async def out(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request
+                headers["x-content-type-options"] = "nosniff"
+                if status in _CLOSING:
+                    headers["connection"] = "close"
+                if "cache-control" not in headers:
+                    headers["cache-control"] = "no-store"
+            await send(message)
+
+        problem: str | None = None
+        self._metrics.running.add(1)
+        try:
+            await self._app(scope, receive, out)
+        except ClientGone:
+            problem, status = "the client left", status or 499
+        except asyncio.CancelledError:
+            problem = "cancelled"
+            raise
+        except Exception as error:
+            problem = str(error)
+            await self._refuse(explained(_told(error)), about.get("response"), out)
+        finally:
+            self._metrics.running.add(-1)
+            path = about.get("path", "other")
+            self._metrics.requests.add(1, path, str(status))
+            access.info(
+                "%s %s",
+                scope["method"],
+                scope["path"][:200],
+                extra={
+                    "fields": {
+                        "request": request,
+                        "status": status,
+                        "ms": round((perf_counter() - began) * 1000, 3),
+                        "problem": problem,
+                    }
+                    | {name: about[name] for name in _LOGGED if name in about}
+                },
+            )
+
+    async def _refuse(self, error: APIError, response: Response | None, out: Send) -> None:
+        """Tell the client, in whatever state its answer is."""
+        try:
+            if response is None:
+                response = Response(out, {}, patience=30.0)
+            if response.started:
+                # The status is out. In a stream, the error is the last event, without [DONE];
+                # anything else is left unfinished, so that the connection breaks off.
+                if response.kind == EVENTS:
+                    await response.end(b"\n\ndata: %b\n\n" % error.body())
+                return
+            response.headers |= error.headers()
+            await response.whole(error.status, error.body())
+        except ClientGone:
+            access.info("the client left before it was told")
+
+
+def _told(error: Exception) -> Exception:
+    """The error of an endpoint; a broken connection is a client that left."""
+    if isinstance(error, OSError) and not isinstance(error, StorageError | TimeoutError):
+        return ClientGone()
+    return error

@@ -1,0 +1,95 @@
+"""Decisions written out, as JSON Lines or as parquet."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from gtalign.gateway.reading import Filter, Reader, transcript_of
+
+FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+_BATCH: Final = 1000
+_CHUNK: Final = 1 << 16
+_OBJECTS: Final = ("decision", "prompt")
+# Types of the columns, since a batch may hold nothing but nulls in one of them.
+_FLOATS: Final = (
+    *("user_payoff", "llm_payoff", "saved_tokens", "saved_money"),
+    *("first_ms", "total_ms", "added_ms"),
+)
+_COUNTS: Final = ("at", "prompt_tokens", "cached_tokens", "written_tokens", "retries", "repairs")
+_FLAGS: Final = ("steered", "flipped", "obeyed", "stream")
+
+
+async def jsonl(reader: Reader, which: Filter, *, transcripts: bool) -> AsyncGenerator[bytes, None]:
+    """Yield the lines of decisions.
+
+    Args:
+        reader: Of the store.
+        which: Which decisions.
+        transcripts: Write those whose texts are kept as transcripts, and no others.
+    """
+    async for record in reader.all(which):
+        if transcripts:
+            if record["prompt"] is None or record["answer"] is None:
+                continue
+            line = transcript_of(record)
+        else:
+            line = record
+        yield json.dumps(line).encode() + b"\n"
+
+
+async def parquet(reader: Reader, which: Filter) -> AsyncGenerator[bytes, None]:
+    """Yield a parquet file of decisions; objects in it are JSON."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema: Any = None
+    with tempfile.TemporaryDirectory(prefix="gtalign-export-") as folder:
+        path = Path(folder) / "decisions.parquet"
+        writer: Any = None
+        batch: list[dict[str, Any]] = []
+
+        def write() -> None:
+            nonlocal writer, schema
+            if writer is None:
+                schema = pa.schema([(name, _type(pa, name)) for name in _names()])
+                writer = pq.ParquetWriter(path, schema)
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            batch.clear()
+
+        try:
+            async for record in reader.all(which):
+                batch.append(_flat(record))
+                if len(batch) >= _BATCH:
+                    await asyncio.to_thread(write)
+            await asyncio.to_thread(write)
+        finally:
+            if writer is not None:
+                writer.close()
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+
+def _names() -> list[str]:
+    from gtalign.gateway.tables import decisions
+
+    return [*decisions.c.keys(), "prompt", "answer"]
+
+
+def _type(pa: Any, name: str) -> Any:
+    if name in _FLOATS:
+        return pa.float64()
+    if name in _COUNTS:
+        return pa.int64()
+    return pa.bool_() if name in _FLAGS else pa.string()
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    flat = dict(record)
+    for name in _OBJECTS:
+        if flat[name] is not None:
+            flat[name] = json.dumps(flat[name])
+    return flat

@@ -1,0 +1,169 @@
+"""Requests that are passed through: recorded like answers, steered by nobody."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, Final
+
+import orjson
+
+from gtalign.errors import StorageError
+from gtalign.gateway.answer import facts_of
+from gtalign.gateway.asgi import EVENTS, Response, send_events
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.passthrough import Passed
+from gtalign.gateway.record import Outcome, Status, record_of
+from gtalign.gateway.terms import Terms
+from gtalign.steering import Decision, Phase, Steering
+
+_TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+
+
+async def forward(
+    gateway: Gateway,
+    terms: Terms,
+    path: str,
+    raw: bytes,
+    body: Mapping[str, Any],
+    why: str,
+    response: Response,
+) -> None:
+    """Pass a request through and its answer back, with a record of it.
+
+    Raises:
+        APIError: The model is in this process, or its server refused the request.
+        UpstreamError: The server failed.
+        StorageError: It cannot be recorded, and has to be.
+    """
+    if gateway.proxy is None:
+        raise APIError(
+            400,
+            f"{why}: the model is in this process, which answers steered chats only; nothing could"
+            " take this request as it is",
+            code="unsupported",
+            param=why,
+        )
+    await _Forwarding(gateway, terms, path, raw, body, why, response).run()
+
+
+class _Forwarding:
+    """One request on its way through."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        terms: Terms,
+        path: str,
+        raw: bytes,
+        body: Mapping[str, Any],
+        why: str,
+        response: Response,
+    ) -> None:
+        assert gateway.proxy is not None
+        self._gateway = gateway
+        self._terms = terms
+        self._request = (path, raw, body)
+        self._response = response
+        self._recorded = gateway.check_store()
+        self._facts = facts_of(
+            gateway, terms, body.get("messages"), stream=bool(body.get("stream"))
+        )
+        self._began = perf_counter()
+        self._tail = b""
+        self._first: float | None = None
+        self._proxy = gateway.proxy
+        steering = Steering(
+            gateway.upstream.backend,
+            terms.policy,
+            gateway.config.steering.model_copy(update={"mode": "observe"}),
+            model=gateway.upstream.model,
+        )
+        self._decision: Decision = replace(
+            steering.undecided(f"passed through: {why}", used_tokens=0), id=terms.id
+        )
+        response.headers |= {
+            "x-gtalign-steered": "false",
+            "x-gtalign-passed": why,
+        }
+
+    async def run(self) -> None:
+        try:
+            async with self._proxy.exchange(*self._request) as passed:
+                await self._record_first()
+                self._first = perf_counter() - self._began
+                await self._back(passed)
+        except asyncio.CancelledError:
+            self._put("gone", keep=True)
+            raise
+        except Exception as error:
+            self._put("failed", str(error), keep=True)
+            raise
+        read, written = self._usage()
+        self._decision = replace(
+            self._decision,
+            prompt_tokens=read,
+            phases=() if written is None else (Phase("passed", written, read, None, "end"),),
+        )
+        self._put("passed", keep=True)
+        self._gateway.limits.spend(self._terms.key, (read or 0) + (written or 0))
+        self._gateway.metrics.tokens.add(read or 0, "read")
+        self._gateway.metrics.tokens.add(written or 0, "written")
+
+    async def _record_first(self) -> None:
+        """Have a record of the answer before any of it is passed on."""
+        if self._recorded:
+            try:
+                await self._put("writing")
+            except StorageError:
+                if self._gateway.config.audit.when_down == "fail":
+                    raise
+                self._recorded = False
+        self._response.headers["x-gtalign-recorded"] = "true" if self._recorded else "false"
+
+    async def _back(self, passed: Passed) -> None:
+        response = self._response
+        keep_alive = self._gateway.config.timeouts.keep_alive
+        async with aclosing(self._chunks(passed)) as chunks:
+            if passed.kind == EVENTS:
+                await send_events(response, chunks, comment=None, keep_alive=keep_alive)
+                return
+            await response.start(passed.status, passed.kind)
+            async for chunk in chunks:
+                await response.write(chunk)
+            await response.end()
+
+    async def _chunks(self, passed: Passed) -> AsyncGenerator[bytes, None]:
+        while chunk := await passed.exchange.more():
+            self._tail = (self._tail + chunk)[-_TAIL:]
+            yield chunk
+
+    def _usage(self) -> tuple[int | None, int | None]:
+        """Tokens read and written, as the answer says at its end."""
+        found = _USAGE.findall(self._tail)
+        try:
+            usage = orjson.loads(found[-1]) if found else {}
+        except orjson.JSONDecodeError:
+            usage = {}
+        counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        read, written = (c if isinstance(c, int) and 0 <= c < 2**31 else None for c in counts)
+        return read, written
+
+    def _put(
+        self, status: Status, error: str | None = None, *, keep: bool = False
+    ) -> "asyncio.Future[None]":
+        if not self._recorded:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        if status != "writing":
+            self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
+        spent = (perf_counter() - self._began) * 1000
+        first = None if self._first is None else self._first * 1000
+        outcome = Outcome(status, first_ms=first, total_ms=spent, error=error)
+        record = record_of(self._decision, self._facts, outcome)
+        return self._gateway.writer.put(record, keep=keep)

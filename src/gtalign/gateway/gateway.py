@@ -1,0 +1,203 @@
+"""The parts of a gateway that its endpoints share."""
+
+import ipaddress
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import Headers
+
+from gtalign.errors import ConfigError, StorageError
+from gtalign.gateway.audit import AuditWriter
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
+from gtalign.gateway.limits import Limits
+from gtalign.gateway.metrics import Metrics
+from gtalign.gateway.passthrough import Proxy
+from gtalign.gateway.policies import Policies
+from gtalign.gateway.reading import Reader
+from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.store import open_store
+from gtalign.gateway.upstream import Upstream
+from gtalign.steering import Policy, TokenHistory
+
+log = logging.getLogger(__name__)
+
+_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
+
+
+@dataclass
+class Gateway:
+    """A gateway at work.
+
+    Args:
+        config: Its configuration.
+        upstream: What answers.
+        store: The audit store.
+        writer: Writes decisions to it.
+        reader: Reads them.
+        keys: Of clients.
+        policies: That can be in force.
+        limits: What keys have taken.
+        metrics: Numbers for Prometheus.
+        history: Measured tokens of each action.
+        draining: It ends once the answers on their way are out.
+    """
+
+    config: GatewayConfig
+    upstream: Upstream
+    store: AsyncEngine
+    writer: AuditWriter
+    reader: Reader
+    keys: Keys
+    policies: Policies
+    limits: Limits
+    metrics: Metrics = field(default_factory=Metrics)
+    history: TokenHistory = field(default_factory=TokenHistory)
+    draining: bool = False
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """What passes requests through; None where the model is in this process."""
+        return self.upstream.proxy
+
+    def caller(self, headers: Headers, scope: Scope) -> Key:
+        """Who sends a request, and may.
+
+        Raises:
+            APIError: The key is missing, wrong or revoked (401), or may not (403).
+        """
+        if not self.keys.required:
+            _check_local(headers)
+            return ANYONE
+        given = headers.get("authorization", "")
+        kind, _, secret = given.partition(" ")
+        if kind.lower() != "bearer" or not secret:
+            raise APIError(
+                401, "a key is needed: Authorization: Bearer gta-...", code="missing_api_key"
+            )
+        key = self.keys.find(secret.strip())
+        if key is None:
+            raise APIError(401, "this key is wrong or was revoked", code="invalid_api_key")
+        if scope not in key.scopes:
+            raise APIError(403, f"this key lacks the scope {scope!r}", code="missing_scope")
+        return key
+
+    def chosen(self, model: str, headers: Headers, key: Key) -> Policy:
+        """The policy in force: of the header, the model's suffix, the key, or else the default.
+
+        Raises:
+            APIError: There is no such model or policy (404), two are named (400), or the key is
+                bound to another one (403).
+        """
+        suffix = self._suffix(model)
+        header = headers.get("x-gtalign-policy")
+        if suffix and header and suffix != header:
+            raise APIError(
+                400, f"the model's name asks for {suffix!r}, the header for {header[:80]!r}"
+            )
+        wanted = header or suffix
+        bound = key.policy
+        if wanted and bound and wanted != bound and "admin" not in key.scopes:
+            raise APIError(
+                403, f"this key is bound to the policy {bound!r}", code="policy_not_allowed"
+            )
+        try:
+            return self.policies.get(wanted or bound or self.policies.default)
+        except ConfigError as error:
+            raise APIError(404, str(error), code="policy_not_found") from None
+
+    def check_store(self) -> bool:
+        """Whether decisions can be recorded.
+
+        Raises:
+            APIError: They cannot, and answers without a record are not allowed (503).
+        """
+        if self.writer.down is None:
+            return True
+        if self.config.audit.when_down == "pass":
+            return False
+        raise StorageError(self.writer.down)
+
+    def _suffix(self, model: str) -> str | None:
+        name = self.upstream.name
+        if model == name:
+            return None
+        own, _, suffix = model.rpartition(":")
+        if own == name and suffix:
+            return suffix
+        raise APIError(
+            404,
+            f"there is no model {model!r}; there is {name!r}, also with a policy behind it:"
+            f" {name}:{self.policies.default}",
+            code="model_not_found",
+            param="model",
+        )
+
+
+@asynccontextmanager
+async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Gateway, None]:
+    """Open the parts of a gateway, and close them when it ends; everything is written by then.
+
+    Raises:
+        ConfigError: The configuration is wrong, or listens beyond loopback without a key.
+        StorageError: The audit store cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(upstream.aclose)
+        store = await open_store(config.audit)
+        stack.push_async_callback(store.dispose)
+        keys = await Keys.open(store)
+        if not keys.required and not is_loopback(config.host):
+            raise ConfigError(
+                f"host: {config.host} can be reached from elsewhere, and there is no key; make one"
+                " (gtalign serve --key NAME), or listen at 127.0.0.1"
+            )
+        policies = await Policies.open(store, config.policies, config.default_policy)
+        reader = Reader(store)
+        limits = Limits(config.limits)
+        month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        for key_id, tokens in (await reader.tokens(int(month.timestamp() * 1_000_000))).items():
+            limits.remember(key_id, tokens)
+        writer = AuditWriter(store, batch=config.audit.batch)
+        stack.push_async_callback(writer.close)
+        yield Gateway(config, upstream, store, writer, reader, keys, policies, limits)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    name = host.strip("[]").lower()
+    if name in _LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_local(headers: Headers) -> None:
+    """Without keys, refuse what a web page elsewhere makes a browser on this machine send.
+
+    Raises:
+        APIError: The request is for a name other than this machine's, or from another site (403).
+    """
+    for header in ("host", "origin"):
+        value = headers.get(header)
+        if value is None:
+            continue
+        address = value if "://" in value else f"//{value}"
+        try:
+            host = urlsplit(address).hostname
+        except ValueError:
+            host = None
+        if host is None or not is_loopback(host):
+            raise APIError(
+                403,
+                f"without a key, only requests from this machine are answered, not {header}:"
+                f" {value[:80]!r}",
+                code="not_local",
+            )

@@ -1,0 +1,58 @@
+"""Whether the gateway is alive, whether it is ready, and its numbers."""
+
+from typing import Final
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from gtalign.gateway.asgi import Response
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.metrics import CONTENT_TYPE
+
+_PATIENCE: Final = 30.0
+
+
+class HealthEndpoint:
+    """``GET /healthz``: the process answers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await Response(send, {}, patience=_PATIENCE).whole(200, b'{"status":"ok"}')
+
+
+class ReadyEndpoint:
+    """``GET /readyz``: requests are answered as configured; says why not."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        problems = []
+        if self._gateway.draining:
+            problems.append("draining")
+        if self._gateway.writer.down is not None:
+            problems.append("decisions cannot be written")
+        body = {"status": "not ready" if problems else "ready", "problems": problems}
+        status = 503 if problems else 200
+        await Response(send, {}, patience=_PATIENCE).whole(status, orjson.dumps(body))
+
+
+class MetricsEndpoint:
+    """``GET /metrics``: numbers, for Prometheus; behind an admin key once there are keys."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        gateway = self._gateway
+        gateway.caller(Headers(scope=scope), "admin")
+        metrics, writer = gateway.metrics, gateway.writer
+        metrics.records.set(writer.written)
+        metrics.waiting.set(writer.waiting)
+        metrics.dropped.set(writer.dropped)
+        metrics.down.set(float(writer.down is not None))
+        body = metrics.text().encode()
+        await Response(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)

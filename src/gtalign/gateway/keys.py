@@ -1,0 +1,214 @@
+"""Keys of clients: made, shown once, kept as hashes, and revoked."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal, get_args
+
+import orjson
+from pydantic import Field
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gtalign.config import Config, load_table
+from gtalign.errors import ConfigError
+from gtalign.gateway.record import now
+from gtalign.gateway.store import transaction
+from gtalign.gateway.tables import keys
+
+Scope = Literal["chat", "admin"]
+"""What a key may do: ask for answers, or also run the gateway."""
+
+SCOPES: Final = get_args(Scope)
+_PREFIX: Final = "gta-"
+_SECRET: Final = re.compile(r"gta-[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
+
+
+class KeyLimits(Config):
+    """A key's own limits; None takes that of the gateway.
+
+    Keys:
+        concurrency: Most requests that are answered at once.
+        requests_per_minute: Requests in a minute.
+        tokens_per_minute: Tokens read and written in a minute.
+    """
+
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+
+
+class KeyRequest(Config):
+    """What an admin asks for.
+
+    Keys:
+        name: For people and records.
+        scopes: What it may do.
+        policy: Under which its requests are answered; None for any that they ask for.
+        limits: Its own.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("chat",)
+    policy: str | None = None
+    limits: KeyLimits = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, without its secret.
+
+    Args:
+        id: For records.
+        name: For people.
+        scopes: What it may do.
+        policy: Under which its requests are answered; None for any.
+        limits: Its own.
+        created: In microseconds since 1970.
+        revoked: When it was revoked; None if it was not.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    policy: str | None = None
+    limits: KeyLimits = field(default_factory=KeyLimits)
+    created: int = 0
+    revoked: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The key for an admin to read."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": sorted(self.scopes),
+            "policy": self.policy,
+            "limits": self.limits.model_dump(),
+            "created": self.created,
+            "revoked": self.revoked,
+        }
+
+
+ANYONE: Final = Key(id="", name="", scopes=frozenset(SCOPES))
+"""Who asks while there are no keys."""
+
+
+class Keys:
+    """The keys of a store, by the hash of their secrets.
+
+    Secrets are 32 random bytes: they cannot be guessed from a plain SHA-256, and looking one up by
+    its hash takes a time that says nothing about it.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._by_hash: dict[str, Key] = {}
+
+    @classmethod
+    async def open(cls, engine: AsyncEngine) -> "Keys":
+        """Read the keys of a store."""
+        found = cls(engine)
+        async with transaction(engine, "keys cannot be read") as connection:
+            for row in (await connection.execute(select(keys))).mappings():
+                found._by_hash[row["hash"]] = Key(
+                    id=row["id"],
+                    name=row["name"],
+                    scopes=frozenset(row["scopes"].split()),
+                    policy=row["policy"],
+                    limits=KeyLimits.model_validate_json(row["limits"]),
+                    created=row["created"],
+                    revoked=row["revoked"],
+                )
+        return found
+
+    @property
+    def required(self) -> bool:
+        """Whether a key is needed: one was made, and revoking the last opens nothing."""
+        return bool(self._by_hash)
+
+    def all(self) -> list[Key]:
+        """All keys, revoked ones too, in the order in which they were made."""
+        return sorted(self._by_hash.values(), key=lambda key: (key.created, key.id))
+
+    def find(self, secret: str) -> Key | None:
+        """The key of a secret; None if it is wrong or revoked."""
+        if not _SECRET.fullmatch(secret):
+            return None
+        key = self._by_hash.get(_hash(secret))
+        return None if key is None or key.revoked is not None else key
+
+    async def create(self, wanted: KeyRequest) -> tuple[Key, str]:
+        """Make a key; returns it with its secret, which is kept nowhere.
+
+        Raises:
+            ConfigError: It is the first and may not run the gateway: nobody could, then.
+            StorageError: It cannot be written.
+        """
+        if not self.required and "admin" not in wanted.scopes:
+            raise ConfigError("scopes: the first key needs 'admin', or nobody could make others")
+        secret = _PREFIX + secrets.token_urlsafe(32)
+        key = Key(
+            id=secrets.token_hex(8),
+            name=wanted.name,
+            scopes=frozenset(wanted.scopes),
+            policy=wanted.policy,
+            limits=wanted.limits,
+            created=now(),
+        )
+        async with transaction(self._engine, "a key could not be written") as connection:
+            await connection.execute(
+                insert(keys).values(
+                    id=key.id,
+                    name=key.name,
+                    hash=_hash(secret),
+                    scopes=" ".join(sorted(key.scopes)),
+                    policy=key.policy,
+                    limits=orjson.dumps(key.limits.model_dump()).decode(),
+                    created=key.created,
+                )
+            )
+        self._by_hash[_hash(secret)] = key
+        return key, secret
+
+    async def revoke(self, id_: str) -> Key:
+        """Revoke a key; it is refused from the next request on.
+
+        Raises:
+            ConfigError: There is none, or it is the last that may run the gateway.
+            StorageError: It cannot be written; the key stays good.
+        """
+        found = {key.id: (hash_, key) for hash_, key in self._by_hash.items()}
+        if id_ not in found:
+            raise ConfigError(f"there is no key {id_[:32]!r}")
+        hash_, key = found[id_]
+        if key.revoked is not None:
+            return key
+        admins = [k for k in self._by_hash.values() if "admin" in k.scopes and k.revoked is None]
+        if admins == [key]:
+            raise ConfigError(f"{key.name!r} is the last key with 'admin': make another one first")
+        when = now()
+        async with transaction(self._engine, "a key could not be revoked") as connection:
+            await connection.execute(update(keys).where(keys.c.id == id_).values(revoked=when))
+        revoked = Key(key.id, key.name, key.scopes, key.policy, key.limits, key.created, when)
+        self._by_hash[hash_] = revoked
+        return revoked
+
+
+def read_key_request(table: Mapping[str, Any], policies: Sequence[str]) -> KeyRequest:
+    """Read what an admin asks for.
+
+    Raises:
+        ConfigError: It is wrong; the message names the key of the object.
+    """
+    wanted = load_table(KeyRequest, table, "key")
+    if wanted.policy is not None and wanted.policy not in policies:
+        raise ConfigError(
+            f"policy: there is no {wanted.policy[:80]!r}; there are {', '.join(policies)}"
+        )
+    return wanted
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

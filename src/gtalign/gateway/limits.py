@@ -1,0 +1,131 @@
+"""What a key may take: requests at once, requests a minute, tokens a minute."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.keys import Key
+from gtalign.gateway.settings import LimitSettings
+
+MINUTE: Final = 60.0
+
+
+class Bucket:
+    """An allowance that refills steadily, up to what one minute brings.
+
+    What is taken may exceed what is left, because the tokens of an answer are known only
+    afterwards; nothing more is given before the debt is paid.
+
+    Args:
+        per_minute: What a minute brings.
+        now: The time, in seconds.
+    """
+
+    def __init__(self, per_minute: int, now: float) -> None:
+        self.per_minute = per_minute
+        self.left = float(per_minute)
+        self._at = now
+
+    def wait(self, least: float, now: float) -> float:
+        """Seconds until so much is there; 0 if it is."""
+        self.left = min(
+            float(self.per_minute), self.left + (now - self._at) * self.per_minute / MINUTE
+        )
+        self._at = now
+        return max(0.0, (least - self.left) * MINUTE / self.per_minute)
+
+    def take(self, amount: float) -> None:
+        """Take from what is left."""
+        self.left -= amount
+
+
+@dataclass(slots=True)
+class _Use:
+    running: int = 0
+    used: int = 0  # tokens of this period's quota
+    requests: Bucket | None = None
+    tokens: Bucket | None = None
+
+
+@dataclass
+class Limits:
+    """Counts what keys take, and refuses what is too much.
+
+    Args:
+        settings: Limits of the gateway.
+        clock: Seconds that only grow.
+    """
+
+    settings: LimitSettings
+    clock: Callable[[], float] = monotonic
+    running: int = 0
+    _uses: dict[str, _Use] = field(default_factory=dict)
+
+    @contextmanager
+    def admitted(self, key: Key) -> Iterator[None]:
+        """Let a request of a key in, until it is answered.
+
+        Raises:
+            APIError: It would be too much (429); says when to try again.
+        """
+        if self.running >= self.settings.total_concurrency:
+            raise APIError(
+                503, f"{self.running} requests are being answered", code="busy", wait=1.0
+            )
+        use = self._use(key)
+        most = key.limits.concurrency or self.settings.concurrency
+        if use.running >= most:
+            raise APIError(
+                429,
+                f"this key has {use.running} requests running, which is its limit",
+                code="concurrency",
+                wait=1.0,
+            )
+        now = self.clock()
+        for bucket, least, name in ((use.requests, 1.0, "requests"), (use.tokens, 0.0, "tokens")):
+            wait = 0.0 if bucket is None else bucket.wait(least, now)
+            if bucket is not None and wait > 0:
+                raise APIError(
+                    429,
+                    f"this key may take {bucket.per_minute} {name} a minute, and has",
+                    code=f"{name}_per_minute",
+                    wait=wait,
+                )
+        if use.requests is not None:
+            use.requests.take(1.0)
+        use.running += 1
+        self.running += 1
+        try:
+            yield
+        finally:
+            use.running -= 1
+            self.running -= 1
+
+    def spend(self, key: Key, tokens: int) -> None:
+        """Count the tokens of an answer."""
+        use = self._use(key)
+        use.used += tokens
+        if use.tokens is not None:
+            use.tokens.wait(0.0, self.clock())
+            use.tokens.take(tokens)
+
+    def used(self, key: Key) -> int:
+        """Tokens of the key's quota that were used in this period."""
+        return self._use(key).used
+
+    def remember(self, key_id: str, tokens: int) -> None:
+        """Set what was used before the gateway started."""
+        self._uses.setdefault(key_id, _Use()).used = tokens
+
+    def _use(self, key: Key) -> _Use:
+        use = self._uses.setdefault(key.id, _Use())
+        rate = key.limits.requests_per_minute or self.settings.requests_per_minute
+        if rate is not None and use.requests is None:
+            use.requests = Bucket(rate, self.clock())
+        rate = key.limits.tokens_per_minute or self.settings.tokens_per_minute
+        if rate is not None and use.tokens is None:
+            use.tokens = Bucket(rate, self.clock())
+        return use

@@ -1,0 +1,158 @@
+"""Numbers for Prometheus, in its text format."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS: Final = (
+    0.0005,
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    10.0,
+    60.0,
+)
+_MOST: Final = 1000
+"""Most combinations of labels of one metric: a client must not be able to fill the memory."""
+
+
+class Counter:
+    """A number that only grows, for each combination of labels.
+
+    Args:
+        name: Of the metric.
+        help: What it counts.
+        labels: Names of its labels.
+    """
+
+    kind = "counter"
+
+    def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
+        self.name = name
+        self.help = help
+        self.labels = tuple(labels)
+        self.values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
+
+    def add(self, amount: float = 1.0, *values: str) -> None:
+        """Count; `values` are those of the labels."""
+        if values not in self.values and len(self.values) >= _MOST:
+            values = ("other",) * len(self.labels)
+        self.values[values] = self.values.get(values, 0.0) + amount
+
+    def lines(self) -> Iterator[str]:
+        """Its samples."""
+        for values, number in self.values.items():
+            yield f"{self.name}{_labels(self.labels, values)} {number:.17g}"
+
+
+class Gauge(Counter):
+    """A number that is set."""
+
+    kind = "gauge"
+
+    def set(self, number: float) -> None:
+        """Set it."""
+        self.values[()] = number
+
+
+class Histogram:
+    """How values are spread.
+
+    Args:
+        name: Of the metric.
+        help: What is measured.
+        bounds: Upper ends of the buckets, in ascending order.
+    """
+
+    kind = "histogram"
+
+    def __init__(self, name: str, help: str, bounds: Sequence[float] = SECONDS) -> None:
+        self.name = name
+        self.help = help
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def lines(self) -> Iterator[str]:
+        """Its samples."""
+        below = 0
+        for bound, count in zip((*self.bounds, "+Inf"), self.counts, strict=True):
+            below += count
+            end = bound if isinstance(bound, str) else f"{bound:g}"
+            yield f'{self.name}_bucket{{le="{end}"}} {below}'
+        yield f"{self.name}_sum {self.total:.17g}"
+        yield f"{self.name}_count {below}"
+
+
+class Metrics:
+    """All metrics of a gateway."""
+
+    def __init__(self) -> None:
+        self.requests = Counter(
+            "gtalign_requests_total", "Requests, by path and status.", ("path", "status")
+        )
+        self.running = Gauge("gtalign_requests_running", "Requests that are being answered.")
+        self.answers = Counter(
+            "gtalign_answers_total", "Answers, by policy and how they ended.", ("policy", "status")
+        )
+        self.actions = Counter(
+            "gtalign_actions_total",
+            "Decisions, by policy, action before the edit and action after it.",
+            ("policy", "before", "after"),
+        )
+        self.flips = Counter(
+            "gtalign_flips_total", "Decisions that moved the choice to another action.", ("policy",)
+        )
+        self.unread = Counter(
+            "gtalign_unread_matrices_total", "Answers whose matrix could not be read.", ("policy",)
+        )
+        self.repairs = Counter(
+            "gtalign_repairs_total", "Repairs that it took to read chains.", ("policy",)
+        )
+        self.tokens = Counter("gtalign_tokens_total", "Tokens, read and written.", ("kind",))
+        self.added = Histogram("gtalign_added_seconds", "Time that the gateway added to an answer.")
+        self.first = Histogram("gtalign_first_text_seconds", "Time to the first text of an answer.")
+        self.seconds = Histogram("gtalign_answer_seconds", "Time of a whole answer.")
+        self.upstream = Counter(
+            "gtalign_upstream_failures_total",
+            "Failures of the upstream, by status told.",
+            ("status",),
+        )
+        self.records = Gauge("gtalign_audit_records", "Records that were written since the start.")
+        self.waiting = Gauge("gtalign_audit_waiting", "Records that wait to be written.")
+        self.dropped = Gauge("gtalign_audit_dropped", "Records that were lost.")
+        self.down = Gauge("gtalign_audit_down", "1 while decisions cannot be written.")
+
+    def text(self) -> str:
+        """Everything, as Prometheus reads it."""
+        lines = []
+        for metric in vars(self).values():
+            lines.append(f"# HELP {metric.name} {metric.help}")
+            lines.append(f"# TYPE {metric.name} {metric.kind}")
+            lines.extend(metric.lines())
+        return "\n".join(lines) + "\n"
+
+
+def _labels(names: Sequence[str], values: Sequence[str]) -> str:
+    if not names:
+        return ""
+    pairs = (f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    return "{" + ",".join(pairs) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

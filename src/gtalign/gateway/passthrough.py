@@ -1,0 +1,118 @@
+"""Requests that the model server answers itself, passed on byte by byte."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from gtalign.errors import UpstreamError
+from gtalign.gateway.errors import APIError
+from gtalign.steering.http import Timeouts
+from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange
+from gtalign.steering.http.transport import Transport
+
+_TYPES: Final = ("application/json", "text/event-stream")
+_TOLD: Final = (400, 404, 409, 413, 422, 429, 500, 503)  # what a client can make use of
+_IDLE: Final = 4.0  # seconds that a connection is kept; servers give up after 5 or more
+
+
+@dataclass(frozen=True)
+class Passed:
+    """The answer of the model server, as it comes.
+
+    Args:
+        status: Of HTTP.
+        kind: Media type: JSON or events.
+        exchange: What reads it.
+    """
+
+    status: int
+    kind: str
+    exchange: Exchange
+
+
+class Proxy:
+    """Passes requests on to a model server; nothing but the model's name is changed in them.
+
+    Args:
+        address: Of its OpenAI-compatible interface.
+        key: Of the server; clients never see it.
+        model: The model's name there.
+        timeouts: How long to wait.
+    """
+
+    def __init__(self, address: str, key: str | None, model: str, timeouts: Timeouts) -> None:
+        self.api = Transport(address, key, timeouts).api  # checks both
+        self._key = key
+        self._model = model
+        self._timeouts = timeouts
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def exchange(
+        self, path: str, raw: bytes, body: Mapping[str, Any]
+    ) -> AsyncGenerator[Passed, None]:
+        """Send a request and hand over the answer; leaving early ends the connection.
+
+        Args:
+            path: Below the address, such as ``/v1/completions``.
+            raw: The request's body as it came.
+            body: The same, read.
+
+        Raises:
+            UpstreamError: No answer came, or one that is neither JSON nor events.
+            APIError: The server refused the request.
+        """
+        if body.get("model") != self._model:
+            raw = orjson.dumps({**body, "model": self._model})
+        exchange = Exchange(f"POST {path}", self.api, self._key, self._timeouts)
+        response = await exchange.begin(
+            self._connected().post(
+                self.api + path.removeprefix("/v1"), data=raw, allow_redirects=False
+            )
+        )
+        try:
+            kind = response.content_type
+            if response.status != 200:
+                raise await self._refused(exchange, response)
+            if kind not in _TYPES:
+                raise exchange.error(f"answered with {exchange.quoted(kind.encode())}")
+            yield Passed(response.status, kind, exchange)
+        finally:
+            response.release() if exchange.ended else response.close()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _refused(self, exchange: Exchange, response: aiohttp.ClientResponse) -> APIError:
+        text = exchange.quoted((await exchange.read(LARGEST_REFUSAL)).strip())
+        message = f"{self.api} answered {response.status}: {text}"
+        if response.status not in _TOLD:
+            raise UpstreamError(self.api, f"answered {response.status}: {text}")
+        wait = response.headers.get("Retry-After", "")
+        known = wait.isascii() and wait.isdigit() and len(wait) < 6
+        return APIError(
+            502 if response.status == 500 else response.status,
+            message,
+            code="upstream_refused",
+            wait=float(wait) if known else None,
+        )
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                headers={"Accept-Encoding": "identity", "Content-Type": "application/json"}
+                | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+            )
+        return self._session

@@ -1,0 +1,168 @@
+"""The policies of a gateway: those that it was started with, and what was changed since."""
+
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gtalign.config import load_table
+from gtalign.errors import ConfigError
+from gtalign.game import USER_LLM
+from gtalign.gateway.record import now
+from gtalign.gateway.store import transaction
+from gtalign.gateway.tables import policies
+from gtalign.steering import Policy, load_policy
+
+log = logging.getLogger(__name__)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+class Policies:
+    """Policies by name, in memory; every version is in the store.
+
+    A policy that came from a file is replaced by what the file says now when the gateway starts;
+    one that was changed through the admin interface is not.
+
+    Attributes:
+        default: Name of the one in force where none is asked for.
+    """
+
+    def __init__(self, engine: AsyncEngine, default: str) -> None:
+        self.default = default
+        self._engine = engine
+        self._active: dict[str, Policy] = {}
+
+    @classmethod
+    async def open(
+        cls, engine: AsyncEngine, sources: Sequence[str], default: str | None
+    ) -> "Policies":
+        """Read the policies of the store and of files.
+
+        Args:
+            engine: The store.
+            sources: Files, or names of policies that ship.
+            default: Name of the default; None for the first source.
+
+        Raises:
+            ConfigError: A file is wrong, two have one name, or there is no such default.
+        """
+        given: dict[str, Policy] = {}
+        for source in sources:
+            policy = load_policy(source)
+            _check(policy)
+            if policy.name in given:
+                raise ConfigError(f"policies: two are named {policy.name!r}")
+            given[policy.name] = policy
+        found = cls(engine, default or next(iter(given)))
+        async with transaction(engine, "policies cannot be read") as connection:
+            rows = (await connection.execute(select(policies).where(policies.c.active))).mappings()
+            stored = {row["name"]: row for row in rows}
+        for name, row in stored.items():
+            found._active[name] = Policy.model_validate_json(row["body"])
+        for name, policy in given.items():
+            if name in stored and stored[name]["hash"] == policy.hash:
+                continue
+            if name in stored and stored[name]["origin"] != "file":
+                log.warning("policy %r was changed since; its file is not used", name)
+                continue
+            await found._store(policy, "file")
+        if found.default not in found._active:
+            raise ConfigError(f"default_policy: {found._unknown(found.default)}")
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        """Names of those that can be asked for."""
+        return tuple(sorted(self._active))
+
+    def get(self, name: str) -> Policy:
+        """The policy of a name.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        policy = self._active.get(name)
+        if policy is None:
+            raise ConfigError(self._unknown(name))
+        return policy
+
+    async def put(self, policy: Policy) -> None:
+        """Add a policy, or replace the one of its name.
+
+        Raises:
+            ConfigError: It does not fit the game, or its name cannot stand in an address.
+            StorageError: It cannot be written; the one before stays in force.
+        """
+        _check(policy)
+        await self._store(policy, "admin")
+
+    async def remove(self, name: str) -> None:
+        """Take a policy out of use; what it decided stays on record.
+
+        Raises:
+            ConfigError: There is none of that name, or it is the default.
+            StorageError: It cannot be written.
+        """
+        self.get(name)
+        if name == self.default:
+            raise ConfigError(f"{name!r} is the default policy, so that it has to stay")
+        async with transaction(self._engine, "a policy could not be removed") as connection:
+            await connection.execute(
+                update(policies).where(policies.c.name == name).values(active=False)
+            )
+        self._active.pop(name, None)
+
+    async def version(self, hash_: str) -> Policy | None:
+        """The policy that a record's hash names, whether in use or not."""
+        async with transaction(self._engine, "policies cannot be read") as connection:
+            body = (
+                await connection.execute(
+                    select(policies.c.body).where(policies.c.hash == hash_).limit(1)
+                )
+            ).scalar()
+        return None if body is None else Policy.model_validate_json(body)
+
+    async def _store(self, policy: Policy, origin: str) -> None:
+        body = policy.model_dump()
+        async with transaction(self._engine, "a policy could not be written") as connection:
+            await connection.execute(
+                update(policies).where(policies.c.name == policy.name).values(active=False)
+            )
+            await connection.execute(
+                insert(policies).values(
+                    name=policy.name,
+                    hash=policy.hash,
+                    body=json.dumps(body),
+                    origin=origin,
+                    created=now(),
+                    active=True,
+                )
+            )
+        self._active[policy.name] = policy
+
+    def _unknown(self, name: str) -> str:
+        return f"there is no policy {name[:80]!r}; there are {', '.join(self.names())}"
+
+
+def read_policy(name: str, table: Mapping[str, Any]) -> Policy:
+    """Read the policy that an admin sends.
+
+    Raises:
+        ConfigError: It is wrong; the message names the key.
+    """
+    if table.get("name", name) != name:
+        raise ConfigError(f"name: the address says {name!r}, the policy {table['name']!r}")
+    return load_table(Policy, {**table, "name": name}, f"policy {name!r}")
+
+
+def _check(policy: Policy) -> None:
+    policy.check(USER_LLM)
+    if not _NAME.fullmatch(policy.name):
+        raise ConfigError(
+            f"name: {policy.name!r} has to be of letters, digits, '.', '_' and '-' here, because it"
+            " stands in addresses and behind models' names"
+        )

@@ -1,0 +1,181 @@
+"""Serving the application with uvicorn, behind a guard of connections."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gtalign.errors import ConfigError
+from gtalign.gateway.app import make_app
+from gtalign.gateway.gateway import Gateway, opened
+from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+_REFUSAL: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+_PIPELINED: Final = 16  # requests that wait behind one on the same connection
+_IDLE: Final = 75  # seconds that a connection is kept without a request
+
+
+def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
+    """A protocol that ends connections whose next request has no head within limits.
+
+    Args:
+        head_bytes: Most bytes of a head.
+        seconds: That it may take from its first byte on, or from the connection on.
+    """
+
+    class Guarded(HttpToolsProtocol):
+        """Counts the bytes of a head and the seconds that it takes."""
+
+        _in_head = True
+        _pending = 0  # bytes of a head that is not complete
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            if self._pending > head_bytes or len(self.pipeline) > _PIPELINED:
+                self._stop()
+                self.transport.write(_REFUSAL)
+                self.transport.close()
+                return
+            if self._in_head:
+                self._pending += len(data)
+                if self._timer is None:
+                    self._wait()
+            super().data_received(data)
+
+        def on_headers_complete(self) -> None:
+            self._in_head = False
+            self._stop()
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._in_head = True
+            super().on_message_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            self._timer = self.loop.call_later(seconds, self._late)
+
+        def _late(self) -> None:
+            self._timer = None
+            self.transport.close()
+
+        def _stop(self) -> None:
+            self._pending = 0
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    return Guarded
+
+
+class Server(uvicorn.Server):
+    """A server that tells when it listens, and the gateway when it ends.
+
+    Args:
+        config: Of uvicorn.
+        gateway: Told that it is draining.
+        ready: Called with the address once requests are taken.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[str], None]
+    ) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, and let those on their way end."""
+        self._gateway.draining = True
+        await super().shutdown(sockets)
+
+
+def server_of(gateway: Gateway, ready: Callable[[str], None]) -> Server:
+    """The server of an open gateway.
+
+    Raises:
+        ConfigError: Its address cannot be listened at.
+    """
+    config, timeouts = gateway.config, gateway.config.timeouts
+    settings: dict[str, Any] = {
+        "host": config.host,
+        "port": config.port,
+        "http": guarded(config.limits.head_bytes, timeouts.head),
+        "loop": "none",
+        "ws": "none",
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": _IDLE,
+        "timeout_graceful_shutdown": max(1, round(timeouts.drain)),
+    }
+    return Server(uvicorn.Config(make_app(gateway), **settings), gateway, ready)
+
+
+async def serve(
+    config: GatewayConfig,
+    upstream: Upstream,
+    ready: Callable[[Gateway, str], None] = lambda gateway, address: None,
+) -> None:
+    """Serve until the process is told to end; everything is written by then.
+
+    Args:
+        config: Of the gateway.
+        upstream: What answers; closed at the end.
+        ready: Called with the open gateway and its address once requests are taken.
+
+    Raises:
+        ConfigError: The configuration is wrong, or the address cannot be listened at.
+    """
+    async with opened(config, upstream) as gateway:
+        server = server_of(gateway, lambda address: ready(gateway, address))
+        try:
+            await server.serve()
+        except SystemExit as error:  # how uvicorn says that it cannot listen
+            raise ConfigError(
+                f"host, port: {config.host}:{config.port} cannot be listened at; is it taken?"
+            ) from error
+
+
+@asynccontextmanager
+async def running(gateway: Gateway) -> AsyncGenerator[str, None]:
+    """Serve an open gateway inside a running program; yields its address."""
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server = server_of(gateway, address.set_result)
+    task = asyncio.create_task(server._serve())
+    try:
+        await asyncio.wait((task, address), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        yield address.result()
+    finally:
+        server.should_exit = True
+        await task

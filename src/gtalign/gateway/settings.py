@@ -1,0 +1,146 @@
+"""How the gateway serves, as configuration."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from gtalign.config import Config
+from gtalign.steering import SteeringSettings
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(ge=1)]
+Show = Literal["response", "reasoning", "raw"]
+"""What a client sees of a chain: the response, also the chain before it, or the whole text."""
+
+
+class UpstreamSettings(Config):
+    """The model server that answers.
+
+    Keys:
+        address: Of its OpenAI-compatible interface, or a folder with a checkpoint, which is then
+            served in this process. The key of a server is read from GTALIGN_UPSTREAM_KEY.
+        model: Name of the model; None takes the first that the server lists, or the folder's name.
+        name: What clients call the model; None for the same name.
+        tokenizer: Folder of a tokenizer whose chat template renders prompts for a server that
+            continues plain text only.
+        retries: How often a request is sent again that failed before its answer began.
+    """
+
+    address: str
+    model: str | None = None
+    name: str | None = None
+    tokenizer: str | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+
+
+class TimeoutSettings(Config):
+    """How long to wait, in seconds.
+
+    Keys:
+        head: For the head of a request.
+        body: For the body of a request.
+        connect: For a connection to the upstream.
+        first: For the first byte of an answer of the upstream.
+        idle: For more of an answer that has begun, and for a client to read on.
+        total: For a whole answer.
+        keep_alive: After so long without text, a stream carries a comment.
+        drain: For answers on their way when the gateway is told to end.
+    """
+
+    head: Seconds = 10.0
+    body: Seconds = 30.0
+    connect: Seconds = 10.0
+    first: Seconds = 120.0
+    idle: Seconds = 60.0
+    total: Seconds = 600.0
+    keep_alive: Seconds = 10.0
+    drain: Seconds = 60.0
+
+
+class LimitSettings(Config):
+    """What one request and one key may take; a key can have limits of its own for the last three.
+
+    Keys:
+        head_bytes: Most bytes of the head of a request.
+        body_bytes: Most bytes of its body.
+        max_tokens: Most tokens of one answer; also what a request gets that asks for no number.
+        choices: Most answers to one request (``n``).
+        total_concurrency: Most requests that are answered at once.
+        concurrency: Most requests of one key that are answered at once.
+        requests_per_minute: Requests of one key in a minute; None for no limit.
+        tokens_per_minute: Tokens read and written for one key in a minute; None for no limit.
+    """
+
+    head_bytes: Annotated[int, Field(ge=1024)] = 32_768
+    body_bytes: Annotated[int, Field(ge=1024)] = 4_194_304
+    max_tokens: Count = 4096
+    choices: Count = 8
+    total_concurrency: Count = 512
+    concurrency: Count = 128
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+
+
+class AuditSettings(Config):
+    """The record of decisions.
+
+    Keys:
+        database: A file of SQLite, or the URL of a database with an asynchronous driver, such as
+            ``postgresql+asyncpg://...``.
+        when_down: While decisions cannot be written, ``fail`` refuses requests (503), ``pass``
+            answers them unsteered and says so.
+        texts: Keep the prompts and answers.
+        text_days: Days after which kept texts are deleted.
+        batch: Most records of one transaction.
+        busy_seconds: How long to wait for a database that is locked.
+    """
+
+    database: str = "gtalign.db"
+    when_down: Literal["fail", "pass"] = "fail"
+    texts: bool = False
+    text_days: Annotated[float, Field(gt=0)] = 30.0
+    batch: Count = 512
+    busy_seconds: Seconds = 5.0
+
+
+class GatewayConfig(Config):
+    """A gateway.
+
+    Keys:
+        upstream: The model server.
+        host: Address to listen at. Without a key it has to be one of loopback.
+        port: Port to listen at; 0 takes a free one.
+        policies: Policies that are there from the start: files, or names of those that ship.
+        default_policy: The one in force where none is asked for; None for the first.
+        show: What clients see of a chain unless they ask for something else.
+        log_prompts: Write the messages of requests to the log.
+        steering: How answers are steered.
+        timeouts: How long to wait.
+        limits: What requests may take.
+        audit: The record of decisions.
+    """
+
+    upstream: UpstreamSettings
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8400
+    policies: Annotated[tuple[str, ...], Field(min_length=1)] = ("subscription", "per-token")
+    default_policy: str | None = None
+    show: Show = "response"
+    log_prompts: bool = False
+    steering: SteeringSettings = SteeringSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
+    limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
+
+    @field_validator("host")
+    @classmethod
+    def _is_an_address(cls, host: str) -> str:
+        if not host or any(c.isspace() for c in host):
+            raise ValueError("an address to listen at has no spaces and is not empty")
+        return host
+
+    @model_validator(mode="after")
+    def _keeps_alive_in_time(self) -> Self:
+        if self.timeouts.first > self.timeouts.total:
+            raise ValueError("timeouts.first is longer than timeouts.total")
+        return self

@@ -1,0 +1,130 @@
+"""Opening the audit store: its database, its tables, and their version."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import event, insert, inspect, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gtalign.errors import ConfigError, StorageError
+from gtalign.gateway.settings import AuditSettings
+from gtalign.gateway.tables import metadata, versions
+
+log = logging.getLogger(__name__)
+
+Migration = Callable[[AsyncConnection], Awaitable[None]]
+
+
+async def _first(connection: AsyncConnection) -> None:
+    await connection.run_sync(metadata.create_all)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_first,)
+"""What brings the tables from each version to the next. Only ever appended to: a step that creates
+what `tables` describes now has to be frozen as SQL when that changes."""
+
+_DIALECTS: Final = ("sqlite", "postgresql")
+_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+
+
+async def open_store(
+    settings: AuditSettings, migrations: Sequence[Migration] = MIGRATIONS
+) -> AsyncEngine:
+    """Open the database, and bring its tables up to this version.
+
+    Raises:
+        ConfigError: The database is of no known kind, or was written by a later version.
+        StorageError: It cannot be opened.
+    """
+    engine = _engine(settings)
+    try:
+        async with engine.begin() as connection:
+            await _migrate(connection, migrations, settings.database)
+    except (SQLAlchemyError, OSError) as error:
+        await engine.dispose()
+        raise storage_error(error, f"{_shown(settings.database)} cannot be opened") from error
+    except BaseException:
+        await engine.dispose()
+        raise
+    return engine
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine, what: str) -> AsyncGenerator[AsyncConnection, None]:
+    """One transaction; what fails in it says what could not be done.
+
+    Raises:
+        StorageError: The database refused or was not there.
+    """
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (SQLAlchemyError, OSError) as error:
+        raise storage_error(error, what) from error
+
+
+def storage_error(error: Exception, what: str) -> StorageError:
+    """The error of a database in our words: its reason without the statement and its values."""
+    reason = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return StorageError(f"the audit store: {what}: {type(reason).__name__}: {reason}")
+
+
+def _engine(settings: AuditSettings) -> AsyncEngine:
+    address = settings.database
+    if "://" not in address:
+        Path(address).parent.mkdir(parents=True, exist_ok=True)
+        address = f"sqlite+aiosqlite:///{address}"
+    try:
+        url = make_url(address)
+        lite = url.get_backend_name() == "sqlite"
+        if url.get_backend_name() not in _DIALECTS:
+            raise ConfigError(
+                f"audit.database: {url.get_backend_name()} is not known; {', '.join(_DIALECTS)} are"
+            )
+        options = {"timeout": settings.busy_seconds} if lite else {}
+        engine = create_async_engine(url, connect_args=options, pool_pre_ping=not lite)
+    except (ArgumentError, SQLAlchemyError, ModuleNotFoundError) as error:
+        raise ConfigError(f"audit.database: {error}") from error
+    if lite:
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def prepare(connection: Any, record: object) -> None:
+            cursor = connection.cursor()
+            for pragma in _PRAGMAS:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+    return engine
+
+
+async def _migrate(
+    connection: AsyncConnection, migrations: Sequence[Migration], database: str
+) -> None:
+    known = await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name))
+    version = 0
+    if known:
+        version = int((await connection.execute(select(versions.c.version))).scalar_one())
+    if version > len(migrations):
+        raise ConfigError(
+            f"{_shown(database)} has version {version}; this gtalign knows {len(migrations)}:"
+            " install a later one"
+        )
+    for number, migration in enumerate(migrations[version:], version + 1):
+        await migration(connection)
+        log.info("%s brought to version %d", _shown(database), number)
+    if version == 0:
+        await connection.execute(insert(versions).values(version=len(migrations)))
+    elif version < len(migrations):
+        await connection.execute(update(versions).values(version=len(migrations)))
+
+
+def _shown(database: str) -> str:
+    """The database for messages: a URL without its password."""
+    if "://" not in database:
+        return database
+    return make_url(database).render_as_string(hide_password=True)

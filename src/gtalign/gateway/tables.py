@@ -1,0 +1,108 @@
+"""The tables of the audit store."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata: Final = MetaData()
+
+versions: Final = Table("store", metadata, Column("version", Integer, primary_key=True))
+
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    Column("request_id", String(128), nullable=False),
+    Column("key_id", String(32), nullable=False),  # empty where no key is needed
+    Column("status", String(16), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("policy", String(80), nullable=False),
+    Column("policy_hash", String(16), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("resume", String(16), nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("steered", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("before_cell", Text),
+    Column("before_action", Text),
+    Column("after_cell", Text),
+    Column("after_action", Text),
+    Column("chosen", Text),
+    Column("acted", Text),
+    Column("flipped", Boolean, nullable=False),
+    Column("obeyed", Boolean),
+    Column("user_payoff", Float),  # of the edited matrix, in the cell chosen
+    Column("llm_payoff", Float),
+    Column("saved_tokens", Float),  # expected to be written less, for the flip
+    Column("saved_money", Float),  # expected, in currency units
+    Column("prompt_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("written_tokens", Integer),
+    Column("retries", Integer, nullable=False),
+    Column("repairs", Integer, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("finish", String(16)),
+    Column("first_ms", Float),  # to the first text
+    Column("total_ms", Float),
+    Column("added_ms", Float),  # of which the gateway's own
+    Column("error", Text),
+    Column("decision", Text, nullable=False),  # `Decision.to_json`
+    Index("decisions_at", "at", "id"),
+    Index("decisions_key", "key_id", "at", "id"),
+    Index("decisions_policy", "policy", "at", "id"),
+    Index("decisions_flipped", "flipped", "at", "id"),
+    Index("decisions_status", "status", "at", "id"),
+    Index("decisions_acted", "acted", "at", "id"),
+)
+"""One row an answer, written before any of it reaches the client and completed at its end."""
+
+texts: Final = Table(
+    "texts",
+    metadata,
+    Column("id", String(80), primary_key=True),  # of the decision
+    Column("until", BigInteger, nullable=False),  # when it is deleted
+    Column("prompt", Text, nullable=False),  # JSON
+    Column("answer", Text),
+    Index("texts_until", "until"),
+)
+"""Prompts and answers, where they are kept."""
+
+keys: Final = Table(
+    "keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("scopes", String(80), nullable=False),
+    Column("policy", String(80)),
+    Column("limits", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+)
+
+policies: Final = Table(
+    "policies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("hash", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("origin", String(8), nullable=False),  # file or admin
+    Column("created", BigInteger, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Index("policies_name", "name", "active"),
+    Index("policies_hash", "hash"),
+)
+"""Every version of every policy; a record's hash names one. At most one of a name is active."""

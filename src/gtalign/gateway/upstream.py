@@ -1,0 +1,97 @@
+"""The model server or the model in this process, opened from its settings."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gtalign.errors import ConfigError
+from gtalign.gateway.passthrough import Proxy
+from gtalign.gateway.settings import GatewayConfig
+from gtalign.steering import Backend
+from gtalign.steering.http import Render, Timeouts, connect
+from gtalign.steering.http.probe import KEY
+from gtalign.tasks import Message
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What answers.
+
+    Args:
+        backend: What writes.
+        name: What clients call the model.
+        model: Its own name.
+        proxy: Passes requests through; None where the model is in this process.
+    """
+
+    backend: Backend
+    name: str
+    model: str
+    proxy: Proxy | None = None
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads."""
+        await self.backend.aclose()
+        if self.proxy is not None:
+            await self.proxy.aclose()
+
+
+async def open_upstream(config: GatewayConfig) -> Upstream:
+    """Connect to the model server, or load the checkpoint.
+
+    Raises:
+        ConfigError: There is neither at the address.
+        UpstreamError: The server cannot be reached.
+        SteeringError: It cannot go on from an edited text, and no fallback is configured.
+    """
+    wanted = config.upstream
+    if wanted.address.startswith(("http://", "https://")):
+        limits = config.timeouts
+        timeouts = Timeouts(limits.connect, limits.first, limits.idle, limits.total)
+        server = await connect(
+            wanted.address,
+            model=wanted.model,
+            render=None if wanted.tokenizer is None else renderer(Path(wanted.tokenizer)),
+            timeouts=timeouts,
+            fallback_reask=config.steering.fallback == "reask" or config.steering.mode == "observe",
+        )
+        proxy = Proxy(wanted.address, os.environ.get(KEY), server.model, timeouts)
+        return Upstream(server, wanted.name or server.model, server.model, proxy)
+    folder = Path(wanted.address)
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"upstream.address: {wanted.address} is no checkpoint (a folder with a config.json) and"
+            " no address that begins with http:// or https://"
+        )
+    model = wanted.model or folder.name
+    return Upstream(load_checkpoint(folder), wanted.name or model, model)
+
+
+def load_checkpoint(folder: Path) -> Backend:
+    """Load a model into this process."""
+    # The gateway of a model server does without torch.
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    from gtalign.steering.local import TransformersBackend
+
+    logging.disable_progress_bar()
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return TransformersBackend(network, tokenizer)
+
+
+def renderer(folder: Path) -> Render:
+    """The function that renders a conversation by the chat template of a tokenizer."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def render(messages: Sequence[Message]) -> str:
+        text: str = tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
+        )
+        return text
+
+    return render

@@ -1,0 +1,95 @@
+"""What a client sees of a chain while it is being written."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, TextAdded
+from gtalign.game import Bimatrix
+from gtalign.gateway.settings import Show
+from gtalign.steering import Decided, Restarted, Steered, SteeringEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """More text for the client: of the response, or of the chain before it."""
+
+    kind: Literal["content", "reasoning"]
+    text: str
+
+
+class View:
+    """Turns the events of a session into what the client sees.
+
+    Nothing is shown that may still be taken back: a chain is held until its matrix is decided.
+
+    Args:
+        show: ``response``, ``reasoning`` for the chain before it as well, or ``raw`` for the whole
+            text as content, which comes in one piece at the end.
+        live: Nothing will be taken back, so that nothing has to be held (``observe``).
+    """
+
+    def __init__(self, show: Show, *, live: bool) -> None:
+        self._show = show
+        self._decided = live
+        self._held: list[Piece] = []
+        self._matrix: Bimatrix | None = None
+        self._content: list[str] = []
+        self._reasoned = False
+
+    def feed(self, event: SteeringEvent) -> Iterator[Piece]:
+        """Take the next event and yield what it makes visible."""
+        if isinstance(event, Restarted):
+            if not event.position:
+                self._held.clear()
+            return
+        if isinstance(event, PayoffRead):
+            self._matrix = event.payoff
+        elif isinstance(event, Decided):
+            self._matrix = event.decision.edited if event.decision.steered else self._matrix
+            self._decided = True
+        elif isinstance(event, TextAdded) and event.block == "response":
+            if self._show != "raw":
+                yield from self._released()
+                self._content.append(event.text)
+                yield Piece("content", event.text)
+        elif self._show == "reasoning":
+            text = self._chain_text(event)
+            if text:
+                self._held.append(Piece("reasoning", text))
+            if self._decided:
+                yield from self._released()
+
+    def rest(self, answer: Steered) -> Iterator[Piece]:
+        """Yield what a finished answer holds beyond what was shown: all, if it is no chain."""
+        yield from self._released()
+        if self._show == "raw":
+            yield Piece("content", answer.text)
+            return
+        shown = "".join(self._content)
+        response = answer.response
+        if response is None:
+            # A chain that broke before its response has none; a text without a chain is one.
+            response = shown or answer.text
+        if response.startswith(shown) and len(response) > len(shown):
+            yield Piece("content", response[len(shown) :])
+
+    def _released(self) -> Iterator[Piece]:
+        held, self._held = self._held, []
+        yield from held
+
+    def _chain_text(self, event: SteeringEvent) -> str:
+        """The chain before the response, with its tags."""
+        block = getattr(event, "block", "response")
+        if block == "response":
+            return ""
+        if isinstance(event, BlockOpened):
+            return f"<{block}>"
+        if isinstance(event, TextAdded):
+            return event.text
+        assert isinstance(event, BlockClosed)
+        matrix = ""
+        if block == "payoff" and self._matrix is not None:
+            matrix = json.dumps(self._matrix.to_json(), separators=(",", ":"))
+        return f"{matrix}</{block}>\n"

@@ -1,0 +1,114 @@
+"""A gateway on loopback before a stand-in, a scripted backend or a small model."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+
+from gtalign.config import load_table
+from gtalign.gateway.gateway import Gateway, opened
+from gtalign.gateway.keys import Key, read_key_request
+from gtalign.gateway.reading import Filter
+from gtalign.gateway.server import running
+from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.upstream import Upstream, open_upstream
+from gtalign.steering import Backend, FakeBackend
+from standins import model
+from standins.server import StandIn, serving
+
+MESSAGES: Any = [{"role": "user", "content": "Where to, in Zürich?"}]
+COSTLY = 'name = "costly"\npayer = "user"\nutility_of_money = 700.0\n[price]\noutput = 15.0\n'
+"""Under it, the scripted model's choice moves from CQ to DA."""
+
+
+def scripted(**options: Any) -> FakeBackend:
+    """A backend with the script of the stand-ins."""
+    return FakeBackend(
+        lambda messages, begun: model.continuation(messages[-1]["content"], begun), **options
+    )
+
+
+@dataclass
+class Served:
+    """A gateway, its address, and clients of it."""
+
+    gateway: Gateway
+    address: str
+    client: openai.AsyncOpenAI
+    http: aiohttp.ClientSession
+
+    async def ask(self, **options: Any) -> Any:
+        given = {"model": "toy", "messages": MESSAGES, **options}
+        return await self.client.chat.completions.create(**given)
+
+    async def post(self, body: Any, path: str = "/v1/chat/completions", **headers: str) -> Any:
+        """Send a body as JSON; returns status, headers and the JSON of the answer."""
+        async with self.http.post(self.address + path, json=body, headers=headers) as answer:
+            return answer.status, answer.headers, await answer.json(content_type=None)
+
+    async def get(self, path: str, **headers: str) -> Any:
+        async with self.http.get(self.address + path, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def key(self, **wanted: Any) -> tuple[Key, str]:
+        """Make a key; the first gets the scope ``admin`` as well."""
+        wanted = {"name": "k", "scopes": ["chat", "admin"], **wanted}
+        names = self.gateway.policies.names()
+        return await self.gateway.keys.create(read_key_request(wanted, names))
+
+    async def records(self) -> list[dict[str, Any]]:
+        """Every decision, the latest first."""
+        await self.gateway.writer.settled()
+        return [record async for record in self.gateway.reader.all(Filter())]
+
+
+def config_of(folder: Path, address: str = "none", **settings: Any) -> GatewayConfig:
+    costly = folder / "costly.toml"
+    costly.write_text(COSTLY)
+    table = {
+        "upstream": {"address": address, **settings.pop("upstream", {})},
+        "port": 0,
+        "policies": [str(costly), "subscription"],
+        "steering": {"instruct": False, **settings.pop("steering", {})},
+        "audit": {"database": str(folder / "audit.db"), **settings.pop("audit", {})},
+        **settings,
+    }
+    return load_table(GatewayConfig, table, "test")
+
+
+@asynccontextmanager
+async def served(
+    folder: Path, backend: Backend | StandIn | None = None, **settings: Any
+) -> AsyncGenerator[Served, None]:
+    """A gateway before a stand-in on loopback, or before a backend in this process."""
+    if isinstance(backend, StandIn):
+        async with (
+            serving(backend) as url,
+            _served(config_of(folder, url, **settings), open_upstream) as found,
+        ):
+            yield found
+        return
+    own = backend or scripted()
+
+    async def upstream(config: GatewayConfig) -> Upstream:
+        return Upstream(own, "toy", "toy-1")
+
+    async with _served(config_of(folder, **settings), upstream) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _served(
+    config: GatewayConfig, upstream: Callable[[GatewayConfig], Any]
+) -> AsyncGenerator[Served, None]:
+    async with (
+        opened(config, await upstream(config)) as gateway,
+        running(gateway) as address,
+        aiohttp.ClientSession() as http,
+        openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,
+    ):
+        yield Served(gateway, address, client, http)

@@ -1,0 +1,207 @@
+"""Keys, limits, policies and the admin interface."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway_parts import COSTLY, MESSAGES, config_of, scripted, served
+from gtalign.errors import ConfigError
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.gateway import is_loopback, opened
+from gtalign.gateway.keys import ANYONE, Key, KeyLimits
+from gtalign.gateway.limits import Limits
+from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.upstream import Upstream
+
+BODY = {"model": "toy", "messages": MESSAGES}
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+async def test_keys_are_needed_once_there_is_one(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        assert (await gateway.post(BODY))[0] == 200
+        status, _, told = await gateway.post({"name": "a", "scopes": ["chat"]}, "/admin/keys")
+        assert status == 400 and "first key needs 'admin'" in told["error"]["message"]
+        wanted = {"name": "<script>", "scopes": ["admin", "chat"]}
+        status, _, root = await gateway.post(wanted, "/admin/keys")
+        assert status == 201
+        admin = bearer(root["key"])
+        for headers in (
+            {},
+            bearer("gta-wrong"),
+            bearer(root["key"][:-1] + "!"),
+            {"Authorization": "Basic x"},
+        ):
+            status, answer_headers, told = await gateway.post(BODY, **headers)
+            assert (status, told["error"]["type"]) == (401, "authentication_error")
+            assert answer_headers["connection"] == "close"
+        status, _, chat = await gateway.post(
+            {"name": "c", "policy": "subscription"}, "/admin/keys", **admin
+        )
+        assert (status, chat["scopes"], chat["policy"]) == (201, ["chat"], "subscription")
+        mine = bearer(chat["key"])
+        assert (await gateway.post(BODY, **mine))[2]["gtalign"]["policy"] == "subscription"
+        # Bound to its policy, and to its scope.
+        assert (await gateway.post({**BODY, "model": "toy:costly"}, **mine))[0] == 403
+        models = (await gateway.get("/v1/models", **mine))[1]["data"]
+        assert [card["id"] for card in models] == ["toy", "toy:subscription"]
+        for path in (
+            "/admin/keys",
+            "/admin/policies",
+            "/admin/decisions",
+            "/metrics",
+            "/admin/export",
+        ):
+            assert (await gateway.get(path, **mine))[0] == 403
+            assert (await gateway.get(path))[0] == 401
+        listed = (await gateway.get("/admin/keys", **admin))[1]["data"]
+        assert [key["name"] for key in listed] == ["<script>", "c"]
+        assert root["key"] not in str(listed) and "hash" not in listed[0]
+        # Revoked, it is refused from then on; the last admin stays.
+        url = f"{gateway.address}/admin/keys/"
+        async with gateway.http.delete(url + chat["id"], headers=admin) as answer:
+            assert answer.status == 200
+        assert (await gateway.post(BODY, **mine))[0] == 401
+        async with gateway.http.delete(url + root["id"], headers=admin) as answer:
+            assert answer.status == 400
+        async with gateway.http.delete(url + "nothing", headers=admin) as answer:
+            assert answer.status == 404
+    async with served(tmp_path) as gateway:  # after a restart
+        assert (await gateway.post(BODY, **mine))[0] == 401
+        assert (await gateway.post(BODY, **admin))[0] == 200
+    for secret in (root["key"], chat["key"]):
+        for file in tmp_path.iterdir():
+            assert secret.encode() not in file.read_bytes()
+
+
+async def test_a_key_sees_its_own_decisions_alone(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        one, other = [bearer((await gateway.key(name=name))[1]) for name in "ab"]
+        id_ = (await gateway.post(BODY, **one))[2]["id"]
+        status, found = await gateway.get(f"/v1/decisions/{id_}", **one)
+        assert (status, found["id"]) == (200, id_)
+        assert (await gateway.get(f"/v1/decisions/{id_}", **other))[0] == 404
+        assert (await gateway.get("/v1/decisions/nothing", **one))[0] == 404
+        assert (await gateway.get(f"/admin/decisions/{id_}", **other))[0] == 200
+        assert (await gateway.get("/admin/decisions/..%2f..%2fetc%2fpasswd", **other))[0] == 404
+        status, page = await gateway.get("/admin/decisions?limit=1&flipped=true", **one)
+        assert (status, len(page["data"]), page["next"]) == (200, 1, None)
+        assert (await gateway.get("/admin/overview?since=0", **one))[1]["answers"] == {"done": 1}
+        for query in (
+            "limit=x",
+            "flipped=1",
+            "since=-1",
+            "cursor=a",
+            "sort=x",
+            f"search={'x' * 2000}",
+        ):
+            assert (await gateway.get(f"/admin/decisions?{query}", **one))[0] == 400
+
+
+async def test_policies_are_changed_and_stay_changed(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        url = f"{gateway.address}/admin/policies/"
+
+        async def put(name: str, data: Any, kind: str = "application/json") -> tuple[int, Any]:
+            headers = {"Content-Type": kind}
+            async with gateway.http.put(url + name, data=data, headers=headers) as answer:
+                return answer.status, await answer.json()
+
+        status, policy = await put("new", '{"payer": "user", "price": {"output": 1e3}}')
+        assert (status, policy["price"]["output"]) == (200, 1000.0)
+        answer = await gateway.ask(model="toy:new")
+        assert answer.gtalign["policy_hash"] == policy["hash"]
+        assert await gateway.gateway.policies.version(policy["hash"]) is not None
+        assert await gateway.gateway.policies.version("nothing") is None
+        status, _ = await put("costly", COSTLY.replace("700.0", "1.0"), "application/toml")
+        assert status == 200
+        assert (await gateway.ask()).gtalign["after"] == "CQ"
+        for data, kind, says in (
+            ('{"payer": "user", "prize": {}}', "application/json", "prize"),
+            ('{"payer": "user", "price": {"output": -1}}', "application/json", "price.output"),
+            ('{"payer": "user", "utility_of_money": 1e999}', "application/json", "JSON"),
+            ('{"payer": "user", "adjust": [{"cell": "XX"}]}', "application/json", "XX"),
+            ('{"payer": "user", "name": "other"}', "application/json", "name"),
+            ("payer = [", "application/toml", "TOML"),
+            ("{}", "text/html", "Content-Type"),
+            ("[]", "application/json", "object"),
+            ("[" * 60_000, "application/json", "JSON"),
+            ("a=" + "[" * 60_000, "application/toml", "TOML"),
+            ("x" * 70_000, "application/json", "65536"),
+            ('{"payer": "' + "x" * 60_000 + '"}', "application/json", "payer"),
+        ):
+            status, told = await put("bad", data, kind)
+            assert 400 <= status < 500 and says in told["error"]["message"], (data[:40], told)
+            assert len(told["error"]["message"]) < 1500
+        assert (await put("a%20b", '{"payer": "user"}'))[0] == 400
+        assert (await gateway.get("/admin/policies/bad"))[0] == 404
+        async with gateway.http.delete(url + "costly") as answer:
+            assert answer.status == 400  # it is the default
+        async with gateway.http.delete(url + "subscription") as answer:
+            assert answer.status == 204
+        listed = (await gateway.get("/admin/policies"))[1]
+        assert [policy["name"] for policy in listed["data"]] == ["costly", "new"]
+    async with served(tmp_path) as gateway:  # the file of a changed policy is not used again
+        assert (await gateway.get("/admin/policies/costly"))[1]["utility_of_money"] == 1.0
+        assert (await gateway.ask(model="toy:new")).gtalign["policy_hash"] == policy["hash"]
+
+
+async def test_what_a_gateway_refuses_to_start_with(tmp_path: Path) -> None:
+    async def start(**settings: Any) -> None:
+        config = config_of(tmp_path, **settings)
+        async with opened(config, Upstream(scripted(), "toy", "toy")):
+            pass
+
+    with pytest.raises(ConfigError, match=r"0\.0\.0\.0 can be reached from elsewhere"):
+        await start(host="0.0.0.0")
+    with pytest.raises(ConfigError, match="there is no policy 'none'"):
+        await start(default_policy="none")
+    with pytest.raises(ConfigError, match="two are named 'free'"):
+        await start(policies=["free", "free"])
+    assert [is_loopback(h) for h in ("localhost", "::1", "[::1]", "127.9.9.9", "example.com")] == [
+        *(True, True, True, True, False)
+    ]
+
+
+def test_limits_of_a_key() -> None:
+    now = 0.0
+    limits = Limits(LimitSettings(total_concurrency=3, concurrency=2), clock=lambda: now)
+    key = Key(
+        "k", "k", frozenset({"chat"}), limits=KeyLimits(requests_per_minute=3, tokens_per_minute=60)
+    )
+
+    def refused(key: Key, code: str) -> float:
+        with pytest.raises(APIError) as caught, limits.admitted(key):
+            pass
+        assert caught.value.code == code
+        return caught.value.wait or 0.0
+
+    with limits.admitted(key), limits.admitted(key):
+        assert refused(key, "concurrency") > 0
+        with limits.admitted(ANYONE):
+            assert refused(ANYONE, "busy") > 0
+    assert limits.running == 0
+    with limits.admitted(key):
+        pass
+    assert refused(key, "requests_per_minute") == 20.0
+    now = 20.0
+    with limits.admitted(key):
+        limits.spend(key, 90)
+    now = 40.0
+    assert refused(key, "tokens_per_minute") == 10.0
+    now = 50.0
+    with limits.admitted(key):
+        pass
+    assert (limits.used(key), limits.used(ANYONE)) == (90, 0)
+
+
+async def test_too_many_requests_are_told_when_to_try_again(tmp_path: Path) -> None:
+    async with served(tmp_path, limits={"requests_per_minute": 1}) as gateway:
+        assert (await gateway.post(BODY))[0] == 200
+        status, headers, told = await gateway.post(BODY)
+        assert (status, told["error"]["code"]) == (429, "requests_per_minute")
+        assert 0 < int(headers["retry-after"]) <= 60
