@@ -2,6 +2,7 @@
 #
 #   make lab                     train, compare and report on a small model, here and offline
 #   make lab ARGS="--full"       pass options on to `gtalign lab`
+#   make serve                   the gateway before that model, with decisions to look at
 #   make test                    lint, types, tests and coverage
 #   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
 #
@@ -24,10 +25,13 @@ ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
-.PHONY: lab test lint types pytest test-engines clean
+.PHONY: lab serve test lint types pytest test-engines clean
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
+
+serve: $(VENV)/.installed-serve $(CHECKPOINT)
+	$(BIN)/gtalign serve $(CHECKPOINT) --config configs/gateway/lab.toml --demo 40 $(ARGS)
 
 test: lint types pytest
 
@@ -59,6 +63,7 @@ $(CHECKPOINT): | $(VENV)/.installed-lab
 
 # A stamp file per set of extras: a second call installs nothing until pyproject.toml changes.
 $(VENV)/.installed-lab: EXTRAS = train,judge,eval
+$(VENV)/.installed-serve: EXTRAS = train,judge,eval,serve
 $(VENV)/.installed-dev: EXTRAS = dev
 $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade pip

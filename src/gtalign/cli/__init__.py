@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "lab": "The whole loop, here and offline: train a small model, compare it, report.",
     "steer": "Answer questions under pricing policies, steering each answer as it is written.",
+    "serve": "Put a steering gateway before a model server, and record every decision.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",
     "synth": "Let teachers write the chains of a cold start, and keep the best.",

@@ -1,0 +1,139 @@
+"""``gtalign serve``: the gateway."""
+
+import asyncio
+import logging
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gtalign.config import load
+
+log = logging.getLogger(__name__)
+
+
+def command(
+    upstream: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL_OR_URL",
+            help="A checkpoint directory, or the address of a model server such as"
+            " http://127.0.0.1:8000/v1. Not needed where the configuration names it.",
+        ),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    policies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy", help="A policy file, or the name of one that ships; the first is default."
+        ),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen at; 0 for a free one.")] = None,
+    database: Annotated[str | None, typer.Option(help="Of the decisions: a file or a URL.")] = None,
+    bare: Annotated[
+        bool,
+        typer.Option(help="Give no instruction for the chain: the model was trained without one."),
+    ] = False,
+    key: Annotated[
+        str | None, typer.Option(help="Make an admin key of this name, and show it once.")
+    ] = None,
+    demo: Annotated[
+        int, typer.Option(min=0, help="Ask so many questions of the lab under every policy.")
+    ] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override of a setting, such as audit.texts=true."),
+    ] = None,
+) -> None:
+    """Serve steered answers in OpenAI's form, with every decision on record.
+
+    The key of the model server is read from GTALIGN_UPSTREAM_KEY. Without a key of its own, the
+    gateway answers this machine alone; make one with --key.
+
+    Example:
+        gtalign serve http://127.0.0.1:8000/v1 --policy per-token --policy subscription
+    """
+    # The web frameworks are imported when they are used.
+    from gtalign.gateway.logs import log_to
+    from gtalign.gateway.server import serve
+    from gtalign.gateway.settings import GatewayConfig
+    from gtalign.gateway.upstream import open_upstream
+
+    given: dict[str, Any] = {
+        "upstream.address": upstream,
+        "host": host,
+        "audit.database": database,
+    }
+    overrides = [f"{name}={_quoted(value)}" for name, value in given.items() if value is not None]
+    if port is not None:
+        overrides.append(f"port={port}")
+    if policies:
+        overrides.append(f"policies=[{', '.join(map(_quoted, policies))}]")
+    if bare:
+        overrides.append("steering.instruct=false")
+    settings = load(GatewayConfig, config, [*overrides, *(set_ or ())])
+    log_to()
+
+    async def run() -> None:
+        background: list[asyncio.Task[None]] = []
+        if key is not None:
+            await _make_key(settings, key)
+        server = await open_upstream(settings)
+
+        def ready(gateway: Any, address: str) -> None:
+            _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
+            if demo:
+                background.append(asyncio.create_task(_demo(gateway, demo)))
+
+        try:
+            await serve(settings, server, ready)
+        finally:
+            for task in background:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*background)
+
+    asyncio.run(run())
+
+
+async def _make_key(settings: Any, name: str) -> None:
+    """Make an admin key in the store, and show it."""
+    from gtalign.gateway.keys import KeyRequest, Keys
+    from gtalign.gateway.store import open_store
+
+    store = await open_store(settings.audit)
+    try:
+        keys = await Keys.open(store)
+        _, secret = await keys.create(KeyRequest(name=name, scopes=("chat", "admin")))
+    finally:
+        await store.dispose()
+    _tell(f"the admin key {name!r}, shown this once:")
+    print(secret, flush=True)
+
+
+async def _demo(gateway: Any, count: int) -> None:
+    """Ask questions of the small world under every policy, as a client would."""
+    from gtalign.errors import GTAlignError
+    from gtalign.gateway.demo import ask_all
+    from gtalign.lab.world import make_world
+
+    questions = make_world(0, 1, count).test[:count]
+    try:
+        written = await ask_all(gateway, [question.messages for question in questions])
+    except GTAlignError as error:
+        log.warning("the demo ended early: %s", error)
+        return
+    _tell(f"{written} decisions are on record; GET /admin/decisions lists them")
+
+
+def _quoted(text: str) -> str:
+    """A text as a TOML value."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _tell(text: str) -> None:
+    print(f"gtalign: {text}", file=sys.stderr, flush=True)

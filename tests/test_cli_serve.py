@@ -1,0 +1,69 @@
+"""``gtalign serve`` with a real model in its process, as a user starts it."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import openai
+import pytest
+
+from gateway_parts import COSTLY
+from gtalign.cli import main
+from small_lab import small_model, small_tokenizer
+
+
+async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) -> None:
+    tokenizer = small_tokenizer()
+    small_model(tokenizer).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    (tmp_path / "costly.toml").write_text(COSTLY)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gtalign", "serve", str(tmp_path / "model"), "--bare"),
+        *("--policy", str(tmp_path / "costly.toml"), "--policy", "free", "--port", "0"),
+        *("--database", str(tmp_path / "audit.db"), "--key", "root", "--demo", "2"),
+        *("--set", "limits.max_tokens=12"),
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None and process.stderr is not None
+    secret = (await process.stdout.readline()).decode().strip()
+    assert re.fullmatch(r"gta-[\w-]{43}", secret)
+    address = None
+    async for line in process.stderr:
+        found = re.search(r"gateway at (\S+), model (\w+)", line.decode())
+        if found:
+            address = found[1]
+        if b"decisions are on record" in line:
+            break
+    assert address is not None
+    url = f"{address}/v1"
+    async with openai.AsyncOpenAI(base_url=url, api_key=secret, max_retries=0) as client:
+        messages = [{"role": "user", "content": "Which?"}]
+        answer = await client.chat.completions.create(model="model:free", messages=messages)
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.usage.completion_tokens <= 12
+        with pytest.raises(openai.BadRequestError, match="does not know presence_penalty"):
+            await client.chat.completions.create(
+                model="model", messages=messages, presence_penalty=1
+            )
+        page = await client.get("/../admin/decisions", cast_to=object)
+        assert len(page["data"]) == 2 * 2 + 2
+    process.send_signal(signal.SIGTERM)
+    rest = await process.stderr.read()
+    await process.wait()
+    assert secret.encode() not in rest and b"Traceback" not in rest
+
+
+def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = ["--database", str(tmp_path / "a.db")]
+    assert main(["serve", str(tmp_path), *database]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+    assert main(["serve"]) == 2
+    assert "upstream" in capsys.readouterr().err
+    assert main(["serve", "http://127.0.0.1:9/v1", *database]) == 1
+    assert "127.0.0.1:9" in capsys.readouterr().err

@@ -1,0 +1,107 @@
+"""A gateway as a process: killed under load, and ended gently."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+
+from gateway_parts import MESSAGES
+from standins import model
+
+TESTS = Path(__file__).parent
+ROUNDS = 5
+CLIENTS = 6
+
+
+async def start(folder: Path) -> tuple[Process, str]:
+    paths = os.pathsep.join([str(TESTS), os.environ["PYTHONPATH"]])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(TESTS / "gateway_process.py"), str(folder)),
+        stdout=PIPE,
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    return process, (await process.stdout.readline()).decode().strip()
+
+
+async def ask(
+    http: aiohttp.ClientSession, address: str, stream: bool, arrived: "asyncio.Queue[str]"
+) -> None:
+    """Ask once; names the decision as soon as any text of an answer is here."""
+    body = {"model": "toy", "messages": MESSAGES, "stream": stream}
+    async with http.post(f"{address}/v1/chat/completions", json=body) as answer:
+        assert answer.status == 200
+        async for line in answer.content:
+            if b'"content":"' in line and b'"content":""' not in line:
+                arrived.put_nowait(answer.headers["x-gtalign-decision"])
+            if line.startswith(b"data: {"):
+                assert "error" not in orjson.loads(line[6:])
+
+
+async def test_no_client_holds_an_answer_without_its_decision(tmp_path: Path) -> None:
+    """The process is killed while answers are on their way, many times over one store."""
+    arrived: asyncio.Queue[str] = asyncio.Queue()
+    held: set[str] = set()
+
+    async def client(http: aiohttp.ClientSession, address: str, stream: bool) -> None:
+        with suppress(aiohttp.ClientError, ConnectionError):
+            while True:
+                await ask(http, address, stream, arrived)
+
+    for round_ in range(ROUNDS):
+        process, address = await start(tmp_path)
+        async with aiohttp.ClientSession() as http:
+            clients = [
+                asyncio.create_task(client(http, address, number % 2 == 0))
+                for number in range(CLIENTS)
+            ]
+            # At another instant each time: after so many pieces of text.
+            for _ in range(3 + 7 * round_):
+                held.add(await arrived.get())
+            process.send_signal(signal.SIGKILL)
+            await asyncio.gather(*clients)
+            await process.wait()
+        while not arrived.empty():
+            held.add(arrived.get_nowait())
+    connection = sqlite3.connect(tmp_path / "audit.db")
+    rows = dict(connection.execute("SELECT id, steered FROM decisions"))
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    assert len(held) >= ROUNDS
+    assert held <= set(rows)
+    assert all(rows[id_] for id_ in held)
+
+
+async def test_ending_gently_lets_answers_end(tmp_path: Path) -> None:
+    process, address = await start(tmp_path)
+    held: set[str] = set()
+    async with aiohttp.ClientSession() as http:
+        body = {"model": "toy", "messages": MESSAGES, "stream": True}
+        async with http.post(f"{address}/v1/chat/completions", json=body) as answer:
+            process.send_signal(signal.SIGTERM)
+            text = (await answer.read()).decode()
+            held.add(answer.headers["x-gtalign-decision"])
+        assert text.rstrip().endswith("data: [DONE]")
+        assert model.RESPONSES["DA"].split()[0] in text
+    await process.wait()
+    connection = sqlite3.connect(tmp_path / "audit.db")
+    rows = dict(connection.execute("SELECT id, status FROM decisions"))
+    connection.close()
+    assert rows == dict.fromkeys(held, "done")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+async def test_an_idle_gateway_ends_at_once(tmp_path: Path, sent: signal.Signals) -> None:
+    process, address = await start(tmp_path)
+    async with aiohttp.ClientSession() as http, http.get(f"{address}/healthz") as answer:
+        assert answer.status == 200
+    process.send_signal(sent)
+    await process.wait()
