@@ -267,6 +267,18 @@ async def test_versions_of_the_store(tmp_path: Path) -> None:
         await open_store(settings)
 
 
+async def test_a_store_whose_making_was_cut_off_is_made_whole(tmp_path: Path) -> None:
+    async with stored(tmp_path):
+        pass
+    connection = sqlite3.connect(tmp_path / "audit.db")
+    connection.executescript("DELETE FROM store; DROP TABLE texts;")
+    connection.close()
+    async with stored(tmp_path) as engine:
+        assert (await Reader(engine).page(Filter())).rows == []
+    async with stored(tmp_path) as engine:
+        assert await Reader(engine).decision("a") is None
+
+
 async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database" * 200)
     with pytest.raises(StorageError, match="not a database"):

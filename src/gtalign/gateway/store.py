@@ -108,7 +108,8 @@ async def _migrate(
     known = await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name))
     version = 0
     if known:
-        version = int((await connection.execute(select(versions.c.version))).scalar_one())
+        # SQLite commits tables one by one: without a row, the process ended while they were made.
+        version = int((await connection.execute(select(versions.c.version))).scalar() or 0)
     if version > len(migrations):
         raise ConfigError(
             f"{_shown(database)} has version {version}; this gtalign knows {len(migrations)}:"
