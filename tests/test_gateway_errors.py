@@ -1,0 +1,108 @@
+"""Errors, metrics, logs and chunks of the gateway, each on its own."""
+
+import io
+import json
+import logging
+from pathlib import Path
+
+import orjson
+import pytest
+
+from gateway_parts import served
+from gtalign.errors import DataError, SteeringError, StorageError, UpstreamError
+from gtalign.gateway.demo import ask_all
+from gtalign.gateway.errors import APIError, explained
+from gtalign.gateway.logs import JSONFormatter
+from gtalign.gateway.metrics import Counter, Histogram
+from gtalign.gateway.stream import Chunks
+from gtalign.steering.http import LateError, RefusedError
+
+
+def caused(cause: UpstreamError) -> UpstreamError:
+    """An error as a session raises it."""
+    error = UpstreamError("engine", "failed")
+    error.__cause__ = cause
+    return error
+
+
+def refused(status: int, wait: int | None = None) -> UpstreamError:
+    cause = RefusedError("engine", "no")
+    cause.status, cause.wait = status, wait
+    return caused(cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "wait"),
+    [
+        (APIError(418, "x"), 418, None),
+        (UpstreamError("engine", "failed"), 502, None),
+        (caused(LateError("engine", "late")), 504, None),
+        (refused(400), 400, None),
+        (refused(401), 502, None),
+        (refused(429, 7), 429, "7"),
+        (refused(503), 503, "5"),
+        (SteeringError("no chain"), 502, None),
+        (StorageError("full"), 503, "5"),
+        (TimeoutError(), 504, None),
+        (DataError("wrong"), 400, None),
+    ],
+)
+def test_every_error_has_a_status(error: Exception, status: int, wait: str | None) -> None:
+    told = explained(error)
+    assert told.status == status
+    assert told.headers().get("Retry-After") == wait
+    assert orjson.loads(told.body())["error"]["message"] == told.message
+
+
+def test_what_is_wrong_inside_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    told = explained(KeyError("secret"))
+    assert (told.status, "secret" in told.message) == (500, False)
+    assert "secret" in caplog.text
+
+
+def test_metrics_in_the_format_of_prometheus() -> None:
+    counter = Counter("n", "Help.", ("a",))
+    counter.add(2, 'x"\\\n')
+    assert list(counter.lines()) == ['n{a="x\\"\\\\\\n"} 2']
+    for number in range(2000):  # a client cannot fill the memory
+        counter.add(1, str(number))
+    assert len(list(counter.lines())) <= 1001
+    histogram = Histogram("h", "Help.", (1.0, 2.0))
+    for value in (0.5, 1.0, 5.0):
+        histogram.add(value)
+    assert list(histogram.lines()) == [
+        *('h_bucket{le="1"} 2', 'h_bucket{le="2"} 2', 'h_bucket{le="+Inf"} 3'),
+        *("h_sum 6.5", "h_count 3"),
+    ]
+
+
+def test_a_log_line_is_one_json_object() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JSONFormatter())
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        record = logging.LogRecord(
+            "n", 40, "", 1, "a\nb", None, (type(error), error, error.__traceback__)
+        )
+    handler.emit(record)
+    [line] = stream.getvalue().splitlines()
+    assert json.loads(line)["message"] == "a\nb"
+    assert "two" in json.loads(line)["traceback"]
+
+
+def test_a_lone_surrogate_has_no_place_in_a_stream() -> None:
+    chunk = Chunks("i", 1, "m", include_usage=False).content("a\ud800")
+    assert json.loads(chunk[6:])["choices"][0]["delta"] == {"content": "a?"}
+
+
+async def test_the_metrics_page_and_a_demo(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        assert await ask_all(gateway.gateway, [({"role": "user", "content": "x"},)]) == 2
+        assert len(await gateway.records()) == 2
+        async with gateway.http.get(f"{gateway.address}/metrics") as answer:
+            text = await answer.text()
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert 'gtalign_flips_total{policy="costly"} 1' in text
+        assert "gtalign_audit_records 2" in text
