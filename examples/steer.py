@@ -11,8 +11,11 @@ from gtalign.steering.local import TransformersBackend
 model, tokenizer = (c.from_pretrained(sys.argv[1]) for c in (AutoModelForCausalLM, AutoTokenizer))
 backend = TransformersBackend(model, tokenizer)
 settings = SteeringSettings(mode="enforce", instruct=False)
-asked = {"role": "user", "content": "say momo has 7 coins. momo finds some coins. how many now?"}
+text = "say momo of siton is a nurse. momo of kaford is a miner. what is the job of momo?"
+asked = {"role": "user", "content": text}
 for name in ("subscription", "per-token"):
-    steering = Steering(backend, load_policy(name), settings)
+    # The lab's answers are short: to matter, money has to be worth more than in the policy.
+    policy = load_policy(name, ["utility_of_money=1000"])
+    steering = Steering(backend, policy, settings)
     answer = asyncio.run(steering.answer(Ask((asked,), sampling=Sampling(temperature=0))))
     print(name, answer.decision.after.cell, answer.response, sep=" | ")

@@ -40,7 +40,8 @@ def steering_section(trial: Trial, seconds: Mapping[str, float]) -> str:
     body += _between(trial, list(policies))
     chosen = example(trial)
     if chosen is not None:
-        body += "<h3>One decision</h3>" + "".join(decision_article(t) for t in chosen)
+        articles = "".join(decision_article(transcript) for transcript in chosen)
+        body += f'<h3>One decision</h3><div class="talks">{articles}</div>'
     return section(
         "Steering",
         "The same questions and the same seeds under each pricing policy. <code>observe</code> "
@@ -153,7 +154,7 @@ def _why(decision: Decision) -> str:
     rows = [
         f"<tr><th>{escape(term.name)}</th><td class='left'>{escape(term.player)}</td>"
         f"<td class='left'>{escape(_amounts(term.amounts))}</td>"
-        f"<td class='left'>{escape(term.why)}</td></tr>"
+        f"<td class='left why'>{escape(term.why)}</td></tr>"
         for term in decision.terms
     ]
     if not rows:
