@@ -40,7 +40,7 @@ COMMANDS = {
     "sft": "Train a model on written chains.",
     "rl": "Train a model for mutual welfare by reinforcement learning.",
     "eval": "Let a model answer questions, score the answers and report.",
-    "score": "Score transcripts that carry recorded verdicts.",
+    "score": "Score transcripts, dumps and chat logs; ask judges for what is missing.",
     "compare": "Set runs side by side, with confidence intervals.",
 }
 
@@ -88,7 +88,7 @@ def diagnose(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
         return BAD_INPUT, ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("gtalign"):
-        advice = "install the extras: pip install 'gtalign[train,judge,eval]'"
+        advice = "install the extras: pip install 'gtalign[train,judge,eval,serve]'"
         return BAD_INPUT, f"the Python package {error.name!r} is not installed; {advice}"
     return None
 
