@@ -204,6 +204,8 @@ async def run(*arguments: str) -> asyncio.subprocess.Process:
         *("-m", "gtalign", "score", *arguments),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        # A shell that started the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
