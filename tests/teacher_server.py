@@ -58,7 +58,8 @@ def write_questions(file: Path, count: int) -> None:
 def cold_start(server: JudgeServer, file: Path, **changes: Any) -> ColdStartConfig:
     """Return a configuration whose teacher and judge are one server."""
     endpoint = {"url": server.url, "model": "rules", "attempts": 2}
-    short = {"response_window": {"low": 3, "high": 60}, "total_window": {"low": 30, "high": 300}}
+    short: dict[str, Any] = {"preset": "paper"}
+    short |= {"response_window": {"low": 3, "high": 60}, "total_window": {"low": 30, "high": 300}}
     return ColdStartConfig.model_validate(
         {
             "questions": [file],
