@@ -65,6 +65,8 @@ class Session:
             self._messages = (Message(role="system", content=instruction), *self._messages)
         self._draft = steering.backend.open(self._messages, ask.sampling)
         self._lead = ""  # held back of the message, for the model to write
+        self._text = ""  # the message as far as it is passed on
+        self._stopped = False  # a stop string of the request has ended it
         self._phases: list[Phase] = []
         self._retries = 0
         self._decision: Decision | None = None
