@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 
+import aiohttp
 import pytest
 
 from gtalign.errors import SteeringError, UpstreamError
@@ -460,3 +461,21 @@ async def test_drafts_of_one_backend_do_not_mix() -> None:
 async def test_an_unknown_method_is_named() -> None:
     with pytest.raises(SteeringError, match="unknown method 'magic'; there are auto, completions-"):
         await connect("http://127.0.0.1:9", method="magic")
+
+
+async def test_a_kept_connection_that_breaks_is_replaced_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, broken = aiohttp.ClientSession.request, [True, False, True, True]
+
+    async def request(self, *arguments, **options):  # type: ignore[no-untyped-def]
+        if broken and broken.pop(0):
+            raise aiohttp.ClientOSError("Can not write request body")
+        return await real(self, *arguments, **options)
+
+    async with connected(LlamaCpp(), method="continue-final") as backend:
+        monkeypatch.setattr(aiohttp.ClientSession, "request", request)
+        draft = backend.open(MESSAGES, Sampling())
+        assert await write(draft, max_tokens=5)
+        with pytest.raises(UpstreamError, match="broke off"):
+            await write(draft, max_tokens=5)

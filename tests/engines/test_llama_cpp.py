@@ -106,7 +106,7 @@ async def test_a_grammar_keeps_a_hot_model_to_the_chain(
     await server.aclose()
 
 
-@pytest.mark.parametrize("method", ["completions-text", "continue-final", "prefill"])
+@pytest.mark.parametrize("method", ["completions-text", "continue-final"])
 async def test_the_native_server_goes_on_by_each_of_its_methods(
     method: Any, native_server: Server, local: TransformersBackend
 ) -> None:

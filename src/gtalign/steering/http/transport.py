@@ -111,6 +111,25 @@ class Transport:
             )
         return self._session
 
+    async def _send(
+        self, verb: str, url: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        """Send a request, and once more where a kept connection breaks while it is written.
+
+        The server had closed it meanwhile, so that it has not seen the request.
+        """
+        session = self._connected()
+        try:
+            return await session.request(
+                verb, url, data=data, headers=headers, allow_redirects=False
+            )
+        except aiohttp.ClientConnectorError:
+            raise
+        except aiohttp.ClientOSError:
+            return await session.request(
+                verb, url, data=data, headers=headers, allow_redirects=False
+            )
+
     @asynccontextmanager
     async def _exchange(
         self, path: str, body: Mapping[str, Any] | None, upstream: str
@@ -121,9 +140,7 @@ class Transport:
         exchange = Exchange(f"{verb} {urlsplit(url).path}", upstream, self._key, self._timeouts)
         data = None if body is None else _encoded(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
-        response = await exchange.begin(
-            self._connected().request(verb, url, data=data, headers=headers, allow_redirects=False)
-        )
+        response = await exchange.begin(self._send(verb, url, data, headers))
         try:
             await exchange.check()
             yield exchange
