@@ -23,6 +23,7 @@ from gtalign.evaluation.report import write_report
 from gtalign.evaluation.run import Answerer, EvalRun, Local, Served, evaluate, read_questions
 from gtalign.judges import Judges
 from gtalign.reward import Reward
+from gtalign.training.pretrained import pretrained
 
 
 def command(
@@ -93,7 +94,7 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
         if config.tokenizer is not None:
             from transformers import AutoTokenizer
 
-            counter = token_counter(AutoTokenizer.from_pretrained(config.tokenizer))
+            counter = token_counter(pretrained(AutoTokenizer, config.tokenizer))
     else:
         endpoint, workers = None, 1
         answerer, counter = _local(config)
@@ -152,12 +153,13 @@ def _local(config: EvalRun) -> tuple[Local, Any]:
     from gtalign.evaluation.generate import generate
     from gtalign.training.template import fitted
 
-    tokenizer = AutoTokenizer.from_pretrained(config.model, padding_side="left")
+    assert config.model is not None  # else a server answers
+    tokenizer = pretrained(AutoTokenizer, config.model, padding_side="left")
     counted = tokenizer
     if config.tokenizer is not None:
-        counted = AutoTokenizer.from_pretrained(config.tokenizer)
-    model = AutoModelForCausalLM.from_pretrained(
-        config.model, dtype="bfloat16" if config.gpu else "float32"
+        counted = pretrained(AutoTokenizer, config.tokenizer)
+    model = pretrained(
+        AutoModelForCausalLM, config.model, dtype="bfloat16" if config.gpu else "float32"
     )
     if config.gpu:
         model = model.to("cuda")

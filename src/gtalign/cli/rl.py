@@ -20,6 +20,7 @@ from gtalign.reward import Reward, TRLReward
 from gtalign.tasks import Question
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
+from gtalign.training.pretrained import pretrained
 from gtalign.training.runs import RLRun
 
 
@@ -140,8 +141,8 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     from gtalign.training.rl import train_rl
     from gtalign.training.template import fitted
 
-    tokenizer = AutoTokenizer.from_pretrained(config.model)
-    model = AutoModelForCausalLM.from_pretrained(config.model, dtype="float32")
+    tokenizer = pretrained(AutoTokenizer, config.model)
+    model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
     judges = Judges(judging)
     reward = TRLReward(
         Reward(config.reward, token_counter(tokenizer)),

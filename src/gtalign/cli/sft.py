@@ -20,6 +20,7 @@ from gtalign.reward import Reward
 from gtalign.tasks import Question
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
+from gtalign.training.pretrained import pretrained
 from gtalign.training.runs import SFTRun
 
 
@@ -110,11 +111,11 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     from gtalign.training.sft import train_sft
     from gtalign.training.template import check_template, fitted
 
-    tokenizer = AutoTokenizer.from_pretrained(config.model)
+    tokenizer = pretrained(AutoTokenizer, config.model)
     examples = [(fitted(tokenizer, prompt), completion) for prompt, completion in written]
     for prompt, completion in examples:
         check_template(tokenizer, prompt, completion)
-    model = AutoModelForCausalLM.from_pretrained(config.model, dtype="float32")
+    model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
     callbacks = []
     file = out / "held_out.jsonl"
     if questions:

@@ -25,6 +25,7 @@ from gtalign.errors import TeacherError
 from gtalign.evaluation.experiment import token_counter
 from gtalign.judges import Judges
 from gtalign.reward import Reward
+from gtalign.training.pretrained import pretrained
 
 
 def command(
@@ -117,7 +118,7 @@ def _counter(tokenizer: str | None) -> Any:
         return None
     from transformers import AutoTokenizer
 
-    return token_counter(AutoTokenizer.from_pretrained(tokenizer))
+    return token_counter(pretrained(AutoTokenizer, tokenizer))
 
 
 def plan(config: ColdStartConfig) -> dict[str, Any]:
