@@ -5,7 +5,7 @@ import itertools
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from gtalign.steering import (
     SteeringSettings,
     load_policy,
 )
+from gtalign.steering.checkpoint import load_checkpoint, renderer
 from gtalign.tasks import Message, Question
 
 log = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ async def _backend(
     if model.startswith(("http://", "https://")):
         from gtalign.steering.http import connect
 
-        render = None if tokenizer is None else _renderer(tokenizer)
+        render = None if tokenizer is None else renderer(tokenizer)
         server = await connect(model, model=served, render=render, fallback_reask=reask)
         log.info("steering %s", server.name)
         return server, server.model
@@ -157,31 +158,7 @@ async def _backend(
             f"{model}: no checkpoint (a folder with a config.json) and no address that begins with"
             " http:// or https://"
         )
-    # The command waits for torch only where a model is loaded.
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
-
-    from gtalign.steering.local import TransformersBackend
-
-    transformers_logging.disable_progress_bar()
-    network = AutoModelForCausalLM.from_pretrained(path, dtype="auto", local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    return TransformersBackend(network, tokenizer), path.name
-
-
-def _renderer(folder: Path) -> Callable[[Sequence[Message]], str]:
-    """The function that renders a conversation by the chat template of a tokenizer."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-    def render(messages: Sequence[Message]) -> str:
-        text: str = tokenizer.apply_chat_template(
-            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
-        )
-        return text
-
-    return render
+    return load_checkpoint(path), path.name
 
 
 def _print_json(question: Question, answer: Steered) -> None:

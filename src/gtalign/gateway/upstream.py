@@ -1,7 +1,6 @@
 """The model server or the model in this process, opened from its settings."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +8,9 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.passthrough import Proxy
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.steering import Backend
-from gtalign.steering.http import Render, Timeouts, connect
+from gtalign.steering.checkpoint import load_checkpoint, renderer
+from gtalign.steering.http import Timeouts, connect
 from gtalign.steering.http.probe import KEY
-from gtalign.tasks import Message
 
 
 @dataclass(frozen=True)
@@ -66,32 +65,3 @@ async def open_upstream(config: GatewayConfig) -> Upstream:
         )
     model = wanted.model or folder.name
     return Upstream(load_checkpoint(folder), wanted.name or model, model)
-
-
-def load_checkpoint(folder: Path) -> Backend:
-    """Load a model into this process."""
-    # The gateway of a model server does without torch.
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    from gtalign.steering.local import TransformersBackend
-
-    logging.disable_progress_bar()
-    network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return TransformersBackend(network, tokenizer)
-
-
-def renderer(folder: Path) -> Render:
-    """The function that renders a conversation by the chat template of a tokenizer."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-    def render(messages: Sequence[Message]) -> str:
-        text: str = tokenizer.apply_chat_template(
-            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
-        )
-        return text
-
-    return render
