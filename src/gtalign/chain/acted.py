@@ -27,6 +27,8 @@ _DENSE: Final = "\uff1f\u3002\uff01\uff0e\uff61"
 _CLOSERS: Final = "\"'\u2019\u201d\u00bb\u300d\u300f)\\]*_"
 _END: Final = re.compile(rf"(?P<marks>[{_MARKS}{_STOPS}]++)(?P<closers>[{_CLOSERS}]*+)")
 _ARMENIAN: Final = "\u055e"  # stands inside the word that is asked about
+_ASKED: Final = re.compile(f"[{_MARKS}{_ARMENIAN};]")
+_WRITTEN: Final = re.compile(r"[^\W\d_]")
 _GREEK: Final = re.compile(r"(?<=[\u0370-\u03ff\u1f00-\u1fff]);(?=\s|$)")
 
 _FENCED: Final = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
@@ -90,6 +92,8 @@ def acted(response: str, form: GameForm) -> str | None:
     """
     if form != USER_LLM:
         return None
+    if _ASKED.search(response) is None and _WRITTEN.search(response) is not None:
+        return "DA"  # nothing asks, and no reading of a text drops its words
     states = asks = courteous = False
     for sentence, asking in _sentences(response):
         if asking:

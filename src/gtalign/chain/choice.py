@@ -10,70 +10,27 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from gtalign.chain.blocks import Chain
+from gtalign.chain.wording import (
+    CONCLUDED,
+    CONCLUSION,
+    CUES,
+    DENIED,
+    HYPOTHESIS,
+    JOINED,
+    LIMITED,
+    LINK,
+    NEGATED,
+    POINTS_BACK,
+)
 from gtalign.game import Bimatrix, GameForm, undominated
 
-_CUES: Final = tuple(
-    re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
-    for words in (
-        # what announces the final word, ...
-        r"final (?:answer|choice|decision|selection|cell|action)"
-        r"|finally,? (?:I |we )?(?:choose|pick|select)|\\boxed",
-        # ... what chooses, ...
-        r"choose|chooses|choosing|chosen|chose|pick(?:s|ed|ing)?|select(?:s|ed|ing|ion)?"
-        r"|go(?:es|ing)? (?:with|for)|opt(?:s|ed|ing)? for|settles? (?:on|for)"
-        r"|choice|decision|answer(?=:)",
-        # ... and what praises.
-        r"best(?! (?:response|reply|responses|replies)\b)|optimal|optimum|recommend(?:ed)?"
-        r"|prefer(?:red)?|wins|maximi[sz]es|highest (?:sum|total|joint|combined|social|welfare)",
-    )
-)
-"""Words of choice by strength: the first strength that points at anything decides."""
-
-_POINTS_BACK: Final = re.compile(
-    # "VQ_CQ is chosen", but in "VQ_CQ, choose DQ_DA" the word points ahead
-    r"chosen|picked|selected|(?:final )?(?:choice|selection|decision|answer)|best|optim.*"
-    r"|recommended|preferred|wins|maximi.*|highest.*",
-    re.IGNORECASE,
-)
-_LINK: Final = re.compile(
-    # what may stand between a cell and a word that points back at it
-    r"(?: ?\([^()]*\))?(?:,? with [^,]*,)?"
-    r" (?:(?:is|was|has|have|gives|remains|being|as|should be|must be|will be)"
-    r"(?: (?!and\b|but\b|not\b|no\b)[\w-]+){0,3} )?"
-)
-_LIMITED: Final = re.compile(
-    # "the best for the user", "choose between": no choice yet
-    r"\s+(?:(?:cell|action|option|outcome|pair)s?\s+)?"
-    r"(?:for\s+(?:the\s+)?(?:user|LLM|me|model|assistant)\b(?!\s+and\b)"
-    r"|between\b|among\b|from\b|either\b)",
-    re.IGNORECASE,
-)
-_NEGATED: Final = re.compile(
-    # before a cell, an action or a word of choice
-    r"(?:\b(?:not|never|cannot|neither|nor|no|without|avoid(?:s|ing)?|reject(?:s|ed|ing)?|than"
-    r"|instead of|over|except|unlike|against|discard(?:s|ed|ing)?|exclud(?:e|es|ed|ing))"
-    r"|n['\u2019]t)(?:\s+[\w-]+){0,2}[\s:(]*$",
-    re.IGNORECASE,
-)
-_DENIED: Final = re.compile(
-    # after a cell or an action
-    r"\s+(?:(?:is|was|are|would be|should be|should|must|can|does|do)\s*)?(?:not\b|never\b|no\b"
-    r"|n['\u2019]t\b|(?:(?:strictly|weakly|clearly|Pareto[ -]?)\s*)?"
-    r"(?:dominated|inferior|worse|worst|rejected|excluded|discarded|out\b))",
-    re.IGNORECASE,
-)
-_HYPOTHESIS: Final = re.compile(r"\b(?:if|unless|whether|were|otherwise)\b", re.IGNORECASE)
-_CONCLUSION: Final = re.compile(
-    r"\b(?:therefore|thus|hence|so|accordingly|conclusion)\b[,:]?"
-    r"(?: (?:the|we|I|it|is|play|use|take|do|cell|action|should|must|will)\b){0,4} ?\(?$",
-    re.IGNORECASE,
-)
-_CONCLUDED: Final = re.compile(r"\s*(?:$|[,:)(]|because\b|since\b|as\b|with\b|it is\b)")
-_JOINED: Final = re.compile(r"\s*(?:,|/|&|,?\s*\b(?:or|and|nor)\b)\s*")
-_SENTENCE: Final = re.compile(r"(?<![.!?;])[.!?;]++(?=[\s)\]}]|$)|(?<![:\s])\s*\n")
+# The first letter of each pattern is a plain one, so that places where none begins cost little. A
+# mark after a mark does not begin a run, which keeps long runs of them linear.
+_MARKS: Final = re.compile(r"[.!?;](?<![.!?;]{2})[.!?;]*+(?=[\s)\]}]|$)")
+_MARKS_AND_LINES: Final = re.compile(_MARKS.pattern + r"|(?<![:\s])\s*\n")
 _DRESS: Final = re.compile('[*`"\u201c\u201d$]' + r"|\\(?=_)|\\(?:text|mathrm)(?=\{)")
 _WINDOW: Final = 60
 
@@ -91,8 +48,7 @@ class Choice:
     action: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Mention:
+class _Mention(NamedTuple):
     """A place in a sentence where a cell, or an LLM action without a cell, is named."""
 
     start: int
@@ -125,24 +81,30 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
         user_action: The user's action if it is known; it completes a bare LLM action to a cell.
     """
     form = game.form if isinstance(game, Bimatrix) else game
-    pointed: list[list[_Mention]] = [[] for _ in _CUES]
+    text = _DRESS.sub("", analyze)
+    reading = _Reading(text.lower())
+    pointed: list[list[_Mention]] = [[] for _ in CUES]
     named: list[_Mention] = []
     rejected: set[str] = set()
-    for sentence, ending in _sentences(analyze):
+    for sentence, ending in _sentences(text):
         mentions = list(_mentions(sentence, form))
         if not mentions:
             continue
-        kept = _asserted(sentence, mentions) if "?" not in ending else []
         named += mentions
-        rejected.update({mention.name for mention in mentions} - {mention.name for mention in kept})
-        for strength, cue in enumerate(_CUES):
-            pointed[strength] += _pointed(sentence, kept, cue)
-        pointed[-1] += (mention for mention in kept if _concluded(sentence, mention))
+        kept = reading.asserted(sentence, mentions) if "?" not in ending else []
+        if len(kept) < len(mentions):
+            rejected.update({one.name for one in mentions} - {one.name for one in kept})
+        if not kept:
+            continue
+        for strength in reading.cues:
+            pointed[strength] += reading.pointed(sentence, kept, CUES[strength].expression)
+        if reading.concludes:
+            pointed[-1] += (mention for mention in kept if _concluded(sentence, mention))
     for mentions in pointed:
         if mentions:
             return _settle(mentions, form, user_action)
     cells = [mention for mention in named if mention.cell is not None]
-    if any(mention.name in rejected for mention in cells or named):
+    if rejected and any(mention.name in rejected for mention in cells or named):
         return Choice("unknown")
     return _settle(cells or named, form, user_action)
 
@@ -185,91 +147,135 @@ def _settle(mentions: list[_Mention], form: GameForm, user_action: str | None) -
 
 
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
-    """The sentences of a text without its typographic dress, each with what ends it."""
-    text = _DRESS.sub("", text)
+    """The sentences of a text, each with what ends it."""
     start = 0
-    for found in _SENTENCE.finditer(text):
+    for found in (_MARKS_AND_LINES if "\n" in text else _MARKS).finditer(text):
         yield " ".join(text[start : found.start()].split()), found.group()
         start = found.end()
-    yield " ".join(text[start:].split()), ""
+    if start < len(text):
+        yield " ".join(text[start:].split()), ""
 
 
 @lru_cache(maxsize=64)
 def _names(form: GameForm) -> re.Pattern[str]:
+    """Where cells and actions are named. Each alternative begins with a letter or a bracket."""
+
     def any_of(names: tuple[str, ...]) -> str:
-        return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) or "(?!)"
+        return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+
+    def begun(name: str, rest: str) -> str:
+        return rf"{re.escape(name)}(?<![\w-]{re.escape(name)}){rest}(?![\w-])"
 
     user, llm = any_of(form.user_actions), any_of(form.llm_actions)
-    alone = any_of(
-        tuple(name for name in form.llm_actions if len(name) > 1 and name not in form.user_actions)
-    )
+    alone = {name for name in form.llm_actions if len(name) > 1} - set(form.user_actions)
+    inside = rf" ?(?:user ?[:=]? ?)?(?:{user}) ?, ?(?:LLM ?[:=]? ?)?(?:{llm}) ?[)\]}}>]"
     return re.compile(
-        rf"[(\[{{<] ?(?:user ?[:=]? ?)?(?P<u>{user}) ?, ?(?:LLM ?[:=]? ?)?(?P<l>{llm}) ?[)\]}}>]"
-        rf"|(?<![\w-])(?:(?P<user>{user})(?:_|\s?[/\u00d7]\s?)(?P<llm>{llm})|(?P<alone>{alone}))"
-        r"(?![\w-])"
+        "|".join(
+            [rf"{bracket}{inside}" for bracket in (r"\(", r"\[", r"\{", "<")]
+            + [begun(name, rf"(?:_|\s?[/\u00d7]\s?)(?:{llm})") for name in form.user_actions]
+            + [begun(name, "") for name in sorted(alone, key=len, reverse=True)]
+        )
     )
+
+
+@lru_cache(maxsize=1024)
+def _named(form: GameForm, text: str) -> tuple[str, str | None]:
+    """The LLM action and the cell, if it is one, that a match of `_names` names."""
+    words = [word for word in re.split(r"[^A-Za-z0-9-]+", text) if word]
+    llm = words[-1]
+    if len(words) == 1:
+        return llm, None
+    user = words[0]
+    if text[0] in "([{<":
+        # "(user: VQ, LLM: CQ)", in a game whose players may have actions of those names
+        user = re.split(r"[^A-Za-z0-9-]+", text.split(",")[0].rstrip())[-1]
+    return llm, f"{user}_{llm}"
 
 
 def _mentions(sentence: str, form: GameForm) -> Iterator[_Mention]:
     for found in _names(form).finditer(sentence):
-        user = found["u"] or found["user"]
-        llm = found["l"] or found["llm"] or found["alone"]
-        cell = None if user is None else f"{user}_{llm}"
-        yield _Mention(found.start(), found.end(), llm, cell)
+        yield _Mention(*found.span(), *_named(form, found.group()))
 
 
 def _before(sentence: str, position: int) -> str:
     return sentence[max(0, position - _WINDOW) : position]
 
 
-def _asserted(sentence: str, mentions: list[_Mention]) -> list[_Mention]:
-    """The mentions that the sentence neither negates nor only supposes."""
-    kept: list[_Mention] = []
-    supposed = _HYPOTHESIS.search(sentence)
-    end = len(sentence) if supposed is None else supposed.start()
-    previous: _Mention | None = None
-    negated = False
-    for mention in mentions:
-        gap = "" if previous is None else sentence[previous.end : mention.start]
-        # "not DA or AQ" negates both
-        joined = negated and _JOINED.fullmatch(gap) is not None
-        since = max(mention.start - _WINDOW, 0 if previous is None else previous.end)
-        negated = joined or _NEGATED.search(sentence[since : mention.start]) is not None
-        denied = _DENIED.match(sentence, mention.end) is not None
-        if not negated and not denied and mention.start < end:
-            kept.append(mention)
-        previous = mention
-    return kept
+class _Reading:
+    """Reads sentences for words of choice, and only for those that the text may hold.
 
+    Args:
+        lowered: The whole text in lower case.
+    """
 
-def _pointed(sentence: str, mentions: list[_Mention], cue: re.Pattern[str]) -> list[_Mention]:
-    """The mentions that words of choice point at, each once."""
-    if not mentions or cue.search(sentence) is None:
-        return []
-    starts = [mention.start for mention in mentions]
-    supposed = _HYPOTHESIS.search(sentence)
-    end = len(sentence) if supposed is None else supposed.start()
-    found: dict[int, _Mention] = {}
-    for word in cue.finditer(sentence, 0, end):
-        if _NEGATED.search(_before(sentence, word.start())) or _LIMITED.match(sentence, word.end()):
-            continue
-        index = bisect_left(starts, word.start())
-        if index and _POINTS_BACK.fullmatch(word.group()):
-            before = mentions[index - 1]
-            near = word.start() - before.end <= _WINDOW
-            if near and _LINK.fullmatch(sentence, before.end, word.start()):
-                found[index - 1] = before
+    def __init__(self, lowered: str) -> None:
+        self.cues = [strength for strength, cue in enumerate(CUES) if cue.possible(lowered)]
+        self.concludes = CONCLUSION.possible(lowered)
+        self._negates = NEGATED.possible(lowered)
+        self._denies = DENIED.possible(lowered)
+        self._supposes = HYPOTHESIS.possible(lowered)
+
+    def asserted(self, sentence: str, mentions: list[_Mention]) -> list[_Mention]:
+        """The mentions that the sentence neither negates nor only supposes."""
+        if not (self._negates or self._denies or self._supposes):
+            return mentions
+        kept: list[_Mention] = []
+        end = self._supposed(sentence)
+        previous: _Mention | None = None
+        negated = False
+        for mention in mentions:
+            # "not DA or AQ" negates both
+            joined = (
+                negated
+                and previous is not None
+                and JOINED.fullmatch(sentence, previous.end, mention.start) is not None
+            )
+            since = max(mention.start - _WINDOW, 0 if previous is None else previous.end)
+            negated = joined or self._negated(sentence[since : mention.start])
+            denied = self._denies and DENIED.expression.match(sentence, mention.end) is not None
+            if not negated and not denied and mention.start < end:
+                kept.append(mention)
+            previous = mention
+        return kept
+
+    def pointed(
+        self, sentence: str, mentions: list[_Mention], cue: re.Pattern[str]
+    ) -> list[_Mention]:
+        """The mentions that words of choice point at, each once."""
+        starts = [mention.start for mention in mentions]
+        found: dict[int, _Mention] = {}
+        for word in cue.finditer(sentence, 0, self._supposed(sentence)):
+            if self._negated(_before(sentence, word.start())):
                 continue
-        while index < len(mentions) and index not in found:
-            found[index] = mentions[index]
-            # "choose DA or CQ" points at both, which settles nothing
-            after = mentions[index].end
-            index += 1
-            if index == len(mentions) or not _JOINED.fullmatch(
-                sentence, after, mentions[index].start
-            ):
-                break
-    return _placed(list(found.values()), mentions)
+            if LIMITED.match(sentence, word.end()):
+                continue
+            index = bisect_left(starts, word.start())
+            if index and POINTS_BACK.fullmatch(word.group()):
+                before = mentions[index - 1]
+                near = word.start() - before.end <= _WINDOW
+                if near and LINK.fullmatch(sentence, before.end, word.start()):
+                    found[index - 1] = before
+                    continue
+            while index < len(mentions) and index not in found:
+                found[index] = mentions[index]
+                # "choose DA or CQ" points at both, which settles nothing
+                after = mentions[index].end
+                index += 1
+                if index == len(mentions) or not JOINED.fullmatch(
+                    sentence, after, mentions[index].start
+                ):
+                    break
+        pointed = list(found.values())
+        return pointed if all(mention.cell for mention in pointed) else _placed(pointed, mentions)
+
+    def _negated(self, before: str) -> bool:
+        """Whether a text ends in words that deny what comes next."""
+        return self._negates and NEGATED.expression.search(before) is not None
+
+    def _supposed(self, sentence: str) -> int:
+        """Where a sentence begins to suppose; its length if it does not."""
+        found = HYPOTHESIS.expression.search(sentence) if self._supposes else None
+        return len(sentence) if found is None else found.start()
 
 
 def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]:
@@ -285,6 +291,6 @@ def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]
 
 def _concluded(sentence: str, mention: _Mention) -> bool:
     return (
-        _CONCLUDED.match(sentence, mention.end) is not None
-        and _CONCLUSION.search(_before(sentence, mention.start)) is not None
+        CONCLUDED.match(sentence, mention.end) is not None
+        and CONCLUSION.expression.search(_before(sentence, mention.start)) is not None
     )

@@ -1,7 +1,10 @@
 """Text in, typed chain out: the strict form, or the first rule that it breaks and where."""
 
+import re
+from functools import cache
+
 from gtalign.chain.blocks import BLOCKS, TAG, Chain, skip_space
-from gtalign.chain.payoff import PayoffReader
+from gtalign.chain.payoff import PayoffReader, as_written
 from gtalign.chain.repair import repaired
 from gtalign.chain.rules import empty_response, misplaced, missing, nested, stray, unclosed
 from gtalign.errors import ChainError
@@ -34,12 +37,43 @@ def parse(
             and its character position. A payoff is judged as a whole where its block closes.
     """
     reader = PayoffReader(form, low, high)
+    chain = _plain(text, reader)
+    if chain is not None:
+        return chain
     try:
         return _strict(text, reader)
     except ChainError:
         if not tolerant:
             raise
         return repaired(text, reader)
+
+
+@cache
+def _chain(form: GameForm) -> re.Pattern[str]:
+    """A chain without fault, with a matrix as `render` writes it and no ``<`` inside a block."""
+    contents = dict.fromkeys(BLOCKS, "([^<]*+)") | {"payoff": f"({as_written(form)})"}
+    blocks = [f"<{name}>{contents[name]}</{name}>" for name in BLOCKS]
+    return re.compile(r"\s*+".join(["", *blocks, ""]))
+
+
+def _plain(text: str, reader: PayoffReader) -> Chain | None:
+    """The chain of a text that one regular expression can read, as nearly all are; else None."""
+    found = _chain(reader.form).fullmatch(text)
+    if found is None:
+        return None
+    thinking, _, *numbers, analyze, response = found.groups()
+    response = response.strip()
+    payoff = reader.matrix(numbers) if response else None
+    if payoff is None:
+        return None
+    spans = found.regs
+    return Chain(
+        thinking.strip(),
+        payoff,
+        analyze.strip(),
+        response,
+        spans=dict(zip(BLOCKS, (spans[1], spans[2], spans[-2], spans[-1]), strict=True)),
+    )
 
 
 def _strict(text: str, reader: PayoffReader) -> Chain:

@@ -8,6 +8,7 @@ commas without rewriting the text around them, so that no repair can touch a num
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ from gtalign.errors import ChainError
 from gtalign.game.bimatrix import PLAYER_KEYS, Bimatrix
 from gtalign.game.form import TOLERANCE, GameForm
 
+_LARGEST: Final = sys.float_info.max
 _SPACE: Final = re.compile(r"[ \t\n\r]*+")
 _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![\w.+-])")
@@ -64,46 +66,41 @@ class PayoffReader:
             ChainError: With the first broken ``payoff-*`` rule and its position.
         """
         if numbers is None:
-            pairs = self._plainly_written(text, start, end)
-            if pairs is not None:
-                return Bimatrix(self.form, np.array(pairs).reshape(*self.form.shape, 2))
+            found = _matrix(self.form).fullmatch(text, start, end)
+            payoff = None if found is None else self.matrix(found.groups())
+            if payoff is not None:
+                return payoff
         return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
 
-    def _plainly_written(self, text: str, start: int, end: int) -> list[list[float]] | None:
-        """Return the payoffs of a matrix without fault by one regular expression.
+    def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
+        """Return the matrix of the numbers that `as_written` finds; None if one is out of range."""
+        values = list(map(float, numbers))
+        # What float() overflows to is out of range, whatever the range.
+        low, high = max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
+        if not (low <= min(values) and max(values) <= high):
+            return None
+        payoffs = np.array(values).reshape(*self.form.shape, 2)[..., ::-1] + 0.0
+        return Bimatrix.unchecked(self.form, payoffs)
 
-        None where there is a fault, or a way of writing that the expression does not know: then it
-        takes the scanner to say which.
-        """
-        cells = self.form.cells
-        found = _matrix(len(cells)).fullmatch(text, start, end)
-        if found is None:
-            return None
-        written = iter(found.groups())
-        pairs: dict[str, list[float]] = {}
-        for key, first, one, second, other in zip(*[written] * 5, strict=True):
-            pair = [float(one), float(other)]
-            if first == second or not (self._allows(pair[0]) and self._allows(pair[1])):
-                return None
-            pairs[key] = pair if first == PLAYER_KEYS[0] else pair[::-1]
-        if len(pairs) < len(cells):
-            return None
-        try:
-            return [pairs[key] for key in cells]
-        except KeyError:
-            return None
 
-    def _allows(self, value: float) -> bool:
-        return self.low - TOLERANCE <= value <= self.high + TOLERANCE and math.isfinite(value)
+def as_written(form: GameForm) -> str:
+    """A regular expression of a matrix without fault, as `render` writes it, spaces aside.
+
+    Its groups are the numbers: of each cell in order, the LLM's and then the user's.
+    """
+    space, number = r"[ \t\n\r]*+", r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
+
+    def item(key: str, value: str) -> str:
+        return rf'{space}"{re.escape(key)}"{space}:{space}{value}{space}'
+
+    pair = ",".join(item(player, number) for player in reversed(PLAYER_KEYS))
+    cells = ",".join(item(cell, rf"\{{{pair}\}}") for cell in form.cells)
+    return rf"{space}\{{{cells}\}}{space}"
 
 
 @cache
-def _matrix(cells: int) -> re.Pattern[str]:
-    """A matrix of so many cells; of each a key, a player, a number, a player and a number."""
-    space, number = r"[ \t\n\r]*+", r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
-    pair = rf'"({"|".join(PLAYER_KEYS)})"{space}:{space}{number}{space}'
-    cell = rf'{space}"([\w-]++)"{space}:{space}\{{{space}{pair},{space}{pair}\}}{space}'
-    return re.compile(rf"{space}\{{{','.join([cell] * cells)}\}}{space}")
+def _matrix(form: GameForm) -> re.Pattern[str]:
+    return re.compile(as_written(form))
 
 
 class _Scan:

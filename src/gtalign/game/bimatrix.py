@@ -52,6 +52,21 @@ class Bimatrix:
         object.__setattr__(self, "form", form)
         object.__setattr__(self, "payoffs", array_mn2)
 
+    @classmethod
+    def unchecked(cls, form: GameForm, payoffs: NDArray[np.float64]) -> "Bimatrix":
+        """A game of payoffs that were checked before, for readers of many.
+
+        Args:
+            form: The players' actions, m of the user and n of the LLM.
+            payoffs: Finite float64 of shape [m, n, 2] without -0.0. Kept, not copied, and made
+                read-only.
+        """
+        self = object.__new__(cls)
+        payoffs.setflags(write=False)
+        object.__setattr__(self, "form", form)
+        object.__setattr__(self, "payoffs", payoffs)
+        return self
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bimatrix):
             return NotImplemented
