@@ -1,5 +1,8 @@
 """Which action a response carries out, on responses like real ones."""
 
+import importlib
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,8 @@ from hypothesis import strategies as st
 from chain_texts import THREE_BY_TWO
 from gtalign.chain import acted
 from gtalign.game import USER_LLM
+
+acting = importlib.import_module("gtalign.chain.acted")  # the package's name for it is `acted`
 
 DIRECT = [
     "Paris is the capital of France.",
@@ -173,3 +178,11 @@ def test_long_repetitions_are_read(piece: str) -> None:
 )
 def test_who_writes_in_lower_case_begins_sentences_so(response: str, action: str) -> None:
     assert acted(response, USER_LLM) == action
+
+
+@given(st.text(alphabet=st.sampled_from("ab A.!\n-*`\"'1)(:,/\u3002\u201c\u201d~h_")))
+def test_what_asks_nothing_answers_directly_by_the_long_way_too(text: str) -> None:
+    quick = acted(text, USER_LLM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acting, "_ASKED", re.compile(""))
+        assert acted(text, USER_LLM) == quick

@@ -1,6 +1,9 @@
 """The strict parser: what it takes, and which rule it reports where."""
 
+import contextlib
+import importlib
 import json
+import math
 import pickle
 
 import pytest
@@ -18,8 +21,11 @@ from chain_texts import (
     valid,
 )
 from gtalign.chain import BLOCKS, RULES, parse, render
+from gtalign.chain.payoff import PayoffReader
 from gtalign.errors import ChainError, PayoffError
 from gtalign.game import USER_LLM, Bimatrix
+
+parsing = importlib.import_module("gtalign.chain.parse")  # the package's name for it is `parse`
 
 
 def broken(text: str, **options: float) -> tuple[str, int]:
@@ -223,3 +229,37 @@ def test_hostile_repetitions_end_in_a_chain_or_a_rule(name: str, tolerant: bool)
     with pytest.raises(ChainError) as caught:
         parse(text, tolerant=tolerant)
     assert len(str(caught.value)) < 300
+
+
+@given(valid(), st.booleans(), st.floats(-6, 6))
+def test_the_short_way_reads_what_the_long_one_reads(text: str, ordered: bool, low: float) -> None:
+    if ordered:  # keys in the order in which the short way knows them
+        with contextlib.suppress(ChainError):
+            text = parse(text).render()
+    reader = PayoffReader(USER_LLM, low, 5.0)
+    short = parsing._plain(text, reader)
+    if short is not None:
+        assert short == parsing._strict(text, reader)
+        assert short.payoff.payoffs.flags.c_contiguous
+        assert not short.payoff.payoffs.flags.writeable
+
+
+def test_the_short_way_takes_what_is_plain_and_nothing_else() -> None:
+    reader = PayoffReader(USER_LLM, -5.0, 5.0)
+    assert parsing._plain(VALID, reader) == parse(VALID)
+    wrong = (
+        VALID.replace("3.0", "5.1", 1),
+        VALID.replace("3.0", "1e999", 1),
+        VALID.replace("3.0", "03", 1),
+        VALID.replace("3.0", "NaN", 1),
+        VALID.replace("What", "<payoff>", 1),
+        VALID.replace("Which one?", " \u00a0\n"),
+        VALID + ".",
+    )
+    for text in wrong:
+        assert text != VALID
+        assert parsing._plain(text, reader) is None
+        with pytest.raises(ChainError):
+            parse(text)
+    boundless = PayoffReader(USER_LLM, -math.inf, math.inf)
+    assert parsing._plain(VALID.replace("3.0", "1e999", 1), boundless) is None

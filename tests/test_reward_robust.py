@@ -12,7 +12,7 @@ from chain_texts import THREE_BY_TWO
 from gtalign.chain import Chain, chosen_cell, parse, render
 from gtalign.chain.payoff import PayoffReader
 from gtalign.errors import ChainError
-from gtalign.game import USER_LLM, Bimatrix, pareto_frontier, undominated
+from gtalign.game import USER_LLM, Bimatrix, pareto_dominated, pareto_frontier
 from gtalign.judges import Verdict
 from gtalign.reward import Reward, RewardConfig, Score
 from gtalign.reward.robust import carried_out, contrast, solution, upper_window
@@ -138,7 +138,9 @@ NEAR = st.tuples(st.sampled_from([0.0, 1.0, 1 + 5e-10, 1 + 2e-9]), st.sampled_fr
 @given(st.lists(CELL | NEAR, min_size=6, max_size=6))
 def test_the_frontier_of_one_game_is_that_of_a_batch(cells: list[tuple[float, float]]) -> None:
     payoffs_mn2 = np.array(cells).reshape(2, 3, 2)
-    assert undominated(cells) == pareto_frontier(payoffs_mn2).ravel().tolist()
+    assert [not pareto_dominated(cell, cells) for cell in cells] == pareto_frontier(
+        payoffs_mn2
+    ).ravel().tolist()
 
 
 CLEAN = '{"DQ_AQ": {"LLM": 1, "user": -2.5e0}, "DQ_CQ":{"user":0,"LLM":0},"DQ_DA":'

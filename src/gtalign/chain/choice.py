@@ -25,7 +25,7 @@ from gtalign.chain.wording import (
     NEGATED,
     POINTS_BACK,
 )
-from gtalign.game import Bimatrix, GameForm, undominated
+from gtalign.game import Bimatrix, GameForm, pareto_dominated
 
 # The first letter of each pattern is a plain one, so that places where none begins cost little. A
 # mark after a mark does not begin a run, which keeps long runs of them linear.
@@ -125,11 +125,11 @@ def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
     choice = choice or chosen_cell(chain.analyze, form)
     if choice.kind == "unknown":
         return None
-    marks = undominated(chain.payoff.payoffs.reshape(-1, 2).tolist())
-    frontier = [cell for cell, kept in zip(form.cells, marks, strict=True) if kept]
-    if choice.kind == "cell":
-        return 1.0 if choice.cell in frontier else 0.0
-    return 0.5 if any(cell.endswith(f"_{choice.action}") for cell in frontier) else 0.0
+    cells = chain.payoff.payoffs.reshape(-1, 2).tolist()
+    if choice.cell is not None:
+        return 0.0 if pareto_dominated(cells[form.cells.index(choice.cell)], cells) else 1.0
+    column = [cells[form.cells.index(f"{user}_{choice.action}")] for user in form.user_actions]
+    return 0.0 if all(pareto_dominated(cell, cells) for cell in column) else 0.5
 
 
 def _settle(mentions: list[_Mention], form: GameForm, user_action: str | None) -> Choice:

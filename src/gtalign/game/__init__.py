@@ -6,11 +6,11 @@ from gtalign.game.cells import (
     dominated,
     is_trap,
     maximin,
+    pareto_dominated,
     pareto_frontier,
     pure_nash,
     social_optimum,
     stackelberg,
-    undominated,
 )
 from gtalign.game.diagnostics import (
     deviation_gains,
@@ -45,6 +45,7 @@ __all__ = [
     "maximin",
     "misread_loss",
     "nash_bargaining",
+    "pareto_dominated",
     "pareto_frontier",
     "price_of_anarchy",
     "price_of_stability",
@@ -53,7 +54,6 @@ __all__ = [
     "social_optimum",
     "solve",
     "stackelberg",
-    "undominated",
     "utilitarian",
     "vertex_pairs",
     "welfare_gap",

@@ -38,24 +38,19 @@ def pareto_frontier(payoffs: ArrayLike) -> Mask:
     return result
 
 
-def undominated(cells: Sequence[Sequence[float]]) -> list[bool]:
-    """`pareto_frontier` of one game in Python's floats, for where one small game is all there is.
+def pareto_dominated(cell: Sequence[float], cells: Sequence[Sequence[float]]) -> bool:
+    """Whether a cell is off the `pareto_frontier`, in Python's floats for where games come singly.
 
     Args:
-        cells: Finite payoffs (user, LLM) of each cell.
-
-    Returns:
-        For each cell whether no other dominates it.
+        cell: Its payoffs (user, LLM).
+        cells: Payoffs of all cells, finite.
     """
-    return [
-        not any(
-            u >= user - TOLERANCE
-            and m >= llm - TOLERANCE
-            and (u - TOLERANCE > user or m - TOLERANCE > llm)
-            for u, m in cells
-        )
-        for user, llm in cells
-    ]
+    user, llm = cell
+    least_user, least_llm = user - TOLERANCE, llm - TOLERANCE
+    for u, m in cells:
+        if u >= least_user and m >= least_llm and (u - TOLERANCE > user or m - TOLERANCE > llm):
+            return True
+    return False
 
 
 def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:

@@ -6,12 +6,13 @@ been wrong. All of them saturate: an honest chain has them in full, and no matri
 """
 
 import math
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.chain import Chain, Choice, acted, solution_score
-from gtalign.game import USER_LLM, undominated
+from gtalign.game import USER_LLM, pareto_dominated
 
 DIFFERENCE = 1.0
 """A real difference between two payoffs: a tenth of the scale from -5 to 5, in its points."""
@@ -55,8 +56,8 @@ def contrast(payoffs_n2: NDArray[np.float64]) -> float:
     user_n: list[float]
     llm_n: list[float]
     user_n, llm_n = payoffs_n2.T.tolist()
-    spread = min(max(side_n) - min(side_n) for side_n in (user_n, llm_n))
-    gap = max(abs(user - llm) for user, llm in zip(user_n, llm_n, strict=True))
+    spread = min(max(user_n) - min(user_n), max(llm_n) - min(llm_n))
+    gap: float = max(map(abs, map(sub, user_n, llm_n)))
     return min(1.0, spread / DIFFERENCE, gap / DIFFERENCE)
 
 
@@ -65,6 +66,8 @@ def solution(chain: Chain, choice: Choice) -> float:
 
     An analysis that chooses nothing has not solved the game: 0.
     """
-    if all(undominated(chain.payoff.payoffs.reshape(-1, 2).tolist())):
+    score = solution_score(chain, choice)
+    if not score:
         return 0.0
-    return solution_score(chain, choice) or 0.0
+    cells = chain.payoff.payoffs.reshape(-1, 2).tolist()
+    return score if any(pareto_dominated(cell, cells) for cell in cells) else 0.0

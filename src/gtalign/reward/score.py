@@ -186,21 +186,26 @@ class Reward:
         if chain is not None:
             tokens = {name: count(completion[a:b]) for name, (a, b) in chain.spans.items()}
         if reading is not None:
-            tokens.setdefault("response", count(reading.response))
+            if chain is None:
+                tokens["response"] = count(reading.response)
             tokens["before"] = count(reading.before)
-        return tokens | {"total": count(completion)}
+        tokens["total"] = count(completion)
+        return tokens
 
     def _quality(
         self, question: Question, reading: Reading, verdict: Verdict | None
     ) -> tuple[dict[str, float | None], str | None]:
-        names = ("quality", "quality_user", "quality_llm")
         if verdict is None or verdict.score is None:
             reason = "no verdict" if verdict is None else f"judge {verdict.judge}: {verdict.reason}"
-            return dict.fromkeys(names, None), reason
+            return {"quality": None, "quality_user": None, "quality_llm": None}, reason
         quality = task_named(question.task).quality(
             question, reading.response, verdict.score, self.config.quality
         )
-        return dict(zip(names, (quality.reported, quality.user, quality.llm), strict=True)), None
+        return {
+            "quality": quality.reported,
+            "quality_user": quality.user,
+            "quality_llm": quality.llm,
+        }, None
 
     def _measure(
         self, completion: str, reading: Reading, tokens: Mapping[str, int]

@@ -1,7 +1,7 @@
 """From factors to the welfare of each side, and from the two welfares to one number."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gtalign.game.welfare import ces
 from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights
@@ -21,11 +21,11 @@ def user_welfare(factors: Factors, weights: UserWeights, earned: bool = False) -
     return _weigh(
         factors,
         weights.constant,
-        {
-            "quality_user": weights.quality,
-            "response_window": weights.window,
-            "latency": weights.latency,
-        },
+        (
+            ("quality_user", weights.quality),
+            ("response_window", weights.window),
+            ("latency", weights.latency),
+        ),
         "quality_user" if earned else None,
     )
 
@@ -41,13 +41,13 @@ def llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> 
     return _weigh(
         factors,
         weights.constant,
-        {
-            "quality_llm": weights.quality,
-            "total_window": weights.window,
-            "format": weights.format,
-            "distinctness": weights.distinctness,
-            "solution": weights.solution,
-        },
+        (
+            ("quality_llm", weights.quality),
+            ("total_window", weights.window),
+            ("format", weights.format),
+            ("distinctness", weights.distinctness),
+            ("solution", weights.solution),
+        ),
         "quality_llm" if earned else None,
     )
 
@@ -63,7 +63,7 @@ def answer_llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = Fal
     return _weigh(
         factors,
         weights.constant,
-        {"quality_llm": weights.quality * scale, "total_window": weights.window * scale},
+        (("quality_llm", weights.quality * scale), ("total_window", weights.window * scale)),
         "quality_llm" if earned else None,
     )
 
@@ -92,15 +92,19 @@ _LENGTHS = frozenset({"response_window", "total_window", "latency"})
 
 
 def _weigh(
-    factors: Factors, constant: float, weights: Mapping[str, float], gate: str | None
+    factors: Factors, constant: float, weights: Iterable[tuple[str, float]], gate: str | None
 ) -> float | None:
     """Return the weighted sum, each term of lengths multiplied by the factor ``gate``."""
     total = constant
-    for name, weight in weights.items():
+    for name, weight in weights:
         if weight > 0:
             value = factors[name]
-            share = factors[gate] if gate is not None and name in _LENGTHS else 1.0
-            if value is None or share is None:
+            if value is None:
                 return None
-            total += weight * value * share
+            if gate is not None and name in _LENGTHS:
+                share = factors[gate]
+                if share is None:
+                    return None
+                value *= share
+            total += weight * value
     return total
