@@ -1,20 +1,36 @@
-"""A gateway in a process of its own, which tests end as they like."""
+"""A gateway in a process of its own, which tests end as they like.
+
+On SIGUSR1 it prints how many tasks and open files it has.
+"""
 
 import asyncio
+import json
+import os
+import signal
 import sys
 from pathlib import Path
 
 from gateway_parts import config_of, scripted
 from gtalign.gateway.logs import log_to
 from gtalign.gateway.server import serve
-from gtalign.gateway.upstream import Upstream
+from gtalign.gateway.upstream import Upstream, open_upstream
 
 
-async def main(folder: Path) -> None:
+def tell() -> None:
+    held = {"tasks": len(asyncio.all_tasks()), "files": len(os.listdir("/proc/self/fd"))}
+    print(json.dumps(held), flush=True)
+
+
+async def main(folder: Path, address: str | None = None) -> None:
     log_to(level=40)
-    upstream = Upstream(scripted(size=8), "toy", "toy-1")
-    await serve(config_of(folder), upstream, lambda gateway, address: print(address, flush=True))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
+    if address is None:
+        config, upstream = config_of(folder), Upstream(scripted(size=8), "toy", "toy-1")
+    else:
+        config = config_of(folder, address)
+        upstream = await open_upstream(config)
+    await serve(config, upstream, lambda gateway, address: print(address, flush=True))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

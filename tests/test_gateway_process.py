@@ -91,7 +91,7 @@ async def test_ending_gently_lets_answers_end(tmp_path: Path) -> None:
             held.add(answer.headers["x-gtalign-decision"])
         assert text.rstrip().endswith("data: [DONE]")
         assert model.RESPONSES["DA"].split()[0] in text
-    await process.wait()
+    assert await process.wait() == 0
     connection = sqlite3.connect(tmp_path / "audit.db")
     rows = dict(connection.execute("SELECT id, status FROM decisions"))
     connection.close()
@@ -104,4 +104,4 @@ async def test_an_idle_gateway_ends_at_once(tmp_path: Path, sent: signal.Signals
     async with aiohttp.ClientSession() as http, http.get(f"{address}/healthz") as answer:
         assert answer.status == 200
     process.send_signal(sent)
-    await process.wait()
+    assert await process.wait() == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from starlette.datastructures import Headers
@@ -45,6 +46,20 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
         late = f"the body was not here after {seconds:g} s"
         raise APIError(408, late, code="slow_request") from None
     return bytes(body)
+
+
+async def discard_body(receive: Receive, *, limit: int, seconds: float) -> None:
+    """Read on for a while what nobody wants.
+
+    A connection that is closed with something unread is reset, and a reset may take the answer away
+    before its client has read it.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            message = await receive()
+            while message["type"] == "http.request" and message.get("more_body") and limit > 0:
+                limit -= len(message.get("body", b""))
+                message = await receive()
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

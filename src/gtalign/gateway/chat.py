@@ -108,7 +108,8 @@ class ChatEndpoint:
             async with asyncio.TaskGroup() as group:
                 texts = [group.create_task(_text(answer)) for answer in answers]
         except ExceptionGroup as failed:  # the first failure has ended the others
-            raise failed.exceptions[0] from None
+            first = failed.exceptions[0]
+            raise first from first.__cause__  # which tells the status
         usages = [answer.usage() for answer in answers]
         written = sum(usage["completion_tokens"] for usage in usages)
         read = usages[0]["prompt_tokens"]

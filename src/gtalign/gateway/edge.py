@@ -10,13 +10,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gtalign.errors import StorageError
-from gtalign.gateway.asgi import EVENTS, ClientGone, Response
+from gtalign.gateway.asgi import EVENTS, JSON, ClientGone, Response, discard_body
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.logs import access
 from gtalign.gateway.metrics import Metrics
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CLOSING: Final = (401, 403, 408, 413, 431, 503)  # the body may not be read: the connection ends
+_DISCARDED: Final = 64 << 20  # bytes that are read on of a body that was refused, ...
+_PATIENCE: Final = 2.0  # ... and for how many seconds
 _LOGGED: Final = ("key", "policy", "model", "decision", "messages")
 
 
@@ -57,10 +59,18 @@ class Edge:
                     headers["cache-control"] = "no-store"
             await send(message)
 
+        complete = False  # the body was read
+
+        async def into() -> Message:
+            nonlocal complete
+            message = await receive()
+            complete = complete or not message.get("more_body", False)
+            return message
+
         problem: str | None = None
         self._metrics.running.add(1)
         try:
-            await self._app(scope, receive, out)
+            await self._app(scope, into, out)
         except ClientGone:
             problem, status = "the client left", status or 499
         except asyncio.CancelledError:
@@ -68,7 +78,8 @@ class Edge:
             raise
         except Exception as error:
             problem = str(error)
-            await self._refuse(explained(_told(error)), about.get("response"), out)
+            unread = None if complete else into
+            await self._refuse(explained(_told(error)), about.get("response"), unread, out)
         finally:
             self._metrics.running.add(-1)
             path = about.get("path", "other")
@@ -88,7 +99,9 @@ class Edge:
                 },
             )
 
-    async def _refuse(self, error: APIError, response: Response | None, out: Send) -> None:
+    async def _refuse(
+        self, error: APIError, response: Response | None, unread: Receive | None, out: Send
+    ) -> None:
         """Tell the client, in whatever state its answer is."""
         try:
             if response is None:
@@ -99,8 +112,13 @@ class Edge:
                 if response.kind == EVENTS:
                     await response.end(b"\n\ndata: %b\n\n" % error.body())
                 return
-            response.headers |= error.headers()
-            await response.whole(error.status, error.body())
+            body = error.body()
+            response.headers |= error.headers() | {"content-length": str(len(body))}
+            await response.start(error.status, JSON)
+            await response.write(body)
+            if unread is not None and error.status in _CLOSING and error.status != 408:
+                await discard_body(unread, limit=_DISCARDED, seconds=_PATIENCE)
+            await response.end()
         except ClientGone:
             access.info("the client left before it was told")
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import signal
 import socket
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import uvicorn
@@ -101,6 +102,22 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._gateway = gateway
         self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Take the signals that ask a process to end, and end by returning.
+
+        uvicorn raises them again once it has shut down, which ends the process before what is left
+        to be recorded is written.
+        """
+        loop = asyncio.get_running_loop()
+        for sent in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sent, self.handle_exit, sent, None)
+        try:
+            yield
+        finally:
+            for sent in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(sent)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
