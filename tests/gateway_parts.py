@@ -88,7 +88,7 @@ async def served(
     if isinstance(backend, StandIn):
         async with (
             serving(backend) as url,
-            _served(config_of(folder, url, **settings), open_upstream) as found,
+            opened_before(config_of(folder, url, **settings)) as found,
         ):
             yield found
         return
@@ -97,14 +97,15 @@ async def served(
     async def upstream(config: GatewayConfig) -> Upstream:
         return Upstream(own, "toy", "toy-1")
 
-    async with _served(config_of(folder, **settings), upstream) as found:
+    async with opened_before(config_of(folder, **settings), upstream) as found:
         yield found
 
 
 @asynccontextmanager
-async def _served(
-    config: GatewayConfig, upstream: Callable[[GatewayConfig], Any]
+async def opened_before(
+    config: GatewayConfig, upstream: Callable[[GatewayConfig], Any] = open_upstream
 ) -> AsyncGenerator[Served, None]:
+    """A gateway of a whole configuration."""
     async with (
         opened(config, await upstream(config)) as gateway,
         running(gateway) as address,

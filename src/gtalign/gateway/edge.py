@@ -113,7 +113,7 @@ class Edge:
                     await response.end(b"\n\ndata: %b\n\n" % error.body())
                 return
             body = error.body()
-            response.headers |= error.headers() | {"content-length": str(len(body))}
+            response.headers |= {**error.headers(), "content-length": str(len(body))}
             await response.start(error.status, JSON)
             await response.write(body)
             if unread is not None and error.status in _CLOSING and error.status != 408:
