@@ -67,6 +67,7 @@ class Served:
 
 
 def config_of(folder: Path, address: str = "none", **settings: Any) -> GatewayConfig:
+    folder.mkdir(exist_ok=True)
     costly = folder / "costly.toml"
     costly.write_text(COSTLY)
     table = {

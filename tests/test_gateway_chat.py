@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from gateway_parts import MESSAGES, served
+from gateway_parts import MESSAGES, scripted, served
 from gtalign.chain import parse
 from gtalign.errors import UpstreamError
 from gtalign.steering import Decision, FakeBackend
@@ -171,6 +171,33 @@ async def test_a_text_that_is_no_chain_is_passed_on(
         [record] = await gateway.records()
         assert (record["steered"], record["status"]) == (False, "done")
         assert "cannot be read" in record["reason"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_chain_without_a_response_shows_nothing_of_itself(
+    tmp_path: Path, stream: bool
+) -> None:
+    cut = scripted()
+    broken = FakeBackend(lambda messages, begun: "" if begun else "<thinking>Hm.</thinking>Never")
+    for backend, tokens, finish in ((cut, 9, "length"), (broken, 480, "stop")):
+        async with served(tmp_path / finish, backend) as gateway:
+            answer = await gateway.ask(stream=stream, max_tokens=tokens)
+            if stream:
+                chunks = [chunk async for chunk in answer]
+                text = "".join([chunk.choices[0].delta.content or "" for chunk in chunks])
+                said = chunks[-1].choices[0].finish_reason
+            else:
+                text, said = answer.choices[0].message.content, answer.choices[0].finish_reason
+            assert (text, said) == ("", finish)
+            [record] = await gateway.records()
+            assert record["reason"]
+
+
+async def test_one_model_can_be_looked_up(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        assert (await gateway.client.models.retrieve("toy:costly")).id == "toy:costly"
+        with pytest.raises(openai.NotFoundError, match="there are toy, toy:costly"):
+            await gateway.client.models.retrieve("toy/../secret")
 
 
 async def test_asking_again_shows_the_second_chain_alone(tmp_path: Path) -> None:

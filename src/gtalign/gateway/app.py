@@ -17,10 +17,12 @@ from gtalign.gateway.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoin
 
 def make_app(gateway: Gateway) -> ASGIApp:
     """Build the application of an open gateway."""
+    models = ModelsEndpoint(gateway)
     table: list[tuple[str, str, App]] = [
         ("POST", CHAT, ChatEndpoint(gateway)),
         ("POST", COMPLETIONS, CompletionsEndpoint(gateway)),
-        ("GET", MODELS, ModelsEndpoint(gateway)),
+        ("GET", MODELS, models),
+        ("GET", f"{MODELS}/{{model:path}}", models),
         ("GET", "/healthz", HealthEndpoint()),
         ("GET", "/readyz", ReadyEndpoint(gateway)),
         ("GET", "/metrics", MetricsEndpoint(gateway)),

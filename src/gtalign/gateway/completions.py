@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.answer import seconds
 from gtalign.gateway.asgi import Response, read_body, unless_gone
+from gtalign.gateway.errors import APIError
 from gtalign.gateway.forward import forward
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.request import read_model, read_object
@@ -47,7 +48,11 @@ class CompletionsEndpoint:
 
 
 class ModelsEndpoint:
-    """Lists the model, and the names under which it answers under each policy."""
+    """The model, and the names under which it answers under each policy: all, or the one asked for.
+
+    Raises:
+        APIError: There is no model of that name, or none for this key (404).
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -60,10 +65,18 @@ class ModelsEndpoint:
         if key.policy is not None and "admin" not in key.scopes:
             names = (key.policy,)
         model = self._gateway.upstream.name
-        body = {
-            "object": "list",
-            "data": [self._card(name) for name in (model, *(f"{model}:{n}" for n in names))],
-        }
+        known = (model, *(f"{model}:{name}" for name in names))
+        wanted = scope["path_params"].get("model")
+        if wanted is not None and wanted not in known:
+            raise APIError(
+                404,
+                f"there is no model {wanted[:80]!r}; there are {', '.join(known)}",
+                code="model_not_found",
+                param="model",
+            )
+        body = {"object": "list", "data": [self._card(name) for name in known]}
+        if wanted is not None:
+            body = self._card(wanted)
         await Response(send, {}, patience=30.0).whole(200, orjson.dumps(body))
 
     def _card(self, name: str) -> dict[str, Any]:

@@ -62,16 +62,17 @@ class View:
                 yield from self._released()
 
     def rest(self, answer: Steered) -> Iterator[Piece]:
-        """Yield what a finished answer holds beyond what was shown: all, if it is no chain."""
+        """Yield what a finished answer holds beyond what was shown.
+
+        That is all of a text that is no chain, and nothing of a chain that broke, or was cut off,
+        before its response: who asked for the response gets none of the reasoning.
+        """
         yield from self._released()
         if self._show == "raw":
             yield Piece("content", answer.text)
             return
         shown = "".join(self._content)
-        response = answer.response
-        if response is None:
-            # A chain that broke before its response has none; a text without a chain is one.
-            response = shown or answer.text
+        response = answer.response or ""
         if response.startswith(shown) and len(response) > len(shown):
             yield Piece("content", response[len(shown) :])
 
