@@ -139,6 +139,10 @@ class Keys:
         key = self._by_hash.get(_hash(secret))
         return None if key is None or key.revoked is not None else key
 
+    def get(self, id_: str) -> Key | None:
+        """The key of an id, revoked or not; None if there is none."""
+        return next((key for key in self._by_hash.values() if key.id == id_), None)
+
     async def create(self, wanted: KeyRequest) -> tuple[Key, str]:
         """Make a key; returns it with its secret, which is kept nowhere.
 

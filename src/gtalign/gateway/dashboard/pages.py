@@ -1,0 +1,13 @@
+"""Every page of the dashboard, a line each."""
+
+from typing import Final
+
+from gtalign.gateway.dashboard import overview, signin
+from gtalign.gateway.dashboard.visit import View
+
+VIEWS: Final[tuple[View, ...]] = (
+    View("", overview.show, nav="Overview"),
+    View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True),
+    View(signin.SIGN_OUT, post=signin.sign_out),
+)
+"""In the order of the navigation."""
