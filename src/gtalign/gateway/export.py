@@ -7,6 +7,10 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.responses import StreamingResponse
+
+from gtalign.errors import DataError
+from gtalign.gateway.filters import read_filter, read_flag
 from gtalign.gateway.reading import Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -20,6 +24,33 @@ _FLOATS: Final = (
 )
 _COUNTS: Final = ("at", "prompt_tokens", "cached_tokens", "written_tokens", "retries", "repairs")
 _FLAGS: Final = ("steered", "flipped", "obeyed", "stream")
+
+
+def export_response(reader: Reader, query: Mapping[str, str]) -> StreamingResponse:
+    """A download of the decisions that the parameters of a request name.
+
+    Args:
+        reader: Of the store.
+        query: ``format``, ``transcripts`` and those of a filter.
+
+    Raises:
+        DataError: A parameter is wrong; the message names it.
+    """
+    rest = dict(query)
+    format_ = rest.pop("format", "jsonl")
+    transcripts = read_flag("transcripts", rest.pop("transcripts", "false"))
+    if format_ not in FORMATS or (format_ == "parquet" and transcripts):
+        raise DataError("format: jsonl (also with transcripts=true) or parquet")
+    which = read_filter(rest)
+    lines: AsyncGenerator[bytes, None]
+    if format_ == "parquet":
+        lines = parquet(reader, which)
+    else:
+        lines = jsonl(reader, which, transcripts=transcripts)
+    name = f'attachment; filename="decisions.{format_}"'
+    return StreamingResponse(
+        lines, media_type=FORMATS[format_], headers={"Content-Disposition": name}
+    )
 
 
 async def jsonl(reader: Reader, which: Filter, *, transcripts: bool) -> AsyncGenerator[bytes, None]:
