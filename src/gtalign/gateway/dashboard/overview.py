@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
+from typing import Final
 
 from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.reading import Overview
+
+REFRESH: Final = "5s"
+"""Between refreshes of a page that keeps itself up to date, as htmx writes times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ async def show(visit: Visit) -> Page:
     shown = {
         "query": query,
         "periods": tuple(PERIODS),
+        "refresh": REFRESH,
         "live": visit.query_params.get("live") == "1",
         "found": found,
         "answers": sum(found.answers.values()),
