@@ -111,6 +111,7 @@ async def test_the_overview_sums_up_what_was_decided(tmp_path: Path) -> None:
         link = "/decisions?last=day&amp;policy=costly&amp;before=CQ&amp;after=DA"
         assert link in page.text
         assert (await visitor.get(link[0:].replace("&amp;", "&"))).text.count("<tr>") == 2
+        assert "Requests since the gateway started" in text and "200 3 100.0%" in text
         assert "hx-trigger" not in page.text
         live = await visitor.get("?last=hour&live=1")
         assert 'hx-get="/dashboard?last=hour&amp;live=1"' in live.text

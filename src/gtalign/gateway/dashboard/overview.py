@@ -39,6 +39,7 @@ async def show(visit: Visit) -> Page:
     query = read_query(visit.query_params, last="day")
     found = await visit.gateway.reader.overview(query.which)
     low = visit.gateway.config.steering.low
+    requests = statuses_of(visit.gateway.metrics.requests.values)
     shown = {
         "query": query,
         "periods": tuple(PERIODS),
@@ -47,6 +48,7 @@ async def show(visit: Visit) -> Page:
         "found": found,
         "answers": sum(found.answers.values()),
         "groups": groups_of(found),
+        "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
         "texts": visit.gateway.config.audit.texts,
@@ -71,6 +73,15 @@ def groups_of(found: Overview) -> list[Group]:
         Group(name, flow(counts, actions), used(counts, 0), used(counts, 1), counts)
         for name, counts in sorted(by_policy.items())
     ]
+
+
+def statuses_of(requests: Mapping[tuple[str, ...], float]) -> dict[str, int]:
+    """Requests of clients by their status of HTTP, since the gateway started."""
+    found: dict[str, int] = {}
+    for (path, status), count in sorted(requests.items()):
+        if path.startswith("/v1/"):
+            found[status] = found.get(status, 0) + int(count)
+    return dict(sorted(found.items()))
 
 
 def welfare_of(found: Overview, low: float) -> float | None:
