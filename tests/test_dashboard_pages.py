@@ -91,6 +91,9 @@ async def test_an_empty_gateway_says_what_to_do(tmp_path: Path) -> None:
         answer = await visitor.get("/decisions?search=x")
         assert "No decisions match" in answer.text
         assert "There is no key" in (await visitor.get("/keys")).text
+    origin = {"origin": "https://gateway.example"}
+    async with served(tmp_path, dashboard=origin) as gateway, Visitor(gateway) as visitor:
+        assert "curl https://gateway.example/v1/" in (await visitor.get()).text
 
 
 async def test_the_overview_sums_up_what_was_decided(tmp_path: Path) -> None:

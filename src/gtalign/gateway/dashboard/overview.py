@@ -39,6 +39,7 @@ async def show(visit: Visit) -> Page:
     query = read_query(visit.query_params, last="day")
     found = await visit.gateway.reader.overview(query.which)
     low = visit.gateway.config.steering.low
+    origin = visit.gateway.config.dashboard.origin
     requests = statuses_of(visit.gateway.metrics.requests.values)
     shown = {
         "query": query,
@@ -51,7 +52,7 @@ async def show(visit: Visit) -> Page:
         "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
-        "texts": visit.gateway.config.audit.texts,
+        "address": origin or f"{visit.url.scheme}://{visit.url.netloc}",
         "model": visit.gateway.upstream.name,
         "example": visit.gateway.policies.default,
     }
