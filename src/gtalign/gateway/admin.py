@@ -1,31 +1,30 @@
 """The admin interface: keys, policies and decisions."""
 
 import tomllib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gtalign.errors import ConfigError, DataError
 from gtalign.gateway.asgi import App, Endpoint, read_body
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.export import FORMATS, jsonl, parquet
+from gtalign.gateway.export import export_response
+from gtalign.gateway.filters import read_count, read_filter, read_flag
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.policies import read_policy
-from gtalign.gateway.reading import Filter
 from gtalign.gateway.request import read_object
 
 BODY: Final = 65_536
 """Most bytes of a body here, 64 KiB."""
 
 _SHOWN: Final = 1000  # characters of a message, which may quote what was sent
-_FLAGS: Final = {"true": True, "false": False}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -113,8 +112,8 @@ class _Admin:
         self._check(request)
         query = dict(request.query_params)
         cursor = query.pop("cursor", None)
-        limit = _count("limit", query.pop("limit", "50"))
-        page = await self._gateway.reader.page(_filter(query), limit=limit, cursor=cursor)
+        limit = read_count("limit", query.pop("limit", "50"))
+        page = await self._gateway.reader.page(read_filter(query), limit=limit, cursor=cursor)
         return _json({"data": page.rows, "next": page.next})
 
     async def decision(self, request: Request) -> Response:
@@ -135,7 +134,7 @@ class _Admin:
 
     async def overview(self, request: Request) -> Response:
         self._check(request)
-        found = await self._gateway.reader.overview(_filter(dict(request.query_params)))
+        found = await self._gateway.reader.overview(read_filter(dict(request.query_params)))
         told = asdict(found)
         told["actions"] = [
             {"policy": policy, "before": before, "after": after, "count": count}
@@ -147,18 +146,10 @@ class _Admin:
         self._check(request)
         query = dict(request.query_params)
         format_ = query.pop("format", "jsonl")
-        transcripts = _flag("transcripts", query.pop("transcripts", "false"))
-        if format_ not in FORMATS or (format_ == "parquet" and transcripts):
-            raise DataError("format: jsonl (also with transcripts=true) or parquet")
-        reader, which = self._gateway.reader, _filter(query)
-        lines: AsyncGenerator[bytes, None]
-        if format_ == "parquet":
-            lines = parquet(reader, which)
-        else:
-            lines = jsonl(reader, which, transcripts=transcripts)
-        name = f'attachment; filename="decisions.{format_}"'
-        return StreamingResponse(
-            lines, media_type=FORMATS[format_], headers={"Content-Disposition": name}
+        transcripts = read_flag("transcripts", query.pop("transcripts", "false"))
+        which = read_filter(query)
+        return export_response(
+            self._gateway.reader, which, format_=format_, transcripts=transcripts
         )
 
     def _check(self, request: Request) -> None:
@@ -188,36 +179,6 @@ class _Admin:
         if name not in self._gateway.policies.names():
             raise _nothing("policy", name)
         return name
-
-
-def _filter(query: Mapping[str, str]) -> Filter:
-    """The filter that the parameters of a request name."""
-    known = {field.name: field.type for field in fields(Filter)}
-    values: dict[str, Any] = {}
-    for name, value in query.items():
-        if name not in known:
-            raise DataError(f"{name[:80]!r} is no filter; there are {', '.join(known)}")
-        if len(value) > 1000:
-            raise DataError(f"{name}: 1000 characters at most")
-        if name in ("since", "until"):
-            values[name] = _count(name, value)
-        elif name in ("flipped", "steered"):
-            values[name] = _flag(name, value)
-        else:
-            values[name] = value.replace("\x00", "")
-    return Filter(**values)
-
-
-def _count(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise DataError(f"{name}: a whole number, not {value[:80]!r}")
-    return int(value)
-
-
-def _flag(name: str, value: str) -> bool:
-    if value not in _FLAGS:
-        raise DataError(f"{name}: true or false, not {value[:80]!r}")
-    return _FLAGS[value]
 
 
 def _nothing(kind: str, name: str) -> APIError:

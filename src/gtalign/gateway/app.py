@@ -9,6 +9,7 @@ from gtalign.gateway.chat import PATH as CHAT
 from gtalign.gateway.chat import ChatEndpoint
 from gtalign.gateway.completions import MODELS, CompletionsEndpoint, ModelsEndpoint
 from gtalign.gateway.completions import PATH as COMPLETIONS
+from gtalign.gateway.dashboard.site import dashboard_routes
 from gtalign.gateway.edge import Edge
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
@@ -28,7 +29,8 @@ def make_app(gateway: Gateway) -> ASGIApp:
         ("GET", "/metrics", MetricsEndpoint(gateway)),
     ]
     routes = [Route(path, Endpoint(path, {method: app})) for method, path, app in table]
-    router = Router([*routes, *admin_routes(gateway)], redirect_slashes=False, default=_nothing)
+    routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
+    router = Router(routes, redirect_slashes=False, default=_nothing)
     return Edge(router, gateway.metrics)
 
 

@@ -7,6 +7,9 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.responses import StreamingResponse
+
+from gtalign.errors import DataError
 from gtalign.gateway.reading import Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -20,6 +23,33 @@ _FLOATS: Final = (
 )
 _COUNTS: Final = ("at", "prompt_tokens", "cached_tokens", "written_tokens", "retries", "repairs")
 _FLAGS: Final = ("steered", "flipped", "obeyed", "stream")
+
+
+def export_response(
+    reader: Reader, which: Filter, *, format_: str, transcripts: bool
+) -> StreamingResponse:
+    """A download of decisions.
+
+    Args:
+        reader: Of the store.
+        which: Which decisions.
+        format_: One of `FORMATS`.
+        transcripts: Write those whose texts are kept as transcripts, and no others.
+
+    Raises:
+        DataError: There is no such format.
+    """
+    if format_ not in FORMATS or (format_ == "parquet" and transcripts):
+        raise DataError("format: jsonl (also with transcripts=true) or parquet")
+    lines: AsyncGenerator[bytes, None]
+    if format_ == "parquet":
+        lines = parquet(reader, which)
+    else:
+        lines = jsonl(reader, which, transcripts=transcripts)
+    name = f'attachment; filename="decisions.{format_}"'
+    return StreamingResponse(
+        lines, media_type=FORMATS[format_], headers={"Content-Disposition": name}
+    )
 
 
 async def jsonl(reader: Reader, which: Filter, *, transcripts: bool) -> AsyncGenerator[bytes, None]:

@@ -26,6 +26,9 @@ _PREFIX: Final = "gta-"
 _SECRET: Final = re.compile(r"gta-[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
 
 
+_Count = Annotated[int, Field(ge=1, le=2**53)]
+
+
 class KeyLimits(Config):
     """A key's own limits; None takes that of the gateway.
 
@@ -35,9 +38,9 @@ class KeyLimits(Config):
         tokens_per_minute: Tokens read and written in a minute.
     """
 
-    concurrency: Annotated[int, Field(ge=1)] | None = None
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    concurrency: _Count | None = None
+    requests_per_minute: _Count | None = None
+    tokens_per_minute: _Count | None = None
 
 
 class KeyRequest(Config):
@@ -138,6 +141,10 @@ class Keys:
             return None
         key = self._by_hash.get(_hash(secret))
         return None if key is None or key.revoked is not None else key
+
+    def get(self, id_: str) -> Key | None:
+        """The key of an id, revoked or not; None if there is none."""
+        return next((key for key in self._by_hash.values() if key.id == id_), None)
 
     async def create(self, wanted: KeyRequest) -> tuple[Key, str]:
         """Make a key; returns it with its secret, which is kept nowhere.

@@ -1,6 +1,7 @@
 """How the gateway serves, as configuration."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -103,6 +104,30 @@ class AuditSettings(Config):
     busy_seconds: Seconds = 5.0
 
 
+class DashboardSettings(Config):
+    """The pages for people.
+
+    Keys:
+        origin: What browsers show before the path where that is not what the gateway is told, as
+            behind a proxy: ``https://gateway.example``. With https, cookies are for https alone.
+        hours: After which a person has to sign in again.
+    """
+
+    origin: str | None = None
+    hours: Annotated[float, Field(gt=0, le=720)] = 12.0
+
+    @field_validator("origin")
+    @classmethod
+    def _is_an_origin(cls, origin: str | None) -> str | None:
+        if origin is None:
+            return None
+        parts = urlsplit(origin)
+        known = parts.scheme in ("http", "https") and bool(parts.netloc)
+        if not known or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError("an origin is a scheme and a host, as in https://gateway.example")
+        return origin
+
+
 class GatewayConfig(Config):
     """A gateway.
 
@@ -118,6 +143,7 @@ class GatewayConfig(Config):
         timeouts: How long to wait.
         limits: What requests may take.
         audit: The record of decisions.
+        dashboard: The pages for people.
     """
 
     upstream: UpstreamSettings
@@ -131,6 +157,7 @@ class GatewayConfig(Config):
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
+    dashboard: DashboardSettings = DashboardSettings()
 
     @field_validator("host")
     @classmethod

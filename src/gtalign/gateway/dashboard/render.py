@@ -1,0 +1,46 @@
+"""Pages as HTML: the templates, and what all of them can use."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gtalign.gateway.dashboard import show
+from gtalign.gateway.dashboard.matrix import grid
+from gtalign.gateway.dashboard.plot import plot
+from gtalign.gateway.dashboard.static import static_url
+from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
+
+
+@cache
+def environment() -> Environment:
+    """The templates; every value that they show is escaped."""
+    found = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    found.globals |= {"static": static_url, "root": PREFIX, "grid": grid, "plot": plot}
+    found.filters |= show.FILTERS
+    return found
+
+
+def render(visit: Visit, page: Page, views: Sequence[View]) -> str:
+    """A page as HTML.
+
+    Besides what the page shows, a template can name ``visit``, ``navigation`` and ``here``: the
+    views in the navigation, and the one that this page belongs to.
+    """
+    navigation = [view for view in views if view.nav is not None]
+    path = visit.url.path.removeprefix(PREFIX).rstrip("/")
+    near = [v for v in navigation if path == v.path or (v.path and path.startswith(v.path + "/"))]
+    shared: dict[str, Any] = {
+        "visit": visit,
+        "navigation": navigation,
+        "here": near[0] if near else None,
+    }
+    return environment().get_template(page.template).render(shared | dict(page.shown))

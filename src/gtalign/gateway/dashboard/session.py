@@ -1,0 +1,123 @@
+"""Who is signed in: sessions in memory, which time, signing out or a revoked key ends."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from gtalign.gateway.keys import Key, Keys
+from gtalign.gateway.limits import Bucket
+
+SESSIONS: Final = 10_000
+"""Most people who are signed in at once; the one who has been for longest has to sign in again."""
+
+ATTEMPTS: Final = 10
+"""Wrong keys that one address may try in a minute."""
+
+_ADDRESSES: Final = 10_000
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
+
+
+def new_id() -> str:
+    """A cookie's value that nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def is_id(value: str | None) -> bool:
+    """Whether a cookie's value looks like one of `new_id`."""
+    return value is not None and _ID.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    key: str
+    until: float
+
+
+class Sessions:
+    """The sessions of a gateway; they end with its process.
+
+    Args:
+        keys: Of the gateway: a session lasts as long as its key is good.
+        seconds: After which a session ends.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, keys: Keys, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self.seconds = seconds
+        self._keys = keys
+        self._clock = clock
+        self._secret = secrets.token_bytes(32)
+        self._by_hash: dict[bytes, _Session] = {}  # in the order in which they began
+
+    def begin(self, key: Key) -> str:
+        """Begin a session; returns its id, for a cookie."""
+        now = self._clock()
+        for hash_, session in list(self._by_hash.items()):
+            if session.until > now and len(self._by_hash) < SESSIONS:
+                break
+            del self._by_hash[hash_]
+        id_ = new_id()
+        self._by_hash[_hash(id_)] = _Session(key.id, now + self.seconds)
+        return id_
+
+    def find(self, id_: str) -> Key | None:
+        """The key that a session was begun with; None if there is no such session any more."""
+        session = self._by_hash.get(_hash(id_))
+        if session is None:
+            return None
+        key = self._keys.get(session.key)
+        good = key is not None and key.revoked is None and "admin" in key.scopes
+        if not good or session.until <= self._clock():
+            self.end(id_)
+            return None
+        return key
+
+    def end(self, id_: str) -> None:
+        """End a session, if there is one."""
+        self._by_hash.pop(_hash(id_), None)
+
+    def token(self, id_: str) -> str:
+        """What a form has to send to show that it is of a page that this cookie's owner was given.
+
+        It follows from the cookie's value, so that nothing is kept for visitors who have not signed
+        in; nobody outside can compute it.
+        """
+        return hmac.new(self._secret, id_.encode(), "sha256").hexdigest()
+
+    def matches(self, id_: str, token: str) -> bool:
+        """Whether a token belongs to a cookie."""
+        return hmac.compare_digest(self.token(id_).encode(), token.encode("utf-8", "replace"))
+
+
+class Attempts:
+    """Counts wrong keys by address, so that trying many of them takes forever.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._left: dict[str, Bucket] = {}
+
+    def wait(self, address: str) -> float:
+        """Seconds until this address may try again; 0 if it may now."""
+        bucket = self._left.get(address)
+        return 0.0 if bucket is None else bucket.wait(1.0, self._clock())
+
+    def failed(self, address: str) -> None:
+        """Count a wrong key."""
+        bucket = self._left.pop(address, None) or Bucket(ATTEMPTS, self._clock())
+        self._left[address] = bucket  # the address heard of last stands last
+        bucket.take(1.0)
+        if len(self._left) > _ADDRESSES:
+            del self._left[next(iter(self._left))]
+
+
+def _hash(id_: str) -> bytes:
+    return hashlib.sha256(id_.encode("utf-8", "replace")).digest()

@@ -1,0 +1,67 @@
+"""Signing in with an admin key, and out."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from gtalign.gateway.dashboard.visit import PREFIX, SESSION, Page, Visit
+from gtalign.gateway.errors import APIError
+
+SIGN_IN: Final = "/sign-in"
+SIGN_OUT: Final = "/sign-out"
+NEXT: Final = "next"
+"""Parameter that names the page to go to afterwards."""
+
+
+async def ask(visit: Visit) -> Page | Response:
+    """The form that asks for a key; nobody who is in is asked."""
+    if visit.key is not None:
+        return visit.go("")
+    return _form(visit.query_params.get(NEXT, ""))
+
+
+async def sign_in(visit: Visit) -> Page | Response:
+    """Begin a session for a good key.
+
+    Raises:
+        APIError: This address has tried too many wrong ones (429).
+    """
+    if visit.keyless:
+        return visit.go("")
+    wait = visit.attempts.wait(visit.address)
+    if wait > 0:
+        message = f"too many wrong keys came from your address: try again in {wait:.0f} s"
+        raise APIError(429, message, code="too_many_attempts", wait=wait)
+    path = visit.sent.get(NEXT, "")
+    key = visit.gateway.keys.find(visit.sent.get("key", "").strip())
+    if key is None:
+        visit.attempts.failed(visit.address)
+        return _form(path, "This key is wrong or was revoked.", 401)
+    if "admin" not in key.scopes:
+        visit.attempts.failed(visit.address)
+        return _form(path, "This key is good, but lacks the scope admin.", 403)
+    visit.scope["gtalign"]["key"] = key.id
+    response = visit.go(path if _is_ours(path) else "")
+    visit.set_cookie(response, SESSION, visit.sessions.begin(key), visit.sessions.seconds)
+    return response
+
+
+async def sign_out(visit: Visit) -> Response:
+    """End the session."""
+    visit.sessions.end(visit.cookies.get(SESSION, ""))
+    response = visit.go(SIGN_IN)
+    visit.set_cookie(response, SESSION, "", 0)
+    return response
+
+
+def _form(path: str, problem: str = "", status: int = 200) -> Page:
+    return Page(
+        "sign_in.jinja", {"next": path if _is_ours(path) else "", "problem": problem}, status
+    )
+
+
+def _is_ours(path: str) -> bool:
+    """Whether what follows `PREFIX` is a page of the dashboard, and cannot lead out of it."""
+    whole = PREFIX + path
+    plain = path.isascii() and path.isprintable() and not any(c in path for c in '\\ "<>')
+    return plain and len(whole) <= 2000 and path[:1] in ("/", "?")
