@@ -15,7 +15,7 @@ from gtalign.errors import ConfigError, DataError
 from gtalign.gateway.asgi import App, Endpoint, read_body
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.export import export_response
-from gtalign.gateway.filters import read_count, read_filter
+from gtalign.gateway.filters import read_count, read_filter, read_flag
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.policies import read_policy
@@ -144,7 +144,13 @@ class _Admin:
 
     async def export(self, request: Request) -> Response:
         self._check(request)
-        return export_response(self._gateway.reader, dict(request.query_params))
+        query = dict(request.query_params)
+        format_ = query.pop("format", "jsonl")
+        transcripts = read_flag("transcripts", query.pop("transcripts", "false"))
+        which = read_filter(query)
+        return export_response(
+            self._gateway.reader, which, format_=format_, transcripts=transcripts
+        )
 
     def _check(self, request: Request) -> None:
         key = self._gateway.caller(request.headers, "admin")

@@ -10,7 +10,6 @@ from typing import Any, Final
 from starlette.responses import StreamingResponse
 
 from gtalign.errors import DataError
-from gtalign.gateway.filters import read_filter, read_flag
 from gtalign.gateway.reading import Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -26,22 +25,22 @@ _COUNTS: Final = ("at", "prompt_tokens", "cached_tokens", "written_tokens", "ret
 _FLAGS: Final = ("steered", "flipped", "obeyed", "stream")
 
 
-def export_response(reader: Reader, query: Mapping[str, str]) -> StreamingResponse:
-    """A download of the decisions that the parameters of a request name.
+def export_response(
+    reader: Reader, which: Filter, *, format_: str, transcripts: bool
+) -> StreamingResponse:
+    """A download of decisions.
 
     Args:
         reader: Of the store.
-        query: ``format``, ``transcripts`` and those of a filter.
+        which: Which decisions.
+        format_: One of `FORMATS`.
+        transcripts: Write those whose texts are kept as transcripts, and no others.
 
     Raises:
-        DataError: A parameter is wrong; the message names it.
+        DataError: There is no such format.
     """
-    rest = dict(query)
-    format_ = rest.pop("format", "jsonl")
-    transcripts = read_flag("transcripts", rest.pop("transcripts", "false"))
     if format_ not in FORMATS or (format_ == "parquet" and transcripts):
         raise DataError("format: jsonl (also with transcripts=true) or parquet")
-    which = read_filter(rest)
     lines: AsyncGenerator[bytes, None]
     if format_ == "parquet":
         lines = parquet(reader, which)

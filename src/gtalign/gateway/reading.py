@@ -269,6 +269,31 @@ class Reader:
             query = query.select_from(decisions.outerjoin(texts, texts.c.id == decisions.c.id))
         return query.order_by(decisions.c.at.desc(), decisions.c.id.desc())
 
+    async def prompts(self, ids: Sequence[str], longest: int) -> dict[str, Any]:
+        """Messages of those of some decisions whose texts are kept, by id.
+
+        Args:
+            ids: Of the decisions, up to `MOST`.
+            longest: Most characters of a prompt's JSON; longer ones are left out.
+        """
+        c = texts.c
+        query = select(c.id, c.prompt).where(c.id.in_(ids), func.length(c.prompt) <= longest)
+        async with transaction(self._engine, _WHAT) as connection:
+            return {id_: json.loads(prompt) for id_, prompt in await connection.execute(query)}
+
+    async def latest(self, key_ids: Sequence[str]) -> dict[str, int]:
+        """When keys were last answered, in microseconds since 1970, by id; found by index."""
+        c = decisions.c
+        found = {}
+        async with transaction(self._engine, _WHAT) as connection:
+            for id_ in key_ids:
+                at = (
+                    await connection.execute(select(func.max(c.at)).where(c.key_id == id_))
+                ).scalar()
+                if at is not None:
+                    found[id_] = int(at)
+        return found
+
 
 def transcript_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """A decision whose texts are kept, as the object of one line of transcripts.

@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from gtalign.gateway.audit import Record
 from gtalign.steering import Decision, Policy
@@ -11,6 +11,8 @@ from gtalign.steering import Decision, Policy
 Status = Literal["writing", "done", "failed", "gone", "passed"]
 """How an answer stands: being written, finished, broken off by a failure, left by its client, or
 passed through untouched."""
+
+STATUSES: Final = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)

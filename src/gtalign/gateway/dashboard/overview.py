@@ -1,8 +1,78 @@
-"""The overview."""
+"""The overview: what the gateway has done in a period."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+from gtalign.game import USER_LLM
+from gtalign.gateway.dashboard.flow import Flow, flow
+from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
+from gtalign.gateway.reading import Overview
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The decisions under one policy.
+
+    Args:
+        policy: Its name.
+        flow: From actions before the edit to actions after it.
+        before: The actions before, in order.
+        after: The actions after.
+        counts: Decisions by both.
+    """
+
+    policy: str
+    flow: Flow
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    counts: Mapping[tuple[str, str], int]
 
 
 async def show(visit: Visit) -> Page:
-    """What the gateway has done lately."""
-    return Page("overview.jinja")
+    """Sums over the decisions of a period."""
+    query = read_query(visit.query_params, last="day")
+    found = await visit.gateway.reader.overview(query.which)
+    low = visit.gateway.config.steering.low
+    shown = {
+        "query": query,
+        "periods": tuple(PERIODS),
+        "live": visit.query_params.get("live") == "1",
+        "found": found,
+        "answers": sum(found.answers.values()),
+        "groups": groups_of(found),
+        "welfare": welfare_of(found, low),
+        "low": low,
+        "texts": visit.gateway.config.audit.texts,
+        "model": visit.gateway.upstream.name,
+        "example": visit.gateway.policies.default,
+    }
+    return Page("overview.jinja", shown)
+
+
+def groups_of(found: Overview) -> list[Group]:
+    """The decisions by policy, in the order of their names."""
+    actions = USER_LLM.llm_actions
+    by_policy: dict[str, dict[tuple[str, str], int]] = {}
+    for (policy, before, after), count in found.actions.items():
+        by_policy.setdefault(policy, {})[before, after] = count
+
+    def used(counts: Mapping[tuple[str, str], int], side: int) -> tuple[str, ...]:
+        seen = {pair[side] for pair in counts}
+        return (*(a for a in actions if a in seen), *sorted(seen - set(actions)))
+
+    return [
+        Group(name, flow(counts, actions), used(counts, 0), used(counts, 1), counts)
+        for name, counts in sorted(by_policy.items())
+    ]
+
+
+def welfare_of(found: Overview, low: float) -> float | None:
+    """Geometric mean of both mean payoffs, each less the least that a payoff can be.
+
+    Payoffs may be negative, so that welfare needs a zero: `low`, as the rule ``ces`` has it.
+    """
+    if found.user_payoff is None or found.llm_payoff is None:
+        return None
+    return sqrt(max(found.user_payoff - low, 0.0) * max(found.llm_payoff - low, 0.0))

@@ -2,11 +2,16 @@
 
 from typing import Final
 
-from gtalign.gateway.dashboard import overview, signin
+from gtalign.gateway.dashboard import decision, decisions, keys, overview, signin
 from gtalign.gateway.dashboard.visit import View
 
 VIEWS: Final[tuple[View, ...]] = (
     View("", overview.show, nav="Overview"),
+    View("/decisions", decisions.show, nav="Decisions"),
+    View("/decisions/{id}", decision.show),
+    View("/export", decisions.export),
+    View(keys.PATH, keys.show, keys.create, nav="Keys"),
+    View(keys.PATH + "/{id}/revoke", keys.confirm, keys.revoke),
     View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True),
     View(signin.SIGN_OUT, post=signin.sign_out),
 )

@@ -7,6 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gtalign.gateway.dashboard import show
+from gtalign.gateway.dashboard.matrix import grid
+from gtalign.gateway.dashboard.plot import plot
 from gtalign.gateway.dashboard.static import static_url
 from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
 
@@ -22,7 +24,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"static": static_url, "root": PREFIX}
+    found.globals |= {"static": static_url, "root": PREFIX, "grid": grid, "plot": plot}
     found.filters |= show.FILTERS
     return found
 

@@ -1,0 +1,86 @@
+"""The keys: listed, made, and revoked."""
+
+from starlette.responses import Response
+
+from gtalign.errors import ConfigError
+from gtalign.gateway.dashboard.visit import Page, Visit
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.keys import SCOPES, Key, read_key_request
+
+PATH = "/keys"
+
+
+async def show(visit: Visit) -> Page:
+    """All keys, and a form for another one."""
+    return await _page(visit)
+
+
+async def create(visit: Visit) -> Page:
+    """Make a key, and show it this once."""
+    sent, keys = visit.sent, visit.gateway.keys
+    limits = {
+        name: int(text) if text.isascii() and text.isdigit() and len(text) < 16 else text
+        for name in ("concurrency", "requests_per_minute", "tokens_per_minute")
+        if (text := sent.get(name, "").strip())
+    }
+    table = {
+        "name": sent.get("name", "").strip(),
+        "scopes": sent.getlist("scopes"),
+        "policy": sent.get("policy") or None,
+        "limits": limits,
+    }
+    first = not keys.required
+    try:
+        key, secret = await keys.create(read_key_request(table, visit.gateway.policies.names()))
+    except ConfigError as error:
+        return await _page(visit, status=400, problem=str(error)[:500])
+    return await _page(visit, status=201, made=key, secret=secret, first=first)
+
+
+async def confirm(visit: Visit) -> Page:
+    """Ask whether a key is to be revoked."""
+    return Page("key_revoke.jinja", {"key": _known(visit), "problem": ""})
+
+
+async def revoke(visit: Visit) -> Page | Response:
+    """Revoke a key."""
+    key = _known(visit)
+    try:
+        await visit.gateway.keys.revoke(key.id)
+    except ConfigError as error:
+        return Page("key_revoke.jinja", {"key": key, "problem": str(error)}, 400)
+    return visit.go(PATH)
+
+
+async def _page(
+    visit: Visit,
+    *,
+    status: int = 200,
+    problem: str = "",
+    made: Key | None = None,
+    secret: str = "",
+    first: bool = False,
+) -> Page:
+    gateway = visit.gateway
+    found = gateway.keys.all()
+    shown = {
+        "keys": sorted(found, key=lambda key: key.revoked is not None),
+        "answered": await gateway.reader.latest([key.id for key in found]),
+        "policies": gateway.policies.names(),
+        "scopes": SCOPES,
+        "problem": problem,
+        "made": made,
+        "secret": secret,
+        "first": first,
+        "sent": visit.sent if problem else {},
+        "chosen": visit.sent.getlist("scopes") if problem else ["chat"],
+        "required": gateway.keys.required,
+    }
+    return Page("keys.jinja", shown, status)
+
+
+def _known(visit: Visit) -> Key:
+    key = visit.gateway.keys.get(visit.path_params["id"])
+    if key is None:
+        raise APIError(404, f"there is no key {visit.path_params['id'][:80]!r}", code="not_found")
+    return key
