@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gtalign.gateway.dashboard import decision, decisions, keys, overview, signin
+from gtalign.gateway.dashboard import decision, decisions, keys, overview, signin, whatif
 from gtalign.gateway.dashboard.visit import View
 
 VIEWS: Final[tuple[View, ...]] = (
@@ -10,6 +10,7 @@ VIEWS: Final[tuple[View, ...]] = (
     View("/decisions", decisions.show, nav="Decisions"),
     View("/decisions/{id}", decision.show),
     View("/export", decisions.export),
+    View(whatif.PATH, whatif.show, whatif.move, nav="What if"),
     View(keys.PATH, keys.show, keys.create, nav="Keys"),
     View(keys.PATH + "/{id}/revoke", keys.confirm, keys.revoke),
     View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True),
