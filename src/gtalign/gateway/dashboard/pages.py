@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gtalign.gateway.dashboard import decision, decisions, keys, overview, signin, whatif
+from gtalign.gateway.dashboard import decision, decisions, keys, overview, policies, signin, whatif
 from gtalign.gateway.dashboard.visit import View
 
 VIEWS: Final[tuple[View, ...]] = (
@@ -11,6 +11,10 @@ VIEWS: Final[tuple[View, ...]] = (
     View("/decisions/{id}", decision.show),
     View("/export", decisions.export),
     View(whatif.PATH, whatif.show, whatif.move, nav="What if"),
+    View(policies.PATH, policies.show, nav="Policies"),
+    View(policies.NEW, policies.begin, policies.change, body=policies.BODY),
+    View(policies.PATH + "/{name}", policies.edit, policies.change, body=policies.BODY),
+    View(policies.PATH + "/{name}/delete", policies.confirm, policies.remove),
     View(keys.PATH, keys.show, keys.create, nav="Keys"),
     View(keys.PATH + "/{id}/revoke", keys.confirm, keys.revoke),
     View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True),
