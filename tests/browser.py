@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -11,7 +12,12 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to look with")
+MISSING = [
+    name
+    for name, there in (("chromium", CHROMIUM), ("playwright", find_spec("playwright")))
+    if there is None
+]
+needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 
 
 @dataclass

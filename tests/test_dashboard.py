@@ -16,7 +16,7 @@ from gtalign.gateway.dashboard.site import HEADERS
 from gtalign.gateway.dashboard.static import static_files, static_url
 from gtalign.gateway.keys import KeyRequest
 
-PAGES = [view.path for view in VIEWS if view.get is not None and "{" not in view.path]
+PAGES = [view.path for view in VIEWS if view.nav is not None]
 
 
 async def test_nobody_sees_a_page_without_an_admin_key(tmp_path: Path) -> None:

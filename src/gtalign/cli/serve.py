@@ -85,6 +85,7 @@ def command(
 
         def ready(gateway: Any, address: str) -> None:
             _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
+            _tell(f"dashboard at {address}/dashboard")
             if demo:
                 background.append(asyncio.create_task(_demo(gateway, demo)))
 
@@ -126,7 +127,7 @@ async def _demo(gateway: Any, count: int) -> None:
     except GTAlignError as error:
         log.warning("the demo ended early: %s", error)
         return
-    _tell(f"{written} decisions are on record; GET /admin/decisions lists them")
+    _tell(f"{written} decisions are on record; the dashboard shows them")
 
 
 def _quoted(text: str) -> str:

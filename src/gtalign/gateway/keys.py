@@ -26,6 +26,9 @@ _PREFIX: Final = "gta-"
 _SECRET: Final = re.compile(r"gta-[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
 
 
+_Count = Annotated[int, Field(ge=1, le=2**53)]
+
+
 class KeyLimits(Config):
     """A key's own limits; None takes that of the gateway.
 
@@ -35,9 +38,9 @@ class KeyLimits(Config):
         tokens_per_minute: Tokens read and written in a minute.
     """
 
-    concurrency: Annotated[int, Field(ge=1)] | None = None
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    concurrency: _Count | None = None
+    requests_per_minute: _Count | None = None
+    tokens_per_minute: _Count | None = None
 
 
 class KeyRequest(Config):

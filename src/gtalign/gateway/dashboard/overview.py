@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
+from typing import Final
 
 from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.reading import Overview
+
+REFRESH: Final = "5s"
+"""Between refreshes of a page that keeps itself up to date, as htmx writes times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +39,20 @@ async def show(visit: Visit) -> Page:
     query = read_query(visit.query_params, last="day")
     found = await visit.gateway.reader.overview(query.which)
     low = visit.gateway.config.steering.low
+    origin = visit.gateway.config.dashboard.origin
+    requests = statuses_of(visit.gateway.metrics.requests.values)
     shown = {
         "query": query,
         "periods": tuple(PERIODS),
+        "refresh": REFRESH,
         "live": visit.query_params.get("live") == "1",
         "found": found,
         "answers": sum(found.answers.values()),
         "groups": groups_of(found),
+        "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
-        "texts": visit.gateway.config.audit.texts,
+        "address": origin or f"{visit.url.scheme}://{visit.url.netloc}",
         "model": visit.gateway.upstream.name,
         "example": visit.gateway.policies.default,
     }
@@ -66,6 +74,15 @@ def groups_of(found: Overview) -> list[Group]:
         Group(name, flow(counts, actions), used(counts, 0), used(counts, 1), counts)
         for name, counts in sorted(by_policy.items())
     ]
+
+
+def statuses_of(requests: Mapping[tuple[str, ...], float]) -> dict[str, int]:
+    """Requests of clients by their status of HTTP, since the gateway started."""
+    found: dict[str, int] = {}
+    for (path, status), count in sorted(requests.items()):
+        if path.startswith("/v1/"):
+            found[status] = found.get(status, 0) + int(count)
+    return dict(sorted(found.items()))
 
 
 def welfare_of(found: Overview, low: float) -> float | None:

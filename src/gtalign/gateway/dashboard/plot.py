@@ -129,12 +129,12 @@ def plot(
 
     def marks(game: Bimatrix, picked: str | None) -> tuple[Mark, ...]:
         found = []
-        beside = _spread([game.cell(key) for key in game.form.cells])
-        for key, shift in zip(game.form.cells, beside, strict=True):
+        spots = [at(*game.cell(key)) for key in game.form.cells]
+        beside = _spread([(round(x), round(y)) for x, y in spots])
+        for key, (x, y), shift in zip(game.form.cells, spots, beside, strict=True):
             user, llm = game.cell(key)
             column = game.form.index(key)[1]
-            x, y = at(user, llm)
-            x += shift
+            x = min(max(x + shift, left), right)
             shape = SHAPES[column % len(SHAPES)]
             tip = f"{key}: user {_short(user)}, LLM {_short(llm)}"
             corners = _corners(shape, x, y)
@@ -193,11 +193,11 @@ def _path(points: Sequence[Point], bottom: float, left: float) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in whole)
 
 
-def _spread(cells: Sequence[Point]) -> list[float]:
+def _spread(spots: Sequence[tuple[int, int]]) -> list[float]:
     """How far to shift each mark, so that those at one place stand side by side."""
     return [
-        2 * _MARK * (cells[:place].count(cell) - (cells.count(cell) - 1) / 2)
-        for place, cell in enumerate(cells)
+        2 * _MARK * (spots[:place].count(spot) - (spots.count(spot) - 1) / 2)
+        for place, spot in enumerate(spots)
     ]
 
 

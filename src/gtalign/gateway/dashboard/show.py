@@ -63,6 +63,11 @@ def iso(at: int) -> str:
     return _time(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def local(at: int) -> str:
+    """Microseconds since 1970 as forms write a time."""
+    return _time(at).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def ago(at: int, clock: Callable[[], int] = now) -> str:
     """How long ago that was."""
     seconds = (clock() - at) // 1_000_000
@@ -86,6 +91,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "milliseconds": milliseconds,
     "utc": utc,
     "iso": iso,
+    "local": local,
     "ago": ago,
 }
 """For templates."""
