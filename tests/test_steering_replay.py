@@ -49,12 +49,13 @@ def decided(game: Bimatrix, policy: Policy, decimals: int = 1, **more: Any) -> D
         terms=edited.terms,
         before=recommend(game, policy),
         after=recommend(edited.edited, policy),
+        decimals=decimals,
         **given_,
     )
 
 
-def read(decision: Decision) -> Past:
-    return Past.from_json(json.loads(json.dumps(decision.to_json())))
+def read(decision: Decision, **changed: Any) -> Past:
+    return Past.from_json(json.loads(json.dumps(decision.to_json() | changed)))
 
 
 @settings(max_examples=40)
@@ -97,15 +98,15 @@ def test_what_flips_costs_the_difference_at_the_new_prices() -> None:
             replay(pasts, wrong)
 
 
-@pytest.mark.parametrize(("decimals", "told"), [(0, 0), (1, 1), (2, 2), (4, 4)])
-def test_decimals_are_those_of_the_payoffs_where_nothing_was_rounded_away(
-    decimals: int, told: int
-) -> None:
+@pytest.mark.parametrize("decimals", [0, 1, 2, 4])
+def test_old_records_have_the_decimals_of_their_payoffs(decimals: int) -> None:
     game = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2], [3, 3]]])
     dear = Policy(name="p", payer="user", price=Price(output=1.2345))
-    assert read(decided(game, dear, decimals)).decimals == told
-    whole = Policy(name="p", payer="nobody")
-    assert read(decided(game, whole, 2)).decimals == 1
+    record = decided(game, dear, decimals)
+    assert read(record).decimals == read(record, decimals=None).decimals == decimals
+    whole = decided(game, Policy(name="p", payer="nobody"), decimals)
+    assert read(whole).decimals == decimals
+    assert read(whole, decimals=None).decimals == 1  # of numbers that tell nothing
 
 
 def test_a_record_that_decided_nothing_or_is_broken_is_refused() -> None:

@@ -43,21 +43,24 @@ class Past:
     def from_json(cls, source: Mapping[str, Any]) -> "Past":
         """Read what `Decision.to_json` wrote, in a quarter of the time that all of it takes.
 
-        The decimals are not on record. They are those of the payoffs, and at least one, as models
-        write them; fewer only where rounding has left none.
+        Old records do not say the decimals. They are then those of the payoffs, and at least one,
+        as models write them; fewer only where rounding has left none.
 
         Raises:
             DataError: It made no choice, is of another game, or a field is wrong.
         """
         given = Fields(source)
         stated, edited = given.object("stated").source, given.object("edited").source
-        rounded = any(term.text("name") == "rounding" for term in given.objects("terms"))
         try:
             game, after = (Bimatrix.from_json(matrix) for matrix in (stated, edited))
         except GameError as error:
             raise DataError(f"no matrix of this game: {error}") from error
-        values = [after.payoffs] if rounded else [game.payoffs, after.payoffs]
-        least = 0 if rounded else _USUAL
+        if given.has("decimals"):
+            decimals = min(given.count("decimals"), DECIMALS)
+        elif any(term.text("name") == "rounding" for term in given.objects("terms")):
+            decimals = _decimals(after.payoffs)
+        else:
+            decimals = max(_USUAL, _decimals(game.payoffs), _decimals(after.payoffs))
         expected = given.object("expected")
         tokens = {action: _tokens(expected.object(action)) for action in expected.names()}
         missing = set(USER_LLM.llm_actions) - set(tokens)
@@ -69,7 +72,7 @@ class Past:
             expected=tokens,
             prompt_tokens=given.count("prompt_tokens") if given.has("prompt_tokens") else 0,
             used_tokens=given.count("used_tokens"),
-            decimals=max(least, _decimals(np.concatenate(values).ravel())),
+            decimals=decimals,
         )
 
 
