@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from browser import browser, needs_browser, window
+from browser import PHONE, browser, needs_browser, window
 from dashboard_parts import Visitor
 from gateway_parts import Held, served
 from gtalign.errors import UpstreamError
@@ -299,3 +299,37 @@ async def test_a_person_stops_the_answers_or_leaves(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         records = await gateway.records()
         assert {record["status"] for record in records} == {"gone"}
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_phone_without_scripts_asks_tries_and_moves_so_that_it_can_be_read(
+    tmp_path: Path, scheme: str
+) -> None:
+    async with (
+        served(tmp_path) as gateway,
+        browser() as chromium,
+        window(chromium, color_scheme=scheme, java_script_enabled=False, **PHONE) as view,
+    ):
+        page = view.page
+        await page.goto(f"{gateway.address}/dashboard{PATH}")
+        await page.get_by_label("Question").fill("unbroken" * 60)
+        await page.get_by_role("button", name="Ask both").click()
+        assert await page.locator(".side .facts").count() == 2
+        assert (await view.overflow(), await view.faint()) == (0, [])
+        await page.goto(f"{gateway.address}/dashboard/policies/costly")
+        draft = page.get_by_label("Policy, as TOML")
+        await draft.fill((await draft.input_value()).replace("700.0", "1.0"))
+        await page.get_by_role("button", name="Preview").click()
+        assert await page.get_by_text("1 of 1 decisions would flip").count() == 1
+        assert (await view.overflow(), await view.faint()) == (0, [])
+        await page.goto(f"{gateway.address}/dashboard/what-if")
+        await page.get_by_role("slider", name="Worth of a currency unit").fill("0")
+        await page.get_by_role("button", name="Show").click()
+        assert await page.locator('[id="utility_of_money"]').input_value() == "0"
+        assert await page.locator(".strip").count() == 1
+        assert (await view.overflow(), await view.faint()) == (0, [])
+        await page.get_by_label("Payoff matrix").fill("{")
+        await page.get_by_role("button", name="Show").click()
+        assert await page.get_by_text("Line 1, column 2").count() == 1
+        assert (await view.overflow(), await view.faint()) == (0, [])

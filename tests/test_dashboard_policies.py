@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from browser import browser, needs_browser, window
 from dashboard_parts import Answer, Visitor
@@ -155,6 +155,9 @@ async def test_records_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
         await gateway.ask(model="toy:costly")
         await gateway.records()
         await copies(gateway, 3, decision='{"stated": null}')
+        async with gateway.gateway.store.begin() as connection:
+            broken = update(decisions).where(decisions.c.id == "c0").values(decision="{")
+            await connection.execute(broken)
         await copies_end(gateway)
         found = await preview(gateway.gateway, load_policy("free"), "")
         assert (found.tried, found.unread, found.flips, TRIED) == (1, 3, 1, 1000)

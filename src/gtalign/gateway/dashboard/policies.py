@@ -1,6 +1,7 @@
 """The policies: listed, edited with a preview on decisions of the past, saved and removed."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -9,7 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from gtalign.config import dump
-from gtalign.errors import ConfigError, DataError, StorageError
+from gtalign.errors import ConfigError, StorageError
 from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.visit import Page, Visit
@@ -172,9 +173,9 @@ def _tried(
     known, pasts = [], []
     for row in rows:
         try:
-            past = Past.from_json(row["decision"])
-        except DataError:
-            continue  # told as a number
+            past = Past.from_json(json.loads(row["decision"]))
+        except ValueError:  # no JSON, or no decision: told as a number
+            continue
         known.append(row)
         pasts.append(past)
     found = replay(pasts, draft, low=settings.low, high=settings.high)
