@@ -101,7 +101,7 @@ def test_what_cannot_be_swept_is_said() -> None:
     for low, high in ((1, 1), (-1, 1), (0, float("inf")), (0, float("nan"))):
         with pytest.raises(SteeringError, match=r"price\.output: a range goes from 0"):
             flips(GAME, policy, "price.output", low, high, **use)
-    with pytest.raises(SteeringError, match=r"change more than 500,000 times"):
+    with pytest.raises(SteeringError, match=r"change more than 200,000 times"):
         flips(GAME, policy, "price.output", 0, 1e9, **use)
     with pytest.raises(ConfigError, match="more than a payoff can hold"):
         flips(GAME, policy, "price.output", 0, 1e200, **use)

@@ -27,9 +27,10 @@ NUMBERS: Final = (
 )
 """Numbers of a policy in which every charge is linear, or has a few corners in between."""
 
-STEPS: Final = 500_000
+STEPS: Final = 200_000
 """Most changes of payoffs that are looked at."""
 
+_AT_ONCE: Final = 16_384  # games, so that little memory is needed
 _APART: Final = 1e-12  # of the range: prices nearer than this are one
 C = TypeVar("C", bound=Config)
 
@@ -109,9 +110,11 @@ def flips(
     found: list[Interval] = []
     for start, end in pairwise(corners):
         edges, games = _steps(start, end, payoffs(start), payoffs(end), decimals)
-        written = fitted(games, decimals, low=least, high=most)
-        cells = chosen(written, policy, stated.form, low=least)
-        for (a, b), cell in zip(pairwise(edges.tolist()), cells.tolist(), strict=True):
+        cells: list[int] = []
+        for at in range(0, len(games), _AT_ONCE):
+            written = fitted(games[at : at + _AT_ONCE], decimals, low=least, high=most)
+            cells += chosen(written, policy, stated.form, low=least).tolist()
+        for (a, b), cell in zip(pairwise(edges.tolist()), cells, strict=True):
             action = stated.form.llm_actions[cell % len(stated.form.llm)]
             if found and found[-1].action == action:
                 a = found.pop().low

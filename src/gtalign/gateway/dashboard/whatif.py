@@ -1,7 +1,6 @@
 """What if: a matrix under a policy whose numbers can be moved, and where the choice flips."""
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,7 +123,7 @@ async def show(visit: Visit) -> Page:
     if id_:
         decision = await _decision(gateway, id_)
         assert decision.stated is not None
-        matrix = written(decision.stated)
+        matrix = written(decision.stated, decision.decimals)
         expected = dict(decision.expected)
         prompt_tokens, used_tokens = decision.prompt_tokens or 0, decision.used_tokens
         if "policy" not in visit.query_params:
@@ -270,9 +269,22 @@ def read_rho(text: str) -> float:
         raise ConfigError(f"rho: a number up to 1, or -inf, not {text[:40]!r}") from None
 
 
-def written(game: Bimatrix) -> str:
-    """A matrix as text, a cell a line."""
-    cells = (f"  {json.dumps(key)}: {json.dumps(pair)}" for key, pair in game.to_json().items())
+def written(game: Bimatrix, decimals: int | None = None) -> str:
+    """A matrix as text, a cell a line.
+
+    Args:
+        game: The matrix.
+        decimals: That payoffs have at least; None for one.
+    """
+
+    def number(value: float) -> str:
+        digits = 1 if decimals is None else decimals
+        return f"{value:.{digits}f}" if round(value, digits) == value else repr(value)
+
+    cells = (
+        f'  "{key}": {{"user": {number(user)}, "LLM": {number(llm)}}}'
+        for key, (user, llm) in ((key, game.cell(key)) for key in game.form.cells)
+    )
     return "{\n" + ",\n".join(cells) + "\n}"
 
 
