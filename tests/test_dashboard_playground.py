@@ -227,6 +227,21 @@ async def test_a_text_that_is_no_chain_is_shown_as_it_is(tmp_path: Path, mode: s
         assert html.escape(EVIL, quote=False) in page.text and EVIL not in page.text
 
 
+async def test_what_looks_like_a_tag_in_a_chain_is_text_of_it(tmp_path: Path) -> None:
+    told = "<b>bold</b>\nand <analyse>"
+
+    def script(messages: Any, begun: str) -> Any:
+        text = model.chain("x").replace("is über-vague", told)
+        rest = text[len(begun) :] if text.startswith(begun) else model.continuation("x", begun)
+        return rest if begun else ["<thinking>«x»", " ", "<b>", "bold", "</b>\n", rest[26:]]
+
+    async with served(tmp_path, FakeBackend(script)) as gateway, Visitor(gateway) as visitor:
+        found = texts(await events(visitor))
+        assert found["thinking"].startswith("«x» <b>bold</b>\nand <analyse>")
+        page = await visitor.post(PATH, ASKED)
+        assert "&lt;b&gt;bold&lt;/b&gt;" in page.text and "<b>bold" not in page.text
+
+
 async def test_in_observe_mode_the_chain_comes_as_it_is_written(tmp_path: Path) -> None:
     async with (
         served(tmp_path, steering={"mode": "observe"}) as gateway,
@@ -331,5 +346,5 @@ async def test_a_phone_without_scripts_asks_tries_and_moves_so_that_it_can_be_re
         assert (await view.overflow(), await view.faint()) == (0, [])
         await page.get_by_label("Payoff matrix").fill("{")
         await page.get_by_role("button", name="Show").click()
-        assert await page.get_by_text("Line 1, column 2").count() == 1
+        assert "Line 1, column 2:" in await page.locator("#matrix-problem").inner_text()
         assert (await view.overflow(), await view.faint()) == (0, [])

@@ -226,6 +226,15 @@ def test_a_matrix_is_read_tolerantly_and_written_to_be_read_again() -> None:
     assert {repair.kind for repair in repairs} == {"code-fence", "single-quotes"}
 
 
+async def test_decimals_are_those_of_the_matrix_alone(tmp_path: Path) -> None:
+    chain = (
+        "<thinking>about: 1.23456</thinking>\n<payoff>" + EXAMPLE.replace(".0", "") + "</payoff>"
+    )
+    async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
+        page = await visitor.post(PATH, {"matrix": chain, "policy": "costly"})
+        assert "payoffs of user are rounded to 1 decimals" in page.text
+
+
 def test_sliders_reach_beyond_what_is_usual_and_show_numbers_plainly() -> None:
     number = Number("price.output", "", "", 60)
     ends = [reach(number, value) for value in (0, 60, 61, 100, 101, 5e6, 1e15)]

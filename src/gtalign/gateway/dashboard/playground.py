@@ -17,6 +17,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gtalign.chain import BLOCKS
 from gtalign.errors import ConfigError
 from gtalign.gateway import asgi
 from gtalign.gateway.answer import Answer
@@ -41,8 +42,9 @@ _SAMPLING: Final[Mapping[str, Callable[[str], float]]] = {
     "max_tokens": int,
     "seed": int,
 }
-_OPENED: Final = re.compile(r"<([a-z]+)>")
-_CLOSED: Final = re.compile(r"</([a-z]+)>\n")
+_CHAIN: Final = "|".join(BLOCKS[:-1])
+_OPENED: Final = re.compile(f"<({_CHAIN})>")
+_CLOSED: Final = re.compile(f".*</({_CHAIN})>\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def _told(piece: Piece) -> list[dict[str, str]]:
     opened = _OPENED.fullmatch(piece.text)
     if opened is not None:
         return [{"block": opened[1], "text": ""}]
-    if _CLOSED.search(piece.text) is not None:
+    if _CLOSED.fullmatch(piece.text) is not None:
         return []
     return [{"block": "", "text": piece.text}]
 

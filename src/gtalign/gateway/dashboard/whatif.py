@@ -184,7 +184,6 @@ async def _page(
         "base": base,
         "policies": gateway.policies.names(),
         "version": f"{policy.name}, as recorded ({policy.hash})" if base[:1] == _VERSION else "",
-        "hash": policy.hash,
         "adjust": policy.adjust,
         "matrix": matrix,
         "choices": choices,
@@ -228,16 +227,16 @@ def _outcome(
     policy = read_policy(base, texts, {**choices, "rho": rho})
     expected = read_expected(game.form, texts)
     use = {name: read_count(texts, name) for name in ("prompt_tokens", "used_tokens")}
-    own = decimals_of(matrix) if settings.decimals is None else settings.decimals
+    start, end = _span(matrix)
+    own = decimals_of(matrix[start:end]) if settings.decimals is None else settings.decimals
     decimals, low, high = min(own, DECIMALS), settings.low, settings.high
     changed = fit(edit(game, policy, expected, **use), decimals=decimals, low=low, high=high)
     drawn, problem = None, ""
     try:
         value = read_number(texts, along)
         number = next(n for n in numbers_of(game.form) if n.name == along)
-        end = reach(number, value)
         more: Any = {"decimals": decimals, "least": low, "most": high, **use}
-        found = flips(game, policy, along, 0.0, end, expected=expected, **more)
+        found = flips(game, policy, along, 0.0, reach(number, value), expected=expected, **more)
         drawn = strip(found, game.form.llm_actions, value)
     except GTAlignError as error:
         problem = str(error)[:500]
@@ -254,11 +253,15 @@ def read_matrix(text: str, low: float, high: float) -> tuple[Bimatrix, tuple[Rep
     if len(text) > _MATRIX:
         message = f"a matrix has {_MATRIX:,} characters at most, not {len(text):,}"
         raise ChainError("payoff-syntax", _MATRIX, message)
-    block = _PAYOFF.search(text)
-    start, end = (0, len(text)) if block is None else block.span(1)
     repairs: list[Repair] = []
-    game = PayoffReader(USER_LLM, low, high).read(text, start, end, repairs=repairs)
+    game = PayoffReader(USER_LLM, low, high).read(text, *_span(text), repairs=repairs)
     return game, tuple(repairs)
+
+
+def _span(text: str) -> tuple[int, int]:
+    """Where the matrix of a text begins and ends."""
+    block = _PAYOFF.search(text)
+    return (0, len(text)) if block is None else block.span(1)
 
 
 def read_rho(text: str) -> float:
