@@ -19,6 +19,43 @@ MISSING = [
 ]
 needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+FAINT = """() => {
+  const channels = (text) => {
+    const found = text.match(/[\\d.]+/g).map(Number);
+    const most = text.startsWith("color(") ? 1 : 255;
+    const [r, g, b, a = 1] = found.map((value, i) => (i < 3 ? value / most : value));
+    return [r, g, b, a];
+  };
+  const over = (top, ground) => [0, 1, 2].map((i) => top[i] * top[3] + ground[i] * (1 - top[3]));
+  const light = (c) => {
+    const [r, g, b] = c.map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const own = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || own.closest("svg, .hidden, .skip, script")) continue;
+    const parents = [];
+    for (let e = own; e; e = e.parentElement) parents.unshift(e);
+    let ground = [1, 1, 1], opacity = 1;
+    for (const e of parents) {
+      const style = getComputedStyle(e);
+      ground = over(channels(style.backgroundColor), ground);
+      opacity *= Number(style.opacity);
+    }
+    const colour = channels(getComputedStyle(own).color);
+    const text = over([...colour.slice(0, 3), colour[3] * opacity], ground);
+    const [high, low] = [light(text), light(ground)].sort((a, b) => b - a);
+    const ratio = (high + 0.05) / (low + 0.05);
+    const words = walker.currentNode.data.trim().slice(0, 40);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)}: ${words}`);
+  }
+  return faint;
+}"""
+"""Texts of a page whose contrast is below what WCAG 2.2 asks for (AA, 4.5 to 1)."""
+
 
 @dataclass
 class Window:
@@ -41,6 +78,10 @@ class Window:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         return int(found)
+
+    async def faint(self) -> list[str]:
+        """Texts of the page that are hard to read."""
+        return list(await self.page.evaluate(FAINT))
 
 
 @asynccontextmanager

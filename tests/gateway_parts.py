@@ -1,5 +1,6 @@
 """A gateway on loopback before a stand-in, a scripted backend or a small model."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +31,33 @@ def scripted(**options: Any) -> FakeBackend:
     return FakeBackend(
         lambda messages, begun: model.continuation(messages[-1]["content"], begun), **options
     )
+
+
+class Held(FakeBackend):
+    """Writes its opening, and then waits until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda messages, begun: model.continuation("x", begun))
+        self.closed = asyncio.Event()
+        self.reached = asyncio.Event()
+
+    def open(self, messages: Any, sampling: Any) -> Any:
+        draft = super().open(messages, sampling)
+        write = draft.write
+        backend = self
+
+        async def held(**options: Any) -> AsyncGenerator[str, None]:
+            if draft.text:  # phase two
+                backend.reached.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    backend.closed.set()
+            async for slice_ in write(**options):
+                yield slice_
+
+        draft.write = held  # type: ignore[method-assign]
+        return draft
 
 
 @dataclass

@@ -5,48 +5,11 @@ from typing import Any
 
 import pytest
 
-from browser import Window, browser, needs_browser, window
+from browser import PHONE, Window, browser, needs_browser, window
 from gateway_parts import Served, served
 
 pytestmark = needs_browser
 
-FAINT = """() => {
-  const channels = (text) => {
-    const found = text.match(/[\\d.]+/g).map(Number);
-    const most = text.startsWith("color(") ? 1 : 255;
-    const [r, g, b, a = 1] = found.map((value, i) => (i < 3 ? value / most : value));
-    return [r, g, b, a];
-  };
-  const over = (top, ground) => [0, 1, 2].map((i) => top[i] * top[3] + ground[i] * (1 - top[3]));
-  const light = (c) => {
-    const [r, g, b] = c.map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const faint = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const own = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || own.closest("svg, .hidden, .skip, script")) continue;
-    const parents = [];
-    for (let e = own; e; e = e.parentElement) parents.unshift(e);
-    let ground = [1, 1, 1], opacity = 1;
-    for (const e of parents) {
-      const style = getComputedStyle(e);
-      ground = over(channels(style.backgroundColor), ground);
-      opacity *= Number(style.opacity);
-    }
-    const colour = channels(getComputedStyle(own).color);
-    const text = over([...colour.slice(0, 3), colour[3] * opacity], ground);
-    const [high, low] = [light(text), light(ground)].sort((a, b) => b - a);
-    const ratio = (high + 0.05) / (low + 0.05);
-    const words = walker.currentNode.data.trim().slice(0, 40);
-    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)}: ${words}`);
-  }
-  return faint;
-}"""
-"""Texts of a page whose contrast is below what WCAG 2.2 asks for (AA, 4.5 to 1)."""
-
-PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 TEXT = "<script>document.title = 'taken'</script> " + "unbroken" * 40
 
 
@@ -164,10 +127,11 @@ async def test_a_phone_shows_every_page_in_full_and_so_that_it_can_be_read(
         assert await view.overflow() == 0
         await signed_in(view, gateway, secret)
         more = "/decisions?policy_hash=x&search=" + "y" * 200
-        for path in ("", "/decisions", more, f"/decisions/{id_}", "/keys", "?since=1&until=2"):
+        own = ("", "/decisions", more, f"/decisions/{id_}", "/keys", "?since=1&until=2")
+        for path in (*own, "/what-if", "/policies", "/policies/costly", "/playground"):
             await page.goto(f"{gateway.address}/dashboard{path}")
             assert await view.overflow() <= 0, path
-            assert await page.evaluate(FAINT) == [], path
+            assert await view.faint() == [], path
         colours = await page.evaluate(
             "['color', 'background-color'].map(n => getComputedStyle(document.body)"
             ".getPropertyValue(n).match(/\\d+/g).slice(0, 3).map(Number))"

@@ -1,14 +1,14 @@
 """Chat completions of the gateway, asked for by the real client."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from gateway_parts import MESSAGES, scripted, served
+from gateway_parts import MESSAGES, Held, scripted, served
 from gtalign.chain import parse
 from gtalign.errors import UpstreamError
 from gtalign.steering import Decision, FakeBackend
@@ -361,33 +361,6 @@ async def test_parameters_that_a_backend_refuses_are_named(tmp_path: Path) -> No
             await gateway.ask(extra_body={"grammar": "x"})
         with pytest.raises(openai.BadRequestError, match="logprobs cannot be had"):
             await gateway.ask(logprobs=True)
-
-
-class Held(FakeBackend):
-    """Writes its opening, and then waits until it is closed."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda messages, begun: model.continuation("x", begun))
-        self.closed = asyncio.Event()
-        self.reached = asyncio.Event()
-
-    def open(self, messages: Any, sampling: Any) -> Any:
-        draft = super().open(messages, sampling)
-        write = draft.write
-        backend = self
-
-        async def held(**options: Any) -> AsyncGenerator[str, None]:
-            if draft.text:  # phase two
-                backend.reached.set()
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    backend.closed.set()
-            async for slice_ in write(**options):
-                yield slice_
-
-        draft.write = held  # type: ignore[method-assign]
-        return draft
 
 
 @pytest.mark.parametrize("stream", [False, True])

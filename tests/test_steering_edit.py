@@ -481,6 +481,7 @@ def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "subscription VQ_CQ" in lines
     assert "per-token VQ_DA" in lines
     assert "VQ_CQ DQ_DA Which one?" in lines
+    assert {"CQ from 0.00 to 5.25", "DA from 6.59 to 60.00"} <= set(lines)
     for action in ACTIONS:
         prior = PRIOR[action]
         numbers = (prior.output, prior.turns, prior.follow_up, prior.reply)

@@ -177,8 +177,10 @@ async def test_what_cannot_be_resumed_is_refused_unless_it_may_ask_again() -> No
     assert answer.decision.resume == "reask"
 
 
-async def test_events_come_in_the_order_of_the_text() -> None:
-    found, answer = await events_of(steering(FakeBackend(obedient(OPENING), size=1)), ask())
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_events_come_in_the_order_of_the_text(size: int) -> None:
+    backend = FakeBackend(obedient(OPENING), size=size)
+    found, answer = await events_of(steering(backend), ask(max_tokens=10_000))
     kinds = [e for e in found if not isinstance(e, TextAdded)]
     names = [(type(e), getattr(e, "block", None)) for e in kinds]
     assert names == [

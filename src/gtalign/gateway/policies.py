@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from gtalign.gateway.tables import policies
 from gtalign.steering import Policy, load_policy
 
 log = logging.getLogger(__name__)
+
+LONGEST: Final = 65_536
+"""Most bytes of a policy as text."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -157,6 +161,28 @@ def read_policy(name: str, table: Mapping[str, Any]) -> Policy:
     if table.get("name", name) != name:
         raise ConfigError(f"name: the address says {name!r}, the policy {table['name']!r}")
     return load_table(Policy, {**table, "name": name}, f"policy {name!r}")
+
+
+def policy_of_text(text: str) -> Policy:
+    """Read the policy that a person has written, as TOML.
+
+    Raises:
+        ConfigError: It is too long or no TOML, which the message says where, or a key is wrong,
+            which it names.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    if size > LONGEST:
+        raise ConfigError(f"a policy has {LONGEST:,} bytes at most, and this has {size:,}")
+    try:
+        policy = load_table(Policy, tomllib.loads(text + "\n"), "policy")  # errors name lines
+    except RecursionError:
+        raise ConfigError("this is nested too deeply for a policy") from None
+    except ConfigError:
+        raise
+    except ValueError as error:  # also a number of more digits than Python reads
+        raise ConfigError(f"not valid TOML: {error}") from None
+    _check(policy)
+    return policy
 
 
 def _check(policy: Policy) -> None:

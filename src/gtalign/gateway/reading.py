@@ -294,6 +294,17 @@ class Reader:
                     found[id_] = int(at)
         return found
 
+    async def chosen(self, which: Filter, limit: int) -> list[dict[str, Any]]:
+        """The latest decisions that made a choice: ``id``, ``at``, ``policy`` and ``decision``.
+
+        The last is still JSON: it takes longer to read than to fetch, which is for the caller.
+        """
+        c = decisions.c
+        query = self._select(which, (c.id, c.at, c.policy, c.decision)).limit(limit)
+        query = query.where(c.after_action.is_not(None))
+        async with transaction(self._engine, _WHAT) as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
 
 def transcript_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """A decision whose texts are kept, as the object of one line of transcripts.

@@ -12,6 +12,7 @@ from gtalign.steering.session import Session
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.steering import Steering, fan_out
+from gtalign.steering.sweep import Interval, flips
 
 __all__ = [
     "PRIOR",
@@ -25,6 +26,7 @@ __all__ = [
     "Edit",
     "FakeBackend",
     "Finish",
+    "Interval",
     "Mode",
     "Phase",
     "Policy",
@@ -46,6 +48,7 @@ __all__ = [
     "edit",
     "fan_out",
     "fit",
+    "flips",
     "load_policy",
     "policy_names",
     "prior_for",

@@ -91,6 +91,7 @@ class Decision:
         phases: The stretches of writing, in order.
         retries: How often a part was written again.
         repairs: What had to be put right to read the chain.
+        decimals: Of the payoffs in the edited matrix; None if there is none, or in old records.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Decision:
     phases: tuple[Phase, ...] = ()
     retries: int = 0
     repairs: tuple[Repair, ...] = ()
+    decimals: int | None = None
 
     @property
     def flipped(self) -> bool:
@@ -190,6 +192,7 @@ class Decision:
                 Repair(repair.text("kind"), repair.count("position"))
                 for repair in given.objects("repairs")
             ),
+            decimals=_known(given, "decimals", given.count),
         )
 
 

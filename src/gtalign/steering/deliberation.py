@@ -109,6 +109,7 @@ class Deliberation:
             after=recommend(changed.edited, self.policy, low=low),
             prompt_tokens=prompt_tokens,
             repairs=chain.repairs,
+            decimals=decimals,
         )
 
     def undecided(self, reason: str | None, *, used_tokens: int) -> Decision:

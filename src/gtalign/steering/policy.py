@@ -47,7 +47,7 @@ class Quota(Config):
         price: What the user pays for each token above them, whoever pays for those within.
     """
 
-    tokens: Annotated[int, Field(ge=0)]
+    tokens: Annotated[int, Field(ge=0, le=2**53)]
     price: Price
 
 

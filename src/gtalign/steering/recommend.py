@@ -4,22 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from gtalign.errors import GameError
-from gtalign.game import (
-    TOLERANCE,
-    Bimatrix,
-    Equilibrium,
-    Solution,
-    ces,
-    maximin,
-    nash_bargaining,
-    pareto_frontier,
-    solve,
-)
-from gtalign.game.cells import first_best
-from gtalign.game.equilibria import snap
+from gtalign.game import Bimatrix, Equilibrium, solve
+from gtalign.steering.batch import chosen
 from gtalign.steering.edit import PLAYERS
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy
@@ -107,7 +93,7 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
         GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
     """
     solution = solve(game)
-    cell = _choose(game, policy, solution, low)
+    cell = game.form.cells[int(chosen(game.payoffs, policy, game.form, low=low))]
     _, column = game.form.index(cell)
     return Recommendation(
         cell=cell,
@@ -119,32 +105,6 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
         on_frontier=cell in solution.frontier,
         trap=solution.trap,
     )
-
-
-def _choose(game: Bimatrix, policy: Policy, solution: Solution, low: float) -> str:
-    if policy.solution == "stackelberg_llm":
-        return solution.stackelberg["llm"]
-    if policy.solution == "stackelberg_user":
-        return solution.stackelberg["user"]
-    payoffs = snap(game.payoffs)  # as `solve` reads them
-    cells = game.form.cells
-    if policy.solution == "nash_bargaining":
-        return cells[nash_bargaining(payoffs, maximin(payoffs)[1])]
-    user_c, llm_c = payoffs.reshape(-1, len(PLAYERS)).T
-    if policy.solution == "published":
-        worth_c = user_c + llm_c
-    else:
-        least = np.unravel_index(np.argmin(payoffs), payoffs.shape)
-        if not payoffs[least] >= low - TOLERANCE:
-            key = game.form.cell(int(least[0]), int(least[1]))
-            raise GameError(
-                f"{key}: the payoff {payoffs[least]:g} lies below {low:g}, where welfare is 0 for "
-                "ces; fit the matrix to its range first"
-            )
-        welfare_c = ces(np.maximum(user_c - low, 0), np.maximum(llm_c - low, 0), policy.rho)
-        worth_c = np.where(pareto_frontier(payoffs).ravel(), welfare_c, -np.inf)
-    tie_c = user_c if policy.tie_break == "user" else llm_c
-    return cells[int(first_best(worth_c[:, None], tie_c[:, None])[0])]
 
 
 def _mixture(fields: Fields) -> dict[str, float]:

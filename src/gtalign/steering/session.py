@@ -166,14 +166,15 @@ class Session:
             )
         name = "matrix again" if attempt else "to the matrix"
         part: Part | None = None if self._draft.text else "opening"
+        told = True
         async with aclosing(self._write(name, _PAYOFF_ENDS, part, sampling)) as slices:
             async for slice_ in slices:
                 for event in parser.feed(slice_):
                     # Whether the matrix is read or broken is not known before the tolerant parser
                     # has seen it, and perhaps a second attempt.
-                    if isinstance(event, ChainBroken | PayoffRead) or parser.payoff is not None:
-                        break
-                    yield event
+                    told = told and not isinstance(event, ChainBroken | PayoffRead)
+                    if told:
+                        yield event
 
     def _read(self) -> str:
         """Return a text that can be read as a chain with the matrix that has been written.

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from gtalign.gateway.dashboard import decision, decisions, keys, overview, signin
+from gtalign.gateway.dashboard import (
+    decision,
+    decisions,
+    keys,
+    overview,
+    playground,
+    policies,
+    signin,
+    whatif,
+)
 from gtalign.gateway.dashboard.visit import View
 
 VIEWS: Final[tuple[View, ...]] = (
@@ -10,6 +19,13 @@ VIEWS: Final[tuple[View, ...]] = (
     View("/decisions", decisions.show, nav="Decisions"),
     View("/decisions/{id}", decision.show),
     View("/export", decisions.export),
+    View(whatif.PATH, whatif.show, whatif.move, nav="What if"),
+    View(policies.PATH, policies.show, nav="Policies"),
+    View(policies.NEW, policies.begin, policies.change, body=policies.BODY),
+    View(policies.PATH + "/{name}", policies.edit, policies.change, body=policies.BODY),
+    View(policies.PATH + "/{name}/delete", policies.confirm, policies.remove),
+    View(playground.PATH, playground.show, playground.ask, nav="Playground"),
+    View(playground.STREAM, post=playground.stream),
     View(keys.PATH, keys.show, keys.create, nav="Keys"),
     View(keys.PATH + "/{id}/revoke", keys.confirm, keys.revoke),
     View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True),

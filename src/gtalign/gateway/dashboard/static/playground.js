@@ -1,0 +1,185 @@
+// Shows two answers side by side while they are written. All text is set as text, never as HTML.
+"use strict";
+
+const form = document.getElementById("ask");
+const sides = document.getElementById("sides");
+const send = document.getElementById("send");
+const stop = document.getElementById("stop");
+let running = null;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  halt();
+  const run = (running = new AbortController());
+  sides.replaceChildren();
+  stop.hidden = false;
+  const both = ["left", "right"].map((name) => answer(form.elements[name].value, run.signal));
+  Promise.all(both).then(() => {
+    if (running === run) halt();
+  });
+});
+stop.addEventListener("click", halt);
+addEventListener("pagehide", halt);
+
+function halt() {
+  if (running) running.abort();
+  running = null;
+  if (document.activeElement === stop) send.focus();
+  stop.hidden = true;
+}
+
+async function answer(policy, signal) {
+  const side = make("section", "card side");
+  side.setAttribute("aria-label", policy);
+  side.append(make("h2", "", policy));
+  const note = make("p", "soft", "waiting for the matrix …");
+  note.setAttribute("role", "status");
+  side.append(note);
+  sides.append(side);
+  try {
+    let block = null;
+    for await (const told of events(policy, signal)) {
+      if (told.error) throw new Error(told.error.message);
+      if (told.block) block = blockOf(side, told.block, block);
+      if (told.text && block) block.text.append(told.text);
+      if (told.games) side.append(games(told.games));
+      if (told.block || told.games) note.textContent = "writing …";
+      if (told.done) {
+        side.append(facts(told.done));
+        note.remove();
+        return;
+      }
+    }
+    throw new Error("The answer broke off.");
+  } catch (error) {
+    note.className = signal.aborted ? "soft" : "problem";
+    note.textContent = signal.aborted ? "stopped" : error.message;
+    side.append(note);
+  }
+}
+
+async function* events(policy, signal) {
+  const fields = new FormData(form);
+  const body = new URLSearchParams({ policy });
+  for (const name of ["question", "temperature", "max_tokens", "seed"]) body.set(name, fields.get(name));
+  const headers = { "X-CSRF-Token": fields.get("csrf"), Accept: "text/event-stream" };
+  const response = await fetch(form.dataset.answer, { method: "POST", headers, body, signal });
+  const kind = response.headers.get("content-type") || "";
+  if (!kind.startsWith("text/event-stream")) throw new Error(await problem(response, kind));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) if (part.startsWith("data: ")) yield JSON.parse(part.slice(6));
+  }
+}
+
+async function problem(response, kind) {
+  const text = await response.text();
+  if (kind.startsWith("application/json")) return JSON.parse(text).error.message;
+  const found = new DOMParser().parseFromString(text, "text/html").querySelector(".problem");
+  return found ? found.textContent : "You are not signed in any more: load this page again.";
+}
+
+function blockOf(side, name, open) {
+  if (open && open.name === name) return open;
+  if (name === "payoff") return null;
+  const box = make("div", name === "response" ? "bubble we" : "chain");
+  const text = make("div", "text");
+  box.append(make("h3", "", name), text);
+  side.append(box);
+  return { name, text };
+}
+
+function games(pair) {
+  const box = make("div", "games");
+  pair.forEach((game, index) => box.append(table(game, index ? "As the policy edits it" : "As stated")));
+  return box;
+}
+
+function table(game, caption) {
+  const found = make("table", "game");
+  found.append(make("caption", "", caption));
+  const head = found.createTHead().insertRow();
+  head.append(make("td"), ...game.columns.map(([name, meaning]) => header(name, "LLM: " + meaning, "col")));
+  const body = found.createTBody();
+  for (const [name, meaning, cells] of game.rows) {
+    body.insertRow().append(header(name, "User: " + meaning, "row"), ...cells.map(cellOf));
+  }
+  const wide = make("div", "wide bare");
+  wide.append(found);
+  return wide;
+}
+
+function cellOf(cell) {
+  const found = make("td", cell.chosen ? "cell chosen" : "cell");
+  const marks = make("span", "marks");
+  if (cell.chosen) marks.append(make("span", "pick", "chosen"));
+  if (cell.frontier) marks.append(mark("◆", "on the Pareto frontier"));
+  if (cell.equilibrium) marks.append(mark("●", "pure equilibrium"));
+  found.append(pay("user", cell.user, "u" + cell.user_level), pay("LLM", cell.llm, "l" + cell.llm_level), marks);
+  return found;
+}
+
+function pay(who, value, level) {
+  const found = make("span", "pay " + level);
+  found.append(make("small", "", who), " ", make("b", "", number(value, 2)));
+  return found;
+}
+
+function mark(sign, meaning) {
+  const found = make("span", "", sign);
+  found.title = meaning;
+  found.append(make("span", "hidden", " " + meaning));
+  return found;
+}
+
+function header(name, meaning, scope) {
+  const found = make("th", "", name);
+  found.title = meaning;
+  found.scope = scope;
+  return found;
+}
+
+function facts(done) {
+  const list = make("dl", "facts");
+  const acted = done.acted ? ", and the response carries out " + done.acted : "";
+  const choice = make("span");
+  if (!done.before) choice.append("none: " + (done.reason || "there is no matrix"));
+  else if (done.flipped) choice.append(make("b", "", done.before + " → " + done.after), " ", make("span", "tag flipped", "flip"), acted);
+  else choice.append(done.after + acted);
+  fact(list, "Choice", choice);
+  fact(list, "Tokens", number(done.prompt_tokens, 0) + " read, " + number(done.completion_tokens, 0) + " written");
+  fact(list, "Time", time(done.total_ms) + ", first text after " + time(done.first_ms) + ", the gateway's own " + time(done.added_ms));
+  const link = make("a", "", done.decision);
+  link.href = form.dataset.decisions + encodeURIComponent(done.decision);
+  fact(list, "Decision", done.recorded ? link : "not on record");
+  return list;
+}
+
+function fact(list, name, value) {
+  const row = make("div");
+  const told = make("dd");
+  told.append(value);
+  row.append(make("dt", "", name), told);
+  list.append(row);
+}
+
+function time(ms) {
+  if (ms === null) return "–";
+  return ms >= 1000 ? number(ms / 1000, 2) + " s" : number(ms, 1) + " ms";
+}
+
+function number(value, digits) {
+  return value.toLocaleString("en", { maximumFractionDigits: digits }).replace("-", "−");
+}
+
+function make(tag, classes = "", text = "") {
+  const found = document.createElement(tag);
+  if (classes) found.className = classes;
+  if (text) found.textContent = text;
+  return found;
+}

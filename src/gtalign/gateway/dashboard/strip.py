@@ -1,0 +1,91 @@
+"""The strip that shows which action is chosen as a number grows."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gtalign.gateway.dashboard.plot import COLOURS
+from gtalign.steering import Interval
+
+WIDTH: Final = 1000.0
+
+LISTED: Final = 14
+"""Most intervals that are also told in words."""
+
+DRAWN: Final = 500
+"""Most intervals that are drawn each as it is; of more, those in the middle of so many slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One interval.
+
+    Args:
+        interval: What it is.
+        x: Where it begins in the strip.
+        width: How wide it is.
+        colour: Number of its action's class.
+        now: Whether the number lies in it.
+    """
+
+    interval: Interval
+    x: float
+    width: float
+    colour: int
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What is drawn, in the units of a view box `WIDTH` wide.
+
+    Args:
+        bands: The intervals that are drawn, in order.
+        count: Number of all intervals.
+        mark: Where the number lies.
+        high: The end of the strip.
+    """
+
+    bands: tuple[Band, ...]
+    count: int
+    mark: float
+    high: float
+
+    @property
+    def listed(self) -> tuple[Band, ...]:
+        """The intervals that are told in words: the first ones, where there are too many."""
+        return self.bands[:LISTED]
+
+
+def strip(intervals: Sequence[Interval], actions: Sequence[str], value: float) -> Strip:
+    """Lay a strip out.
+
+    Args:
+        intervals: In order, beginning at 0.
+        actions: The LLM's, in the order of their colours.
+        value: Of the number.
+    """
+    high = intervals[-1].high
+    bands = []
+    for interval in _drawn(intervals):
+        x, end = (WIDTH * edge / high for edge in (interval.low, interval.high))
+        now = interval.low <= value < interval.high or (interval.high == high and value >= high)
+        colour = actions.index(interval.action) % COLOURS
+        bands.append(Band(interval, x, end - x, colour, now))
+    return Strip(tuple(bands), len(intervals), WIDTH * min(value / high, 1.0), high)
+
+
+def _drawn(intervals: Sequence[Interval]) -> Sequence[Interval]:
+    if len(intervals) <= DRAWN:
+        return intervals
+    high = intervals[-1].high
+    starts = [interval.low for interval in intervals]
+    found: list[Interval] = []
+    for slot in range(DRAWN):
+        low, end = high * slot / DRAWN, high * (slot + 1) / DRAWN
+        action = intervals[bisect_right(starts, (low + end) / 2) - 1].action
+        if found and found[-1].action == action:
+            low = found.pop().low
+        found.append(Interval(action, low, end))
+    return found

@@ -1,0 +1,325 @@
+"""What if: a matrix under a policy whose numbers can be moved, and where the choice flips."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gtalign.chain import RULES, Repair
+from gtalign.chain.payoff import PayoffReader
+from gtalign.config import dump
+from gtalign.errors import ChainError, ConfigError, DataError, GTAlignError
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.gateway.dashboard.numbers import (
+    PRICES,
+    QUOTA,
+    TIMES,
+    TURN,
+    dial,
+    expected_numbers,
+    numbers_of,
+    reach,
+    read_count,
+    read_expected,
+    read_number,
+    read_policy,
+    sent_texts,
+    texts_of,
+)
+from gtalign.gateway.dashboard.strip import Strip, strip
+from gtalign.gateway.dashboard.visit import Page, Visit
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.reading import Filter
+from gtalign.steering import (
+    Decision,
+    Edit,
+    Policy,
+    Recommendation,
+    decimals_of,
+    edit,
+    fit,
+    flips,
+    recommend,
+)
+from gtalign.steering.sweep import NUMBERS
+
+PATH: Final = "/what-if"
+
+EXAMPLE: Final = """{
+  "DQ_AQ": {"user": 3.0, "LLM": 2.0},
+  "DQ_CQ": {"user": 2.0, "LLM": 2.0},
+  "DQ_DA": {"user": 3.0, "LLM": 3.0},
+  "VQ_AQ": {"user": 3.0, "LLM": 2.0},
+  "VQ_CQ": {"user": 4.0, "LLM": 2.8},
+  "VQ_DA": {"user": 3.3, "LLM": 3.1}
+}"""
+"""Of docs/steering.md: whether a vague question is asked about depends on who pays what."""
+
+DECIMALS: Final = 3
+"""Most decimals that payoffs are rounded to here: a strip of finer ones would take too long."""
+
+_MATRIX: Final = 20_000  # characters
+_PICKED: Final = 8
+_PAYOFF: Final = re.compile(r"<payoff>(.*?)(?:</payoff>|$)", re.DOTALL)
+_CHOICES: Final = ("payer", "solution", "tie_break", "rho")
+_VERSION: Final = "@"  # before the hash of a version; no name begins with it
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a matrix.
+
+    Args:
+        message: In words.
+        rule: The rule that it breaks.
+        line: Where, from 1 on.
+        column: Likewise.
+    """
+
+    message: str
+    rule: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of a matrix under a policy.
+
+    Args:
+        edit: The matrix before and after, and the terms.
+        before: The choice before.
+        after: The choice after.
+        repairs: What was put right in the text of the matrix.
+        decimals: That payoffs are rounded to.
+        policy: As it was moved.
+        strip: Where the choice flips; None if that cannot be told.
+        problem: Why it cannot.
+    """
+
+    edit: Edit
+    before: Recommendation
+    after: Recommendation
+    repairs: tuple[Repair, ...]
+    decimals: int
+    policy: Policy
+    strip: Strip | None
+    problem: str
+
+
+async def show(visit: Visit) -> Page:
+    """The page with a matrix to begin with: an example, or that of a decision.
+
+    Raises:
+        APIError: There is no such decision (404), or it has no matrix (400).
+        ConfigError: There is no such policy.
+    """
+    gateway, id_ = visit.gateway, visit.query_params.get("decision", "").strip()
+    base = visit.query_params.get("policy", gateway.policies.default)
+    matrix, expected = EXAMPLE, gateway.history.expected(gateway.upstream.model, USER_LLM)
+    prompt_tokens, used_tokens = 0, 0
+    if id_:
+        decision = await _decision(gateway, id_)
+        assert decision.stated is not None
+        matrix = written(decision.stated, decision.decimals)
+        expected = dict(decision.expected)
+        prompt_tokens, used_tokens = decision.prompt_tokens or 0, decision.used_tokens
+        if "policy" not in visit.query_params:
+            base = _VERSION + decision.policy_hash
+            if await gateway.policies.version(decision.policy_hash) is None:
+                base = gateway.policies.default
+    policy = await _policy(gateway, base)
+    texts = texts_of(policy, expected, prompt_tokens, used_tokens)
+    return await _page(visit, base, policy, matrix, texts, _choices_of(policy), NUMBERS[0])
+
+
+async def move(visit: Visit) -> Page:
+    """The page, or the part of it that a script asks for, with what the form says."""
+    sent = visit.sent
+    base = sent.get("policy", visit.gateway.policies.default)
+    policy = await _policy(visit.gateway, base)
+    expected = visit.gateway.history.expected(visit.gateway.upstream.model, USER_LLM)
+    own = texts_of(policy, expected, 0, 0)
+    texts, moved = sent_texts(sent, own, USER_LLM)
+    choices = {name: sent.get(name, "")[:80] for name in _CHOICES}
+    choices |= {"quota": "on" if sent.get("quota") else ""}
+    if base != sent.get("policy.was", base) or "payer" not in sent:
+        kept = {number.name for number in numbers_of(USER_LLM)}
+        kept -= {number.name for number in (*PRICES, *TIMES, *QUOTA)}
+        texts = own | {name: texts[name] for name in kept}
+        choices = _choices_of(policy)
+    along = sent.get("along", NUMBERS[0])
+    if not visit.fragment and moved in NUMBERS:
+        along = moved
+    return await _page(visit, base, policy, sent.get("matrix", ""), texts, choices, along)
+
+
+async def _page(
+    visit: Visit,
+    base: str,
+    policy: Policy,
+    matrix: str,
+    texts: Mapping[str, str],
+    choices: Mapping[str, str],
+    along: str,
+) -> Page:
+    gateway = visit.gateway
+    outcome, fault, problem = None, None, ""
+    if along not in NUMBERS:
+        along = NUMBERS[0]
+    try:
+        steering = gateway.config.steering
+        game, repairs = read_matrix(matrix, steering.low, steering.high)
+        outcome = await asyncio.to_thread(
+            _outcome, gateway, policy, matrix, game, repairs, texts, choices, along
+        )
+    except ChainError as error:
+        fault = _fault(matrix, error)
+    except GTAlignError as error:
+        problem = str(error)[:500]
+    dials = {number.name: dial(number, texts[number.name]) for number in numbers_of(USER_LLM)}
+    shown = {
+        "base": base,
+        "policies": gateway.policies.names(),
+        "version": f"{policy.name}, as recorded ({policy.hash})" if base[:1] == _VERSION else "",
+        "adjust": policy.adjust,
+        "matrix": matrix,
+        "choices": choices,
+        "along": along,
+        "labels": {n.name: n.label for n in numbers_of(USER_LLM)},
+        "units": {n.name: n.unit for n in numbers_of(USER_LLM)},
+        "numbers": NUMBERS,
+        "groups": (PRICES, TIMES, QUOTA, TURN),
+        "expected": expected_numbers(USER_LLM),
+        "dials": dials,
+        "value": dials[along].text,
+        "outcome": outcome,
+        "fault": fault,
+        "problem": problem,
+        "toml": "" if outcome is None else dump(outcome.policy),
+    }
+    target = visit.headers.get("hx-target", "") if visit.fragment else ""
+    if target == "result":
+        return Page("what_if_result.jinja", shown | {"swap": True})
+    if target == "what-if":
+        return Page("what_if_form.jinja", shown)
+    page = await gateway.reader.page(Filter(), limit=50)
+    picks = [row for row in page.rows if row["before_action"] is not None]
+    picks.sort(key=lambda row: not row["flipped"])
+    return Page("what_if.jinja", shown | {"picks": picks[:_PICKED]})
+
+
+def _outcome(
+    gateway: Gateway,
+    base: Policy,
+    matrix: str,
+    game: Bimatrix,
+    repairs: tuple[Repair, ...],
+    texts: Mapping[str, str],
+    choices: Mapping[str, str],
+    along: str,
+) -> Outcome:
+    """What the gateway would make of a matrix; raises GTAlignError that names what is wrong."""
+    settings = gateway.config.steering
+    rho = read_rho(choices["rho"])
+    policy = read_policy(base, texts, {**choices, "rho": rho})
+    expected = read_expected(game.form, texts)
+    use = {name: read_count(texts, name) for name in ("prompt_tokens", "used_tokens")}
+    start, end = _span(matrix)
+    own = decimals_of(matrix[start:end]) if settings.decimals is None else settings.decimals
+    decimals, low, high = min(own, DECIMALS), settings.low, settings.high
+    changed = fit(edit(game, policy, expected, **use), decimals=decimals, low=low, high=high)
+    drawn, problem = None, ""
+    try:
+        value = read_number(texts, along)
+        number = next(n for n in numbers_of(game.form) if n.name == along)
+        more: Any = {"decimals": decimals, "least": low, "most": high, **use}
+        found = flips(game, policy, along, 0.0, reach(number, value), expected=expected, **more)
+        drawn = strip(found, game.form.llm_actions, value)
+    except GTAlignError as error:
+        problem = str(error)[:500]
+    before, after = (recommend(g, policy, low=low) for g in (game, changed.edited))
+    return Outcome(changed, before, after, repairs, decimals, policy, drawn, problem)
+
+
+def read_matrix(text: str, low: float, high: float) -> tuple[Bimatrix, tuple[Repair, ...]]:
+    """The matrix in a text: JSON as in a chain, with or without its tags, read tolerantly.
+
+    Raises:
+        ChainError: With the rule that is broken, and where.
+    """
+    if len(text) > _MATRIX:
+        message = f"a matrix has {_MATRIX:,} characters at most, not {len(text):,}"
+        raise ChainError("payoff-syntax", _MATRIX, message)
+    repairs: list[Repair] = []
+    game = PayoffReader(USER_LLM, low, high).read(text, *_span(text), repairs=repairs)
+    return game, tuple(repairs)
+
+
+def _span(text: str) -> tuple[int, int]:
+    """Where the matrix of a text begins and ends."""
+    block = _PAYOFF.search(text)
+    return (0, len(text)) if block is None else block.span(1)
+
+
+def read_rho(text: str) -> float:
+    """The order of ``ces``; raises ConfigError if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"rho: a number up to 1, or -inf, not {text[:40]!r}") from None
+
+
+def written(game: Bimatrix, decimals: int | None = None) -> str:
+    """A matrix as text, a cell a line.
+
+    Args:
+        game: The matrix.
+        decimals: That payoffs have at least; None for one.
+    """
+
+    def number(value: float) -> str:
+        digits = 1 if decimals is None else decimals
+        return f"{value:.{digits}f}" if round(value, digits) == value else repr(value)
+
+    cells = (
+        f'  "{key}": {{"user": {number(user)}, "LLM": {number(llm)}}}'
+        for key, (user, llm) in ((key, game.cell(key)) for key in game.form.cells)
+    )
+    return "{\n" + ",\n".join(cells) + "\n}"
+
+
+def _fault(text: str, error: ChainError) -> Fault:
+    before = text[: error.position]
+    line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
+    return Fault(str(error), RULES[error.rule], line, column)
+
+
+def _choices_of(policy: Policy) -> dict[str, str]:
+    found = {name: str(getattr(policy, name)) for name in _CHOICES}
+    return found | {"quota": "" if policy.quota is None else "on"}
+
+
+async def _policy(gateway: Gateway, base: str) -> Policy:
+    """The policy of a name, or of a version; raises ConfigError if there is none."""
+    if not base.startswith(_VERSION):
+        return gateway.policies.get(base)
+    found = await gateway.policies.version(base.removeprefix(_VERSION)[:40])
+    if found is None:
+        raise ConfigError("policy: this version is not on record")
+    return found
+
+
+async def _decision(gateway: Gateway, id_: str) -> Decision:
+    record = await gateway.reader.decision(id_)
+    if record is None:
+        raise APIError(404, f"there is no decision {id_[:80]!r}", code="not_found")
+    try:
+        decision = Decision.from_json(record["decision"])
+    except DataError as error:
+        raise APIError(500, f"the record of {id_!r} cannot be read: {error}") from error
+    if decision.stated is None or decision.stated.form != USER_LLM:
+        raise APIError(400, f"the decision {id_[:80]!r} has no matrix that could be looked at here")
+    return decision

@@ -1,0 +1,151 @@
+"""Decisions of the past under another policy: which of them would have been others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from gtalign.config import load_table
+from gtalign.errors import ConfigError, DataError, GameError
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.steering.batch import chosen, fitted
+from gtalign.steering.edit import DECIMALS, edit
+from gtalign.steering.expected import ActionTokens
+from gtalign.steering.fields import Fields
+from gtalign.steering.policy import Policy
+
+_USUAL = 1  # decimals of a payoff in a chain
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A decision, as far as another policy has to know it.
+
+    Args:
+        stated: The matrix as the model wrote it, of ``USER_LLM``.
+        action: The LLM's action that was chosen in the edited matrix.
+        expected: Expected tokens by LLM action.
+        prompt_tokens: Tokens of the prompt; 0 if unknown.
+        used_tokens: Tokens of the quota that were used before.
+        decimals: Of the payoffs in the edited matrix.
+    """
+
+    stated: Bimatrix
+    action: str
+    expected: Mapping[str, ActionTokens] = field(hash=False)
+    prompt_tokens: int = 0
+    used_tokens: int = 0
+    decimals: int = _USUAL
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Any]) -> "Past":
+        """Read what `Decision.to_json` wrote, in a quarter of the time that all of it takes.
+
+        Old records do not say the decimals. They are then those of the payoffs, and at least one,
+        as models write them; fewer only where rounding has left none.
+
+        Raises:
+            DataError: It made no choice, is of another game, or a field is wrong.
+        """
+        given = Fields(source)
+        stated, edited = given.object("stated").source, given.object("edited").source
+        try:
+            game, after = (Bimatrix.from_json(matrix) for matrix in (stated, edited))
+        except GameError as error:
+            raise DataError(f"no matrix of this game: {error}") from error
+        if given.has("decimals"):
+            decimals = min(given.count("decimals"), DECIMALS)
+        elif any(term.text("name") == "rounding" for term in given.objects("terms")):
+            decimals = _decimals(after.payoffs)
+        else:
+            decimals = max(_USUAL, _decimals(game.payoffs), _decimals(after.payoffs))
+        expected = given.object("expected")
+        tokens = {action: _tokens(expected.object(action)) for action in expected.names()}
+        missing = set(USER_LLM.llm_actions) - set(tokens)
+        if missing:
+            raise DataError(f"'expected' lacks {min(missing)}")
+        return cls(
+            stated=game,
+            action=given.object("after").choice("action", USER_LLM.llm_actions),
+            expected=tokens,
+            prompt_tokens=given.count("prompt_tokens") if given.has("prompt_tokens") else 0,
+            used_tokens=given.count("used_tokens"),
+            decimals=decimals,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a policy would have chosen.
+
+    Args:
+        actions: The LLM's action of each decision.
+        written: Expected tokens written, of these actions less those of the actions chosen then.
+        read: Expected tokens read, likewise.
+        money: The price of both under the policy, whoever pays it, without its quota.
+    """
+
+    actions: tuple[str, ...]
+    written: float
+    read: float
+    money: float
+
+
+def replay(
+    pasts: Sequence[Past], policy: Policy, *, low: float = -5.0, high: float = 5.0
+) -> Replay:
+    """Apply a policy to the matrices that models stated in the past.
+
+    The choice is that of a steered answer: by the policy's rule, in the matrix that `edit` and
+    `fit` make, with the expected tokens that were on record then.
+
+    Args:
+        pasts: The decisions.
+        policy: Applied instead of the one in force then.
+        low: Least payoff, as for `fit`.
+        high: Greatest payoff.
+
+    Raises:
+        ConfigError: The policy does not fit the game, or charges more than a payoff can hold.
+    """
+    if not pasts:
+        policy.check(USER_LLM)
+        return Replay((), 0.0, 0.0, 0.0)
+    games = np.empty((len(pasts), *USER_LLM.shape, 2))
+    for number, past in enumerate(pasts):
+        use = {"prompt_tokens": past.prompt_tokens, "used_tokens": past.used_tokens}
+        games[number] = edit(past.stated, policy, past.expected, **use).edited.payoffs
+    decimals = np.array([past.decimals for past in pasts])
+    cells = chosen(fitted(games, decimals, low=low, high=high), policy, USER_LLM, low=low)
+    columns = (cells % len(USER_LLM.llm)).tolist()
+    actions = tuple(USER_LLM.llm_actions[column] for column in columns)
+    written = read = 0.0
+    for past, action in zip(pasts, actions, strict=True):
+        if action != past.action:
+            new, old = past.expected[action], past.expected[past.action]
+            written += new.written() - old.written()
+            read += new.read(past.prompt_tokens) - old.read(past.prompt_tokens)
+    money = (policy.price.output * written + policy.price.input * read) / 1e6
+    return Replay(actions, written, read, money)
+
+
+def _tokens(fields: Fields) -> ActionTokens:
+    return _same(tuple((name, fields.number(name)) for name in fields.names()))
+
+
+@lru_cache(maxsize=4096)  # they change only as more answers are measured
+def _same(items: tuple[tuple[str, float], ...]) -> ActionTokens:
+    try:
+        return load_table(ActionTokens, dict(items), "expected")
+    except ConfigError as error:
+        raise DataError(str(error)) from error
+
+
+def _decimals(values: Any) -> int:
+    """The fewest decimals that write all of some payoffs."""
+    for decimals in range(DECIMALS):
+        if np.array_equal(np.round(values, decimals), values):
+            return decimals
+    return DECIMALS
