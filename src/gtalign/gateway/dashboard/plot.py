@@ -131,10 +131,10 @@ def plot(
         found = []
         spots = [at(*game.cell(key)) for key in game.form.cells]
         beside = _spread([(round(x), round(y)) for x, y in spots])
-        for key, (x, y), shift in zip(game.form.cells, spots, beside, strict=True):
+        for key, (x, y), (shift, half) in zip(game.form.cells, spots, beside, strict=True):
             user, llm = game.cell(key)
             column = game.form.index(key)[1]
-            x = min(max(x + shift, left), right)
+            x = max(min(x, right - half), left + half) + shift  # all of one place stay inside
             shape = SHAPES[column % len(SHAPES)]
             tip = f"{key}: user {_short(user)}, LLM {_short(llm)}"
             corners = _corners(shape, x, y)
@@ -193,11 +193,15 @@ def _path(points: Sequence[Point], bottom: float, left: float) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in whole)
 
 
-def _spread(spots: Sequence[tuple[int, int]]) -> list[float]:
-    """How far to shift each mark, so that those at one place stand side by side."""
+def _spread(spots: Sequence[tuple[int, int]]) -> list[Point]:
+    """How far to shift each mark, so that those at one place stand side by side.
+
+    With each the farthest that one of its place is shifted.
+    """
+    halves = [_MARK * (spots.count(spot) - 1) for spot in spots]
     return [
-        2 * _MARK * (spots[:place].count(spot) - (spots.count(spot) - 1) / 2)
-        for place, spot in enumerate(spots)
+        (2 * _MARK * spots[:place].count(spot) - half, half)
+        for place, (spot, half) in enumerate(zip(spots, halves, strict=True))
     ]
 
 
