@@ -138,7 +138,9 @@ def main() -> None:
         asyncio.run(upstream(given.upstream, given.latency))
         return
     if given.gateway is not None:
-        asyncio.run(gateway(given.gateway))
+        from gtalign.gateway.server import run
+
+        run(gateway(given.gateway))
         return
     latency = ("--latency", str(given.latency))
     mock, direct = start("--upstream", "0", *latency)

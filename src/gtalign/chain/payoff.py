@@ -63,13 +63,18 @@ class PayoffReader:
         Raises:
             ChainError: With the first broken ``payoff-*`` rule and its position.
         """
-        if numbers is None:
-            pairs = self._plainly_written(text, start, end)
-            if pairs is not None:
-                return Bimatrix(self.form, np.array(pairs).reshape(*self.form.shape, 2))
+        pairs = self._plainly_written(text, start, end, numbers)
+        if pairs is not None:
+            return Bimatrix(self.form, np.array(pairs).reshape(*self.form.shape, 2))
         return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
 
-    def _plainly_written(self, text: str, start: int, end: int) -> list[list[float]] | None:
+    def _plainly_written(
+        self,
+        text: str,
+        start: int,
+        end: int,
+        numbers: dict[tuple[str, str], tuple[int, int]] | None,
+    ) -> list[list[float]] | None:
         """Return the payoffs of a matrix without fault by one regular expression.
 
         None where there is a fault, or a way of writing that the expression does not know: then it
@@ -81,17 +86,24 @@ class PayoffReader:
             return None
         written = iter(found.groups())
         pairs: dict[str, list[float]] = {}
-        for key, first, one, second, other in zip(*[written] * 5, strict=True):
+        places: dict[tuple[str, str], tuple[int, int]] = {}
+        for cell, (key, first, one, second, other) in enumerate(zip(*[written] * 5, strict=True)):
             pair = [float(one), float(other)]
+            if numbers is not None:
+                places[key, first] = found.span(5 * cell + 3)
+                places[key, second] = found.span(5 * cell + 5)
             if first == second or not (self._allows(pair[0]) and self._allows(pair[1])):
                 return None
             pairs[key] = pair if first == PLAYER_KEYS[0] else pair[::-1]
         if len(pairs) < len(cells):
             return None
         try:
-            return [pairs[key] for key in cells]
+            ordered = [pairs[key] for key in cells]
         except KeyError:
             return None
+        if numbers is not None:
+            numbers |= places
+        return ordered
 
     def _allows(self, value: float) -> bool:
         return self.low - TOLERANCE <= value <= self.high + TOLERANCE and math.isfinite(value)

@@ -117,7 +117,14 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int]]]:
     """
     own = len(answers[0])
     seen: set[Mixed] = set()
-    for size in range(1, min(own, len(answers)) + 1):
+    for i in range(own):
+        values = [row[i] for row in answers]
+        best = max(values)
+        yield (
+            tuple(int(k == i) for k in range(own)),
+            frozenset(a for a, v in enumerate(values) if v == best),
+        )
+    for size in range(2, min(own, len(answers)) + 1):
         for support in combinations(range(own), size):
             for tied in combinations(range(len(answers)), size):
                 weights = _equalise([[answers[a][i] for i in support] for a in tied])

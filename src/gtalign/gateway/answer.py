@@ -155,6 +155,8 @@ class Answer:
             raise APIError(400, str(error), code="invalid_value") from error
         view = View(self._terms.show, live=self._settings.mode == "observe")
         held: list[Piece] = []
+        if self._settings.mode == "observe":
+            self._begin()  # on its way to the disk while the model is waited for
         async with aclosing(session.events()) as events:
             async for event in events:
                 if isinstance(event, Decided):
@@ -197,13 +199,17 @@ class Answer:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
         if self._committed or not self.recorded or not self._stream:
             return
-        if self._pending is None:
-            undecided = self._steering().undecided(
-                _BEING_WRITTEN, used_tokens=self._ask.used_tokens
-            )
-            self._pending = self._put("writing", self._own(undecided))
+        self._begin()
+        assert self._pending is not None
         await self._pending
         self._committed = True
+
+    def _begin(self) -> None:
+        """Have a record of a stream written whose decision is not known, if there is none."""
+        if self._stream and self.recorded and self._pending is None:
+            used = self._ask.used_tokens
+            undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
+            self._pending = self._put("writing", self._own(undecided))
 
     async def _finished(self, result: Steered) -> None:
         self._measure(result)

@@ -92,9 +92,11 @@ class _Forwarding:
         }
 
     async def run(self) -> None:
+        # On its way to the disk while the server is waited for.
+        pending = self._put("writing")
         try:
             async with self._proxy.exchange(*self._request) as passed:
-                await self._record_first()
+                await self._on_record(pending)
                 self._first = perf_counter() - self._began
                 await self._back(passed)
         except asyncio.CancelledError:
@@ -114,11 +116,11 @@ class _Forwarding:
         self._gateway.metrics.tokens.add(read or 0, "read")
         self._gateway.metrics.tokens.add(written or 0, "written")
 
-    async def _record_first(self) -> None:
-        """Have a record of the answer before any of it is passed on."""
+    async def _on_record(self, pending: "asyncio.Future[None]") -> None:
+        """Wait for the record of the answer: none of it is passed on before."""
         if self._recorded:
             try:
-                await self._put("writing")
+                await pending
             except StorageError:
                 if self._gateway.config.audit.when_down == "fail":
                     raise

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gtalign.errors import ConfigError
@@ -163,6 +164,12 @@ async def serve(
             raise ConfigError(
                 f"host, port: {config.host}:{config.port} cannot be listened at; is it taken?"
             ) from error
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a program that serves on uvloop, which takes half the time of asyncio's own loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 @asynccontextmanager

@@ -29,6 +29,9 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (_first,)
 what `tables` describes now has to be frozen as SQL when that changes."""
 
 _DIALECTS: Final = ("sqlite", "postgresql")
+BUSY: Final = "busy_seconds"
+"""Execution option of SQLite's engine: how long to wait for a database that is locked."""
+
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 
@@ -74,6 +77,14 @@ def storage_error(error: Exception, what: str) -> StorageError:
     return StorageError(f"the audit store: {what}: {type(reason).__name__}: {reason}")
 
 
+def prepare(connection: Any) -> None:
+    """Set up a new connection to a file of SQLite."""
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
 def _engine(settings: AuditSettings) -> AsyncEngine:
     address = settings.database
     if "://" not in address:
@@ -86,18 +97,19 @@ def _engine(settings: AuditSettings) -> AsyncEngine:
             raise ConfigError(
                 f"audit.database: {url.get_backend_name()} is not known; {', '.join(_DIALECTS)} are"
             )
-        options = {"timeout": settings.busy_seconds} if lite else {}
-        engine = create_async_engine(url, connect_args=options, pool_pre_ping=not lite)
+        engine = create_async_engine(
+            url,
+            connect_args={"timeout": settings.busy_seconds} if lite else {},
+            execution_options={BUSY: settings.busy_seconds},
+            pool_pre_ping=not lite,
+        )
     except (ArgumentError, SQLAlchemyError, ModuleNotFoundError) as error:
         raise ConfigError(f"audit.database: {error}") from error
     if lite:
 
         @event.listens_for(engine.sync_engine, "connect")
-        def prepare(connection: Any, record: object) -> None:
-            cursor = connection.cursor()
-            for pragma in _PRAGMAS:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
+        def connected(connection: Any, record: object) -> None:
+            prepare(connection)
 
     return engine
 

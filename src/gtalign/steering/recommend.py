@@ -11,15 +11,19 @@ from gtalign.game import (
     TOLERANCE,
     Bimatrix,
     Equilibrium,
-    Solution,
+    GameForm,
     ces,
+    equilibria,
     maximin,
     nash_bargaining,
     pareto_frontier,
-    solve,
+    pure_nash,
+    stackelberg,
 )
+from gtalign.game.arrays import Mask, Payoffs
 from gtalign.game.cells import first_best
 from gtalign.game.equilibria import snap
+from gtalign.game.solve import named
 from gtalign.steering.edit import PLAYERS
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy
@@ -106,28 +110,29 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
     Raises:
         GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
     """
-    solution = solve(game)
-    cell = _choose(game, policy, solution, low)
-    _, column = game.form.index(cell)
+    # As `solve` does it, and of that no more than is told: an answer waits for this twice.
+    form, payoffs = game.form, snap(game.payoffs)
+    efficient, stable = pareto_frontier(payoffs), pure_nash(payoffs)
+    cell = _choose(form, payoffs, efficient, policy, low)
+    row, column = form.index(cell)
     return Recommendation(
         cell=cell,
-        action=game.form.llm_actions[column],
+        action=form.llm_actions[column],
         solution=policy.solution,
-        frontier=solution.frontier,
-        pure_nash=solution.pure_nash,
-        equilibria=solution.equilibria,
-        on_frontier=cell in solution.frontier,
-        trap=solution.trap,
+        frontier=form.where(efficient),
+        pure_nash=form.where(stable),
+        equilibria=named(equilibria(payoffs), form),
+        on_frontier=bool(efficient[row, column]),
+        trap=bool((stable & ~efficient).any()),
     )
 
 
-def _choose(game: Bimatrix, policy: Policy, solution: Solution, low: float) -> str:
+def _choose(form: GameForm, payoffs: Payoffs, efficient: Mask, policy: Policy, low: float) -> str:
+    cells = form.cells
     if policy.solution == "stackelberg_llm":
-        return solution.stackelberg["llm"]
+        return cells[stackelberg(payoffs, "llm")]
     if policy.solution == "stackelberg_user":
-        return solution.stackelberg["user"]
-    payoffs = snap(game.payoffs)  # as `solve` reads them
-    cells = game.form.cells
+        return cells[stackelberg(payoffs, "user")]
     if policy.solution == "nash_bargaining":
         return cells[nash_bargaining(payoffs, maximin(payoffs)[1])]
     user_c, llm_c = payoffs.reshape(-1, len(PLAYERS)).T
@@ -136,13 +141,13 @@ def _choose(game: Bimatrix, policy: Policy, solution: Solution, low: float) -> s
     else:
         least = np.unravel_index(np.argmin(payoffs), payoffs.shape)
         if not payoffs[least] >= low - TOLERANCE:
-            key = game.form.cell(int(least[0]), int(least[1]))
+            key = form.cell(int(least[0]), int(least[1]))
             raise GameError(
                 f"{key}: the payoff {payoffs[least]:g} lies below {low:g}, where welfare is 0 for "
                 "ces; fit the matrix to its range first"
             )
         welfare_c = ces(np.maximum(user_c - low, 0), np.maximum(llm_c - low, 0), policy.rho)
-        worth_c = np.where(pareto_frontier(payoffs).ravel(), welfare_c, -np.inf)
+        worth_c = np.where(efficient.ravel(), welfare_c, -np.inf)
     tie_c = user_c if policy.tie_break == "user" else llm_c
     return cells[int(first_best(worth_c[:, None], tie_c[:, None])[0])]
 
