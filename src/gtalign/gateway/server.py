@@ -1,6 +1,7 @@
 """Serving the application with uvicorn, behind a guard of connections."""
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -158,6 +159,9 @@ async def serve(
     """
     async with opened(config, upstream) as gateway:
         server = server_of(gateway, lambda address: ready(gateway, address))
+        # What is in memory by now stays: looking through it for garbage would only halt answers.
+        gc.collect()
+        gc.freeze()
         try:
             await server.serve()
         except SystemExit as error:  # how uvicorn says that it cannot listen
