@@ -87,14 +87,19 @@ def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[str
     command = [str(Path(python).parent / "litellm"), "--config", str(config)]
     command += ["--port", str(port), "--host", "127.0.0.1", "--telemetry", "False"]
     settings = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    # Without a key, as the gateway is.
+    settings["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with started(folder / "litellm.log", *command, alone=True, env=own | settings):
+    log = folder / "litellm.log"
+    with started(log, *command, alone=True, env=own | settings):
         for _ in range(240):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness").close()
                 break
             except OSError:
                 time.sleep(0.5)
+        else:
+            raise SystemExit(f"LiteLLM does not answer: {log.read_text()}")
         yield f"http://127.0.0.1:{port}/v1"
 
 
