@@ -1,5 +1,6 @@
 """The parts of a gateway that its endpoints share."""
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import AsyncGenerator
@@ -14,6 +15,7 @@ from starlette.datastructures import Headers
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.audit import AuditWriter
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.hours import keep_rolling
 from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.metrics import Metrics
@@ -165,7 +167,14 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
             limits.remember(key_id, tokens)
         writer = AuditWriter(store, batch=config.audit.batch)
         stack.push_async_callback(writer.close)
+        stack.push_async_callback(ended, asyncio.create_task(keep_rolling(store)))
         yield Gateway(config, upstream, store, writer, reader, keys, policies, limits)
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task that runs for ever."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def is_loopback(host: str) -> bool:

@@ -11,8 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gtalign.gateway.hours import late
 from gtalign.gateway.store import BUSY, prepare, storage_error
-from gtalign.gateway.tables import decisions, texts
+from gtalign.gateway.tables import decisions, hours, rolled, texts
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -61,6 +62,9 @@ class EngineSink:
                 for table, batch in ((decisions, rows), (texts, kept)):
                     if batch:
                         await connection.execute(self._upserts[table], [dict(row) for row in batch])
+                for hour in late(rows):
+                    for rolling in (rolled, hours):
+                        await connection.execute(delete(rolling).where(rolling.c.hour == hour))
         except (SQLAlchemyError, OSError) as error:
             raise storage_error(error, _WHAT) from error
 
@@ -108,6 +112,9 @@ class FileSink:
             for table, batch in ((decisions, rows), (texts, kept)):
                 statement, names = self._upserts[table]
                 connection.executemany(statement, [[row[n] for n in names] for row in batch])
+            for hour in late(rows):
+                for rolling in (rolled, hours):
+                    connection.execute(f"DELETE FROM {rolling.name} WHERE hour = ?", [hour])
             connection.execute("COMMIT")
         except BaseException:
             self._close()  # which rolls back; the next batch opens it anew

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import event, insert, inspect, select, update
+from sqlalchemy import Connection, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.tables import metadata, versions
+from gtalign.gateway.tables import SIEVE, changes, hours, metadata, rolled, versions
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,21 @@ async def _first(connection: AsyncConnection) -> None:
     await connection.run_sync(metadata.create_all)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_first,)
-"""What brings the tables from each version to the next. Only ever appended to: a step that creates
-what `tables` describes now has to be frozen as SQL when that changes."""
+async def _second(connection: AsyncConnection) -> None:
+    """Look through decisions by one index of all filters, roll up hours, count changes."""
+
+    def change(sync: Connection) -> None:
+        for table in (changes, hours, rolled):
+            table.create(sync, checkfirst=True)
+        SIEVE.create(sync, checkfirst=True)
+
+    await connection.run_sync(change)
+    await connection.exec_driver_sql("DROP INDEX IF EXISTS decisions_at")
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second)
+"""What brings the tables from each version to the next. Only ever appended to. The first makes what
+`tables` describes now, so that the others find what they bring there already in a new store."""
 
 _DIALECTS: Final = ("sqlite", "postgresql")
 BUSY: Final = "busy_seconds"
