@@ -17,6 +17,7 @@ from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
 from gtalign.gateway.terms import Terms
+from gtalign.gateway.tracing import current
 from gtalign.gateway.view import Piece, View
 from gtalign.steering import Ask, Decided, Decision, Steered, Steering
 from gtalign.steering.http import LateError, RefusedError
@@ -56,6 +57,7 @@ class Answer:
         self._settings = gateway.config.steering
         self._began = perf_counter()
         self._first: float | None = None
+        self._decided_at: float | None = None
         self._pending: asyncio.Future[None] | None = None
         self._committed = False
         self._result: Steered | None = None
@@ -191,6 +193,7 @@ class Answer:
 
     def _decided(self, decision: Decision) -> None:
         """Take note of a decision, and have it written while the model goes on."""
+        self._decided_at = perf_counter()
         self.decision = self._own(decision)
         if self._stream and self.recorded and not self._committed:
             self._pending = self._put("writing")
@@ -258,7 +261,41 @@ class Answer:
             error=error,
             answer=answer,
         )
-        return self._gateway.writer.put(record_of(decision, self._facts, outcome), keep=keep)
+        written = self._gateway.writer.put(record_of(decision, self._facts, outcome), keep=keep)
+        if self._gateway.tracing.on:
+            trace_record(written, status)
+            if status != "writing":
+                self._trace(decision, finish)
+        return written
+
+    def _trace(self, decision: Decision, finish: str | None) -> None:
+        """Tell of the answer and of its parts."""
+        trace, decided = current(), self._decided_at
+        tokens = [phase.tokens for phase in decision.phases]
+        writes = self._clock.writes
+        for number, (began, ended) in enumerate(writes):
+            first = decided is None or ended <= decided
+            wrote = tokens[number] if len(tokens) == len(writes) else None
+            name = "phase one" if first else "phase two"
+            trace.part(name, began, ended, **{"gen_ai.usage.output_tokens": wrote})
+        if decided is not None:
+            began = max((end for _, end in writes if end <= decided), default=decided)
+            trace.part("edit", began, decided)
+        before, after = decision.before, decision.after
+        read = next((p.prompt_tokens for p in decision.phases if p.prompt_tokens is not None), None)
+        trace.about(
+            {
+                "gen_ai.response.finish_reasons": None if finish is None else [finish],
+                "gen_ai.usage.input_tokens": read,
+                "gen_ai.usage.output_tokens": sum(tokens) if tokens else None,
+                "gtalign.mode": decision.mode,
+                "gtalign.steered": decision.steered,
+                "gtalign.before": None if before is None else before.action,
+                "gtalign.after": None if after is None else after.action,
+                "gtalign.flipped": decision.flipped,
+                "gtalign.added_ms": self._added() * 1000,
+            },
+        )
 
     def _unsteered(self) -> None:
         """Go on without a record, and so without steering."""
@@ -285,6 +322,16 @@ class Answer:
         metrics.added.add(self._added())
         if self._first is not None:
             metrics.first.add(self._first)
+
+
+def trace_record(written: "asyncio.Future[None]", status: Status) -> None:
+    """Tell of a record once it is written, or could not be."""
+    trace, began = current(), perf_counter()
+
+    def done(_: "asyncio.Future[None]") -> None:
+        trace.part("record", began, perf_counter(), **{"gtalign.status": status})
+
+    written.add_done_callback(done)
 
 
 def facts_of(gateway: Gateway, terms: Terms, prompt: Any, *, stream: bool) -> Facts:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Table, case, or_, select
 
-from gtalign.gateway.tables import decisions, texts
+from gtalign.gateway.tables import GROUPS, decisions, texts
 
 _INDEXED: Final = ("key_id", "policy", "status", "acted", "flipped")
 
@@ -51,6 +51,11 @@ class Filter:
     def equal(self, table: Table) -> list[ColumnElement[bool]]:
         """The conditions but for times and `search`, of a table with these columns."""
         return [table.c[column.name] == value for column, value in self._equal()]
+
+    def rolled(self) -> bool:
+        """Whether rolled-up hours can tell what is meant."""
+        names = {column.name for column, _ in self._equal()}
+        return not self.search and names <= set(GROUPS)
 
     def sieve(self) -> list[ColumnElement[bool]]:
         """The conditions but for `search`, so that they are seen through the index that fits best.

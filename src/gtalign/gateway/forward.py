@@ -11,13 +11,14 @@ from typing import Any, Final
 import orjson
 
 from gtalign.errors import StorageError
-from gtalign.gateway.answer import facts_of
+from gtalign.gateway.answer import facts_of, trace_record
 from gtalign.gateway.asgi import EVENTS, Response, send_events
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.passthrough import Passed
 from gtalign.gateway.record import Outcome, Status, record_of
 from gtalign.gateway.terms import Terms
+from gtalign.gateway.tracing import current
 from gtalign.steering import Decision, Phase, Steering
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
@@ -68,6 +69,7 @@ class _Forwarding:
         self._gateway = gateway
         self._terms = terms
         self._request = (path, raw, body)
+        self._why = why
         self._response = response
         self._recorded = gateway.check_store()
         self._facts = facts_of(
@@ -106,6 +108,15 @@ class _Forwarding:
             self._put("failed", str(error), keep=True)
             raise
         read, written = self._usage()
+        current().part("upstream", self._began, perf_counter())
+        current().about(
+            {
+                "gen_ai.usage.input_tokens": read,
+                "gen_ai.usage.output_tokens": written,
+                "gtalign.steered": False,
+                "gtalign.passed": self._why,
+            },
+        )
         self._decision = replace(
             self._decision,
             prompt_tokens=read,
@@ -168,4 +179,7 @@ class _Forwarding:
         first = None if self._first is None else self._first * 1000
         outcome = Outcome(status, first_ms=first, total_ms=spent, error=error)
         record = record_of(self._decision, self._facts, outcome)
-        return self._gateway.writer.put(record, keep=keep)
+        written = self._gateway.writer.put(record, keep=keep)
+        if self._gateway.tracing.on:
+            trace_record(written, status)
+        return written

@@ -24,6 +24,7 @@ from gtalign.gateway.policies import Policies
 from gtalign.gateway.reading import Reader
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store import open_store
+from gtalign.gateway.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy, TokenHistory
 
@@ -47,6 +48,7 @@ class Gateway:
         limits: What keys have taken.
         metrics: Numbers for Prometheus.
         history: Measured tokens of each action.
+        tracing: Where traces of requests go.
         draining: It ends once the answers on their way are out.
     """
 
@@ -60,6 +62,7 @@ class Gateway:
     limits: Limits
     metrics: Metrics = field(default_factory=Metrics)
     history: TokenHistory = field(default_factory=TokenHistory)
+    tracing: Tracing = field(default_factory=Tracing)
     draining: bool = False
 
     @property
@@ -168,7 +171,11 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
         writer = AuditWriter(store, batch=config.audit.batch)
         stack.push_async_callback(writer.close)
         stack.push_async_callback(ended, asyncio.create_task(keep_rolling(store)))
-        yield Gateway(config, upstream, store, writer, reader, keys, policies, limits)
+        tracing = open_tracing(config.telemetry)
+        stack.push_async_callback(tracing.aclose)
+        yield Gateway(
+            config, upstream, store, writer, reader, keys, policies, limits, tracing=tracing
+        )
 
 
 async def ended(task: "asyncio.Task[None]") -> None:

@@ -47,7 +47,7 @@ async def overview(connection: AsyncConnection, which: Filter) -> Overview:
     """Sum up the decisions of a filter."""
     rows: list[Mapping[str, Any]] = []
     gaps: Sequence[tuple[int | None, int | None]] = [(which.since, which.until)]
-    if not which.search:
+    if which.rolled():
         inside = _inside(rolled, which)
         known = await connection.execute(select(rolled.c.hour).where(*inside).order_by("hour"))
         gaps = _gaps(which.since, which.until, list(known.scalars()))

@@ -103,6 +103,20 @@ class AuditSettings(Config):
     busy_seconds: Seconds = 5.0
 
 
+class TelemetrySettings(Config):
+    """Traces for OpenTelemetry.
+
+    Keys:
+        endpoint: Address of a collector that takes OTLP over HTTP, such as
+            ``http://127.0.0.1:4318``; None for no traces. Headers that it wants are read from
+            OTEL_EXPORTER_OTLP_HEADERS.
+        service: Name of the gateway in traces.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")] | None = None
+    service: Annotated[str, Field(min_length=1)] = "gtalign"
+
+
 class GatewayConfig(Config):
     """A gateway.
 
@@ -118,6 +132,7 @@ class GatewayConfig(Config):
         timeouts: How long to wait.
         limits: What requests may take.
         audit: The record of decisions.
+        telemetry: Traces.
     """
 
     upstream: UpstreamSettings
@@ -131,6 +146,7 @@ class GatewayConfig(Config):
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @field_validator("host")
     @classmethod

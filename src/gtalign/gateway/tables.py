@@ -73,14 +73,15 @@ decisions: Final = Table(
 """One row an answer, written before any of it reaches the client and completed at its end."""
 
 GROUPS: Final = (
-    *("key_id", "policy", "policy_hash", "status", "mode"),
-    *("before_action", "after_action", "acted", "flipped", "steered"),
+    *("policy", "status", "before_action", "after_action"),
+    *("acted", "flipped", "steered"),
 )
-"""Columns of decisions by which hours are rolled up: those of filters and of sums."""
+"""Columns by which hours are rolled up: what sums are told by, and most filters. Keys are not among
+them: with each there would be as many groups as decisions."""
 
 SIEVE: Final = Index(
     "decisions_sieve",
-    *(decisions.c[name] for name in ("at", "id", *GROUPS)),
+    *(decisions.c[name] for name in ("at", "id", "key_id", "policy_hash", "mode", *GROUPS)),
 )
 """Everything that decisions are filtered by, in the order of their time: whatever the filters, the
 rows themselves, which are many times larger, are read for what is shown alone."""
