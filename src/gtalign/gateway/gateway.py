@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.audit import AuditWriter
+from gtalign.gateway.changes import watch
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.hours import keep_rolling
 from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
@@ -170,7 +171,13 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
             limits.remember(key_id, tokens)
         writer = AuditWriter(store, batch=config.audit.batch)
         stack.push_async_callback(writer.close)
-        stack.push_async_callback(ended, asyncio.create_task(keep_rolling(store)))
+        watching = watch(
+            store,
+            {"keys": keys.reload, "policies": policies.reload},
+            config.audit.watch_seconds,
+        )
+        for work in (keep_rolling(store), watching):
+            stack.push_async_callback(ended, asyncio.create_task(work))
         tracing = open_tracing(config.telemetry)
         stack.push_async_callback(tracing.aclose)
         yield Gateway(

@@ -93,6 +93,8 @@ class AuditSettings(Config):
         text_days: Days after which kept texts are deleted.
         batch: Most records of one transaction.
         busy_seconds: How long to wait for a database that is locked.
+        watch_seconds: How often to look for changes that other processes on the database made to
+            keys and policies.
     """
 
     database: str = "gtalign.db"
@@ -101,6 +103,7 @@ class AuditSettings(Config):
     text_days: Annotated[float, Field(gt=0)] = 30.0
     batch: Count = 512
     busy_seconds: Seconds = 5.0
+    watch_seconds: Seconds = 2.0
 
 
 class TelemetrySettings(Config):

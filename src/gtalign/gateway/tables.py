@@ -20,7 +20,10 @@ metadata: Final = MetaData()
 versions: Final = Table("store", metadata, Column("version", Integer, primary_key=True))
 
 changes: Final = Table(
-    "changes", metadata, Column("what", String(16), primary_key=True), Column("count", BigInteger)
+    "changes",
+    metadata,
+    Column("what", String(16), primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )
 """How often keys and policies were changed: what other processes on the database look at."""
 

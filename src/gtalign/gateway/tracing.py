@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.datastructures import Headers
 
-from gtalign.errors import ConfigError
-from gtalign.gateway.errors import explained
+from gtalign.errors import ConfigError, GTAlignError
+from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.settings import TelemetrySettings
 from gtalign.steering.http.transport import TRACE
 
@@ -131,9 +131,10 @@ class _Exported(Tracing):
         try:
             yield _CURRENT.get()
         except BaseException as error:
-            told = explained(error) if isinstance(error, Exception) else None
-            kind = type(error).__name__ if told is None or told.code is None else told.code
-            span.set_attribute("error.type", kind)
+            kind: str | None = None
+            if isinstance(error, APIError | GTAlignError | TimeoutError):
+                kind = explained(error).code
+            span.set_attribute("error.type", kind or type(error).__name__)
             span.set_status(Status(StatusCode.ERROR))
             raise
         finally:
