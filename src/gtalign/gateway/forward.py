@@ -94,11 +94,11 @@ class _Forwarding:
         }
 
     async def run(self) -> None:
-        # On its way to the disk while the server is waited for.
-        pending = self._put("writing")
+        # It begins once the request is out, so that the disk is at work while the server is.
+        writing = asyncio.create_task(self._begin())
         try:
             async with self._proxy.exchange(*self._request) as passed:
-                await self._on_record(pending)
+                await self._on_record(writing)
                 self._first = perf_counter() - self._began
                 await self._back(passed)
         except asyncio.CancelledError:
@@ -107,6 +107,9 @@ class _Forwarding:
         except Exception as error:
             self._put("failed", str(error), keep=True)
             raise
+        finally:
+            writing.cancel()  # if it has not begun, the record of the end is the only one
+            await asyncio.gather(writing, return_exceptions=True)
         read, written = self._usage()
         current().part("upstream", self._began, perf_counter())
         current().about(
@@ -127,11 +130,14 @@ class _Forwarding:
         self._gateway.metrics.tokens.add(read or 0, "read")
         self._gateway.metrics.tokens.add(written or 0, "written")
 
-    async def _on_record(self, pending: "asyncio.Future[None]") -> None:
+    async def _begin(self) -> None:
+        await self._put("writing")
+
+    async def _on_record(self, writing: "asyncio.Task[None]") -> None:
         """Wait for the record of the answer: none of it is passed on before."""
         if self._recorded:
             try:
-                await pending
+                await writing
             except StorageError:
                 if self._gateway.config.audit.when_down == "fail":
                     raise
