@@ -1,20 +1,26 @@
-"""A gateway in a process of its own, which tests end as they like."""
+"""A gateway in a process of its own, which tests end as they like.
 
-import asyncio
+python gateway_process.py FOLDER [UPSTREAM]
+"""
+
 import sys
 from pathlib import Path
 
 from gateway_parts import config_of, scripted
 from gtalign.gateway.logs import log_to
-from gtalign.gateway.server import serve
-from gtalign.gateway.upstream import Upstream
+from gtalign.gateway.server import run, serve
+from gtalign.gateway.upstream import Upstream, open_upstream
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, address: str = "none") -> None:
     log_to(level=40)
-    upstream = Upstream(scripted(size=8), "toy", "toy-1")
-    await serve(config_of(folder), upstream, lambda gateway, address: print(address, flush=True))
+    config = config_of(folder, address)
+    if address == "none":
+        upstream = Upstream(scripted(size=8), "toy", "toy-1")
+    else:
+        upstream = await open_upstream(config)
+    await serve(config, upstream, lambda gateway, address: print(address, flush=True))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    run(main(Path(sys.argv[1]), *sys.argv[2:]))
