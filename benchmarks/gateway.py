@@ -48,22 +48,21 @@ PHASES = [{**CHAT, "stream": True}, {**CHAT, "messages": TWICE, "stream": True}]
 
 
 @contextmanager
-def started(log: Path, *command: str, alone: bool = False, **more: Any) -> Iterator[None]:
-    """A process whose output goes to a file; on the first core, or on all others."""
-    cores = {CORES[0]} if alone else set(CORES[1:] or CORES)
+def started(log: Path, *command: str, **more: Any) -> Iterator[int]:
+    """A process whose output goes to a file; yields its id."""
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-            **more,
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **more)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()
+
+
+def hold(process: int, cores: set[int]) -> None:
+    """Hold every thread of a process to some cores."""
+    for thread in os.listdir(f"/proc/{process}/task"):
+        os.sched_setaffinity(int(thread), cores)
 
 
 def address(log: Path) -> str:
@@ -77,8 +76,8 @@ def address(log: Path) -> str:
 
 
 @contextmanager
-def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[str]:
-    """LiteLLM's proxy before the mock."""
+def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[tuple[str, int]]:
+    """LiteLLM's proxy before the mock: its address and its process."""
     config = folder / "config.yaml"
     config.write_text(
         "model_list:\n- model_name: mock\n  litellm_params:\n"
@@ -91,7 +90,7 @@ def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[str
     settings["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     log = folder / "litellm.log"
-    with started(log, *command, alone=True, env=own | settings):
+    with started(log, *command, env=own | settings) as process:
         for _ in range(240):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness").close()
@@ -100,7 +99,7 @@ def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[str
                 time.sleep(0.5)
         else:
             raise SystemExit(f"LiteLLM does not answer: {log.read_text()}")
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://127.0.0.1:{port}/v1", process
 
 
 async def call(http: aiohttp.ClientSession, url: str, body: Any) -> int:
@@ -160,7 +159,9 @@ def commit() -> float:
     return statistics.median(spent)
 
 
-async def measure(direct: str, through: str, peer: str | None, given: argparse.Namespace) -> None:
+async def measure(
+    direct: str, through: str, peer: str | None, alone: list[int], given: argparse.Namespace
+) -> None:
     twice: Way = direct, PHASES
     ways: dict[str, Way] = {"direct": (direct, [PASSED]), "passed": (through, [PASSED])}
     ways |= {"direct, twice": twice, "steered": (through, [CHAT])}
@@ -177,6 +178,10 @@ async def measure(direct: str, through: str, peer: str | None, given: argparse.N
         print(f"{name:<16} {median:7.2f}ms {p95:7.2f}ms {extra:7.2f}ms {ratio}")
     print(f"{'one commit':<16} {disk:7.2f}ms (fsync of 4 KiB)\n")
 
+    # One core for what is measured, the others for all else.
+    for process in alone:
+        hold(process, {CORES[0]})
+    hold(os.getpid(), set(CORES[1:] or CORES))
     print(f"{'on one core':<22} {'answers/s':>10} {'events/s':>10}")
     streamed = {**PASSED, "stream": True}
     rates: dict[str, tuple[float, float]] = {}
@@ -211,7 +216,6 @@ def main() -> None:
     parser.add_argument("--litellm", metavar="PYTHON")
     parser.add_argument("--port", type=int, default=4010, help="of LiteLLM")
     given = parser.parse_args()
-    os.sched_setaffinity(0, set(CORES[1:] or CORES))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log = folder / "mock.log"
@@ -221,13 +225,13 @@ def main() -> None:
             log = folder / "gateway.log"
             options = "--bare", "--port", "0", "--database", f"{folder}/audit.db"
             serve = sys.executable, "-m", "gtalign", "serve", direct, *options
-            with started(log, *serve, alone=True):
+            with started(log, *serve) as own:
                 through = address(log)
                 if given.litellm is None:
-                    uvloop.run(measure(direct, through, None, given))
+                    uvloop.run(measure(direct, through, None, [own], given))
                     return
-                with litellm(folder, given.litellm, direct, given.port) as peer:
-                    uvloop.run(measure(direct, through, peer, given))
+                with litellm(folder, given.litellm, direct, given.port) as (peer, other):
+                    uvloop.run(measure(direct, through, peer, [own, other], given))
 
 
 if __name__ == "__main__":

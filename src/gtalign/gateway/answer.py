@@ -38,7 +38,7 @@ class Answer:
         gateway: Who answers.
         terms: Under which.
         ask: The request.
-        stream: Whether pieces are passed on as they come; if not, one record at the end is enough.
+        stream: Whether pieces are passed on as they come, for the record.
 
     Attributes:
         recorded: Whether the decision is or will be on record.
@@ -51,7 +51,6 @@ class Answer:
         self._gateway = gateway
         self._terms = terms
         self._ask = ask
-        self._stream = stream
         self._clock = ClockedBackend(gateway.upstream.backend)
         self._facts = facts_of(gateway, terms, [dict(m) for m in ask.messages], stream=stream)
         self._settings = gateway.config.steering
@@ -156,7 +155,6 @@ class Answer:
         except SteeringError as error:  # such as parameters that the backend does not take
             raise APIError(400, str(error), code="invalid_value") from error
         view = View(self._terms.show, live=self._settings.mode == "observe")
-        held: list[Piece] = []
         if self._settings.mode == "observe":
             self._begin()  # on its way to the disk while the model is waited for
         async with aclosing(session.events()) as events:
@@ -164,16 +162,13 @@ class Answer:
                 if isinstance(event, Decided):
                     self._decided(event.decision)
                 for piece in view.feed(event):
-                    if not self._stream:
-                        held.append(piece)
-                        continue
                     await self._on_record()
                     yield piece
         self.decision = self._own(session.result.decision)
         result = replace(session.result, decision=self.decision)
         await self._finished(result)
         self._result = result
-        for piece in (*held, *view.rest(result)):
+        for piece in view.rest(result):
             yield piece
         self._steering().learn(result)
         gateway.limits.spend(self._terms.key, usage_of(result)["total_tokens"])
@@ -195,12 +190,12 @@ class Answer:
         """Take note of a decision, and have it written while the model goes on."""
         self._decided_at = perf_counter()
         self.decision = self._own(decision)
-        if self._stream and self.recorded and not self._committed:
+        if self.recorded and not self._committed:
             self._pending = self._put("writing")
 
     async def _on_record(self) -> None:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
-        if self._committed or not self.recorded or not self._stream:
+        if self._committed or not self.recorded:
             return
         self._begin()
         assert self._pending is not None
@@ -208,8 +203,8 @@ class Answer:
         self._committed = True
 
     def _begin(self) -> None:
-        """Have a record of a stream written whose decision is not known, if there is none."""
-        if self._stream and self.recorded and self._pending is None:
+        """Have a record written of an answer whose decision is not known, if there is none."""
+        if self.recorded and self._pending is None:
             used = self._ask.used_tokens
             undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
             self._pending = self._put("writing", self._own(undecided))
