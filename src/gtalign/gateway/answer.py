@@ -16,8 +16,8 @@ from gtalign.gateway.clock import ClockedBackend
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
+from gtalign.gateway.spans import trace_answer, trace_record
 from gtalign.gateway.terms import Terms
-from gtalign.gateway.tracing import current
 from gtalign.gateway.view import Piece, View
 from gtalign.steering import Ask, Decided, Decision, Steered, Steering
 from gtalign.steering.http import LateError, RefusedError
@@ -57,7 +57,7 @@ class Answer:
         self._began = perf_counter()
         self._first: float | None = None
         self._decided_at: float | None = None
-        self._pending: asyncio.Future[None] | None = None
+        self._pending: asyncio.Task[None] | None = None
         self._committed = False
         self._result: Steered | None = None
         if not self.recorded:
@@ -191,7 +191,7 @@ class Answer:
         self._decided_at = perf_counter()
         self.decision = self._own(decision)
         if self.recorded and not self._committed:
-            self._pending = self._put("writing")
+            self._write_soon(self.decision)
 
     async def _on_record(self) -> None:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
@@ -207,22 +207,33 @@ class Answer:
         if self.recorded and self._pending is None:
             used = self._ask.used_tokens
             undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
-            self._pending = self._put("writing", self._own(undecided))
+            self._write_soon(self._own(undecided))
+
+    def _write_soon(self, decision: Decision) -> None:
+        """Have a record written as soon as the model is waited for, which is asked first."""
+
+        async def write() -> None:
+            await self._put("writing", decision)
+
+        self._pending = asyncio.create_task(write())
+        # Whether anyone waits for it or not, the writer tells of a failure.
+        self._pending.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _supersede(self) -> None:
+        """Leave a record that was not handed over yet: the last one follows."""
+        if self._pending is not None:
+            self._pending.cancel()
 
     async def _finished(self, result: Steered) -> None:
         self._measure(result)
         if not self.recorded:
             self._gateway.metrics.answers.add(1, self._terms.policy.name, "unrecorded")
             return
+        self._supersede()
         written = self._put("done", finish=result.finish, answer=result.text, keep=self._committed)
-        if not self._committed:
-            await written  # raises if there is no record
+        if not self._committed:  # else the decision is on record, and this follows when it can
+            await written
             self._committed = True
-        else:
-            try:
-                await written
-            except StorageError as error:  # the decision is on record, and the rest is kept
-                log.warning("answer %s: its outcome is written later: %s", self._terms.id, error)
         self._gateway.metrics.answers.add(1, self._terms.policy.name, "done")
 
     def _end(self, status: Status, error: str | None = None) -> None:
@@ -230,6 +241,7 @@ class Answer:
         if self._result is not None:
             return  # it is on record as it is; only its way to the client was cut off
         self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
+        self._supersede()
         self._put(status, error=error, keep=True)
 
     def _put(
@@ -260,37 +272,8 @@ class Answer:
         if self._gateway.tracing.on:
             trace_record(written, status)
             if status != "writing":
-                self._trace(decision, finish)
+                trace_answer(decision, finish, self._clock, self._decided_at, self._added())
         return written
-
-    def _trace(self, decision: Decision, finish: str | None) -> None:
-        """Tell of the answer and of its parts."""
-        trace, decided = current(), self._decided_at
-        tokens = [phase.tokens for phase in decision.phases]
-        writes = self._clock.writes
-        for number, (began, ended) in enumerate(writes):
-            first = decided is None or ended <= decided
-            wrote = tokens[number] if len(tokens) == len(writes) else None
-            name = "phase one" if first else "phase two"
-            trace.part(name, began, ended, **{"gen_ai.usage.output_tokens": wrote})
-        if decided is not None:
-            began = max((end for _, end in writes if end <= decided), default=decided)
-            trace.part("edit", began, decided)
-        before, after = decision.before, decision.after
-        read = next((p.prompt_tokens for p in decision.phases if p.prompt_tokens is not None), None)
-        trace.about(
-            {
-                "gen_ai.response.finish_reasons": None if finish is None else [finish],
-                "gen_ai.usage.input_tokens": read,
-                "gen_ai.usage.output_tokens": sum(tokens) if tokens else None,
-                "gtalign.mode": decision.mode,
-                "gtalign.steered": decision.steered,
-                "gtalign.before": None if before is None else before.action,
-                "gtalign.after": None if after is None else after.action,
-                "gtalign.flipped": decision.flipped,
-                "gtalign.added_ms": self._added() * 1000,
-            },
-        )
 
     def _unsteered(self) -> None:
         """Go on without a record, and so without steering."""
@@ -317,16 +300,6 @@ class Answer:
         metrics.added.add(self._added())
         if self._first is not None:
             metrics.first.add(self._first)
-
-
-def trace_record(written: "asyncio.Future[None]", status: Status) -> None:
-    """Tell of a record once it is written, or could not be."""
-    trace, began = current(), perf_counter()
-
-    def done(_: "asyncio.Future[None]") -> None:
-        trace.part("record", began, perf_counter(), **{"gtalign.status": status})
-
-    written.add_done_callback(done)
 
 
 def facts_of(gateway: Gateway, terms: Terms, prompt: Any, *, stream: bool) -> Facts:

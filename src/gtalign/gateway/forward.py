@@ -11,12 +11,13 @@ from typing import Any, Final
 import orjson
 
 from gtalign.errors import StorageError
-from gtalign.gateway.answer import facts_of, trace_record
+from gtalign.gateway.answer import facts_of
 from gtalign.gateway.asgi import EVENTS, Response, send_events
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.passthrough import Passed
 from gtalign.gateway.record import Outcome, Status, record_of
+from gtalign.gateway.spans import trace_record
 from gtalign.gateway.terms import Terms
 from gtalign.gateway.tracing import current
 from gtalign.steering import Decision, Phase, Steering
