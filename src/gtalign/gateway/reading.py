@@ -24,7 +24,7 @@ MOST: Final = 500
 COLUMNS: Final = tuple(column for column in decisions.c if column.name != "decision")
 """What a page shows of a decision."""
 
-SEARCHED: Final = 10_000
+SEARCHED: Final = 5_000
 """Decisions that are searched for a text for one page."""
 
 _CURSOR: Final = re.compile(r"([0-9]{1,18})-([A-Za-z0-9-]{1,80})")
