@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway_parts import MESSAGES, scripted, served
@@ -23,6 +24,7 @@ from gtalign.gateway.reading import Filter, Reader
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import MIGRATIONS, open_store
+from gtalign.gateway.tables import hours
 from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
 from standins import model
 
@@ -376,3 +378,18 @@ async def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> Non
             names = set(found.scalars())
         assert {"changes", "hours", "rolled", "decisions_sieve"} <= names
         assert "decisions_at" not in names
+
+
+async def test_hours_without_decisions_are_passed_over_at_once(tmp_path: Path) -> None:
+    decision = await decided()
+    async with stored(tmp_path) as engine:
+        writer = AuditWriter(engine)
+        for number in (0, 1, 1000, 1001):
+            await writer.put(record(decision, f"a-{number}", at=number * HOUR + 5))
+        assert await roll_up(engine, now=1004 * HOUR) == 1002  # four of them hold decisions
+        assert await roll_up(engine, now=1004 * HOUR) == 1
+        async with engine.connect() as connection:
+            held = set((await connection.execute(select(hours.c.hour))).scalars())
+        assert held == {number * HOUR for number in (0, 1, 1000, 1001)}
+        assert (await Reader(engine).overview(Filter())).answers == {"done": 4}
+        await writer.close()

@@ -38,7 +38,7 @@ class Answer:
         gateway: Who answers.
         terms: Under which.
         ask: The request.
-        stream: Whether pieces are passed on as they come, for the record.
+        stream: Whether pieces are passed on as they come; if not, one record at the end is enough.
 
     Attributes:
         recorded: Whether the decision is or will be on record.
@@ -53,6 +53,7 @@ class Answer:
         self._ask = ask
         self._clock = ClockedBackend(gateway.upstream.backend)
         self._facts = facts_of(gateway, terms, [dict(m) for m in ask.messages], stream=stream)
+        self._stream = stream
         self._settings = gateway.config.steering
         self._began = perf_counter()
         self._first: float | None = None
@@ -155,6 +156,7 @@ class Answer:
         except SteeringError as error:  # such as parameters that the backend does not take
             raise APIError(400, str(error), code="invalid_value") from error
         view = View(self._terms.show, live=self._settings.mode == "observe")
+        held: list[Piece] = []
         if self._settings.mode == "observe":
             self._begin()  # on its way to the disk while the model is waited for
         async with aclosing(session.events()) as events:
@@ -162,13 +164,16 @@ class Answer:
                 if isinstance(event, Decided):
                     self._decided(event.decision)
                 for piece in view.feed(event):
+                    if not self._stream:
+                        held.append(piece)
+                        continue
                     await self._on_record()
                     yield piece
         self.decision = self._own(session.result.decision)
         result = replace(session.result, decision=self.decision)
         await self._finished(result)
         self._result = result
-        for piece in view.rest(result):
+        for piece in (*held, *view.rest(result)):
             yield piece
         self._steering().learn(result)
         gateway.limits.spend(self._terms.key, usage_of(result)["total_tokens"])
@@ -190,12 +195,12 @@ class Answer:
         """Take note of a decision, and have it written while the model goes on."""
         self._decided_at = perf_counter()
         self.decision = self._own(decision)
-        if self.recorded and not self._committed:
+        if self._stream and self.recorded and not self._committed:
             self._write_soon(self.decision)
 
     async def _on_record(self) -> None:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
-        if self._committed or not self.recorded:
+        if self._committed or not self.recorded or not self._stream:
             return
         self._begin()
         assert self._pending is not None
@@ -203,8 +208,8 @@ class Answer:
         self._committed = True
 
     def _begin(self) -> None:
-        """Have a record written of an answer whose decision is not known, if there is none."""
-        if self.recorded and self._pending is None:
+        """Have a record of a stream written whose decision is not known, if there is none."""
+        if self._stream and self.recorded and self._pending is None:
             used = self._ask.used_tokens
             undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
             self._write_soon(self._own(undecided))
@@ -231,9 +236,14 @@ class Answer:
             return
         self._supersede()
         written = self._put("done", finish=result.finish, answer=result.text, keep=self._committed)
-        if not self._committed:  # else the decision is on record, and this follows when it can
-            await written
+        if not self._committed:
+            await written  # raises if there is no record
             self._committed = True
+        else:
+            try:
+                await written
+            except StorageError as error:  # the decision is on record, and the rest is kept
+                log.warning("answer %s: its outcome is written later: %s", self._terms.id, error)
         self._gateway.metrics.answers.add(1, self._terms.policy.name, "done")
 
     def _end(self, status: Status, error: str | None = None) -> None:

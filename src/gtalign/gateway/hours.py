@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Label, case, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.gateway.store import storage_error
 from gtalign.gateway.tables import GROUPS, decisions, hours, rolled
@@ -21,7 +21,8 @@ HOUR: Final = 3600 * 1_000_000
 SETTLED: Final = HOUR
 """So long after its end an hour is rolled up: its answers are complete by then."""
 
-_AT_ONCE: Final = 4  # hours of one transaction, which holds up the writer
+_AT_ONCE: Final = 4  # hours with decisions of one transaction, which holds up the writer
+_MOST: Final = 5000  # hours of one transaction
 _PAUSE: Final = 60.0  # seconds between looks for hours that are over
 
 
@@ -48,21 +49,16 @@ async def roll_up(engine: AsyncEngine, *, now: int) -> int:
     Raises:
         SQLAlchemyError: The store cannot be written.
     """
+    c = decisions.c
     async with engine.connect() as connection:
-        first = (await connection.execute(select(func.min(decisions.c.at)))).scalar()
-        known = set((await connection.execute(select(rolled.c.hour))).scalars())
-    if first is None:
-        return 0
-    over = range(first // HOUR * HOUR, (now - SETTLED) // HOUR * HOUR, HOUR)
-    chosen = [hour for hour in over if hour not in known][:_AT_ONCE]
+        chosen, held = await _chosen(connection, now)
     if not chosen:
         return 0
-    c = decisions.c
     groups = [c[name] for name in GROUPS]
     try:
         async with engine.begin() as connection:
             await connection.execute(insert(rolled), [{"hour": hour} for hour in chosen])
-            for hour in chosen:
+            for hour in held:
                 summed = select(literal(hour), *groups, *measures()).group_by(*groups)
                 inside = summed.where(c.at >= hour, c.at < hour + HOUR)
                 columns = ["hour", *GROUPS, *(measure.name for measure in measures())]
@@ -70,6 +66,33 @@ async def roll_up(engine: AsyncEngine, *, now: int) -> int:
     except IntegrityError:  # another process on the database has just done it
         log.debug("hours were rolled up elsewhere")
     return len(chosen)
+
+
+async def _chosen(connection: AsyncConnection, now: int) -> tuple[list[int], list[int]]:
+    """Hours to roll up next, and those of them that hold decisions; the others take no time."""
+
+    async def next_from(at: int) -> int | None:
+        earliest = select(func.min(decisions.c.at)).where(decisions.c.at >= at)
+        found: int | None = (await connection.execute(earliest)).scalar()
+        return found
+
+    following = await next_from(0)
+    if following is None:
+        return [], []
+    known = set((await connection.execute(select(rolled.c.hour))).scalars())
+    chosen: list[int] = []
+    held: list[int] = []
+    for hour in range(following // HOUR * HOUR, (now - SETTLED) // HOUR * HOUR, HOUR):
+        if hour in known:
+            continue
+        if following is not None and following < hour:
+            following = await next_from(hour)
+        if following is not None and following < hour + HOUR:
+            held.append(hour)
+        chosen.append(hour)
+        if len(held) == _AT_ONCE or len(chosen) == _MOST:
+            break
+    return chosen, held
 
 
 def late(rows: Iterable[Mapping[str, Any]]) -> list[int]:
