@@ -1,6 +1,6 @@
-"""How many decisions a second the audit store takes, and how fast a page of many is.
+"""How many decisions a second the audit store takes.
 
-    python benchmarks/audit.py [--records 20000] [--rows 1000000]
+    python benchmarks/audit.py [--records 20000]
 
 The limit is the same rows written by sqlite3 itself in transactions of the same size, in one run.
 """
@@ -12,14 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from sqlalchemy import insert
-
 from gtalign.gateway.audit import AuditWriter, Record
-from gtalign.gateway.reading import Filter, Reader
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import open_store
-from gtalign.gateway.tables import decisions
 from gtalign.steering import Ask, Decision, FakeBackend, Steering, load_policy
 
 POLICY = load_policy("per-token", ["utility_of_money=700"])
@@ -75,35 +71,9 @@ async def by_hand(folder: Path, decision: Decision, count: int) -> float:
     return count / spent
 
 
-async def pages(folder: Path, decision: Decision, count: int) -> dict[str, float]:
-    engine = await open_store(AuditSettings(database=str(folder / "pages.db")))
-    row = dict(record(decision, 0).row)
-    for start in range(0, count, 20_000):
-        rows = [
-            row | {"id": f"{number:032x}", "at": number, "flipped": number % 5 == 0}
-            for number in range(start, min(start + 20_000, count))
-        ]
-        async with engine.begin() as connection:
-            await connection.execute(insert(decisions), rows)
-    reader = Reader(engine)
-    found = {}
-    for name, which, cursor in (
-        ("first page", Filter(), None),
-        ("page in the middle", Filter(), f"{count // 2}-{count // 2:032x}"),
-        ("flipped only", Filter(flipped=True), None),
-    ):
-        began = time.perf_counter()
-        page = await reader.page(which, cursor=cursor)
-        found[name] = (time.perf_counter() - began) * 1000
-        assert len(page.rows) == 50
-    await engine.dispose()
-    return found
-
-
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--records", type=int, default=20_000)
-    parser.add_argument("--rows", type=int, default=1_000_000)
     given = parser.parse_args()
     decision = await decided()
     with tempfile.TemporaryDirectory() as name:
@@ -112,8 +82,6 @@ async def main() -> None:
         rate = await through_the_writer(folder, decision, given.records)
         print(f"sqlite3 by hand    {limit:9.0f} decisions a second")
         print(f"through the writer {rate:9.0f} decisions a second ({rate / limit:.2f} of that)")
-        for kind, spent in (await pages(folder, decision, given.rows)).items():
-            print(f"{kind:<18} {spent:9.1f} ms at {given.rows:,} rows")
 
 
 if __name__ == "__main__":

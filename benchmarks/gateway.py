@@ -1,164 +1,237 @@
-"""What the gateway adds to a call: against the direct call of a mock upstream, in one run.
+"""What the gateway adds to a call, and what one core carries: against direct calls and LiteLLM.
 
-    python benchmarks/gateway.py [--latency 0.02] [--calls 300] [--peer http://127.0.0.1:4000/v1]
+    python benchmarks/gateway.py [--latency 0.02] [--calls 300] [--litellm PYTHON]
 
-The upstream answers after a fixed time and runs in a process of its own, as the gateway does; the
-limit is the direct call. ``--peer`` names another proxy before the same upstream, such as LiteLLM
-in its own environment; start the upstream for it with ``--upstream PORT``.
+Upstream is a mock of an engine that answers after a fixed time, in a process of its own; the
+gateway has a process and a core of its own. The limit is what the same client sees without the
+gateway: one call, or, for a steered answer, the two calls that phase one and two are, so that the
+prefill of phase two is no part of what is added. A record has to be on disk, so that what the disk
+takes for that is printed beside. Calls of all kinds alternate: what else the machine does meanwhile
+slows all of them alike.
+
+``--litellm`` names the interpreter of an environment that was made with
+
+    python3.11 -m venv X && X/bin/pip install 'litellm[proxy]'
+
+whose proxy is then put before the same mock, on the same core.
 """
 
 import argparse
 import asyncio
+import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+import uvloop
 
-SELF = Path(__file__)
-MATRIX = (
-    '{"DQ_AQ":{"LLM":3,"user":3},"DQ_CQ":{"LLM":1,"user":1},"DQ_DA":{"LLM":2,"user":2},'
-    '"VQ_AQ":{"LLM":1,"user":1},"VQ_CQ":{"LLM":4,"user":3.5},"VQ_DA":{"LLM":1,"user":1}}'
-)
-ASKED = {"model": "mock", "messages": [{"role": "user", "content": "How many?"}]}
-PASSED = {**ASKED, "response_format": {"type": "json_object"}}
-ANSWER = {
-    **{"id": "x", "object": "chat.completion", "created": 1, "model": "mock"},
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "{}"}, "finish_reason": "stop"}
-    ],
-    "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
-}
+HERE = Path(__file__).parent
+AT_ONCE = 64
+STREAMS = 16
+CORES = sorted(os.sched_getaffinity(0))
+CHAT = {"model": "mock", "messages": [{"role": "user", "content": "How many?"}]}
+PASSED = {**CHAT, "response_format": {"type": "json_object"}}
+OPENING = "<thinking>It is vague.</thinking><payoff>{}</payoff>"
+TWICE = [*CHAT["messages"], {"role": "assistant", "content": OPENING}]
+# What phase one and phase two ask the engine for.
+LONG = {**CHAT, "messages": [{"role": "user", "content": "A long one?"}], "stream": True}
+PHASES = [{**CHAT, "stream": True}, {**CHAT, "messages": TWICE, "stream": True}]
 
 
-async def upstream(port: int, latency: float) -> None:
-    """Serve the mock until the process is ended."""
-
-    async def chat(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(latency)
-        return web.json_response(ANSWER)
-
-    async def models(request: web.Request) -> web.StreamResponse:
-        return web.json_response({"data": [{"id": "mock", "owned_by": "mock"}]})
-
-    app = web.Application()
-    app.add_routes([web.post("/v1/chat/completions", chat), web.get("/v1/models", models)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
-    await asyncio.Event().wait()
+@contextmanager
+def started(log: Path, *command: str, **more: Any) -> Iterator[int]:
+    """A process whose output goes to a file; yields its id."""
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **more)
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
 
 
-async def gateway(url: str) -> None:
-    """Serve a gateway before the mock, with a backend that writes chains at once."""
-    from gtalign.config import load_table
-    from gtalign.gateway.passthrough import Proxy
-    from gtalign.gateway.server import serve
-    from gtalign.gateway.settings import GatewayConfig
-    from gtalign.gateway.upstream import Upstream
-    from gtalign.steering import FakeBackend
-    from gtalign.steering.http import Timeouts
-
-    def script(messages: Any, text: str) -> str:
-        if text:
-            return "choose DQ_DA.</analyze><response>It is 42.</response>"
-        return f"<thinking>It is vague.</thinking><payoff>{MATRIX}</payoff>"
-
-    with tempfile.TemporaryDirectory() as folder:
-        table = {
-            "upstream": {"address": url},
-            "port": 0,
-            "audit": {"database": f"{folder}/audit.db"},
-        }
-        upstream = Upstream(
-            FakeBackend(script, size=32), "mock", "mock", Proxy(url, None, "mock", Timeouts())
-        )
-        config = load_table(GatewayConfig, table, "benchmark")
-        await serve(config, upstream, lambda gateway, address: print(f"{address}/v1", flush=True))
+def hold(process: int, cores: set[int]) -> None:
+    """Hold every thread of a process to some cores."""
+    for thread in os.listdir(f"/proc/{process}/task"):
+        os.sched_setaffinity(int(thread), cores)
 
 
-def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
-    process = subprocess.Popen(
-        [sys.executable, str(SELF), *arguments], stdout=subprocess.PIPE, text=True
+def address(log: Path) -> str:
+    """The first address that a process names."""
+    for _ in range(600):
+        found = re.search(r"http://[0-9.]+:[0-9]+", log.read_text())
+        if found:
+            return f"{found[0]}/v1"
+        time.sleep(0.1)
+    raise SystemExit(f"no address in a minute: {log.read_text()}")
+
+
+@contextmanager
+def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[tuple[str, int]]:
+    """LiteLLM's proxy before the mock: its address and its process."""
+    config = folder / "config.yaml"
+    config.write_text(
+        "model_list:\n- model_name: mock\n  litellm_params:\n"
+        f"    model: openai/mock\n    api_base: {upstream}\n    api_key: none\n"
     )
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+    command = [str(Path(python).parent / "litellm"), "--config", str(config)]
+    command += ["--port", str(port), "--host", "127.0.0.1", "--telemetry", "False"]
+    settings = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    # Without a key, as the gateway is.
+    settings["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    log = folder / "litellm.log"
+    with started(log, *command, env=own | settings) as process:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness").close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        else:
+            raise SystemExit(f"LiteLLM does not answer: {log.read_text()}")
+        yield f"http://127.0.0.1:{port}/v1", process
 
 
-async def calls(url: str, body: Any, count: int, at_once: int) -> tuple[list[float], float]:
-    """Seconds of each call, and calls a second."""
-    spent: list[float] = []
+async def call(http: aiohttp.ClientSession, url: str, body: Any) -> int:
+    """Ask once, and read the answer to its end; returns its events."""
+    async with http.post(f"{url}/chat/completions", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+        return (await answer.read()).count(b"data: ")
+
+
+Way = tuple[str, list[Any]]
+"""An address, and what is asked there one after the other."""
+
+
+async def added(ways: dict[str, Way], count: int) -> dict[str, list[float]]:
+    """Milliseconds of the calls of each way, one at a time."""
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    async with aiohttp.ClientSession() as http:
+        for number in range(count + 20):
+            for name, (url, bodies) in ways.items():
+                began = time.perf_counter()
+                for body in bodies:
+                    await call(http, url, body)
+                if number >= 20:  # warm by then
+                    spent[name].append((time.perf_counter() - began) * 1000)
+    return spent
+
+
+async def rate(way: Way, count: int, at_once: int) -> tuple[float, float]:
+    """Answers and events a second."""
+    url, bodies = way
     left = iter(range(count))
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as http:
+    events = 0
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
         async def client() -> None:
+            nonlocal events
             for _ in left:
-                began = time.perf_counter()
-                async with http.post(f"{url}/chat/completions", json=body) as answer:
-                    assert answer.status == 200, await answer.text()
-                    await answer.read()
-                spent.append(time.perf_counter() - began)
+                for body in bodies:
+                    read = await call(http, url, body)
+                    events += read
 
         began = time.perf_counter()
         await asyncio.gather(*(client() for _ in range(at_once)))
-        return spent, count / (time.perf_counter() - began)
+        spent = time.perf_counter() - began
+    return count / spent, events / spent
 
 
-async def measure(ways: dict[str, tuple[str, Any, float]], count: int) -> None:
-    limit: float | None = None
-    print(f"{'':<22} {'median':>10} {'p95':>10} {'added':>10} {'calls/s':>10}")
-    for name, (url, body, fixed) in ways.items():
-        await calls(url, body, 20, 1)  # warms up
-        spent, _ = await calls(url, body, count, 1)
-        _, rate = await calls(url, body, 4 * count, 64)
-        median = statistics.median(spent) * 1000
-        p95 = statistics.quantiles(spent, n=20)[-1] * 1000
-        limit = median if limit is None else limit
-        added = median - (limit if fixed else 0.0)
-        print(f"{name:<22} {median:8.2f}ms {p95:8.2f}ms {added:8.2f}ms {rate:10.0f}")
+def commit() -> float:
+    """Milliseconds that the disk takes to put 4 KiB down for good."""
+    spent = []
+    with tempfile.TemporaryFile() as file:
+        for number in range(200):
+            os.pwrite(file.fileno(), bytes(4096), 4096 * number)
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            spent.append((time.perf_counter() - began) * 1000)
+    return statistics.median(spent)
+
+
+async def measure(
+    direct: str, through: str, peer: str | None, alone: list[int], given: argparse.Namespace
+) -> None:
+    twice: Way = direct, PHASES
+    ways: dict[str, Way] = {"direct": (direct, [PASSED]), "passed": (through, [PASSED])}
+    ways |= {"direct, twice": twice, "steered": (through, [CHAT])}
+    if peer:
+        ways["LiteLLM"] = peer, [PASSED]
+    spent = await added(ways, given.calls)
+    disk = commit()
+    print(f"{'one at a time':<16} {'median':>9} {'p95':>9} {'added':>9} {'of a commit':>12}")
+    for name, times in spent.items():
+        limit = statistics.median(spent["direct, twice" if name == "steered" else "direct"])
+        median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+        extra = median - limit
+        ratio = f"{extra / disk:11.1f}x" if name in ("passed", "steered", "LiteLLM") else ""
+        print(f"{name:<16} {median:7.2f}ms {p95:7.2f}ms {extra:7.2f}ms {ratio}")
+    print(f"{'one commit':<16} {disk:7.2f}ms (fsync of 4 KiB)\n")
+
+    # One core for what is measured, the others for all else.
+    for process in alone:
+        hold(process, {CORES[0]})
+    hold(os.getpid(), set(CORES[1:] or CORES))
+    print(f"{'on one core':<22} {'answers/s':>10} {'events/s':>10}")
+    streamed = {**PASSED, "stream": True}
+    rates: dict[str, tuple[float, float]] = {}
+    kinds: list[tuple[str, Way, int, Callable[[int], int]]] = [
+        ("direct", (direct, [PASSED]), AT_ONCE, lambda n: 8 * n),
+        ("passed", (through, [PASSED]), AT_ONCE, lambda n: 8 * n),
+        ("steered", (through, [CHAT]), AT_ONCE, lambda n: 2 * n),
+        ("direct, streams", (direct, [streamed]), STREAMS, lambda n: n // 2),
+        ("passed, streams", (through, [streamed]), STREAMS, lambda n: n // 2),
+        ("steered, streams", (through, [LONG]), STREAMS, lambda n: n // 2),
+    ]
+    if peer:
+        kinds += [
+            ("LiteLLM", (peer, [PASSED]), AT_ONCE, lambda n: 2 * n),
+            ("LiteLLM, streams", (peer, [streamed]), STREAMS, lambda n: n // 8),
+        ]
+    for name, way, at_once, of in kinds:
+        await rate(way, at_once, at_once)
+        rates[name] = answers, events = await rate(way, of(given.calls), at_once)
+        print(f"{name:<22} {answers:10.0f} {events if 'streams' in name else 0:10.0f}")
+    if peer:
+        print(f"\nanswers: {rates['passed'][0] / rates['LiteLLM'][0]:.1f} times LiteLLM's")
+        ratio = rates["passed, streams"][1] / rates["LiteLLM, streams"][1]
+        print(f"streamed events: {ratio:.1f} times LiteLLM's")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--latency", type=float, default=0.02)
     parser.add_argument("--calls", type=int, default=300)
-    parser.add_argument("--peer")
-    parser.add_argument("--upstream", type=int)
-    parser.add_argument("--gateway")
+    parser.add_argument("--events", type=int, default=500, help="of a stream")
+    parser.add_argument("--litellm", metavar="PYTHON")
+    parser.add_argument("--port", type=int, default=4010, help="of LiteLLM")
     given = parser.parse_args()
-    if given.upstream is not None:
-        asyncio.run(upstream(given.upstream, given.latency))
-        return
-    if given.gateway is not None:
-        asyncio.run(gateway(given.gateway))
-        return
-    latency = ("--latency", str(given.latency))
-    mock, direct = start("--upstream", "0", *latency)
-    own, through = start("--gateway", direct)
-    try:
-        ways = {
-            "direct": (direct, PASSED, given.latency),
-            "gateway, passed": (through, PASSED, given.latency),
-            # Its text comes at once: what it takes is the gateway's own.
-            "gateway, steered": (through, ASKED, 0.0),
-        }
-        if given.peer:
-            ways["peer"] = (given.peer, PASSED, given.latency)
-        asyncio.run(measure(ways, given.calls))
-    finally:
-        for process in (own, mock):
-            process.terminate()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log = folder / "mock.log"
+        mock = str(HERE / "gateway_mock.py"), "--latency", str(given.latency)
+        with started(log, sys.executable, *mock, "--events", str(given.events)):
+            direct = address(log)
+            log = folder / "gateway.log"
+            options = "--bare", "--port", "0", "--database", f"{folder}/audit.db"
+            serve = sys.executable, "-m", "gtalign", "serve", direct, *options
+            with started(log, *serve) as own:
+                through = address(log)
+                if given.litellm is None:
+                    uvloop.run(measure(direct, through, None, [own], given))
+                    return
+                with litellm(folder, given.litellm, direct, given.port) as (peer, other):
+                    uvloop.run(measure(direct, through, peer, [own, other], given))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """A gateway in a process of its own, which tests end as they like.
 
+    python gateway_process.py FOLDER [UPSTREAM]
+
 On SIGUSR1 it prints how many tasks and open files it has.
 """
 
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from gateway_parts import config_of, scripted
 from gtalign.gateway.logs import log_to
-from gtalign.gateway.server import serve
+from gtalign.gateway.server import run, serve
 from gtalign.gateway.upstream import Upstream, open_upstream
 
 
@@ -21,16 +23,16 @@ def tell() -> None:
     print(json.dumps(held), flush=True)
 
 
-async def main(folder: Path, address: str | None = None) -> None:
+async def main(folder: Path, address: str = "none") -> None:
     log_to(level=40)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
-    if address is None:
-        config, upstream = config_of(folder), Upstream(scripted(size=8), "toy", "toy-1")
+    config = config_of(folder, address)
+    if address == "none":
+        upstream = Upstream(scripted(size=8), "toy", "toy-1")
     else:
-        config = config_of(folder, address)
         upstream = await open_upstream(config)
     await serve(config, upstream, lambda gateway, address: print(address, flush=True))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))
+    run(main(Path(sys.argv[1]), *sys.argv[2:]))

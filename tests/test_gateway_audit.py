@@ -12,16 +12,19 @@ from typing import Any
 import openai
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway_parts import MESSAGES, scripted, served
 from gtalign.data import Transcript
 from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.gateway.audit import AuditWriter, Record
+from gtalign.gateway.hours import HOUR, roll_up
 from gtalign.gateway.reading import Filter, Reader
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import MIGRATIONS, open_store
+from gtalign.gateway.tables import hours
 from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
 from standins import model
 
@@ -263,7 +266,7 @@ async def test_versions_of_the_store(tmp_path: Path) -> None:
     await (await open_store(settings, (*MIGRATIONS, second))).dispose()
     await (await open_store(settings, (*MIGRATIONS, second))).dispose()
     assert ran == [True]
-    with pytest.raises(ConfigError, match="has version 2; this gtalign knows 1"):
+    with pytest.raises(ConfigError, match="has version 3; this gtalign knows 2"):
         await open_store(settings)
 
 
@@ -287,3 +290,106 @@ async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:
         await open_store(AuditSettings(database="mysql://x:secret@127.0.0.1/x"))
     with pytest.raises(ConfigError, match="audit"):
         await open_store(AuditSettings(database="://"))
+
+
+@pytest.mark.parametrize("which", [{}, {"policy": "p1"}, {"acted": "CQ", "flipped": True}])
+@pytest.mark.parametrize(("since", "until"), [(None, None), (HOUR // 2, 4 * HOUR + 7), (5, 6)])
+async def test_sums_of_hours_are_those_of_their_decisions(
+    tmp_path: Path, which: dict[str, Any], since: int | None, until: int | None
+) -> None:
+    decision = await decided()
+    async with stored(tmp_path) as engine:
+        writer = AuditWriter(engine)
+        for number in range(60):
+            row = dict(record(decision, f"a-{number}", at=number * HOUR // 10).row)
+            row |= {"policy": f"p{number % 2}", "flipped": number % 3 == 0, "saved_money": 0.5}
+            row |= {
+                "acted": ("CQ", "DA")[number % 2],
+                "user_payoff": number if number % 5 else None,
+            }
+            await writer.put(Record(row))
+        reader, asked = Reader(engine), Filter(since=since, until=until, **which)
+        plain = await reader.overview(asked)
+        assert await roll_up(engine, now=4 * HOUR) == 3  # the last is not settled
+        assert await roll_up(engine, now=4 * HOUR) == 0
+        assert await reader.overview(asked) == plain
+        # One that comes late undoes its hour, which is then summed anew.
+        await writer.put(Record(row | {"id": "late", "at": HOUR, "acted": "CQ"}))
+        more = await reader.overview(asked)
+        assert sum(more.answers.values()) - sum(plain.answers.values()) in (0, 1)
+        assert await roll_up(engine, now=9 * HOUR) == 4
+        while await roll_up(engine, now=9 * HOUR):
+            pass
+        assert await reader.overview(asked) == more
+        await writer.close()
+
+
+async def test_two_processes_may_roll_up_the_same_hours(tmp_path: Path) -> None:
+    decision = await decided()
+    async with stored(tmp_path) as engine, stored(tmp_path) as other:
+        writer = AuditWriter(engine)
+        await writer.put(record(decision, "a"))
+        await asyncio.gather(*(roll_up(one, now=9 * HOUR) for one in (engine, other, engine)))
+        assert (await Reader(other).overview(Filter())).answers == {"done": 1}
+        await writer.close()
+
+
+async def test_a_search_goes_on_page_by_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtalign.gateway.reading.SEARCHED", 10)
+    decision = await decided()
+    async with stored(tmp_path) as engine:
+        writer = AuditWriter(engine)
+        for number in range(25):
+            asker = "needle" if number in (3, 24) else "hay"
+            await writer.put(record(decision, f"a-{number}", at=number, request_id=asker))
+        reader = Reader(engine)
+        pages, cursor = [], None
+        while True:
+            page = await reader.page(Filter(search="needle"), cursor=cursor)
+            pages.append([row["id"] for row in page.rows])
+            cursor = page.next
+            if cursor is None:
+                break
+        assert pages == [["a-24"], [], ["a-3"]]
+        named = await reader.page(Filter(search="a-2"))
+        assert [row["id"] for row in named.rows] == ["a-2"] and named.next is None
+        assert len([r async for r in reader.all(Filter(search="needle"))]) == 2
+        await writer.close()
+
+
+async def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    decision = await decided()
+    async with stored(tmp_path) as engine:
+        writer = AuditWriter(engine)
+        await writer.put(record(decision, "old"))
+        await writer.close()
+        async with engine.begin() as connection:
+            for name in ("changes", "hours", "rolled"):
+                await connection.exec_driver_sql(f"DROP TABLE {name}")
+            await connection.exec_driver_sql("DROP INDEX decisions_sieve")
+            await connection.exec_driver_sql("CREATE INDEX decisions_at ON decisions (at, id)")
+            await connection.exec_driver_sql("UPDATE store SET version = 1")
+    async with stored(tmp_path) as engine:
+        assert [row["id"] for row in (await Reader(engine).page(Filter())).rows] == ["old"]
+        async with engine.connect() as connection:
+            found = await connection.exec_driver_sql("SELECT name FROM sqlite_master")
+            names = set(found.scalars())
+        assert {"changes", "hours", "rolled", "decisions_sieve"} <= names
+        assert "decisions_at" not in names
+
+
+async def test_hours_without_decisions_are_passed_over_at_once(tmp_path: Path) -> None:
+    decision = await decided()
+    async with stored(tmp_path) as engine:
+        writer = AuditWriter(engine)
+        for number in (0, 1, 1000, 1001):
+            await writer.put(record(decision, f"a-{number}", at=number * HOUR + 5))
+        assert await roll_up(engine, now=1004 * HOUR) == 1002  # four of them hold decisions
+        assert await roll_up(engine, now=1004 * HOUR) == 1
+        async with engine.connect() as connection:
+            held = set((await connection.execute(select(hours.c.hour))).scalars())
+        assert held == {number * HOUR for number in (0, 1, 1000, 1001)}
+        assert (await Reader(engine).overview(Filter())).answers == {"done": 4}
+        await writer.close()

@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
@@ -15,16 +16,18 @@ import pytest
 
 from gateway_parts import MESSAGES
 from standins import model
+from standins.engines import VLLM
+from standins.server import serving
 
 TESTS = Path(__file__).parent
 ROUNDS = 5
 CLIENTS = 6
 
 
-async def start(folder: Path) -> tuple[Process, str]:
+async def start(folder: Path, *upstream: str) -> tuple[Process, str]:
     paths = os.pathsep.join([str(TESTS), os.environ["PYTHONPATH"]])
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(TESTS / "gateway_process.py"), str(folder)),
+        *(sys.executable, str(TESTS / "gateway_process.py"), str(folder), *upstream),
         stdout=PIPE,
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
     )
@@ -33,31 +36,50 @@ async def start(folder: Path) -> tuple[Process, str]:
 
 
 async def ask(
-    http: aiohttp.ClientSession, address: str, stream: bool, arrived: "asyncio.Queue[str]"
+    http: aiohttp.ClientSession,
+    address: str,
+    stream: bool,
+    arrived: "asyncio.Queue[str]",
+    **more: Any,
 ) -> None:
     """Ask once; names the decision as soon as any text of an answer is here."""
-    body = {"model": "toy", "messages": MESSAGES, "stream": stream}
+    body = {"model": "toy", "messages": MESSAGES, "stream": stream, **more}
     async with http.post(f"{address}/v1/chat/completions", json=body) as answer:
         assert answer.status == 200
         async for line in answer.content:
-            if b'"content":"' in line and b'"content":""' not in line:
+            text = line.replace(b'": "', b'":"')
+            if b'"content":"' in text and b'"content":""' not in text:
                 arrived.put_nowait(answer.headers["x-gtalign-decision"])
             if line.startswith(b"data: {"):
                 assert "error" not in orjson.loads(line[6:])
 
 
-async def test_no_client_holds_an_answer_without_its_decision(tmp_path: Path) -> None:
+@pytest.mark.parametrize("passed", [False, True], ids=["steered", "passed"])
+async def test_no_client_holds_an_answer_without_its_decision(tmp_path: Path, passed: bool) -> None:
     """The process is killed while answers are on their way, many times over one store."""
+    async with serving(VLLM()) as address:
+        upstream = [address] if passed else []
+        more = {"response_format": {"type": "json_object"}, "max_tokens": 40} if passed else {}
+        rows, held = await _killed(tmp_path, upstream, more)
+    assert len(held) >= ROUNDS
+    assert held <= set(rows)
+    assert all(bool(rows[id_]) is not passed for id_ in held)
+
+
+async def _killed(
+    folder: Path, upstream: list[str], more: dict[str, Any]
+) -> tuple[dict[str, Any], set[str]]:
+    """What is on record after the process was killed, and what clients hold text of."""
     arrived: asyncio.Queue[str] = asyncio.Queue()
     held: set[str] = set()
 
     async def client(http: aiohttp.ClientSession, address: str, stream: bool) -> None:
         with suppress(aiohttp.ClientError, ConnectionError):
             while True:
-                await ask(http, address, stream, arrived)
+                await ask(http, address, stream or bool(more), arrived, **more)
 
     for round_ in range(ROUNDS):
-        process, address = await start(tmp_path)
+        process, address = await start(folder, *upstream)
         async with aiohttp.ClientSession() as http:
             clients = [
                 asyncio.create_task(client(http, address, number % 2 == 0))
@@ -71,13 +93,11 @@ async def test_no_client_holds_an_answer_without_its_decision(tmp_path: Path) ->
             await process.wait()
         while not arrived.empty():
             held.add(arrived.get_nowait())
-    connection = sqlite3.connect(tmp_path / "audit.db")
+    connection = sqlite3.connect(folder / "audit.db")
     rows = dict(connection.execute("SELECT id, steered FROM decisions"))
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
-    assert len(held) >= ROUNDS
-    assert held <= set(rows)
-    assert all(rows[id_] for id_ in held)
+    return rows, held
 
 
 async def test_ending_gently_lets_answers_end(tmp_path: Path) -> None:

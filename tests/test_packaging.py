@@ -44,7 +44,7 @@ def test_the_licence_is_apache_2() -> None:
 
 def test_extras_are_those_of_the_documentation() -> None:
     extras = set(PYPROJECT["project"]["optional-dependencies"])
-    assert extras == {"train", "judge", "eval", "serve", "verl", "dev"}
+    assert extras == {"train", "judge", "eval", "serve", "postgres", "otel", "verl", "dev"}
 
 
 def test_torch_is_bounded() -> None:

@@ -7,6 +7,7 @@ characters, ``<`` included, but none of the eight tags, and something that is no
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from gtalign.chain.blocks import BLOCKS, TAGS
@@ -41,6 +42,7 @@ def json_schema(
     return _object({cell: _object(dict.fromkeys(_PLAYERS, number)) for cell in form.cells})
 
 
+@lru_cache(maxsize=64)  # an answer asks for two, which are mostly those of the answer before
 def ebnf(
     form: GameForm = USER_LLM,
     *,

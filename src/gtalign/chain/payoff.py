@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -65,11 +66,13 @@ class PayoffReader:
         Raises:
             ChainError: With the first broken ``payoff-*`` rule and its position.
         """
-        if numbers is None:
-            found = _matrix(self.form).fullmatch(text, start, end)
-            payoff = None if found is None else self.matrix(found.groups())
-            if payoff is not None:
-                return payoff
+        found = _matrix(self.form).fullmatch(text, start, end)
+        payoff = None if found is None else self.matrix(found.groups())
+        if found is not None and payoff is not None:
+            if numbers is not None:
+                keys = product(self.form.cells, reversed(PLAYER_KEYS))
+                numbers |= zip(keys, found.regs[1:], strict=True)
+            return payoff
         return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
 
     def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:

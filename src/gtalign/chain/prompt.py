@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -10,6 +11,7 @@ from gtalign.game.form import USER_LLM, GameForm
 _PLACEHOLDER: Final = re.compile(r"\{\{([a-z_]+)\}\}")
 
 
+@lru_cache(maxsize=64)
 def prompt(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
     """Return the system instruction for a chain about `form` with payoffs in ``[low, high]``.
 

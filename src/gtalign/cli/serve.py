@@ -58,7 +58,7 @@ def command(
     """
     # The web frameworks are imported when they are used.
     from gtalign.gateway.logs import log_to
-    from gtalign.gateway.server import serve
+    from gtalign.gateway.server import run, serve
     from gtalign.gateway.settings import GatewayConfig
     from gtalign.gateway.upstream import open_upstream
 
@@ -77,7 +77,7 @@ def command(
     settings = load(GatewayConfig, config, [*overrides, *(set_ or ())])
     log_to()
 
-    async def run() -> None:
+    async def program() -> None:
         background: list[asyncio.Task[None]] = []
         if key is not None:
             await _make_key(settings, key)
@@ -97,7 +97,7 @@ def command(
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*background)
 
-    asyncio.run(run())
+    run(program())
 
 
 async def _make_key(settings: Any, name: str) -> None:

@@ -103,21 +103,29 @@ def _exact(payoffs_mn2: Payoffs) -> list[tuple[Mixed, Mixed]]:
     llm_vertices = list(_vertices(user))
     return [
         (x, y)
-        for x, answers_to_x in user_vertices
-        for y, answers_to_y in llm_vertices
-        if _support(y) <= answers_to_x and _support(x) <= answers_to_y
+        for x, used_by_x, answers_to_x in user_vertices
+        for y, used_by_y, answers_to_y in llm_vertices
+        if used_by_y <= answers_to_x and used_by_x <= answers_to_y
     ]
 
 
-def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int]]]:
-    """Vertices of a player's best-response polytope, with the other player's best answers.
+def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int], frozenset[int]]]:
+    """Vertices of a player's best-response polytope, their actions, and the other's best answers.
 
     Args:
         answers: The other player's payoffs, ``answers[a][i]`` for answer a to own action i.
     """
     own = len(answers[0])
     seen: set[Mixed] = set()
-    for size in range(1, min(own, len(answers)) + 1):
+    for i in range(own):
+        values = [row[i] for row in answers]
+        best = max(values)
+        yield (
+            (0,) * i + (1,) + (0,) * (own - i - 1),
+            frozenset((i,)),
+            frozenset(a for a, v in enumerate(values) if v == best),
+        )
+    for size in range(2, min(own, len(answers)) + 1):
         for support in combinations(range(own), size):
             for tied in combinations(range(len(answers)), size):
                 weights = _equalise([[answers[a][i] for i in support] for a in tied])
@@ -133,7 +141,8 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int]]]:
                 best = max(values)
                 if values[tied[0]] == best:
                     seen.add(vertex)
-                    yield vertex, frozenset(a for a, v in enumerate(values) if v == best)
+                    used, found = frozenset(support), enumerate(values)
+                    yield vertex, used, frozenset(a for a, v in found if v == best)
 
 
 def _equalise(rows: Matrix) -> Mixed | None:
@@ -172,7 +181,3 @@ def _equalise(rows: Matrix) -> Mixed | None:
 def _ticks(payoff: float) -> int:
     numerator, denominator = payoff.as_integer_ratio()
     return (2 * numerator * PER_ONE + denominator) // (2 * denominator)
-
-
-def _support(mixed: Mixed) -> frozenset[int]:
-    return frozenset(i for i, p in enumerate(mixed) if p)

@@ -23,8 +23,8 @@ from gtalign.game.diagnostics import (
     misread_loss,
     price,
 )
-from gtalign.game.equilibria import equilibria, snap
-from gtalign.game.form import Player
+from gtalign.game.equilibria import Equilibria, equilibria, snap
+from gtalign.game.form import GameForm, Player
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,7 @@ def solve(game: Bimatrix) -> Solution:
         frontier=form.where(pareto_frontier(payoffs)),
         optimum=cells[optimum],
         pure_nash=form.where(pure_nash(payoffs)),
-        equilibria=tuple(
-            Equilibrium(_used(user_actions, user), _used(llm_actions, llm))
-            for user, llm in zip(found.user.tolist(), found.llm.tolist(), strict=True)
-        ),
+        equilibria=named(found, form),
         stackelberg={
             "llm": cells[stackelberg(payoffs, "llm")],
             "user": cells[stackelberg(payoffs, "user")],
@@ -132,6 +129,14 @@ def solve(game: Bimatrix) -> Solution:
         welfare_gap=float(optimal - worst),
         deviation_gains={"user": float(gains[0]), "llm": float(gains[1])},
         misread_loss=dict(zip(user_actions, misread_loss(payoffs, optimum).tolist(), strict=True)),
+    )
+
+
+def named(found: Equilibria, form: GameForm) -> tuple[Equilibrium, ...]:
+    """The equilibria of one game by the names of its actions."""
+    return tuple(
+        Equilibrium(_used(form.user_actions, user), _used(form.llm_actions, llm))
+        for user, llm in zip(found.user.tolist(), found.llm.tolist(), strict=True)
     )
 
 

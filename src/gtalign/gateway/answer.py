@@ -16,6 +16,7 @@ from gtalign.gateway.clock import ClockedBackend
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
+from gtalign.gateway.spans import trace_answer, trace_record
 from gtalign.gateway.terms import Terms
 from gtalign.gateway.view import Piece, View
 from gtalign.steering import Ask, Decided, Decision, Steered, Steering
@@ -50,13 +51,14 @@ class Answer:
         self._gateway = gateway
         self._terms = terms
         self._ask = ask
-        self._stream = stream
         self._clock = ClockedBackend(gateway.upstream.backend)
         self._facts = facts_of(gateway, terms, [dict(m) for m in ask.messages], stream=stream)
+        self._stream = stream
         self._settings = gateway.config.steering
         self._began = perf_counter()
         self._first: float | None = None
-        self._pending: asyncio.Future[None] | None = None
+        self._decided_at: float | None = None
+        self._pending: asyncio.Task[None] | None = None
         self._committed = False
         self._result: Steered | None = None
         if not self.recorded:
@@ -155,6 +157,8 @@ class Answer:
             raise APIError(400, str(error), code="invalid_value") from error
         view = View(self._terms.show, live=self._settings.mode == "observe")
         held: list[Piece] = []
+        if self._settings.mode == "observe":
+            self._begin()  # on its way to the disk while the model is waited for
         async with aclosing(session.events()) as events:
             async for event in events:
                 if isinstance(event, Decided):
@@ -189,27 +193,48 @@ class Answer:
 
     def _decided(self, decision: Decision) -> None:
         """Take note of a decision, and have it written while the model goes on."""
+        self._decided_at = perf_counter()
         self.decision = self._own(decision)
         if self._stream and self.recorded and not self._committed:
-            self._pending = self._put("writing")
+            self._write_soon(self.decision)
 
     async def _on_record(self) -> None:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
         if self._committed or not self.recorded or not self._stream:
             return
-        if self._pending is None:
-            undecided = self._steering().undecided(
-                _BEING_WRITTEN, used_tokens=self._ask.used_tokens
-            )
-            self._pending = self._put("writing", self._own(undecided))
+        self._begin()
+        assert self._pending is not None
         await self._pending
         self._committed = True
+
+    def _begin(self) -> None:
+        """Have a record of a stream written whose decision is not known, if there is none."""
+        if self._stream and self.recorded and self._pending is None:
+            used = self._ask.used_tokens
+            undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
+            self._write_soon(self._own(undecided))
+
+    def _write_soon(self, decision: Decision) -> None:
+        """Have a record written as soon as the model is waited for, which is asked first."""
+
+        async def write() -> None:
+            await self._put("writing", decision)
+
+        self._pending = asyncio.create_task(write())
+        # Whether anyone waits for it or not, the writer tells of a failure.
+        self._pending.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _supersede(self) -> None:
+        """Leave a record that was not handed over yet: the last one follows."""
+        if self._pending is not None:
+            self._pending.cancel()
 
     async def _finished(self, result: Steered) -> None:
         self._measure(result)
         if not self.recorded:
             self._gateway.metrics.answers.add(1, self._terms.policy.name, "unrecorded")
             return
+        self._supersede()
         written = self._put("done", finish=result.finish, answer=result.text, keep=self._committed)
         if not self._committed:
             await written  # raises if there is no record
@@ -226,6 +251,7 @@ class Answer:
         if self._result is not None:
             return  # it is on record as it is; only its way to the client was cut off
         self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
+        self._supersede()
         self._put(status, error=error, keep=True)
 
     def _put(
@@ -252,7 +278,12 @@ class Answer:
             error=error,
             answer=answer,
         )
-        return self._gateway.writer.put(record_of(decision, self._facts, outcome), keep=keep)
+        written = self._gateway.writer.put(record_of(decision, self._facts, outcome), keep=keep)
+        if self._gateway.tracing.on:
+            trace_record(written, status)
+            if status != "writing":
+                trace_answer(decision, finish, self._clock, self._decided_at, self._added())
+        return written
 
     def _unsteered(self) -> None:
         """Go on without a record, and so without steering."""

@@ -13,6 +13,7 @@ from gtalign.gateway.errors import APIError
 T = TypeVar("T")
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
+_TOGETHER: Final = 8192  # bytes that are sent at once without waiting for more
 
 
 class ClientGone(Exception):
@@ -144,37 +145,71 @@ async def send_events(
     """Send a stream of events, with a comment wherever nothing comes for `keep_alive` seconds.
 
     Without a comment, nothing is sent between chunks, which then need not end where events do.
+    Chunks that are there at the same time are sent together: most of what an event costs is the
+    call of the system that sends it.
 
     The head waits for the first chunk or comment, so that an error before it has a status of its
     own.
     """
-    loop = asyncio.get_running_loop()
-    last = loop.time()
-    sending = asyncio.Lock()
-
-    async def out(chunk: bytes) -> None:
-        nonlocal last
-        async with sending:
-            if not response.started:
-                await response.start(200, EVENTS)
-            await response.write(chunk)
-            last = loop.time()
-
-    async def tick(comment: bytes) -> None:
-        while True:
-            await asyncio.sleep(max(0.0, last + keep_alive - loop.time()))
-            if loop.time() - last >= keep_alive:
-                await out(comment)
-
-    ticking = None if comment is None else asyncio.create_task(tick(comment))
+    outgoing = _Outgoing(response, comment, keep_alive)
+    sending = asyncio.create_task(outgoing.run())
     try:
         async for chunk in chunks:
-            await out(chunk)
+            if sending.done():
+                sending.result()  # raises that the client is gone
+            await outgoing.put(chunk)
+        await outgoing.flush()
+    except Exception:
+        if not sending.done():
+            await outgoing.flush()  # what came before it
+        raise
     finally:
-        if ticking is not None:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
+        await outgoing.stop(sending)
     await response.end()
+
+
+class _Outgoing:
+    """Chunks on their way: sent when nothing more is there at once, or when they are many."""
+
+    def __init__(self, response: Response, comment: bytes | None, keep_alive: float) -> None:
+        self._response = response
+        self._comment = comment
+        self._keep_alive = None if comment is None else keep_alive
+        self._waiting = bytearray()
+        self._news = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    async def put(self, chunk: bytes) -> None:
+        self._waiting += chunk
+        self._news.set()
+        if len(self._waiting) >= _TOGETHER:
+            await self.flush()
+
+    async def flush(self) -> None:
+        async with self._lock:
+            if self._waiting:
+                if not self._response.started:
+                    await self._response.start(200, EVENTS)
+                together = bytes(self._waiting)
+                self._waiting.clear()
+                await self._response.write(together)
+
+    async def run(self) -> None:
+        """Send what comes, and comments, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._keep_alive):
+                    await self._news.wait()
+            except TimeoutError:
+                self._waiting += self._comment or b""
+            self._news.clear()
+            await self.flush()
+
+    async def stop(self, sending: "asyncio.Task[None]") -> None:
+        """End the task, but not amid what it sends."""
+        async with self._lock:
+            sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gtalign.errors import StorageError
+from gtalign.gateway.sink import sink_of
 from gtalign.gateway.store import storage_error
-from gtalign.gateway.tables import decisions, texts
+from gtalign.gateway.tables import texts
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +79,7 @@ class AuditWriter:
         self._wake = asyncio.Event()
         self._closing = False
         self._cleaned = 0.0
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._upserts = {}
-        for table in (decisions, texts):
-            statement = dialect.insert(table)
-            others = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
-            self._upserts[table] = statement.on_conflict_do_update(
-                index_elements=[table.c.id], set_=others
-            )
+        self._sink = sink_of(engine)
         self._task = asyncio.create_task(self._run(), name="audit-writer")
 
     @property
@@ -138,6 +131,7 @@ class AuditWriter:
                 if not waiting.written.done():
                     waiting.written.set_exception(StorageError("the audit store is closed"))
             self._queue.clear()
+            await self._sink.aclose()
 
     async def _serve(self) -> None:
         while True:
@@ -209,18 +203,9 @@ class AuditWriter:
         self.down = None
 
     async def _commit(self, records: Sequence[Record]) -> None:
-        rows = [dict(record.row) for record in records]
-        kept = [dict(record.texts) for record in records if record.texts is not None]
-        try:
-            async with self._engine.begin() as connection:
-                if rows:
-                    await connection.execute(self._upserts[decisions], rows)
-                else:  # takes the lock of a writer, to see whether that can be had
-                    await connection.execute(delete(decisions).where(decisions.c.id == ""))
-                if kept:
-                    await connection.execute(self._upserts[texts], kept)
-        except (SQLAlchemyError, OSError) as error:
-            raise storage_error(error, "a decision could not be written") from error
+        rows = [record.row for record in records]
+        kept = [record.texts for record in records if record.texts is not None]
+        await self._sink.write(rows, kept)
 
     async def _clean(self) -> None:
         """Delete the texts whose time is over."""

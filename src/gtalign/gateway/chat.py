@@ -18,6 +18,7 @@ from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.request import ChatRequest, read_chat
 from gtalign.gateway.stream import COMMENT, DONE, Chunks
 from gtalign.gateway.terms import Terms, terms_of
+from gtalign.gateway.tracing import current
 from gtalign.steering import Ask, fan_out
 
 PATH = "/v1/chat/completions"
@@ -31,7 +32,12 @@ class ChatEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        gateway, headers = self._gateway, Headers(scope=scope)
+        headers = Headers(scope=scope)
+        with self._gateway.tracing.request("chat", headers):
+            await self._answer(scope, headers, receive, send)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        gateway = self._gateway
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
         key = gateway.caller(headers, "chat")
         scope["gtalign"]["key"] = key.id
@@ -46,6 +52,8 @@ class ChatEndpoint:
             about |= {"decision": id_, "policy": terms.policy.name, "model": request.model}
             if gateway.config.log_prompts:
                 about["messages"] = request.body.get("messages")
+            current().named(f"chat {terms.model}")
+            current().about(terms.traced(gateway.upstream))
             response = Response(send, terms.headers(), patience=timeouts.idle)
             about["response"] = response
             work = (

@@ -17,11 +17,13 @@ class ClockedBackend:
 
     Attributes:
         waited: Seconds, over all drafts.
+        writes: When each stretch of writing began and ended, by `perf_counter`.
         begun: Whether any text has come.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.waited = 0.0
+        self.writes: list[tuple[float, float]] = []
         self.begun = False
         self._backend = backend
 
@@ -77,14 +79,17 @@ class ClockedDraft:
         writing = self._draft.write(
             max_tokens=max_tokens, stop=stop, grammar=grammar, sampling=sampling
         )
-        async with aclosing(writing) as slices:
-            began = perf_counter()
-            async for slice_ in slices:
+        began = start = perf_counter()
+        try:
+            async with aclosing(writing) as slices:
+                async for slice_ in slices:
+                    self._clock.waited += perf_counter() - began
+                    self._clock.begun = True
+                    yield slice_
+                    began = perf_counter()
                 self._clock.waited += perf_counter() - began
-                self._clock.begun = True
-                yield slice_
-                began = perf_counter()
-            self._clock.waited += perf_counter() - began
+        finally:
+            self._clock.writes.append((start, perf_counter()))
 
     def rewrite(self, text: str) -> None:
         """Replace the message."""

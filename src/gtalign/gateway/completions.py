@@ -15,9 +15,11 @@ from gtalign.gateway.forward import forward
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.request import read_model, read_object
 from gtalign.gateway.terms import terms_of
+from gtalign.gateway.tracing import current
 
 PATH = "/v1/completions"
 MODELS = "/v1/models"
+_OPERATION = "text_completion"
 
 
 class CompletionsEndpoint:
@@ -28,7 +30,12 @@ class CompletionsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        gateway, headers, about = self._gateway, Headers(scope=scope), scope["gtalign"]
+        headers = Headers(scope=scope)
+        with self._gateway.tracing.request(_OPERATION, headers):
+            await self._answer(scope, headers, receive, send)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        gateway, about = self._gateway, scope["gtalign"]
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
         key = gateway.caller(headers, "chat")
         about["key"] = key.id
@@ -39,6 +46,8 @@ class CompletionsEndpoint:
             id_ = f"cmpl-{uuid4().hex}"
             terms = terms_of(gateway, headers, key, model, id=id_, request_id=about["request"])
             about |= {"decision": id_, "policy": terms.policy.name, "model": model}
+            current().named(f"{_OPERATION} {terms.model}")
+            current().about(terms.traced(gateway.upstream))
             response = Response(send, terms.headers(), patience=timeouts.idle)
             about["response"] = response
             why = "completions"

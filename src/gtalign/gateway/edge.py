@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gtalign.errors import StorageError
+from gtalign.errors import GTAlignError
 from gtalign.gateway.asgi import EVENTS, JSON, ClientGone, Response, discard_body
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.logs import access
@@ -71,15 +71,16 @@ class Edge:
         self._metrics.running.add(1)
         try:
             await self._app(scope, into, out)
-        except ClientGone:
-            problem, status = "the client left", status or 499
         except asyncio.CancelledError:
             problem = "cancelled"
             raise
         except Exception as error:
-            problem = str(error)
-            unread = None if complete else into
-            await self._refuse(explained(_told(error)), about.get("response"), unread, out)
+            if _left(error):
+                problem, status = "the client left", status or 499
+            else:
+                problem = str(error)
+                unread = None if complete else into
+                await self._refuse(explained(error), about.get("response"), unread, out)
         finally:
             self._metrics.running.add(-1)
             path = about.get("path", "other")
@@ -123,8 +124,7 @@ class Edge:
             access.info("the client left before it was told")
 
 
-def _told(error: Exception) -> Exception:
-    """The error of an endpoint; a broken connection is a client that left."""
-    if isinstance(error, OSError) and not isinstance(error, StorageError | TimeoutError):
-        return ClientGone()
-    return error
+def _left(error: Exception) -> bool:
+    """Whether the client has left: nothing of ours is a bare broken connection."""
+    broken = isinstance(error, ConnectionError) and not isinstance(error, GTAlignError)
+    return broken or isinstance(error, ClientGone)

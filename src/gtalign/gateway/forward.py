@@ -17,7 +17,9 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.passthrough import Passed
 from gtalign.gateway.record import Outcome, Status, record_of
+from gtalign.gateway.spans import trace_record
 from gtalign.gateway.terms import Terms
+from gtalign.gateway.tracing import current
 from gtalign.steering import Decision, Phase, Steering
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
@@ -68,6 +70,7 @@ class _Forwarding:
         self._gateway = gateway
         self._terms = terms
         self._request = (path, raw, body)
+        self._why = why
         self._response = response
         self._recorded = gateway.check_store()
         self._facts = facts_of(
@@ -92,9 +95,11 @@ class _Forwarding:
         }
 
     async def run(self) -> None:
+        # It begins once the request is out, so that the disk is at work while the server is.
+        writing = asyncio.create_task(self._begin())
         try:
             async with self._proxy.exchange(*self._request) as passed:
-                await self._record_first()
+                await self._on_record(writing)
                 self._first = perf_counter() - self._began
                 await self._back(passed)
         except asyncio.CancelledError:
@@ -103,7 +108,19 @@ class _Forwarding:
         except Exception as error:
             self._put("failed", str(error), keep=True)
             raise
+        finally:
+            writing.cancel()  # if it has not begun, the record of the end is the only one
+            await asyncio.gather(writing, return_exceptions=True)
         read, written = self._usage()
+        current().part("upstream", self._began, perf_counter())
+        current().about(
+            {
+                "gen_ai.usage.input_tokens": read,
+                "gen_ai.usage.output_tokens": written,
+                "gtalign.steered": False,
+                "gtalign.passed": self._why,
+            },
+        )
         self._decision = replace(
             self._decision,
             prompt_tokens=read,
@@ -114,11 +131,14 @@ class _Forwarding:
         self._gateway.metrics.tokens.add(read or 0, "read")
         self._gateway.metrics.tokens.add(written or 0, "written")
 
-    async def _record_first(self) -> None:
-        """Have a record of the answer before any of it is passed on."""
+    async def _begin(self) -> None:
+        await self._put("writing")
+
+    async def _on_record(self, writing: "asyncio.Task[None]") -> None:
+        """Wait for the record of the answer: none of it is passed on before."""
         if self._recorded:
             try:
-                await self._put("writing")
+                await writing
             except StorageError:
                 if self._gateway.config.audit.when_down == "fail":
                     raise
@@ -166,4 +186,7 @@ class _Forwarding:
         first = None if self._first is None else self._first * 1000
         outcome = Outcome(status, first_ms=first, total_ms=spent, error=error)
         record = record_of(self._decision, self._facts, outcome)
-        return self._gateway.writer.put(record, keep=keep)
+        written = self._gateway.writer.put(record, keep=keep)
+        if self._gateway.tracing.on:
+            trace_record(written, status)
+        return written

@@ -1,5 +1,6 @@
 """The parts of a gateway that its endpoints share."""
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import AsyncGenerator
@@ -13,7 +14,9 @@ from starlette.datastructures import Headers
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.audit import AuditWriter
+from gtalign.gateway.changes import watch
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.hours import keep_rolling
 from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.metrics import Metrics
@@ -22,6 +25,7 @@ from gtalign.gateway.policies import Policies
 from gtalign.gateway.reading import Reader
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store import open_store
+from gtalign.gateway.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy, TokenHistory
 
@@ -45,6 +49,7 @@ class Gateway:
         limits: What keys have taken.
         metrics: Numbers for Prometheus.
         history: Measured tokens of each action.
+        tracing: Where traces of requests go.
         draining: It ends once the answers on their way are out.
     """
 
@@ -58,6 +63,7 @@ class Gateway:
     limits: Limits
     metrics: Metrics = field(default_factory=Metrics)
     history: TokenHistory = field(default_factory=TokenHistory)
+    tracing: Tracing = field(default_factory=Tracing)
     draining: bool = False
 
     @property
@@ -165,7 +171,24 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
             limits.remember(key_id, tokens)
         writer = AuditWriter(store, batch=config.audit.batch)
         stack.push_async_callback(writer.close)
-        yield Gateway(config, upstream, store, writer, reader, keys, policies, limits)
+        watching = watch(
+            store,
+            {"keys": keys.reload, "policies": policies.reload},
+            config.audit.watch_seconds,
+        )
+        for work in (keep_rolling(store), watching):
+            stack.push_async_callback(ended, asyncio.create_task(work))
+        tracing = open_tracing(config.telemetry)
+        stack.push_async_callback(tracing.aclose)
+        yield Gateway(
+            config, upstream, store, writer, reader, keys, policies, limits, tracing=tracing
+        )
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task that runs for ever."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,5 +1,6 @@
 """Keys of clients: made, shown once, kept as hashes, and revoked."""
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gtalign.config import Config, load_table
 from gtalign.errors import ConfigError
+from gtalign.gateway.changes import changed
 from gtalign.gateway.record import now
 from gtalign.gateway.store import transaction
 from gtalign.gateway.tables import keys
@@ -108,23 +110,39 @@ class Keys:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._by_hash: dict[str, Key] = {}
+        self._changing = asyncio.Lock()
 
     @classmethod
     async def open(cls, engine: AsyncEngine) -> "Keys":
         """Read the keys of a store."""
         found = cls(engine)
-        async with transaction(engine, "keys cannot be read") as connection:
-            for row in (await connection.execute(select(keys))).mappings():
-                found._by_hash[row["hash"]] = Key(
-                    id=row["id"],
-                    name=row["name"],
-                    scopes=frozenset(row["scopes"].split()),
-                    policy=row["policy"],
-                    limits=KeyLimits.model_validate_json(row["limits"]),
-                    created=row["created"],
-                    revoked=row["revoked"],
-                )
+        await found._load()
         return found
+
+    async def reload(self) -> None:
+        """Read the keys of the store again, which another process may have changed.
+
+        Raises:
+            StorageError: They cannot be read; what is known of them stays good.
+        """
+        async with self._changing:
+            await self._load()
+
+    async def _load(self) -> None:
+        async with transaction(self._engine, "keys cannot be read") as connection:
+            rows = (await connection.execute(select(keys))).mappings().all()
+        self._by_hash = {
+            row["hash"]: Key(
+                id=row["id"],
+                name=row["name"],
+                scopes=frozenset(row["scopes"].split()),
+                policy=row["policy"],
+                limits=KeyLimits.model_validate_json(row["limits"]),
+                created=row["created"],
+                revoked=row["revoked"],
+            )
+            for row in rows
+        }
 
     @property
     def required(self) -> bool:
@@ -153,6 +171,11 @@ class Keys:
             ConfigError: It is the first and may not run the gateway: nobody could, then.
             StorageError: It cannot be written.
         """
+        async with self._changing:
+            await self._load()  # another process may have made some
+            return await self._create(wanted)
+
+    async def _create(self, wanted: KeyRequest) -> tuple[Key, str]:
         if not self.required and "admin" not in wanted.scopes:
             raise ConfigError("scopes: the first key needs 'admin', or nobody could make others")
         secret = _PREFIX + secrets.token_urlsafe(32)
@@ -176,6 +199,7 @@ class Keys:
                     created=key.created,
                 )
             )
+            await changed(connection, "keys")
         self._by_hash[_hash(secret)] = key
         return key, secret
 
@@ -186,6 +210,11 @@ class Keys:
             ConfigError: There is none, or it is the last that may run the gateway.
             StorageError: It cannot be written; the key stays good.
         """
+        async with self._changing:
+            await self._load()
+            return await self._revoke(id_)
+
+    async def _revoke(self, id_: str) -> Key:
         found = {key.id: (hash_, key) for hash_, key in self._by_hash.items()}
         if id_ not in found:
             raise ConfigError(f"there is no key {id_[:32]!r}")
@@ -198,6 +227,7 @@ class Keys:
         when = now()
         async with transaction(self._engine, "a key could not be revoked") as connection:
             await connection.execute(update(keys).where(keys.c.id == id_).values(revoked=when))
+            await changed(connection, "keys")
         revoked = Key(key.id, key.name, key.scopes, key.policy, key.limits, key.created, when)
         self._by_hash[hash_] = revoked
         return revoked

@@ -12,7 +12,7 @@ from gtalign.errors import UpstreamError
 from gtalign.gateway.errors import APIError
 from gtalign.steering.http import Timeouts
 from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange
-from gtalign.steering.http.transport import Transport
+from gtalign.steering.http.transport import TRACE, Transport
 
 _TYPES: Final = ("application/json", "text/event-stream")
 _TOLD: Final = (400, 404, 409, 413, 422, 429, 500, 503)  # what a client can make use of
@@ -71,7 +71,10 @@ class Proxy:
         exchange = Exchange(f"POST {path}", self.api, self._key, self._timeouts)
         response = await exchange.begin(
             self._connected().post(
-                self.api + path.removeprefix("/v1"), data=raw, allow_redirects=False
+                self.api + path.removeprefix("/v1"),
+                data=raw,
+                headers=TRACE.get(),
+                allow_redirects=False,
             )
         )
         try:

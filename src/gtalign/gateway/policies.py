@@ -1,5 +1,6 @@
 """The policies of a gateway: those that it was started with, and what was changed since."""
 
+import asyncio
 import json
 import logging
 import re
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gtalign.config import load_table
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
+from gtalign.gateway.changes import changed
 from gtalign.gateway.record import now
 from gtalign.gateway.store import transaction
 from gtalign.gateway.tables import policies
@@ -40,6 +42,7 @@ class Policies:
         self.default = default
         self._engine = engine
         self._active: dict[str, Policy] = {}
+        self._changing = asyncio.Lock()
 
     @classmethod
     async def open(
@@ -63,11 +66,8 @@ class Policies:
                 raise ConfigError(f"policies: two are named {policy.name!r}")
             given[policy.name] = policy
         found = cls(engine, default or next(iter(given)))
-        async with transaction(engine, "policies cannot be read") as connection:
-            rows = (await connection.execute(select(policies).where(policies.c.active))).mappings()
-            stored = {row["name"]: row for row in rows}
-        for name, row in stored.items():
-            found._active[name] = Policy.model_validate_json(row["body"])
+        stored = await found._read()
+        found._active = {name: _policy(row) for name, row in stored.items()}
         for name, policy in given.items():
             if name in stored and stored[name]["hash"] == policy.hash:
                 continue
@@ -78,6 +78,19 @@ class Policies:
         if found.default not in found._active:
             raise ConfigError(f"default_policy: {found._unknown(found.default)}")
         return found
+
+    async def reload(self) -> None:
+        """Read the policies of the store again, which another process may have changed.
+
+        The default stays even if it was removed elsewhere: requests without a policy need one.
+
+        Raises:
+            StorageError: They cannot be read; those before stay in force.
+        """
+        async with self._changing:
+            stored = {name: _policy(row) for name, row in (await self._read()).items()}
+            stored.setdefault(self.default, self._active[self.default])
+            self._active = stored
 
     def names(self) -> tuple[str, ...]:
         """Names of those that can be asked for."""
@@ -114,11 +127,13 @@ class Policies:
         self.get(name)
         if name == self.default:
             raise ConfigError(f"{name!r} is the default policy, so that it has to stay")
-        async with transaction(self._engine, "a policy could not be removed") as connection:
-            await connection.execute(
-                update(policies).where(policies.c.name == name).values(active=False)
-            )
-        self._active.pop(name, None)
+        async with self._changing:
+            async with transaction(self._engine, "a policy could not be removed") as connection:
+                await connection.execute(
+                    update(policies).where(policies.c.name == name).values(active=False)
+                )
+                await changed(connection, "policies")
+            self._active.pop(name, None)
 
     async def version(self, hash_: str) -> Policy | None:
         """The policy that a record's hash names, whether in use or not."""
@@ -130,7 +145,17 @@ class Policies:
             ).scalar()
         return None if body is None else Policy.model_validate_json(body)
 
+    async def _read(self) -> dict[str, Mapping[str, Any]]:
+        async with transaction(self._engine, "policies cannot be read") as connection:
+            rows = await connection.execute(select(policies).where(policies.c.active))
+            return {row["name"]: dict(row) for row in rows.mappings()}
+
     async def _store(self, policy: Policy, origin: str) -> None:
+        async with self._changing:
+            await self._write(policy, origin)
+            self._active[policy.name] = policy
+
+    async def _write(self, policy: Policy, origin: str) -> None:
         body = policy.model_dump()
         async with transaction(self._engine, "a policy could not be written") as connection:
             await connection.execute(
@@ -146,7 +171,7 @@ class Policies:
                     active=True,
                 )
             )
-        self._active[policy.name] = policy
+            await changed(connection, "policies")
 
     def _unknown(self, name: str) -> str:
         return f"there is no policy {name[:80]!r}; there are {', '.join(self.names())}"
@@ -183,6 +208,10 @@ def policy_of_text(text: str) -> Policy:
         raise ConfigError(f"not valid TOML: {error}") from None
     _check(policy)
     return policy
+
+
+def _policy(row: Mapping[str, Any]) -> Policy:
+    return Policy.model_validate_json(row["body"])
 
 
 def _check(policy: Policy) -> None:

@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+import orjson
+
 from gtalign.gateway.audit import Record
 from gtalign.steering import Decision, Policy
 
@@ -108,7 +110,7 @@ def record_of(decision: Decision, facts: Facts, outcome: Outcome) -> Record:
         "total_ms": outcome.total_ms,
         "added_ms": outcome.added_ms,
         "error": _text(outcome.error),
-        "decision": json.dumps(decision.to_json()),
+        "decision": _json(decision.to_json()),
     }
     kept = None
     if facts.prompt is not None:
@@ -119,6 +121,13 @@ def record_of(decision: Decision, facts: Facts, outcome: Outcome) -> Record:
             "answer": _text(outcome.answer),
         }
     return Record(row, kept)
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a lone surrogate, which has no UTF-8
+        return json.dumps(value)
 
 
 def now() -> int:

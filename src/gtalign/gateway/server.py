@@ -1,14 +1,16 @@
 """Serving the application with uvicorn, behind a guard of connections."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gtalign.errors import ConfigError
@@ -174,12 +176,21 @@ async def serve(
     """
     async with opened(config, upstream) as gateway:
         server = server_of(gateway, lambda address: ready(gateway, address))
+        # What is in memory by now stays: looking through it for garbage would only halt answers.
+        gc.collect()
+        gc.freeze()
         try:
             await server.serve()
         except SystemExit as error:  # how uvicorn says that it cannot listen
             raise ConfigError(
                 f"host, port: {config.host}:{config.port} cannot be listened at; is it taken?"
             ) from error
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a program that serves on uvloop, which takes half the time of asyncio's own loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 @asynccontextmanager

@@ -94,6 +94,8 @@ class AuditSettings(Config):
         text_days: Days after which kept texts are deleted.
         batch: Most records of one transaction.
         busy_seconds: How long to wait for a database that is locked.
+        watch_seconds: How often to look for changes that other processes on the database made to
+            keys and policies.
     """
 
     database: str = "gtalign.db"
@@ -102,6 +104,21 @@ class AuditSettings(Config):
     text_days: Annotated[float, Field(gt=0)] = 30.0
     batch: Count = 512
     busy_seconds: Seconds = 5.0
+    watch_seconds: Seconds = 2.0
+
+
+class TelemetrySettings(Config):
+    """Traces for OpenTelemetry.
+
+    Keys:
+        endpoint: Address of a collector that takes OTLP over HTTP, such as
+            ``http://127.0.0.1:4318``; None for no traces. Headers that it wants are read from
+            OTEL_EXPORTER_OTLP_HEADERS.
+        service: Name of the gateway in traces.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")] | None = None
+    service: Annotated[str, Field(min_length=1)] = "gtalign"
 
 
 class DashboardSettings(Config):
@@ -144,6 +161,7 @@ class GatewayConfig(Config):
         limits: What requests may take.
         audit: The record of decisions.
         dashboard: The pages for people.
+        telemetry: Traces.
     """
 
     upstream: UpstreamSettings
@@ -158,6 +176,7 @@ class GatewayConfig(Config):
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @field_validator("host")
     @classmethod

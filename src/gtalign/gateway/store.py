@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import event, insert, inspect, select, update
+from sqlalchemy import Connection, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.tables import metadata, versions
+from gtalign.gateway.tables import SIEVE, changes, hours, metadata, rolled, versions
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +24,30 @@ async def _first(connection: AsyncConnection) -> None:
     await connection.run_sync(metadata.create_all)
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_first,)
-"""What brings the tables from each version to the next. Only ever appended to: a step that creates
-what `tables` describes now has to be frozen as SQL when that changes."""
+async def _second(connection: AsyncConnection) -> None:
+    """Look through decisions by one index of all filters, roll up hours, count changes."""
+
+    def change(sync: Connection) -> None:
+        for table in (changes, hours, rolled):
+            table.create(sync, checkfirst=True)
+        SIEVE.create(sync, checkfirst=True)
+
+    await connection.run_sync(change)
+    await connection.exec_driver_sql("DROP INDEX IF EXISTS decisions_at")
+    # SQLite commits tables one by one: the rows may be there, as the tables may.
+    there = set((await connection.execute(select(changes.c.what))).scalars())
+    for what in {"keys", "policies"} - there:
+        await connection.execute(insert(changes).values(what=what, count=0))
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second)
+"""What brings the tables from each version to the next. Only ever appended to. The first makes what
+`tables` describes now, so that the others find what they bring there already in a new store."""
 
 _DIALECTS: Final = ("sqlite", "postgresql")
+BUSY: Final = "busy_seconds"
+"""Execution option of SQLite's engine: how long to wait for a database that is locked."""
+
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 
@@ -74,6 +93,14 @@ def storage_error(error: Exception, what: str) -> StorageError:
     return StorageError(f"the audit store: {what}: {type(reason).__name__}: {reason}")
 
 
+def prepare(connection: Any) -> None:
+    """Set up a new connection to a file of SQLite."""
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
 def _engine(settings: AuditSettings) -> AsyncEngine:
     address = settings.database
     if "://" not in address:
@@ -86,18 +113,19 @@ def _engine(settings: AuditSettings) -> AsyncEngine:
             raise ConfigError(
                 f"audit.database: {url.get_backend_name()} is not known; {', '.join(_DIALECTS)} are"
             )
-        options = {"timeout": settings.busy_seconds} if lite else {}
-        engine = create_async_engine(url, connect_args=options, pool_pre_ping=not lite)
+        engine = create_async_engine(
+            url,
+            connect_args={"timeout": settings.busy_seconds} if lite else {},
+            execution_options={BUSY: settings.busy_seconds},
+            pool_pre_ping=not lite,
+        )
     except (ArgumentError, SQLAlchemyError, ModuleNotFoundError) as error:
         raise ConfigError(f"audit.database: {error}") from error
     if lite:
 
         @event.listens_for(engine.sync_engine, "connect")
-        def prepare(connection: Any, record: object) -> None:
-            cursor = connection.cursor()
-            for pragma in _PRAGMAS:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
+        def connected(connection: Any, record: object) -> None:
+            prepare(connection)
 
     return engine
 

@@ -19,6 +19,14 @@ metadata: Final = MetaData()
 
 versions: Final = Table("store", metadata, Column("version", Integer, primary_key=True))
 
+changes: Final = Table(
+    "changes",
+    metadata,
+    Column("what", String(16), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""How often keys and policies were changed: what other processes on the database look at."""
+
 decisions: Final = Table(
     "decisions",
     metadata,
@@ -59,7 +67,6 @@ decisions: Final = Table(
     Column("added_ms", Float),  # of which the gateway's own
     Column("error", Text),
     Column("decision", Text, nullable=False),  # `Decision.to_json`
-    Index("decisions_at", "at", "id"),
     Index("decisions_key", "key_id", "at", "id"),
     Index("decisions_policy", "policy", "at", "id"),
     Index("decisions_flipped", "flipped", "at", "id"),
@@ -67,6 +74,37 @@ decisions: Final = Table(
     Index("decisions_acted", "acted", "at", "id"),
 )
 """One row an answer, written before any of it reaches the client and completed at its end."""
+
+GROUPS: Final = (
+    *("policy", "status", "before_action", "after_action"),
+    *("acted", "flipped", "steered"),
+)
+"""Columns by which hours are rolled up: what sums are told by, and most filters. Keys are not among
+them: with each there would be as many groups as decisions."""
+
+SIEVE: Final = Index(
+    "decisions_sieve",
+    *(decisions.c[name] for name in ("at", "id", "key_id", "policy_hash", "mode", *GROUPS)),
+)
+"""Everything that decisions are filtered by, in the order of their time: whatever the filters, the
+rows themselves, which are many times larger, are read for what is shown alone."""
+
+hours: Final = Table(
+    "hours",
+    metadata,
+    Column("hour", BigInteger, nullable=False),  # its beginning, in microseconds since 1970
+    *(Column(name, decisions.c[name].type) for name in GROUPS),
+    Column("n", BigInteger),
+    *(Column(name, Float) for name in ("user", "llm", "saved_tokens", "saved_money", "added")),
+    *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed")),
+    Index("hours_hour", "hour"),
+)
+"""Sums over the decisions of an hour, one row a group."""
+
+rolled: Final = Table(
+    "rolled", metadata, Column("hour", BigInteger, primary_key=True, autoincrement=False)
+)
+"""The hours that `hours` holds, whether they had decisions or not."""
 
 texts: Final = Table(
     "texts",

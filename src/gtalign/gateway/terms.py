@@ -1,7 +1,7 @@
 """Under which terms a request is answered."""
 
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from starlette.datastructures import Headers
 
@@ -9,6 +9,7 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import Key
 from gtalign.gateway.settings import Show
+from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy
 
 
@@ -38,6 +39,18 @@ class Terms:
             "x-gtalign-decision": self.id,
             "x-gtalign-policy": self.policy.name,
             "x-gtalign-policy-hash": self.policy.hash,
+        }
+
+    def traced(self, upstream: Upstream) -> dict[str, Any]:
+        """Attributes of a request in a trace."""
+        return {
+            "gen_ai.provider.name": upstream.kind,
+            "gen_ai.request.model": self.model,
+            "gen_ai.response.model": upstream.model,
+            "gen_ai.response.id": self.id,
+            "gtalign.decision": self.id,
+            "gtalign.policy": self.policy.name,
+            "gtalign.policy_hash": self.policy.hash,
         }
 
 

@@ -22,12 +22,14 @@ class Upstream:
         name: What clients call the model.
         model: Its own name.
         proxy: Passes requests through; None where the model is in this process.
+        kind: Of engine, for traces.
     """
 
     backend: Backend
     name: str
     model: str
     proxy: Proxy | None = None
+    kind: str = "transformers"
 
     async def aclose(self) -> None:
         """Let go of connections and threads."""
@@ -56,7 +58,8 @@ async def open_upstream(config: GatewayConfig) -> Upstream:
             fallback_reask=config.steering.fallback == "reask" or config.steering.mode == "observe",
         )
         proxy = Proxy(wanted.address, os.environ.get(KEY), server.model, timeouts)
-        return Upstream(server, wanted.name or server.model, server.model, proxy)
+        name, kind = wanted.name or server.model, server.engine.name.lower()
+        return Upstream(server, name, server.model, proxy, kind)
     folder = Path(wanted.address)
     if not (folder / "config.json").is_file():
         raise ConfigError(

@@ -89,18 +89,18 @@ class Deliberation:
             used_tokens: Of the user's quota.
             steered: Whether the answer will go on from the edited matrix.
         """
-        expected = self.history.expected(self.model, self.form, self.prior)
+        undecided = self.undecided(None, used_tokens=used_tokens)
         exact = edit(
             chain.payoff,
             self.policy,
-            expected,
+            undecided.expected,
             prompt_tokens=prompt_tokens or 0,
             used_tokens=used_tokens,
         )
         low, high = self.settings.low, self.settings.high
         changed = fit(exact, decimals=decimals, low=low, high=high)
         return replace(
-            self.undecided(None, used_tokens=used_tokens),
+            undecided,
             steered=steered,
             stated=chain.payoff,
             edited=changed.edited,

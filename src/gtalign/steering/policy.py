@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -106,7 +107,7 @@ class Policy(Config):
     rho: Annotated[float, Field(le=1)] = 0.0
     tie_break: Literal["user", "llm"] = "user"
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Hash of what the policy does: 16 hexadecimal digits.
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gtalign.game import Bimatrix, Equilibrium, solve
+from gtalign.game import Bimatrix, Equilibrium, equilibria, pareto_frontier, pure_nash
+from gtalign.game.equilibria import snap
+from gtalign.game.solve import named
 from gtalign.steering.batch import chosen
 from gtalign.steering.edit import PLAYERS
 from gtalign.steering.fields import Fields
@@ -92,18 +94,20 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
     Raises:
         GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
     """
-    solution = solve(game)
-    cell = game.form.cells[int(chosen(game.payoffs, policy, game.form, low=low))]
-    _, column = game.form.index(cell)
+    # As `solve` does it, and of that no more than is told: an answer waits for this twice.
+    form, payoffs = game.form, snap(game.payoffs)
+    efficient, stable = pareto_frontier(payoffs), pure_nash(payoffs)
+    cell = form.cells[int(chosen(payoffs, policy, form, low=low))]
+    row, column = form.index(cell)
     return Recommendation(
         cell=cell,
-        action=game.form.llm_actions[column],
+        action=form.llm_actions[column],
         solution=policy.solution,
-        frontier=solution.frontier,
-        pure_nash=solution.pure_nash,
-        equilibria=solution.equilibria,
-        on_frontier=cell in solution.frontier,
-        trap=solution.trap,
+        frontier=form.where(efficient),
+        pure_nash=form.where(stable),
+        equilibria=named(equilibria(payoffs), form),
+        on_frontier=bool(efficient[row, column]),
+        trap=bool((stable & ~efficient).any()),
     )
 
 

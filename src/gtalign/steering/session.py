@@ -67,6 +67,7 @@ class Session:
         self._lead = ""  # held back of the message, for the model to write
         self._text = ""  # the message as far as it is passed on
         self._stopped = False  # a stop string of the request has ended it
+        self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
         self._phases: list[Phase] = []
         self._retries = 0
         self._decision: Decision | None = None
@@ -381,7 +382,9 @@ class Session:
         return self.steering.undecided(reason, used_tokens=self.ask.used_tokens)
 
     def _chain(self, text: str) -> Chain:
-        return parse(text, self.steering.form, tolerant=True, **self._limits)
+        if self._parsed is None or self._parsed[0] != text:
+            self._parsed = text, parse(text, self.steering.form, tolerant=True, **self._limits)
+        return self._parsed[1]
 
     def _fill(self, template: str, decision: Decision) -> str:
         """Fill a template, which need not name everything, with what is recommended."""

@@ -9,7 +9,8 @@ from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.query import LAST, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.export import export_response
-from gtalign.gateway.filters import read_count, read_flag
+from gtalign.gateway.parameters import read_count, read_flag
+from gtalign.gateway.reading import SEARCHED
 from gtalign.gateway.record import STATUSES
 from gtalign.steering.decision import Mode
 
@@ -38,6 +39,7 @@ async def show(visit: Visit) -> Page:
         "limit": limit,
         "size": size,
         "sizes": SIZES,
+        "searched": SEARCHED,
         "first": not cursor,
         "questions": {id_: question_of(prompt) for id_, prompt in prompts.items()},
         "keys": {key.id: key.name for key in gateway.keys.all()},

@@ -7,6 +7,7 @@ Nothing is sent twice: a request that failed is the caller's to repeat. Nothing 
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ import aiohttp
 from gtalign.errors import SteeringError
 from gtalign.steering.http.exchange import LARGEST_BODY, Exchange, Timeouts
 from gtalign.steering.http.sse import EventReader
+
+TRACE: ContextVar[Mapping[str, str] | None] = ContextVar("trace headers", default=None)
+"""Headers that tell a server of the trace which a request belongs to; there may be none."""
 
 _IDLE: Final = 4.0  # seconds that a connection is kept; servers give up after 5 (uvicorn) or more
 _SHOWN: Final = 200  # characters of a wrong address in a message
@@ -139,7 +143,9 @@ class Transport:
         verb = "GET" if body is None else "POST"
         exchange = Exchange(f"{verb} {urlsplit(url).path}", upstream, self._key, self._timeouts)
         data = None if body is None else _encoded(body)
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = dict(TRACE.get() or {})
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         response = await exchange.begin(self._send(verb, url, data, headers))
         try:
             await exchange.check()

@@ -1,0 +1,61 @@
+"""What a trace is told of an answer: its parts, its decision, its tokens, its records."""
+
+import asyncio
+from time import perf_counter
+
+from gtalign.gateway.clock import ClockedBackend
+from gtalign.gateway.tracing import current
+from gtalign.steering import Decision
+
+
+def trace_record(written: "asyncio.Future[None]", status: str) -> None:
+    """Tell of a record once it is written, or could not be."""
+    trace, began = current(), perf_counter()
+
+    def done(_: "asyncio.Future[None]") -> None:
+        trace.part("record", began, perf_counter(), **{"gtalign.status": status})
+
+    written.add_done_callback(done)
+
+
+def trace_answer(
+    decision: Decision,
+    finish: str | None,
+    clock: ClockedBackend,
+    decided: float | None,
+    added: float,
+) -> None:
+    """Tell of an answer and of its parts.
+
+    Args:
+        decision: About it.
+        finish: As `Steered.finish`; None if it did not come to its end.
+        clock: Of its writing.
+        decided: When the decision was made, by `perf_counter`; None if it was not.
+        added: Seconds that the gateway added.
+    """
+    trace, writes = current(), clock.writes
+    tokens = [phase.tokens for phase in decision.phases]
+    for number, (began, ended) in enumerate(writes):
+        first = decided is None or ended <= decided
+        wrote = tokens[number] if len(tokens) == len(writes) else None
+        name = "phase one" if first else "phase two"
+        trace.part(name, began, ended, **{"gen_ai.usage.output_tokens": wrote})
+    if decided is not None:
+        began = max((end for _, end in writes if end <= decided), default=decided)
+        trace.part("edit", began, decided)
+    before, after = decision.before, decision.after
+    read = next((p.prompt_tokens for p in decision.phases if p.prompt_tokens is not None), None)
+    trace.about(
+        {
+            "gen_ai.response.finish_reasons": None if finish is None else [finish],
+            "gen_ai.usage.input_tokens": read,
+            "gen_ai.usage.output_tokens": sum(tokens) if tokens else None,
+            "gtalign.mode": decision.mode,
+            "gtalign.steered": decision.steered,
+            "gtalign.before": None if before is None else before.action,
+            "gtalign.after": None if after is None else after.action,
+            "gtalign.flipped": decision.flipped,
+            "gtalign.added_ms": added * 1000,
+        }
+    )

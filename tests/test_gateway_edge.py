@@ -1,0 +1,100 @@
+"""The outermost layer, with applications that end as they should not."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from gtalign.errors import StorageError, UpstreamError
+from gtalign.gateway.asgi import EVENTS, Response
+from gtalign.gateway.edge import Edge
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.metrics import Metrics
+
+SCOPE: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+async def through(app: App, send: Any = None, **scope: Any) -> tuple[list[Any], Metrics]:
+    """What a client is sent of an application's answer, and what is counted."""
+    sent: list[Any] = []
+
+    async def out(message: Any) -> None:
+        sent.append(message)
+
+    metrics = Metrics()
+    await Edge(app, metrics)(dict(SCOPE, **scope), None, send or out)  # type: ignore[arg-type]
+    return sent, metrics
+
+
+def raising(error: BaseException) -> App:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (APIError(404, "no", code="gone"), 404, "gone"),
+        (StorageError("full"), 503, "not_recorded"),
+        (UpstreamError("u", "broke"), 502, "upstream_failed"),
+        (TimeoutError(), 504, "timeout"),
+        (FileNotFoundError("secret"), 500, "internal"),
+    ],
+)
+async def test_a_failure_is_told_in_openais_form(error: Any, status: int, code: str) -> None:
+    (head, body), metrics = await through(raising(error))
+    assert head["status"] == status
+    assert json.loads(body["body"])["error"]["code"] == code
+    assert b"secret" not in body["body"]
+    assert metrics.requests.values == {("other", str(status)): 1}
+    assert metrics.running.values == {(): 0}
+
+
+async def test_what_is_not_http_is_handed_on() -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    sent, metrics = await through(app, type="lifespan")
+    assert (seen, sent, metrics.requests.values) == (["lifespan"], [], {})
+
+
+async def test_a_cancelled_request_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "gtalign.gateway.access"), pytest.raises(asyncio.CancelledError):
+        await through(raising(asyncio.CancelledError()))
+    assert caplog.records[-1].fields["problem"] == "cancelled"  # type: ignore[attr-defined]
+
+
+async def test_a_broken_connection_is_a_client_that_left() -> None:
+    sent, metrics = await through(raising(BrokenPipeError()))
+    assert sent == []
+    assert metrics.requests.values == {("other", "499"): 1}
+
+
+async def test_nobody_is_told_where_the_client_left_first() -> None:
+    async def closed(message: Any) -> None:
+        raise ConnectionResetError
+
+    sent, metrics = await through(raising(APIError(400, "no")), closed)
+    assert sent == []
+    assert metrics.requests.values == {("other", "400"): 1}
+
+
+@pytest.mark.parametrize("kind", [EVENTS, "application/json"])
+async def test_an_error_after_the_head_ends_the_stream_or_breaks_off(kind: str) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        response = scope["gtalign"]["response"] = Response(send, {}, patience=1.0)
+        await response.start(200, kind)
+        raise UpstreamError("u", "broke")
+
+    (head, *rest), _ = await through(app)
+    assert head["status"] == 200
+    told = b"".join(message["body"] for message in rest)
+    assert (b"upstream_failed" in told) == (kind == EVENTS)
+    assert [message["more_body"] for message in rest] == ([False] if kind == EVENTS else [])

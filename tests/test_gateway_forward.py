@@ -1,0 +1,155 @@
+"""Requests that are passed through: on record first, whatever becomes of them."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway_parts import MESSAGES, Served, config_of, served
+from gtalign.errors import ConfigError
+from gtalign.gateway.upstream import open_upstream
+from small_lab import small_model, small_tokenizer
+from standins.engines import VLLM
+from test_gateway_audit import lock
+
+BODY: Any = {"model": "toy", "messages": MESSAGES, "response_format": {"type": "json_object"}}
+QUICK = {"busy_seconds": 0.01}
+
+
+class Raw(VLLM):
+    """Answers chats with given bytes, and waits before it does where it is told to."""
+
+    def __init__(self, body: bytes, kind: str = "application/json") -> None:
+        super().__init__()
+        self.body = body
+        self.kind = kind
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.asked = asyncio.Event()
+        self.broken = False
+        self.cut = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path != "/v1/chat/completions":
+            return await super().handle(request)
+        self.asked.set()
+        await self.go_on.wait()
+        if self.broken:
+            response = web.StreamResponse(headers={"Content-Type": self.kind})
+            response.content_length = len(self.body) + 10
+            await response.prepare(request)
+            await response.write(self.body)
+            await self.cut.wait()
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        return web.Response(body=self.body, content_type=self.kind)
+
+
+def statuses(folder: Path) -> list[str]:
+    """What stands on the disk, read beside the gateway."""
+    connection = sqlite3.connect(folder / "audit.db")
+    found = [status for (status,) in connection.execute("SELECT status FROM decisions")]
+    connection.close()
+    return found
+
+
+async def test_it_is_on_record_before_the_engine_has_answered(tmp_path: Path) -> None:
+    engine = Raw(b'{"usage": {"prompt_tokens": 3, "completion_tokens": 4}}')
+    engine.go_on.clear()
+    async with served(tmp_path, engine) as gateway:
+        asking = asyncio.create_task(gateway.post(BODY))
+        await engine.asked.wait()
+        while statuses(tmp_path) != ["writing"]:
+            await asyncio.sleep(0)
+        engine.go_on.set()
+        status, headers, _ = await asking
+        assert (status, headers["x-gtalign-recorded"]) == (200, "true")
+        [record] = await gateway.records()
+        assert (record["status"], record["prompt_tokens"], record["written_tokens"]) == (
+            *("passed", 3, 4),
+        )
+
+
+@pytest.mark.parametrize(
+    "usage", [b"{oops}", b'{"prompt_tokens": -1, "completion_tokens": 1e99}', b"null"]
+)
+async def test_a_usage_that_is_none_is_not_known(tmp_path: Path, usage: bytes) -> None:
+    engine = Raw(b'{"usage": ' + usage + b"}")
+    async with served(tmp_path, engine) as gateway:
+        url = f"{gateway.address}/v1/chat/completions"
+        async with gateway.http.post(url, json=BODY) as answer:
+            assert await answer.read() == engine.body
+        [record] = await gateway.records()
+        assert (record["status"], record["written_tokens"]) == ("passed", None)
+
+
+async def test_while_the_store_is_down_it_is_refused(tmp_path: Path) -> None:
+    async with served(tmp_path, Raw(b"{}"), audit=QUICK) as gateway:
+        other = lock(tmp_path)
+        for _ in range(2):  # found out on the way, and known before
+            status, headers, body = await gateway.post(BODY)
+            assert (status, body["error"]["code"]) == (503, "not_recorded")
+            assert "retry-after" in headers
+        other.close()
+
+
+async def test_or_passed_without_a_record_where_it_is_configured(tmp_path: Path) -> None:
+    audit = {**QUICK, "when_down": "pass"}
+    async with served(tmp_path, Raw(b"{}"), audit=audit) as gateway:
+        other = lock(tmp_path)
+        for _ in range(2):
+            status, headers, _ = await gateway.post(BODY)
+            assert (status, headers["x-gtalign-recorded"]) == (200, "false")
+        other.close()
+
+
+async def test_a_client_that_goes_is_on_record(tmp_path: Path) -> None:
+    engine = Raw(b"{}")
+    engine.go_on.clear()
+    async with served(tmp_path, engine) as gateway:
+        asking = asyncio.create_task(gateway.post(BODY))
+        await engine.asked.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert await _last(gateway) == "gone"
+
+
+async def test_an_answer_that_breaks_off_breaks_off(tmp_path: Path) -> None:
+    engine = Raw(b'{"id": "x"', "application/json")
+    engine.broken = True
+    engine.cut.set()
+    async with served(tmp_path, engine) as gateway:
+        with pytest.raises(Exception, match=r"payload|disconnected|not completed"):
+            await gateway.post(BODY)
+        assert await _last(gateway) == "failed"
+    engine = Raw(b"data: {}\n\n", "text/event-stream")
+    engine.broken = True
+    async with served(tmp_path, engine) as gateway:
+        url = f"{gateway.address}/v1/chat/completions"
+        async with gateway.http.post(url, json=BODY | {"stream": True}) as answer:
+            assert await answer.content.readany() == engine.body
+            engine.cut.set()
+            assert b'"upstream_failed"' in await answer.read()
+
+
+async def _last(gateway: Served) -> str:
+    while True:
+        records = await gateway.records()
+        if records and records[0]["status"] != "writing":
+            return str(records[0]["status"])
+
+
+async def test_a_checkpoint_is_opened_under_its_folders_name(tmp_path: Path) -> None:
+    tokenizer = small_tokenizer()
+    small_model(tokenizer).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    upstream = await open_upstream(config_of(tmp_path, str(tmp_path / "model")))
+    assert (upstream.name, upstream.model, upstream.kind) == ("model", "model", "transformers")
+    assert upstream.proxy is None and upstream.backend.can_resume
+    await upstream.aclose()
+    with pytest.raises(ConfigError, match="no checkpoint"):
+        await open_upstream(config_of(tmp_path, str(tmp_path)))
