@@ -195,3 +195,10 @@ def test_a_policy_for_another_game(adjustment: dict[str, Any], message: str) -> 
     policy = Policy(name="p", payer="user", adjust=(Adjustment(**adjustment),))
     with pytest.raises(ConfigError, match=message):
         policy.check(THREE_BY_TWO)
+
+
+def test_a_changed_copy_has_a_hash_of_its_own() -> None:
+    policy = load_policy("per-token")
+    before = policy.hash
+    assert policy.model_copy(update={"utility_of_money": 1.0}).hash != before
+    assert policy.model_copy(update={"name": "other"}).hash == before == policy.hash

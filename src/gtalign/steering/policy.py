@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -107,16 +107,14 @@ class Policy(Config):
     rho: Annotated[float, Field(le=1)] = 0.0
     tie_break: Literal["user", "llm"] = "user"
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """Hash of what the policy does: 16 hexadecimal digits.
 
         It covers every key but `name`, defaults included. Two files with the same content in
         another order or spelling have the same hash; another number has another.
         """
-        content = _positive_zero(self.model_dump(exclude={"name"}))
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _hash(self)
 
     def check(self, form: GameForm) -> None:
         """See whether the policy fits a game: each adjustment names an action or a cell of it.
@@ -162,6 +160,13 @@ def load_policy(source: str | Path, overrides: Sequence[str] = ()) -> Policy:
         raise ConfigError(f"unknown policy {source!r}; {advice} (or give a {_SUFFIX} file)")
     with as_file(files(__package__).joinpath("policies", source + _SUFFIX)) as file:
         return load(Policy, file, overrides)
+
+
+@lru_cache(maxsize=256)  # by content: a copy with another number is another policy
+def _hash(policy: Policy) -> str:
+    content = _positive_zero(policy.model_dump(exclude={"name"}))
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _positive_zero(value: Any) -> Any:
