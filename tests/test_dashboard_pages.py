@@ -374,3 +374,20 @@ def test_what_a_list_shows_of_a_prompt() -> None:
         "user",
         "",
     ]
+
+
+async def test_a_search_goes_on_behind_what_was_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtalign.gateway.reading.SEARCHED", 2)
+    async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
+        for _ in range(3):
+            await gateway.ask()
+        record, *_, oldest = await gateway.records()
+        wanted = await recorded(
+            gateway, record, id="chatcmpl-old", at=oldest["at"] - 1, error="xyz"
+        )
+        page = await visitor.get("/decisions?search=xyz")
+        assert "searched here" in page.text and wanted not in page.text
+        [further] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+        assert wanted in (await visitor.send("GET", further.replace("&amp;", "&"))).text

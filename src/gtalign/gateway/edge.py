@@ -114,11 +114,14 @@ class Edge:
                     await response.end(b"\n\ndata: %b\n\n" % error.body())
                 return
             body = error.body()
-            response.headers |= {**error.headers(), "content-length": str(len(body))}
+            response.headers |= error.headers()
+            if unread is None or error.status not in _CLOSING or error.status == 408:
+                await response.whole(error.status, body)
+                return
+            response.headers["content-length"] = str(len(body))
             await response.start(error.status, JSON)
             await response.write(body)
-            if unread is not None and error.status in _CLOSING and error.status != 408:
-                await discard_body(unread, limit=_DISCARDED, seconds=_PATIENCE)
+            await discard_body(unread, limit=_DISCARDED, seconds=_PATIENCE)
             await response.end()
         except ClientGone:
             access.info("the client left before it was told")
