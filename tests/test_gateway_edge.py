@@ -21,11 +21,14 @@ async def through(app: App, send: Any = None, **scope: Any) -> tuple[list[Any], 
     """What a client is sent of an application's answer, and what is counted."""
     sent: list[Any] = []
 
+    async def into() -> Any:
+        return {"type": "http.request", "body": b""}
+
     async def out(message: Any) -> None:
         sent.append(message)
 
     metrics = Metrics()
-    await Edge(app, metrics)(dict(SCOPE, **scope), None, send or out)  # type: ignore[arg-type]
+    await Edge(app, metrics)(dict(SCOPE, **scope), into, send or out)
     return sent, metrics
 
 
@@ -47,12 +50,28 @@ def raising(error: BaseException) -> App:
     ],
 )
 async def test_a_failure_is_told_in_openais_form(error: Any, status: int, code: str) -> None:
-    (head, body), metrics = await through(raising(error))
+    (head, body, *rest), metrics = await through(raising(error))
+    assert not any(message["body"] for message in rest)
     assert head["status"] == status
     assert json.loads(body["body"])["error"]["code"] == code
     assert b"secret" not in body["body"]
     assert metrics.requests.values == {("other", str(status)): 1}
     assert metrics.running.values == {(): 0}
+
+
+async def test_a_body_that_nobody_wants_is_read_before_the_connection_ends() -> None:
+    order: list[str] = []
+
+    async def out(message: Any) -> None:
+        order.append(f"{message['type']} {message.get('more_body')}")
+
+    async def into() -> Any:
+        order.append("read")
+        return {"type": "http.request", "body": b"x", "more_body": order.count("read") < 3}
+
+    await Edge(raising(APIError(413, "too large", code="large")), Metrics())(dict(SCOPE), into, out)
+    answer = ["http.response.start None", "http.response.body True"]
+    assert order == [*answer, "read", "read", "read", "http.response.body False"]
 
 
 async def test_what_is_not_http_is_handed_on() -> None:
