@@ -12,19 +12,19 @@ from typing import Any
 import openai
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway_parts import MESSAGES, scripted, served
 from gtalign.data import Transcript
 from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.gateway.audit import AuditWriter, Record
-from gtalign.gateway.hours import HOUR, roll_up
+from gtalign.gateway.hours import HOUR, keep_rolling, roll_up
 from gtalign.gateway.reading import Filter, Reader
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import MIGRATIONS, open_store
-from gtalign.gateway.tables import hours
+from gtalign.gateway.tables import decisions, hours
 from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
 from standins import model
 
@@ -393,3 +393,19 @@ async def test_hours_without_decisions_are_passed_over_at_once(tmp_path: Path) -
         assert held == {number * HOUR for number in (0, 1, 1000, 1001)}
         assert (await Reader(engine).overview(Filter())).answers == {"done": 4}
         await writer.close()
+
+
+async def test_hours_that_cannot_be_rolled_up_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stored(tmp_path) as engine:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql("DROP TABLE rolled")
+        async with engine.begin() as connection:
+            await connection.execute(insert(decisions), dict(record(await decided(), "a").row))
+        task = asyncio.create_task(keep_rolling(engine))
+        while "hours could not be rolled up" not in caplog.text:
+            await asyncio.sleep(0)
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

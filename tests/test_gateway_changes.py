@@ -83,6 +83,11 @@ async def test_a_store_that_cannot_be_read_is_told_of_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     looks = 0
+
+    def told() -> list[str]:
+        messages = (record.getMessage() for record in caplog.records)
+        return [m for m in messages if "changes of keys and policies cannot be seen" in m]
+
     async with served(tmp_path) as one:
         engine = one.gateway.store
         async with engine.begin() as connection:
@@ -95,12 +100,11 @@ async def test_a_store_that_cannot_be_read_is_told_of_once(
 
         task = asyncio.create_task(watch(engine, {"keys": one.gateway.keys.reload}, 0.0))
         await until(lambda: looks > 3)
-        assert len(caplog.records) == 1
-        assert "changes of keys and policies cannot be seen" in caplog.text
+        assert len(told()) == 1
         async with engine.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE gone RENAME TO changes")
         seen = looks
         await until(lambda: looks > seen + 3)  # it goes on
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert len(caplog.records) == 1
+    assert len(told()) == 1

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -56,15 +57,18 @@ class ChatEndpoint:
             current().about(terms.traced(gateway.upstream))
             response = Response(send, terms.headers(), patience=timeouts.idle)
             about["response"] = response
+            began = perf_counter()
             work = (
                 forward(gateway, terms, PATH, raw, request.body, request.passes, response)
                 if request.passes is not None
-                else self._steered(terms, request, response)
+                else self._steered(terms, request, response, began)
             )
             async with asyncio.timeout(timeouts.total):
                 await unless_gone(receive, work)
 
-    async def _steered(self, terms: Terms, request: ChatRequest, response: Response) -> None:
+    async def _steered(
+        self, terms: Terms, request: ChatRequest, response: Response, began: float
+    ) -> None:
         ask = Ask(
             messages=request.messages,
             max_tokens=request.max_tokens,
@@ -73,18 +77,18 @@ class ChatEndpoint:
             used_tokens=self._gateway.limits.used(terms.key),
         )
         if not request.stream:
-            await self._whole(terms, request, ask, response)
+            await self._whole(terms, request, ask, response, began)
             return
         keep_alive = self._gateway.config.timeouts.keep_alive
-        async with aclosing(self._chunks(terms, request, ask, response)) as chunks:
+        async with aclosing(self._chunks(terms, request, ask, response, began)) as chunks:
             await send_events(response, chunks, comment=COMMENT, keep_alive=keep_alive)
 
     async def _chunks(
-        self, terms: Terms, request: ChatRequest, ask: Ask, response: Response
+        self, terms: Terms, request: ChatRequest, ask: Ask, response: Response, began: float
     ) -> AsyncGenerator[bytes, None]:
         """The events of a streamed answer."""
         chunks = Chunks(terms.id, seconds(), terms.model, include_usage=request.include_usage)
-        answer = Answer(self._gateway, terms, ask, stream=True)
+        answer = Answer(self._gateway, terms, ask, stream=True, began=began)
         response.headers["x-gtalign-recorded"] = _said(answer.recorded)
         first = True
         async with aclosing(answer.pieces()) as pieces:
@@ -102,7 +106,7 @@ class ChatEndpoint:
         yield DONE
 
     async def _whole(
-        self, terms: Terms, request: ChatRequest, ask: Ask, response: Response
+        self, terms: Terms, request: ChatRequest, ask: Ask, response: Response, began: float
     ) -> None:
         several = [(terms, ask)]
         if request.n > 1:
@@ -111,7 +115,9 @@ class ChatEndpoint:
                 (_numbered(terms, number), one)
                 for number, one in enumerate(fan_out(ask, request.n))
             ]
-        answers = [Answer(self._gateway, own, one, stream=False) for own, one in several]
+        answers = [
+            Answer(self._gateway, own, one, stream=False, began=began) for own, one in several
+        ]
         try:
             async with asyncio.TaskGroup() as group:
                 texts = [group.create_task(_text(answer)) for answer in answers]
