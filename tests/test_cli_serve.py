@@ -30,37 +30,42 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         stderr=PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert process.stdout is not None and process.stderr is not None
-    secret = (await process.stdout.readline()).decode().strip()
-    assert re.fullmatch(r"gta-[\w-]{43}", secret)
-    address = None
-    async for line in process.stderr:
-        found = re.search(r"gateway at (\S+), model (\w+)", line.decode())
-        if found:
-            address = found[1]
-        if b"decisions are on record" in line:
-            break
-    assert address is not None
-    url = f"{address}/v1"
-    async with openai.AsyncOpenAI(base_url=url, api_key=secret, max_retries=0) as client:
-        messages = [{"role": "user", "content": "Which?"}]
-        answer = await client.chat.completions.create(model="model:free", messages=messages)
-        assert answer.choices[0].finish_reason == "length"
-        assert answer.usage.completion_tokens <= 12
-        with pytest.raises(openai.BadRequestError, match="does not know presence_penalty"):
-            await client.chat.completions.create(
-                model="model", messages=messages, presence_penalty=1
-            )
-        for _ in range(500):  # the record of what was refused is written a little later
-            page = await client.get("/../admin/decisions", cast_to=object)
-            if len(page["data"]) == 2 * 2 + 2:
+    try:
+        assert process.stdout is not None and process.stderr is not None
+        secret = (await process.stdout.readline()).decode().strip()
+        assert re.fullmatch(r"gta-[\w-]{43}", secret)
+        address = None
+        async for line in process.stderr:
+            found = re.search(r"gateway at (\S+), model (\w+)", line.decode())
+            if found:
+                address = found[1]
+            if b"decisions are on record" in line:
                 break
-        else:
-            pytest.fail(f"{len(page['data'])} decisions are on record")
-    process.send_signal(signal.SIGTERM)
-    rest = await process.stderr.read()
-    await process.wait()
-    assert secret.encode() not in rest and b"Traceback" not in rest
+        assert address is not None
+        url = f"{address}/v1"
+        async with openai.AsyncOpenAI(base_url=url, api_key=secret, max_retries=0) as client:
+            messages = [{"role": "user", "content": "Which?"}]
+            answer = await client.chat.completions.create(model="model:free", messages=messages)
+            assert answer.choices[0].finish_reason == "length"
+            assert answer.usage.completion_tokens <= 12
+            with pytest.raises(openai.BadRequestError, match="does not know presence_penalty"):
+                await client.chat.completions.create(
+                    model="model", messages=messages, presence_penalty=1
+                )
+            for _ in range(500):  # the record of what was refused is written a little later
+                page = await client.get("/../admin/decisions", cast_to=object)
+                if len(page["data"]) == 2 * 2 + 2:
+                    break
+            else:
+                pytest.fail(f"{len(page['data'])} decisions are on record")
+        process.send_signal(signal.SIGTERM)
+        rest = await process.stderr.read()
+        await process.wait()
+        assert secret.encode() not in rest and b"Traceback" not in rest
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
