@@ -208,7 +208,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
     counts: Counter[str] = Counter(fates.values())
     actions: Counter[str] = Counter()
     welfare: dict[str, list[float]] = {"all": [], KEPT: []}
-    system = system_prompt()
+    system = system_prompt() if config.instruct else None
     with (
         RowWriter(folder / "candidates.jsonl") as every,
         RowWriter(folder / "kept.jsonl") as kept,
