@@ -23,6 +23,7 @@ from gtalign.evaluation.report import write_report
 from gtalign.evaluation.run import Answerer, EvalRun, Local, Served, evaluate, read_questions
 from gtalign.judges import Judges
 from gtalign.reward import Reward
+from gtalign.training.disk import room_in
 from gtalign.training.pretrained import pretrained
 
 
@@ -120,7 +121,8 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
                 if endpoint is not None:
                     await endpoint.aclose()
 
-    failed = asyncio.run(work())
+    with room_in(out):
+        failed = asyncio.run(work())
     transcripts = list(read_transcripts(file))
     result = {
         "questions": total,
