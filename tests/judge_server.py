@@ -122,6 +122,7 @@ class JudgeServer:
         url: Up to ``/v1``.
         answer: What it says; may be changed while it runs.
         requests: Bodies of all requests, in order.
+        replies: What was said to them, in order.
         busiest: Most requests that were under way at once.
         held: If set, replies wait for it.
     """
@@ -130,6 +131,7 @@ class JudgeServer:
         self.url = ""
         self.answer = answer
         self.requests: list[dict[str, Any]] = []
+        self.replies: list[Response | str] = []
         self.keys: list[str] = []
         self.busiest = 0
         self.held: asyncio.Event | None = None
@@ -147,6 +149,7 @@ class JudgeServer:
             if self.held is not None:
                 await self.held.wait()
             said = self.answer(body)
+            self.replies.append(said)
             return said if isinstance(said, Response) else JSONResponse(completion(said))
         finally:
             self._busy -= 1
