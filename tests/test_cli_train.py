@@ -380,7 +380,7 @@ async def test_rl_and_eval_over_http(
         out = tmp_path / "rl"
         assert await run_cli("rl", "--config", learn, "--out", str(out), "--json") == 0
         learned = json.loads(capsys.readouterr().out)
-        assert learned["judges"]["local"]["calls"] > 0
+        assert learned["judges"]["local"]["used"]["calls"] > 0
         assert len(list(read_transcripts(out / "transcripts.jsonl"))) == 8
         test = write(
             tmp_path / "eval.toml",
@@ -405,6 +405,21 @@ async def test_rl_and_eval_over_http(
     for transcript in read_transcripts(seen / "transcripts.jsonl"):
         assert transcript.prompt[0]["role"] == "system"
         assert transcript.mutual_welfare is not None
+
+
+async def test_eval_of_a_server_tells_what_it_took_and_saved(
+    questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    out = tmp_path / "eval"
+    async with serve(lambda body: CHAIN) as server:
+        text = f'questions = ["{questions}"]\n[server]\nurl = "{server.url}"\nmodel = "m"\n'
+        file = write(tmp_path / "eval.toml", text)
+        for calls, saved in ((3, 0), (0, 3)):
+            assert await run_cli("eval", "--config", file, "--out", str(out), "--json") == 0
+            told = json.loads(capsys.readouterr().out)["server"]
+            assert (told["used"]["calls"], told["saved"]["calls"]) == (calls, saved)
+            assert told["cost"] is None  # nobody named prices
+            (out / "transcripts.jsonl").unlink()
 
 
 async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ async def test_rl_that_was_killed_ends_as_if_it_had_not_been(
         capsys.readouterr()
         assert await run_cli(*command, str(out)) == 0
         again = json.loads(capsys.readouterr().out)
-        assert len(server.requests) - before == again["judges"]["local"]["calls"] < asked
+        assert len(server.requests) - before == again["judges"]["local"]["used"]["calls"] < asked
     for name in ("transcripts.jsonl", "metrics.jsonl"):
         assert contents(out, name) == contents(whole, name)
     steps = Counter(t.extra["step"] for t in read_transcripts(out / "transcripts.jsonl"))

@@ -16,7 +16,7 @@ from gtalign.cli import print_result, progress_bar, results_only
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.data.transcripts import read_transcripts
-from gtalign.endpoints import Cache, Endpoint
+from gtalign.endpoints import Cache, Endpoint, account
 from gtalign.errors import TeacherError
 from gtalign.evaluation.experiment import token_counter
 from gtalign.evaluation.report import write_report
@@ -124,14 +124,17 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
     with room_in(out):
         failed = asyncio.run(work())
     transcripts = list(read_transcripts(file))
-    result = {
+    result: dict[str, Any] = {
         "questions": total,
         "answered": len(transcripts),
         "failed": len(failed),
         "unscored": sum(transcript.unscored is not None for transcript in transcripts),
         "transcripts": str(file),
-        "judges": {name: usage.to_json() for name, usage in judges.usage.items()},
+        "judges": judges.account(),
     }
+    if endpoint is not None:
+        prices = endpoint.settings.prices
+        result["server"] = account(endpoint.used, endpoint.saved, prices)
     if failed:
         raise TeacherError(
             f"{len(failed)} of {total} questions were not answered; the same command asks again."

@@ -189,5 +189,5 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
         "steps": config.rl.steps,
         "last": metrics[-1] if metrics else None,
         "failures": dict(reward.failures.counts),
-        "judges": {name: usage.to_json() for name, usage in judges.usage.items()},
+        "judges": judges.account(),
     }

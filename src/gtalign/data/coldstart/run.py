@@ -24,7 +24,6 @@ from gtalign.data.coldstart.settings import ColdStartConfig
 from gtalign.data.coldstart.teacher import ChainWriter
 from gtalign.data.rows import read_pairs
 from gtalign.data.schema import RowWriter, system_prompt, to_row
-from gtalign.endpoints import Usage
 from gtalign.errors import DataError, JudgeError, TeacherError
 from gtalign.judges import Judge, Verdict
 from gtalign.judges.batch import together
@@ -246,20 +245,6 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
         actions=dict(actions.most_common()),
         welfare={name: fmean(values) if values else None for name, values in welfare.items()},
     )
-
-
-def cost_report(
-    used: Mapping[str, Usage], saved: Mapping[str, Usage], prices: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what each endpoint took, what the cache saved, and the cost where it is known."""
-    return {
-        name: {
-            "used": usage.to_json(),
-            "saved": saved[name].to_json(),
-            "cost": usage.cost(prices[name]),
-        }
-        for name, usage in used.items()
-    }
 
 
 def write_summary(file: Path, summary: Mapping[str, Any]) -> None:
