@@ -29,7 +29,7 @@ from gtalign.reward import Reward, RunningNormaliser, normalise
 from gtalign.training import LoRASettings, SFTSettings
 from gtalign.training.held_out import HeldOut
 from gtalign.training.lengths import keep_whole
-from gtalign.training.memory import ModelSize, memory, trainable
+from gtalign.training.memory import ModelSize, generation, memory, trainable
 from gtalign.training.metrics import read_metrics
 from gtalign.training.runs import RLRun, SFTRun
 from gtalign.training.sft import train_sft
@@ -509,6 +509,8 @@ def test_the_papers_runs_can_be_planned_without_weights(
     assert rl["memory_gib"]["total"] < 80
     found = plan_eval(load(EvalRun, PAPER / "eval.toml", data))
     assert (found["questions"], found["judge_calls"]) == (3, {"judge": 3})
+    assert found["memory_gib"]["weights"] == pytest.approx(3_085_938_688 * 2 / 2**30)
+    assert found["memory_gib"]["total"] < 80
     override = f'questions=["{questions}"]'
     dry = ["synth", "--config", str(PAPER / "synth.toml"), "--set", override, "--dry-run", "--json"]
     assert main(dry) == 0
@@ -529,6 +531,13 @@ def test_memory_is_that_of_the_formula() -> None:
     assert low["activations"] == pytest.approx(4 * (4 + 34) / 1024)
     assert "reference" not in low
     assert memory(size, tokens=1, reference=True)["reference"] == 4
+    assert generation(size, tokens=1 << 26, bf16=True) == {
+        "weights": 2,
+        "keys_and_values": 2,
+        "total": 4,
+    }
+    shared = size.model_copy(update={"kv_width": 1})
+    assert generation(shared, tokens=1 << 26)["keys_and_values"] == 1
 
 
 SFT, RL = {"model": "m", "data": ["x"]}, {"model": "m", "questions": ["x"]}

@@ -24,6 +24,7 @@ from gtalign.evaluation.run import Answerer, EvalRun, Local, Served, evaluate, r
 from gtalign.judges import Judges
 from gtalign.reward import Reward
 from gtalign.training.disk import room_in
+from gtalign.training.memory import GENERATION, generation
 from gtalign.training.pretrained import pretrained
 
 
@@ -57,19 +58,24 @@ def command(
 
 
 def plan(config: EvalRun) -> dict[str, Any]:
-    """Count what a run would ask of whom; retries come on top."""
+    """Count what a run would ask of whom, retries not included, and the memory of a model here."""
     tasks = Counter(question.task for question in read_questions(config))
     judges: Counter[str] = Counter()
     for task, count in tasks.items():
         for name, calls in config.judges.calls(task).items():
             judges[name] += count * calls
-    return {
+    found: dict[str, Any] = {
         "model": config.label,
         "questions": tasks.total(),
         "tasks": dict(tasks),
         "model_calls": 0 if config.server is None else tasks.total(),
         "judge_calls": dict(judges),
     }
+    if config.size is not None and config.server is None:
+        tokens = config.batch * (config.max_prompt + config.max_tokens)
+        parts = generation(config.size, tokens=tokens, bf16=config.gpu)
+        found |= {"memory_gib": parts, "memory_formula": GENERATION}
+    return found
 
 
 def run(config: EvalRun, out: Path) -> dict[str, Any]:

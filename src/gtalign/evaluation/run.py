@@ -18,6 +18,7 @@ from gtalign.judges import Judge, JudgesConfig, Verdict
 from gtalign.judges.batch import together
 from gtalign.reward import Reward, RewardConfig
 from gtalign.tasks import Message, Question
+from gtalign.training.memory import ModelSize
 
 FAILED_JUDGE = "failed"
 """Name in the place of a judge that failed; such an answer is judged again by the next run."""
@@ -37,11 +38,13 @@ class EvalRun(Config):
         instruct: Whether the model is given our system message with the instruction for the chain.
         batch: Questions answered at once by a model loaded here.
         max_tokens: Longest answer of a model loaded here.
+        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
         temperature: Its sampling; 0 takes the likeliest token.
         seed: Of its sampling; written into the transcripts.
         gpu: Whether it runs on a GPU.
         reward: By which answers are scored.
         judges: Who grades them.
+        size: Sizes of a network loaded here, for the dry run.
     """
 
     questions: Annotated[tuple[Path, ...], Field(min_length=1)]
@@ -53,11 +56,13 @@ class EvalRun(Config):
     instruct: bool = True
     batch: PositiveInt = 32
     max_tokens: PositiveInt = 2048
+    max_prompt: PositiveInt = 1024
     temperature: NonNegativeFloat = 1.0
     seed: NonNegativeInt = 0
     gpu: bool = False
     reward: RewardConfig = RewardConfig()
     judges: JudgesConfig = JudgesConfig()
+    size: ModelSize | None = None
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:
