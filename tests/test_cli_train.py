@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,8 +25,9 @@ from gtalign.data.schema import to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError, TrainingError
 from gtalign.evaluation.run import EvalRun, Local, Served, evaluate
-from gtalign.judges import FakeJudge
+from gtalign.judges import FakeJudge, Judges, JudgesConfig
 from gtalign.reward import Reward, RunningNormaliser, normalise
+from gtalign.tasks import Question
 from gtalign.training import LoRASettings, SFTSettings
 from gtalign.training.held_out import HeldOut
 from gtalign.training.lengths import keep_whole
@@ -266,6 +268,26 @@ def test_held_out_answers_come_out_alike_after_a_kill(
     assert [line["step"] for line in read_metrics(out / "held_out.jsonl")] == [1, 2, 3]
 
 
+def test_held_out_answers_are_unscored_where_the_judge_fails(tmp_path: Path) -> None:
+    judging = {"default": ["gone"], "endpoints": {"gone": {"url": "http://127.0.0.1:9/v1"}}}
+    judging["endpoints"]["gone"] |= {"model": "m", "attempts": 1}
+    question = Question("q", "ambig_qa", (CONVERSATION[1],), "multipleQAs###", "q")
+    held_out = HeldOut(
+        [question, question],
+        lambda model, asked: [CHAIN, "no chain"],
+        Reward(),
+        Judges(JudgesConfig.model_validate(judging)),
+        tmp_path / "held_out.jsonl",
+        every=2,
+    )
+    state = SimpleNamespace(global_step=1, max_steps=2)
+    for state.global_step in (1, 2):
+        held_out.on_step_end(None, state, None, model=torch.nn.Linear(1, 1))
+    [line] = read_metrics(tmp_path / "held_out.jsonl")
+    assert (line["step"], line["unscored"], line["malformed"]) == (2, 0.5, 0.5)
+    assert line["welfare/mutual_welfare"] == 0  # of the one that is known
+
+
 def write_mixture(folder: Path) -> Path:
     """Write a mixture of two tasks of different sizes, in equal shares."""
     for task, count in (("ambig_qa", 8), ("minerva", 4)):
@@ -420,6 +442,34 @@ async def test_eval_of_a_server_tells_what_it_took_and_saved(
             assert (told["used"]["calls"], told["saved"]["calls"]) == (calls, saved)
             assert told["cost"] is None  # nobody named prices
             (out / "transcripts.jsonl").unlink()
+
+
+async def test_eval_of_a_server_that_failed_says_so_and_goes_on(
+    student: Path, questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    broken = True
+
+    def answer(body: dict[str, Any]) -> Any:
+        if broken and "number 1 " in body["messages"][-1]["content"]:
+            return JSONResponse({"error": {"message": "gone"}}, 400)
+        return CHAIN
+
+    out = tmp_path / "eval"
+    async with serve(answer) as server:
+        text = f'questions = ["{questions}"]\ntokenizer = "{student}"\n'
+        text += f'[server]\nurl = "{server.url}"\nmodel = "m"\n'
+        command = ("eval", "--config", write(tmp_path / "eval.toml", text), "--out", str(out))
+        assert await run_cli(*command) == 1
+        told = capsys.readouterr().err
+        assert "1 of 3 questions were not answered; the same command asks again" in told
+        assert "ambig-train-1" in told
+        assert not (out / "report.html").exists()
+        broken = False
+        assert await run_cli(*command) == 0
+        assert len(server.requests) == 4  # what was answered is not asked again
+    rows = list(read_transcripts(out / "transcripts.jsonl"))
+    # Lengths are those of the named tokenizer, not words.
+    assert all(row.tokens["total"] > len(CHAIN.split()) for row in rows)
 
 
 async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_path: Path) -> None:
