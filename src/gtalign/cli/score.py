@@ -21,9 +21,9 @@ from gtalign.evaluation.scoring import Row, Scored, Scorer, read, skip_done
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.reward import RewardConfig, Score
 
-_COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
 log = logging.getLogger(__name__)
 
+_COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
 _UNASKED = 1  # judgements under way where nobody is asked
 
 

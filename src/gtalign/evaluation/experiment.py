@@ -119,7 +119,7 @@ def run_stage(
     own = folder / stage
     if done(own):
         return
-    with room_in(folder):
+    with room_in(own):
         own.mkdir(parents=True, exist_ok=True)
         if stage == COLD_START:
             _cold_start(seed, own, workshop, settings)
