@@ -3,17 +3,44 @@
     python benchmarks/judging.py [--samples 512] [--delay 0.2] [--slots 64]
 
 The server runs in a process of its own, takes a fixed time for each request and so many at once.
-The bound is samples / slots x delay.
+The bound is samples / slots x delay. A bare aiohttp client that sends the same requests and reads
+nothing of the replies shows what the server and the machine leave of it.
 """
 
 import argparse
 import asyncio
 import time
 
+import aiohttp
 from synthesis import start_server, wait_for
 
+from gtalign.endpoints import response_format
 from gtalign.judges import EndpointJudge, JudgeSettings, Verdict, judge_all
+from gtalign.judges.criterion import AMBIGUITY
+from gtalign.judges.prompt import prompt_of
+from gtalign.judges.reading import schema
 from gtalign.tasks import Question
+
+
+async def bare(url: str, answers: list[tuple[Question, str]], slots: int) -> float:
+    """Return the seconds in which a client without anything of ours sends the same requests."""
+    form = response_format("verdict", schema(AMBIGUITY.scale))
+    bodies = [
+        {"model": "rules", "messages": prompt.messages("json_schema", "0123456789abcdef"), **form}
+        for question, response in answers
+        for prompt in [prompt_of(AMBIGUITY, question, {"answer": response}, 10_000)]
+    ]
+    connector = aiohttp.TCPConnector(limit=slots)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def send(body: dict[str, object]) -> None:
+            async with session.post(f"{url}/chat/completions", json=body) as reply:
+                await reply.read()
+
+        await asyncio.gather(*map(send, bodies[:slots]))
+        started = time.perf_counter()
+        await asyncio.gather(*map(send, bodies))
+        return time.perf_counter() - started
 
 
 async def measure(url: str, samples: int, delay: float, slots: int) -> None:
@@ -37,12 +64,14 @@ async def measure(url: str, samples: int, delay: float, slots: int) -> None:
         started, cpu = time.perf_counter(), time.process_time()
         found = await judge_all(judge, answers, workers=2 * slots)
         took, cpu = time.perf_counter() - started, time.process_time() - cpu
+    floor = await bare(url, answers, slots)
     scored = sum(isinstance(verdict, Verdict) and verdict.score == 1 for verdict in found)
     bound = samples / slots * delay
     print(
         f"{samples} samples, {delay:g} s each, {slots} at once; {scored} scored 1, as they should"
     )
     print(f"took {took:.2f} s, bound {bound:.2f} s, ratio {took / bound:.3f} (goal: 1.10)")
+    print(f"a bare client took {floor:.2f} s, ratio to it {took / floor:.3f}")
     print(f"{1000 * cpu / samples:.2f} ms of this process's CPU a sample")
 
 

@@ -1,10 +1,11 @@
 """A teacher and a judge by rules, behind an OpenAI-compatible API on this machine.
 
-    python examples/local_server.py --port 8001 [--delay 0.2] [--slots 64]
+    python examples/local_server.py --port 8001 [--delay 0.2] [--slots 64] [--checkpoint FOLDER]
 
 Not models: the teacher fills templates with words of the question and errs at random, the judge
 looks at whether an answer asks or answers. They stand in for `vllm serve` where there is no GPU, so
-that `gtalign synth`, `rl` and `eval` run over real HTTP; see docs/reproduce.md.
+that `gtalign synth`, `rl` and `eval` run over real HTTP; see docs/reproduce.md. With a checkpoint
+of `gtalign lab`, the lab's model is the teacher.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import json
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -57,14 +59,17 @@ def reply(body: dict[str, Any], rng: random.Random) -> str:
 
 
 def payoff(vague: bool, rng: random.Random) -> Bimatrix:
-    """Return a matrix in favour of asking or answering, with some noise."""
+    """Return a matrix in favour of asking or answering, with some noise.
+
+    In halves: a small student spends most of its tokens on the matrix, and most errors.
+    """
     worth = VAGUE if vague else CLEAR
     cells = {}
     for cell in USER_LLM.cells:
         user, llm = worth.get(cell, (-1, -2))
         cells[cell] = {
-            "LLM": round(llm + rng.uniform(-1, 1), 1),
-            "user": round(user + rng.uniform(-1, 1), 1),
+            "LLM": llm + rng.randint(-2, 2) / 2,
+            "user": user + rng.randint(-2, 2) / 2,
         }
     return Bimatrix.from_json(cells)
 
@@ -82,15 +87,24 @@ def verdict(body: dict[str, Any]) -> str:
     return json.dumps({"reason": "by rule", "score": score})
 
 
-def application(delay: float, slots: int, seed: int) -> Starlette:
+def application(delay: float, slots: int, seed: int, checkpoint: Path | None = None) -> Starlette:
     """Return the server: at most `slots` requests at once, each taking `delay` seconds."""
     rng, room = random.Random(seed), asyncio.Semaphore(slots)
+    teacher = None
+    if checkpoint is not None:
+        from lab_teacher import LabTeacher
+
+        teacher = LabTeacher(checkpoint, seed=seed)
 
     async def complete(request: Request) -> JSONResponse:
         body = await request.json()
         async with room:
             await asyncio.sleep(delay)
-        text = reply(body, rng)
+        asked = body["messages"][-1]["content"]
+        if teacher is not None and PART.search(asked):
+            text = await teacher.write(asked)
+        else:
+            text = reply(body, rng)
         prompt = sum(len(m["content"].split()) for m in body["messages"])
         usage = {"prompt_tokens": prompt, "completion_tokens": len(text.split())}
         message = {"role": "assistant", "content": text}
@@ -115,6 +129,7 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--slots", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", type=Path, help="the lab's model as the teacher")
     given = parser.parse_args()
-    app = application(given.delay, given.slots, given.seed)
+    app = application(given.delay, given.slots, given.seed, given.checkpoint)
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")

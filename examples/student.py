@@ -14,10 +14,10 @@ from gtalign.lab.tokenizer import train_tokenizer
 
 source, target = map(Path, sys.argv[1:3])
 examples = list(read_examples(source))
-texts = [completion for _, completion in examples]
-texts += [message["content"] for prompt, _ in examples for message in prompt]
-tokenizer = train_tokenizer(texts, 2048)
-model = make_model(tokenizer, seed=0, width=128, layers=4, positions=4096)
+texts = [example.completion for example in examples]
+texts += [message["content"] for example in examples for message in example.prompt]
+tokenizer = train_tokenizer(texts, 1024)
+model = make_model(tokenizer, seed=0, width=128, layers=4, positions=2048)
 tokenizer.save_pretrained(target)
 model.save_pretrained(target)
 print(f"{target}: {sum(p.numel() for p in model.parameters()):,} weights")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import signal
 import subprocess
@@ -87,6 +88,31 @@ def test_judges_fill_in_what_is_missing(
     again = tmp_path / "again.jsonl"
     assert main(["score", str(out), "--out", str(again)]) == 0
     assert again.read_bytes() == out.read_bytes()
+
+
+async def test_it_tells_what_judging_took_and_saved(
+    logs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    judges = tmp_path / "judges.toml"
+    caplog.set_level(logging.INFO, "gtalign")
+    async with serve(lambda body: '{"reason": "seen", "score": 1}') as server:
+        judges.write_text(
+            f"""
+            default = ["local"]
+            cache = "{tmp_path / "replies.sqlite"}"
+            [endpoints.local]
+            url = "{server.url}"
+            model = "m"
+            prices = {{ prompt = 1.0, completion = 2.0 }}
+            """
+        )
+        for _ in range(2):
+            assert await asyncio.to_thread(main, ["score", str(logs), "--judge", str(judges)]) == 0
+    told = [json.loads(r.getMessage().partition(": ")[2]) for r in caplog.records]
+    # Of the four answers that can be read, three are the same.
+    assert [(one["used"]["calls"], one["saved"]["calls"]) for one in told] == [(2, 2), (0, 4)]
+    assert told[0]["cost"] == pytest.approx(2 * (100 * 1 + 10 * 2) / 1e6)
+    assert told[1]["cost"] == 0
 
 
 def test_a_second_run_goes_on_where_the_first_ends(
@@ -243,7 +269,8 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         server.held = None
         process = await run(*options)
         _, errors = await process.communicate()
-        assert (process.returncode, errors) == (0, b"")
+        assert process.returncode == 0, errors
+        assert errors.startswith(b"INFO gtalign.cli.score: judge m: {")
     assert out.read_bytes().startswith(kept)
     found = list(read_transcripts(out))
     assert [t.id for t in found] == [f"logs-{number + 1}" for number in range(count)]

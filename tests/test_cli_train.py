@@ -1,7 +1,10 @@
 """`gtalign sft`, `rl` and `eval` on a model that a test can train, and their dry runs."""
 
 import json
+from collections import Counter
 from pathlib import Path
+from statistics import fmean
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,14 +21,17 @@ from gtalign.config import load
 from gtalign.data import read_transcripts
 from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
-from gtalign.data.schema import system_prompt, to_row
+from gtalign.data.schema import to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError, TrainingError
 from gtalign.evaluation.run import EvalRun, Local, Served, evaluate
-from gtalign.judges import FakeJudge
-from gtalign.reward import Reward
+from gtalign.judges import FakeJudge, Judges, JudgesConfig
+from gtalign.reward import Reward, RunningNormaliser, normalise
+from gtalign.tasks import Question
 from gtalign.training import LoRASettings, SFTSettings
-from gtalign.training.memory import ModelSize, memory, trainable
+from gtalign.training.held_out import HeldOut
+from gtalign.training.lengths import keep_whole
+from gtalign.training.memory import ModelSize, generation, memory, trainable
 from gtalign.training.metrics import read_metrics
 from gtalign.training.runs import RLRun, SFTRun
 from gtalign.training.sft import train_sft
@@ -33,20 +39,12 @@ from gtalign.training.template import check_template, fitted
 from judge_server import serve
 from small_lab import small_model, small_tokenizer
 from teacher_server import Rules, write_questions
+from train_parts import CHAIN, make_student, run_cli, write
 
 # The trainers complain of their own habits.
 pytestmark = pytest.mark.filterwarnings("default")
 
 PAPER = Path(__file__).parents[1] / "configs" / "paper"
-CHAIN = (
-    "<thinking>t</thinking>\n<payoff>{"
-    + ", ".join(
-        f'"{user}_{llm}": {{"LLM": 1.0, "user": 2.0}}'
-        for user in ("DQ", "VQ")
-        for llm in ("AQ", "CQ", "DA")
-    )
-    + "}</payoff>\n<analyze>Choose VQ_CQ.</analyze>\n<response>Which one?</response>"
-)
 CONVERSATION = (
     {"role": "system", "content": "Be kind."},
     {"role": "user", "content": "Who owns it?"},
@@ -66,11 +64,7 @@ TEMPLATES = {
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("student")
-    tokenizer = small_tokenizer([CHAIN, system_prompt(chain=False)])
-    tokenizer.save_pretrained(folder)
-    small_model(tokenizer).save_pretrained(folder)
-    return folder
+    return make_student(tmp_path_factory.mktemp("student"))
 
 
 @pytest.fixture
@@ -90,11 +84,6 @@ def examples(tmp_path: Path, questions: Path) -> Path:
     file = tmp_path / "kept.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return file
-
-
-def write(file: Path, text: str) -> str:
-    file.write_text(text)
-    return str(file)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -196,11 +185,191 @@ def test_sft_learns_evaluates_and_goes_on(
     assert "began with another configuration" in capsys.readouterr().err
 
 
-async def run_cli(*arguments: str) -> int:
-    """Run the command in a thread, beside the server's loop."""
-    import asyncio
+def run_of(folder: Path, student: Path, examples: Path, more: str) -> list[str]:
+    """Return the command for a run of supervised training with a few settings."""
+    file = folder / "sft.toml"
+    text = f'model = "{student}"\ndata = ["{examples}"]\n[sft]\nbatch = 1\n{more}'
+    return ["sft", "--config", write(file, text), "--json", "--out"]
 
-    return await asyncio.to_thread(main, list(arguments))
+
+def test_examples_that_are_too_long_are_left_out(
+    student: Path, examples: Path, tmp_path: Path, capsys: Any, caplog: Any
+) -> None:
+    rows = [json.loads(line) for line in examples.read_text().splitlines()]
+    rows[1]["completion"] = CHAIN.replace(">t<", f">{'so ' * 300}<")
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = run_of(tmp_path, student, examples, "max_length = 512\nsave_steps = 10\n")
+    assert main([*command, str(tmp_path / "run")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["examples"], result["too_long"]) == (2, 1)
+    assert "1 of 3 examples are longer than sft.max_length = 512 tokens" in caplog.text
+    assert "ambig-train-1" in caplog.text
+    assert main([*command, str(tmp_path / "all"), "--set", "sft.max_length=16"]) == 2
+    assert "all 3 examples are longer" in capsys.readouterr().err
+    cut = ("--set", "sft.too_long=cut", "--set")
+    assert main([*command, str(tmp_path / "cut"), *cut, "sft.max_length=100"]) == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 3
+    assert main([*command, str(tmp_path / "none"), *cut, "sft.max_length=4"]) == 1
+    assert "the prompts alone fill sft.max_length = 4" in capsys.readouterr().err
+
+
+def test_an_example_that_just_fits_is_learned_whole(tmp_path: Path) -> None:
+    tokenizer = small_tokenizer([CHAIN])
+    length = check_template(tokenizer, CONVERSATION, CHAIN)
+    [text] = keep_whole([CHAIN], [length], ["q"], SFTSettings(max_length=length))
+    model, seen = small_model(tokenizer), []
+
+    def forward(module: Any, args: Any, kwargs: Any) -> None:
+        seen.append(tokenizer.decode(kwargs["labels"][0].clamp(min=0), skip_special_tokens=True))
+
+    model.register_forward_pre_hook(forward, with_kwargs=True)
+    settings = SFTSettings(batch=1, max_length=length)
+    train_sft(model, tokenizer, [(CONVERSATION, text)], tmp_path, settings, 0)
+    assert seen[0].rstrip().endswith("</response>")
+
+
+def test_held_out_answers_come_out_alike_after_a_kill(
+    student: Path,
+    examples: Path,
+    questions: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+) -> None:
+    held_out = f"""
+        max_length = 512
+        save_steps = 2
+        [held_out]
+        questions = ["{questions}"]
+        limit = 2
+        every = 1
+        max_tokens = 8
+        temperature = 1.0
+        instruct = false
+        """
+    command = run_of(tmp_path, student, examples, held_out)
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert main([*command, str(whole)]) == 0
+    step_end = HeldOut.on_step_end
+
+    def die(self: HeldOut, args: Any, state: Any, control: Any, **more: Any) -> None:
+        step_end(self, args, state, control, **more)
+        if state.global_step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HeldOut, "on_step_end", die)
+        assert main([*command, str(out)]) == 130
+    assert len(read_metrics(out / "held_out.jsonl")) == 3  # the third will be written again
+    capsys.readouterr()
+    assert main([*command, str(out)]) == 0
+    for name in ("held_out.jsonl", "metrics.jsonl"):
+        assert (out / name).read_text() == (whole / name).read_text()
+    assert [line["step"] for line in read_metrics(out / "held_out.jsonl")] == [1, 2, 3]
+
+
+def test_held_out_answers_are_unscored_where_the_judge_fails(tmp_path: Path) -> None:
+    judging = {"default": ["gone"], "endpoints": {"gone": {"url": "http://127.0.0.1:9/v1"}}}
+    judging["endpoints"]["gone"] |= {"model": "m", "attempts": 1}
+    question = Question("q", "ambig_qa", (CONVERSATION[1],), "multipleQAs###", "q")
+    held_out = HeldOut(
+        [question, question],
+        lambda model, asked: [CHAIN, "no chain"],
+        Reward(),
+        Judges(JudgesConfig.model_validate(judging)),
+        tmp_path / "held_out.jsonl",
+        every=2,
+    )
+    state = SimpleNamespace(global_step=1, max_steps=2)
+    for state.global_step in (1, 2):
+        held_out.on_step_end(None, state, None, model=torch.nn.Linear(1, 1))
+    [line] = read_metrics(tmp_path / "held_out.jsonl")
+    assert (line["step"], line["unscored"], line["malformed"]) == (2, 0.5, 0.5)
+    assert line["welfare/mutual_welfare"] == 0  # of the one that is known
+
+
+def write_mixture(folder: Path) -> Path:
+    """Write a mixture of two tasks of different sizes, in equal shares."""
+    for task, count in (("ambig_qa", 8), ("minerva", 4)):
+        rows = [
+            {
+                "prompt": [{"role": "user", "content": f"What is {task} number {number}?"}],
+                "data_source": task,
+                "reward_model": {"ground_truth": f"singleAnswer###{number}"},
+            }
+            for number in range(count)
+        ]
+        file = folder / f"{task}-train.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = folder / "mix-train.jsonl"
+    files = [str(folder / f"{task}-train.jsonl") for task in ("ambig_qa", "minerva")]
+    weights = ("--set", "weights.ambig_qa=1", "--set", "weights.minerva=1")
+    assert main(["data", "mix", *files, "--to", str(out), *weights]) == 0
+    return out
+
+
+@pytest.mark.parametrize("running", ["false", "true"])
+def test_rl_on_a_mixture_learns_from_rewards_normalised_per_task(
+    student: Path, tmp_path: Path, running: str, capsys: Any
+) -> None:
+    mixture = write_mixture(tmp_path)
+    file = write(
+        tmp_path / "rl.toml",
+        f"""
+        model = "{student}"
+        questions = ["{mixture}"]
+        instruct = false
+        [rl]
+        steps = 2
+        questions = 4
+        group = 4
+        max_completion = 6
+        [reward]
+        preset = "paper"
+        chain = false
+        [reward.response_window]
+        low = 1.0
+        high = 4.0
+        [reward.normalise]
+        method = "shrinkage"
+        running = {running}
+        kappa = 2.0
+        """,
+    )
+    out = tmp_path / "rl"
+    assert main(["rl", "--config", file, "--out", str(out), "--json"]) == 0
+    rows = list(read_transcripts(out / "transcripts.jsonl"))
+    assert {row.task for row in rows} == {"ambig_qa", "minerva"}
+    assert Counter(question.task for question in read_rows(mixture)) == {
+        "ambig_qa": 4,
+        "minerva": 4,
+    }
+    config = load(RLRun, Path(file)).reward.normalise
+    assert config is not None
+    memory = RunningNormaliser(config)
+    for step, line in enumerate(read_metrics(out / "metrics.jsonl")):
+        taken = [row for row in rows if row.extra["step"] == step]
+        raw, tasks = [row.extra["reward"] for row in taken], [row.task for row in taken]
+        used = memory(raw, tasks) if config.running else normalise(raw, tasks, config)
+        assert line["raw_reward"] == pytest.approx(fmean(raw))
+        assert line["reward"] == pytest.approx(fmean(used), abs=1e-6)
+        assert max(abs(a - b) for a, b in zip(raw, used, strict=True)) > 0.1
+
+
+def test_normalised_rewards_are_not_divided_by_their_groups(
+    student: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        "gtalign.training.rl.train_rl", lambda *args: seen.append(args) or tmp_path / "checkpoint"
+    )
+    file = write(tmp_path / "rl.toml", f'model = "{student}"\nquestions = ["{questions}"]\n')
+    for number, options in enumerate(
+        ([], ["reward.normalise.method=cdf"], ["reward.normalise={}", "rl.scale_rewards=batch"])
+    ):
+        sets = [part for option in options for part in ("--set", option)]
+        assert main(["rl", "--config", file, "--out", str(tmp_path / str(number)), *sets]) == 0
+    assert [args[5].scale_rewards for args in seen] == [None, "none", "batch"]
 
 
 async def test_rl_and_eval_over_http(
@@ -233,7 +402,7 @@ async def test_rl_and_eval_over_http(
         out = tmp_path / "rl"
         assert await run_cli("rl", "--config", learn, "--out", str(out), "--json") == 0
         learned = json.loads(capsys.readouterr().out)
-        assert learned["judges"]["local"]["calls"] > 0
+        assert learned["judges"]["local"]["used"]["calls"] > 0
         assert len(list(read_transcripts(out / "transcripts.jsonl"))) == 8
         test = write(
             tmp_path / "eval.toml",
@@ -258,6 +427,49 @@ async def test_rl_and_eval_over_http(
     for transcript in read_transcripts(seen / "transcripts.jsonl"):
         assert transcript.prompt[0]["role"] == "system"
         assert transcript.mutual_welfare is not None
+
+
+async def test_eval_of_a_server_tells_what_it_took_and_saved(
+    questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    out = tmp_path / "eval"
+    async with serve(lambda body: CHAIN) as server:
+        text = f'questions = ["{questions}"]\n[server]\nurl = "{server.url}"\nmodel = "m"\n'
+        file = write(tmp_path / "eval.toml", text)
+        for calls, saved in ((3, 0), (0, 3)):
+            assert await run_cli("eval", "--config", file, "--out", str(out), "--json") == 0
+            told = json.loads(capsys.readouterr().out)["server"]
+            assert (told["used"]["calls"], told["saved"]["calls"]) == (calls, saved)
+            assert told["cost"] is None  # nobody named prices
+            (out / "transcripts.jsonl").unlink()
+
+
+async def test_eval_of_a_server_that_failed_says_so_and_goes_on(
+    student: Path, questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    broken = True
+
+    def answer(body: dict[str, Any]) -> Any:
+        if broken and "number 1 " in body["messages"][-1]["content"]:
+            return JSONResponse({"error": {"message": "gone"}}, 400)
+        return CHAIN
+
+    out = tmp_path / "eval"
+    async with serve(answer) as server:
+        text = f'questions = ["{questions}"]\ntokenizer = "{student}"\n'
+        text += f'[server]\nurl = "{server.url}"\nmodel = "m"\n'
+        command = ("eval", "--config", write(tmp_path / "eval.toml", text), "--out", str(out))
+        assert await run_cli(*command) == 1
+        told = capsys.readouterr().err
+        assert "1 of 3 questions were not answered; the same command asks again" in told
+        assert "ambig-train-1" in told
+        assert not (out / "report.html").exists()
+        broken = False
+        assert await run_cli(*command) == 0
+        assert len(server.requests) == 4  # what was answered is not asked again
+    rows = list(read_transcripts(out / "transcripts.jsonl"))
+    # Lengths are those of the named tokenizer, not words.
+    assert all(row.tokens["total"] > len(CHAIN.split()) for row in rows)
 
 
 async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_path: Path) -> None:
@@ -347,6 +559,8 @@ def test_the_papers_runs_can_be_planned_without_weights(
     assert rl["memory_gib"]["total"] < 80
     found = plan_eval(load(EvalRun, PAPER / "eval.toml", data))
     assert (found["questions"], found["judge_calls"]) == (3, {"judge": 3})
+    assert found["memory_gib"]["weights"] == pytest.approx(3_085_938_688 * 2 / 2**30)
+    assert found["memory_gib"]["total"] < 80
     override = f'questions=["{questions}"]'
     dry = ["synth", "--config", str(PAPER / "synth.toml"), "--set", override, "--dry-run", "--json"]
     assert main(dry) == 0
@@ -367,6 +581,13 @@ def test_memory_is_that_of_the_formula() -> None:
     assert low["activations"] == pytest.approx(4 * (4 + 34) / 1024)
     assert "reference" not in low
     assert memory(size, tokens=1, reference=True)["reference"] == 4
+    assert generation(size, tokens=1 << 26, bf16=True) == {
+        "weights": 2,
+        "keys_and_values": 2,
+        "total": 4,
+    }
+    shared = size.model_copy(update={"kv_width": 1})
+    assert generation(shared, tokens=1 << 26)["keys_and_values"] == 1
 
 
 SFT, RL = {"model": "m", "data": ["x"]}, {"model": "m", "questions": ["x"]}

@@ -87,6 +87,21 @@ async def test_chains_are_written_part_by_part_and_the_best_is_kept(
         assert row["extra_info"]["chat_history"] == [dict(m) for m in question.messages]
 
 
+async def test_a_student_without_instruction_gets_bare_conversations(
+    questions: Path, tmp_path: Path
+) -> None:
+    async with serve(Rules()) as server:
+        config = cold_start(server, questions, candidates=1)
+        await synthesise(config, tmp_path)
+        asked = len(server.requests)
+        bare = config.model_copy(update={"instruct": False})
+        assert bare.identity() == config.identity()
+        await synthesise(bare, tmp_path)
+        assert len(server.requests) == asked  # the same chains
+    rows = lines(tmp_path / "kept.jsonl")
+    assert [row["prompt"] for row in rows] == [row["extra_info"]["chat_history"] for row in rows]
+
+
 async def test_each_part_sees_those_before_it(questions: Path, tmp_path: Path) -> None:
     async with serve(Rules()) as server:
         await synthesise(cold_start(server, questions, limit=1, candidates=1), tmp_path)

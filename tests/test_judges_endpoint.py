@@ -279,15 +279,21 @@ async def test_nobody_there() -> None:
     assert caught.value.cause == "connection"
 
 
-async def test_an_upstream_that_dies_in_the_middle() -> None:
+HALF = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [(HALF, "connection"), (b"", "connection"), (b"no HTTP\r\n\r\n", "bad reply")],
+)
+async def test_an_upstream_that_dies_in_the_middle(said: bytes, cause: str) -> None:
     calls = 0
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal calls
         calls += 1
         await reader.readuntil(b"\r\n\r\n")
-        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n"
-        writer.write(head.encode() + b'{"choices": [')
+        writer.write(said)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -297,9 +303,9 @@ async def test_an_upstream_that_dies_in_the_middle() -> None:
     async with server:
         settings = JudgeSettings(url=f"http://127.0.0.1:{port}/v1", model="m", attempts=2)
         async with EndpointJudge(settings) as judge:
-            with pytest.raises(JudgeError) as caught:
+            with pytest.raises(JudgeError, match=r"'m' at http.*: \w+") as caught:
                 await judge.judge(ask(), "Four.")
-    assert caught.value.cause == "connection"
+    assert caught.value.cause == cause
     assert calls == 2
 
 
@@ -309,6 +315,7 @@ async def test_an_upstream_that_dies_in_the_middle() -> None:
         JSONResponse({"hello": 1}),
         JSONResponse({"choices": []}),
         JSONResponse({"choices": [{"index": 0}]}),
+        JSONResponse([1]),
         Response("<html>a proxy</html>", media_type="text/html"),
     ],
 )
@@ -318,6 +325,12 @@ async def test_a_body_that_is_no_completion(server: JudgeServer, answer: Respons
         with pytest.raises(JudgeError, match="no chat completion") as caught:
             await judge.judge(ask(), "Four.")
     assert caught.value.cause == "no completion"
+
+
+async def test_a_completion_that_is_not_called_json(server: JudgeServer) -> None:
+    server.answer = lambda body: Response(json.dumps(completion(RIGHT)), media_type="text/plain")
+    async with judge_at(server) as judge:
+        assert (await judge.judge(ask(), "Four.")).score == 1
 
 
 async def test_a_body_that_is_no_json_is_tried_again(server: JudgeServer) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import candidate
 from gtalign.reward import Reward, RewardConfig, TRLReward
-from gtalign.training import RLSettings, SFTSettings
+from gtalign.training import LoRASettings, RLSettings, SFTSettings
 from gtalign.training.checkpoints import last_checkpoint
 from gtalign.training.log import MetricsLog
 from gtalign.training.metrics import read_metrics
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 TOKENIZER = small_tokenizer()
 SFT = SFTSettings(batch=2, max_length=512, save_steps=2)
 MUON = SFT.model_copy(update={"matrix_learning_rate": 0.02, "completion_only": False})
+LORA = SFT.model_copy(update={"lora": LoRASettings(rank=2, dropout=0.1)})
 RL = RLSettings(steps=4, questions=2, group=2, max_completion=5, save_steps=2)
 
 
@@ -62,7 +63,11 @@ def muon(folder: Path) -> Path:
     return sft(folder, MUON)
 
 
-RUNS: dict[str, Callable[[Path], Path]] = {"sft": sft, "muon": muon, "rl": rl}
+def lora(folder: Path) -> Path:
+    return sft(folder, LORA)
+
+
+RUNS: dict[str, Callable[[Path], Path]] = {"sft": sft, "muon": muon, "lora": lora, "rl": rl}
 
 
 @pytest.fixture(scope="module", params=RUNS)

@@ -24,7 +24,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
-from gtalign.errors import GTAlignError, ServiceError, SteeringError, TrainingError
+from gtalign.errors import GTAlignError, ServiceError, SteeringError, StorageError, TrainingError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,6 +48,8 @@ BAD_INPUT = 2
 FAILED = 1
 INTERRUPTED = 130
 
+# A full disk, or a file that may not grow: the work failed, and nothing was wrong with the input.
+_FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 # What makes a file unusable that the person who named it can put right.
 _FILE_ERRORS = {
     errno.EACCES,
@@ -82,6 +84,8 @@ def load(name: str) -> Any:
 def diagnose(error: Exception) -> tuple[int, str] | None:
     """Return exit code and message for an error that is no bug of ours, else None."""
     if isinstance(error, ServiceError | SteeringError | TrainingError):
+        return FAILED, str(error)
+    if isinstance(error, StorageError) and error.errno in _FULL:
         return FAILED, str(error)
     if isinstance(error, GTAlignError):
         return BAD_INPUT, str(error)

@@ -16,13 +16,15 @@ from gtalign.cli import print_result, progress_bar, results_only
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.data.transcripts import read_transcripts
-from gtalign.endpoints import Cache, Endpoint
+from gtalign.endpoints import Cache, Endpoint, account
 from gtalign.errors import TeacherError
 from gtalign.evaluation.experiment import token_counter
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.run import Answerer, EvalRun, Local, Served, evaluate, read_questions
 from gtalign.judges import Judges
 from gtalign.reward import Reward
+from gtalign.training.disk import room_in
+from gtalign.training.memory import GENERATION, generation
 from gtalign.training.pretrained import pretrained
 
 
@@ -56,19 +58,24 @@ def command(
 
 
 def plan(config: EvalRun) -> dict[str, Any]:
-    """Count what a run would ask of whom; retries come on top."""
+    """Count what a run would ask of whom, retries not included, and the memory of a model here."""
     tasks = Counter(question.task for question in read_questions(config))
     judges: Counter[str] = Counter()
     for task, count in tasks.items():
         for name, calls in config.judges.calls(task).items():
             judges[name] += count * calls
-    return {
+    found: dict[str, Any] = {
         "model": config.label,
         "questions": tasks.total(),
         "tasks": dict(tasks),
         "model_calls": 0 if config.server is None else tasks.total(),
         "judge_calls": dict(judges),
     }
+    if config.size is not None and config.server is None:
+        tokens = config.batch * (config.max_prompt + config.max_tokens)
+        parts = generation(config.size, tokens=tokens, bf16=config.gpu)
+        found |= {"memory_gib": parts, "memory_formula": GENERATION}
+    return found
 
 
 def run(config: EvalRun, out: Path) -> dict[str, Any]:
@@ -120,16 +127,20 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
                 if endpoint is not None:
                     await endpoint.aclose()
 
-    failed = asyncio.run(work())
+    with room_in(out):
+        failed = asyncio.run(work())
     transcripts = list(read_transcripts(file))
-    result = {
+    result: dict[str, Any] = {
         "questions": total,
         "answered": len(transcripts),
         "failed": len(failed),
         "unscored": sum(transcript.unscored is not None for transcript in transcripts),
         "transcripts": str(file),
-        "judges": {name: usage.to_json() for name, usage in judges.usage.items()},
+        "judges": judges.account(),
     }
+    if endpoint is not None:
+        prices = endpoint.settings.prices
+        result["server"] = account(endpoint.used, endpoint.saved, prices)
     if failed:
         raise TeacherError(
             f"{len(failed)} of {total} questions were not answered; the same command asks again."

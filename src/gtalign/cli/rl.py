@@ -12,12 +12,13 @@ from gtalign.cli import print_result, results_only
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim
-from gtalign.data.schema import instructed, system_prompt
+from gtalign.data.schema import given
 from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.experiment import token_counter
 from gtalign.judges import Judges
-from gtalign.reward import Reward, TRLReward
-from gtalign.tasks import Question
+from gtalign.reward import NormalisedReward, Reward, TRLReward
+from gtalign.tasks import Message, Question
+from gtalign.training.disk import room_in
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
 from gtalign.training.pretrained import pretrained
@@ -128,6 +129,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
         ConfigError: The directory holds a run of another configuration.
         DataError: A file is wrong or holds no question.
         JudgeError: The judges fail too often.
+        StorageError: The disk is full; what is written stays.
         TrainingError: The chat template refuses the prompts.
     """
     questions = read_questions(config)
@@ -138,41 +140,47 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from gtalign.training.log import CompletionLog
     from gtalign.training.rl import train_rl
     from gtalign.training.template import fitted
 
     tokenizer = pretrained(AutoTokenizer, config.model)
     model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
-    judges = Judges(judging)
+    judges, file = Judges(judging), out / "transcripts.jsonl"
     reward = TRLReward(
         Reward(config.reward, token_counter(tokenizer)),
         judges,
-        out / "transcripts.jsonl",
+        file,
         max_failed=config.max_failed,
         window=config.window,
     )
+    settings, log = config.rl, CompletionLog(file)
+    scored: TRLReward | NormalisedReward = reward
+    if config.reward.normalise is not None:
+        scored = NormalisedReward(reward, config.reward.normalise)
+        log = CompletionLog(file, scored.running)
+        if settings.scale_rewards is None:
+            settings = settings.model_copy(update={"scale_rewards": "none"})
 
     async def rewarded(*texts: Any, **columns: Any) -> list[float | None]:
         try:
-            return await reward(*texts, **columns)
+            return await scored(*texts, **columns)
         finally:
             # Connections belong to the trainer's own loop, and nothing is told when that ends.
             for judge in judges.endpoints.values():
                 await judge.aclose()
 
     rewarded.__name__ = reward.__name__
-    system = system_prompt(chain=config.reward.chain)
+
+    def prompt(question: Question) -> list[Message]:
+        chain = config.reward.chain
+        return fitted(tokenizer, given(question.messages, instruct=config.instruct, chain=chain))
+
     try:
-        checkpoint = train_rl(
-            model,
-            tokenizer,
-            questions,
-            rewarded,
-            out,
-            config.rl,
-            config.seed,
-            lambda question: fitted(tokenizer, instructed(question.messages, system)),
-        )
+        with room_in(out):
+            checkpoint = train_rl(
+                model, tokenizer, questions, rewarded, out, settings, config.seed, prompt, [log]
+            )
     finally:
         asyncio.run(judges.aclose())
     metrics = read_metrics(out / "metrics.jsonl")
@@ -181,5 +189,5 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
         "steps": config.rl.steps,
         "last": metrics[-1] if metrics else None,
         "failures": dict(reward.failures.counts),
-        "judges": {name: usage.to_json() for name, usage in judges.usage.items()},
+        "judges": judges.account(),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, aclosing
 from pathlib import Path
@@ -19,6 +20,8 @@ from gtalign.errors import ConfigError
 from gtalign.evaluation.scoring import Row, Scored, Scorer, read, skip_done
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.reward import RewardConfig, Score
+
+log = logging.getLogger(__name__)
 
 _COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
 _UNASKED = 1  # judgements under way where nobody is asked
@@ -123,6 +126,8 @@ async def _run(
     finally:
         if panel is not None:
             await panel.aclose()
+            for name, told in panel.account().items():
+                log.info("judge %s: %s", name, json.dumps(told))
 
 
 def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> None:

@@ -12,12 +12,13 @@ from gtalign.config import load
 from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim
-from gtalign.data.schema import instructed, system_prompt
+from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.evaluation.experiment import token_counter
 from gtalign.judges import Judges
 from gtalign.reward import Reward
 from gtalign.tasks import Question
+from gtalign.training.disk import room_in
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
 from gtalign.training.pretrained import pretrained
@@ -96,7 +97,8 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: The directory holds a run of another configuration.
-        DataError: A file is wrong or holds no example.
+        DataError: A file is wrong or holds no example that fits ``sft.max_length``.
+        StorageError: The disk is full; what is written stays.
         TrainingError: The chat template does not carry the examples.
     """
     written = [example for file in config.data for example in read_examples(file)]
@@ -108,13 +110,14 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from gtalign.training.held_out import HeldOut
+    from gtalign.training.lengths import keep_whole
     from gtalign.training.sft import train_sft
     from gtalign.training.template import check_template, fitted
 
     tokenizer = pretrained(AutoTokenizer, config.model)
-    examples = [(fitted(tokenizer, prompt), completion) for prompt, completion in written]
-    for prompt, completion in examples:
-        check_template(tokenizer, prompt, completion)
+    examples = [(fitted(tokenizer, one.prompt), one.completion) for one in written]
+    lengths = [check_template(tokenizer, prompt, text) for prompt, text in examples]
+    examples = keep_whole(examples, lengths, [one.name for one in written], config.sft)
     model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
     callbacks = []
     file = out / "held_out.jsonl"
@@ -126,11 +129,13 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
 
         judges = Judges(config.judges)
         callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
-    checkpoint = train_sft(model, tokenizer, examples, out, config.sft, config.seed, callbacks)
+    with room_in(out):
+        checkpoint = train_sft(model, tokenizer, examples, out, config.sft, config.seed, callbacks)
     metrics, held_out = read_metrics(out / "metrics.jsonl"), read_metrics(file)
     return {
         "checkpoint": str(checkpoint),
         "examples": len(examples),
+        "too_long": len(written) - len(examples),
         "last": metrics[-1] if metrics else None,
         "held_out": held_out[-1] if held_out else None,
     }
@@ -140,14 +145,17 @@ def _answer(config: SFTRun, model: Any, tokenizer: Any, questions: Sequence[Ques
     from gtalign.evaluation.generate import generate
     from gtalign.training.template import fitted
 
-    settings, system = config.held_out, system_prompt(chain=config.reward.chain)
+    settings = config.held_out
     texts: list[str] = []
     for start in range(0, len(questions), settings.batch):
         batch = questions[start : start + settings.batch]
+        prompts = [
+            given(q.messages, instruct=settings.instruct, chain=config.reward.chain) for q in batch
+        ]
         texts += generate(
             model,
             tokenizer,
-            [fitted(tokenizer, instructed(q.messages, system)) for q in batch],
+            [fitted(tokenizer, prompt) for prompt in prompts],
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=config.seed,

@@ -18,7 +18,7 @@ from gtalign.data.coldstart import (
     finish,
     write_candidates,
 )
-from gtalign.data.coldstart.run import cost_report, read_questions, write_summary
+from gtalign.data.coldstart.run import read_questions, write_summary
 from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import TeacherError
@@ -78,12 +78,10 @@ def run(config: ColdStartConfig, out: Path) -> dict[str, Any]:
         except TeacherError as error:
             stopped = error
         done = finish(config, candidates, out)
-    prices = {name: teacher.prices for name, teacher in config.teachers.items()}
-    costs = {name: endpoint.prices for name, endpoint in config.judges.endpoints.items()}
     summary = {
         **done.to_json(),
-        "teachers": cost_report(writer.usage, writer.saved, prices),
-        "judges": cost_report(judges.usage, judges.saved, costs),
+        "teachers": writer.account(),
+        "judges": judges.account(),
     }
     write_summary(out / "summary.json", summary)
     if stopped is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from gtalign.data.lines import read_lines
 from gtalign.errors import DataError
@@ -9,8 +10,22 @@ from gtalign.tasks import Message
 from gtalign.tasks.question import read_messages
 
 
-def read_examples(path: Path) -> Iterator[tuple[tuple[Message, ...], str]]:
-    """Yield prompt and completion of each row of a JSON Lines file.
+class Example(NamedTuple):
+    """One thing to learn.
+
+    Args:
+        prompt: What the model is given.
+        completion: What it is to write.
+        name: The question's id, or the row's place in its file.
+    """
+
+    prompt: tuple[Message, ...]
+    completion: str
+    name: str
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """Yield the example in each row of a JSON Lines file.
 
     Raises:
         DataError: The file cannot be read, or a row is wrong; names file, row and column.
@@ -23,4 +38,6 @@ def read_examples(path: Path) -> Iterator[tuple[tuple[Message, ...], str]]:
         completion = row.get("completion")
         if not isinstance(completion, str) or not completion.strip():
             raise DataError(f"{path}, row {number}: column 'completion' has to be text")
-        yield messages, completion
+        facts = row.get("extra_info")
+        name = facts.get("source_id") if isinstance(facts, dict) else None
+        yield Example(messages, completion, str(name or f"{path.name}, row {number}"))

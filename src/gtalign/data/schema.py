@@ -38,8 +38,20 @@ def instructed(messages: Sequence[Message], system: str) -> list[Message]:
     return [Message(role="system", content=system), *messages]
 
 
+def given(messages: Sequence[Message], *, instruct: bool, chain: bool = True) -> list[Message]:
+    """Return what a model is given for a conversation.
+
+    Args:
+        messages: The conversation.
+        instruct: Whether our system message comes before it; a small model from scratch cannot
+            read one, and learns what is wanted of it from the chains alone.
+        chain: Whether a chain is wanted.
+    """
+    return instructed(messages, system_prompt(chain=chain)) if instruct else list(messages)
+
+
 def to_row(
-    question: Question, *, index: int, source_prompt: str | None, split: str, system: str
+    question: Question, *, index: int, source_prompt: str | None, split: str, system: str | None
 ) -> dict[str, Any]:
     """Return the row of a question.
 
@@ -49,10 +61,12 @@ def to_row(
         source_prompt: What the conversation stems from; rows that share it are one cluster. By
             default the first message.
         split: ``train``, ``test`` or ``ood``.
-        system: As from `system_prompt`.
+        system: As from `system_prompt`; None leaves the conversation bare.
     """
     return {
-        "prompt": instructed(question.messages, system),
+        "prompt": list(question.messages)
+        if system is None
+        else instructed(question.messages, system),
         "data_source": question.task,
         "ability": question.task,
         "reward_model": {"ground_truth": question.ground_truth, "style": "rule"},

@@ -5,6 +5,7 @@ the number of the sample. The code of the fence is random and takes no part in i
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ _OURS: Final = 0x47544A43  # application_id of the file, "GTJC"
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
 _EXISTS: Final = "SELECT count(*) FROM sqlite_master"
+_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 _CREATE: Final = "CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
 
 
@@ -141,6 +143,10 @@ class Cache:
         connection.execute("PRAGMA synchronous = NORMAL")
 
     def _refuse(self, error: sqlite3.Error) -> StorageError:
+        if getattr(error, "sqlite_errorcode", None) in _FULL:
+            return StorageError(
+                errno.ENOSPC, f"no room left ({error}); the replies in it are kept", str(self.file)
+            )
         if isinstance(error, sqlite3.OperationalError):
             return StorageError(f"cache {self.file}: cannot be read or written: {error}")
         return StorageError(

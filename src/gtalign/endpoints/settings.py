@@ -47,7 +47,7 @@ class EndpointSettings(Config):
         requests_per_minute: Most requests begun in a minute, evenly spaced; no limit by default.
         timeout: Seconds that one request may take from beginning to end.
         attempts: Most times that one request is sent if it times out, is refused for load
-            (429), or the server fails (5xx).
+            (429), or the server fails (5xx); the waits between eight add up to a minute.
         prices: Of tokens; without them no cost is told.
         extra: Further keys of the request's body, such as a server's own switches.
     """
@@ -60,7 +60,7 @@ class EndpointSettings(Config):
     concurrency: Annotated[int, Field(gt=0)] = 16
     requests_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     timeout: Seconds = 120.0
-    attempts: Annotated[int, Field(gt=0)] = 5
+    attempts: Annotated[int, Field(gt=0)] = 8
     prices: Prices | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 

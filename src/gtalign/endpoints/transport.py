@@ -6,6 +6,7 @@ cannot (a wrong key, an unknown model) fails at once.
 """
 
 import asyncio
+import json
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,6 @@ from gtalign.tasks import Message
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletion
 
 LONGEST_WAIT: Final = 60.0
 """Seconds between two attempts at most, whatever the server asks for."""
@@ -142,7 +142,7 @@ class Endpoint:
 
     def _bind(self) -> "AsyncOpenAI":
         """Return the client of the running loop; connections and locks belong to one loop."""
-        from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAioHttpClient
 
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
@@ -157,7 +157,7 @@ class Endpoint:
                 api_key=self.settings.key(),
                 timeout=self.settings.timeout,
                 max_retries=0,
-                http_client=DefaultAsyncHttpxClient(limits=limits),
+                http_client=DefaultAioHttpClient(limits=limits),
             )
             self._slots = asyncio.Semaphore(self.settings.concurrency)
             self._locks = weakref.WeakValueDictionary()
@@ -175,7 +175,9 @@ class Endpoint:
         import stamina
         from openai import OpenAIError
 
-        request = {"messages": list(messages), **self._parameters(body)}
+        parameters = self._parameters(body)
+        further = parameters.pop("extra_body", {})
+        request = {"messages": list(messages), **parameters, **further}
         try:
             async with self._slots:
                 async for attempt in stamina.retry_context(
@@ -205,12 +207,18 @@ class Endpoint:
         return reply
 
     async def _send(self, client: "AsyncOpenAI", request: Mapping[str, Any]) -> Any:
+        from aiohttp import ClientError
+
         try:
             # The client's timeout is for each read: a server that drips would never meet it.
             async with asyncio.timeout(self.settings.timeout):
-                return await client.chat.completions.create(**request)
-        except Exception:
+                # As chat.completions.create does, less checking every key of what we send and
+                # building objects of what we get: most of its time, on either side.
+                return await client.post("/chat/completions", body=request, cast_to=object)
+        except Exception as error:
             self.used += Usage(failed=1)
+            if isinstance(error, ClientError):  # of a reply that is no HTTP: the client knows none
+                raise ValueError(str(error)) from error
             raise
 
 
@@ -240,12 +248,20 @@ def _wait_before_retry(error: Exception) -> bool | float:
     return isinstance(error, openai.APIConnectionError | TimeoutError | ValueError)
 
 
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what an error began with: the client takes connections that break for timeouts."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
     """Return the kind of a failure in a word or two, and what to tell of it."""
     import openai
 
     where = f"{settings.model!r} at {settings.url}"
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
+    first = _first_cause(error)
+    if isinstance(error, TimeoutError) or isinstance(first, TimeoutError):
         return "timeout", f"no reply from {where} within {settings.timeout:g} s"
     if isinstance(error, openai.APIStatusError):
         said = " ".join(str(error.message).replace(settings.key(), "***").split())[:300]
@@ -258,32 +274,41 @@ def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
             return "http 404", f"{where}: no such address or model: {said}"
         return f"http {error.status_code}", f"{where} failed: {said}"
     if isinstance(error, openai.APIConnectionError):
-        return "connection", f"cannot reach {where}: {error.__cause__ or error}"
+        return "connection", f"cannot reach {where}: {str(first) or type(first).__name__}"
     return "bad reply", f"{where} sent a reply that cannot be read: {str(error)[:300]}"
 
 
-def _read(completion: "ChatCompletion | str | None") -> Reply | None:
-    """Return the reply in a completion; None if it is no completion.
+def _read(completion: Any) -> Reply | None:
+    """Return the reply in a completion, as it was parsed; None if it is no completion.
 
-    The client checks nothing: any field of a body that parsed can be missing or of another type.
+    Any field of it can be missing or of another type. It is text where the server does not call it
+    JSON, which some do not.
     """
-    choices = getattr(completion, "choices", None)
-    if not isinstance(choices, list) or not choices:
+    if isinstance(completion, str):
+        try:
+            completion = json.loads(completion)
+        except (ValueError, RecursionError):
+            return None
+    choices = _field(completion, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = _field(choice, "message")
+    if not isinstance(message, dict):
         return None
-    message = getattr(choices[0], "message", None)
-    if message is None:
-        return None
-    content, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
+    content, refusal = message.get("content"), message.get("refusal")
     text = content if isinstance(content, str) else ""
     problem = None
-    if getattr(choices[0], "finish_reason", None) == "length":
+    if _field(choice, "finish_reason") == "length":
         problem = "it was cut off at the limit of tokens"
     elif not text and refusal:
         problem = "it was a refusal"
-    counts = getattr(completion, "usage", None)
-    tokens = [getattr(counts, name, None) for name in ("prompt_tokens", "completion_tokens")]
+    counts = _field(completion, "usage")
+    tokens = [_field(counts, name) for name in ("prompt_tokens", "completion_tokens")]
     if all(type(count) is int and count >= 0 for count in tokens):
         usage = Usage(calls=1, prompt_tokens=tokens[0] or 0, completion_tokens=tokens[1] or 0)
     else:
         usage = Usage(calls=1, unmetered=1)
     return Reply(text, problem, usage)
+
+
+def _field(record: Any, name: str) -> Any:
+    return record.get(name) if isinstance(record, dict) else None

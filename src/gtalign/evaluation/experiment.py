@@ -8,10 +8,7 @@ torch is loaded by the stages alone, so that a wrong setting is told at once.
 """
 
 import asyncio
-import errno
 import json
-import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +20,11 @@ from pydantic import NonNegativeFloat, PositiveInt
 from gtalign.config import Config
 from gtalign.data.synthesis import best_of
 from gtalign.data.transcripts import Transcript, TranscriptWriter
-from gtalign.errors import StorageError
 from gtalign.judges import Judge
 from gtalign.reward import Reward, RewardConfig, TRLReward
 from gtalign.tasks import Question
 from gtalign.training import RLSettings, SFTSettings
+from gtalign.training.disk import room_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,9 +47,6 @@ AGGREGATES: dict[Arm, str] = {
 
 PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
 """Arms that answer without a chain."""
-
-SCANT_BYTES = 64 << 20
-"""Less room than this on a disk is taken for the reason why a stage could not write."""
 
 
 class ExperimentSettings(Config):
@@ -125,7 +119,7 @@ def run_stage(
     own = folder / stage
     if done(own):
         return
-    try:
+    with room_in(own):
         own.mkdir(parents=True, exist_ok=True)
         if stage == COLD_START:
             _cold_start(seed, own, workshop, settings)
@@ -133,25 +127,6 @@ def run_stage(
             checkpoint = _train(stage, seed, folder, workshop, settings)
             _test(stage, seed, checkpoint, own, workshop, settings)
         (own / "done").touch()
-    except StorageError:
-        raise
-    except Exception as error:
-        if not _lacks_room(error, folder):
-            raise
-        reason = f"no room left ({error}); what is written stays, and the same command goes on"
-        raise StorageError(errno.ENOSPC, reason, str(own)) from error
-
-
-def _lacks_room(error: Exception, folder: Path) -> bool:
-    """Whether a stage ended because the disk is full.
-
-    Libraries written in Rust tell the system's error number in their text; torch tells nothing.
-    """
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    number = int(told[1]) if told else getattr(error, "errno", None)
-    if number is not None:
-        return number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    return shutil.disk_usage(folder).free < SCANT_BYTES
 
 
 def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings) -> None:
@@ -185,8 +160,10 @@ def _train(
 ) -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from gtalign.training.lengths import keep_whole
     from gtalign.training.rl import train_rl
     from gtalign.training.sft import train_sft
+    from gtalign.training.template import check_template
 
     own = folder / stage
     if stage == "base":
@@ -203,6 +180,9 @@ def _train(
         examples = [
             (questions[row["id"]].messages, text) for row in rows for text in row[SUPERVISED[stage]]
         ]
+        lengths = [check_template(tokenizer, messages, text) for messages, text in examples]
+        names = [row["id"] for row in rows for _ in row[SUPERVISED[stage]]]
+        examples = keep_whole(examples, lengths, names, settings.sft)
         return train_sft(model, tokenizer, examples, own, settings.sft, seed)
     reward = TRLReward(Reward(_reward(stage, settings), token_counter(tokenizer)), workshop.judge)
     return train_rl(model, tokenizer, workshop.train, reward, own, settings.rl, seed)

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 
 from gtalign.config import Config
 from gtalign.data.rows import read_rows
-from gtalign.data.schema import instructed, system_prompt
+from gtalign.data.schema import given
 from gtalign.data.transcripts import Transcript, TranscriptWriter, read_transcripts
 from gtalign.endpoints import Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError
@@ -18,6 +18,7 @@ from gtalign.judges import Judge, JudgesConfig, Verdict
 from gtalign.judges.batch import together
 from gtalign.reward import Reward, RewardConfig
 from gtalign.tasks import Message, Question
+from gtalign.training.memory import ModelSize
 
 FAILED_JUDGE = "failed"
 """Name in the place of a judge that failed; such an answer is judged again by the next run."""
@@ -37,11 +38,13 @@ class EvalRun(Config):
         instruct: Whether the model is given our system message with the instruction for the chain.
         batch: Questions answered at once by a model loaded here.
         max_tokens: Longest answer of a model loaded here.
+        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
         temperature: Its sampling; 0 takes the likeliest token.
         seed: Of its sampling; written into the transcripts.
         gpu: Whether it runs on a GPU.
         reward: By which answers are scored.
         judges: Who grades them.
+        size: Sizes of a network loaded here, for the dry run.
     """
 
     questions: Annotated[tuple[Path, ...], Field(min_length=1)]
@@ -53,11 +56,13 @@ class EvalRun(Config):
     instruct: bool = True
     batch: PositiveInt = 32
     max_tokens: PositiveInt = 2048
+    max_prompt: PositiveInt = 1024
     temperature: NonNegativeFloat = 1.0
     seed: NonNegativeInt = 0
     gpu: bool = False
     reward: RewardConfig = RewardConfig()
     judges: JudgesConfig = JudgesConfig()
+    size: ModelSize | None = None
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:
@@ -89,9 +94,7 @@ def read_questions(config: EvalRun) -> Iterator[Question]:
 
 def prompt_of(config: EvalRun, question: Question) -> list[Message]:
     """Return what the model is given for a question."""
-    if not config.instruct:
-        return list(question.messages)
-    return instructed(question.messages, system_prompt(chain=config.reward.chain))
+    return given(question.messages, instruct=config.instruct, chain=config.reward.chain)
 
 
 class Answerer(Protocol):
@@ -162,7 +165,9 @@ async def evaluate(
 ) -> list[str]:
     """Answer and score every question that has no transcript yet.
 
-    Answers of an earlier run that a judge failed on are judged again first.
+    Answers of an earlier run that a judge failed on are judged again first. A batch is made of the
+    same questions however often the run is interrupted, so that a model that is seeded by them
+    answers as if it had not been; of a batch that was written in part, the rest is.
 
     Args:
         config: Of the run.
@@ -184,11 +189,14 @@ async def evaluate(
     done = 0
     with TranscriptWriter(file) as writer:
         written = writer.ids()
-        todo = (question for question in read_questions(config) if question.id not in written)
+        todo = read_questions(config)
 
         async def work() -> None:
             nonlocal done
             while batch := list(islice(todo, answerer.width)):
+                if all(question.id in written for question in batch):
+                    done += len(batch)
+                    continue
                 prompts = [prompt_of(config, question) for question in batch]
                 problem = None
                 try:
@@ -198,8 +206,9 @@ async def evaluate(
                     failed.append(problem)
                 else:
                     pairs = zip(batch, completions, prompts, strict=True)
+                    left = (pair for pair in pairs if pair[0].id not in written)
                     for made in await asyncio.gather(
-                        *(_transcript(config, reward, judge, *pair) for pair in pairs)
+                        *(_transcript(config, reward, judge, *pair) for pair in left)
                     ):
                         writer.write(made)
                 done += len(batch)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from gtalign.config import Config
 from gtalign.endpoints.cache import Cache
-from gtalign.endpoints.usage import Usage
+from gtalign.endpoints.usage import Usage, account
 from gtalign.judges.base import Judge, Verdict
 from gtalign.judges.endpoint import EndpointJudge
 from gtalign.judges.mathematics import MathJudge
@@ -134,6 +134,13 @@ class Judges:
     def saved(self) -> Mapping[str, Usage]:
         """What the cache saved of each endpoint so far."""
         return {name: judge.saved for name, judge in self.endpoints.items()}
+
+    def account(self) -> dict[str, Any]:
+        """Return for each endpoint what it took, what the cache saved, and the cost if known."""
+        return {
+            name: account(judge.usage, judge.saved, judge.endpoint.settings.prices)
+            for name, judge in self.endpoints.items()
+        }
 
     def _chain(self, names: Sequence[str]) -> Judge:
         judges = [self._judges[name] for name in names]

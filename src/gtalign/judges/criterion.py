@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from gtalign.tasks import Question, task_named
@@ -68,6 +69,7 @@ def criterion_of(question: Question) -> Criterion | None:
     return _BY_KIND.get(kind)
 
 
+@cache
 def prompt_file(name: str) -> str:
     """Return the text of ``prompts/<name>.txt``."""
     return files(__package__).joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8").strip()

@@ -132,7 +132,7 @@ class EndpointJudge:
         """Ask once, in the form that the server takes, and read the reply."""
         if self._form is not None:
             return await self._ask_in(self._form, prompt, about, index, problem)
-        for form in _FORMS:
+        for form in _FORMS if self.endpoint.cache is not None else ():
             if self._is_known(form, prompt, index, problem):
                 return await self._ask_in(form, prompt, about, index, problem)
         try:

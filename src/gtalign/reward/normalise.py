@@ -105,10 +105,7 @@ class RunningNormaliser:
         Raises:
             DataError: As for `normalise`.
         """
-        known = _by_task(rewards, tasks)
-        for task, values in known.items():
-            window = self._seen.setdefault(task, deque(maxlen=self.config.window))
-            window.extend(values.values())
+        known = self.remember(rewards, tasks)
         result: list[float | None] = [None] * len(rewards)
         pooled = self._pooled()
         method = _METHODS[self.config.method]
@@ -118,6 +115,20 @@ class RunningNormaliser:
             for i, value in zip(values, normal.tolist(), strict=True):
                 result[i] = value
         return result
+
+    def remember(
+        self, rewards: Sequence[float | None], tasks: Sequence[str]
+    ) -> dict[str, dict[int, float]]:
+        """Remember the rewards of some samples; return those that are known, by task and place.
+
+        Raises:
+            DataError: As for `normalise`; nothing is remembered then.
+        """
+        known = _by_task(rewards, tasks)
+        for task, values in known.items():
+            window = self._seen.setdefault(task, deque(maxlen=self.config.window))
+            window.extend(values.values())
+        return known
 
     def state(self) -> dict[str, list[float]]:
         """Return what is remembered, JSON-serialisable; `restore` takes it up again."""

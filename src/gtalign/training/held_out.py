@@ -10,10 +10,11 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gtalign.errors import JudgeError
-from gtalign.judges import Judge
+from gtalign.judges import Judges
 from gtalign.reward import Reward, Score
 from gtalign.reward.trl import means
 from gtalign.tasks import Question
+from gtalign.training.log import keep_lines
 
 Answer = Callable[[Any, Sequence[Question]], list[str]]
 """Model and questions in; completions out."""
@@ -30,7 +31,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         questions: To be answered.
         answer: Lets the model answer them.
         reward: Scores the answers.
-        judge: Grades the responses.
+        judges: Grade the responses.
         file: Where lines go.
         every: Steps between two of them.
     """
@@ -40,14 +41,14 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         questions: Sequence[Question],
         answer: Answer,
         reward: Reward,
-        judge: Judge,
+        judges: Judges,
         file: Path,
         every: int,
     ) -> None:
         self.questions = questions
         self.answer = answer
         self.reward = reward
-        self.judge = judge
+        self.judges = judges
         self.file = file
         self.every = every
 
@@ -55,12 +56,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Keep the lines up to the checkpoint that training resumes from."""
-        kept = []
-        if state.global_step and self.file.exists():
-            for line in self.file.read_text().splitlines(keepends=True):
-                if line.endswith("\n") and json.loads(line)["step"] <= state.global_step:
-                    kept.append(line)
-        self.file.write_text("".join(kept))
+        keep_lines(self.file, lambda line: 0 < line["step"] <= state.global_step)
 
     def on_step_end(
         self,
@@ -83,12 +79,15 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
 
     async def _score(self, completions: Sequence[str]) -> list[Score]:
         pairs = zip(self.questions, completions, strict=True)
-        return await asyncio.gather(*(self._one(question, text) for question, text in pairs))
+        try:
+            return await asyncio.gather(*(self._one(question, text) for question, text in pairs))
+        finally:
+            await self.judges.aclose()  # connections belong to this loop, which ends now
 
     async def _one(self, question: Question, completion: str) -> Score:
         response = self.reward.response(completion)
         try:
-            verdict = None if response is None else await self.judge.judge(question, response)
+            verdict = None if response is None else await self.judges.judge(question, response)
             return self.reward.score(question, completion, verdict)
         except JudgeError:
             return self.reward.score(question, completion, None)

@@ -1,14 +1,30 @@
-"""Writes ``metrics.jsonl``, which ends the same whether or not a run was interrupted."""
+"""Files of a run that end the same whether or not it was interrupted."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from gtalign.reward import RunningNormaliser
+
 # Figures that depend on the clock, or that begin again at zero when a run is resumed: it has to end
 # with the same file.
 _VOLATILE = ("runtime", "per_second", "step_time", "total_flos", "num_tokens")
+
+
+def keep_lines(path: Path, wanted: Callable[[Any], bool]) -> None:
+    """Keep the lines of a JSON Lines file that are wanted; a torn last line goes.
+
+    The file is replaced as a whole; it is empty afterwards if it was not there.
+    """
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as kept:
+        if path.exists():
+            with path.open("rb") as lines:
+                kept.writelines(n for n in lines if n.endswith(b"\n") and wanted(json.loads(n)))
+    beside.replace(path)
 
 
 class MetricsLog(TrainerCallback):  # type: ignore[misc]
@@ -21,12 +37,7 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Keep the lines up to the checkpoint that training resumes from."""
-        kept = []
-        if state.global_step and self.path.exists():
-            for line in self.path.read_text().splitlines(keepends=True):
-                if line.endswith("\n") and json.loads(line)["step"] <= state.global_step:
-                    kept.append(line)
-        self.path.write_text("".join(kept))
+        keep_lines(self.path, lambda line: 0 < line["step"] <= state.global_step)
 
     def on_log(
         self,
@@ -46,3 +57,33 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
             return
         with self.path.open("a") as file:
             file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
+
+
+class CompletionLog(TrainerCallback):  # type: ignore[misc]
+    """Keeps a file of completions, and the memory of a normaliser, in step with the checkpoints.
+
+    The completions of the steps that a resumed run takes again are dropped, and the normaliser
+    remembers the rewards of the others, as it did when the checkpoint was written.
+
+    Args:
+        path: Transcripts as `gtalign.reward.TRLReward` writes them.
+        normaliser: One with an empty memory; None where rewards are not normalised.
+    """
+
+    def __init__(self, path: Path, normaliser: RunningNormaliser | None = None) -> None:
+        self.path = path
+        self.normaliser = normaliser
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Keep what belongs to the steps before the checkpoint that training resumes from."""
+
+        def taken(line: Any) -> bool:
+            if line["extra"]["step"] >= state.global_step:
+                return False
+            if self.normaliser is not None:
+                self.normaliser.remember([line["extra"]["reward"]], [line["task"]])
+            return True
+
+        keep_lines(self.path, taken)

@@ -15,17 +15,31 @@ FORMULA: Final = (
 )
 """The activations are those of Korthikanti and others (2022) without the attention matrix."""
 
+GENERATION: Final = (
+    "weights P*b; keys and values 2*n*l*k*b. P parameters, b bytes a number, n tokens of all"
+    " sequences that are written at once, l layers, k width of the keys"
+)
+
 _GIB: Final = float(1 << 30)
 
 
 class ModelSize(Config):
-    """Sizes of a network, as its model card tells them."""
+    """Sizes of a network, as its model card tells them.
+
+    ``kv_width`` is the width of the keys where several heads share them.
+    """
 
     parameters: PositiveInt
     layers: PositiveInt
     width: PositiveInt
     intermediate: PositiveInt
     vocabulary: PositiveInt
+    kv_width: PositiveInt | None = None
+
+    @property
+    def cached(self) -> int:
+        """Numbers of keys and of values that a layer keeps for a token; ``width`` by default."""
+        return self.kv_width or self.width
 
 
 def trainable(size: ModelSize, lora: LoRASettings | None) -> int:
@@ -69,4 +83,21 @@ def memory(
         "logits": 8 * tokens * size.vocabulary,
     }
     found = {name: value / _GIB for name, value in parts.items() if value}
+    return {**found, "total": sum(found.values())}
+
+
+def generation(size: ModelSize, *, tokens: int, bf16: bool = False) -> dict[str, float]:
+    """Return the memory of answering in GiB, by what it is for; see `GENERATION`.
+
+    Args:
+        size: Of the network.
+        tokens: Of all sequences that are written at once, prompts included.
+        bf16: Whether a number takes 2 bytes instead of 4.
+    """
+    number = 2 if bf16 else 4
+    parts = {
+        "weights": number * size.parameters,
+        "keys_and_values": number * 2 * tokens * size.layers * size.cached,
+    }
+    found = {name: value / _GIB for name, value in parts.items()}
     return {**found, "total": sum(found.values())}

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from gtalign.tasks import Message, Question
@@ -26,6 +26,7 @@ def train_rl(
     settings: RLSettings,
     seed: int,
     prompt: Callable[[Question], Sequence[Message]] = lambda question: question.messages,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Path:
     """Train a model under a reward and return its checkpoint, ``folder / "checkpoint"``.
 
@@ -42,6 +43,7 @@ def train_rl(
         settings: Of the stage.
         seed: Of the order of the questions and of sampling.
         prompt: What the model is given for a question; by default its bare messages.
+        callbacks: What else is to be done on the way, such as `CompletionLog`.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():
@@ -63,6 +65,7 @@ def train_rl(
         warmup_steps=5,
         beta=settings.beta,
         temperature=settings.temperature,
+        scale_rewards=settings.scale_rewards or "group",
         logging_steps=1,
         save_steps=settings.save_steps,
         save_total_limit=1,
@@ -83,7 +86,7 @@ def train_rl(
         reward_funcs=reward,
         train_dataset=rows,
         processing_class=tokenizer,
-        callbacks=[MetricsLog(folder / "metrics.jsonl")],
+        callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))

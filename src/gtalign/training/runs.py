@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 
 from gtalign.config import Config
 from gtalign.judges import JudgesConfig
-from gtalign.reward import RewardConfig
+from gtalign.reward import NormaliseConfig, RewardConfig
 from gtalign.training.memory import ModelSize
 from gtalign.training.settings import RLSettings, SFTSettings
 
@@ -21,6 +21,8 @@ class HeldOutSettings(Config):
     Keys:
         questions: Files of them; none by default.
         limit: Most questions, from the beginning.
+        instruct: Whether the model is given our system message with the instruction for the chain,
+            as it is in the rows of `gtalign synth`.
         every: Steps between two evaluations; one more comes at the end.
         batch: Questions answered at once.
         max_tokens: Longest answer.
@@ -29,6 +31,7 @@ class HeldOutSettings(Config):
 
     questions: tuple[Path, ...] = ()
     limit: PositiveInt = 64
+    instruct: bool = True
     every: PositiveInt = 100
     batch: PositiveInt = 32
     max_tokens: PositiveInt = 1024
@@ -59,6 +62,17 @@ class SFTRun(Config):
     size: ModelSize | None = None
 
 
+class RLReward(RewardConfig):
+    """The reward of a run of reinforcement learning.
+
+    Keys, besides those of `RewardConfig`:
+        normalise: How rewards are normalised per task, for training on several at once; not at all
+            by default.
+    """
+
+    normalise: NormaliseConfig | None = None
+
+
 class RLRun(Config):
     """A run of reinforcement learning.
 
@@ -66,6 +80,7 @@ class RLRun(Config):
         model: Folder or name of the model to begin with.
         questions: Files of questions.
         limit: Most questions, from the beginning; all by default.
+        instruct: Whether the model is given our system message with the instruction for the chain.
         max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
         seed: Of the order of the questions and of sampling.
         rl: Settings of training.
@@ -79,10 +94,11 @@ class RLRun(Config):
     model: str
     questions: Files
     limit: PositiveInt | None = None
+    instruct: bool = True
     max_prompt: PositiveInt = 1024
     seed: NonNegativeInt = 0
     rl: RLSettings = RLSettings()
-    reward: RewardConfig = RewardConfig()
+    reward: RLReward = RLReward()
     judges: JudgesConfig = JudgesConfig()
     max_failed: Share = 0.5
     window: PositiveInt = 256

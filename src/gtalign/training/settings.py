@@ -1,6 +1,6 @@
 """Settings of the stages of training; reading them loads no torch."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -34,6 +34,8 @@ class SFTSettings(Config):
     prompts as well: what it is asked is all the language that it ever sees. With a
     ``matrix_learning_rate`` its matrices learn by Muon; without one, all learns by AdamW.
     ``packing`` fills each row of a batch with several examples, kept apart by their positions.
+    Examples of more than ``max_length`` tokens are left out with a warning (``too_long = "drop"``)
+    or lose their end, which is the response (``"cut"``).
     """
 
     epochs: PositiveInt = 1
@@ -41,6 +43,7 @@ class SFTSettings(Config):
     learning_rate: PositiveFloat = 3e-3
     matrix_learning_rate: PositiveFloat | None = None
     max_length: PositiveInt = 512
+    too_long: Literal["drop", "cut"] = "drop"
     completion_only: bool = True
     save_steps: PositiveInt = 100
     packing: bool = False
@@ -64,7 +67,9 @@ class RLSettings(Config):
 
     One step draws ``group`` completions for each of ``questions`` questions. With ``vllm`` they are
     drawn by vLLM in the same process (TRL's colocate mode), which gets the share ``vllm_memory`` of
-    the GPU.
+    the GPU. ``scale_rewards`` is TRL's: what the advantages of a group are divided by, the
+    deviation of its rewards (``group``), that of the batch's, or ``none``. By default it is
+    ``none`` where rewards are normalised per task, and else ``group``.
     """
 
     steps: PositiveInt = 80
@@ -74,6 +79,7 @@ class RLSettings(Config):
     temperature: PositiveFloat = 1.0
     beta: NonNegativeFloat = 0.0
     max_completion: PositiveInt = 240
+    scale_rewards: Literal["group", "batch", "none"] | None = None
     save_steps: PositiveInt = 20
     lora: LoRASettings | None = None
     hardware: HardwareSettings = HardwareSettings()

@@ -8,6 +8,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
+from gtalign.errors import TrainingError
 from gtalign.tasks import Message
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
@@ -41,6 +42,9 @@ def train_sft(
         settings: Of the stage.
         seed: Of the order of the examples and of dropout.
         callbacks: What else is to be done on the way, such as `HeldOut`.
+
+    Raises:
+        TrainingError: No example has any of its completion within the longest length.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():
@@ -87,6 +91,11 @@ def train_sft(
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
+    if not len(trainer.train_dataset):
+        raise TrainingError(
+            f"the prompts alone fill sft.max_length = {settings.max_length} tokens: there is"
+            " nothing to learn; raise it"
+        )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     publish(trainer.model, tokenizer, target, scratch)
     return target

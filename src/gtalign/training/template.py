@@ -37,13 +37,16 @@ def fitted(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> l
 
 def check_template(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], completion: str
-) -> None:
+) -> int:
     """Check that a completion comes out of the chat template as it went in.
 
     Args:
         tokenizer: With its chat template.
         messages: A conversation that fits it.
         completion: What the model is to learn.
+
+    Returns:
+        How many tokens the conversation has with the completion.
 
     Raises:
         TrainingError: The completion would not follow the prompt that the model is given, or its
@@ -68,3 +71,4 @@ def check_template(
         raise TrainingError(
             f"the tokenizer loses {', '.join(lost)}: they must not be special tokens of it"
         )
+    return len(ids)

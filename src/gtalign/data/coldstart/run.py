@@ -24,7 +24,6 @@ from gtalign.data.coldstart.settings import ColdStartConfig
 from gtalign.data.coldstart.teacher import ChainWriter
 from gtalign.data.rows import read_pairs
 from gtalign.data.schema import RowWriter, system_prompt, to_row
-from gtalign.endpoints import Usage
 from gtalign.errors import DataError, JudgeError, TeacherError
 from gtalign.judges import Judge, Verdict
 from gtalign.judges.batch import together
@@ -208,7 +207,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
     counts: Counter[str] = Counter(fates.values())
     actions: Counter[str] = Counter()
     welfare: dict[str, list[float]] = {"all": [], KEPT: []}
-    system = system_prompt()
+    system = system_prompt() if config.instruct else None
     with (
         RowWriter(folder / "candidates.jsonl") as every,
         RowWriter(folder / "kept.jsonl") as kept,
@@ -246,20 +245,6 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
         actions=dict(actions.most_common()),
         welfare={name: fmean(values) if values else None for name, values in welfare.items()},
     )
-
-
-def cost_report(
-    used: Mapping[str, Usage], saved: Mapping[str, Usage], prices: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what each endpoint took, what the cache saved, and the cost where it is known."""
-    return {
-        name: {
-            "used": usage.to_json(),
-            "saved": saved[name].to_json(),
-            "cost": usage.cost(prices[name]),
-        }
-        for name, usage in used.items()
-    }
 
 
 def write_summary(file: Path, summary: Mapping[str, Any]) -> None:

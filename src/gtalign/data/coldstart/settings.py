@@ -58,6 +58,8 @@ class ColdStartConfig(Config):
         questions: Files of questions, parquet or JSON Lines.
         limit: Most questions that are taken, from the beginning; all by default.
         candidates: How many chains are written for each question.
+        instruct: Whether the rows to learn from begin with our system message with the instruction
+            for the chain; a small student from scratch learns without it.
         teachers: Endpoints by a name of yours.
         blocks: The teacher of each part (``thinking``, ``payoff``, ``analyze``, ``response``), by
             name. Parts that are not named go to ``thinking``'s teacher, or else to the first.
@@ -76,6 +78,7 @@ class ColdStartConfig(Config):
     questions: Annotated[tuple[Path, ...], Field(min_length=1)]
     limit: PositiveInt | None = None
     candidates: PositiveInt = 9
+    instruct: bool = True
     teachers: Annotated[dict[str, TeacherSettings], Field(min_length=1)]
     blocks: dict[Block, str] = Field(default_factory=dict)
     tokenizer: str | None = None
@@ -113,7 +116,15 @@ class ColdStartConfig(Config):
         Runs that share it can share a directory: limits, prices and what is kept may change.
         """
         facts = self.model_dump(mode="json")
-        for name in ("selection", "limit", "candidates", "workers", "max_failed", "window"):
+        for name in (
+            "selection",
+            "limit",
+            "candidates",
+            "instruct",
+            "workers",
+            "max_failed",
+            "window",
+        ):
             del facts[name]
         for endpoint in (*facts["teachers"].values(), *facts["judges"]["endpoints"].values()):
             for name in _LIMITS:

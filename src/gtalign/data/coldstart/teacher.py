@@ -11,7 +11,7 @@ from gtalign.chain import BLOCKS, gbnf, json_schema, render
 from gtalign.chain.prompt import fill, placeholders
 from gtalign.data.coldstart.blocks import UnusableError, read_payoff, read_text
 from gtalign.data.coldstart.settings import ColdStartConfig, TeacherSettings
-from gtalign.endpoints import Cache, Endpoint, Usage, response_format
+from gtalign.endpoints import Cache, Endpoint, Usage, account, response_format
 from gtalign.errors import TeacherError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.tasks import Message, Question
@@ -209,6 +209,13 @@ class ChainWriter:
     def saved(self) -> Mapping[str, Usage]:
         """What the cache saved of each teacher so far."""
         return {name: teacher.endpoint.saved for name, teacher in self.teachers.items()}
+
+    def account(self) -> dict[str, Any]:
+        """Return for each teacher what it took, what the cache saved, and the cost if known."""
+        return {
+            name: account(self.usage[name], self.saved[name], teacher.settings.prices)
+            for name, teacher in self.teachers.items()
+        }
 
     async def aclose(self) -> None:
         """Close the connections and the cache; both open again on use."""

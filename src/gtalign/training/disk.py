@@ -1,0 +1,49 @@
+"""Stages that write: what they raise when the disk is full, in one form."""
+
+import errno
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gtalign.errors import GTAlignError, StorageError
+
+SCANT_BYTES = 64 << 20
+"""Less room than this on a disk is taken for the reason why a stage could not write."""
+
+
+@contextmanager
+def room_in(folder: Path) -> Iterator[None]:
+    """Tell of a full disk as such, whichever library met it.
+
+    Args:
+        folder: Where the stage writes.
+
+    Raises:
+        StorageError: The block ended because the disk is full; what is written stays.
+    """
+    try:
+        yield
+    except GTAlignError:
+        raise
+    except Exception as error:
+        if not _lacks_room(error, folder):
+            raise
+        reason = f"no room left ({error}); what is written stays, and the same command goes on"
+        raise StorageError(errno.ENOSPC, reason, str(folder)) from error
+
+
+def _lacks_room(error: Exception, folder: Path) -> bool:
+    """Whether a stage ended because the disk is full.
+
+    Libraries written in Rust tell the system's error number in their text; torch tells at most that
+    it wrote less than it should have.
+    """
+    if "unexpected pos" in str(error):
+        return True
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    number = int(told[1]) if told else getattr(error, "errno", None)
+    if number is not None:
+        return number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    return shutil.disk_usage(folder).free < SCANT_BYTES
