@@ -3,8 +3,10 @@
     python benchmarks/judging.py [--samples 512] [--delay 0.2] [--slots 64]
 
 The server runs in a process of its own, takes a fixed time for each request and so many at once.
-The bound is samples / slots x delay. A bare aiohttp client that sends the same requests and reads
-nothing of the replies shows what the server and the machine leave of it.
+The bound is samples / slots x delay. Twice as many requests are on their way as the server has
+slots, as one would do with an engine, so that a slot that is free waits for nobody. A bare aiohttp
+client that sends the same requests and reads nothing of the replies shows what the server and the
+machine leave of the bound.
 """
 
 import argparse
@@ -30,14 +32,14 @@ async def bare(url: str, answers: list[tuple[Question, str]], slots: int) -> flo
         for question, response in answers
         for prompt in [prompt_of(AMBIGUITY, question, {"answer": response}, 10_000)]
     ]
-    connector = aiohttp.TCPConnector(limit=slots)
+    connector = aiohttp.TCPConnector(limit=2 * slots)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def send(body: dict[str, object]) -> None:
             async with session.post(f"{url}/chat/completions", json=body) as reply:
                 await reply.read()
 
-        await asyncio.gather(*map(send, bodies[:slots]))
+        await asyncio.gather(*map(send, bodies[: 2 * slots]))
         started = time.perf_counter()
         await asyncio.gather(*map(send, bodies))
         return time.perf_counter() - started
@@ -58,11 +60,11 @@ async def measure(url: str, samples: int, delay: float, slots: int) -> None:
         )
         for number in range(samples)
     ]
-    settings = JudgeSettings(url=url, model="rules", concurrency=slots)
+    settings = JudgeSettings(url=url, model="rules", concurrency=2 * slots)
     async with EndpointJudge(settings) as judge:
-        await judge_all(judge, answers[:slots])  # connections are open then
+        await judge_all(judge, answers[: 2 * slots])  # connections are open then
         started, cpu = time.perf_counter(), time.process_time()
-        found = await judge_all(judge, answers, workers=2 * slots)
+        found = await judge_all(judge, answers, workers=4 * slots)
         took, cpu = time.perf_counter() - started, time.process_time() - cpu
     floor = await bare(url, answers, slots)
     scored = sum(isinstance(verdict, Verdict) and verdict.score == 1 for verdict in found)
