@@ -5,9 +5,10 @@
 Upstream is a mock of an engine that answers after a fixed time, in a process of its own; the
 gateway has a process and a core of its own. The limit is what the same client sees without the
 gateway: one call, or, for a steered answer, the two calls that phase one and two are, so that the
-prefill of phase two is no part of what is added. A record has to be on disk, so that what the disk
-takes for that is printed beside. Calls of all kinds alternate: what else the machine does meanwhile
-slows all of them alike.
+prefill of phase two is no part of what is added. What a proxy adds that is made of the same parts
+and does nothing (`gateway_bare.py`) is what the gateway's own work begins from. A record has to be
+on disk, so that what the disk takes for that is printed beside. Calls of all kinds alternate: what
+else the machine does meanwhile slows all of them alike.
 
 ``--litellm`` names the interpreter of an environment that was made with
 
@@ -27,7 +28,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -160,22 +161,30 @@ def commit() -> float:
 
 
 async def measure(
-    direct: str, through: str, peer: str | None, alone: list[int], given: argparse.Namespace
+    direct: str,
+    bare: str,
+    through: str,
+    peer: str | None,
+    alone: list[int],
+    given: argparse.Namespace,
 ) -> None:
     twice: Way = direct, PHASES
-    ways: dict[str, Way] = {"direct": (direct, [PASSED]), "passed": (through, [PASSED])}
-    ways |= {"direct, twice": twice, "steered": (through, [CHAT])}
+    ways: dict[str, Way] = {"direct": (direct, [PASSED]), "bare proxy": (bare, [PASSED])}
+    ways |= {"passed": (through, [PASSED])}
+    ways |= {"direct, twice": twice, "bare, twice": (bare, PHASES), "steered": (through, [CHAT])}
     if peer:
         ways["LiteLLM"] = peer, [PASSED]
     spent = await added(ways, given.calls)
     disk = commit()
-    print(f"{'one at a time':<16} {'median':>9} {'p95':>9} {'added':>9} {'of a commit':>12}")
+    print(f"{'one at a time':<16} {'median':>9} {'p95':>9} {'added':>9} {'of the bare':>12}")
+    medians = {name: statistics.median(times) for name, times in spent.items()}
     for name, times in spent.items():
-        limit = statistics.median(spent["direct, twice" if name == "steered" else "direct"])
-        median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-        extra = median - limit
-        ratio = f"{extra / disk:11.1f}x" if name in ("passed", "steered", "LiteLLM") else ""
-        print(f"{name:<16} {median:7.2f}ms {p95:7.2f}ms {extra:7.2f}ms {ratio}")
+        twofold = name == "steered" or name.endswith("twice")
+        limit, nothing = ("direct, twice", "bare, twice") if twofold else ("direct", "bare proxy")
+        extra = medians[name] - medians[limit]
+        ratio = f"{extra / (medians[nothing] - medians[limit]):11.1f}x" if extra else ""
+        p95 = statistics.quantiles(times, n=20)[-1]
+        print(f"{name:<16} {medians[name]:7.2f}ms {p95:7.2f}ms {extra:7.2f}ms {ratio}")
     print(f"{'one commit':<16} {disk:7.2f}ms (fsync of 4 KiB)\n")
 
     # One core for what is measured, the others for all else.
@@ -187,6 +196,7 @@ async def measure(
     rates: dict[str, tuple[float, float]] = {}
     kinds: list[tuple[str, Way, int, Callable[[int], int]]] = [
         ("direct", (direct, [PASSED]), AT_ONCE, lambda n: 8 * n),
+        ("bare proxy", (bare, [PASSED]), AT_ONCE, lambda n: 8 * n),
         ("passed", (through, [PASSED]), AT_ONCE, lambda n: 8 * n),
         ("steered", (through, [CHAT]), AT_ONCE, lambda n: 2 * n),
         ("direct, streams", (direct, [streamed]), STREAMS, lambda n: n // 2),
@@ -220,18 +230,23 @@ def main() -> None:
         folder = Path(name)
         log = folder / "mock.log"
         mock = str(HERE / "gateway_mock.py"), "--latency", str(given.latency)
-        with started(log, sys.executable, *mock, "--events", str(given.events)):
+        with ExitStack() as stack:
+            stack.enter_context(started(log, sys.executable, *mock, "--events", str(given.events)))
             direct = address(log)
+            log = folder / "bare.log"
+            command = sys.executable, str(HERE / "gateway_bare.py"), direct
+            alone = [stack.enter_context(started(log, *command))]
+            bare = address(log)
             log = folder / "gateway.log"
             options = "--bare", "--port", "0", "--database", f"{folder}/audit.db"
             serve = sys.executable, "-m", "gtalign", "serve", direct, *options
-            with started(log, *serve) as own:
-                through = address(log)
-                if given.litellm is None:
-                    uvloop.run(measure(direct, through, None, [own], given))
-                    return
-                with litellm(folder, given.litellm, direct, given.port) as (peer, other):
-                    uvloop.run(measure(direct, through, peer, [own, other], given))
+            alone.append(stack.enter_context(started(log, *serve)))
+            through, peer = address(log), None
+            if given.litellm is not None:
+                proxy = litellm(folder, given.litellm, direct, given.port)
+                peer, process = stack.enter_context(proxy)
+                alone.append(process)
+            uvloop.run(measure(direct, bare, through, peer, alone, given))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""A proxy that does nothing but pass requests on, for benchmarks of the gateway.
+
+    python benchmarks/gateway_bare.py UPSTREAM [--port 0]
+
+Raw ASGI on uvicorn with aiohttp behind it, as the gateway is built, and nothing else: no key, no
+limit, no policy, no record. Whatever it adds, anything made of these parts adds. Prints its
+address.
+"""
+
+import argparse
+import asyncio
+import socket
+from typing import Any
+
+import aiohttp
+import uvicorn
+import uvloop
+
+
+class Bare:
+    """Passes every request on, and its answer back as it comes."""
+
+    def __init__(self, upstream: str, http: aiohttp.ClientSession) -> None:
+        self._upstream = upstream.removesuffix("/v1")
+        self._http = http
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        headers = {"Content-Type": "application/json"}
+        async with self._http.post(
+            self._upstream + scope["path"], data=body, headers=headers
+        ) as got:
+            kind = got.headers["Content-Type"].encode()
+            start = {"status": got.status, "headers": [(b"content-type", kind)]}
+            await send({"type": "http.response.start", **start})
+            async for chunk in got.content.iter_any():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def serve(given: argparse.Namespace) -> None:
+    with socket.create_server(("127.0.0.1", given.port)) as listening:
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", flush=True)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+            app: Any = Bare(given.upstream, http)
+            config = uvicorn.Config(app, lifespan="off", loop="none", log_level="warning")
+            await uvicorn.Server(config).serve(sockets=[listening])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("upstream")
+    parser.add_argument("--port", type=int, default=0)
+    uvloop.run(serve(parser.parse_args()))
