@@ -8,7 +8,6 @@ address.
 """
 
 import argparse
-import asyncio
 import socket
 from typing import Any
 
