@@ -1,0 +1,91 @@
+"""What would let a client take more than its limits, or lose records of what it got."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway_parts import MESSAGES, Served, served
+from standins import tokens
+from standins.engines import VLLM
+
+CHAT: Any = {"model": "toy", "messages": MESSAGES}
+
+
+class Lying(VLLM):
+    """Says of its tokens what it is told to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lie: dict[str, Any] = {}
+
+    def _events(self, *given: Any, **options: Any) -> Iterator[Any]:
+        for event in super()._events(*given, **options):
+            if isinstance(event, dict) and event.get("usage"):
+                event["usage"] |= self.lie
+            yield event
+
+
+async def leave(gateway: Served, body: Any, mark: bytes, **headers: str) -> None:
+    """Ask for a stream, and leave it once it holds a mark and the gateway has taken note."""
+    url = f"{gateway.address}/v1/chat/completions"
+    async with gateway.http.post(url, json=body | {"stream": True}, headers=headers) as answer:
+        assert answer.status == 200
+        text = b""
+        async for chunk in answer.content.iter_any():
+            text += chunk
+            if mark in text:
+                break
+        answer.close()
+    while gateway.gateway.limits.running:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"completion_tokens": 2**63},
+        {"completion_tokens": 2**62},
+        {"prompt_tokens_details": {"cached_tokens": 2**63}},
+        {"prompt_tokens": 10**9},
+    ],
+)
+async def test_a_count_that_no_engine_reaches_is_refused(tmp_path: Path, lie: Any) -> None:
+    engine = Lying()
+    async with served(tmp_path, engine) as gateway:
+        engine.lie = lie
+        assert (await gateway.post(CHAT))[0] == 502
+        engine.lie = {}
+        assert (await gateway.post(CHAT))[0] == 200  # neither the writer nor the key's quota broke
+        assert [record["status"] for record in await gateway.records()] == ["done", "failed"]
+
+
+class Silent(VLLM):
+    """Falls silent in its response, until whoever reads it leaves."""
+
+    async def completions(self, body: dict[str, Any]) -> Iterator[Any]:
+        self.hold_after, text = None, ""
+        events = list(await super().completions(body))
+        if "</payoff>" in tokens.decode(body["prompt"]):
+            for number, event in enumerate(events):
+                text += "" if event == "[DONE]" else "".join(c["text"] for c in event["choices"])
+                if "answer: " in text:
+                    self.hold_after = number + 1
+                    break
+        return iter(events)
+
+
+async def test_tokens_of_an_answer_that_its_client_left_count(tmp_path: Path) -> None:
+    engine = Silent()
+    async with served(tmp_path, engine) as gateway:
+        key, secret = await gateway.key(limits={"tokens_per_minute": 10})
+        headers = {"Authorization": f"Bearer {secret}"}
+        await leave(gateway, CHAT, b'"content":"T', **headers)
+        [record] = await gateway.records()
+        spent = gateway.gateway.limits.used(key)
+        assert record["status"] == "gone"
+        assert [phase["finish"] for phase in record["decision"]["phases"]] == ["stop", "closed"]
+        assert spent == record["written_tokens"] + record["prompt_tokens"]
+        assert (await gateway.post(CHAT, **headers))[0] == 429
