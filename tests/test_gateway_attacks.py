@@ -1,6 +1,7 @@
 """What would let a client take more than its limits, or lose records of what it got."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,57 @@ async def test_tokens_of_an_answer_that_its_client_left_count(tmp_path: Path) ->
         assert [phase["finish"] for phase in record["decision"]["phases"]] == ["stop", "closed"]
         assert spent == record["written_tokens"] + record["prompt_tokens"]
         assert (await gateway.post(CHAT, **headers))[0] == 429
+
+
+PASSED: Any = CHAT | {"response_format": {"type": "json_object"}, "max_tokens": 100}
+
+
+async def test_tokens_of_a_stream_without_usage_count(tmp_path: Path) -> None:
+    async with served(tmp_path, VLLM()) as gateway:
+        key, secret = await gateway.key(limits={"tokens_per_minute": 10})
+        headers = {"Authorization": f"Bearer {secret}"}
+        async with gateway.http.post(
+            f"{gateway.address}/v1/chat/completions",
+            json=PASSED | {"stream": True},
+            headers=headers,
+        ) as answer:
+            events = (await answer.read()).count(b"data: ")
+        [record] = await gateway.records()
+        assert record["written_tokens"] == gateway.gateway.limits.used(key) == events > 10
+        assert (await gateway.post(PASSED, **headers))[0] == 429
+
+
+async def test_tokens_of_what_is_passed_through_and_left_count(tmp_path: Path) -> None:
+    engine = VLLM()
+    async with served(tmp_path, engine) as gateway:
+        engine.hold_after = 20
+        key, secret = await gateway.key()
+        headers = {"Authorization": f"Bearer {secret}"}
+        await leave(gateway, PASSED, b'"content"', **headers)
+        [record] = await gateway.records()
+        assert (record["status"], gateway.gateway.limits.used(key)) == ("gone", 20)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+@pytest.mark.parametrize("much", ["max_tokens", "max_completion_tokens", "n", "best_of"])
+async def test_what_is_passed_through_is_held_to_limits(
+    tmp_path: Path, path: str, much: str
+) -> None:
+    engine = VLLM()
+    async with served(tmp_path, engine, limits={"max_tokens": 100, "choices": 2}) as gateway:
+        asked = len(engine.requests)
+        status, _, told = await gateway.post(PASSED | {"prompt": "x", much: 101}, path)
+        assert (status, told["error"]["param"]) == (400, much)
+        assert len(engine.requests) == asked
+
+
+@pytest.mark.parametrize("depth", [300, 1000, 100_000])
+@pytest.mark.parametrize("where", ["tools", "messages", "extra"])
+async def test_deep_json_is_refused(tmp_path: Path, where: str, depth: int) -> None:
+    body = json.dumps(PASSED | {where: 0, "model": "toy:costly"})
+    deep = body.replace(f'"{where}": 0', f'"{where}": {"[" * depth}{"]" * depth}')
+    async with served(tmp_path, VLLM(), audit={"texts": True}) as gateway:
+        url = f"{gateway.address}/v1/chat/completions"
+        async with gateway.http.post(url, data=deep) as answer:
+            assert answer.status == 400
+            assert (await answer.json())["error"]["code"] == "not_json"
