@@ -3,12 +3,19 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway_parts import MESSAGES, Served, served
+from gtalign.errors import StorageError
+from gtalign.gateway.audit import Record
+from gtalign.gateway.keys import ANYONE
+from gtalign.gateway.limits import Limits
+from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.tables import decisions
 from standins import tokens
 from standins.engines import VLLM
 
@@ -144,3 +151,40 @@ async def test_deep_json_is_refused(tmp_path: Path, where: str, depth: int) -> N
         async with gateway.http.post(url, data=deep) as answer:
             assert answer.status == 400
             assert (await answer.json())["error"]["code"] == "not_json"
+
+
+async def test_a_deleted_database_is_not_written_on(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        assert (await gateway.post(CHAT))[0] == 200
+        for file in tmp_path.glob("audit.db*"):
+            file.unlink()
+        status, _, told = await gateway.post(CHAT)
+        assert (status, told["error"]["code"]) == (503, "not_recorded")
+        assert (await gateway.get("/readyz"))[0] == 503
+
+
+async def test_a_value_that_no_column_holds_does_not_end_the_writer(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        assert (await gateway.post(CHAT))[0] == 200
+        [record] = await gateway.records()
+        row = {column.name: record[column.name] for column in decisions.c} | {"decision": "{}"}
+        writer = gateway.gateway.writer
+        for wrong in ({"retries": 2**63}, {"reason": "\ud800"}):
+            with pytest.raises(StorageError):
+                await writer.put(Record(row | {"id": "wrong"} | wrong))
+        assert (await gateway.post(CHAT))[0] in (200, 503)
+        await writer.put(Record(row | {"id": "right"}))
+        assert (await gateway.post(CHAT))[0] == 200
+
+
+def test_a_quota_begins_anew_with_the_month() -> None:
+    today = date(2026, 1, 31)
+    limits = Limits(LimitSettings(), today=lambda: today)
+    limits.remember("", 10)
+    limits.spend(ANYONE, 5)
+    assert limits.used(ANYONE) == 15
+    today = date(2026, 2, 1)
+    assert limits.used(ANYONE) == 0
+    limits.spend(ANYONE, 5)
+    today = date(2027, 2, 1)
+    assert limits.used(ANYONE) == 0
