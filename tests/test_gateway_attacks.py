@@ -188,3 +188,32 @@ def test_a_quota_begins_anew_with_the_month() -> None:
     limits.spend(ANYONE, 5)
     today = date(2027, 2, 1)
     assert limits.used(ANYONE) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (b"a" + b".a" * 30_000 + b" = 1", "toml", "nested too deeply"),
+        (b"[" + b"a . " * 15_000 + b"a]", "toml", "nested too deeply"),
+        (b"a" * 60_000, "toml", "not valid TOML"),
+        (b"a " * 30_000, "toml", "not valid TOML"),
+        (b"\n".join(b"a%d = 1" % number for number in range(6000)), "toml", "unknown key 'a0'"),
+        (b'payer = "user"\nutility_of_money = 0x' + b"f" * 50_000, "toml", "too large to show"),
+        (b"name = 0x" + b"f" * 50_000, "toml", "too large to show"),
+        (
+            b'{"payer": "user", "adjust": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+            "json",
+            "nested too deeply",
+        ),
+        (b'{"payer": "user", "adjust": ' + b"[" * 200 + b"]" * 200 + b"}", "json", "adjust.0"),
+    ],
+)
+async def test_a_policy_that_is_none_is_refused_soon(
+    tmp_path: Path, body: bytes, kind: str, told: str
+) -> None:
+    """Above all where reading it on would take seconds, in which nobody is answered."""
+    async with served(tmp_path) as gateway:
+        url, given = f"{gateway.address}/admin/policies/x", {"Content-Type": f"application/{kind}"}
+        async with gateway.http.put(url, data=body, headers=given) as answer:
+            assert answer.status == 400
+            assert told in (await answer.json())["error"]["message"]

@@ -111,7 +111,9 @@ async def test_a_store_that_cannot_be_read_is_told_of_once(
     assert len(told()) == 1
 
 
-async def test_a_key_dies_even_beside_a_policy_that_cannot_be_read(tmp_path: Path) -> None:
+async def test_a_key_dies_even_beside_a_policy_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Such as one with a key of a later version: nothing else may be missed for it."""
     async with two(tmp_path) as (one, other):
         await one.key(name="admin")
@@ -124,7 +126,7 @@ async def test_a_key_dies_even_beside_a_policy_that_cannot_be_read(tmp_path: Pat
             await changed(connection, "policies")
         with pytest.raises(ValueError):
             await other.gateway.policies.reload()
-        await asyncio.sleep(0.05)  # it is looked at several times, and fails
+        await until(lambda: "cannot be seen" in caplog.text)
         found = other.gateway.keys.find(secret)
         assert found is not None
         await one.gateway.keys.revoke(found.id)
