@@ -3,11 +3,15 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
+from sqlalchemy import event
 
 from gateway_parts import MESSAGES, Served, served
 from gtalign.errors import StorageError
@@ -18,6 +22,7 @@ from gtalign.gateway.settings import LimitSettings
 from gtalign.gateway.tables import decisions
 from standins import tokens
 from standins.engines import VLLM
+from test_gateway_audit import lock
 
 CHAT: Any = {"model": "toy", "messages": MESSAGES}
 
@@ -30,10 +35,10 @@ class Lying(VLLM):
         self.lie: dict[str, Any] = {}
 
     def _events(self, *given: Any, **options: Any) -> Iterator[Any]:
-        for event in super()._events(*given, **options):
-            if isinstance(event, dict) and event.get("usage"):
-                event["usage"] |= self.lie
-            yield event
+        for told in super()._events(*given, **options):
+            if isinstance(told, dict) and told.get("usage"):
+                told["usage"] |= self.lie
+            yield told
 
 
 async def leave(gateway: Served, body: Any, mark: bytes, **headers: str) -> None:
@@ -77,8 +82,8 @@ class Silent(VLLM):
         self.hold_after, text = None, ""
         events = list(await super().completions(body))
         if "</payoff>" in tokens.decode(body["prompt"]):
-            for number, event in enumerate(events):
-                text += "" if event == "[DONE]" else "".join(c["text"] for c in event["choices"])
+            for number, told in enumerate(events):
+                text += "" if told == "[DONE]" else "".join(c["text"] for c in told["choices"])
                 if "answer: " in text:
                     self.hold_after = number + 1
                     break
@@ -217,3 +222,61 @@ async def test_a_policy_that_is_none_is_refused_soon(
         async with gateway.http.put(url, data=body, headers=given) as answer:
             assert answer.status == 400
             assert told in (await answer.json())["error"]["message"]
+
+
+async def test_an_export_holds_few_texts_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtalign.gateway.reading._AT_ONCE", 1000)
+    monkeypatch.setattr("gtalign.gateway.export._HELD", 1000)
+    async with served(tmp_path, audit={"texts": True}) as gateway:
+        for size in (1, 2000, 10, 10, 900, 900, 3):
+            messages = [{"role": "user", "content": "x" * size}]
+            await gateway.post({"model": "toy", "messages": messages})
+        most = 0
+
+        def selected(*given: Any) -> None:
+            nonlocal most
+            if "texts.answer" in given[2] and "length" not in given[2]:
+                most = max(most, len(given[3]))
+
+        event.listen(gateway.gateway.store.sync_engine, "before_cursor_execute", selected)
+        found = await gateway.records()
+        assert [len(r["prompt"][0]["content"]) for r in found] == [3, 900, 900, 10, 10, 2000, 1]
+        assert 0 < most < 7
+        url = f"{gateway.address}/admin/export?format=parquet"
+        async with gateway.http.get(url) as answer:
+            table = parquet.read_table(BytesIO(await answer.read()))
+        assert table["id"].to_pylist() == [record["id"] for record in found]
+        assert [json.loads(p) for p in table["prompt"].to_pylist()] == [r["prompt"] for r in found]
+
+
+async def test_a_body_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    async with served(tmp_path, timeouts={"head": 0.05}) as gateway:
+        host, _, port = gateway.address.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+        writer.write(head)
+        await reader.readuntil(b"}}")
+
+        async def trickle() -> None:
+            while True:
+                writer.write(b"x")
+                await asyncio.sleep(0.01)
+
+        trickling = asyncio.create_task(trickle())
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        trickling.cancel()
+        writer.close()
+
+
+async def test_the_head_says_that_there_is_no_record(tmp_path: Path) -> None:
+    """Where the store fails while the engine is waited for."""
+    audit = {"when_down": "pass", "busy_seconds": 0.01}
+    async with served(tmp_path, audit=audit) as gateway:
+        with closing(lock(tmp_path)):
+            url = f"{gateway.address}/v1/chat/completions"
+            async with gateway.http.post(url, json=CHAT | {"stream": True}) as answer:
+                assert answer.headers["x-gtalign-recorded"] == "false"
+                assert b'"recorded":false' in await answer.read()
