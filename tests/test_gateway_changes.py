@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert
 
 from gateway_parts import MESSAGES, Served, served
-from gtalign.gateway.changes import watch
+from gtalign.gateway.changes import changed, watch
+from gtalign.gateway.tables import policies
 
 SOON = {"watch_seconds": 0.01}
 BODY = {"model": "toy", "messages": MESSAGES}
@@ -108,3 +109,26 @@ async def test_a_store_that_cannot_be_read_is_told_of_once(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert len(told()) == 1
+
+
+async def test_a_key_dies_even_beside_a_policy_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one with a key of a later version: nothing else may be missed for it."""
+    async with two(tmp_path) as (one, other):
+        await one.key(name="admin")
+        _, secret = await one.key(name="second")
+        await until(lambda: other.gateway.keys.find(secret) is not None)
+        body = '{"name": "later", "payer": "user", "new": 1}'
+        row = {"name": "later", "hash": "h", "body": body, "origin": "admin", "created": 0}
+        async with one.gateway.store.begin() as connection:
+            await connection.execute(insert(policies).values(**row, active=True))
+            await changed(connection, "policies")
+        with pytest.raises(ValueError):
+            await other.gateway.policies.reload()
+        await until(lambda: "cannot be seen" in caplog.text)
+        found = other.gateway.keys.find(secret)
+        assert found is not None
+        await one.gateway.keys.revoke(found.id)
+        async with asyncio.timeout(5):
+            await until(lambda: other.gateway.keys.find(secret) is None)

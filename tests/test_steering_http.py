@@ -279,7 +279,9 @@ async def test_cancelling_a_write_stops_the_engine() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await server.gone.wait()
-        assert model.chain(QUESTION).startswith(draft.text) and draft.report is None
+        assert model.chain(QUESTION).startswith(draft.text)
+        assert draft.report is not None and draft.report.finish == "closed"
+        assert draft.report.tokens > 0
         server.hold_after = None
         await write(draft)
         assert draft.text == model.chain(QUESTION)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gtalign.errors import ConfigError
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_MOST_PROBLEMS = 20  # that one message tells of
 
 
 class Config(BaseModel):
@@ -158,12 +159,20 @@ def _insert(table: dict[str, Any], key: str, value: Any, override: str) -> None:
     table[last] = value
 
 
+def shown(value: Any) -> str:
+    """A value as messages show it, whatever it is."""
+    try:
+        return repr(value)
+    except (RecursionError, ValueError):  # lists in lists, or a number of thousands of digits
+        return f"a value of type {type(value).__name__} that is too large to show"
+
+
 def _explain(
     cls: type[Config], error: ValidationError, file: Path | str | None, sources: Mapping[str, str]
 ) -> str:
     """Return one line that says what is wrong with which key, and what would be right."""
     problems = []
-    for detail in error.errors(include_url=False):
+    for detail in error.errors(include_url=False)[:_MOST_PROBLEMS]:
         location = [str(part) for part in detail["loc"]]
         key = ".".join(location)
         origin = _origin(location, sources) or (str(file) if file else "defaults")
@@ -172,7 +181,7 @@ def _explain(
         elif detail["type"] == "missing":
             problem = f"{origin}: missing key {key!r}"
         else:
-            given = f", got {detail['input']!r}" if location else ""
+            given = f", got {shown(detail['input'])}" if location else ""
             message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
             message = message[:1].lower() + message[1:]
             problem = f"{origin}: {key}: {message}{given}" if key else f"{origin}: {message}"

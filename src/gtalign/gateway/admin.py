@@ -1,6 +1,5 @@
 """The admin interface: keys, policies and decisions."""
 
-import tomllib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
@@ -18,7 +17,7 @@ from gtalign.gateway.export import export_response
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.parameters import read_count, read_filter, read_flag
-from gtalign.gateway.policies import read_policy
+from gtalign.gateway.policies import read_policy, read_toml
 from gtalign.gateway.request import read_object
 
 BODY: Final = 65_536
@@ -163,8 +162,8 @@ class _Admin:
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
         if kind == "application/toml":
             try:
-                return tomllib.loads(raw.decode("utf-8"))
-            except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or a huge number
+                return read_toml(raw.decode("utf-8"))
+            except (ConfigError, UnicodeDecodeError) as error:
                 raise APIError(400, f"the body is not TOML: {error}", code="not_toml") from None
         if kind != "application/json":
             raise APIError(415, "Content-Type has to be application/json or application/toml")

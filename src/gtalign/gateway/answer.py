@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import perf_counter
@@ -19,7 +19,7 @@ from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
 from gtalign.gateway.spans import trace_answer, trace_record
 from gtalign.gateway.terms import Terms
 from gtalign.gateway.view import Piece, View
-from gtalign.steering import Ask, Decided, Decision, Steered, Steering
+from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering
 from gtalign.steering.http import LateError, RefusedError
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Answer:
         self._decided_at: float | None = None
         self._pending: asyncio.Task[None] | None = None
         self._committed = False
+        self._session: Session | None = None  # of the latest attempt
         self._result: Steered | None = None
         if not self.recorded:
             self._unsteered()
@@ -160,7 +161,7 @@ class Answer:
     async def _once(self) -> AsyncGenerator[Piece, None]:
         gateway = self._gateway
         try:
-            session = self._steering().session(self._ask)
+            session = self._session = self._steering().session(self._ask)
         except UpstreamError:
             raise
         except SteeringError as error:  # such as parameters that the backend does not take
@@ -183,10 +184,10 @@ class Answer:
         result = replace(session.result, decision=self.decision)
         await self._finished(result)
         self._result = result
-        for piece in (*held, *view.rest(result)):
-            yield piece
         self._steering().learn(result)
         gateway.limits.spend(self._terms.key, usage_of(result)["total_tokens"])
+        for piece in (*held, *view.rest(result)):
+            yield piece
 
     def _steering(self) -> Steering:
         gateway = self._gateway
@@ -257,12 +258,24 @@ class Answer:
         self._gateway.metrics.answers.add(1, self._terms.policy.name, "done")
 
     def _end(self, status: Status, error: str | None = None) -> None:
-        """Record an answer that did not come to its end."""
+        """Record an answer that did not come to its end, and count what was written of it."""
         if self._result is not None:
             return  # it is on record as it is; only its way to the client was cut off
+        decision = self._as_it_stands()
+        usage = _usage(decision.phases)
+        self._gateway.limits.spend(self._terms.key, usage["total_tokens"])
         self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
         self._supersede()
-        self._put(status, error=error, keep=True)
+        self._put(status, decision, error=error, keep=True)
+
+    def _as_it_stands(self) -> Decision:
+        """The decision as far as it is made, with all that was written."""
+        decision = self.decision
+        if decision is None:
+            reason = "the answer ended before it was decided"
+            used = self._ask.used_tokens
+            decision = self._own(self._steering().undecided(reason, used_tokens=used))
+        return decision if self._session is None else replace(decision, phases=self._session.phases)
 
     def _put(
         self,
@@ -274,11 +287,7 @@ class Answer:
         answer: str | None = None,
         keep: bool = False,
     ) -> "asyncio.Future[None]":
-        decision = decision or self.decision
-        if decision is None:
-            reason = "the answer ended before it was decided"
-            used = self._ask.used_tokens
-            decision = self._own(self._steering().undecided(reason, used_tokens=used))
+        decision = decision or self._as_it_stands()
         outcome = Outcome(
             status,
             finish=finish,
@@ -340,10 +349,13 @@ def facts_of(gateway: Gateway, terms: Terms, prompt: Any, *, stream: bool) -> Fa
 
 def usage_of(answer: Steered) -> dict[str, int]:
     """Tokens of an answer, as OpenAI's interface counts them."""
-    phases = answer.decision.phases
+    return _usage(answer.decision.phases)
+
+
+def _usage(phases: Sequence[Phase]) -> dict[str, int]:
     read = next((p.prompt_tokens for p in phases if p.prompt_tokens is not None), 0)
-    total = read + answer.tokens
-    return {"prompt_tokens": read, "completion_tokens": answer.tokens, "total_tokens": total}
+    written = sum(phase.tokens for phase in phases)
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
 def seconds() -> int:

@@ -43,8 +43,9 @@ async def watch(engine: AsyncEngine, reloads: Mapping[What, Reload], seconds: fl
                     await reload()
                     known[what] = found[what]
             down = False
-        except StorageError as error:
+        except (StorageError, LookupError, ValueError) as error:  # or what is there is no key
             if not down:
-                log.warning("%s", error)
+                ours = isinstance(error, StorageError)
+                log.warning("%s", error if ours else f"{_WHAT}: {error!r}")
             down = True
         await asyncio.sleep(seconds)

@@ -95,6 +95,7 @@ class ChatEndpoint:
             async for piece in pieces:
                 if first:
                     first = False
+                    response.headers["x-gtalign-recorded"] = _said(answer.recorded)
                     yield chunks.role()
                 write = chunks.content if piece.kind == "content" else chunks.reasoning
                 yield write(piece.text)

@@ -13,7 +13,7 @@ from gtalign.gateway.asgi import Response, read_body, unless_gone
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.forward import forward
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.request import read_model, read_object
+from gtalign.gateway.request import check_amount, read_model, read_object
 from gtalign.gateway.terms import terms_of
 from gtalign.gateway.tracing import current
 
@@ -43,6 +43,7 @@ class CompletionsEndpoint:
             raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
             body = read_object(raw)
             model = read_model(body)
+            check_amount(body, max_tokens=limits.max_tokens, choices=limits.choices)
             id_ = f"cmpl-{uuid4().hex}"
             terms = terms_of(gateway, headers, key, model, id=id_, request_id=about["request"])
             about |= {"decision": id_, "policy": terms.policy.name, "model": model}

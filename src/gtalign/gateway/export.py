@@ -14,6 +14,7 @@ from gtalign.gateway.reading import Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 _BATCH: Final = 1000
+_HELD: Final = 1 << 24  # characters of texts that are held for a batch
 _CHUNK: Final = 1 << 16
 _OBJECTS: Final = ("decision", "prompt")
 # Types of the columns, since a batch may hold nothing but nulls in one of them.
@@ -90,10 +91,13 @@ async def parquet(reader: Reader, which: Filter) -> AsyncGenerator[bytes, None]:
             batch.clear()
 
         try:
+            held = 0
             async for record in reader.all(which):
                 batch.append(_flat(record))
-                if len(batch) >= _BATCH:
+                held += len(batch[-1]["prompt"] or "") + len(record["answer"] or "")
+                if len(batch) >= _BATCH or held > _HELD:
                     await asyncio.to_thread(write)
+                    held = 0
             await asyncio.to_thread(write)
         finally:
             if writer is not None:

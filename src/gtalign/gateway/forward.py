@@ -23,6 +23,7 @@ from gtalign.gateway.tracing import current
 from gtalign.steering import Decision, Phase, Steering
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
+_EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever asked for that
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 
 
@@ -78,6 +79,7 @@ class _Forwarding:
         )
         self._began = perf_counter()
         self._tail = b""
+        self._events = 0  # of a stream, [DONE] included
         self._first: float | None = None
         self._proxy = gateway.proxy
         steering = Steering(
@@ -103,15 +105,17 @@ class _Forwarding:
                 self._first = perf_counter() - self._began
                 await self._back(passed)
         except asyncio.CancelledError:
+            self._count()
             self._put("gone", keep=True)
             raise
         except Exception as error:
+            self._count()
             self._put("failed", str(error), keep=True)
             raise
         finally:
             writing.cancel()  # if it has not begun, the record of the end is the only one
             await asyncio.gather(writing, return_exceptions=True)
-        read, written = self._usage()
+        read, written = self._count()
         current().part("upstream", self._began, perf_counter())
         current().about(
             {
@@ -121,15 +125,22 @@ class _Forwarding:
                 "gtalign.passed": self._why,
             },
         )
+        self._put("passed", keep=True)
+
+    def _count(self) -> tuple[int | None, int | None]:
+        """Put down the tokens read and written, as far as they are known."""
+        read, written = self._usage()
+        if written is None and self._events:  # each event is a token, or more
+            written = self._events
         self._decision = replace(
             self._decision,
             prompt_tokens=read,
             phases=() if written is None else (Phase("passed", written, read, None, "end"),),
         )
-        self._put("passed", keep=True)
         self._gateway.limits.spend(self._terms.key, (read or 0) + (written or 0))
         self._gateway.metrics.tokens.add(read or 0, "read")
         self._gateway.metrics.tokens.add(written or 0, "written")
+        return read, written
 
     async def _begin(self) -> None:
         await self._put("writing")
@@ -160,6 +171,8 @@ class _Forwarding:
     async def _chunks(self, passed: Passed) -> AsyncGenerator[bytes, None]:
         while chunk := await passed.exchange.more():
             self._tail = (self._tail + chunk)[-_TAIL:]
+            if passed.kind == EVENTS:
+                self._events += chunk.count(_EVENT)
             yield chunk
 
     def _usage(self) -> tuple[int | None, int | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Final
 
@@ -45,7 +46,8 @@ class Bucket:
 @dataclass(slots=True)
 class _Use:
     running: int = 0
-    used: int = 0  # tokens of this period's quota
+    used: int = 0  # tokens of this month's quota
+    month: tuple[int, int] = (0, 0)
     requests: Bucket | None = None
     tokens: Bucket | None = None
 
@@ -57,10 +59,12 @@ class Limits:
     Args:
         settings: Limits of the gateway.
         clock: Seconds that only grow.
+        today: The date (UTC): with its month, what was used of quotas begins anew.
     """
 
     settings: LimitSettings
     clock: Callable[[], float] = monotonic
+    today: Callable[[], date] = lambda: datetime.now(UTC).date()
     running: int = 0
     _uses: dict[str, _Use] = field(default_factory=dict)
 
@@ -113,19 +117,26 @@ class Limits:
             use.tokens.take(tokens)
 
     def used(self, key: Key) -> int:
-        """Tokens of the key's quota that were used in this period."""
+        """Tokens of the key's quota that were used in this month."""
         return self._use(key).used
 
     def remember(self, key_id: str, tokens: int) -> None:
-        """Set what was used before the gateway started."""
-        self._uses.setdefault(key_id, _Use()).used = tokens
+        """Set what was used in this month before the gateway started."""
+        self._of_month(key_id).used = tokens
 
     def _use(self, key: Key) -> _Use:
-        use = self._uses.setdefault(key.id, _Use())
+        use = self._of_month(key.id)
         rate = key.limits.requests_per_minute or self.settings.requests_per_minute
         if rate is not None and use.requests is None:
             use.requests = Bucket(rate, self.clock())
         rate = key.limits.tokens_per_minute or self.settings.tokens_per_minute
         if rate is not None and use.tokens is None:
             use.tokens = Bucket(rate, self.clock())
+        return use
+
+    def _of_month(self, key_id: str) -> _Use:
+        use = self._uses.setdefault(key_id, _Use())
+        today = self.today()
+        if use.month != (today.year, today.month):
+            use.used, use.month = 0, (today.year, today.month)
         return use

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gtalign.config import load_table
+from gtalign.config import load_table, shown
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
 from gtalign.gateway.changes import changed
@@ -26,6 +26,7 @@ LONGEST: Final = 65_536
 """Most bytes of a policy as text."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_DEEP: Final = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){16}")  # keys with dots
 
 
 class Policies:
@@ -184,7 +185,7 @@ def read_policy(name: str, table: Mapping[str, Any]) -> Policy:
         ConfigError: It is wrong; the message names the key.
     """
     if table.get("name", name) != name:
-        raise ConfigError(f"name: the address says {name!r}, the policy {table['name']!r}")
+        raise ConfigError(f"name: the address says {name!r}, the policy {shown(table['name'])}")
     return load_table(Policy, {**table, "name": name}, f"policy {name!r}")
 
 
@@ -198,16 +199,25 @@ def policy_of_text(text: str) -> Policy:
     size = len(text.encode("utf-8", "replace"))
     if size > LONGEST:
         raise ConfigError(f"a policy has {LONGEST:,} bytes at most, and this has {size:,}")
-    try:
-        policy = load_table(Policy, tomllib.loads(text + "\n"), "policy")  # errors name lines
-    except RecursionError:
-        raise ConfigError("this is nested too deeply for a policy") from None
-    except ConfigError:
-        raise
-    except ValueError as error:  # also a number of more digits than Python reads
-        raise ConfigError(f"not valid TOML: {error}") from None
+    policy = load_table(Policy, read_toml(text), "policy")
     _check(policy)
     return policy
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Read the TOML of a policy.
+
+    Raises:
+        ConfigError: It is none, which the message says where, or nested too deeply.
+    """
+    try:
+        if _DEEP.search(text):  # which would take seconds to read
+            raise RecursionError
+        return tomllib.loads(text + "\n")  # errors name lines
+    except RecursionError:
+        raise ConfigError("this is nested too deeply for a policy") from None
+    except ValueError as error:  # also a number of more digits than Python reads
+        raise ConfigError(f"not valid TOML: {error}") from None
 
 
 def _policy(row: Mapping[str, Any]) -> Policy:

@@ -29,6 +29,7 @@ SEARCHED: Final = 5_000
 
 _CURSOR: Final = re.compile(r"([0-9]{1,18})-([A-Za-z0-9-]{1,80})")
 _EXPORTED: Final = 1000  # rows of one query of an export
+_AT_ONCE: Final = 4 << 20  # characters of texts that are read at a time, or one decision's
 _WHAT: Final = "decisions cannot be read"
 
 
@@ -122,13 +123,40 @@ class Reader:
         """Every decision as `decision` returns it, the latest first."""
         cursor = None
         while True:
-            columns = (*decisions.c, texts.c.prompt, texts.c.answer)
+            columns = tuple(decisions.c)
             page = await self.page(which, limit=_EXPORTED, cursor=cursor, columns=columns)
-            for row in page.rows:
+            async for row in self._with_texts(page.rows):
                 yield _whole(row)
             cursor = page.next
             if cursor is None:
                 return
+
+    async def _with_texts(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The rows with their texts, which are large: some are in memory at a time."""
+        c = texts.c
+        size = func.length(c.prompt) + func.coalesce(func.length(c.answer), 0)
+        query = select(c.id, size).where(c.id.in_([row["id"] for row in rows]))
+        async with transaction(self._engine, _WHAT) as connection:
+            sizes = {id_: size for id_, size in await connection.execute(query)}
+        start = 0
+        while start < len(rows):
+            end, held = start, 0
+            while end < len(rows) and (end == start or held < _AT_ONCE):
+                held += sizes.get(rows[end]["id"], 0)
+                end += 1
+            ids = [row["id"] for row in rows[start:end] if row["id"] in sizes]
+            kept = select(c.id, c.prompt, c.answer).where(c.id.in_(ids))
+            found = {}
+            if ids:
+                async with transaction(self._engine, _WHAT) as connection:
+                    found = {row.id: row for row in await connection.execute(kept)}
+            for row in rows[start:end]:
+                own = found.get(row["id"])
+                prompt, answer = (None, None) if own is None else (own.prompt, own.answer)
+                yield {**row, "prompt": prompt, "answer": answer}
+            start = end
 
     async def _searching(
         self, connection: AsyncConnection, query: Select[Any], which: Filter
@@ -146,8 +174,6 @@ class Reader:
     ) -> list[dict[str, Any]]:
         c = decisions.c
         query = select(*columns).where(c.id.in_(ids)).order_by(c.at.desc(), c.id.desc())
-        if texts.c.prompt in set(columns):
-            query = query.select_from(decisions.outerjoin(texts, texts.c.id == c.id))
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
     async def prompts(self, ids: Sequence[str], longest: int) -> dict[str, Any]:

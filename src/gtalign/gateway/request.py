@@ -79,6 +79,10 @@ def read_object(raw: bytes) -> dict[str, Any]:
         raise APIError(400, f"the body is not JSON: {error}", code="not_json") from None
     if not isinstance(body, dict):
         raise APIError(400, "the body has to be a JSON object", code="not_json")
+    try:
+        orjson.dumps(body)  # which it has to be again, for the engine and the record
+    except TypeError:
+        raise APIError(400, "the body is nested too deeply", code="not_json") from None
     return body
 
 
@@ -92,6 +96,18 @@ def read_model(body: Mapping[str, Any]) -> str:
     if not isinstance(model, str) or not 0 < len(model) <= _NAME or not model.isprintable():
         raise _wrong("model", f"the name of a model, up to {_NAME} characters")
     return model
+
+
+def check_amount(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> None:
+    """See that a request that is passed through asks for no more than it may.
+
+    Raises:
+        APIError: It asks for too many tokens or answers (400).
+    """
+    for name in ("max_tokens", "max_completion_tokens"):
+        _whole(body, name, 1, 0, max_tokens)
+    for name in ("n", "best_of"):
+        _whole(body, name, 1, 1, choices)
 
 
 def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
@@ -114,6 +130,7 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
     include_usage = _flag(options or {}, "include_usage", "stream_options.include_usage")
     passes = _reason_to_pass(body)
     if passes is not None:
+        check_amount(body, max_tokens=max_tokens, choices=choices)
         nothing = Sampling()
         return ChatRequest(
             body, model, (), nothing, max_tokens, (), 1, stream, include_usage, passes

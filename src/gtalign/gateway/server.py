@@ -67,7 +67,14 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
 
         def on_message_complete(self) -> None:
             self._in_head = True
+            self._stop()
             super().on_message_complete()
+
+        def on_response_complete(self) -> None:
+            waiting = bool(self.pipeline)
+            super().on_response_complete()
+            if not self._in_head and not waiting:  # a body that nobody reads comes on
+                self._wait()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()

@@ -1,6 +1,7 @@
 """Where batches of records go: each in one transaction, which is on disk when `write` returns."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,7 @@ class EngineSink:
                 for hour in late(rows):
                     for rolling in (rolled, hours):
                         await connection.execute(delete(rolling).where(rolling.c.hour == hour))
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, OverflowError, ValueError) as error:
             raise storage_error(error, _WHAT) from error
 
     async def aclose(self) -> None:
@@ -87,6 +88,7 @@ class FileSink:
             compiled = _upsert(sqlite, table).compile(dialect=sqlite.dialect())
             self._upserts[table] = str(compiled), tuple(compiled.positiontup)
         self._connection: sqlite3.Connection | None = None
+        self._file = self._on_disk()
         self._thread = ThreadPoolExecutor(1, "audit-writer")
 
     async def write(self, rows: Rows, kept: Rows) -> None:
@@ -94,7 +96,7 @@ class FileSink:
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._thread, self._write, rows, kept)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
             raise storage_error(error, _WHAT) from error
 
     async def aclose(self) -> None:
@@ -103,6 +105,9 @@ class FileSink:
         self._thread.shutdown()
 
     def _write(self, rows: Rows, kept: Rows) -> None:
+        # SQLite would write on to a file that was deleted, which nobody can read then.
+        if self._on_disk() != self._file:
+            raise FileNotFoundError(f"{self._path} was deleted or replaced: start the gateway anew")
         if self._connection is None:
             self._connection = sqlite3.connect(self._path, timeout=self._busy, isolation_level=None)
             prepare(self._connection)
@@ -119,6 +124,10 @@ class FileSink:
         except BaseException:
             self._close()  # which rolls back; the next batch opens it anew
             raise
+
+    def _on_disk(self) -> tuple[int, int]:
+        found = os.stat(self._path)
+        return found.st_dev, found.st_ino
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -81,8 +81,8 @@ class Draft(Protocol):
     ) -> AsyncGenerator[str, None]:
         """Go on writing, and yield the new text in slices as they come.
 
-        Joined, the slices are exactly what `text` grows by. Closing the generator early stops the
-        engine; `report` then counts what had been written so far.
+        Joined, the slices are exactly what `text` grows by. Closing the generator early, or
+        cancelling its reader, stops the engine; `report` then counts what had been written so far.
 
         Args:
             max_tokens: Most tokens to write, at least 1.

@@ -84,6 +84,11 @@ class Session:
             raise SteeringError("the answer is not finished: read its events to their end first")
         return self._result
 
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The stretches of writing so far, the last one as far as it came."""
+        return tuple(self._phases)
+
     async def events(self) -> AsyncGenerator[SteeringEvent, None]:
         """Write the answer and report it as it comes.
 

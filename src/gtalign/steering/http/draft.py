@@ -8,6 +8,7 @@ closed, at the price of the tokens under way, and a write that goes on from a st
 from the model's own token.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -179,7 +180,7 @@ class HTTPDraft:
                         break
             self._report = tally.report(self._upstream)
             self._joined = (stop or "", tally.joined)
-        except GeneratorExit:  # its reader has enough
+        except (GeneratorExit, asyncio.CancelledError):  # its reader has enough, or left
             self._report = tally.counted("closed")
             raise
         finally:

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+LARGEST_COUNT: Final = 10**8
+"""Most tokens that an engine can say it read or wrote: more than any context holds, and so few that
+sums of them fit a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def _count(counts: Mapping[str, Any], name: str) -> int | None:
     count = counts.get(name)
     if count is None:
         return None
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= LARGEST_COUNT:
         raise ValueError(f"{name!r} is {count!r}, not a number of tokens")
     return count
 
