@@ -280,3 +280,19 @@ async def test_the_head_says_that_there_is_no_record(tmp_path: Path) -> None:
             async with gateway.http.post(url, json=CHAT | {"stream": True}) as answer:
                 assert answer.headers["x-gtalign-recorded"] == "false"
                 assert b'"recorded":false' in await answer.read()
+
+
+async def test_a_download_that_nobody_reads_ends(tmp_path: Path) -> None:
+    audit = {"texts": True}
+    async with served(tmp_path, audit=audit, timeouts={"idle": 0.05}) as gateway:
+        for _ in range(8):  # more than the buffers of a connection hold
+            messages = [{"role": "user", "content": "x" * 1_000_000}]
+            await gateway.post({"model": "toy", "messages": messages})
+        host, _, port = gateway.address.removeprefix("http://").partition(":")
+        _, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        writer.write(b"GET /admin/export HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        path = "/admin/export"
+        async with asyncio.timeout(5):
+            while not any(where == path for where, _ in gateway.gateway.metrics.requests.values):
+                await asyncio.sleep(0)
+        writer.close()

@@ -117,3 +117,15 @@ async def test_an_error_after_the_head_ends_the_stream_or_breaks_off(kind: str) 
     told = b"".join(message["body"] for message in rest)
     assert (b"upstream_failed" in told) == (kind == EVENTS)
     assert [message["more_body"] for message in rest] == ([False] if kind == EVENTS else [])
+
+
+async def test_a_download_that_fails_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise StorageError("full")
+
+    with caplog.at_level("INFO", "gtalign.gateway.access"):
+        [head], metrics = await through(app)
+    assert head["status"] == 200
+    assert metrics.requests.values == {("other", "200"): 1}
+    assert caplog.records[-1].fields["problem"] == "full"  # type: ignore[attr-defined]

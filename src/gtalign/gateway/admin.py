@@ -147,8 +147,13 @@ class _Admin:
         format_ = query.pop("format", "jsonl")
         transcripts = read_flag("transcripts", query.pop("transcripts", "false"))
         which = read_filter(query)
+        patience = self._gateway.config.timeouts.idle
         return export_response(
-            self._gateway.reader, which, format_=format_, transcripts=transcripts
+            self._gateway.reader,
+            which,
+            format_=format_,
+            transcripts=transcripts,
+            patience=patience,
         )
 
     def _check(self, request: Request) -> None:

@@ -79,8 +79,11 @@ class Edge:
                 problem, status = "the client left", status or 499
             else:
                 problem = str(error)
+                told = explained(error)
+                if status and "response" not in about:
+                    return  # a download has begun: left unfinished, it breaks off
                 unread = None if complete else into
-                await self._refuse(explained(error), about.get("response"), unread, out)
+                await self._refuse(told, about.get("response"), unread, out)
         finally:
             self._metrics.running.add(-1)
             path = about.get("path", "other")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from gtalign.errors import DataError
+from gtalign.gateway.asgi import ClientGone
 from gtalign.gateway.reading import Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
@@ -27,7 +29,7 @@ _FLAGS: Final = ("steered", "flipped", "obeyed", "stream")
 
 
 def export_response(
-    reader: Reader, which: Filter, *, format_: str, transcripts: bool
+    reader: Reader, which: Filter, *, format_: str, transcripts: bool, patience: float
 ) -> StreamingResponse:
     """A download of decisions.
 
@@ -36,6 +38,7 @@ def export_response(
         which: Which decisions.
         format_: One of `FORMATS`.
         transcripts: Write those whose texts are kept as transcripts, and no others.
+        patience: Seconds that the client may take to read a piece.
 
     Raises:
         DataError: There is no such format.
@@ -48,9 +51,26 @@ def export_response(
     else:
         lines = jsonl(reader, which, transcripts=transcripts)
     name = f'attachment; filename="decisions.{format_}"'
-    return StreamingResponse(
-        lines, media_type=FORMATS[format_], headers={"Content-Disposition": name}
-    )
+    headers = {"Content-Disposition": name}
+    response = _Download(lines, media_type=FORMATS[format_], headers=headers)
+    response.patience = patience
+    return response
+
+
+class _Download(StreamingResponse):
+    """Ends when its client reads no more."""
+
+    patience = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def patient(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self.patience):
+                    await send(message)
+            except TimeoutError as error:
+                raise ClientGone from error
+
+        await super().__call__(scope, receive, patient)
 
 
 async def jsonl(reader: Reader, which: Filter, *, transcripts: bool) -> AsyncGenerator[bytes, None]:

@@ -61,6 +61,7 @@ async def export(visit: Visit) -> Response:
         query.which,
         format_=asked.get("format") or "jsonl",
         transcripts=read_flag("transcripts", asked.get("transcripts") or "false"),
+        patience=visit.gateway.config.timeouts.idle,
     )
 
 
