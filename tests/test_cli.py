@@ -140,7 +140,7 @@ def test_an_exit_code_of_a_command_is_kept(install: Callable[[Callable[..., None
             ModuleNotFoundError("No module named 'torch'", name="torch"),
             2,
             "the Python package 'torch' is not installed; "
-            "install the extras: pip install 'gtalign[train,judge,eval,serve]'",
+            "install the extras, in a clone: pip install -e '.[train,judge,eval,serve]'",
         ),
         (EOFError(), 1, "input ended"),
         (KeyboardInterrupt(), 130, "interrupted; the same command resumes the run"),

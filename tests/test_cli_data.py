@@ -170,6 +170,13 @@ def test_mix(
     args = ["data", "mix", str(train), "--to", str(output)]
     assert main([*args, "--json"]) == 0
     assert printed(capsys)["rows"] == {"math-hard": 3, "wildguard": 2}
+    # As a pattern names it that the output fits too.
+    assert main(["data", "mix", str(train), str(output), "--to", str(output), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["rows"] == {"math-hard": 3, "wildguard": 2}
+    assert "is what is written" in captured.err
+    assert main(["data", "mix", str(output), "--to", str(output)]) == 2
+    assert "name the files to mix" in capsys.readouterr().err
     more = ["--without", str(test_file), "--set", "weights.wildguard=1", "--set", "seed=3"]
     assert main([*args, *more]) == 0
     captured = capsys.readouterr()

@@ -26,10 +26,11 @@ from gtalign.data.coldstart import (
     finish,
     write_candidates,
 )
+from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import ConfigError, DataError, StorageError, TeacherError
 from gtalign.judges import Judges
-from gtalign.reward import Reward
+from gtalign.reward import Reward, RewardConfig
 from judge_server import JudgeServer, serve
 from teacher_server import Rules, cold_start, part_of, write_questions
 
@@ -393,6 +394,15 @@ def test_a_directory_of_another_run_is_refused(tmp_path: Path, questions: Path) 
     (tmp_path / "config.toml").write_text(dump(cold_start(server, questions, tokenizer="x")))
     with pytest.raises(ConfigError, match="began with another configuration"):
         run(cold_start(server, questions), tmp_path)
+
+
+def test_a_directory_in_which_nothing_began_is_taken(tmp_path: Path) -> None:
+    claim(tmp_path, RewardConfig())
+    claim(tmp_path, RewardConfig(preset="paper"))
+    (tmp_path / "metrics.jsonl").touch()
+    claim(tmp_path, RewardConfig(preset="paper"))
+    with pytest.raises(ConfigError, match="began with another configuration"):
+        claim(tmp_path, RewardConfig())
 
 
 async def test_the_command_tells_what_came_of_it(

@@ -92,7 +92,7 @@ def diagnose(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
         return BAD_INPUT, ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("gtalign"):
-        advice = "install the extras: pip install 'gtalign[train,judge,eval,serve]'"
+        advice = "install the extras, in a clone: pip install -e '.[train,judge,eval,serve]'"
         return BAD_INPUT, f"the Python package {error.name!r} is not installed; {advice}"
     return None
 

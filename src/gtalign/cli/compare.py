@@ -39,7 +39,7 @@ def command(
     """Set runs side by side: every metric with its interval, and paired differences.
 
     Example:
-        gtalign compare runs/*/transcripts.jsonl --reference mutual --html report.html
+        gtalign compare runs/lab/seed-0/{sft,mutual}/transcripts.jsonl --html report.html
     """
     by_file = {path: _named(path, list(read_transcripts(path))) for path in dict.fromkeys(files)}
     transcripts = _told_apart(by_file)

@@ -207,6 +207,11 @@ def mix(
         gtalign data mix a.parquet b.parquet --to mix.jsonl --set weights.medium=2 \
             --set weights.math-hard=1 --set size=1000 --without a-test.parquet
     """
+    if to in files:  # of an earlier run, which a pattern names too
+        typer.echo(f"{to} is what is written, and not read", err=True)
+        files = [file for file in files if file != to]
+        if not files:
+            raise DataError(f"{to}: name the files to mix besides the one to write")
     mixed = mix_files(files, to, load(MixtureConfig, config, overrides or ()), tests or ())
     if as_json:
         print(json.dumps({"file": str(to), **asdict(mixed)}))

@@ -247,6 +247,7 @@ def report(settings: LabConfig, out: Path, seconds: float) -> None:
     print_tables(Console(), comparison)
     if trial is not None:
         print_steering(Console(), trial[0])
+    log.info("report: %s", out / "report.html")
 
 
 def _trial(settings: LabConfig, out: Path) -> tuple[Trial, dict[str, float]] | None:
@@ -258,7 +259,6 @@ def _trial(settings: LabConfig, out: Path) -> tuple[Trial, dict[str, float]] | N
     took = [json.loads(file.read_text()) for f in folders if (file := f / "seconds.json").exists()]
     seconds = {arm: float(np.mean([s[arm] for s in took if arm in s])) for s in took for arm in s}
     return measure_trial(transcripts), seconds
-    log.info("report: %s", out / "report.html")
 
 
 def workshop(settings: LabConfig) -> Workshop:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, aclosing
 from pathlib import Path
@@ -24,6 +25,7 @@ from gtalign.reward import RewardConfig, Score
 log = logging.getLogger(__name__)
 
 _COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
+_REASONS = 5  # why rows are unscored, that are told
 _UNASKED = 1  # judgements under way where nobody is asked
 
 
@@ -67,7 +69,7 @@ def command(
     Tokens are counted by --tokenizer, or as recorded, or else in words.
 
     Examples:
-        gtalign score runs/lab/transcripts.jsonl
+        gtalign score runs/lab/seed-0/mutual/transcripts.jsonl
         gtalign score chats.jsonl --judge configs/judges/local.toml --out scored.jsonl
         gtalign score transcripts.jsonl --preset released --set llm.format=0.3 --json
         gtalign score --attack
@@ -83,9 +85,12 @@ def command(
         raise ConfigError(f"--out {out} is the input itself; name another file")
     count, unit = _counter(tokenizer)
     means = _Means()
+    unscored: Counter[str] = Counter()
 
     def take(scored: Scored) -> None:
         means.add(scored.transcript.task, scored)
+        if scored.score.unscored is not None:
+            unscored[scored.score.unscored] += 1
         if as_json:
             print(json.dumps(_result(scored)))
 
@@ -104,6 +109,8 @@ def command(
         asyncio.run(_run(scorer, rows, panel, workers, writer, take, advance))
     if not as_json:
         Console().print(means.table(chosen))
+    for reason, times in unscored.most_common(_REASONS):
+        typer.echo(f"{times} unscored: {reason}", err=True)
 
 
 async def _run(

@@ -95,7 +95,8 @@ def command(
     The key of a server is read from GTALIGN_UPSTREAM_KEY.
 
     Example:
-        gtalign steer runs/lab/seed-0/mutual/checkpoint --bare --policy per-token --question q.txt
+        gtalign steer runs/lab/seed-0/mutual/checkpoint --bare --policy per-token \
+            --question "say momo of siton is a nurse. what is the job of momo?"
     """
     given = [f"mode={mode!r}", f"fallback={fallback!r}", *(["instruct=false"] if bare else [])]
     settings = load(SteeringSettings, config, given)

@@ -13,6 +13,8 @@ C = TypeVar("C", bound=Config)
 def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config: config) -> None:
     """Write ``config.toml``, or check that it is that of the run that began here.
 
+    A run that has written nothing but its ``config.toml`` has not begun.
+
     Args:
         out: The run directory; it is made if need be.
         config: Of the run.
@@ -23,7 +25,8 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
     """
     out.mkdir(parents=True, exist_ok=True)
     file = out / "config.toml"
-    if file.exists() and identity(load(type(config), file)) != identity(config):
+    begun = any(path.name not in (file.name, f"{file.name}.part") for path in out.iterdir())
+    if begun and file.exists() and identity(load(type(config), file)) != identity(config):
         raise ConfigError(
             f"{file}: this run began with another configuration; choose another --out, or remove"
             " the folder"
