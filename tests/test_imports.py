@@ -15,6 +15,7 @@ PACKAGE = SRC / "gtalign"
 # Each may import those before it, and itself.
 ORDER = (
     "errors",
+    "closing",
     "config",
     "game",
     "chain",

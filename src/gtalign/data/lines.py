@@ -5,9 +5,9 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from gtalign.closing import Closing
 from gtalign.errors import DataError, StorageError
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-class LineWriter:
+class LineWriter(Closing):
     """Appends objects to a file, each a whole line, so that a crash loses at most the last one.
 
     Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
@@ -90,17 +90,6 @@ class LineWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _mend(self) -> None:
         """Cut off a last line that was not written whole; end one that lacks its line break."""

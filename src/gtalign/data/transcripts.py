@@ -7,10 +7,10 @@ is null with a reason, never 0.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from gtalign.chain import parse
+from gtalign.closing import Closing
 from gtalign.data.chat import is_chat, transcript_fields
 from gtalign.data.lines import LineWriter, read_lines
 from gtalign.errors import ChainError, DataError
@@ -206,7 +206,7 @@ def transcript_of(record: Mapping[str, Any], name: str) -> Transcript:
     return Transcript.from_json(record)
 
 
-class TranscriptWriter:
+class TranscriptWriter(Closing):
     """Appends transcripts to a file, each a whole line, so that a crash loses at most the last one.
 
     Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
@@ -251,17 +251,6 @@ class TranscriptWriter:
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _read_ids(self) -> set[str]:
         return {str(record.get("id")) for _, record in read_lines(self.path)}

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from gtalign.closing import AsyncClosing
 from gtalign.config import Config
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.usage import Usage, account
@@ -79,7 +79,7 @@ class JudgesConfig(Config):
         return {name: self.times for name in names if name in self.endpoints}
 
 
-class Judges:
+class Judges(AsyncClosing):
     """The judges of a configuration, as one judge. Close them by ``aclose`` or ``async with``.
 
     Args:
@@ -103,17 +103,6 @@ class Judges:
             self._judges[name] = Repeated(judge, config.times, config.vote) if repeated else judge
         tasks = {task: self._chain(names) for task, names in config.tasks.items()}
         self._panel = Panel(self._chain(config.default), tasks)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Close connections, the cache and the processes; all open again on use."""

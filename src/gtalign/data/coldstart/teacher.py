@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from gtalign.chain import BLOCKS, gbnf, json_schema, render
 from gtalign.chain.prompt import fill, placeholders
+from gtalign.closing import AsyncClosing
 from gtalign.data.coldstart.blocks import UnusableError, read_payoff, read_text
 from gtalign.data.coldstart.settings import ColdStartConfig, TeacherSettings
 from gtalign.endpoints import Cache, Endpoint, Usage, account, response_format
@@ -169,7 +169,7 @@ def _problem(reply: str, block: str) -> str:
     return ""
 
 
-class ChainWriter:
+class ChainWriter(AsyncClosing):
     """Writes whole chains with the teachers of a configuration. Close it, or use ``async with``.
 
     Args:
@@ -221,14 +221,3 @@ class ChainWriter:
         """Close the connections and the cache; both open again on use."""
         for teacher in self.teachers.values():
             await teacher.endpoint.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
