@@ -8,9 +8,10 @@ run is started again; of two lines about one candidate the later one holds.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from gtalign.chain import chosen_cell
+from gtalign.closing import Closing
 from gtalign.data.coldstart.selection import Entry
 from gtalign.data.lines import LineWriter
 from gtalign.data.transcripts import Transcript
@@ -68,7 +69,7 @@ def failed_record(question: Question, number: int, failed: str, reason: str) -> 
     return {**transcript.to_json(), **facts}
 
 
-class Candidates:
+class Candidates(Closing):
     """The candidates of a run, appended to a file as they are made.
 
     Only what selection needs of each stays in memory.
@@ -140,9 +141,3 @@ class Candidates:
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

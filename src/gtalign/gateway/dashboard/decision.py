@@ -10,6 +10,7 @@ from gtalign.config import dump
 from gtalign.errors import ChainError, DataError
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.gateway import Gateway
 from gtalign.steering import Decision
 from gtalign.steering.edit import FITTING, PLAYERS
 
@@ -52,15 +53,8 @@ async def show(visit: Visit) -> Page:
     Raises:
         APIError: There is none of this id (404).
     """
-    id_ = visit.path_params["id"]
     gateway = visit.gateway
-    record = await gateway.reader.decision(id_)
-    if record is None:
-        raise APIError(404, f"there is no decision {id_[:80]!r}", code="not_found")
-    try:
-        decision = Decision.from_json(record["decision"])
-    except DataError as error:
-        raise APIError(500, f"the record of {id_!r} cannot be read: {error}") from error
+    record, decision = await on_record(gateway, visit.path_params["id"])
     policy = await gateway.policies.version(record["policy_hash"])
     in_use = record["policy"] in gateway.policies.names()
     blocks, problem = blocks_of(record["answer"])
@@ -83,6 +77,21 @@ async def show(visit: Visit) -> Page:
         "current": in_use and gateway.policies.get(record["policy"]).hash == record["policy_hash"],
     }
     return Page("decision.jinja", shown)
+
+
+async def on_record(gateway: Gateway, id_: str) -> tuple[dict[str, Any], Decision]:
+    """A record, and the decision in it.
+
+    Raises:
+        APIError: There is none of this id (404), or it cannot be read (500).
+    """
+    record = await gateway.reader.decision(id_)
+    if record is None:
+        raise APIError(404, f"there is no decision {id_[:80]!r}", code="not_found")
+    try:
+        return record, Decision.from_json(record["decision"])
+    except DataError as error:
+        raise APIError(500, f"the record of {id_!r} cannot be read: {error}") from error
 
 
 def messages_of(prompt: Any) -> list[Said] | None:

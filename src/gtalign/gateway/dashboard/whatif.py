@@ -9,8 +9,9 @@ from typing import Any, Final
 from gtalign.chain import RULES, Repair
 from gtalign.chain.payoff import PayoffReader
 from gtalign.config import dump
-from gtalign.errors import ChainError, ConfigError, DataError, GTAlignError
+from gtalign.errors import ChainError, ConfigError, GTAlignError
 from gtalign.game import USER_LLM, Bimatrix
+from gtalign.gateway.dashboard.decision import on_record
 from gtalign.gateway.dashboard.numbers import (
     PRICES,
     QUOTA,
@@ -313,13 +314,7 @@ async def _policy(gateway: Gateway, base: str) -> Policy:
 
 
 async def _decision(gateway: Gateway, id_: str) -> Decision:
-    record = await gateway.reader.decision(id_)
-    if record is None:
-        raise APIError(404, f"there is no decision {id_[:80]!r}", code="not_found")
-    try:
-        decision = Decision.from_json(record["decision"])
-    except DataError as error:
-        raise APIError(500, f"the record of {id_!r} cannot be read: {error}") from error
+    _, decision = await on_record(gateway, id_)
     if decision.stated is None or decision.stated.form != USER_LLM:
         raise APIError(400, f"the decision {id_[:80]!r} has no matrix that could be looked at here")
     return decision
