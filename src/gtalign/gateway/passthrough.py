@@ -16,7 +16,6 @@ from gtalign.steering.http.transport import TRACE, Transport
 
 _TYPES: Final = ("application/json", "text/event-stream")
 _TOLD: Final = (400, 404, 409, 413, 422, 429, 500, 503)  # what a client can make use of
-_IDLE: Final = 4.0  # seconds that a connection is kept; servers give up after 5 or more
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Proxy:
     """
 
     def __init__(self, address: str, key: str | None, model: str, timeouts: Timeouts) -> None:
-        self.api = Transport(address, key, timeouts).api  # checks both
+        self._transport = Transport(address, key, timeouts)
+        self.api = self._transport.api
         self._key = key
         self._model = model
         self._timeouts = timeouts
-        self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
     async def exchange(
@@ -70,10 +69,10 @@ class Proxy:
             raw = orjson.dumps({**body, "model": self._model})
         exchange = Exchange(f"POST {path}", self.api, self._key, self._timeouts)
         response = await exchange.begin(
-            self._connected().post(
+            self._transport.connected().post(
                 self.api + path.removeprefix("/v1"),
                 data=raw,
-                headers=TRACE.get(),
+                headers={"Content-Type": "application/json", **(TRACE.get() or {})},
                 allow_redirects=False,
             )
         )
@@ -89,9 +88,7 @@ class Proxy:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._transport.aclose()
 
     async def _refused(self, exchange: Exchange, response: aiohttp.ClientResponse) -> APIError:
         text = exchange.quoted((await exchange.read(LARGEST_REFUSAL)).strip())
@@ -106,16 +103,3 @@ class Proxy:
             code="upstream_refused",
             wait=float(wait) if known else None,
         )
-
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                headers={"Accept-Encoding": "identity", "Content-Type": "application/json"}
-                | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-            )
-        return self._session

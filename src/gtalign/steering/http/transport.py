@@ -102,7 +102,8 @@ class Transport:
         if session is not None:
             await session.close()
 
-    def _connected(self) -> aiohttp.ClientSession:
+    def connected(self) -> aiohttp.ClientSession:
+        """What sends requests to the server, with its key; the same until closed."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
@@ -122,7 +123,7 @@ class Transport:
 
         The server had closed it meanwhile, so that it has not seen the request.
         """
-        session = self._connected()
+        session = self.connected()
         try:
             return await session.request(
                 verb, url, data=data, headers=headers, allow_redirects=False
