@@ -17,6 +17,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +48,29 @@ COMMANDS = {
 BAD_INPUT = 2
 FAILED = 1
 INTERRUPTED = 130
+
+# Options that several commands take.
+RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file of the run.")]
+RunFolder = Annotated[
+    Path, typer.Option("--out", help="Run directory; one that exists is continued.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DryTraining = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")
+]
+DryAsking = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be asked of whom, and ask nothing.")
+]
+
+
+def changes(example: str) -> Any:
+    """The option that changes keys of a configuration.
+
+    Args:
+        example: A change, for its help.
+    """
+    return typer.Option("--set", metavar="KEY=VALUE", help=f"Change one key, such as {example}.")
+
 
 # A full disk, or a file that may not grow: the work failed, and nothing was wrong with the input.
 _FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}

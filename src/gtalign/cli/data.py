@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gtalign.cli import AsJson
 from gtalign.config import load
 from gtalign.data.build import build as build_source
 from gtalign.data.duplicates import DuplicateConfig
@@ -31,7 +32,6 @@ BAD_INPUT = 2
 _WIDTH = 400
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 CompareBy = Annotated[
     By, typer.Option("--by", help="What is compared: the last turn, or all of them.")
 ]

@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import typer
 
-from gtalign.cli import print_result, progress_bar, results_only
+from gtalign.cli import (
+    AsJson,
+    DryAsking,
+    RunConfig,
+    RunFolder,
+    changes,
+    print_result,
+    progress_bar,
+    results_only,
+)
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.data.transcripts import read_transcripts
@@ -29,18 +37,11 @@ from gtalign.training.pretrained import pretrained
 
 
 def command(
-    config: Annotated[Path, typer.Option(help="A TOML file of the run.")],
-    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
-        "runs/eval"
-    ),
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as limit=50."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked of whom, and ask nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    config: RunConfig,
+    out: RunFolder = Path("runs/eval"),
+    overrides: Annotated[list[str] | None, changes("limit=50")] = None,
+    dry_run: DryAsking = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let a model answer questions, judge and score the answers, and write a report.
 

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gtalign.cli import print_result, results_only
+from gtalign.cli import (
+    AsJson,
+    DryTraining,
+    RunConfig,
+    RunFolder,
+    changes,
+    print_result,
+    results_only,
+)
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim
@@ -26,21 +34,14 @@ from gtalign.training.runs import RLRun
 
 
 def command(
-    config: Annotated[Path, typer.Option(help="A TOML file of the run.")],
-    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
-        "runs/rl"
-    ),
+    config: RunConfig,
+    out: RunFolder = Path("runs/rl"),
     engine: Annotated[
         Literal["trl", "verl"], typer.Option(help="trl: GRPO on this machine; verl: on Ray.")
     ] = "trl",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as rl.steps=20."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    overrides: Annotated[list[str] | None, changes("rl.steps=20")] = None,
+    dry_run: DryTraining = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model for mutual welfare by GRPO, with the judges of the configuration.
 

@@ -5,9 +5,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from gtalign.cli import print_result, results_only
+from gtalign.cli import (
+    AsJson,
+    DryTraining,
+    RunConfig,
+    RunFolder,
+    changes,
+    print_result,
+    results_only,
+)
 from gtalign.config import load
 from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
@@ -26,18 +32,11 @@ from gtalign.training.runs import SFTRun
 
 
 def command(
-    config: Annotated[Path, typer.Option(help="A TOML file of the run.")],
-    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
-        "runs/sft"
-    ),
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as sft.epochs=2."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    config: RunConfig,
+    out: RunFolder = Path("runs/sft"),
+    overrides: Annotated[list[str] | None, changes("sft.epochs=2")] = None,
+    dry_run: DryTraining = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model on the chains that gtalign synth kept.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gtalign.chain import BLOCKS
-from gtalign.cli import print_result, progress_bar
+from gtalign.cli import AsJson, DryAsking, RunFolder, changes, print_result, progress_bar
 from gtalign.config import load
 from gtalign.data.coldstart import (
     Candidates,
@@ -30,17 +30,10 @@ from gtalign.training.pretrained import pretrained
 
 def command(
     config: Annotated[Path, typer.Option(help="A TOML file of teachers, judges and questions.")],
-    out: Annotated[Path, typer.Option(help="Run directory; one that exists is continued.")] = Path(
-        "runs/synth"
-    ),
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as candidates=3."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked of whom, and ask nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: RunFolder = Path("runs/synth"),
+    overrides: Annotated[list[str] | None, changes("candidates=3")] = None,
+    dry_run: DryAsking = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let teachers write several chains for each question, judge them and keep the best.
 
