@@ -30,9 +30,8 @@ CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
 
-# A network as small as the lab's is slower on several threads.
 serve: $(VENV)/.installed-serve $(CHECKPOINT)
-	OMP_NUM_THREADS=1 $(BIN)/gtalign serve $(CHECKPOINT) --config configs/gateway/lab.toml --demo 40 $(ARGS)
+	$(BIN)/gtalign serve $(CHECKPOINT) --config configs/gateway/lab.toml --demo 40 $(ARGS)
 
 test: lint types pytest
 

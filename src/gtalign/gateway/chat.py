@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.answer import Answer, seconds
 from gtalign.gateway.asgi import Response, read_body, send_events, unless_gone
-from gtalign.gateway.forward import forward
+from gtalign.gateway.forward import Forwarding
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.request import ChatRequest, read_chat
 from gtalign.gateway.stream import COMMENT, DONE, Chunks
@@ -59,7 +59,7 @@ class ChatEndpoint:
             about["response"] = response
             began = perf_counter()
             work = (
-                forward(gateway, terms, PATH, raw, request.body, request.passes, response)
+                Forwarding(gateway, terms, PATH, raw, request.body, request.passes, response).run()
                 if request.passes is not None
                 else self._steered(terms, request, response, began)
             )

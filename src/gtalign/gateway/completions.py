@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from gtalign.gateway.answer import seconds
 from gtalign.gateway.asgi import Response, read_body, unless_gone
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.forward import forward
+from gtalign.gateway.forward import Forwarding
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.request import check_amount, read_model, read_object
 from gtalign.gateway.terms import terms_of
@@ -53,7 +53,7 @@ class CompletionsEndpoint:
             about["response"] = response
             why = "completions"
             async with asyncio.timeout(timeouts.total):
-                work = forward(gateway, terms, PATH, raw, body, why, response)
+                work = Forwarding(gateway, terms, PATH, raw, body, why, response).run()
                 await unless_gone(receive, work)
 
 

@@ -27,35 +27,13 @@ _EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 
 
-async def forward(
-    gateway: Gateway,
-    terms: Terms,
-    path: str,
-    raw: bytes,
-    body: Mapping[str, Any],
-    why: str,
-    response: Response,
-) -> None:
-    """Pass a request through and its answer back, with a record of it.
+class Forwarding:
+    """One request on its way through, and its answer back, with a record of it.
 
     Raises:
-        APIError: The model is in this process, or its server refused the request.
-        UpstreamError: The server failed.
+        APIError: The model is in this process.
         StorageError: It cannot be recorded, and has to be.
     """
-    if gateway.proxy is None:
-        raise APIError(
-            400,
-            f"{why}: the model is in this process, which answers steered chats only; nothing could"
-            " take this request as it is",
-            code="unsupported",
-            param=why,
-        )
-    await _Forwarding(gateway, terms, path, raw, body, why, response).run()
-
-
-class _Forwarding:
-    """One request on its way through."""
 
     def __init__(
         self,
@@ -67,7 +45,14 @@ class _Forwarding:
         why: str,
         response: Response,
     ) -> None:
-        assert gateway.proxy is not None
+        if gateway.proxy is None:
+            raise APIError(
+                400,
+                f"{why}: the model is in this process, which answers steered chats only; nothing"
+                " could take this request as it is",
+                code="unsupported",
+                param=why,
+            )
         self._gateway = gateway
         self._terms = terms
         self._request = (path, raw, body)
@@ -97,6 +82,13 @@ class _Forwarding:
         }
 
     async def run(self) -> None:
+        """Pass it on and its answer back.
+
+        Raises:
+            APIError: The server refused the request.
+            UpstreamError: The server failed.
+            StorageError: It cannot be recorded, and has to be.
+        """
         # It begins once the request is out, so that the disk is at work while the server is.
         writing = asyncio.create_task(self._begin())
         try:
