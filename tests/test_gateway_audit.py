@@ -4,8 +4,6 @@ import asyncio
 import io
 import json
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,8 @@ import openai
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway_parts import MESSAGES, scripted, served
+from gateway_parts import MESSAGES, served
 from gtalign.data import Transcript
 from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.gateway.audit import AuditWriter, Record
@@ -25,29 +22,9 @@ from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import MIGRATIONS, open_store
 from gtalign.gateway.tables import decisions, hours
-from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
+from gtalign.steering import Decision
 from standins import model
-
-POLICY = load_policy("per-token", ["utility_of_money=700"])
-
-
-@asynccontextmanager
-async def stored(folder: Path, **settings: Any) -> AsyncGenerator[AsyncEngine, None]:
-    engine = await open_store(AuditSettings(database=str(folder / "audit.db"), **settings))
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
-
-
-async def decided() -> Decision:
-    steering = Steering(scripted(), POLICY, SteeringSettings(instruct=False), model="toy")
-    return (await steering.answer(Ask(({"role": "user", "content": "x"},)))).decision
-
-
-def record(decision: Decision, id_: str, at: int = 1, **facts: Any) -> Record:
-    known = {"request_id": "r", "key_id": "", "policy": POLICY, "stream": False, **facts}
-    return record_of(decision, Facts(id=id_, at=at, **known), Outcome("done"))
+from store_parts import POLICY, decided, record, stored
 
 
 def lock(folder: Path) -> sqlite3.Connection:

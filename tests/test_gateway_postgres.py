@@ -3,16 +3,15 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway_parts import COSTLY, MESSAGES, scripted, served
+from gateway_parts import COSTLY, MESSAGES, served
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.audit import AuditWriter, Record
 from gtalign.gateway.export import jsonl, parquet
@@ -21,16 +20,16 @@ from gtalign.gateway.hours import HOUR, roll_up
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.reading import Reader
-from gtalign.gateway.record import Facts, Outcome, now, record_of
+from gtalign.gateway.record import now
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import MIGRATIONS, open_store
-from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
+from gtalign.steering import Decision
 from postgres_cluster import Cluster, cluster, programs
 from standins import model
+from store_parts import POLICY, decided, record, stored
 
 FOUND = programs()
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no PostgreSQL here (initdb, pg_ctl)")
-POLICY = load_policy("per-token", ["utility_of_money=700"])
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +48,6 @@ async def database(server: Cluster, request: pytest.FixtureRequest) -> str:
         await connection.exec_driver_sql(f"CREATE DATABASE {name}")
     await engine.dispose()
     return server.url(name)
-
-
-@asynccontextmanager
-async def stored(database: str) -> AsyncGenerator[AsyncEngine, None]:
-    engine = await open_store(AuditSettings(database=database))
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
-
-
-async def decided() -> Decision:
-    steering = Steering(scripted(), POLICY, SteeringSettings(instruct=False), model="toy")
-    return (await steering.answer(Ask(({"role": "user", "content": "x"},)))).decision
-
-
-def record(decision: Decision, id_: str, at: int, **more: Any) -> Record:
-    known = {"request_id": "r", "key_id": "", "policy": POLICY, "stream": False, **more}
-    return record_of(decision, Facts(id=id_, at=at, **known), Outcome("done", answer="It is."))
 
 
 async def test_a_store_is_made_and_brought_up(database: str) -> None:
