@@ -39,7 +39,7 @@ class Answer:
         gateway: Who answers.
         terms: Under which.
         ask: The request.
-        stream: Whether pieces are passed on as they come; if not, one record at the end is enough.
+        stream: Whether pieces are passed on as they come; if not, all of them at the end.
         began: When its time began to run, by `perf_counter`; None for now.
 
     Attributes:
@@ -175,11 +175,11 @@ class Answer:
                 if isinstance(event, Decided):
                     self._decided(event.decision)
                 for piece in view.feed(event):
-                    if not self._stream:
-                        held.append(piece)
-                        continue
                     await self._on_record()
-                    yield piece
+                    if self._stream:
+                        yield piece
+                    else:
+                        held.append(piece)
         self.decision = self._own(session.result.decision)
         result = replace(session.result, decision=self.decision)
         await self._finished(result)
@@ -206,12 +206,12 @@ class Answer:
         """Take note of a decision, and have it written while the model goes on."""
         self._decided_at = perf_counter()
         self.decision = self._own(decision)
-        if self._stream and self.recorded and not self._committed:
+        if self.recorded and not self._committed:
             self._write_soon(self.decision)
 
     async def _on_record(self) -> None:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
-        if self._committed or not self.recorded or not self._stream:
+        if self._committed or not self.recorded:
             return
         self._begin()
         assert self._pending is not None
@@ -219,8 +219,8 @@ class Answer:
         self._committed = True
 
     def _begin(self) -> None:
-        """Have a record of a stream written whose decision is not known, if there is none."""
-        if self._stream and self.recorded and self._pending is None:
+        """Have a record written whose decision is not known, if there is none."""
+        if self.recorded and self._pending is None:
             used = self._ask.used_tokens
             undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
             self._write_soon(self._own(undecided))

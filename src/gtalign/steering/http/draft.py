@@ -10,7 +10,7 @@ from the model's own token.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Protocol
 
@@ -164,18 +164,13 @@ class HTTPDraft:
             }
             events = self._transport.events(self._prompt.path, body, upstream=self._upstream)
             async with aclosing(events):
-                async for value in events:
-                    try:
-                        piece = self._prompt.read(value)
-                        new = tally.add(piece)
-                    except ValueError as error:
-                        raise UpstreamError(
-                            self._upstream, f"sent what cannot be, after {tally.seen}: {error}"
-                        ) from None
-                    self._prompt.grew(piece)
+                async for values in events:
+                    new, wrong = self._read(values, tally)
                     if new:
                         self._text += new
                         yield new
+                    if wrong is not None:
+                        raise wrong
                     if tally.over:
                         break
             self._report = tally.report(self._upstream)
@@ -185,6 +180,21 @@ class HTTPDraft:
             raise
         finally:
             self._writing = False
+
+    def _read(self, values: Iterable[Any], tally: "_Tally") -> tuple[str, UpstreamError | None]:
+        """What the text grows by with some events, and what is wrong with the one behind them."""
+        new = ""
+        for value in values:
+            try:
+                piece = self._prompt.read(value)
+                new += tally.add(piece)
+            except ValueError as error:
+                seen = f"sent what cannot be, after {tally.seen}: {error}"
+                return new, UpstreamError(self._upstream, seen)
+            self._prompt.grew(piece)
+            if tally.over:
+                break
+        return new, None
 
 
 class _Tally:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gtalign.errors import SteeringError
+from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.http.exchange import LARGEST_BODY, Exchange, Timeouts
 from gtalign.steering.http.sse import EventReader
 
@@ -66,35 +66,45 @@ class Transport:
 
     async def events(
         self, path: str, body: Mapping[str, Any], *, upstream: str
-    ) -> AsyncGenerator[Any, None]:
-        """Post `body` and yield the JSON value of each event of the answer, without ``[DONE]``.
+    ) -> AsyncGenerator[list[Any], None]:
+        """Post `body` and yield the JSON values of the answer's events, without ``[DONE]``.
 
-        An answer that is plain JSON counts as one event. Closing the generator early ends the
-        connection, which tells the server to stop.
+        Those that came together are yielded together, since every step of what reads them costs
+        more than an event. An answer that is plain JSON counts as one event. Closing the generator
+        early ends the connection, which tells the server to stop.
 
         Raises:
             UpstreamError: The exchange failed; what came before was yielded.
         """
         async with self._exchange(path, body, upstream) as exchange:
             if exchange.type.endswith("json"):
-                yield exchange.json(await exchange.read(LARGEST_BODY))
+                yield [exchange.json(await exchange.read(LARGEST_BODY))]
                 return
             if exchange.type == "text/html":
                 page = await exchange.read(LARGEST_BODY)
                 raise exchange.error(f"answered with a web page: {exchange.quoted(page)}")
-            reader = EventReader()
-            try:
-                while chunk := await exchange.more():
-                    for event in reader.feed(chunk):
-                        if event.data.strip() == b"[DONE]":
-                            await exchange.finish()
-                            return
-                        yield exchange.json(event.data, event.name)
-                for event in reader.close():
-                    if event.data.strip() != b"[DONE]":
-                        yield exchange.json(event.data, event.name)
-            except ValueError as error:
-                raise exchange.error(f"sent {error}") from None
+            reader, ended = EventReader(), False
+            while not ended:
+                chunk = await exchange.more()
+                values: list[Any] = []
+                failed: UpstreamError | None = None
+                try:
+                    for event in reader.feed(chunk) if chunk else reader.close():
+                        ended = event.data.strip() == b"[DONE]"
+                        if ended:
+                            break
+                        values.append(exchange.json(event.data, event.name))
+                except UpstreamError as error:
+                    failed = error
+                except ValueError as error:
+                    failed = exchange.error(f"sent {error}")
+                if values:
+                    yield values
+                if failed is not None:
+                    raise failed
+                if ended:
+                    await exchange.finish()
+                ended = ended or not chunk
 
     async def aclose(self) -> None:
         """Close every connection; a later request opens new ones."""
