@@ -250,11 +250,6 @@ class Answer:
         if not self._committed:
             await written  # raises if there is no record
             self._committed = True
-        else:
-            try:
-                await written
-            except StorageError as error:  # the decision is on record, and the rest is kept
-                log.warning("answer %s: its outcome is written later: %s", self._terms.id, error)
         self._gateway.metrics.answers.add(1, self._terms.policy.name, "done")
 
     def _end(self, status: Status, error: str | None = None) -> None:

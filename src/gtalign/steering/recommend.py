@@ -1,10 +1,16 @@
 """Which cell a policy chooses in a game, and what the theory says about that game."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
-from gtalign.game import Bimatrix, Equilibrium, equilibria, pareto_frontier, pure_nash
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.errors import GameError
+from gtalign.game import Bimatrix, Equilibrium, GameForm, equilibria, pareto_frontier, pure_nash
+from gtalign.game.arrays import LIMIT
 from gtalign.game.equilibria import snap
 from gtalign.game.solve import named
 from gtalign.steering.batch import chosen
@@ -14,6 +20,21 @@ from gtalign.steering.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class Theory:
+    """What the theory says about a game.
+
+    Args:
+        frontier: Cells that no other dominates.
+        pure_nash: Cells that are equilibria.
+        equilibria: All extreme equilibria, pure and mixed.
+    """
+
+    frontier: tuple[str, ...]
+    pure_nash: tuple[str, ...]
+    equilibria: tuple[Equilibrium, ...]
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """The cell that a policy chooses, with the solutions of the game around it.
 
@@ -21,21 +42,43 @@ class Recommendation:
         cell: The cell.
         action: The LLM's action of it.
         solution: The rule that chose it (`Policy.solution`).
-        frontier: Cells that no other dominates.
-        pure_nash: Cells that are equilibria.
-        equilibria: All extreme equilibria, pure and mixed.
-        on_frontier: Whether the cell is on the frontier; one that a leader forces need not be.
-        trap: Whether some pure equilibrium is not on the frontier.
+        solve: Solves the game. That takes longer than to choose, and an answer that waits for the
+            choice need not wait for the rest: the game is solved where somebody asks.
     """
 
     cell: str
     action: str
     solution: str
-    frontier: tuple[str, ...]
-    pure_nash: tuple[str, ...]
-    equilibria: tuple[Equilibrium, ...]
-    on_frontier: bool
-    trap: bool
+    solve: Callable[[], Theory] = field(repr=False, compare=False)
+
+    @cached_property
+    def _theory(self) -> Theory:
+        return self.solve()
+
+    @property
+    def frontier(self) -> tuple[str, ...]:
+        """Cells that no other dominates."""
+        return self._theory.frontier
+
+    @property
+    def pure_nash(self) -> tuple[str, ...]:
+        """Cells that are equilibria."""
+        return self._theory.pure_nash
+
+    @property
+    def equilibria(self) -> tuple[Equilibrium, ...]:
+        """All extreme equilibria, pure and mixed."""
+        return self._theory.equilibria
+
+    @property
+    def on_frontier(self) -> bool:
+        """Whether the cell is on the frontier; one that a leader forces need not be."""
+        return self.cell in self.frontier
+
+    @property
+    def trap(self) -> bool:
+        """Whether some pure equilibrium is not on the frontier."""
+        return not set(self.pure_nash) <= set(self.frontier)
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal."""
@@ -55,17 +98,18 @@ class Recommendation:
         """Read what `to_json` wrote; raises DataError that names a wrong field."""
         fields = Fields.of(source)
         return cls(
-            cell=fields.text("cell"),
-            action=fields.text("action"),
-            solution=fields.text("solution"),
-            frontier=fields.texts("frontier"),
-            pure_nash=fields.texts("pure_nash"),
-            equilibria=tuple(
-                Equilibrium(*(_mixture(mixed.object(player)) for player in PLAYERS))
-                for mixed in fields.objects("equilibria")
+            fields.text("cell"),
+            fields.text("action"),
+            fields.text("solution"),
+            partial(
+                Theory,
+                frontier=fields.texts("frontier"),
+                pure_nash=fields.texts("pure_nash"),
+                equilibria=tuple(
+                    Equilibrium(*(_mixture(mixed.object(player)) for player in PLAYERS))
+                    for mixed in fields.objects("equilibria")
+                ),
             ),
-            on_frontier=fields.flag("on_frontier"),
-            trap=fields.flag("trap"),
         )
 
 
@@ -94,20 +138,20 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
     Raises:
         GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
     """
-    # As `solve` does it, and of that no more than is told: an answer waits for this twice.
     form, payoffs = game.form, snap(game.payoffs)
-    efficient, stable = pareto_frontier(payoffs), pure_nash(payoffs)
+    if not np.abs(payoffs).max() <= LIMIT:  # what could not be solved later is refused now
+        raise GameError(f"a payoff is not a finite number up to {LIMIT:g}")
     cell = form.cells[int(chosen(payoffs, policy, form, low=low))]
-    row, column = form.index(cell)
-    return Recommendation(
-        cell=cell,
-        action=form.llm_actions[column],
-        solution=policy.solution,
-        frontier=form.where(efficient),
-        pure_nash=form.where(stable),
+    action = form.llm_actions[form.index(cell)[1]]
+    return Recommendation(cell, action, policy.solution, partial(_theory, form, payoffs))
+
+
+def _theory(form: GameForm, payoffs: NDArray[np.float64]) -> Theory:
+    # As `solve` has it, and of that no more than is told.
+    return Theory(
+        frontier=form.where(pareto_frontier(payoffs)),
+        pure_nash=form.where(pure_nash(payoffs)),
         equilibria=named(equilibria(payoffs), form),
-        on_frontier=bool(efficient[row, column]),
-        trap=bool((stable & ~efficient).any()),
     )
 
 
