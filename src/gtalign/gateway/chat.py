@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from time import perf_counter
 from typing import Any
@@ -119,12 +119,7 @@ class ChatEndpoint:
         answers = [
             Answer(self._gateway, own, one, stream=False, began=began) for own, one in several
         ]
-        try:
-            async with asyncio.TaskGroup() as group:
-                texts = [group.create_task(_text(answer)) for answer in answers]
-        except ExceptionGroup as failed:  # the first failure has ended the others
-            first = failed.exceptions[0]
-            raise first from first.__cause__  # which tells the status
+        messages = await _together(answers) if request.n > 1 else [await _message(answers[0])]
         usages = [answer.usage() for answer in answers]
         written = sum(usage["completion_tokens"] for usage in usages)
         read = usages[0]["prompt_tokens"]
@@ -136,11 +131,11 @@ class ChatEndpoint:
             "choices": [
                 {
                     "index": number,
-                    "message": text.result(),
+                    "message": message,
                     "logprobs": None,
                     "finish_reason": answer.result.finish,
                 }
-                for number, (answer, text) in enumerate(zip(answers, texts, strict=True))
+                for number, (answer, message) in enumerate(zip(answers, messages, strict=True))
             ],
             "usage": {
                 "prompt_tokens": read,
@@ -155,7 +150,18 @@ class ChatEndpoint:
         await response.whole(200, _json(body))
 
 
-async def _text(answer: Answer) -> dict[str, Any]:
+async def _together(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """The messages of several answers, written at the same time."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_message(answer)) for answer in answers]
+    except ExceptionGroup as failed:  # the first failure has ended the others
+        first = failed.exceptions[0]
+        raise first from first.__cause__  # which tells the status
+    return [task.result() for task in tasks]
+
+
+async def _message(answer: Answer) -> dict[str, Any]:
     """The message of an answer."""
     parts: dict[str, list[str]] = {"content": [], "reasoning": []}
     async with aclosing(answer.pieces()) as pieces:

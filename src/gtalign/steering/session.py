@@ -8,7 +8,7 @@ goes on from there.
 import json
 import string
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -340,6 +340,9 @@ class Session:
         for event in parser.feed(rest):
             yield event
         self._stopped = cut.ended
+        if parser.error is None:
+            with suppress(ChainError):  # it is not complete
+                self._parsed = self._text, parser.close()
 
     def _finish(self) -> None:
         """Read what has been written, and complete the decision."""
