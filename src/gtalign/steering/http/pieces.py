@@ -71,7 +71,7 @@ def read_chat(value: Any) -> Piece:
     if choice is None:
         return Piece(usage=usage)
     delta = choice.get("delta") or choice.get("message") or {}
-    if not isinstance(delta, Mapping):
+    if not isinstance(delta, dict):
         raise ValueError(f"'delta' is {_kind(delta)}, not an object")
     return Piece(
         text=_text(delta.get("content"), "content"),
@@ -83,7 +83,7 @@ def read_chat(value: Any) -> Piece:
 
 def _choice(value: Any) -> tuple[Mapping[str, Any] | None, Usage | None]:
     """The one choice of an event, if it has any, and its count of tokens."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise ValueError(f"an event is {_kind(value)}, not an object")
     choices = value.get("choices")
     usage = _usage(value)
@@ -91,7 +91,7 @@ def _choice(value: Any) -> tuple[Mapping[str, Any] | None, Usage | None]:
         raise ValueError("an event without 'choices'")
     if choices is None or choices == []:
         return None, usage
-    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], Mapping):
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
         raise ValueError("'choices' is not a list of one object")
     if choices[0].get("index") not in (None, 0):
         raise ValueError(f"choice {choices[0]['index']!r}, where one was asked for")
@@ -100,16 +100,16 @@ def _choice(value: Any) -> tuple[Mapping[str, Any] | None, Usage | None]:
 
 def _usage(value: Mapping[str, Any]) -> Usage | None:
     usage, timings = value.get("usage"), value.get("timings")
-    if isinstance(timings, Mapping) and not usage:  # llama.cpp
+    if isinstance(timings, dict) and not usage:  # llama.cpp
         read, cached = _count(timings, "prompt_n"), _count(timings, "cache_n")
         prompt = None if read is None or cached is None else read + cached
         return Usage(_count(timings, "predicted_n"), prompt, cached)
     if usage is None:
         return None
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         raise ValueError(f"'usage' is {_kind(usage)}, not an object")
     details = usage.get("prompt_tokens_details")
-    cached = _count(details, "cached_tokens") if isinstance(details, Mapping) else None
+    cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
     if cached is None:
         cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
     return Usage(_count(usage, "completion_tokens"), _count(usage, "prompt_tokens"), cached)

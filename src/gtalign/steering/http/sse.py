@@ -45,6 +45,19 @@ class EventReader:
         Raises:
             ValueError: An event is larger than the limit; those before it were yielded.
         """
+        if b"\r" not in chunk and not (self._pending or self._size or self._after_cr):
+            # As nearly all engines write it: slices of whole events, each a line of data.
+            *events, chunk = chunk.split(b"\n\n")
+            for event in events:
+                plain = event.startswith(b"data: ") and b"\n" not in event and not self._first
+                if plain and len(event) <= self._limit:
+                    yield Event("", event[6:])
+                else:
+                    yield from self._lines(event + b"\n\n")
+        yield from self._lines(chunk)
+
+    def _lines(self, chunk: bytes) -> Iterator[Event]:
+        """Take a slice of any form."""
         start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
         if chunk:
             self._after_cr = chunk.endswith(b"\r")
