@@ -73,6 +73,13 @@ def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["serve", str(tmp_path), *database]) == 2
     assert "no checkpoint" in capsys.readouterr().err
     assert main(["serve"]) == 2
-    assert "upstream" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert all(way in error for way in ("MODEL_OR_URL", "--config", "--set upstream.address="))
+    for wrong, named in (("fre", "did you mean 'free'"), (str(tmp_path / "x.toml"), "x.toml")):
+        # There is no server at the address, and it is not asked.
+        assert main(["serve", "http://127.0.0.1:9/v1", "--policy", wrong, *database]) == 2
+        assert named in capsys.readouterr().err
+    assert main(["serve", "http://127.0.0.1:9/v1", "--port", "70000"]) == 2
+    assert "--port: port: input should be less" in capsys.readouterr().err
     assert main(["serve", "http://127.0.0.1:9/v1", *database]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err

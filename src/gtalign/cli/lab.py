@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import typer
@@ -153,16 +153,16 @@ def command(
     Example:
         gtalign lab --full --seeds 0,1,2 --out runs/full
     """
-    overrides = list(set_ or ())
-    if full:
-        arms = ",".join(f'"{arm}"' for arm in Arm.__args__)  # type: ignore[attr-defined]
-        # Independent arms: two of them on a core each take less time than one on both.
-        overrides[:0] = [f"arms=[{arms}]", "workers=2", "threads=1"]
-    if data is not None:
-        overrides[:0] = [f"data={str(data.resolve())!r}", "model.vocabulary=2048"]
+    options: dict[str, tuple[str, Any]] = {}
     if seeds:
-        overrides.insert(0, f"seeds=[{seeds}]")
-    settings = load(LabConfig, config, overrides)
+        options["seeds"] = "--seeds", seeds.split(",")
+    if data is not None:
+        options |= {"data": ("--data", data.resolve()), "model.vocabulary": ("--data", 2048)}
+    if full:
+        arms = get_args(Arm)
+        # Independent arms: two of them on a core each take less time than one on both.
+        options |= {"arms": ("--full", arms), "workers": ("--full", 2), "threads": ("--full", 1)}
+    settings = load(LabConfig, config, set_ or (), options)
     run(settings, out, Console(stderr=True))
 
 

@@ -79,8 +79,8 @@ def command(
 
     Without --judge nobody is asked: verdicts on record are used, and what has none stays unscored.
     Judges grade by task. A chat log that names none in its rows needs --task (math-hard, medium,
-    wildguard, ambig_qa, ...), or judges for the kind "direct". Tokens are counted by --tokenizer,
-    or as recorded, or else in words.
+    wildguard, ambig_qa, ...): nobody can grade what they do not know the task of. Tokens are
+    counted by --tokenizer, or as recorded, or else in words.
 
     Examples:
         gtalign score runs/lab/seed-0/mutual/transcripts.jsonl
@@ -189,9 +189,9 @@ def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> No
 def _configure(preset: str | None, file: Path | None, overrides: list[str]) -> RewardConfig:
     if preset is not None and file is not None:
         raise ConfigError("give --preset or --config, not both: a file names its own preset")
-    chosen = [] if preset is None else [f'preset="{preset}"']
     # Run configurations hold the reward as a table; its keys work here by the same names.
-    return load(RewardConfig, file, [*chosen, *(o.removeprefix("reward.") for o in overrides)])
+    changed = [override.removeprefix("reward.") for override in overrides]
+    return load(RewardConfig, file, changed, {"preset": ("--preset", preset)})
 
 
 def _counter(folder: Path | None) -> tuple[Callable[[str], int] | None, str]:
