@@ -18,8 +18,8 @@ import numpy as np
 import typer
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gtalign.cli import progress_bar
 from gtalign.config import Config, dump, load
 from gtalign.data import Transcript, read_transcripts
 from gtalign.errors import ConfigError
@@ -180,15 +180,7 @@ def run(settings: LabConfig, out: Path, console: Console) -> None:
     started = time.monotonic()
     settings.steering.arms()  # an unknown policy is told at once
     sizes = {stage: _size(settings, stage[1], questions) for stage in plan}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console, "{task.percentage:>3.0f}%") as progress:
         bar = progress.add_task("", total=sum(sizes.values()))
 
         shown: frozenset[Stage] = frozenset()

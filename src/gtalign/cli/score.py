@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gtalign.cli import print_table
 from gtalign.config import load
 from gtalign.data import TranscriptWriter
 from gtalign.data.chat import TASK
@@ -130,7 +131,7 @@ def command(
 
         asyncio.run(_run(scorer, rows, panel, workers, out, beside, done))
     if not as_json:
-        Console().print(means.table(chosen))
+        print_table(Console(), means.title(chosen), means.table())
     for reason, times in unscored.most_common(_REASONS):
         typer.echo(f"{times} unscored: {reason}", err=True)
     failures.end()
@@ -270,11 +271,16 @@ class _Means:
                 known = value is not None
                 sums[name] = (total + (value or 0.0), count + known)
 
-    def table(self, config: RewardConfig) -> Table:
+    def title(self, config: RewardConfig) -> str:
+        """What the table shows."""
         title = f"means of the reward {config.aggregate}, preset {config.preset}"
         if config.unit == "tokens" and self._units:
             title += f"; tokens: {', '.join(sorted(self._units))}"
-        table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
+        return title
+
+    def table(self) -> Table:
+        """A row for each task, and one for all."""
+        table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
         table.add_column("task", no_wrap=True)
         for name in ("rows", "Q", "U", "L", "W", "reward", "unscored", "malformed"):
             table.add_column(name, justify="right", no_wrap=True)
