@@ -85,7 +85,7 @@ def command(
 
     Examples:
         gtalign score runs/lab/seed-0/mutual/transcripts.jsonl
-        gtalign score chats.jsonl --judge configs/judges/local.toml --task medium --out scored.jsonl
+        gtalign score chats.jsonl --task medium --judge judges.toml --out scored.jsonl
         gtalign score transcripts.jsonl --preset released --set llm.format=0.3 --json
         gtalign score --attack
     """
