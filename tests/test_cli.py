@@ -1,5 +1,6 @@
 import errno
 import importlib
+import io
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from types import ModuleType
 
 import pytest
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID
 
 from gtalign import __version__, cli, errors
-from gtalign.cli import COMMANDS, main
+from gtalign.cli import COMMANDS, main, progress_bar
 
 
 @pytest.fixture
@@ -112,6 +115,23 @@ def test_a_command_gets_its_arguments(
     out = capsys.readouterr().out
     assert "Solve [one] matrix." in out
     assert "gtalign solve game.json --json" in out
+
+
+def test_a_bar_that_is_full_tells_no_time_left() -> None:
+    shown = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with progress_bar(shown, "{task.percentage:>3.0f}%") as progress:
+        bar = progress.add_task("work", total=2)
+        progress.update(bar, completed=1)
+        assert "left" in text_of(progress, bar)
+        progress.update(bar, completed=2)
+        assert "100%" in text_of(progress, bar)
+        assert "left" not in text_of(progress, bar)
+
+
+def text_of(progress: Progress, task: TaskID) -> str:
+    """What each column says of a task."""
+    columns = (c for c in progress.columns if not isinstance(c, str | BarColumn))
+    return " ".join(str(column.render(progress.tasks[task])) for column in columns)
 
 
 def test_an_exit_code_of_a_command_is_kept(install: Callable[[Callable[..., None]], None]) -> None:

@@ -82,7 +82,7 @@ def test_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["nope"], "no set 'nope'; the sets are math-hard"),
         (["minerva", "medium", "--source", "x"], "--source is the place of one set; 2 are named"),
-        (["minerva", "--source", "absent.parquet"], "absent.parquet: cannot be read as minerva"),
+        (["minerva", "--source", "absent.parquet"], "absent.parquet: no such file or folder"),
         (["minerva", "--test-share", "2"], "the test share is 2"),
     ],
 )
@@ -94,7 +94,7 @@ def test_build_misused(args: list[str], message: str, capsys: pytest.CaptureFixt
 def test_inspect(train: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "inspect", str(train)]) == 0
     out = capsys.readouterr().out
-    assert "harmful 1, harmless 1" in out and "bake bread" in out
+    assert "harmful 1" in out and "harmless 1" in out and "bake bread" in out
     assert HARM not in out and "(a harmful request, hidden" in out
     assert main(["data", "inspect", str(train), "--show-harmful"]) == 0
     assert HARM in capsys.readouterr().out
@@ -102,6 +102,30 @@ def test_inspect(train: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert HARM not in out
     assert json.loads(out)["tasks"]["math-hard"]["rows"] == 3
+
+
+def test_tables_fit_a_terminal_of_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    folder = tmp_path / "a-folder-with-a-name" / "that-is-rather-long"
+    folder.mkdir(parents=True)
+    file = write(
+        folder / "wildguard-train.jsonl",
+        [row("bake bread " * 200, "wildguard", "unharmful"), row(HARM, "wildguard")],
+    )
+    output = folder / "mix-train.jsonl"
+    assert main(["data", "mix", str(file), "--to", str(output)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{output}: 2 rows" in lines  # longer than a line, and whole
+    assert main(["data", "inspect", str(file), "--samples", "0"]) == 0
+    assert main(["data", "check", str(file), "--test", str(output)]) == 0
+    text = capsys.readouterr().out
+    assert "harmless 1" in text and "largest" in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_inspect_obeys_nothing_that_the_data_says(

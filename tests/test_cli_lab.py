@@ -124,7 +124,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         (["--set", "experiment.rl.stepz=3"], "experiment.rl.stepz"),
         (["--set", "experiment.rl.steps=soon"], "steps"),
         (["--set", "experiment.rl.steps"], "experiment.rl.steps"),
-        (["--seeds", "one"], "seeds"),
+        (["--seeds", "one"], "error: --seeds: seeds.0: input should be a valid integer"),
         (["--seeds", "-1"], "seeds"),
         (["--set", 'arms=["best"]'], "arms"),
         (["--config", "absent.toml"], "absent.toml"),

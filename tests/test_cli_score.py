@@ -163,7 +163,7 @@ def test_a_bad_line_is_named(
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--preset", "papr"], "preset"),
+        (["--preset", "papr"], "error: --preset: preset: input should be"),
         (["--set", "llm.fromat=1"], "'llm.format'"),
         (["--preset", "paper", "--config", "x.toml"], "not both"),
         (["--config", "absent.toml"], "absent.toml"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from gtalign.chain import render
 from gtalign.cli import main
@@ -34,6 +35,7 @@ ROWS: list[dict[str, Any]] = [
 ]
 ROWS.append({"input": "2+2?", "output": CHAIN, "gts": "4", "score": 0.5, "user_reward": 0.4})
 ROWS[-1]["data_source"] = "math-hard"
+GOOD = '{"reason": "equal", "score": 1}'
 VERDICTS = [1.0, 0.0, 1.0, None, 1.0]
 RULES = 'default = ["rule"]\n'
 
@@ -197,6 +199,111 @@ async def test_verdicts_on_record_stand_and_unscored_ones_are_asked_again(tmp_pa
     assert [s.score.factors["quality"] for s in scored] == [0.0, 0.5]
 
 
+def judged_by(server: JudgeServer, path: Path) -> Path:
+    path.write_text(
+        f"""
+        default = ["m"]
+        [endpoints.m]
+        url = "{server.url}"
+        model = "m"
+        attempts = 1
+        concurrency = 1
+        """
+    )
+    return path
+
+
+def down(body: dict[str, Any]) -> Response:
+    return Response("down", 500)
+
+
+async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = 9
+    answers = [f"It is {number}." for number in range(count)]
+    question = ROWS[0]["messages"][0]
+    rows = [
+        {"messages": [question, {"role": "assistant", "content": answer}], "task": "math-hard"}
+        for answer in answers
+    ]
+    logs, out = write(tmp_path / "logs.jsonl", rows), tmp_path / "out.jsonl"
+
+    def gives_up(body: dict[str, Any]) -> str | Response:
+        return GOOD if len(server.requests) <= 3 else down(body)
+
+    async with serve(gives_up) as server:
+        judges = judged_by(server, tmp_path / "judges.toml")
+        options = ["score", str(logs), "--judge", str(judges), "--workers", "1", "--json"]
+
+        async def score(path: Path, *more: str) -> tuple[int, int, str]:
+            """Exit code, number of requests and what is on stderr."""
+            before = len(server.requests)
+            code = await asyncio.to_thread(main, [*options, "--out", str(path), *more])
+            return code, len(server.requests) - before, capsys.readouterr().err
+
+        code, asked, errors = await score(out)
+        assert (code, asked) == (1, 9)
+        assert "6 of 9 judged completions have no score (6 http 500)" in errors
+        assert given(out) == [1.0] * 3 + [None] * 6  # on disk, in order
+        # Fewer than the share that is borne: the work is done, and says so.
+        code, asked, _ = await score(tmp_path / "borne.jsonl", "--max-failed", "1")
+        assert (code, asked) == (0, 9)
+        code, asked, _ = await score(out)
+        assert (code, asked) == (1, 6)
+        server.requests.clear()
+        server.answer = lambda body: GOOD if len(server.requests) <= 4 else down(body)
+        code, asked, _ = await score(out)
+        assert (code, asked) == (0, 6)
+        assert given(out) == [1.0] * 7 + [None] * 2
+        # As a kill in the middle of asking again leaves it.
+        beside = out.with_name("out.jsonl.part")
+        lines = out.read_bytes().splitlines(keepends=True)
+        answered = lines[7].replace(b'"score": null', b'"score": 1.0')
+        beside.write_bytes(b"".join(lines[:7]) + answered + lines[8][:30])
+        server.answer = lambda body: GOOD
+        code, asked, errors = await score(out)
+        assert (code, asked) == (0, 1)
+        assert given(out) == [1.0] * count
+        assert not beside.exists()
+        code, asked, _ = await score(out)
+        assert (code, asked) == (0, 0)
+        await score(tmp_path / "whole.jsonl")
+        assert [t.completion for t in read_transcripts(out)] == answers
+    whole = (tmp_path / "whole.jsonl").read_bytes().splitlines()
+    kept = out.read_bytes().splitlines()
+    assert kept[:7] == whole[:7]
+    assert kept[8:] == whole[8:]
+
+
+async def test_rows_that_are_done_when_the_work_stops_are_kept(tmp_path: Path) -> None:
+    """The first rows fail while the last ones are done already."""
+    judge = FakeJudge(lambda question, response: 1.0 if "4" in response else JudgeError("down"))
+    scorer = Scorer(RewardConfig(), judge=judge, failures=Failures(0.5, 2))
+    rows = write(tmp_path / "logs.jsonl", [ROWS[1], ROWS[1], ROWS[0], ROWS[0]])
+    seen = []
+    with pytest.raises(JudgeError, match="2 of the latest 2"):
+        async for scored in scorer.stream(read(rows), 8):
+            seen.append(scored.score.unscored is None)
+    assert seen == [False, False, True, True]
+
+
+def test_a_log_without_tasks_is_given_one(
+    tmp_path: Path, rules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {name: ROWS[0][name] for name in ("messages", "ground_truth")}
+    dump = {name: value for name, value in ROWS[-1].items() if name != "data_source"}
+    logs, out = write(tmp_path / "logs.jsonl", [row, dump]), tmp_path / "out.jsonl"
+    options = ["score", str(logs), "--out", str(out), "--judge", str(rules)]
+    assert main(options) == 1
+    assert "for task 'direct'" in capsys.readouterr().err
+    assert main([*options, "--task", "math-hard"]) == 2
+    assert "scored as of the task 'direct', which is 'math-hard' now" in capsys.readouterr().err
+    out.unlink()
+    assert main([*options, "--task", "math-hard"]) == 0
+    assert given(out) == [1.0, 1.0]
+
+
 class SlowToFast:
     """A judge whose first answers take the longest."""
 
@@ -244,7 +351,7 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         if len(server.requests) == 5:
             server.arrived.clear()
             server.held = asyncio.Event()
-        return '{"reason": "equal", "score": 1}'
+        return GOOD
 
     server: JudgeServer
     async with serve(hold_after_five) as server:
@@ -265,7 +372,7 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         assert kept.endswith(b"\n")
         assert 1 <= len(kept.splitlines()) <= 5
         server.held.set()
-        server.answer = lambda body: '{"reason": "equal", "score": 1}'
+        server.answer = lambda body: GOOD
         server.held = None
         process = await run(*options)
         _, errors = await process.communicate()

@@ -25,7 +25,7 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         *(sys.executable, "-m", "gtalign", "serve", str(tmp_path / "model"), "--bare"),
         *("--policy", str(tmp_path / "costly.toml"), "--policy", "free", "--port", "0"),
         *("--database", str(tmp_path / "audit.db"), "--key", "root", "--demo", "2"),
-        *("--set", "limits.max_tokens=12"),
+        *("--set", "limits.max_tokens=12", "--set", "upstream.name=lab"),
         stdout=PIPE,
         stderr=PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -45,12 +45,12 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         url = f"{address}/v1"
         async with openai.AsyncOpenAI(base_url=url, api_key=secret, max_retries=0) as client:
             messages = [{"role": "user", "content": "Which?"}]
-            answer = await client.chat.completions.create(model="model:free", messages=messages)
+            answer = await client.chat.completions.create(model="lab:free", messages=messages)
             assert answer.choices[0].finish_reason == "length"
             assert answer.usage.completion_tokens <= 12
             with pytest.raises(openai.BadRequestError, match="does not know presence_penalty"):
                 await client.chat.completions.create(
-                    model="model", messages=messages, presence_penalty=1
+                    model="lab", messages=messages, presence_penalty=1
                 )
             for _ in range(500):  # the record of what was refused is written a little later
                 page = await client.get("/../admin/decisions", cast_to=object)
@@ -58,6 +58,7 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
                     break
             else:
                 pytest.fail(f"{len(page['data'])} decisions are on record")
+            assert {record["model"] for record in page["data"]} == {"lab"}  # as clients call it
         process.send_signal(signal.SIGTERM)
         rest = await process.stderr.read()
         await process.wait()
@@ -73,6 +74,13 @@ def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["serve", str(tmp_path), *database]) == 2
     assert "no checkpoint" in capsys.readouterr().err
     assert main(["serve"]) == 2
-    assert "upstream" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert all(way in error for way in ("MODEL_OR_URL", "--config", "--set upstream.address="))
+    for wrong, named in (("fre", "did you mean 'free'"), (str(tmp_path / "x.toml"), "x.toml")):
+        # There is no server at the address, and it is not asked.
+        assert main(["serve", "http://127.0.0.1:9/v1", "--policy", wrong, *database]) == 2
+        assert named in capsys.readouterr().err
+    assert main(["serve", "http://127.0.0.1:9/v1", "--port", "70000"]) == 2
+    assert "--port: port: input should be less" in capsys.readouterr().err
     assert main(["serve", "http://127.0.0.1:9/v1", *database]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err

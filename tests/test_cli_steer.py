@@ -122,6 +122,18 @@ def test_a_server_that_continues_nothing_may_be_asked_again(
     assert decision["resume"] == "reask"
 
 
+def test_a_file_of_settings_holds_where_no_option_is_given(
+    serve: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "steering.toml"
+    file.write_text('mode = "enforce"\n')
+    given = ("--policy", "free", "--question", "Where to?", "--json", "--bare")
+    url = serve(VLLM())
+    for options, mode in (((), "enforce"), (("--mode", "observe"), "observe")):
+        assert main(["steer", url, *given, "--config", str(file), *options]) == 0
+        assert json.loads(capsys.readouterr().out)["decision"]["mode"] == mode
+
+
 def test_a_checkpoint_is_steered_in_process(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -143,7 +155,10 @@ def test_a_checkpoint_is_steered_in_process(
         (("nowhere", "--policy", "free", "--question", "x"), "no checkpoint"),
         (("nowhere", "--policy", "fre", "--question", "x"), "did you mean 'free'"),
         (("nowhere", "--policy", "free", "--question", " "), "nothing is asked"),
-        (("nowhere", "--policy", "free", "--question", "x", "--mode", "obey"), "mode"),
+        (
+            ("nowhere", "--policy", "free", "--question", "x", "--mode", "obey"),
+            "error: --mode: mode: input should be 'observe', 'advise' or 'enforce', got 'obey'",
+        ),
         (
             ("nowhere", "--policy", "free", "--question", "x", "--set", "price.outptu=1"),
             "price.output",

@@ -96,6 +96,17 @@ def test_an_override_opens_a_table_that_has_no_default() -> None:
     assert load(Run, overrides=["reward.weights.quality=0.5"]).reward.weights == {"quality": 0.5}
 
 
+def test_options_come_before_overrides_and_are_named_in_errors(file: Path) -> None:
+    file.write_text('name = "of the file"')
+    given = {"name": ("--name", 'a "name"'), "reward.aggregate": ("--by", None)}
+    assert load(Run, file, options=given).name == 'a "name"'
+    assert load(Run, file, ["name=other"], given).name == "other"
+    with pytest.raises(ConfigError, match=r"^--name: name: input should be .*, got \[3\]$"):
+        load(Run, options={"name": ("--name", [3])})
+    with pytest.raises(ConfigError, match=r"^--deep: name is a value, not a table of keys$"):
+        load(Run, options={"name": ("--name", "x"), "name.deep": ("--deep", 1)})
+
+
 @pytest.mark.parametrize("override", ["name", "=3", "a b=3", ".name=3", "reward.=3", ""])
 def test_malformed_override(override: str) -> None:
     message = explain(Run, overrides=(override,))

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from gtalign.data import read_rows
+from gtalign.data.examples import read_examples
 from gtalign.errors import DataError
 
 
@@ -137,8 +138,10 @@ def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, Any], named: 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     for name in ("absent.parquet", "absent.jsonl"):
-        with pytest.raises(DataError, match=rf"{name}: cannot be read: No such file"):
+        with pytest.raises(DataError, match=rf"{name}: no such file; gtalign data build SET"):
             list(read_rows(tmp_path / name))
+    with pytest.raises(DataError, match=r"kept\.jsonl: no such file; gtalign synth writes"):
+        list(read_examples(tmp_path / "kept.jsonl"))
     text = tmp_path / "text.parquet"
     text.write_text("hello", encoding="utf-8")
     with pytest.raises(DataError, match=r"text\.parquet: not a parquet file"):

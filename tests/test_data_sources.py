@@ -323,8 +323,9 @@ def test_a_hub_that_cannot_be_reached_is_told_in_one_line() -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read as minerva"):
-        list(items(SOURCES["minerva"], str(tmp_path / "absent.parquet")))
+    for place in (str(tmp_path / "absent.parquet"), "absent.jsonl", "./absent", "an/absent/folder"):
+        with pytest.raises(DataError, match=rf"^{place}: no such file or folder$"):
+            list(items(SOURCES["minerva"], place))
     (tmp_path / "x.parquet").write_text("hello", encoding="utf-8")
     with pytest.raises(DataError, match="cannot be read as minerva"):
         list(items(SOURCES["minerva"], str(tmp_path / "x.parquet")))

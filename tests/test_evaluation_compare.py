@@ -208,6 +208,18 @@ def test_narrow_terminals_get_more_tables(found: Comparison) -> None:
     assert narrow.count("mean and 95% interval") > wide.count("mean and 95% interval") == 2
     assert "by seed" not in narrow
     assert max(map(len, narrow.splitlines())) <= 80
+    assert "…" not in narrow
+
+
+def test_the_differences_of_one_seed_are_not_listed_again(found: Comparison) -> None:
+    one = replace(
+        found,
+        differences={
+            key: replace(difference, seeds=dict(list(difference.seeds.items())[:1]))
+            for key, difference in found.differences.items()
+        },
+    )
+    assert "by seed" not in printed(one, 160)
 
 
 def test_a_single_model_is_printed_without_differences() -> None:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from gtalign.data import read_transcripts
 from gtalign.data.transcripts import Transcript
 from gtalign.endpoints import Cache
+from gtalign.errors import JudgeError
 from gtalign.evaluation.run import EvalRun, Local, evaluate
 from gtalign.judges import EndpointJudge, JudgeSettings, Repeated
 from gtalign.reward import Reward
@@ -41,10 +42,15 @@ def answers(prompts: Any, ids: Any) -> list[str]:
 async def scored(
     config: EvalRun, judge: EndpointJudge | Repeated, folder: Path
 ) -> dict[str, Transcript]:
-    """Answer and score what is left to do; return all, each of which is there once."""
+    """Answer and score what is left to do; return all."""
     file = folder / "transcripts.jsonl"
     assert await evaluate(config, Local(answers, 10), Reward(), judge, file) == []
-    found = list(read_transcripts(file))
+    return read(folder)
+
+
+def read(folder: Path) -> dict[str, Transcript]:
+    """Return all transcripts, each of which is there once."""
+    found = list(read_transcripts(folder / "transcripts.jsonl"))
     assert Counter(t.id for t in found) == {f"asked-test-{n}": 1 for n in range(COUNT)}
     return {t.id: t for t in found}
 
@@ -98,7 +104,9 @@ async def test_a_judge_that_is_gone_leaves_no_score_and_comes_back(
 
     with stamina.set_testing(True, attempts=2, cap=True):
         async with serve(answer) as server, judge_at(server, tmp_path, concurrency=1) as judge:
-            found = await scored(config, judge, tmp_path)
+            with pytest.raises(JudgeError, match="25 of 40 judged completions have no score"):
+                await scored(config, judge, tmp_path)
+            found = read(tmp_path)
             unscored = {name for name, t in found.items() if t.mutual_welfare is None}
             assert len(unscored) == COUNT - 15
             assert {found[name].factors.get("quality") for name in unscored} == {None}  # never 0
@@ -110,6 +118,26 @@ async def test_a_judge_that_is_gone_leaves_no_score_and_comes_back(
     assert {name: again[name] for name in again.keys() - unscored} == {
         name: found[name] for name in found.keys() - unscored
     }
+
+
+async def test_a_judge_that_is_gone_stops_a_run_that_goes_on_later(
+    config: EvalRun, tmp_path: Path
+) -> None:
+    strict = config.model_copy(update={"max_failed": 0.25, "window": 15})
+    gone = True
+
+    def answer(body: dict[str, Any]) -> Any:
+        return JSONResponse({}, 401) if gone and len(server.requests) > 5 else RIGHT
+
+    async with serve(answer) as server, judge_at(server, tmp_path, concurrency=1) as judge:
+        for _ in range(2):  # what is unscored is judged first, which stops the run again
+            with pytest.raises(JudgeError, match="15 of the latest 15 judged completions"):
+                await scored(strict, judge, tmp_path)
+            assert len(list(read_transcripts(tmp_path / "transcripts.jsonl"))) == 20
+        gone, before = False, len(server.requests)
+        found = await scored(strict, judge, tmp_path)
+        assert len(server.requests) - before == COUNT - 5
+    assert all(t.factors["quality"] == 1 for t in found.values())
 
 
 async def test_garbage_in_a_tenth_of_the_replies(config: EvalRun, tmp_path: Path) -> None:

@@ -126,5 +126,36 @@ def test_judges_load_no_client_and_no_algebra_before_they_are_asked() -> None:
     )
 
 
+HELP = """
+import contextlib, io, sys
+
+class OnlyBase:  # finds nothing of what only the extras bring
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+EXTRAS = set(sys.argv[1:])
+sys.meta_path.insert(0, OnlyBase())
+from gtalign.cli import COMMANDS, main
+with contextlib.redirect_stdout(io.StringIO()):
+    codes = {name: main([name, "--help"]) for name in COMMANDS}
+print(codes)
+sys.exit(any(codes.values()))
+"""
+EXTRAS = HEAVY | {
+    *("accelerate", "peft", "tokenizers"),  # train
+    *("openai", "stamina", "math_verify", "sympy", "sacrebleu"),  # judge
+    *("scipy", "moocore", "matplotlib", "pyarrow"),  # eval
+    *("orjson", "jinja2", "sqlalchemy", "aiosqlite", "uvloop", "httptools"),  # serve
+    *("asyncpg", "opentelemetry"),
+}
+
+
+def test_help_of_every_command_needs_the_base_dependencies_only() -> None:
+    command = [sys.executable, "-c", HELP, *EXTRAS]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_lab_refuses_a_wrong_setting_without_waiting_for_torch() -> None:
     assert not loaded_by("import gtalign.cli.lab") & {"torch", "transformers", "trl", "datasets"}

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import stamina
+from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 from starlette.responses import JSONResponse, Response
 
 from gtalign.endpoints.limits import RateLimit
-from gtalign.endpoints.transport import _wait_before_retry
+from gtalign.endpoints.transport import _tell_of_retries, _wait_before_retry
 from gtalign.errors import ConfigError, JudgeError
 from gtalign.judges import (
     Cache,
@@ -230,6 +231,43 @@ async def test_what_can_pass_is_tried_again(server: JudgeServer, status: int) ->
     async with judge_at(server, attempts=3) as judge:
         assert (await judge.judge(ask(), "Four.")).score == 1
         assert judge.usage == ONE + Usage(failed=2)
+
+
+async def test_each_retry_is_told_in_a_line(
+    server: JudgeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "secret")
+    said = {"error": {"message": "too much for secret"}}
+    server.answer = in_turn(JSONResponse(said, 429), fails(503), RIGHT)
+    async with judge_at(server, attempts=3, key_env="SOME_KEY") as judge:
+        await judge.judge(ask(), "Four.")
+    first, second = [record.getMessage() for record in caplog.records]  # and none of stamina's
+    about = f"judge 'm', question 'q1': 'm' at {server.url} failed: Error code: "
+    assert first.startswith(f"{about}429")
+    assert "too much for ***" in first and "secret" not in caplog.text
+    assert second.startswith(f"{about}503")
+    assert [line.rpartition("; ")[2] for line in (first, second)] == [
+        "attempt 2 of 3 in 0.0 s",
+        "attempt 3 of 3 in 0.0 s",
+    ]
+
+
+def test_what_others_retry_is_told_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    _tell_of_retries()
+    told: list[str] = []
+    before = get_on_retry_hooks()
+    _tell_of_retries.cache_clear()
+    set_on_retry_hooks([lambda details: told.append(repr(details.caused_by))])
+    try:
+        _tell_of_retries()
+        for attempt in stamina.retry_context(on=ValueError):
+            with attempt:
+                if attempt.num == 1:
+                    raise ValueError("theirs")
+    finally:
+        set_on_retry_hooks(before)
+    assert told == ["ValueError('theirs')"]
+    assert caplog.text == ""
 
 
 async def test_attempts_are_bounded(server: JudgeServer) -> None:

@@ -387,7 +387,9 @@ async def test_an_upstream_that_begins_anew_is_refused() -> None:
             "prefix",
         ):
             assert f"{method}: " in message
-        assert "begins anew" in message and "404" in message and "fallback_reask" in message
+        assert "begins anew" in message and "404" in message
+        for way in ("--tokenizer", "upstream.tokenizer=", "render=", "--fallback reask"):
+            assert way in message
         assert "sk-toy" not in message
 
 

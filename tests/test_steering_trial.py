@@ -1,5 +1,6 @@
 """A trial of steering: what is run, what is measured, and what is shown of it."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -124,11 +125,13 @@ async def test_the_section_shows_every_arm_and_one_decision(tmp_path: Path) -> N
     page = steering_section(found, {"per-token, advise": 0.5})
     for text in ("subscription", "per-token", "One decision", "output tokens", "VQ_CQ → <b>"):
         assert text in page
-    console = Console(width=100, record=True)
-    print_steering(console, found)
-    text = console.export_text()
-    assert "Steering under per-token" in text
-    assert EFFECTS["obeyed"].label in text
+    for width in (80, 160):
+        console = Console(width=width, record=True, file=io.StringIO())
+        print_steering(console, found)
+        text = console.export_text()
+        assert "Steering under per-token" in text
+        assert EFFECTS["obeyed"].label in text
+        assert "…" not in text
 
 
 async def test_unreadable_answers_count_for_no_action(tmp_path: Path) -> None:

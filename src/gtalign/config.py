@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import tomli_w
@@ -30,14 +30,21 @@ class Config(BaseModel):
 C = TypeVar("C", bound=Config)
 
 
-def load(cls: type[C], file: Path | None = None, overrides: Sequence[str] = ()) -> C:
-    """Build a configuration from its defaults, a TOML file and overrides, in that order.
+def load(
+    cls: type[C],
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
+) -> C:
+    """Build a configuration from its defaults, a TOML file, options and overrides, in that order.
 
     Args:
         cls: The configuration's class.
         file: A TOML file; without one, the defaults are the start.
         overrides: ``key=value`` strings. A key may name a nested table (``reward.aggregate``), a
             value is read as a TOML value and, where it is none, taken as the text it is.
+        options: Of a command line: by key, the option that was given and its value; a value of
+            None was not given.
 
     Raises:
         ConfigError: The file cannot be read, is no TOML (the message names the line), or a key is
@@ -46,9 +53,13 @@ def load(cls: type[C], file: Path | None = None, overrides: Sequence[str] = ()) 
     """
     table = {} if file is None else _read(file)
     sources = {} if file is None else {key: str(file) for key in _leaves(table)}
+    for key, (option, value) in options.items():
+        if value is not None:
+            _insert(table, key, value, option)
+            sources[key] = option
     for override in overrides:
         key, value = _split(override)
-        _insert(table, key, value, override)
+        _insert(table, key, value, f"override {override!r}")
         sources[key] = f"override {override!r}"
     return _validated(cls, table, file, sources)
 
@@ -149,13 +160,13 @@ def _split(override: str) -> tuple[str, Any]:
     return key, parsed["value"] if parsed.keys() == {"value"} else text
 
 
-def _insert(table: dict[str, Any], key: str, value: Any, override: str) -> None:
+def _insert(table: dict[str, Any], key: str, value: Any, origin: str) -> None:
     *parents, last = key.split(".")
     for depth, parent in enumerate(parents, start=1):
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
             name = ".".join(key.split(".")[:depth])
-            raise ConfigError(f"override {override!r}: {name} is a value, not a table of keys")
+            raise ConfigError(f"{origin}: {name} is a value, not a table of keys")
     table[last] = value
 
 

@@ -22,13 +22,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
 from gtalign.errors import GTAlignError, ServiceError, SteeringError, StorageError, TrainingError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.console import Console
+    from rich.progress import Progress, Task
+    from rich.table import Table
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
@@ -161,8 +164,15 @@ def complain(message: str) -> None:
     print(f"gtalign: error: {' '.join(message.split())}", file=sys.stderr)
 
 
-def progress_bar() -> "Progress":
-    """Return a progress bar on stderr that tells the time left."""
+def progress_bar(
+    console: "Console | None" = None, amount: str = "{task.completed:.0f} done"
+) -> "Progress":
+    """Return a progress bar that tells the time left.
+
+    Args:
+        console: Where it is shown; stderr by default.
+        amount: How it says what is done, as rich fills in.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -172,15 +182,24 @@ def progress_bar() -> "Progress":
         TimeRemainingColumn,
     )
 
+    class TimeLeft(TimeRemainingColumn):
+        def render(self, task: "Task") -> Text:
+            return Text() if task.finished else Text("left ").append(super().render(task))
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f} done"),
+        TextColumn(amount),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
+        TimeLeft(),
+        console=console or Console(stderr=True),
     )
+
+
+def print_table(console: "Console", title: str, table: "Table") -> None:
+    """Print a table under its title, which may be wider than the table."""
+    console.print(Text(title, style="italic"), soft_wrap=True)
+    console.print(table)
 
 
 def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gtalign.cli import AsJson
+from gtalign.cli import AsJson, print_table
 from gtalign.config import load
 from gtalign.data.build import build as build_source
 from gtalign.data.duplicates import DuplicateConfig
@@ -30,6 +30,7 @@ app = typer.Typer(add_completion=False)
 
 BAD_INPUT = 2
 _WIDTH = 400
+_QUANTILES = {"median": 0.5, "90%": 0.9, "largest": 1.0}
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
 CompareBy = Annotated[
@@ -132,7 +133,8 @@ def inspect(
         print(json.dumps({"file": str(file), "tasks": tasks}))
         return
     console = _console()
-    console.print(_summary_table(file, found))
+    title = f"{file.name}; lengths are in words and turns"
+    print_table(console, title, _summary_table(found))
     for summary in found.values():
         for question in summary.samples:
             console.print(_sample(question, show_harmful), soft_wrap=True)
@@ -216,11 +218,11 @@ def mix(
     if as_json:
         print(json.dumps({"file": str(to), **asdict(mixed)}))
         return
-    table = _table(f"{to}: {sum(mixed.rows.values())} rows", ("rows", "share", "of"))
+    table = _table(("rows", "share", "of"))
     for task, rows in mixed.rows.items():
         share = rows / sum(mixed.rows.values())
         table.add_row(_clean(task), str(rows), f"{share:.1%}", str(mixed.available[task]))
-    _console().print(table)
+    print_table(_console(), f"{to}: {sum(mixed.rows.values())} rows", table)
     for reason, count in mixed.left_out.items():
         typer.echo(f"{count} rows left out: {reason}", err=True)
 
@@ -259,10 +261,10 @@ def _print_check(
     config: DuplicateConfig,
 ) -> None:
     console = _console()
-    table = _table("rows", ("rows", "wrong", "problems"), first="file")
+    table = _table(("rows", "wrong", "problems"), first="file")
     for path, report in reports.items():
         table.add_row(path.name, str(report.rows), str(report.wrong_rows), str(report.count))
-    console.print(table)
+    print_table(console, "rows", table)
     for path, report in reports.items():
         for problem in report.problems:
             row = "" if problem.row is None else f", row {problem.row}"
@@ -272,18 +274,18 @@ def _print_check(
             more = report.count - len(report.problems)
             console.print(_text(f"{path}: and {more} more problems"), soft_wrap=True)
     near = f"near (Jaccard {config.threshold:g})"
-    table = _table("rows that repeat an earlier one", ("rows", "exact", near), first="file")
+    table = _table(("rows", "exact", near), first="file")
     for found in duplicates:
         cells = (str(found[name]) for name in ("rows", "exact", "near"))
         table.add_row(Path(found["file"]).name, *cells)
-    console.print(table)
+    print_table(console, "rows that repeat an earlier one", table)
     if shared:
         names = ("rows", "source prompt", "exact", near, "any of them")
-        table = _table("rows of a test file that share", names, first="test file")
+        table = _table(names, first="test file")
         for found in shared:
             cells = (str(found[name]) for name in ("rows", "source", "exact", "near", "either"))
             table.add_row(Path(found["test"]).name, *cells)
-        console.print(table)
+        print_table(console, "rows of a test file that share", table)
 
 
 def _list_sources(as_json: bool) -> None:
@@ -313,18 +315,19 @@ def _facts(source: Source) -> dict[str, Any]:
     }
 
 
-def _summary_table(file: Path, found: dict[str, Summary]) -> Table:
-    columns = ("rows", "sources", "split", "labels", "words", "turns", "truth words")
-    table = _table(f"{file.name}; lengths are median / 90% / largest", columns)
+def _summary_table(found: dict[str, Summary]) -> Table:
+    columns = ("rows", "sources", "split", "labels", "length", "words", "turns", "truth")
+    table = _table(columns)
     for task, summary in found.items():
         lengths = (summary.words, summary.turns, summary.truth_words)
         table.add_row(
             _clean(task),
             str(summary.rows),
             str(len(summary.sources)),
-            _clean(", ".join(f"{name} {count}" for name, count in summary.splits.items())),
-            ", ".join(f"{name} {count}" for name, count in summary.labels.items()),
-            *(" / ".join(str(x.quantile(share)) for share in (0.5, 0.9, 1.0)) for x in lengths),
+            "\n".join(_clean(f"{name} {count}") for name, count in summary.splits.items()),
+            "\n".join(f"{name} {count}" for name, count in summary.labels.items()),
+            "\n".join(_QUANTILES),
+            *("\n".join(str(x.quantile(q)) for q in _QUANTILES.values()) for x in lengths),
         )
     return table
 
@@ -340,8 +343,8 @@ def _sample(question: Question, show_harmful: bool) -> Text:
     return _text(f"{question.id}{known}: {shown}")
 
 
-def _table(title: str, columns: Sequence[str], first: str = "task") -> Table:
-    table = Table(title=Text(title), box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+def _table(columns: Sequence[str], first: str = "task") -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(first, no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right")

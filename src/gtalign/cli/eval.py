@@ -85,6 +85,7 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The directory holds a run of another configuration.
         DataError: A file is wrong.
+        JudgeError: Too many answers could not be judged; all answers are written.
         TeacherError: The model could not answer every question; what it answered is written.
         StorageError: A result cannot be written; what is written stays.
     """

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import typer
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gtalign.cli import progress_bar
 from gtalign.config import Config, dump, load
 from gtalign.data import Transcript, read_transcripts
 from gtalign.errors import ConfigError
@@ -153,16 +153,16 @@ def command(
     Example:
         gtalign lab --full --seeds 0,1,2 --out runs/full
     """
-    overrides = list(set_ or ())
-    if full:
-        arms = ",".join(f'"{arm}"' for arm in Arm.__args__)  # type: ignore[attr-defined]
-        # Independent arms: two of them on a core each take less time than one on both.
-        overrides[:0] = [f"arms=[{arms}]", "workers=2", "threads=1"]
-    if data is not None:
-        overrides[:0] = [f"data={str(data.resolve())!r}", "model.vocabulary=2048"]
+    options: dict[str, tuple[str, Any]] = {}
     if seeds:
-        overrides.insert(0, f"seeds=[{seeds}]")
-    settings = load(LabConfig, config, overrides)
+        options["seeds"] = "--seeds", seeds.split(",")
+    if data is not None:
+        options |= {"data": ("--data", data.resolve()), "model.vocabulary": ("--data", 2048)}
+    if full:
+        arms = get_args(Arm)
+        # Independent arms: two of them on a core each take less time than one on both.
+        options |= {"arms": ("--full", arms), "workers": ("--full", 2), "threads": ("--full", 1)}
+    settings = load(LabConfig, config, set_ or (), options)
     run(settings, out, Console(stderr=True))
 
 
@@ -180,15 +180,7 @@ def run(settings: LabConfig, out: Path, console: Console) -> None:
     started = time.monotonic()
     settings.steering.arms()  # an unknown policy is told at once
     sizes = {stage: _size(settings, stage[1], questions) for stage in plan}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console, "{task.percentage:>3.0f}%") as progress:
         bar = progress.add_task("", total=sum(sizes.values()))
 
         shown: frozenset[Stage] = frozenset()

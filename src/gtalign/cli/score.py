@@ -15,18 +15,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gtalign.cli import print_table
 from gtalign.config import load
 from gtalign.data import TranscriptWriter
+from gtalign.data.chat import TASK
 from gtalign.errors import ConfigError
-from gtalign.evaluation.scoring import Row, Scored, Scorer, read, skip_done
+from gtalign.evaluation.scoring import Row, Scored, Scorer, mend, read, skip_done
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.reward import RewardConfig, Score
+from gtalign.reward.failures import Failures
 
 log = logging.getLogger(__name__)
 
 _COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
 _REASONS = 5  # why rows are unscored, that are told
 _UNASKED = 1  # judgements under way where nobody is asked
+_WINDOW = 64  # latest judgements of which too many may fail
 
 
 def command(
@@ -50,9 +54,18 @@ def command(
         typer.Option(help="A TOML file of judges: ask them for the verdicts that are missing."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Most judgements under way at once.")] = 64,
+    max_failed: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of judgements that may fail.")
+    ] = 0.5,
+    task: Annotated[
+        str, typer.Option(help="The task of rows that name none, such as plain chat logs.")
+    ] = TASK,
     out: Annotated[
         Path | None,
-        typer.Option(help="Append the filled transcripts to this file; skip what it holds."),
+        typer.Option(
+            help="Append the filled transcripts to this file; skip what it holds, but ask again for"
+            " verdicts that it lacks."
+        ),
     ] = None,
     tokenizer: Annotated[
         Path | None,
@@ -66,11 +79,13 @@ def command(
     """Score what was answered: transcripts, dumps of verl, logs of chats.
 
     Without --judge nobody is asked: verdicts on record are used, and what has none stays unscored.
-    Tokens are counted by --tokenizer, or as recorded, or else in words.
+    Judges grade by task. A chat log that names none in its rows needs --task (math-hard, medium,
+    wildguard, ambig_qa, ...): nobody can grade what they do not know the task of. Tokens are
+    counted by --tokenizer, or as recorded, or else in words.
 
     Examples:
         gtalign score runs/lab/seed-0/mutual/transcripts.jsonl
-        gtalign score chats.jsonl --judge configs/judges/local.toml --out scored.jsonl
+        gtalign score chats.jsonl --task medium --judge judges.toml --out scored.jsonl
         gtalign score transcripts.jsonl --preset released --set llm.format=0.3 --json
         gtalign score --attack
     """
@@ -94,23 +109,32 @@ def command(
         if as_json:
             print(json.dumps(_result(scored)))
 
-    with ExitStack() as stack:
-        writer = None
-        rows = read(file)
-        if out is not None:
-            writer = stack.enter_context(TranscriptWriter(out, keep_ids=False))
-        panel = None if judge is None else Judges(load(JudgesConfig, judge))
-        scorer = Scorer(chosen, count_tokens=count, unit=unit, judge=panel)
-        if out is not None:
-            for kept in skip_done(rows, out):
-                scorer.check(kept)
+    rows = read(file, task)
+    panel = None if judge is None else Judges(load(JudgesConfig, judge))
+    failures = Failures(max_failed, _WINDOW)
+    scorer = Scorer(chosen, count_tokens=count, unit=unit, judge=panel, failures=failures)
+    beside = None
+    if out is not None and out.exists():
+        again = mend(out)
+        for kept in skip_done(rows, out):
+            scorer.check(kept)
+            if scorer.asks(kept):
+                beside = again
+            else:
                 means.add(kept.transcript.task, scorer.score(kept))
+    with ExitStack() as stack:
         advance = _progress(stack, file, means.count)
-        asyncio.run(_run(scorer, rows, panel, workers, writer, take, advance))
+
+        def done(scored: Scored) -> None:
+            take(scored)
+            advance()
+
+        asyncio.run(_run(scorer, rows, panel, workers, out, beside, done))
     if not as_json:
-        Console().print(means.table(chosen))
+        print_table(Console(), means.title(chosen), means.table())
     for reason, times in unscored.most_common(_REASONS):
         typer.echo(f"{times} unscored: {reason}", err=True)
+    failures.end()
 
 
 async def _run(
@@ -118,18 +142,30 @@ async def _run(
     rows: Iterator[Row],
     panel: Judges | None,
     workers: int,
-    writer: TranscriptWriter | None,
+    out: Path | None,
+    beside: Path | None,
     take: Callable[[Scored], None],
-    advance: Callable[[], None],
 ) -> None:
+    """Ask again for what an output file lacks, writing it anew beside it, then score the rest."""
+    width = _UNASKED if panel is None else workers
     try:
-        stream = scorer.stream(rows, _UNASKED if panel is None else workers)
-        async with aclosing(stream) as scored_rows:
-            async for scored in scored_rows:
-                if writer is not None:
-                    writer.write(scored.transcript)
-                take(scored)
-                advance()
+        if out is not None and beside is not None:
+            with TranscriptWriter(beside, keep_ids=False) as writer:
+                async with aclosing(scorer.stream(read(out), width)) as scored_rows:
+                    async for scored in scored_rows:
+                        writer.write(scored.transcript)
+                        if scored.asked:
+                            take(scored)
+            beside.replace(out)
+        with ExitStack() as stack:
+            kept = None
+            if out is not None:
+                kept = stack.enter_context(TranscriptWriter(out, keep_ids=False))
+            async with aclosing(scorer.stream(rows, width)) as scored_rows:
+                async for scored in scored_rows:
+                    if kept is not None:
+                        kept.write(scored.transcript)
+                    take(scored)
     finally:
         if panel is not None:
             await panel.aclose()
@@ -154,9 +190,9 @@ def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> No
 def _configure(preset: str | None, file: Path | None, overrides: list[str]) -> RewardConfig:
     if preset is not None and file is not None:
         raise ConfigError("give --preset or --config, not both: a file names its own preset")
-    chosen = [] if preset is None else [f'preset="{preset}"']
     # Run configurations hold the reward as a table; its keys work here by the same names.
-    return load(RewardConfig, file, [*chosen, *(o.removeprefix("reward.") for o in overrides)])
+    changed = [override.removeprefix("reward.") for override in overrides]
+    return load(RewardConfig, file, changed, {"preset": ("--preset", preset)})
 
 
 def _counter(folder: Path | None) -> tuple[Callable[[str], int] | None, str]:
@@ -235,11 +271,16 @@ class _Means:
                 known = value is not None
                 sums[name] = (total + (value or 0.0), count + known)
 
-    def table(self, config: RewardConfig) -> Table:
+    def title(self, config: RewardConfig) -> str:
+        """What the table shows."""
         title = f"means of the reward {config.aggregate}, preset {config.preset}"
         if config.unit == "tokens" and self._units:
             title += f"; tokens: {', '.join(sorted(self._units))}"
-        table = Table(title=title, box=SIMPLE_HEAD, padding=0, pad_edge=False)
+        return title
+
+    def table(self) -> Table:
+        """A row for each task, and one for all."""
+        table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
         table.add_column("task", no_wrap=True)
         for name in ("rows", "Q", "U", "L", "W", "reward", "unscored", "malformed"):
             table.add_column(name, justify="right", no_wrap=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gtalign.config import load
+from gtalign.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -58,23 +59,27 @@ def command(
     """
     # The web frameworks are imported when they are used.
     from gtalign.gateway.logs import log_to
+    from gtalign.gateway.policies import read_policies
     from gtalign.gateway.server import run, serve
     from gtalign.gateway.settings import GatewayConfig
     from gtalign.gateway.upstream import open_upstream
 
-    given: dict[str, Any] = {
-        "upstream.address": upstream,
-        "host": host,
-        "audit.database": database,
+    changes = set_ or ()
+    if upstream is None and config is None and not any(c.startswith("upstream") for c in changes):
+        raise ConfigError(
+            "nothing to serve; name the address of a model server or a checkpoint: as MODEL_OR_URL,"
+            " as address of [upstream] in the file of --config, or by --set upstream.address=..."
+        )
+    options = {
+        "upstream.address": ("MODEL_OR_URL", upstream),
+        "host": ("--host", host),
+        "port": ("--port", port),
+        "audit.database": ("--database", database),
+        "policies": ("--policy", policies or None),
+        "steering.instruct": ("--bare", False if bare else None),
     }
-    overrides = [f"{name}={_quoted(value)}" for name, value in given.items() if value is not None]
-    if port is not None:
-        overrides.append(f"port={port}")
-    if policies:
-        overrides.append(f"policies=[{', '.join(map(_quoted, policies))}]")
-    if bare:
-        overrides.append("steering.instruct=false")
-    settings = load(GatewayConfig, config, [*overrides, *(set_ or ())])
+    settings = load(GatewayConfig, config, changes, options)
+    read_policies(settings.policies)  # what is wrong with them is told before anything is opened
     log_to()
 
     async def program() -> None:
@@ -128,12 +133,6 @@ async def _demo(gateway: Any, count: int) -> None:
         log.warning("the demo ended early: %s", error)
         return
     _tell(f"{written} decisions are on record; the dashboard shows them")
-
-
-def _quoted(text: str) -> str:
-    """A text as a TOML value."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _tell(text: str) -> None:

@@ -57,7 +57,9 @@ def command(
         str,
         typer.Option(help="What is asked; or a file of it, or of rows (.parquet, .jsonl); or -."),
     ] = "-",
-    mode: Annotated[str, typer.Option(help="observe, advise or enforce.")] = "advise",
+    mode: Annotated[
+        str | None, typer.Option(help="observe, advise (the default) or enforce.")
+    ] = None,
     bare: Annotated[
         bool,
         typer.Option(help="Give no instruction for the chain: the model was trained without one."),
@@ -68,8 +70,11 @@ def command(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of steering settings.")] = None,
     fallback: Annotated[
-        str, typer.Option(help="none, or reask where a server cannot go on from an edited text.")
-    ] = "none",
+        str | None,
+        typer.Option(
+            help="none (the default), or reask where a server cannot go on from an edited text."
+        ),
+    ] = None,
     served: Annotated[str | None, typer.Option("--model", help="Model of the server.")] = None,
     tokenizer: Annotated[
         Path | None,
@@ -98,8 +103,12 @@ def command(
         gtalign steer runs/lab/seed-0/mutual/checkpoint --bare --policy per-token \
             --question "say momo of siton is a nurse. what is the job of momo?"
     """
-    given = [f"mode={mode!r}", f"fallback={fallback!r}", *(["instruct=false"] if bare else [])]
-    settings = load(SteeringSettings, config, given)
+    options = {
+        "mode": ("--mode", mode),
+        "fallback": ("--fallback", fallback),
+        "instruct": ("--bare", False if bare else None),
+    }
+    settings = load(SteeringSettings, config, options=options)
     chosen = [load_policy(name, set_ or ()) for name in policies]
     asked = list(_questions(question, limit))
     sampling = Sampling(temperature=temperature, seed=seed)

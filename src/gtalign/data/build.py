@@ -177,6 +177,9 @@ def _rows(source: Source, place: str) -> Iterator[dict[str, Any]]:
     url = place.startswith(("http://", "https://"))
     local = Path(place)
     suffix = Path(place).suffix
+    named = suffix in _BUILDERS or len(local.parts) > 2 or place.startswith((".", "/", "~"))
+    if named and not url and not local.exists():  # on the hub it would be NAME or OWNER/NAME
+        raise DataError(f"{place}: no such file or folder")
     with _told(source, place):
         if (url or local.is_file()) and suffix not in _BUILDERS:
             known = ", ".join(_BUILDERS)

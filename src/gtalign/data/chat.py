@@ -19,7 +19,7 @@ def is_chat(record: Mapping[str, Any]) -> bool:
     return "messages" in record and "completion" not in record
 
 
-def transcript_fields(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) -> dict[str, Any]:
     """Return the fields of the transcript that a chat is.
 
     The last message is the completion, those before it are the prompt. A completion without any
@@ -28,6 +28,7 @@ def transcript_fields(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     Args:
         record: The line's object.
         name: The id to give if it has none.
+        task: The task, if it names none.
 
     Raises:
         DataError: A field is missing or of the wrong type; the message names it.
@@ -45,10 +46,10 @@ def transcript_fields(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     if isinstance(identity, bool) or not isinstance(identity, str | int | None):
         raise DataError("column 'id' has to be text or a whole number")
     name = name if identity is None else str(identity)
-    task = record.get("task")
+    named = record.get("task")
     return {
         "id": name,
-        "task": record.get("data_source", TASK) if task is None else task,
+        "task": record.get("data_source", task) if named is None else named,
         "cluster": record.get("cluster", name),
         "prompt": turns,
         "completion": answer["content"],

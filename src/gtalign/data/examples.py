@@ -30,6 +30,8 @@ def read_examples(path: Path) -> Iterator[Example]:
     Raises:
         DataError: The file cannot be read, or a row is wrong; names file, row and column.
     """
+    if not path.exists():
+        raise DataError(f"{path}: no such file; gtalign synth writes chains, into OUT/kept.jsonl")
     for number, (_, row) in enumerate(read_lines(path)):
         try:
             messages = read_messages(row.get("prompt"), "prompt")

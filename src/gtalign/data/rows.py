@@ -50,6 +50,11 @@ def read_pairs(path: Path) -> Iterator[tuple[dict[str, Any], Question]]:
     Raises:
         DataError: As for `read_rows`.
     """
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file; gtalign data build SET makes files of questions (without SET it"
+            " lists the sets), and gtalign data mix mixes them"
+        )
     rows = _read_jsonl(path) if is_jsonl(path) else _read_parquet(path)
     for number, row in rows:
         try:

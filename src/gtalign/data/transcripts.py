@@ -11,7 +11,7 @@ from typing import Any
 
 from gtalign.chain import parse
 from gtalign.closing import Closing
-from gtalign.data.chat import is_chat, transcript_fields
+from gtalign.data.chat import TASK, is_chat, transcript_fields
 from gtalign.data.lines import LineWriter, read_lines
 from gtalign.errors import ChainError, DataError
 from gtalign.judges import Verdict
@@ -189,20 +189,21 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
             raise DataError(f"{path}, line {number}: {error}") from error
 
 
-def transcript_of(record: Mapping[str, Any], name: str) -> Transcript:
+def transcript_of(record: Mapping[str, Any], name: str, task: str = TASK) -> Transcript:
     """Build a transcript from a line of ours, of a verl dump or of a log of chats.
 
     Args:
         record: The line's object.
         name: The id to give if it has none.
+        task: The task of a dump or a log that names none.
 
     Raises:
         DataError: A field is missing or of the wrong type; the message names it.
     """
     if "completion" not in record and all(key in record for key in _VERL):
-        return _from_verl(record, name)
+        return _from_verl(record, name, task)
     if is_chat(record):
-        return Transcript.from_json(transcript_fields(record, name))
+        return Transcript.from_json(transcript_fields(record, name, task))
     return Transcript.from_json(record)
 
 
@@ -256,7 +257,7 @@ class TranscriptWriter(Closing):
         return {str(record.get("id")) for _, record in read_lines(self.path)}
 
 
-def _from_verl(record: Mapping[str, Any], name: str) -> Transcript:
+def _from_verl(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     completion = record["output"]
     if not isinstance(completion, str):
         raise DataError("column 'output' has to be text")
@@ -268,7 +269,7 @@ def _from_verl(record: Mapping[str, Any], name: str) -> Transcript:
     mutual = _number(record["score"], "score")
     return Transcript(
         id=name,
-        task=str(record.get("data_source", "")),
+        task=str(record.get("data_source", task)),
         completion=completion,
         cluster=name,
         prompt=(Message(role="user", content=str(record["input"])),),

@@ -7,9 +7,12 @@ cannot (a wrong key, an unknown model) fails at once.
 
 import asyncio
 import json
+import logging
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,11 +26,16 @@ from gtalign.tasks import Message
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
     from openai import AsyncOpenAI
+    from stamina.instrumentation import RetryDetails, RetryHook
+
+log = logging.getLogger(__name__)
 
 LONGEST_WAIT: Final = 60.0
 """Seconds between two attempts at most, whatever the server asks for."""
 
 _PASSING: Final = frozenset({408, 409, 429})
+_RETRIED: Final = "gtalign.endpoints"
+"""Name of our requests among all that stamina retries in a process."""
 
 
 class Endpoint:
@@ -175,19 +183,22 @@ class Endpoint:
         import stamina
         from openai import OpenAIError
 
+        _tell_of_retries()
         parameters = self._parameters(body)
         further = parameters.pop("extra_body", {})
         request = {"messages": list(messages), **parameters, **further}
         try:
             async with self._slots:
-                async for attempt in stamina.retry_context(
+                attempts = stamina.retry_context(
                     on=_wait_before_retry,
                     attempts=self.settings.attempts,
                     timeout=None,
                     wait_initial=0.5,
                     wait_max=LONGEST_WAIT / 2,
                     wait_jitter=1.0,
-                ):
+                )
+                asked = {"about": about, "settings": self.settings}
+                async for attempt in attempts.with_name(_RETRIED, (), asked):
                     with attempt:
                         await self._rate.wait()
                         completion = await self._send(client, request)
@@ -230,6 +241,32 @@ def response_format(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
             "json_schema": {"name": name, "schema": schema, "strict": True},
         }
     }
+
+
+@cache
+def _tell_of_retries() -> None:
+    """Have each of our retries logged in a line that says of whom, why and when.
+
+    Once in a process; the hooks that are there stay in force for all that others retry.
+    """
+    from stamina import instrumentation
+
+    def tell(details: "RetryDetails") -> None:
+        if details.name == _RETRIED:
+            about: Any = details.kwargs["about"]
+            settings: Any = details.kwargs["settings"]
+            _, what = _explain(details.caused_by, settings)
+            again = f"attempt {details.retry_num + 1} of {settings.attempts}"
+            log.warning("%s: %s; %s in %.1f s", about, what, again, details.wait_for)
+
+    def of_others(hook: "RetryHook") -> "RetryHook":
+        def told(details: "RetryDetails") -> AbstractContextManager[None] | None:
+            return None if details.name == _RETRIED else hook(details)
+
+        return told
+
+    hooks = instrumentation.get_on_retry_hooks()
+    instrumentation.set_on_retry_hooks([*map(of_others, hooks), tell])
 
 
 def _wait_before_retry(error: Exception) -> bool | float:

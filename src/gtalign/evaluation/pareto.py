@@ -6,7 +6,6 @@ adds up the first rectangle only.)
 
 from collections.abc import Sequence
 
-import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,6 +27,8 @@ def hypervolume(points_n2: ArrayLike, worst: tuple[float, float] = (0.0, 0.0)) -
     points = np.asarray(points_n2, dtype=np.float64).reshape(-1, 2)
     if not len(points):
         return 0.0
+    import moocore  # of the extra `eval`, which those who only steer do without
+
     return float(moocore.hypervolume(points, ref=worst, maximise=True))
 
 

@@ -13,15 +13,14 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.data.transcripts import Transcript, TranscriptWriter, read_transcripts
 from gtalign.endpoints import Endpoint, EndpointSettings
-from gtalign.errors import DataError, JudgeError, TeacherError
-from gtalign.judges import Judge, JudgesConfig, Verdict
+from gtalign.errors import DataError, TeacherError
+from gtalign.judges import Judge, JudgesConfig
 from gtalign.judges.batch import together
 from gtalign.reward import Reward, RewardConfig
+from gtalign.reward.failures import Failure, Failures, judged
 from gtalign.tasks import Message, Question
 from gtalign.training.memory import ModelSize
-
-FAILED_JUDGE = "failed"
-"""Name in the place of a judge that failed; such an answer is judged again by the next run."""
+from gtalign.training.runs import Share
 
 
 class EvalRun(Config):
@@ -44,6 +43,9 @@ class EvalRun(Config):
         gpu: Whether it runs on a GPU.
         reward: By which answers are scored.
         judges: Who grades them.
+        max_failed: Largest share of the latest ``window`` judged answers without a score, and at
+            the end of all.
+        window: Number of those answers.
         size: Sizes of a network loaded here, for the dry run.
     """
 
@@ -62,6 +64,8 @@ class EvalRun(Config):
     gpu: bool = False
     reward: RewardConfig = RewardConfig()
     judges: JudgesConfig = JudgesConfig()
+    max_failed: Share = 0.5
+    window: PositiveInt = 64
     size: ModelSize | None = None
 
     @model_validator(mode="after")
@@ -165,8 +169,8 @@ async def evaluate(
 ) -> list[str]:
     """Answer and score every question that has no transcript yet.
 
-    Answers of an earlier run that a judge failed on are judged again first. A batch is made of the
-    same questions however often the run is interrupted, so that a model that is seeded by them
+    Answers of an earlier run that no judge has scored are judged again first. A batch is made of
+    the same questions however often the run is interrupted, so that a model that is seeded by them
     answers as if it had not been; of a batch that was written in part, the rest is.
 
     Args:
@@ -182,9 +186,12 @@ async def evaluate(
         For each question that could not be answered, why; the same run goes on with those.
 
     Raises:
+        JudgeError: Too many answers could not be judged; what there is stays, and the same run
+            goes on with the rest.
         StorageError: A transcript cannot be written.
     """
-    await _judge_again(config, reward, judge, file)
+    failures = Failures(config.max_failed, config.window)
+    await _judge_again(config, reward, judge, file, failures)
     failed: list[str] = []
     done = 0
     with TranscriptWriter(file) as writer:
@@ -207,32 +214,41 @@ async def evaluate(
                 else:
                     pairs = zip(batch, completions, prompts, strict=True)
                     left = (pair for pair in pairs if pair[0].id not in written)
-                    for made in await asyncio.gather(
+                    made = await asyncio.gather(
                         *(_transcript(config, reward, judge, *pair) for pair in left)
-                    ):
-                        writer.write(made)
+                    )
+                    for transcript, _ in made:
+                        writer.write(transcript)
+                    failures.add([failure for t, failure in made if t.verdicts])
                 done += len(batch)
                 if progress is not None:
                     progress(done, problem)
 
         await together([work() for _ in range(workers)])
+    failures.end()
     return failed
 
 
-async def _judge_again(config: EvalRun, reward: Reward, judge: Judge, file: Path) -> None:
-    """Judge what a judge failed on; the file is replaced as a whole."""
+async def _judge_again(
+    config: EvalRun, reward: Reward, judge: Judge, file: Path, failures: Failures
+) -> None:
+    """Judge what has no score; the file is replaced as a whole."""
     if not file.is_file():
         return
-    failed = {t.id: t for t in read_transcripts(file) if _judge_failed(t)}
-    if not failed:
+    unscored = {t.id: t for t in read_transcripts(file) if _unscored(t)}
+    if not unscored:
         return
-    questions = [question for question in read_questions(config) if question.id in failed]
-    calls = [
-        _transcript(config, reward, judge, question, old.completion, old.prompt)
-        for question in questions
-        for old in [failed[question.id]]
-    ]
-    made = {transcript.id: transcript for transcript in await together(calls)}
+
+    async def one(question: Question) -> Transcript:
+        old = unscored[question.id]
+        made, failure = await _transcript(
+            config, reward, judge, question, old.completion, old.prompt
+        )
+        failures.add([failure])
+        return made
+
+    questions = [question for question in read_questions(config) if question.id in unscored]
+    made = {t.id: t for t in await together([one(question) for question in questions])}
     beside = file.with_name(file.name + ".part")
     beside.unlink(missing_ok=True)
     with TranscriptWriter(beside) as writer:
@@ -241,8 +257,8 @@ async def _judge_again(config: EvalRun, reward: Reward, judge: Judge, file: Path
     beside.replace(file)
 
 
-def _judge_failed(transcript: Transcript) -> bool:
-    return any(verdict.judge == FAILED_JUDGE for verdict in transcript.verdicts)
+def _unscored(transcript: Transcript) -> bool:
+    return any(verdict.score is None for verdict in transcript.verdicts)
 
 
 async def _transcript(
@@ -252,17 +268,9 @@ async def _transcript(
     question: Question,
     completion: str,
     prompt: Sequence[Message],
-) -> Transcript:
-    response = reward.response(completion)
-    verdict: Verdict | None = None
-    try:
-        if response is not None:
-            verdict = await judge.judge(question, response)
-        score = reward.score(question, completion, verdict)
-    except JudgeError as error:
-        verdict = Verdict(FAILED_JUDGE, None, str(error))
-        score = reward.score(question, completion, verdict)
-    return Transcript.of(
+) -> tuple[Transcript, Failure | None]:
+    score, verdict, failure = await judged(reward, judge, question, completion)
+    transcript = Transcript.of(
         question,
         completion,
         score,
@@ -272,3 +280,4 @@ async def _transcript(
         plain=not config.reward.chain,
         prompt=prompt,
     )
+    return transcript, failure

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gtalign.data.chat import TASK
 from gtalign.data.lines import read_lines
-from gtalign.data.transcripts import Transcript, transcript_of
+from gtalign.data.transcripts import Transcript, TranscriptWriter, transcript_of
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge, Verdict
 from gtalign.reward import Reward, RewardConfig, Score
-from gtalign.reward.failures import Failure, Failures
+from gtalign.reward.failures import Failure, Failures, judged
 from gtalign.tasks import Message
 
 AHEAD = 4
@@ -46,14 +47,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A line of the input as it was scored: the filled transcript, and its score."""
+    """A line of the input as it was scored.
+
+    Args:
+        transcript: The filled transcript.
+        score: Its score.
+        asked: Whether a judge was asked.
+        failure: Why that left it unscored.
+    """
 
     transcript: Transcript
     score: Score
+    asked: bool = False
+    failure: Failure | None = None
 
 
-def read(file: Path) -> Iterator[Row]:
+def read(file: Path, task: str = TASK) -> Iterator[Row]:
     """Yield the rows of a file: transcripts, dumps of verl, logs of chats, or recorded vectors.
+
+    Args:
+        file: JSON Lines.
+        task: The task of logs and dumps that name none.
 
     Raises:
         DataError: The file cannot be read, or a line is wrong; names file, line and column.
@@ -61,14 +75,14 @@ def read(file: Path) -> Iterator[Row]:
     for number, record in read_lines(file):
         place = f"{file}, line {number}"
         try:
-            yield _row(record, f"{file.stem}-{number}", place)
+            yield _row(record, f"{file.stem}-{number}", place, task)
         except (DataError, JudgeError) as error:
             raise DataError(f"{place}: {error}") from error
 
 
-def _row(record: Mapping[str, Any], name: str, place: str) -> Row:
+def _row(record: Mapping[str, Any], name: str, place: str, task: str) -> Row:
     if "judge_score" not in record:
-        return Row(transcript_of(record, name), place)
+        return Row(transcript_of(record, name, task), place)
     for column in ("task", "completion", "ground_truth"):
         if not isinstance(record.get(column), str):
             raise DataError(f"column {column!r} has to be text")
@@ -125,53 +139,72 @@ class Scorer:
         Raises:
             DataError: The verdict is outside the range of its task; names the place.
         """
+        found = row.transcript
+        verdict = found.verdicts[0] if found.verdicts else None
         try:
-            return self._filled(row, row.transcript.verdicts)
+            score = self._reward(found).score(
+                found.question, found.completion, verdict, row.solution, self._counts(found)
+            )
         except JudgeError as error:
             raise DataError(f"{row.place}: {error}") from error
+        return Scored(self._filled(found, score, found.verdicts), score)
+
+    def asks(self, row: Row) -> bool:
+        """Whether the judge is asked about a row: it has no score yet, and something to judge."""
+        found = row.transcript
+        known = any(verdict.score is not None for verdict in found.verdicts[:1])
+        if self.judge is None or known:
+            return False
+        return self._reward(found).response(found.completion) is not None
 
     async def stream(self, rows: Iterable[Row], workers: int) -> AsyncGenerator[Scored, None]:
         """Yield rows scored, in order, with up to ``workers`` judgements under way at once.
 
         A judge that fails leaves its row unscored, with the reason. A row that is wrong ends the
-        work once those before it are done.
+        work once those before it are done; so do too many failures, with the rows that are done
+        by then.
 
         Raises:
             DataError: A row is wrong.
             JudgeError: Too many judgements failed.
         """
         limit = asyncio.Semaphore(workers)
-        pending: deque[asyncio.Task[_Judged]] = deque()
+        pending: deque[asyncio.Task[Scored]] = deque()
         wrong: DataError | None = None
+        stopped: JudgeError | None = None
         left = iter(rows)
 
-        async def one(row: Row) -> _Judged:
+        async def one(row: Row) -> Scored:
             async with limit:
                 return await self._judge(row)
 
         try:
             while True:
                 row = None
-                if len(pending) < AHEAD * workers:
+                if len(pending) < AHEAD * workers and stopped is None:
                     try:
                         row = next(left, None)
                     except DataError as error:
                         wrong = error
                 if row is not None:
                     pending.append(asyncio.create_task(one(row)))
-                elif pending:
-                    judged = await pending.popleft()
-                    if judged.asked:
-                        self.failures.add([judged.failure])
-                    yield judged.scored
+                elif pending and (stopped is None or pending[0].done()):
+                    scored = await pending.popleft()
+                    yield scored
+                    if scored.asked and stopped is None:
+                        try:
+                            self.failures.add([scored.failure])
+                        except JudgeError as error:
+                            stopped = error
                 else:
                     break
         finally:
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
-        if wrong is not None:
-            raise wrong
+        problem = stopped or wrong
+        if problem is not None:
+            raise problem
 
     def check(self, kept: Row) -> None:
         """Refuse a row of an output file that another reward has scored.
@@ -190,49 +223,56 @@ class Scorer:
     def _reward(self, transcript: Transcript) -> Reward:
         return self._plain if transcript.plain else self._chain
 
-    async def _judge(self, row: Row) -> "_Judged":
-        """Score a row, asking the judge where a verdict is missing and there is what to judge."""
-        found = row.transcript
-        known = any(verdict.score is not None for verdict in found.verdicts[:1])
-        response = None if known else self._reward(found).response(found.completion)
-        if self.judge is None or response is None:
-            return _Judged(self.score(row))
-        try:
-            verdict = await self.judge.judge(found.question, response)
-            return _Judged(self._filled(row, (verdict,)), asked=True)
-        except JudgeError as error:
-            verdict = Verdict(type(self.judge).__name__, None, str(error))
-            failure = Failure(error.cause, str(error), broken=True)
-            return _Judged(self._filled(row, (verdict,)), failure, asked=True)
+    def _counts(self, found: Transcript) -> Mapping[str, int] | None:
+        return None if self._recount else found.tokens or None
 
-    def _filled(self, row: Row, verdicts: tuple[Verdict, ...]) -> Scored:
+    async def _judge(self, row: Row) -> Scored:
+        """Score a row, asking the judge where a verdict is missing and there is what to judge."""
+        if self.judge is None or not self.asks(row):
+            return self.score(row)
         found = row.transcript
-        known = None if self._recount else found.tokens or None
-        score = self._reward(found).score(
+        score, verdict, failure = await judged(
+            self._reward(found),
+            self.judge,
             found.question,
             found.completion,
-            verdicts[0] if verdicts else None,
             row.solution,
-            known,
+            self._counts(found),
         )
+        verdicts = () if verdict is None else (verdict,)
+        return Scored(self._filled(found, score, verdicts), score, True, failure)
+
+    def _filled(self, found: Transcript, score: Score, verdicts: tuple[Verdict, ...]) -> Transcript:
         before = found.extra.get("scored")
         unit = self._unit
-        if score.tokens is known:
+        if score.tokens is self._counts(found):
             unit = before.get("tokens", RECORDED) if isinstance(before, Mapping) else RECORDED
         by = {"preset": self.config.preset, "reward": self._digest, "tokens": unit}
-        filled = replace(
+        return replace(
             found, **score.to_json(), verdicts=verdicts, extra={**found.extra, "scored": by}
         )
-        return Scored(filled, score)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A row that was scored, whether a judge was asked, and how it failed."""
+def mend(done: Path) -> Path:
+    """Put an output file in order whose rows were being judged again when that was broken off.
 
-    scored: Scored
-    failure: Failure | None = None
-    asked: bool = False
+    Returns:
+        Where they are written when they are judged again, beside the file, which it then replaces.
+
+    Raises:
+        DataError: What is beside the file is not the beginning of it.
+        StorageError: It cannot be written.
+    """
+    beside = done.with_name(done.name + ".part")
+    if beside.exists():
+        rest = read(done)
+        with TranscriptWriter(beside, keep_ids=False) as writer:
+            for _ in skip_done(rest, beside):
+                pass
+            for row in rest:
+                writer.write(row.transcript)
+        beside.replace(done)
+    return beside
 
 
 def skip_done(rows: Iterator[Row], done: Path) -> Iterator[Row]:
@@ -249,5 +289,10 @@ def skip_done(rows: Iterator[Row], done: Path) -> Iterator[Row]:
             raise DataError(
                 f"{kept.place}: holds {kept.transcript.id!r} where the input has {there}; it is"
                 " not the beginning of these results: name another file"
+            )
+        if row.transcript.task != kept.transcript.task:
+            raise DataError(
+                f"{kept.place}: scored as of the task {kept.transcript.task!r}, which is"
+                f" {row.transcript.task!r} now: name another file, or the same task"
             )
         yield kept

@@ -129,13 +129,18 @@ def counts(comparison: Comparison, group: str, model: str) -> tuple[int, int]:
     return (0, 0) if estimate is None else (estimate.rows, estimate.unscored)
 
 
+def beside_each_other(console: Console, names: Sequence[str]) -> list[Sequence[str]]:
+    """Cut names of columns of estimates into as many as fit into one table each."""
+    step = max(1, (console.width - _LABEL) // _COLUMN)
+    return [names[start : start + step] for start in range(0, len(names), step)]
+
+
 def print_tables(console: Console, comparison: Comparison) -> None:
     """Print every table of a comparison: estimates, differences, Pareto measures and gains.
 
     Models that do not fit beside each other continue in a further table.
     """
-    step = max(1, (console.width - _LABEL) // _COLUMN)
-    slices = [comparison.models[i : i + step] for i in range(0, len(comparison.models), step)]
+    slices = beside_each_other(console, comparison.models)
     pooled = [group for group in comparison.groups if group.task is None]
     for group in pooled:
         for models in slices:
@@ -143,19 +148,37 @@ def print_tables(console: Console, comparison: Comparison) -> None:
     for metric in (m for m in comparison.metrics() if m.name in ("mutual_welfare", "quality")):
         for models in slices:
             console.print(_by_task(comparison, metric, models))
+    seeds = console.width >= 120 and any(
+        len(difference.seeds) > 1 for difference in comparison.differences.values()
+    )
     for group in pooled if comparison.baselines else ():
-        console.print(_differences(comparison, group, seeds=console.width >= 120))
+        console.print(_differences(comparison, group, seeds=seeds))
     if comparison.standings:
         console.print(_pareto(comparison))
     if comparison.gains:
         console.print(_gains(comparison.gains))
 
 
-def _table(title: str, first: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right")
+def _table(title: str, names: Sequence[str], numbers: Sequence[str] = ()) -> Table:
+    """A table with columns of names, which wrap where the console is narrow, and of numbers."""
+    table = Table(
+        title=title,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 1, 0, 0),
+    )
+    for column in names:
+        table.add_column(column, overflow="fold")
+    for column in numbers:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _table_of_models(title: str, first: str, models: Sequence[str]) -> Table:
+    table = _table(title, [first])
+    for model in models:
+        table.add_column(model, justify="right", overflow="fold")
     return table
 
 
@@ -167,7 +190,7 @@ def _styled(found: CellText) -> Text:
 
 
 def _estimates(comparison: Comparison, group: Group, models: Sequence[str]) -> Table:
-    table = _table(f"{group.name}: mean and 95% interval", "", models)
+    table = _table_of_models(f"{group.name}: mean and 95% interval", "", models)
     for metric in shown(comparison, group.name):
         best = best_model(comparison, group.name, metric)
         table.add_row(
@@ -184,7 +207,7 @@ def _estimates(comparison: Comparison, group: Group, models: Sequence[str]) -> T
 
 
 def _by_task(comparison: Comparison, metric: Metric, models: Sequence[str]) -> Table:
-    table = _table(f"{metric.label} by task", "task", models)
+    table = _table_of_models(f"{metric.label} by task", "task", models)
     for group in comparison.groups:
         best = best_model(comparison, group.name, metric)
         cells = [
@@ -195,9 +218,9 @@ def _by_task(comparison: Comparison, metric: Metric, models: Sequence[str]) -> T
 
 
 def _differences(comparison: Comparison, group: Group, *, seeds: bool) -> Table:
-    columns = ("baseline", "difference", "95% CI", "gain", "p (Holm)", *(["by seed"] * seeds))
+    columns = ("difference", "95% CI", "gain", "p (Holm)", *(["by seed"] * seeds))
     title = f"{group.name}: {comparison.reference} less each baseline, same questions"
-    table = _table(title, "", columns)
+    table = _table(title, ("", "baseline"), columns)
     for metric in shown(comparison, group.name):
         name = label(metric)
         for baseline in comparison.baselines:
@@ -221,8 +244,8 @@ def _differences(comparison: Comparison, group: Group, *, seeds: bool) -> Table:
 def _pareto(comparison: Comparison) -> Table:
     table = _table(
         f"User against LLM welfare, one point a question ({comparison.reference} : model)",
-        "",
-        ("model", "hypervolume", "undominated", "dominates : is dominated"),
+        ("", "model"),
+        ("hypervolume", "undominated", "dominates : is dominated"),
     )
     for standing in comparison.standings:
         table.add_row(
@@ -238,8 +261,8 @@ def _pareto(comparison: Comparison) -> Table:
 def _gains(gains: Sequence[Gain]) -> Table:
     table = _table(
         "Gain over the best baseline, next to the published one",
-        "",
-        ("set", "best baseline", "gain", "95% CI", "p (Holm)", "published"),
+        ("", "set", "baseline"),
+        ("gain", "95% CI", "p (Holm)", "published"),
     )
     for gain in gains:
         ours = gain.ours

@@ -29,6 +29,22 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _DEEP: Final = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){16}")  # keys with dots
 
 
+def read_policies(sources: Sequence[str]) -> dict[str, Policy]:
+    """Read policies from files and from those that ship, by name.
+
+    Raises:
+        ConfigError: A file is wrong, or two have one name.
+    """
+    found: dict[str, Policy] = {}
+    for source in sources:
+        policy = load_policy(source)
+        _check(policy)
+        if policy.name in found:
+            raise ConfigError(f"policies: two are named {policy.name!r}")
+        found[policy.name] = policy
+    return found
+
+
 class Policies:
     """Policies by name, in memory; every version is in the store.
 
@@ -59,13 +75,7 @@ class Policies:
         Raises:
             ConfigError: A file is wrong, two have one name, or there is no such default.
         """
-        given: dict[str, Policy] = {}
-        for source in sources:
-            policy = load_policy(source)
-            _check(policy)
-            if policy.name in given:
-                raise ConfigError(f"policies: two are named {policy.name!r}")
-            given[policy.name] = policy
+        given = read_policies(sources)
         found = cls(engine, default or next(iter(given)))
         stored = await found._read()
         found._active = {name: _policy(row) for name, row in stored.items()}

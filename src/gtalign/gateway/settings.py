@@ -20,7 +20,8 @@ class UpstreamSettings(Config):
     Keys:
         address: Of its OpenAI-compatible interface, or a folder with a checkpoint, which is then
             served in this process. The key of a server is read from GTALIGN_UPSTREAM_KEY.
-        model: Name of the model; None takes the first that the server lists, or the folder's name.
+        model: Name of the model; None takes the first that the server lists, or for a checkpoint
+            ``name``, or else the folder's.
         name: What clients call the model; None for the same name.
         tokenizer: Folder of a tokenizer whose chat template renders prompts for a server that
             continues plain text only.

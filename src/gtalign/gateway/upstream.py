@@ -66,5 +66,5 @@ async def open_upstream(config: GatewayConfig) -> Upstream:
             f"upstream.address: {wanted.address} is no checkpoint (a folder with a config.json) and"
             " no address that begins with http:// or https://"
         )
-    model = wanted.model or folder.name
+    model = wanted.model or wanted.name or folder.name  # a checkpoint has no name of its own
     return Upstream(load_checkpoint(folder), wanted.name or model, model)

@@ -1,10 +1,13 @@
 """Judges and teachers that fail during a run: counted by cause, and borne up to a share."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gtalign.errors import JudgeError, TeacherError
+from gtalign.judges import Judge, Verdict
+from gtalign.reward.score import Reward, Score
+from gtalign.tasks import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,50 @@ class Failure:
     broken: bool
 
 
+async def judged(
+    reward: Reward,
+    judge: Judge,
+    question: Question,
+    completion: str,
+    solution: float | None = None,
+    tokens: Mapping[str, int] | None = None,
+) -> tuple[Score, Verdict | None, Failure | None]:
+    """Score a completion by a verdict that is asked for; one that cannot be read is worth 0.
+
+    Args:
+        reward: Scores it.
+        judge: Grades the response; where it fails, the verdict has no score and says why.
+        question: What was asked.
+        completion: The whole text of the model.
+        solution: S, where it is known.
+        tokens: The counts of an earlier score; see `Reward.score`.
+
+    Returns:
+        The score; the verdict, if one was asked for; and why there is no score.
+    """
+    response = reward.response(completion)
+    if response is None:
+        return reward.score(question, completion, None, solution, tokens), None, None
+    failure = None
+    try:
+        verdict = await judge.judge(question, response)
+        score = reward.score(question, completion, verdict, solution, tokens)
+    except JudgeError as error:
+        verdict = Verdict(type(judge).__name__, None, str(error))
+        score = reward.score(question, completion, verdict, solution, tokens)
+        failure = Failure(error.cause, str(error), broken=True)
+    else:
+        if verdict.score is None:
+            about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
+            failure = Failure("unscored", about, broken=False)
+    return score, verdict, failure
+
+
 class Failures:
     """Counts failures and says when there are too many.
 
-    The share is taken of the latest ``window`` judged completions, and only once there are as many:
-    a bad moment early on does not stop a run.
+    During a run the share is taken of the latest ``window`` judged completions, and only once there
+    are as many: a bad moment early on does not stop it. At its end it is taken of all of them.
 
     Args:
         max_failed: Largest share that is borne, in [0, 1].
@@ -54,6 +96,8 @@ class Failures:
         self.error = error
         self.counts: Counter[str] = Counter()
         self._latest: deque[Failure | None] = deque(maxlen=window)
+        self._last: Failure
+        self._all = 0
 
     def add(self, outcomes: Sequence[Failure | None]) -> None:
         """Take in judged completions; None for one that has a score.
@@ -62,18 +106,33 @@ class Failures:
             ServiceError: More than the share that is borne have failed; tells how many of each
                 cause, and the latest one in full.
         """
-        self.counts.update(failure.cause for failure in outcomes if failure is not None)
+        self._all += len(outcomes)
+        for failure in outcomes:
+            if failure is not None:
+                self.counts[failure.cause] += 1
+                self._last = failure
         self._latest.extend(outcomes)
-        failed = [failure for failure in self._latest if failure is not None]
         window = self._latest.maxlen or 0
-        if len(self._latest) < window or len(failed) <= self.max_failed * window:
+        if len(self._latest) == window:
+            latest = Counter(failure.cause for failure in self._latest if failure is not None)
+            self._refuse(latest, window, f"the latest {window}")
+
+    def end(self) -> None:
+        """Say at the end of a run whether too many failed of all that was judged.
+
+        Raises:
+            ServiceError: As `add` does; a run may be shorter than the window.
+        """
+        self._refuse(self.counts, self._all, f"{self._all}")
+
+    def _refuse(self, causes: Counter[str], judged: int, of: str) -> None:
+        failed = causes.total()
+        if failed <= self.max_failed * judged:
             return
-        causes = Counter(failure.cause for failure in failed)
         counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
         raise self.error(
-            f"{len(failed)} of the latest {window} {self.told} ({counted}),"
-            f" more than the share of {self.max_failed:g} that is borne; the latest:"
-            f" {failed[-1].reason}",
+            f"{failed} of {of} {self.told} ({counted}), more than the share of"
+            f" {self.max_failed:g} that is borne; the latest: {self._last.reason}",
             causes.most_common(1)[0][0],
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gtalign.errors import DataError, JudgeError, StorageError
 from gtalign.judges import Judge, Verdict
-from gtalign.reward.failures import Failure, Failures, shares
+from gtalign.reward.failures import Failures, judged, shares
 from gtalign.reward.score import Reward, Score
 from gtalign.tasks import Question
 
@@ -87,14 +87,17 @@ class TRLReward:
             raise DataError("the data set has no column 'question' with each question as JSON text")
         questions = [Question.from_json(text) for text in question]
         texts = [_text(completion) for completion in completions]
-        judged = await asyncio.gather(
-            *(self._judge(q, text) for q, text in zip(questions, texts, strict=True))
+        found = await asyncio.gather(
+            *(
+                judged(self.reward, self.judge, q, text)
+                for q, text in zip(questions, texts, strict=True)
+            )
         )
-        scores = [score for score, _, _ in judged]
-        outcomes = [failure for _, verdict, failure in judged if verdict is not None]
+        scores = [score for score, _, _ in found]
+        outcomes = [failure for _, verdict, failure in found if verdict is not None]
         if self.log is not None:
             step = getattr(trainer_state, "global_step", None)
-            verdicts = [verdict for _, verdict, _ in judged]
+            verdicts = [verdict for _, verdict, _ in found]
             self._write(self.log, step, questions, texts, scores, verdicts)
         # After the log, which then tells what every one of them failed of.
         failed = [failure for failure in outcomes if failure is not None and failure.broken]
@@ -111,25 +114,6 @@ class TRLReward:
             for name in WELFARE:
                 log_extra(name, [getattr(score, name) for score in scores])
         return [score.reward for score in scores]
-
-    async def _judge(
-        self, question: Question, completion: str
-    ) -> tuple[Score, Verdict | None, Failure | None]:
-        """Return the score, the verdict if one was asked for, and why there is no score."""
-        response = self.reward.response(completion)
-        if response is None:
-            return self.reward.score(question, completion, None), None, None
-        try:
-            verdict = await self.judge.judge(question, response)
-            score = self.reward.score(question, completion, verdict)
-        except JudgeError as error:
-            verdict = Verdict(type(self.judge).__name__, None, str(error))
-            failure = Failure(error.cause, str(error), broken=True)
-            return self.reward.score(question, completion, verdict), verdict, failure
-        if verdict.score is None:
-            about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
-            return score, verdict, Failure("unscored", about, broken=False)
-        return score, verdict, None
 
     def _write(
         self,

@@ -14,7 +14,7 @@ from gtalign.evaluation.charts import section
 from gtalign.evaluation.conversation import matrix
 from gtalign.evaluation.markup import table
 from gtalign.evaluation.statistics import Interval
-from gtalign.evaluation.tables import interval, number
+from gtalign.evaluation.tables import beside_each_other, interval, number
 from gtalign.steering.decision import Decision
 from gtalign.steering.effects import EFFECTS, Effect, Trial, decision_of
 from gtalign.tasks import task_named
@@ -56,8 +56,16 @@ def steering_section(trial: Trial, seconds: Mapping[str, float]) -> str:
 
 
 def print_steering(console: Console, trial: Trial) -> None:
-    """Every arm of a trial on the terminal, a table for each policy."""
-    for policy, arms in _by_policy(trial).items():
+    """Every arm of a trial on the terminal, a table for each policy.
+
+    Arms that do not fit beside each other continue in a further table.
+    """
+    tables = (
+        (policy, arms)
+        for policy, every in _by_policy(trial).items()
+        for arms in beside_each_other(console, every)
+    )
+    for policy, arms in tables:
         shown = Table(
             title=f"Steering under {policy}",
             box=SIMPLE_HEAD,

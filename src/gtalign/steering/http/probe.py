@@ -104,8 +104,10 @@ async def _probe(
     raise SteeringError(
         f"{transport.api} ({engine.name}) cannot go on with a message of {model!r}."
         f" {explained(trials)}. What would help: a server that continues messages (vLLM, SGLang or"
-        " llama.cpp), render= with the model's chat template for one that has /v1/completions, or"
-        " fallback_reask=True to ask again instead"
+        " llama.cpp); for one that has /v1/completions, the folder of the model's tokenizer, whose"
+        " chat template renders the prompt (steer: --tokenizer, serve: --set upstream.tokenizer=,"
+        " Python: render=); or to ask again instead (steer: --fallback reask, serve: --set"
+        " steering.fallback=reask, Python: fallback_reask=True)"
     )
 
 
