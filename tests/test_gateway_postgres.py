@@ -26,7 +26,7 @@ from gtalign.gateway.store import MIGRATIONS, open_store
 from gtalign.steering import Decision
 from postgres_cluster import Cluster, cluster, programs
 from standins import model
-from store_parts import POLICY, decided, record, stored
+from store_parts import POLICY, decided, last_admin_stays, record, stored
 
 FOUND = programs()
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no PostgreSQL here (initdb, pg_ctl)")
@@ -172,6 +172,11 @@ async def test_keys_and_policies(database: str, tmp_path: Path) -> None:
         found = await Policies.open(engine, [str(costly)], None)
         assert found.names() == ("costly",) and found.get("costly").payer == "nobody"
         assert await found.version(POLICY.hash) is None
+
+
+async def test_the_last_admin_stays_whoever_else_revokes_another(database: str) -> None:
+    async with stored(database) as one, stored(database) as two:
+        await last_admin_stays(one, two)
 
 
 @pytest.mark.parametrize("stream", [False, True])
