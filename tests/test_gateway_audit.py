@@ -243,7 +243,7 @@ async def test_versions_of_the_store(tmp_path: Path) -> None:
     await (await open_store(settings, (*MIGRATIONS, second))).dispose()
     await (await open_store(settings, (*MIGRATIONS, second))).dispose()
     assert ran == [True]
-    with pytest.raises(ConfigError, match="has version 3; this gtalign knows 2"):
+    with pytest.raises(ConfigError, match="has version 4; this gtalign knows 3"):
         await open_store(settings)
 
 
@@ -269,7 +269,10 @@ async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:
         await open_store(AuditSettings(database="://"))
 
 
-@pytest.mark.parametrize("which", [{}, {"policy": "p1"}, {"acted": "CQ", "flipped": True}])
+@pytest.mark.parametrize(
+    "which",
+    [{}, {"policy": "p1"}, {"acted": "CQ", "flipped": True}, {"key_id": "k"}, {"mode": "advise"}],
+)
 @pytest.mark.parametrize(("since", "until"), [(None, None), (HOUR // 2, 4 * HOUR + 7), (5, 6)])
 async def test_sums_of_hours_are_those_of_their_decisions(
     tmp_path: Path, which: dict[str, Any], since: int | None, until: int | None
@@ -280,6 +283,7 @@ async def test_sums_of_hours_are_those_of_their_decisions(
         for number in range(60):
             row = dict(record(decision, f"a-{number}", at=number * HOUR // 10).row)
             row |= {"policy": f"p{number % 2}", "flipped": number % 3 == 0, "saved_money": 0.5}
+            row["key_id"] = ("k", "l", "m")[number % 3]
             row |= {
                 "acted": ("CQ", "DA")[number % 2],
                 "user_payoff": number if number % 5 else None,

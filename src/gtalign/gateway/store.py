@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.tables import SIEVE, changes, hours, metadata, rolled, versions
+from gtalign.gateway.tables import SIEVE, changes, hours, key_hours, metadata, rolled, versions
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,19 @@ async def _second(connection: AsyncConnection) -> None:
         await connection.execute(insert(changes).values(what=what, count=0))
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second)
+async def _third(connection: AsyncConnection) -> None:
+    """Roll hours up by everything that decisions are filtered by: all of them anew."""
+
+    def change(sync: Connection) -> None:
+        for table in (rolled, hours, key_hours):  # the first says what the others hold
+            table.drop(sync, checkfirst=True)
+        for table in (hours, key_hours, rolled):
+            table.create(sync)
+
+    await connection.run_sync(change)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second, _third)
 """What brings the tables from each version to the next. Only ever appended to. The first makes what
 `tables` describes now, so that the others find what they bring there already in a new store."""
 
@@ -85,6 +97,20 @@ async def transaction(engine: AsyncEngine, what: str) -> AsyncGenerator[AsyncCon
             yield connection
     except (SQLAlchemyError, OSError) as error:
         raise storage_error(error, what) from error
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine, what: str) -> AsyncGenerator[AsyncConnection, None]:
+    """One transaction that reads the store as it is when it begins to.
+
+    Raises:
+        StorageError: The database refused or was not there.
+    """
+    lite = engine.dialect.name == "sqlite"
+    begin = "BEGIN" if lite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    async with transaction(engine, what) as connection:
+        await connection.exec_driver_sql(begin)
+        yield connection
 
 
 def storage_error(error: Exception, what: str) -> StorageError:
