@@ -247,6 +247,9 @@ def test_a_quota_begins_anew_with_the_month() -> None:
     limits.spend(ANYONE, 5)
     today = date(2027, 2, 1)
     assert limits.used(ANYONE) == 0
+    limits.spend(ANYONE, 7)
+    today = date(2026, 2, 1)  # the clock had been wrong
+    assert limits.used(ANYONE) == 5
 
 
 @pytest.mark.parametrize(
