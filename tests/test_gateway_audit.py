@@ -17,6 +17,7 @@ from gtalign.data import Transcript
 from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.gateway.audit import AuditWriter, Record
 from gtalign.gateway.hours import HOUR, keep_rolling, roll_up
+from gtalign.gateway.keys import Keys
 from gtalign.gateway.reading import Filter, Reader
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
@@ -257,6 +258,14 @@ async def test_a_store_whose_making_was_cut_off_is_made_whole(tmp_path: Path) ->
         assert (await Reader(engine).page(Filter())).rows == []
     async with stored(tmp_path) as engine:
         assert await Reader(engine).decision("a") is None
+
+
+async def test_a_new_store_may_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    async def opening(number: int) -> None:
+        async with stored(tmp_path / str(number // 4)) as engine:
+            await Keys.open(engine)
+
+    await asyncio.gather(*(opening(number) for number in range(40)))
 
 
 async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:

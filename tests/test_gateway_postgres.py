@@ -64,6 +64,14 @@ async def test_a_store_is_made_and_brought_up(database: str) -> None:
         await open_store(AuditSettings(database=database))
 
 
+async def test_a_new_store_may_be_opened_by_several_at_once(database: str) -> None:
+    async def opening() -> None:
+        async with stored(database):
+            pass
+
+    await asyncio.gather(*(opening() for _ in range(4)))
+
+
 async def test_decisions_are_written_found_and_exported(database: str) -> None:
     decision = await decided()
     async with stored(database) as engine:
