@@ -13,7 +13,7 @@ import pytest
 
 from gateway_parts import MESSAGES, Served, served
 from gtalign.errors import StorageError
-from gtalign.gateway import sink, wall
+from gtalign.gateway import sink
 from gtalign.gateway.audit import AuditWriter
 from gtalign.gateway.reading import Reader
 from gtalign.gateway.sink import sink_of
@@ -97,11 +97,11 @@ async def test_texts_outlive_a_clock_that_jumps_ahead(
     def wrong() -> int:
         return time.time_ns() + ahead
 
-    monkeypatch.setattr(wall.WallTime.__init__, "__defaults__", (wrong, time.monotonic_ns))
     monkeypatch.setattr("gtalign.gateway.audit.CLEANING", 0.0)
     decision = await decided()
     async with stored(tmp_path) as engine:
         writer = AuditWriter(engine)
+        writer._wall = WallTime(wrong)
         until = time.time_ns() // 1000 + 60 * JUMP
         await writer.put(record(decision, "kept", prompt="[]", until=until))
         ahead = 10**18

@@ -115,8 +115,8 @@ async def hold(connection: AsyncConnection, wanted: Iterable[int], *, alone: boo
     """Wait for hours, and hold them until the transaction ends: to add decisions, or to sum them.
 
     Whoever sums them is `alone`, so that each decision is either there by then, or comes after and
-    finds its hour rolled up, and undoes that. Clocks have no say in it. In SQLite,
-    whoever writes is alone in any case.
+    finds its hour rolled up, and undoes that. Clocks have no say in it. In SQLite, whoever writes
+    is alone in any case.
     """
     if connection.dialect.name != "postgresql":
         return
