@@ -96,6 +96,11 @@ async def main() -> None:
         fill(path, sample, count)
         print(f"{count:,} decisions, {path.stat().st_size / 2**30:.1f} GiB\n")
         reader = Reader(engine)
+        began = time.perf_counter()
+        rolled = 0
+        while more := await roll_up(engine, now=MONTH):
+            rolled += more
+        print(f"{rolled} hours rolled up in {time.perf_counter() - began:.1f} s\n")
 
         middle = (await reader.page(Filter(until=MONTH // 2), limit=1)).next
         pages: dict[str, tuple[Filter, str | None]] = {
@@ -117,6 +122,7 @@ async def main() -> None:
             "several": (Filter(key_id="key-3", acted="DA", policy="subscription"), None),
             "several, in the middle": (Filter(key_id="key-3", acted="DA"), middle),
             "several that none passes": (Filter(key_id="key-1", policy="per-token"), None),
+            "several without a key, of none": (Filter(status="failed", flipped=False), None),
             "several of a day that none passes": (
                 Filter(since=MONTH // 2, until=MONTH // 2 + 24 * HOUR, key_id="a", acted="DA"),
                 None,
@@ -131,12 +137,7 @@ async def main() -> None:
             spent, page = await median(lambda w=which, c=cursor: reader.page(w, cursor=c))
             print(f"{kind:<36} {spent:8.1f} {spent / LIMIT:12.2f}x {len(page.rows):6}")
 
-        began = time.perf_counter()
-        rolled = 0
-        while more := await roll_up(engine, now=MONTH):
-            rolled += more
-        print(f"\n{rolled} hours rolled up in {time.perf_counter() - began:.1f} s")
-        print(f"{'sums':<36} {'ms':>8} {'of the limit':>13}")
+        print(f"\n{'sums':<36} {'ms':>8} {'of the limit':>13}")
         for kind, which in {
             "last hour": Filter(since=MONTH - HOUR),
             "last day": Filter(since=MONTH - 24 * HOUR),

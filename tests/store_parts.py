@@ -1,5 +1,6 @@
 """An audit store, and records for it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway_parts import scripted
+from gtalign.errors import ConfigError
 from gtalign.gateway.audit import Record
+from gtalign.gateway.keys import Key, KeyRequest, Keys
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import open_store
@@ -26,6 +29,23 @@ async def stored(where: str | Path, **settings: Any) -> AsyncGenerator[AsyncEngi
         yield engine
     finally:
         await engine.dispose()
+
+
+async def last_admin_stays(*engines: AsyncEngine) -> None:
+    """Revoke as many admins as there are, each over another engine, and see that one is left."""
+    for _ in range(10):
+        sides = [await Keys.open(engine) for engine in engines]
+        wanted = KeyRequest(name="root", scopes=("admin",))
+        made = [(await sides[0].create(wanted))[0] for _ in engines]
+        spare = [key for key in sides[0].all() if key.revoked is None and key not in made]
+        for key in spare:
+            await sides[0].revoke(key.id)
+        revoking = (side.revoke(key.id) for side, key in zip(sides, made, strict=True))
+        done = await asyncio.gather(*revoking, return_exceptions=True)
+        assert sum(isinstance(told, ConfigError) for told in done) == 1
+        assert sum(isinstance(told, Key) for told in done) == len(engines) - 1
+        await sides[0].reload()
+        assert sum(key.revoked is None for key in sides[0].all()) == 1
 
 
 async def decided() -> Decision:

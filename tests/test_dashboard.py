@@ -136,9 +136,15 @@ async def test_signing_in_is_protected_and_cannot_be_tried_for_long(tmp_path: Pa
         assert (await visitor.post("/sign-in", {"key": root}, token="")).status == 403
         for _ in range(ATTEMPTS):
             assert (await visitor.sign_in("gta-wrong")).status == 401
-        answer = await visitor.sign_in(root)
-        assert answer.status == 429 and 0 < int(answer.headers["Retry-After"]) <= 6
+        _, chat = await gateway.key(name="app", scopes=["chat"])
+        for wrong in ("gta-wrong", chat):
+            answer = await visitor.sign_in(wrong)
+            assert answer.status == 429 and 0 < int(answer.headers["Retry-After"]) <= 6
         assert visitor.cookie("gtalign_session") is None
+        answer = await visitor.post("/sign-in", {"key": root, "next": "x" * 20_000})
+        assert answer.status == 413
+        assert (await visitor.sign_in(root)).status == 200  # whoever else is at this address
+        assert visitor.cookie("gtalign_session") is not None
 
 
 async def test_without_keys_this_machine_is_let_in_and_no_other(tmp_path: Path) -> None:

@@ -111,6 +111,27 @@ async def test_the_keyboard_is_enough(tmp_path: Path) -> None:
         assert await page.locator("h1").inner_text() in page.url
 
 
+HIDDEN = """() => {
+  const hidden = [];
+  for (const link of document.querySelectorAll("header nav a")) {
+    const box = link.getBoundingClientRect();
+    const seen = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    if (box.left < 0 || box.right > innerWidth || seen !== link) hidden.push(link.innerText);
+  }
+  for (const select of document.querySelectorAll("main select")) {
+    if (!select.checkVisibility()) continue;
+    const style = getComputedStyle(select);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const text = pen.measureText(select.selectedOptions[0].label).width;
+    const room = select.clientWidth - 2 * parseFloat(style.paddingLeft) - 16;  // an arrow
+    if (text > room) hidden.push(`${select.name}: ${text} of ${room}`);
+  }
+  return hidden;
+}"""
+"""Links of the navigation that one has to scroll to, and choices of which a part is cut off."""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_phone_shows_every_page_in_full_and_so_that_it_can_be_read(
     tmp_path: Path, scheme: str
@@ -132,6 +153,7 @@ async def test_a_phone_shows_every_page_in_full_and_so_that_it_can_be_read(
             await page.goto(f"{gateway.address}/dashboard{path}")
             assert await view.overflow() <= 0, path
             assert await view.faint() == [], path
+            assert await page.evaluate(HIDDEN) == [], path
         colours = await page.evaluate(
             "['color', 'background-color'].map(n => getComputedStyle(document.body)"
             ".getPropertyValue(n).match(/\\d+/g).slice(0, 3).map(Number))"

@@ -15,6 +15,7 @@ from gtalign.errors import StorageError
 from gtalign.gateway.audit import Record
 from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
+from gtalign.gateway.dashboard.show import milliseconds, number
 from gtalign.gateway.reading import Filter
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.steering import Decision, Policy
@@ -215,7 +216,11 @@ async def test_a_decision_shows_the_game_the_edit_and_the_policy(tmp_path: Path)
         assert "As edited, on the frontier are" in text
         assert "utility_of_money = 700.0" in text and "in use now" in text
         for phase in decision.phases:
-            assert phase.name in text
+            assert f"{phase.name} {number(phase.prompt_tokens, 0)}" in text
+            assert phase.ms is not None and f" {milliseconds(phase.ms)} {phase.finish}" in text
+        assert decision.decided_ms is not None
+        assert f"To decide {milliseconds(decision.decided_ms)}" in text
+        assert sum(phase.ms for phase in decision.phases) <= record["total_ms"]
         # Another version in force; the record keeps its own.
         await gateway.gateway.policies.put(Policy(name="costly", payer="nobody"))
         page = await visitor.get(f"/decisions/{answer.id}")

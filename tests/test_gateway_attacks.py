@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy import event
 
-from gateway_parts import MESSAGES, Served, served
+from gateway_parts import MESSAGES, Served, scripted, served
 from gtalign.errors import StorageError
 from gtalign.gateway.audit import Record
 from gtalign.gateway.keys import ANYONE
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.settings import LimitSettings
 from gtalign.gateway.tables import decisions
-from standins import tokens
+from standins import model, tokens
 from standins.engines import VLLM
 from test_gateway_audit import lock
 
@@ -102,6 +103,59 @@ async def test_tokens_of_an_answer_that_its_client_left_count(tmp_path: Path) ->
         assert [phase["finish"] for phase in record["decision"]["phases"]] == ["stop", "closed"]
         assert spent == record["written_tokens"] + record["prompt_tokens"]
         assert (await gateway.post(CHAT, **headers))[0] == 429
+
+
+class Dying(Silent):
+    """Breaks its connection off where `Silent` falls silent."""
+
+    async def completions(self, body: dict[str, Any]) -> Iterator[Any]:
+        events = await super().completions(body)
+        last, self.hold_after = self.hold_after, None
+        return events if last is None else dying(islice(events, last))
+
+
+def dying(events: Iterator[Any]) -> Iterator[Any]:
+    yield from events
+    raise ConnectionError("the engine is dead")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("engine", [Silent, Dying])
+async def test_tokens_of_an_answer_that_the_engine_breaks_off_count(
+    tmp_path: Path, engine: type[VLLM], stream: bool
+) -> None:
+    timeouts = {"idle": 0.1}
+    async with served(tmp_path, engine(), timeouts=timeouts) as gateway:
+        key, secret = await gateway.key(limits={"tokens_per_minute": 10})
+        headers = {"Authorization": f"Bearer {secret}"}
+        url = f"{gateway.address}/v1/chat/completions"
+        async with gateway.http.post(url, json=CHAT | {"stream": stream}, headers=headers) as told:
+            assert b'"error"' in await told.read()
+        [record] = await gateway.records()
+        assert record["status"] == "failed"
+        assert [phase["finish"] for phase in record["decision"]["phases"]] == ["stop", "broken"]
+        assert all(phase["tokens"] > 0 for phase in record["decision"]["phases"])
+        spent = record["written_tokens"] + record["prompt_tokens"]
+        assert gateway.gateway.limits.used(key) == spent
+        assert sum(gateway.gateway.metrics.tokens.values.values()) == spent
+        assert (await gateway.post(CHAT, **headers))[0] == 429
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tokens_of_an_attempt_that_could_not_be_recorded_count(
+    tmp_path: Path, stream: bool
+) -> None:
+    backend = scripted()
+    audit = {"when_down": "pass", "busy_seconds": 0.01}
+    async with served(tmp_path, backend, audit=audit) as gateway:
+        with closing(lock(tmp_path)):
+            answer = await gateway.ask(stream=stream, stream_options=None)
+            if stream:
+                assert [chunk async for chunk in answer]
+        once = len(model.chain(MESSAGES[0]["content"])) // backend.size
+        assert gateway.gateway.limits.used(ANYONE) > 1.5 * once
+        spent = sum(gateway.gateway.metrics.tokens.values.values())
+        assert gateway.gateway.limits.used(ANYONE) == spent
 
 
 PASSED: Any = CHAT | {"response_format": {"type": "json_object"}, "max_tokens": 100}
@@ -193,6 +247,9 @@ def test_a_quota_begins_anew_with_the_month() -> None:
     limits.spend(ANYONE, 5)
     today = date(2027, 2, 1)
     assert limits.used(ANYONE) == 0
+    limits.spend(ANYONE, 7)
+    today = date(2026, 2, 1)  # the clock had been wrong
+    assert limits.used(ANYONE) == 5
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gtalign.data import Transcript
 from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.gateway.audit import AuditWriter, Record
 from gtalign.gateway.hours import HOUR, keep_rolling, roll_up
+from gtalign.gateway.keys import Keys
 from gtalign.gateway.reading import Filter, Reader
 from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
@@ -243,7 +244,7 @@ async def test_versions_of_the_store(tmp_path: Path) -> None:
     await (await open_store(settings, (*MIGRATIONS, second))).dispose()
     await (await open_store(settings, (*MIGRATIONS, second))).dispose()
     assert ran == [True]
-    with pytest.raises(ConfigError, match="has version 3; this gtalign knows 2"):
+    with pytest.raises(ConfigError, match="has version 4; this gtalign knows 3"):
         await open_store(settings)
 
 
@@ -259,6 +260,14 @@ async def test_a_store_whose_making_was_cut_off_is_made_whole(tmp_path: Path) ->
         assert await Reader(engine).decision("a") is None
 
 
+async def test_a_new_store_may_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    async def opening(number: int) -> None:
+        async with stored(tmp_path / str(number // 4)) as engine:
+            await Keys.open(engine)
+
+    await asyncio.gather(*(opening(number) for number in range(40)))
+
+
 async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database" * 200)
     with pytest.raises(StorageError, match="not a database"):
@@ -269,7 +278,10 @@ async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:
         await open_store(AuditSettings(database="://"))
 
 
-@pytest.mark.parametrize("which", [{}, {"policy": "p1"}, {"acted": "CQ", "flipped": True}])
+@pytest.mark.parametrize(
+    "which",
+    [{}, {"policy": "p1"}, {"acted": "CQ", "flipped": True}, {"key_id": "k"}, {"mode": "advise"}],
+)
 @pytest.mark.parametrize(("since", "until"), [(None, None), (HOUR // 2, 4 * HOUR + 7), (5, 6)])
 async def test_sums_of_hours_are_those_of_their_decisions(
     tmp_path: Path, which: dict[str, Any], since: int | None, until: int | None
@@ -280,6 +292,7 @@ async def test_sums_of_hours_are_those_of_their_decisions(
         for number in range(60):
             row = dict(record(decision, f"a-{number}", at=number * HOUR // 10).row)
             row |= {"policy": f"p{number % 2}", "flipped": number % 3 == 0, "saved_money": 0.5}
+            row["key_id"] = ("k", "l", "m")[number % 3]
             row |= {
                 "acted": ("CQ", "DA")[number % 2],
                 "user_payoff": number if number % 5 else None,

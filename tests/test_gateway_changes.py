@@ -12,6 +12,7 @@ from sqlalchemy import event, insert
 from gateway_parts import MESSAGES, Served, served
 from gtalign.gateway.changes import changed, watch
 from gtalign.gateway.tables import policies
+from store_parts import last_admin_stays, stored
 
 SOON = {"watch_seconds": 0.01}
 BODY = {"model": "toy", "messages": MESSAGES}
@@ -50,6 +51,12 @@ async def test_what_is_not_seen_yet_is_read_before_it_matters(tmp_path: Path) ->
         # It is not the first key, which would have to be an admin's.
         await other.key(name="second", scopes=["chat"])
         assert [key.name for key in other.gateway.keys.all()] == ["admin", "second"]
+
+
+async def test_the_last_admin_stays_whoever_else_revokes_another(tmp_path: Path) -> None:
+    """Two are left, and two processes revoke one each at the same time."""
+    async with stored(tmp_path) as one, stored(tmp_path) as two:
+        await last_admin_stays(one, two)
 
 
 async def test_a_policy_holds_everywhere(tmp_path: Path) -> None:

@@ -181,9 +181,21 @@ async def test_without_keys_other_sites_are_refused(tmp_path: Path) -> None:
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
             {"Host": "[::1"},
+            {"X-Forwarded-For": "203.0.113.7"},
+            {"X-Forwarded-For": "127.0.0.1, 203.0.113.7:4711"},
+            {"X-Forwarded-For": "unknown"},
+            {"X-Forwarded-For": ""},
+            {"X-Real-IP": "2001:db8::1"},
+            {"Forwarded": 'proto=http; For="[2001:db8::1]:80", for=127.0.0.1'},
         ):
-            assert (await gateway.get("/v1/models", **headers))[0] == 403
-        assert (await gateway.get("/v1/models", Origin=gateway.address))[0] == 200
+            status, told = await gateway.get("/v1/models", **headers)
+            assert (status, told["error"]["code"]) == (403, "not_local")
+        for headers in (
+            {"Origin": gateway.address},
+            {"X-Forwarded-For": "127.0.0.1, ::1, [::1]:80", "X-Real-IP": "127.0.0.1"},
+            {"Forwarded": 'for="[::1]:80";host=localhost, for=127.0.0.1'},
+        ):
+            assert (await gateway.get("/v1/models", **headers))[0] == 200
 
 
 async def test_paths_and_methods_that_there_are_not(tmp_path: Path) -> None:

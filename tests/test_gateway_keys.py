@@ -158,6 +158,11 @@ async def test_what_a_gateway_refuses_to_start_with(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 can be reached from elsewhere"):
         await start(host="0.0.0.0")
+    with pytest.raises(ConfigError, match="proxies: what comes through them comes from elsewhere"):
+        await start(proxies=["10.0.0.1"])
+    for wrong in ("*", "localhost", "10.0.0.1/8"):
+        with pytest.raises(ConfigError, match=r"proxies: .*(IPv4|host bits)"):
+            config_of(tmp_path, proxies=[wrong])
     with pytest.raises(ConfigError, match="there is no policy 'none'"):
         await start(default_policy="none")
     with pytest.raises(ConfigError, match="two are named 'free'"):

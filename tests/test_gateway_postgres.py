@@ -26,7 +26,7 @@ from gtalign.gateway.store import MIGRATIONS, open_store
 from gtalign.steering import Decision
 from postgres_cluster import Cluster, cluster, programs
 from standins import model
-from store_parts import POLICY, decided, record, stored
+from store_parts import POLICY, decided, last_admin_stays, record, stored
 
 FOUND = programs()
 pytestmark = pytest.mark.skipif(FOUND is None, reason="no PostgreSQL here (initdb, pg_ctl)")
@@ -62,6 +62,14 @@ async def test_a_store_is_made_and_brought_up(database: str) -> None:
         await connection.exec_driver_sql(f"UPDATE store SET version = {len(MIGRATIONS) + 1}")
     with pytest.raises(ConfigError, match="install a later one"):
         await open_store(AuditSettings(database=database))
+
+
+async def test_a_new_store_may_be_opened_by_several_at_once(database: str) -> None:
+    async def opening() -> None:
+        async with stored(database):
+            pass
+
+    await asyncio.gather(*(opening() for _ in range(4)))
 
 
 async def test_decisions_are_written_found_and_exported(database: str) -> None:
@@ -172,6 +180,11 @@ async def test_keys_and_policies(database: str, tmp_path: Path) -> None:
         found = await Policies.open(engine, [str(costly)], None)
         assert found.names() == ("costly",) and found.get("costly").payer == "nobody"
         assert await found.version(POLICY.hash) is None
+
+
+async def test_the_last_admin_stays_whoever_else_revokes_another(database: str) -> None:
+    async with stored(database) as one, stored(database) as two:
+        await last_admin_stays(one, two)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -116,6 +117,26 @@ async def test_ending_gently_lets_answers_end(tmp_path: Path) -> None:
     rows = dict(connection.execute("SELECT id, status FROM decisions"))
     connection.close()
     assert rows == dict.fromkeys(held, "done")
+
+
+async def test_ending_gently_lets_the_playground_end(tmp_path: Path) -> None:
+    process, address = await start(tmp_path)
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar) as http:
+        async with http.get(f"{address}/dashboard/playground") as answer:
+            found = re.search(r'"X-CSRF-Token": "(\w+)"', await answer.text())
+            assert found is not None
+        url, asked = f"{address}/dashboard/playground/answer", {"question": "x", "policy": "costly"}
+        async with http.post(url, data=asked, headers={"X-CSRF-Token": found[1]}) as answer:
+            assert answer.status == 200
+            process.send_signal(signal.SIGTERM)
+            events = [part for part in (await answer.text()).split("\n\n") if part]
+    told = orjson.loads(events[-1].removeprefix("data: "))["done"]
+    assert await process.wait() == 0
+    connection = sqlite3.connect(tmp_path / "audit.db")
+    rows = dict(connection.execute("SELECT id, status FROM decisions"))
+    connection.close()
+    assert rows == {told["decision"]: "done"}
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

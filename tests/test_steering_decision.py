@@ -57,11 +57,12 @@ def decided(stated: Bimatrix = STATED, policy: str = "per-token", **keys: Any) -
             "prompt_tokens": 300,
             "used_tokens": 12,
             "phases": (
-                Phase("before", 210, 300, 256, "stop"),
+                Phase("before", 210, 300, 256, "stop", 12.5),
                 Phase("after", 9, None, None, "end"),
             ),
             "retries": 1,
             "repairs": (Repair("code-fence", 7),),
+            "decided_ms": 0.5,
         }
         | keys,
     )
@@ -89,6 +90,14 @@ def test_an_answer_without_a_matrix_comes_back() -> None:
     assert through_json(replace(BARE, reason="no payoff")).reason == "no payoff"
     assert not BARE.flipped
     assert BARE.obeyed is None
+
+
+def test_the_same_answer_is_the_same_decision_at_another_time() -> None:
+    decision = decided()
+    slow = tuple(replace(phase, ms=99.0) for phase in decision.phases)
+    later = replace(decision, created="2027", phases=slow, decided_ms=7.0)
+    assert later != decision and later.timeless() == decision.timeless()
+    assert later.timeless() != replace(decision, retries=2).timeless()
 
 
 def test_only_an_edited_matrix_of_another_game_comes_back() -> None:

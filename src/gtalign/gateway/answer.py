@@ -70,7 +70,7 @@ class Answer:
         self._decided_at: float | None = None
         self._pending: asyncio.Task[None] | None = None
         self._committed = False
-        self._session: Session | None = None  # of the latest attempt
+        self._session: Session | None = None  # of this attempt
         self._result: Steered | None = None
         if not self.recorded:
             self._unsteered()
@@ -151,15 +151,16 @@ class Answer:
                 if self._clock.begun or final or not left:
                     raise
                 left -= 1
+                self._abandon()
                 log.warning("asking again: %s", error)
             except StorageError:
                 when_down = self._gateway.config.audit.when_down
                 if when_down == "fail" or self._first is not None or not self.recorded:
                     raise
+                self._abandon()
                 self._unsteered()
 
     async def _once(self) -> AsyncGenerator[Piece, None]:
-        gateway = self._gateway
         try:
             session = self._session = self._steering().session(self._ask)
         except UpstreamError:
@@ -185,7 +186,7 @@ class Answer:
         await self._finished(result)
         self._result = result
         self._steering().learn(result)
-        gateway.limits.spend(self._terms.key, usage_of(result)["total_tokens"])
+        self._count(result.decision.phases)
         for piece in (*held, *view.rest(result)):
             yield piece
 
@@ -257,11 +258,23 @@ class Answer:
         if self._result is not None:
             return  # it is on record as it is; only its way to the client was cut off
         decision = self._as_it_stands()
-        usage = _usage(decision.phases)
-        self._gateway.limits.spend(self._terms.key, usage["total_tokens"])
+        self._count(decision.phases)
         self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
         self._supersede()
         self._put(status, decision, error=error, keep=True)
+
+    def _abandon(self) -> None:
+        """Leave an attempt for another one; what was written in it counts all the same."""
+        if self._session is not None:
+            self._count(self._session.phases)
+        self._session = None
+
+    def _count(self, phases: Sequence[Phase]) -> None:
+        """Count the tokens of an attempt, whatever becomes of it."""
+        usage, tokens = _usage(phases), self._gateway.metrics.tokens
+        self._gateway.limits.spend(self._terms.key, usage["total_tokens"])
+        tokens.add(usage["prompt_tokens"], "read")
+        tokens.add(usage["completion_tokens"], "written")
 
     def _as_it_stands(self) -> Decision:
         """The decision as far as it is made, with all that was written."""
@@ -317,9 +330,6 @@ class Answer:
             metrics.actions.add(1, policy, decision.before.action, decision.after.action)
         metrics.flips.add(decision.flipped, policy)
         metrics.repairs.add(len(decision.repairs), policy)
-        usage = usage_of(result)
-        metrics.tokens.add(usage["prompt_tokens"], "read")
-        metrics.tokens.add(usage["completion_tokens"], "written")
         metrics.seconds.add(perf_counter() - self._began)
         metrics.added.add(self._added())
         if self._first is not None:

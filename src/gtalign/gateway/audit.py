@@ -16,6 +16,7 @@ from gtalign.errors import StorageError
 from gtalign.gateway.sink import sink_of
 from gtalign.gateway.store import storage_error
 from gtalign.gateway.tables import texts
+from gtalign.gateway.wall import WallTime
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class AuditWriter:
         self._wake = asyncio.Event()
         self._closing = False
         self._cleaned = 0.0
+        self._wall = WallTime()
         self._sink = sink_of(engine)
         self._task = asyncio.create_task(self._run(), name="audit-writer")
 
@@ -209,14 +211,13 @@ class AuditWriter:
 
     async def _clean(self) -> None:
         """Delete the texts whose time is over."""
-        now = time.monotonic()
+        now, over = time.monotonic(), self._wall()
         if self.down or self._closing or now - self._cleaned < CLEANING:
             return
         self._cleaned = now
         try:
             async with self._engine.begin() as connection:
-                over = texts.c.until < time.time_ns() // 1000
-                gone = await connection.execute(delete(texts).where(over))
+                gone = await connection.execute(delete(texts).where(texts.c.until < over))
         except (SQLAlchemyError, OSError) as error:
             log.warning("%s", storage_error(error, "old texts could not be deleted"))
             return

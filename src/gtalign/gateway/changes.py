@@ -21,7 +21,11 @@ _WHAT: Final = "changes of keys and policies cannot be seen"
 
 
 async def changed(connection: AsyncConnection, what: What) -> None:
-    """Count a change, in the transaction that makes it."""
+    """Count a change, in the transaction that makes it.
+
+    Done first, it keeps other processes from changing any before the transaction ends: what is read
+    after it stays as it is until then.
+    """
     counted = update(changes).where(changes.c.what == what)
     await connection.execute(counted.values(count=changes.c.count + 1))
 

@@ -99,7 +99,8 @@ class ChatEndpoint:
                     yield chunks.role()
                 write = chunks.content if piece.kind == "content" else chunks.reasoning
                 yield write(piece.text)
-        if first:
+        if first:  # nothing to show: its reasoning took all of its tokens
+            response.headers["x-gtalign-recorded"] = _said(answer.recorded)
             yield chunks.role()
         yield chunks.finish(answer.result.finish, answer.about())
         if request.include_usage:

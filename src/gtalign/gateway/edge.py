@@ -95,6 +95,7 @@ class Edge:
                 extra={
                     "fields": {
                         "request": request,
+                        "client": client[0] if (client := scope.get("client")) else None,
                         "status": status,
                         "ms": round((perf_counter() - began) * 1000, 3),
                         "problem": problem,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Table, case, or_, select
 
-from gtalign.gateway.tables import GROUPS, decisions, texts
+from gtalign.gateway.tables import decisions, hours, key_hours, texts
 
 _INDEXED: Final = ("key_id", "policy", "status", "acted", "flipped")
 
@@ -52,10 +52,16 @@ class Filter:
         """The conditions but for times and `search`, of a table with these columns."""
         return [table.c[column.name] == value for column, value in self._equal()]
 
-    def rolled(self) -> bool:
-        """Whether rolled-up hours can tell what is meant."""
-        names = {column.name for column, _ in self._equal()}
-        return not self.search and names <= set(GROUPS)
+    @property
+    def sums(self) -> Table:
+        """The rolled-up hours that tell what is meant, but for a search."""
+        return hours if self.key_id is None else key_hours
+
+    @property
+    def sifts(self) -> bool:
+        """Whether `sieve` looks at one decision after the other, none of which may pass."""
+        equal = self._equal()
+        return len(equal) > 1 or (len(equal) == 1 and equal[0][0].name not in _INDEXED)
 
     def sieve(self) -> list[ColumnElement[bool]]:
         """The conditions but for `search`, so that they are seen through the index that fits best.
@@ -65,7 +71,7 @@ class Filter:
         `tables.SIEVE` holds all of them.
         """
         equal = self._equal()
-        if len(equal) == 1 and equal[0][0].name in _INDEXED:
+        if len(equal) == 1 and not self.sifts:
             return [*self._times(), equal[0][0] == equal[0][1]]
         opaque = (case((column == value, 1), else_=0) == 1 for column, value in equal)
         return [*self._times(), *opaque]

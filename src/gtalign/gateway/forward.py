@@ -127,7 +127,9 @@ class Forwarding:
         self._decision = replace(
             self._decision,
             prompt_tokens=read,
-            phases=() if written is None else (Phase("passed", written, read, None, "end"),),
+            phases=()
+            if written is None
+            else (Phase("passed", written, read, None, "end", self._spent()),),
         )
         self._gateway.limits.spend(self._terms.key, (read or 0) + (written or 0))
         self._gateway.metrics.tokens.add(read or 0, "read")
@@ -178,6 +180,10 @@ class Forwarding:
         read, written = (c if isinstance(c, int) and 0 <= c < 2**31 else None for c in counts)
         return read, written
 
+    def _spent(self) -> float:
+        """Milliseconds so far."""
+        return (perf_counter() - self._began) * 1000
+
     def _put(
         self, status: Status, error: str | None = None, *, keep: bool = False
     ) -> "asyncio.Future[None]":
@@ -187,9 +193,8 @@ class Forwarding:
             return done
         if status != "writing":
             self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
-        spent = (perf_counter() - self._began) * 1000
         first = None if self._first is None else self._first * 1000
-        outcome = Outcome(status, first_ms=first, total_ms=spent, error=error)
+        outcome = Outcome(status, first_ms=first, total_ms=self._spent(), error=error)
         record = record_of(self._decision, self._facts, outcome)
         written = self._gateway.writer.put(record, keep=keep)
         if self._gateway.tracing.on:

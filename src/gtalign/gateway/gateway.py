@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from gtalign.steering import Policy, TokenHistory
 
 log = logging.getLogger(__name__)
 
+_FORWARDED = re.compile(r"(?:^|[;,])\s*for\s*=\s*(\"[^\"]*\"|[^;,]*)", re.IGNORECASE)
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
@@ -150,7 +152,7 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
     """Open the parts of a gateway, and close them when it ends; everything is written by then.
 
     Raises:
-        ConfigError: The configuration is wrong, or listens beyond loopback without a key.
+        ConfigError: The configuration is wrong, or can be reached from elsewhere without a key.
         StorageError: The audit store cannot be opened.
     """
     async with AsyncExitStack() as stack:
@@ -162,6 +164,11 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
             raise ConfigError(
                 f"host: {config.host} can be reached from elsewhere, and there is no key; make one"
                 " (gtalign serve --key NAME), or listen at 127.0.0.1"
+            )
+        if not keys.required and config.proxies:
+            raise ConfigError(
+                "proxies: what comes through them comes from elsewhere, and there is no key; make"
+                " one (gtalign serve --key NAME), or leave them out"
             )
         policies = await Policies.open(store, config.policies, config.default_policy)
         reader = Reader(store)
@@ -206,21 +213,36 @@ def _check_local(headers: Headers) -> None:
     """Without keys, refuse what a web page elsewhere makes a browser on this machine send.
 
     Raises:
-        APIError: The request is for a name other than this machine's, or from another site (403).
+        APIError: The request is for a name other than this machine's, from another site, or was
+            forwarded from another machine (403).
     """
-    for header in ("host", "origin"):
-        value = headers.get(header)
-        if value is None:
-            continue
-        address = value if "://" in value else f"//{value}"
-        try:
-            host = urlsplit(address).hostname
-        except ValueError:
-            host = None
-        if host is None or not is_loopback(host):
+    named = [(name, headers[name]) for name in ("host", "origin") if name in headers]
+    # Nobody's word is taken that a request is local; that it is not, is.
+    for name, value in _forwarded(headers) + named:
+        if not _names_loopback(value):
             raise APIError(
                 403,
-                f"without a key, only requests from this machine are answered, not {header}:"
+                f"without a key, only requests from this machine are answered, not {name}:"
                 f" {value[:80]!r}",
                 code="not_local",
             )
+
+
+def _forwarded(headers: Headers) -> list[tuple[str, str]]:
+    """Headers of proxies with the addresses that they say a request came from."""
+    plain = [(n, v) for n in ("x-forwarded-for", "x-real-ip") for v in headers.getlist(n)]
+    found = [(name, address.strip()) for name, value in plain for address in value.split(",")]
+    for value in headers.getlist("forwarded"):
+        found += [("forwarded", address.strip('" ')) for address in _FORWARDED.findall(value)]
+    return found
+
+
+def _names_loopback(value: str) -> bool:
+    """Whether an origin, or an address with or without a port, is this machine's."""
+    bare = value.count(":") > 1 and not value.startswith("[") and "://" not in value
+    address = f"//[{value}]" if bare else value if "://" in value else f"//{value}"
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        return False
+    return host is not None and is_loopback(host)

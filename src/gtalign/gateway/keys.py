@@ -4,14 +4,15 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal, get_args
 
 import orjson
 from pydantic import Field
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.config import Config, load_table
 from gtalign.errors import ConfigError
@@ -128,9 +129,20 @@ class Keys:
         async with self._changing:
             await self._load()
 
+    @asynccontextmanager
+    async def _change(self, what: str) -> AsyncGenerator[AsyncConnection, None]:
+        """One transaction in which keys are as they are read, whatever other processes do."""
+        async with self._changing, transaction(self._engine, what) as connection:
+            await changed(connection, "keys")
+            await self._read(connection)
+            yield connection
+
     async def _load(self) -> None:
         async with transaction(self._engine, "keys cannot be read") as connection:
-            rows = (await connection.execute(select(keys))).mappings().all()
+            await self._read(connection)
+
+    async def _read(self, connection: AsyncConnection) -> None:
+        rows = (await connection.execute(select(keys))).mappings().all()
         self._by_hash = {
             row["hash"]: Key(
                 id=row["id"],
@@ -171,13 +183,6 @@ class Keys:
             ConfigError: It is the first and may not run the gateway: nobody could, then.
             StorageError: It cannot be written.
         """
-        async with self._changing:
-            await self._load()  # another process may have made some
-            return await self._create(wanted)
-
-    async def _create(self, wanted: KeyRequest) -> tuple[Key, str]:
-        if not self.required and "admin" not in wanted.scopes:
-            raise ConfigError("scopes: the first key needs 'admin', or nobody could make others")
         secret = _PREFIX + secrets.token_urlsafe(32)
         key = Key(
             id=secrets.token_hex(8),
@@ -187,7 +192,11 @@ class Keys:
             limits=wanted.limits,
             created=now(),
         )
-        async with transaction(self._engine, "a key could not be written") as connection:
+        async with self._change("a key could not be written") as connection:
+            if not self.required and "admin" not in wanted.scopes:
+                raise ConfigError(
+                    "scopes: the first key needs 'admin', or nobody could make others"
+                )
             await connection.execute(
                 insert(keys).values(
                     id=key.id,
@@ -199,7 +208,6 @@ class Keys:
                     created=key.created,
                 )
             )
-            await changed(connection, "keys")
         self._by_hash[_hash(secret)] = key
         return key, secret
 
@@ -210,25 +218,21 @@ class Keys:
             ConfigError: There is none, or it is the last that may run the gateway.
             StorageError: It cannot be written; the key stays good.
         """
-        async with self._changing:
-            await self._load()
-            return await self._revoke(id_)
-
-    async def _revoke(self, id_: str) -> Key:
-        found = {key.id: (hash_, key) for hash_, key in self._by_hash.items()}
-        if id_ not in found:
-            raise ConfigError(f"there is no key {id_[:32]!r}")
-        hash_, key = found[id_]
-        if key.revoked is not None:
-            return key
-        admins = [k for k in self._by_hash.values() if "admin" in k.scopes and k.revoked is None]
-        if admins == [key]:
-            raise ConfigError(f"{key.name!r} is the last key with 'admin': make another one first")
-        when = now()
-        async with transaction(self._engine, "a key could not be revoked") as connection:
-            await connection.execute(update(keys).where(keys.c.id == id_).values(revoked=when))
-            await changed(connection, "keys")
-        revoked = Key(key.id, key.name, key.scopes, key.policy, key.limits, key.created, when)
+        async with self._change("a key could not be revoked") as connection:
+            found = {key.id: (hash_, key) for hash_, key in self._by_hash.items()}
+            if id_ not in found:
+                raise ConfigError(f"there is no key {id_[:32]!r}")
+            hash_, key = found[id_]
+            if key.revoked is not None:
+                return key
+            good = (k for k in self._by_hash.values() if k.revoked is None)
+            if [k for k in good if "admin" in k.scopes] == [key]:
+                raise ConfigError(
+                    f"{key.name!r} is the last key with 'admin': make another one first"
+                )
+            revoked = replace(key, revoked=now())
+            statement = update(keys).where(keys.c.id == id_).values(revoked=revoked.revoked)
+            await connection.execute(statement)
         self._by_hash[hash_] = revoked
         return revoked
 

@@ -46,8 +46,8 @@ class Bucket:
 @dataclass(slots=True)
 class _Use:
     running: int = 0
-    used: int = 0  # tokens of this month's quota
-    month: tuple[int, int] = (0, 0)
+    # Tokens of quotas by month: the clock may have been in another one for a while.
+    used: dict[tuple[int, int], int] = field(default_factory=dict)
     requests: Bucket | None = None
     tokens: Bucket | None = None
 
@@ -110,22 +110,22 @@ class Limits:
 
     def spend(self, key: Key, tokens: int) -> None:
         """Count the tokens of an answer."""
-        use = self._use(key)
-        use.used += tokens
+        use, month = self._use(key), self._month()
+        use.used[month] = use.used.get(month, 0) + tokens
         if use.tokens is not None:
             use.tokens.wait(0.0, self.clock())
             use.tokens.take(tokens)
 
     def used(self, key: Key) -> int:
         """Tokens of the key's quota that were used in this month."""
-        return self._use(key).used
+        return self._use(key).used.get(self._month(), 0)
 
     def remember(self, key_id: str, tokens: int) -> None:
         """Set what was used in this month before the gateway started."""
-        self._of_month(key_id).used = tokens
+        self._uses.setdefault(key_id, _Use()).used[self._month()] = tokens
 
     def _use(self, key: Key) -> _Use:
-        use = self._of_month(key.id)
+        use = self._uses.setdefault(key.id, _Use())
         rate = key.limits.requests_per_minute or self.settings.requests_per_minute
         if rate is not None and use.requests is None:
             use.requests = Bucket(rate, self.clock())
@@ -134,9 +134,6 @@ class Limits:
             use.tokens = Bucket(rate, self.clock())
         return use
 
-    def _of_month(self, key_id: str) -> _Use:
-        use = self._uses.setdefault(key_id, _Use())
+    def _month(self) -> tuple[int, int]:
         today = self.today()
-        if use.month != (today.year, today.month):
-            use.used, use.month = 0, (today.year, today.month)
-        return use
+        return today.year, today.month

@@ -8,8 +8,8 @@ from sqlalchemy import and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gtalign.gateway.filter import Filter
-from gtalign.gateway.hours import HOUR, measures
-from gtalign.gateway.tables import decisions, hours, rolled
+from gtalign.gateway.hours import HOUR, gaps, measures
+from gtalign.gateway.tables import decisions, rolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Overview:
 async def overview(connection: AsyncConnection, which: Filter) -> Overview:
     """Sum up the decisions of a filter."""
     rows: list[Mapping[str, Any]] = []
-    gaps: Sequence[tuple[int | None, int | None]] = [(which.since, which.until)]
-    if which.rolled():
-        inside = _inside(rolled, which)
+    rest: Sequence[tuple[int | None, int | None]] = [(which.since, which.until)]
+    if not which.search:
+        inside, sums = _inside(rolled, which), which.sums
         known = await connection.execute(select(rolled.c.hour).where(*inside).order_by("hour"))
-        gaps = _gaps(which.since, which.until, list(known.scalars()))
-        rows += await _sums(connection, hours, [*_inside(hours, which), *which.equal(hours)])
-    for since, until in gaps:
+        rest = gaps(which.since, which.until, list(known.scalars()))
+        rows += await _sums(connection, sums, [*_inside(sums, which), *which.equal(sums)])
+    for since, until in rest:
         where = [*which.equal(decisions), *which.searched()]
         where += [] if since is None else [decisions.c.at >= since]
         where += [] if until is None else [decisions.c.at < until]
@@ -64,21 +64,6 @@ def _inside(table: Any, which: Filter) -> list[Any]:
     """The whole hours of a filter's time."""
     found = [] if which.since is None else [table.c.hour >= which.since]
     return found if which.until is None else [*found, table.c.hour <= which.until - HOUR]
-
-
-def _gaps(
-    since: int | None, until: int | None, whole: Sequence[int]
-) -> list[tuple[int | None, int | None]]:
-    """What lies between the hours that are rolled up, before them and behind them."""
-    found: list[tuple[int | None, int | None]] = []
-    start = since
-    for hour in whole:
-        if start is None or start < hour:
-            found.append((start, hour))
-        start = hour + HOUR
-    if until is None or start is None or start < until:
-        found.append((start, until))
-    return found
 
 
 async def _sums(connection: AsyncConnection, table: Any, where: Sequence[Any]) -> Sequence[Any]:

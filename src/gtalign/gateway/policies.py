@@ -140,10 +140,10 @@ class Policies:
             raise ConfigError(f"{name!r} is the default policy, so that it has to stay")
         async with self._changing:
             async with transaction(self._engine, "a policy could not be removed") as connection:
+                await changed(connection, "policies")
                 await connection.execute(
                     update(policies).where(policies.c.name == name).values(active=False)
                 )
-                await changed(connection, "policies")
             self._active.pop(name, None)
 
     async def version(self, hash_: str) -> Policy | None:
@@ -169,6 +169,7 @@ class Policies:
     async def _write(self, policy: Policy, origin: str) -> None:
         body = policy.model_dump()
         async with transaction(self._engine, "a policy could not be written") as connection:
+            await changed(connection, "policies")
             await connection.execute(
                 update(policies).where(policies.c.name == policy.name).values(active=False)
             )
@@ -182,7 +183,6 @@ class Policies:
                     active=True,
                 )
             )
-            await changed(connection, "policies")
 
     def _unknown(self, name: str) -> str:
         return f"there is no policy {name[:80]!r}; there are {', '.join(self.names())}"

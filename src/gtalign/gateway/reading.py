@@ -13,9 +13,10 @@ from gtalign.chain import parse
 from gtalign.data import Transcript
 from gtalign.errors import ChainError, DataError
 from gtalign.gateway.filter import Filter as Filter
+from gtalign.gateway.hours import stretches
 from gtalign.gateway.overview import Overview as Overview
 from gtalign.gateway.overview import overview
-from gtalign.gateway.store import transaction
+from gtalign.gateway.store import snapshot, transaction
 from gtalign.gateway.tables import decisions, texts
 
 MOST: Final = 500
@@ -74,17 +75,22 @@ class Reader:
         c = decisions.c
         limit = max(1, min(limit, MOST if columns is COLUMNS else _EXPORTED))
         query = select(c.at, c.id).where(*which.sieve()).order_by(c.at.desc(), c.id.desc())
+        until = None
         if cursor:
             query = query.where(tuple_(c.at, c.id) < tuple_(*_read(cursor)))
-        async with transaction(self._engine, _WHAT) as connection:
+            until = _read(cursor)[0] + 1
+        async with snapshot(self._engine, _WHAT) as connection:
             last = None
+            where: Sequence[tuple[int | None, int | None]] = [(None, None)]
             if which.search:
                 named = query.where(c.id == which.search)
                 if (await connection.execute(named)).first() is not None:
                     query = named
                 else:
                     query, last = await self._searching(connection, query, which)
-            found = (await connection.execute(query.limit(limit + 1))).all()
+            elif which.sifts:
+                where = await stretches(connection, which, until, limit + 1)
+            found = await self._found(connection, query, where, limit + 1)
             more = len(found) > limit
             rows = await self._rows(connection, [row.id for row in found[:limit]], columns)
         if more:
@@ -107,8 +113,8 @@ class Reader:
         return None if row is None else _whole(dict(row))
 
     async def overview(self, which: Filter) -> Overview:
-        """Sums over decisions; whole hours of long ago come from `tables.hours`."""
-        async with transaction(self._engine, _WHAT) as connection:
+        """Sums over decisions; whole hours of long ago come from `tables.hours`, or `key_hours`."""
+        async with snapshot(self._engine, _WHAT) as connection:
             return await overview(connection, which)
 
     async def tokens(self, since: int) -> dict[str, int]:
@@ -157,6 +163,25 @@ class Reader:
                 prompt, answer = (None, None) if own is None else (own.prompt, own.answer)
                 yield {**row, "prompt": prompt, "answer": answer}
             start = end
+
+    async def _found(
+        self,
+        connection: AsyncConnection,
+        query: Select[Any],
+        where: Sequence[tuple[int | None, int | None]],
+        most: int,
+    ) -> list[Any]:
+        """The first rows of a query in some stretches of time, one after the other."""
+        at = decisions.c.at
+        found: list[Any] = []
+        for since, until in where:
+            inside = [] if since is None else [at >= since]
+            inside += [] if until is None else [at < until]
+            part = query.where(*inside).limit(most - len(found))
+            found += (await connection.execute(part)).all()
+            if len(found) == most:
+                break
+        return found
 
     async def _searching(
         self, connection: AsyncConnection, query: Select[Any], which: Filter

@@ -159,7 +159,8 @@ def server_of(gateway: Gateway, ready: Callable[[str], None]) -> Server:
         "access_log": False,
         "server_header": False,
         "date_header": False,
-        "proxy_headers": False,
+        "proxy_headers": bool(config.proxies),
+        "forwarded_allow_ips": list(config.proxies),
         "timeout_keep_alive": _IDLE,
         "timeout_graceful_shutdown": max(1, round(timeouts.drain)),
     }

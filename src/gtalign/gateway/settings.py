@@ -1,5 +1,6 @@
 """How the gateway serves, as configuration."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -153,6 +154,8 @@ class GatewayConfig(Config):
         upstream: The model server.
         host: Address to listen at. Without a key it has to be one of loopback.
         port: Port to listen at; 0 takes a free one.
+        proxies: Addresses and networks of reverse proxies, whose word on where a request came from
+            (X-Forwarded-For, X-Forwarded-Proto) is taken, and nobody else's.
         policies: Policies that are there from the start: files, or names of those that ship.
         default_policy: The one in force where none is asked for; None for the first.
         show: What clients see of a chain unless they ask for something else.
@@ -168,6 +171,7 @@ class GatewayConfig(Config):
     upstream: UpstreamSettings
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8400
+    proxies: tuple[str, ...] = ()
     policies: Annotated[tuple[str, ...], Field(min_length=1)] = ("subscription", "per-token")
     default_policy: str | None = None
     show: Show = "response"
@@ -185,6 +189,13 @@ class GatewayConfig(Config):
         if not host or any(c.isspace() for c in host):
             raise ValueError("an address to listen at has no spaces and is not empty")
         return host
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy)  # its ValueError says what is wrong, such as host bits of a network
+        return proxies
 
     @model_validator(mode="after")
     def _keeps_alive_in_time(self) -> Self:

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Table, delete
+from sqlalchemy import Table, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gtalign.gateway.hours import late
+from gtalign.gateway.hours import hold, hours_of
 from gtalign.gateway.store import BUSY, prepare, storage_error
-from gtalign.gateway.tables import decisions, hours, rolled, texts
+from gtalign.gateway.tables import decisions, hours, key_hours, rolled, texts, versions
 
 Rows = Sequence[Mapping[str, Any]]
 
 _WHAT: Final = "a decision could not be written"
+_SAME: Final = {versions.c.version.name: versions.c.version}  # a write that changes nothing
 
 
 class Sink(Protocol):
@@ -29,7 +30,8 @@ class Sink(Protocol):
 
         Args:
             rows: Of `tables.decisions`, every column.
-            kept: Of `tables.texts`, likewise. With neither, it is seen whether one could write.
+            kept: Of `tables.texts`, likewise. With neither, it is seen whether one can write, which
+                a full disk allows as long as nothing is.
 
         Raises:
             StorageError: Nothing was written.
@@ -59,13 +61,15 @@ class EngineSink:
         try:
             async with self._engine.begin() as connection:
                 if not rows:
-                    await connection.execute(delete(decisions).where(decisions.c.id == ""))
+                    await connection.execute(update(versions).values(_SAME))
+                await hold(connection, hours_of(rows), alone=False)
                 for table, batch in ((decisions, rows), (texts, kept)):
                     if batch:
                         await connection.execute(self._upserts[table], [dict(row) for row in batch])
-                for hour in late(rows):
-                    for rolling in (rolled, hours):
-                        await connection.execute(delete(rolling).where(rolling.c.hour == hour))
+                for hour in hours_of(rows):
+                    undone = await connection.execute(delete(rolled).where(rolled.c.hour == hour))
+                    for sums in (hours, key_hours) if undone.rowcount else ():
+                        await connection.execute(delete(sums).where(sums.c.hour == hour))
         except (SQLAlchemyError, OSError, OverflowError, ValueError) as error:
             raise storage_error(error, _WHAT) from error
 
@@ -117,9 +121,12 @@ class FileSink:
             for table, batch in ((decisions, rows), (texts, kept)):
                 statement, names = self._upserts[table]
                 connection.executemany(statement, [[row[n] for n in names] for row in batch])
-            for hour in late(rows):
-                for rolling in (rolled, hours):
-                    connection.execute(f"DELETE FROM {rolling.name} WHERE hour = ?", [hour])
+            if not rows:
+                connection.execute(f"UPDATE {versions.name} SET version = version")
+            for hour in hours_of(rows):
+                undone = connection.execute(f"DELETE FROM {rolled.name} WHERE hour = ?", [hour])
+                for sums in (hours, key_hours) if undone.rowcount else ():
+                    connection.execute(f"DELETE FROM {sums.name} WHERE hour = ?", [hour])
             connection.execute("COMMIT")
         except BaseException:
             self._close()  # which rolls back; the next batch opens it anew

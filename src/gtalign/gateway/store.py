@@ -1,6 +1,8 @@
 """Opening the audit store: its database, its tables, and their version."""
 
+import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,12 +10,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.tables import SIEVE, changes, hours, metadata, rolled, versions
+from gtalign.gateway.tables import SIEVE, changes, hours, key_hours, metadata, rolled, versions
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,25 @@ async def _second(connection: AsyncConnection) -> None:
 
     await connection.run_sync(change)
     await connection.exec_driver_sql("DROP INDEX IF EXISTS decisions_at")
-    # SQLite commits tables one by one: the rows may be there, as the tables may.
+    # The first migration may have made the table, or an earlier attempt, which was not undone.
     there = set((await connection.execute(select(changes.c.what))).scalars())
     for what in {"keys", "policies"} - there:
         await connection.execute(insert(changes).values(what=what, count=0))
 
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second)
+async def _third(connection: AsyncConnection) -> None:
+    """Roll hours up by everything that decisions are filtered by: all of them anew."""
+
+    def change(sync: Connection) -> None:
+        for table in (rolled, hours, key_hours):  # the first says what the others hold
+            table.drop(sync, checkfirst=True)
+        for table in (hours, key_hours, rolled):
+            table.create(sync)
+
+    await connection.run_sync(change)
+
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second, _third)
 """What brings the tables from each version to the next. Only ever appended to. The first makes what
 `tables` describes now, so that the others find what they bring there already in a new store."""
 
@@ -48,6 +62,8 @@ _DIALECTS: Final = ("sqlite", "postgresql")
 BUSY: Final = "busy_seconds"
 """Execution option of SQLite's engine: how long to wait for a database that is locked."""
 
+_LOCK: Final = 0x677461_6C69676E  # a number that nothing else locks in PostgreSQL
+_AGAIN: Final = 0.01  # seconds
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 
@@ -62,8 +78,12 @@ async def open_store(
     """
     engine = _engine(settings)
     try:
+        await _connected(engine, settings.busy_seconds)
         async with engine.begin() as connection:
-            await _migrate(connection, migrations, settings.database)
+            version = await _version(connection, len(migrations), settings.database)
+        if version < len(migrations):
+            async with engine.begin() as connection:
+                await _migrate(connection, migrations, settings.database)
     except (SQLAlchemyError, OSError) as error:
         await engine.dispose()
         raise storage_error(error, f"{_shown(settings.database)} cannot be opened") from error
@@ -85,6 +105,20 @@ async def transaction(engine: AsyncEngine, what: str) -> AsyncGenerator[AsyncCon
             yield connection
     except (SQLAlchemyError, OSError) as error:
         raise storage_error(error, what) from error
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine, what: str) -> AsyncGenerator[AsyncConnection, None]:
+    """One transaction that reads the store as it is when it begins to.
+
+    Raises:
+        StorageError: The database refused or was not there.
+    """
+    lite = engine.dialect.name == "sqlite"
+    begin = "BEGIN" if lite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    async with transaction(engine, what) as connection:
+        await connection.exec_driver_sql(begin)
+        yield connection
 
 
 def storage_error(error: Exception, what: str) -> StorageError:
@@ -130,19 +164,48 @@ def _engine(settings: AuditSettings) -> AsyncEngine:
     return engine
 
 
-async def _migrate(
-    connection: AsyncConnection, migrations: Sequence[Migration], database: str
-) -> None:
+async def _connected(engine: AsyncEngine, seconds: float) -> None:
+    """Connect for the first time.
+
+    The first process to open a file of SQLite changes its journal, and one that does so at the same
+    time is refused without a wait.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    while True:
+        try:
+            async with engine.connect():
+                return
+        except OperationalError as error:
+            busy = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not busy or clock() > end:
+                raise
+        await asyncio.sleep(_AGAIN)
+
+
+async def _version(connection: AsyncConnection, latest: int, database: str) -> int:
+    """The version of the tables that are there; 0 if there are none."""
     known = await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name))
     version = 0
     if known:
-        # SQLite commits tables one by one: without a row, the process ended while they were made.
+        # Without a row, an earlier gtalign, whose tables were committed one by one, was ended then.
         version = int((await connection.execute(select(versions.c.version))).scalar() or 0)
-    if version > len(migrations):
+    if version > latest:
         raise ConfigError(
-            f"{_shown(database)} has version {version}; this gtalign knows {len(migrations)}:"
+            f"{_shown(database)} has version {version}; this gtalign knows {latest}:"
             " install a later one"
         )
+    return version
+
+
+async def _migrate(
+    connection: AsyncConnection, migrations: Sequence[Migration], database: str
+) -> None:
+    """Bring the tables up, alone and at once: other processes may start at the same time."""
+    lite = connection.dialect.name == "sqlite"
+    alone = "BEGIN IMMEDIATE" if lite else f"SELECT pg_advisory_xact_lock({_LOCK})"
+    await connection.exec_driver_sql(alone)
+    version = await _version(connection, len(migrations), database)
     for number, migration in enumerate(migrations[version:], version + 1):
         await migration(connection)
         log.info("%s brought to version %d", _shown(database), number)

@@ -1,6 +1,6 @@
 """The tables of the audit store."""
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -76,35 +76,45 @@ decisions: Final = Table(
 """One row an answer, written before any of it reaches the client and completed at its end."""
 
 GROUPS: Final = (
-    *("policy", "status", "before_action", "after_action"),
+    *("policy", "policy_hash", "mode", "status", "before_action", "after_action"),
     *("acted", "flipped", "steered"),
 )
-"""Columns by which hours are rolled up: what sums are told by, and most filters. Keys are not among
-them: with each there would be as many groups as decisions."""
+"""Columns by which hours are rolled up: what sums are told by, and all filters but the key."""
 
 SIEVE: Final = Index(
     "decisions_sieve",
-    *(decisions.c[name] for name in ("at", "id", "key_id", "policy_hash", "mode", *GROUPS)),
+    *(decisions.c[name] for name in ("at", "id", "key_id", *GROUPS)),
 )
 """Everything that decisions are filtered by, in the order of their time: whatever the filters, the
 rows themselves, which are many times larger, are read for what is shown alone."""
 
-hours: Final = Table(
-    "hours",
-    metadata,
-    Column("hour", BigInteger, nullable=False),  # its beginning, in microseconds since 1970
-    *(Column(name, decisions.c[name].type) for name in GROUPS),
-    Column("n", BigInteger),
-    *(Column(name, Float) for name in ("user", "llm", "saved_tokens", "saved_money", "added")),
-    *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed")),
-    Index("hours_hour", "hour"),
-)
+
+def _sums(name: str, *more: Column[Any]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("hour", BigInteger, nullable=False),  # its beginning, in microseconds since 1970
+        *more,
+        *(Column(name, decisions.c[name].type) for name in GROUPS),
+        Column("n", BigInteger),
+        *(Column(name, Float) for name in ("user", "llm", "saved_tokens", "saved_money", "added")),
+        *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed")),
+        Index(f"{name}_hour", "hour"),
+    )
+
+
+hours: Final = _sums("hours")
 """Sums over the decisions of an hour, one row a group."""
+
+key_hours: Final = _sums("key_hours", Column("key_id", decisions.c.key_id.type, nullable=False))
+"""The same of each key: many more rows, of which one key has few."""
+
+Index("key_hours_key", key_hours.c.key_id, key_hours.c.hour)
 
 rolled: Final = Table(
     "rolled", metadata, Column("hour", BigInteger, primary_key=True, autoincrement=False)
 )
-"""The hours that `hours` holds, whether they had decisions or not."""
+"""The hours that `hours` and `key_hours` hold, whether they had decisions or not."""
 
 texts: Final = Table(
     "texts",

@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 
 from gtalign.tasks import Message
 
-Finish = Literal["stop", "end", "length", "closed"]
-"""Why a write ended: at the stop string, at the end of the model's turn, out of tokens, or because
-its reader had enough."""
+Finish = Literal["stop", "end", "length", "closed", "broken"]
+"""Why a write ended: at the stop string, at the end of the model's turn, out of tokens, because its
+reader had enough, or because the engine broke off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ class Draft(Protocol):
             sampling: For this write alone; by default that of the draft.
 
         Raises:
-            UpstreamError: The engine failed; names it. What it wrote before is in `text`.
+            UpstreamError: The engine failed; names it. What it wrote before is in `text`, and
+                counted in `report`.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The record of one steered answer: everything that is needed to explain it afterwards."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -37,6 +37,8 @@ class Phase:
         prompt_tokens: Tokens that it went on from; None if unknown.
         cached_tokens: How many of those were not computed again; None if unknown.
         finish: Why it ended.
+        ms: Milliseconds from its request to its end, what its reader took included; None in old
+            records.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Phase:
     prompt_tokens: int | None
     cached_tokens: int | None
     finish: str
+    ms: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal."""
@@ -59,6 +62,7 @@ class Phase:
             prompt_tokens=_known(given, "prompt_tokens", given.count),
             cached_tokens=_known(given, "cached_tokens", given.count),
             finish=given.text("finish"),
+            ms=_known(given, "ms", given.number),
         )
 
 
@@ -92,6 +96,7 @@ class Decision:
         retries: How often a part was written again.
         repairs: What had to be put right to read the chain.
         decimals: Of the payoffs in the edited matrix; None if there is none, or in old records.
+        decided_ms: Milliseconds that it took to decide; None likewise.
     """
 
     id: str
@@ -119,6 +124,7 @@ class Decision:
     retries: int = 0
     repairs: tuple[Repair, ...] = ()
     decimals: int | None = None
+    decided_ms: float | None = None
 
     @property
     def flipped(self) -> bool:
@@ -133,6 +139,11 @@ class Decision:
         if self.acted is None or self.after is None:
             return None
         return self.acted == self.after.action
+
+    def timeless(self) -> "Decision":
+        """The decision without when it was made and how long that took: the same for the same."""
+        phases = tuple(replace(phase, ms=None) for phase in self.phases)
+        return replace(self, created="", phases=phases, decided_ms=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal.
@@ -193,6 +204,7 @@ class Decision:
                 for repair in given.objects("repairs")
             ),
             decimals=_known(given, "decimals", given.count),
+            decided_ms=_known(given, "decided_ms", given.number),
         )
 
 

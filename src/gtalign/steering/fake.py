@@ -95,6 +95,7 @@ class FakeDraft:
         try:
             for slice_ in self._slices():
                 if isinstance(slice_, UpstreamError):
+                    finish = "broken"
                     raise slice_
                 if tokens == max_tokens:
                     finish = "length"

@@ -10,6 +10,7 @@ import string
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from time import perf_counter
 from typing import Final, Literal
 
 from gtalign.chain import (
@@ -302,7 +303,7 @@ class Session:
     async def _phase(
         self, name: str, stop: str, part: Part | None, sampling: Sampling | None, lead: str
     ) -> AsyncGenerator[str, None]:
-        draft = self._draft
+        draft, began = self._draft, perf_counter()
         before = draft.report
         writing = draft.write(
             max_tokens=self._tokens_left(),
@@ -318,7 +319,7 @@ class Session:
             report = draft.report
             if report is not None and report is not before:
                 took = report.tokens, report.prompt_tokens, report.cached_tokens, report.finish
-                self._phases.append(Phase(name, *took))
+                self._phases.append(Phase(name, *took, (perf_counter() - began) * 1000))
 
     async def _to_end(
         self, name: str, parser: StreamParser, part: Part | None, *, ended: bool = False
@@ -372,15 +373,17 @@ class Session:
 
     def _decide(self, text: str, *, steered: bool) -> Decision:
         """Edit the matrix of a chain; ``steered`` says whether that will change the answer."""
+        began = perf_counter()
         chain = self._chain(text)
         report = self._draft.report
-        return self.steering.decide(
+        decision = self.steering.decide(
             chain,
             self._decimals(text[slice(*chain.spans["payoff"])]),
             prompt_tokens=None if report is None else report.prompt_tokens,
             used_tokens=self.ask.used_tokens,
             steered=steered,
         )
+        return replace(decision, decided_ms=(perf_counter() - began) * 1000)
 
     def _decimals(self, payoff: str) -> int:
         fixed = self.steering.settings.decimals

@@ -138,7 +138,7 @@ async def run_trial(
                     question, answer.text, score, verdicts, model=arm.name, seed=seed
                 )
                 # Neither random nor dated: a trial that was killed ends with the same file.
-                decision = replace(answer.decision, id=identity, created="")
+                decision = replace(answer.decision.timeless(), id=identity)
                 writer.write(replace(scored, id=identity, decision=decision.to_json()))
     means = {name: sum(took) / len(took) for name, took in seconds.items()}
     if means:

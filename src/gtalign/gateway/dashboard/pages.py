@@ -28,7 +28,7 @@ VIEWS: Final[tuple[View, ...]] = (
     View(playground.STREAM, post=playground.stream),
     View(keys.PATH, keys.show, keys.create, nav="Keys"),
     View(keys.PATH + "/{id}/revoke", keys.confirm, keys.revoke),
-    View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True),
+    View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True, body=signin.BODY),
     View(signin.SIGN_OUT, post=signin.sign_out),
 )
 """In the order of the navigation."""

@@ -16,7 +16,7 @@ SESSIONS: Final = 10_000
 """Most people who are signed in at once; the one who has been for longest has to sign in again."""
 
 ATTEMPTS: Final = 10
-"""Wrong keys that one address may try in a minute."""
+"""Wrong keys that one address may try in a minute, and is told of what is wrong with them."""
 
 _ADDRESSES: Final = 10_000
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
@@ -95,7 +95,10 @@ class Sessions:
 
 
 class Attempts:
-    """Counts wrong keys by address, so that trying many of them takes forever.
+    """Counts wrong keys by address, so that whoever tries many of them is turned away.
+
+    A right key is never counted nor held up: behind one address there may be many people, and keys
+    are of 32 random bytes, which nobody comes to by trying.
 
     Args:
         clock: Seconds that only grow.

@@ -9,6 +9,9 @@ from gtalign.gateway.errors import APIError
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
+BODY: Final = 16_384
+"""Most bytes that anybody at all may have read here, 16 KiB."""
+
 NEXT: Final = "next"
 """Parameter that names the page to go to afterwards."""
 
@@ -24,21 +27,20 @@ async def sign_in(visit: Visit) -> Page | Response:
     """Begin a session for a good key.
 
     Raises:
-        APIError: This address has tried too many wrong ones (429).
+        APIError: It is none, and this address has tried too many of those (429).
     """
     if visit.keyless:
         return visit.go("")
-    wait = visit.attempts.wait(visit.address)
-    if wait > 0:
-        message = f"too many wrong keys came from your address: try again in {wait:.0f} s"
-        raise APIError(429, message, code="too_many_attempts", wait=wait)
     path = visit.sent.get(NEXT, "")
     key = visit.gateway.keys.find(visit.sent.get("key", "").strip())
-    if key is None:
+    if key is None or "admin" not in key.scopes:
+        wait = visit.attempts.wait(visit.address)
+        if wait > 0:
+            message = f"too many wrong keys came from your address: try again in {wait:.0f} s"
+            raise APIError(429, message, code="too_many_attempts", wait=wait)
         visit.attempts.failed(visit.address)
-        return _form(path, "This key is wrong or was revoked.", 401)
-    if "admin" not in key.scopes:
-        visit.attempts.failed(visit.address)
+        if key is None:
+            return _form(path, "This key is wrong or was revoked.", 401)
         return _form(path, "This key is good, but lacks the scope admin.", 403)
     visit.scope["gtalign"]["key"] = key.id
     response = visit.go(path if _is_ours(path) else "")

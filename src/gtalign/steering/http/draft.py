@@ -178,6 +178,10 @@ class HTTPDraft:
         except (GeneratorExit, asyncio.CancelledError):  # its reader has enough, or left
             self._report = tally.counted("closed")
             raise
+        except UpstreamError:
+            if tally.begun:  # what was written before it took its time all the same
+                self._report = tally.counted("broken")
+            raise
         finally:
             self._writing = False
 
@@ -221,6 +225,11 @@ class _Tally:
     def seen(self) -> str:
         """How far the answer had come, for messages."""
         return f"{self._characters} characters in {self._events} events"
+
+    @property
+    def begun(self) -> bool:
+        """Whether the engine has written anything, or says so."""
+        return bool(self._events or self._ids or self._usage.tokens)
 
     @property
     def over(self) -> bool:
