@@ -11,6 +11,7 @@ import pytest
 from gateway_parts import MESSAGES, Held, scripted, served
 from gtalign.chain import parse
 from gtalign.errors import UpstreamError
+from gtalign.gateway.keys import ANYONE
 from gtalign.steering import Decision, FakeBackend
 from standins import model
 from standins.engines import VLLM, LlamaCpp, SGLang
@@ -421,4 +422,4 @@ async def test_the_quota_counts_what_a_key_has_used(tmp_path: Path) -> None:
         latest, _ = await gateway.records()
         assert latest["decision"]["used_tokens"] == first.usage.total_tokens
     async with served(tmp_path) as gateway:  # after a restart, too
-        assert gateway.gateway.limits._uses[""].used == 2 * first.usage.total_tokens
+        assert gateway.gateway.limits.used(ANYONE) == 2 * first.usage.total_tokens
