@@ -11,6 +11,7 @@ from sqlalchemy import event, insert
 
 from gateway_parts import MESSAGES, Served, served
 from gtalign.gateway.changes import changed, watch
+from gtalign.gateway.keys import Keys
 from gtalign.gateway.tables import policies
 from store_parts import last_admin_stays, stored
 
@@ -96,9 +97,8 @@ async def test_a_store_that_cannot_be_read_is_told_of_once(
         messages = (record.getMessage() for record in caplog.records)
         return [m for m in messages if "changes of keys and policies cannot be seen" in m]
 
-    # The gateway's own watch, which would tell of it as well, does not look meanwhile.
-    async with served(tmp_path, audit={"watch_seconds": 600}) as one:
-        engine = one.gateway.store
+    async with stored(tmp_path) as engine:
+        keys = await Keys.open(engine)
         async with engine.begin() as connection:
             await connection.exec_driver_sql("ALTER TABLE changes RENAME TO gone")
 
@@ -107,7 +107,7 @@ async def test_a_store_that_cannot_be_read_is_told_of_once(
             nonlocal looks
             looks += 1
 
-        task = asyncio.create_task(watch(engine, {"keys": one.gateway.keys.reload}, 0.0))
+        task = asyncio.create_task(watch(engine, {"keys": keys.reload}, 0.0))
         await until(lambda: looks > 3)
         assert len(told()) == 1
         async with engine.begin() as connection:
