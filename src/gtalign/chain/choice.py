@@ -24,13 +24,15 @@ from gtalign.chain.wording import (
     LINK,
     NEGATED,
     POINTS_BACK,
+    Words,
 )
 from gtalign.game import Bimatrix, GameForm, pareto_dominated
 
 # The first letter of each pattern is a plain one, so that places where none begins cost little. A
 # mark after a mark does not begin a run, which keeps long runs of them linear.
-_MARKS: Final = re.compile(r"[.!?;](?<![.!?;]{2})[.!?;]*+(?=[\s)\]}]|$)")
-_MARKS_AND_LINES: Final = re.compile(_MARKS.pattern + r"|(?<![:\s])\s*\n")
+_MARKS: Final = re.compile(r"([.!?;](?<![.!?;]{2})[.!?;]*+(?=[\s)\]}]|$))")
+_MARKS_AND_LINES: Final = re.compile(_MARKS.pattern[:-1] + r"|(?<![:\s])\s*\n)")
+_DRESSED: Final = re.compile('[*`"\u201c\u201d$\\\\]')
 _DRESS: Final = re.compile('[*`"\u201c\u201d$]' + r"|\\(?=_)|\\(?:text|mathrm)(?=\{)")
 _WINDOW: Final = 60
 
@@ -81,32 +83,32 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
         user_action: The user's action if it is known; it completes a bare LLM action to a cell.
     """
     form = game.form if isinstance(game, Bimatrix) else game
-    text = _DRESS.sub("", analyze)
+    names = _names(form)
+    text = _DRESS.sub("", analyze) if _DRESSED.search(analyze) else analyze
+    sentences = [
+        (sentence, mentions, ending)
+        for sentence, ending in _sentences(text)
+        if (mentions := names.mentions(sentence))
+    ]
+    if not sentences:
+        return _UNKNOWN
     reading = _Reading(text.lower())
-    pointed: list[list[_Mention]] = [[] for _ in CUES]
-    named: list[_Mention] = []
+    asserted: list[tuple[str, list[_Mention]]] = []
     rejected: set[str] = set()
-    for sentence, ending in _sentences(text):
-        mentions = list(_mentions(sentence, form))
-        if not mentions:
-            continue
-        named += mentions
-        kept = reading.asserted(sentence, mentions) if "?" not in ending else []
+    for sentence, mentions, ending in sentences:
+        kept = [] if "?" in ending else reading.asserted(sentence, mentions)
+        if kept:
+            asserted.append((sentence, kept))
         if len(kept) < len(mentions):
             rejected.update({one.name for one in mentions} - {one.name for one in kept})
-        if not kept:
-            continue
-        for strength in reading.cues:
-            pointed[strength] += reading.pointed(sentence, kept, CUES[strength].expression)
-        if reading.concludes:
-            pointed[-1] += (mention for mention in kept if _concluded(sentence, mention))
-    for mentions in pointed:
-        if mentions:
-            return _settle(mentions, form, user_action)
-    cells = [mention for mention in named if mention.cell is not None]
-    if rejected and any(mention.name in rejected for mention in cells or named):
-        return Choice("unknown")
-    return _settle(cells or named, form, user_action)
+    pointed = reading.pointed(asserted)
+    if pointed:
+        return _settle(pointed, form, user_action)
+    named = [mention for _, mentions, _ in sentences for mention in mentions]
+    named = [mention for mention in named if mention.cell is not None] or named
+    if rejected and any(mention.name in rejected for mention in named):
+        return _UNKNOWN
+    return _settle(named, form, user_action)
 
 
 def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
@@ -134,67 +136,78 @@ def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
 
 def _settle(mentions: list[_Mention], form: GameForm, user_action: str | None) -> Choice:
     """The one thing that all mentions agree on."""
-    actions = {mention.action for mention in mentions}
-    cells = {mention.cell for mention in mentions if mention.cell is not None}
-    if len(actions) != 1 or len(cells) > 1:
-        return Choice("unknown")
-    [action] = actions
-    if not cells and user_action is not None:
-        cells = {form.cell(form.user_actions.index(user_action), form.llm_actions.index(action))}
-    if not cells:
-        return Choice("action", None, action)
-    return Choice("cell", cells.pop(), action)
+    cell, action = None, mentions[0].action
+    for mention in mentions:
+        cell = cell or mention.cell
+        if mention.action != action or (mention.cell is not None and mention.cell != cell):
+            return _UNKNOWN
+    if cell is None and user_action is not None:
+        cell = form.cell(form.user_actions.index(user_action), form.llm_actions.index(action))
+    return _choice("action" if cell is None else "cell", cell, action)
+
+
+_choice = lru_cache(maxsize=1024)(Choice)  # there are few, and many texts that make them
+_UNKNOWN: Final = Choice("unknown")
 
 
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
     """The sentences of a text, each with what ends it."""
-    start = 0
-    for found in (_MARKS_AND_LINES if "\n" in text else _MARKS).finditer(text):
-        yield " ".join(text[start : found.start()].split()), found.group()
-        start = found.end()
-    if start < len(text):
-        yield " ".join(text[start:].split()), ""
+    parts = (_MARKS_AND_LINES if "\n" in text else _MARKS).split(text)
+    plain = text.isprintable() and "  " not in text  # its only space is single blanks
+    for said, ending in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        yield said.strip() if plain else " ".join(said.split()), ending
 
 
-@lru_cache(maxsize=64)
-def _names(form: GameForm) -> re.Pattern[str]:
-    """Where cells and actions are named. Each alternative begins with a letter or a bracket."""
+class _Names:
+    """Reads where the cells and actions of a game form are named."""
 
-    def any_of(names: tuple[str, ...]) -> str:
-        return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    def __init__(self, form: GameForm) -> None:
+        def any_of(names: tuple[str, ...]) -> str:
+            return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
 
-    def begun(name: str, rest: str) -> str:
-        return rf"{re.escape(name)}(?<![\w-]{re.escape(name)}){rest}(?![\w-])"
+        def begun(name: str, rest: str) -> str:
+            return rf"{re.escape(name)}(?<![\w-]{re.escape(name)}){rest}(?![\w-])"
 
-    user, llm = any_of(form.user_actions), any_of(form.llm_actions)
-    alone = {name for name in form.llm_actions if len(name) > 1} - set(form.user_actions)
-    inside = rf" ?(?:user ?[:=]? ?)?(?:{user}) ?, ?(?:LLM ?[:=]? ?)?(?:{llm}) ?[)\]}}>]"
-    return re.compile(
-        "|".join(
-            [rf"{bracket}{inside}" for bracket in (r"\(", r"\[", r"\{", "<")]
-            + [begun(name, rf"(?:_|\s?[/\u00d7]\s?)(?:{llm})") for name in form.user_actions]
-            + [begun(name, "") for name in sorted(alone, key=len, reverse=True)]
+        user, llm = any_of(form.user_actions), any_of(form.llm_actions)
+        alone = {name for name in form.llm_actions if len(name) > 1} - set(form.user_actions)
+        inside = rf" ?(?:user ?[:=]? ?)?(?:{user}) ?, ?(?:LLM ?[:=]? ?)?(?:{llm}) ?[)\]}}>]"
+        # Each alternative begins with a letter or a bracket.
+        self._pattern = re.compile(
+            "|".join(
+                [rf"{bracket}{inside}" for bracket in (r"\(", r"\[", r"\{", "<")]
+                + [begun(name, rf"(?:_|\s?[/\u00d7]\s?)(?:{llm})") for name in form.user_actions]
+                + [begun(name, "") for name in sorted(alone, key=len, reverse=True)]
+            )
         )
-    )
+        self._meanings: dict[str, tuple[str, str | None]] = {}
+
+    def mentions(self, sentence: str) -> list[_Mention]:
+        """The places in a sentence where a cell or an action is named, in order."""
+        found = []
+        for place in self._pattern.finditer(sentence):
+            written = place.group()
+            meaning = self._meanings.get(written)
+            if meaning is None:
+                meaning = self._meanings[written] = _meaning(written)
+            action, cell = meaning
+            found.append(_Mention(place.start(), place.end(), action, cell))
+        return found
 
 
-@lru_cache(maxsize=1024)
-def _named(form: GameForm, text: str) -> tuple[str, str | None]:
-    """The LLM action and the cell, if it is one, that a match of `_names` names."""
-    words = [word for word in re.split(r"[^A-Za-z0-9-]+", text) if word]
+_names = lru_cache(maxsize=64)(_Names)
+
+
+def _meaning(written: str) -> tuple[str, str | None]:
+    """The LLM action and the cell, if it is one, that a name as it was found stands for."""
+    words = [word for word in re.split(r"[^A-Za-z0-9-]+", written) if word]
     llm = words[-1]
     if len(words) == 1:
         return llm, None
     user = words[0]
-    if text[0] in "([{<":
+    if written[0] in "([{<":
         # "(user: VQ, LLM: CQ)", in a game whose players may have actions of those names
-        user = re.split(r"[^A-Za-z0-9-]+", text.split(",")[0].rstrip())[-1]
+        user = re.split(r"[^A-Za-z0-9-]+", written.split(",")[0].rstrip())[-1]
     return llm, f"{user}_{llm}"
-
-
-def _mentions(sentence: str, form: GameForm) -> Iterator[_Mention]:
-    for found in _names(form).finditer(sentence):
-        yield _Mention(*found.span(), *_named(form, found.group()))
 
 
 def _before(sentence: str, position: int) -> str:
@@ -209,8 +222,7 @@ class _Reading:
     """
 
     def __init__(self, lowered: str) -> None:
-        self.cues = [strength for strength, cue in enumerate(CUES) if cue.possible(lowered)]
-        self.concludes = CONCLUSION.possible(lowered)
+        self._lowered = lowered
         self._negates = NEGATED.possible(lowered)
         self._denies = DENIED.possible(lowered)
         self._supposes = HYPOTHESIS.possible(lowered)
@@ -238,13 +250,29 @@ class _Reading:
             previous = mention
         return kept
 
-    def pointed(
-        self, sentence: str, mentions: list[_Mention], cue: re.Pattern[str]
-    ) -> list[_Mention]:
-        """The mentions that words of choice point at, each once."""
+    def pointed(self, asserted: list[tuple[str, list[_Mention]]]) -> list[_Mention]:
+        """What the strongest words that point at anything point at.
+
+        Args:
+            asserted: Sentences, each with the mentions in it that it asserts.
+        """
+        found: list[_Mention] = []
+        for cue in CUES:
+            for sentence, mentions in asserted:
+                if cue.possible(sentence.lower()):
+                    found += self._pointed(sentence, mentions, cue)
+            if cue is CUES[-1] and CONCLUSION.possible(self._lowered):
+                for sentence, mentions in asserted:
+                    found += (one for one in mentions if _concluded(sentence, one))
+            if found:
+                break
+        return found
+
+    def _pointed(self, sentence: str, mentions: list[_Mention], cue: Words) -> list[_Mention]:
+        """The mentions that words of one strength point at, each once."""
         starts = [mention.start for mention in mentions]
         found: dict[int, _Mention] = {}
-        for word in cue.finditer(sentence, 0, self._supposed(sentence)):
+        for word in cue.matches(sentence, self._supposed(sentence)):
             if self._negated(_before(sentence, word.start())):
                 continue
             if LIMITED.match(sentence, word.end()):
@@ -270,12 +298,18 @@ class _Reading:
 
     def _negated(self, before: str) -> bool:
         """Whether a text ends in words that deny what comes next."""
-        return self._negates and NEGATED.expression.search(before) is not None
+        if not self._negates:
+            return False
+        # The longest of these words are two, and no more than two come after them.
+        end = " ".join(before.rstrip(" :(").rsplit(" ", 4)[-4:])
+        return NEGATED.possible(end.lower()) and NEGATED.expression.search(end) is not None
 
     def _supposed(self, sentence: str) -> int:
         """Where a sentence begins to suppose; its length if it does not."""
-        found = HYPOTHESIS.expression.search(sentence) if self._supposes else None
-        return len(sentence) if found is None else found.start()
+        if self._supposes:
+            for found in HYPOTHESIS.matches(sentence, len(sentence)):
+                return found.start()
+        return len(sentence)
 
 
 def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]:

@@ -5,6 +5,7 @@ search comes with stems, one of which every match of it in ASCII text holds.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +22,11 @@ class Words:
     pattern: str
     stems: tuple[str, ...]
     expression: re.Pattern[str] = field(init=False, compare=False, repr=False)
+    _begins: re.Pattern[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", re.compile(self.pattern, re.IGNORECASE))
+        object.__setattr__(self, "_begins", re.compile("|".join(map(re.escape, self.stems))))
 
     def possible(self, lowered: str) -> bool:
         """Whether the pattern may match in a text, given in lower case."""
@@ -34,6 +37,22 @@ class Words:
             if stem in lowered:
                 return True
         return False
+
+    def matches(self, text: str, end: int) -> Iterator[re.Match[str]]:
+        """Yield the matches in ``text[:end]``, in order.
+
+        For words that begin with their stems, and not inside a word.
+        """
+        if not text.isascii():
+            yield from self.expression.finditer(text, 0, end)
+            return
+        position = 0
+        for stem in self._begins.finditer(text.lower(), 0, end):
+            if stem.start() >= position:
+                found = self.expression.match(text, stem.start(), end)
+                if found is not None:
+                    position = found.end()
+                    yield found
 
 
 def _whole(words: str) -> str:
@@ -47,7 +66,7 @@ CUES: Final = (
             r"final (?:answer|choice|decision|selection|cell|action)"
             r"|finally,? (?:I |we )?(?:choose|pick|select)|\\boxed"
         ),
-        ("final", "boxed"),
+        ("final", r"\boxed"),
     ),
     # ... what chooses, ...
     Words(
