@@ -7,10 +7,13 @@ if nothing tells the choice from the reasoning, the choice is unknown: it never 
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gtalign.chain.blocks import Chain
 from gtalign.chain.wording import (
@@ -26,7 +29,7 @@ from gtalign.chain.wording import (
     POINTS_BACK,
     Words,
 )
-from gtalign.game import Bimatrix, GameForm, pareto_dominated
+from gtalign.game import Bimatrix, GameForm, pareto_frontier
 
 # The first letter of each pattern is a plain one, so that places where none begins cost little. A
 # mark after a mark does not begin a run, which keeps long runs of them linear.
@@ -111,27 +114,43 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     return _settle(named, form, user_action)
 
 
+def solution_scores(
+    frontier_Nmn: NDArray[np.bool_], choices: Sequence[Choice], form: GameForm
+) -> NDArray[np.float64]:
+    """Solution correctness S of N chains (GTAlign, arXiv 2510.08872, section on the reward).
+
+    Args:
+        frontier_Nmn: Which cells of each chain's own matrix are on its Pareto frontier.
+        choices: What the analyses choose, one a chain.
+        form: The game.
+
+    Returns:
+        1 where the chosen cell is on the frontier; 0.5 where an LLM action alone is chosen, and
+        some frontier cell has that action; 0 where anything else is chosen; NaN where the choice
+        is unknown.
+    """
+    cells = {None: -1} | {cell: number for number, cell in enumerate(form.cells)}
+    columns = {None: -1} | {action: number for number, action in enumerate(form.llm_actions)}
+    cell_N = np.array([cells[choice.cell] for choice in choices], np.intp)
+    column_N = np.array([columns[choice.action] for choice in choices], np.intp)
+    # What is not chosen is looked up in the last place, and not used.
+    rows = np.arange(len(choices))
+    by_cell_N = frontier_Nmn.reshape(len(choices), len(form.cells))[rows, cell_N]
+    by_action_N = frontier_Nmn[rows, :, column_N].any(axis=1) / 2
+    return np.where(column_N < 0, np.nan, np.where(cell_N < 0, by_action_N, by_cell_N))
+
+
 def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
-    """Solution correctness S of a chain (GTAlign, arXiv 2510.08872, section on the reward).
+    """Solution correctness S of one chain; None if the choice is unknown.
 
     Args:
         chain: The chain.
         choice: What its analysis chooses, if that has been read.
-
-    Returns:
-        1 if the cell that ``<analyze>`` chooses is on the Pareto frontier of the chain's own
-        matrix; 0.5 if it chooses an LLM action alone, and some frontier cell has that action; 0 if
-        it chooses anything else; None if the choice is unknown.
     """
     form = chain.payoff.form
     choice = choice or chosen_cell(chain.analyze, form)
-    if choice.kind == "unknown":
-        return None
-    cells = chain.payoff.payoffs.reshape(-1, 2).tolist()
-    if choice.cell is not None:
-        return 0.0 if pareto_dominated(cells[form.cells.index(choice.cell)], cells) else 1.0
-    column = [cells[form.cells.index(f"{user}_{choice.action}")] for user in form.user_actions]
-    return 0.0 if all(pareto_dominated(cell, cells) for cell in column) else 0.5
+    score = float(solution_scores(pareto_frontier(chain.payoff.payoffs[None]), [choice], form)[0])
+    return None if choice.action is None else score
 
 
 def _settle(mentions: list[_Mention], form: GameForm, user_action: str | None) -> Choice:

@@ -75,11 +75,16 @@ class PayoffReader:
             return payoff
         return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest number that is in range."""
+        # What float() overflows to is out of range, whatever the range.
+        return max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
+
     def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
         """Return the matrix of the numbers that `as_written` finds; None if one is out of range."""
         values = list(map(float, numbers))
-        # What float() overflows to is out of range, whatever the range.
-        low, high = max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
+        low, high = self.limits
         if not (low <= min(values) and max(values) <= high):
             return None
         payoffs = np.array(values).reshape(*self.form.shape, 2)[..., ::-1] + 0.0

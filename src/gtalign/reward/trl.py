@@ -14,7 +14,8 @@ from typing import Any
 from gtalign.errors import DataError, JudgeError, StorageError
 from gtalign.judges import Judge, Verdict
 from gtalign.reward.failures import Failure, Failures, shares
-from gtalign.reward.score import Reward, Score
+from gtalign.reward.score import Reward
+from gtalign.reward.scores import Score
 from gtalign.tasks import Question
 
 WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
