@@ -102,9 +102,8 @@ def command(
         panel = None if judge is None else Judges(load(JudgesConfig, judge))
         scorer = Scorer(chosen, count_tokens=count, unit=unit, judge=panel)
         if out is not None:
-            for kept in skip_done(rows, out):
-                scorer.check(kept)
-                means.add(kept.transcript.task, scorer.score(kept))
+            for kept in scorer.score(map(scorer.checked, skip_done(rows, out))):
+                means.add(kept.transcript.task, kept)
         advance = _progress(stack, file, means.count)
         asyncio.run(_run(scorer, rows, panel, workers, writer, take, advance))
     if not as_json:

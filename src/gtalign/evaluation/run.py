@@ -1,6 +1,5 @@
 """Answers of a model to files of questions, scored as they come; see `gtalign eval`."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -206,10 +205,8 @@ async def evaluate(
                     failed.append(problem)
                 else:
                     pairs = zip(batch, completions, prompts, strict=True)
-                    left = (pair for pair in pairs if pair[0].id not in written)
-                    for made in await asyncio.gather(
-                        *(_transcript(config, reward, judge, *pair) for pair in left)
-                    ):
+                    left = [pair for pair in pairs if pair[0].id not in written]
+                    for made in await _transcripts(config, reward, judge, left):
                         writer.write(made)
                 done += len(batch)
                 if progress is not None:
@@ -227,12 +224,12 @@ async def _judge_again(config: EvalRun, reward: Reward, judge: Judge, file: Path
     if not failed:
         return
     questions = [question for question in read_questions(config) if question.id in failed]
-    calls = [
-        _transcript(config, reward, judge, question, old.completion, old.prompt)
+    answers = [
+        (question, old.completion, old.prompt)
         for question in questions
         for old in [failed[question.id]]
     ]
-    made = {transcript.id: transcript for transcript in await together(calls)}
+    made = {made.id: made for made in await _transcripts(config, reward, judge, answers)}
     beside = file.with_name(file.name + ".part")
     beside.unlink(missing_ok=True)
     with TranscriptWriter(beside) as writer:
@@ -245,30 +242,41 @@ def _judge_failed(transcript: Transcript) -> bool:
     return any(verdict.judge == FAILED_JUDGE for verdict in transcript.verdicts)
 
 
-async def _transcript(
+async def _transcripts(
     config: EvalRun,
     reward: Reward,
     judge: Judge,
-    question: Question,
-    completion: str,
-    prompt: Sequence[Message],
-) -> Transcript:
-    response = reward.response(completion)
-    verdict: Verdict | None = None
+    answers: Sequence[tuple[Question, str, Sequence[Message]]],
+) -> list[Transcript]:
+    """Judge and score answers, each a question with its completion and prompt."""
+    questions = [question for question, _, _ in answers]
+    completions = [completion for _, completion, _ in answers]
+    responses = zip(questions, reward.responses(completions), strict=True)
+    verdicts = await together([_verdict(judge, *pair) for pair in responses])
+    scores = reward.score_batch(questions, completions, verdicts)
+    for row, error in scores.errors.items():
+        verdicts[row] = Verdict(FAILED_JUDGE, None, str(error))
+    return [
+        Transcript.of(
+            question,
+            completion,
+            score,
+            [] if verdict is None else [verdict],
+            model=config.label,
+            seed=config.seed,
+            plain=not config.reward.chain,
+            prompt=prompt,
+        )
+        for (question, completion, prompt), score, verdict in zip(
+            answers, scores, verdicts, strict=True
+        )
+    ]
+
+
+async def _verdict(judge: Judge, question: Question, response: str | None) -> Verdict | None:
+    if response is None:
+        return None
     try:
-        if response is not None:
-            verdict = await judge.judge(question, response)
-        score = reward.score(question, completion, verdict)
+        return await judge.judge(question, response)
     except JudgeError as error:
-        verdict = Verdict(FAILED_JUDGE, None, str(error))
-        score = reward.score(question, completion, verdict)
-    return Transcript.of(
-        question,
-        completion,
-        score,
-        [] if verdict is None else [verdict],
-        model=config.label,
-        seed=config.seed,
-        plain=not config.reward.chain,
-        prompt=prompt,
-    )
+        return Verdict(FAILED_JUDGE, None, str(error))

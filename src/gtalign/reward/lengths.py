@@ -1,6 +1,7 @@
 """How long completions and their parts are, in tokens, words or characters."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ _LAST: Final = 0x3000
 _SPACE: Final = np.array([chr(code).isspace() for code in range(_LAST + 2)])
 _ASCII: Final = _SPACE[:256].tobytes()
 _BLOCK: Final = 1 << 16
-"""Characters to work through at once: their arrays stay in the processor's cache."""
+"""Characters to work through at once, about: their arrays stay in the processor's cache."""
 
 
 def count_words(text: str) -> int:
@@ -113,22 +114,27 @@ def words_in_spans(texts: Sequence[str], spans_NK2: NDArray[np.intp]) -> NDArray
         spans_NK2: Character spans (start, end) within their text.
     """
     counts_NK = np.zeros(spans_NK2.shape[:2], np.intp)
-    ascii_N = np.array([text.isascii() for text in texts], np.bool_)
-    lengths_N = np.array([len(text) for text in texts], np.intp)
-    for kind_N in (ascii_N, ~ascii_N):
-        for rows in _blocks(np.flatnonzero(kind_N), lengths_N):
-            joined = "".join([texts[row] for row in rows.tolist()])
-            begins = np.cumsum(lengths_N[rows]) - lengths_N[rows]
-            counts_NK[rows] = _count(joined, spans_NK2[rows] + begins[:, None, None])
+    for rows in _blocks(texts):
+        some = [texts[row] for row in rows]
+        begins = [0, *accumulate(map(len, some[:-1]))]
+        counts_NK[rows] = _count("".join(some), spans_NK2[rows] + np.array(begins)[:, None, None])
     return counts_NK
 
 
-def _blocks(rows: NDArray[np.intp], lengths_N: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """The rows in runs whose texts have about `_BLOCK` characters together."""
-    number = np.cumsum(lengths_N[rows]) // _BLOCK
-    for run in np.split(rows, np.flatnonzero(np.diff(number)) + 1):
-        if run.size:
-            yield run
+def _blocks(texts: Sequence[str]) -> Iterator[list[int]]:
+    """The numbers of texts by the block, those in ASCII apart from the others."""
+    for ascii in (True, False):
+        block: list[int] = []
+        size = 0
+        for row, text in enumerate(texts):
+            if text.isascii() is ascii:
+                block.append(row)
+                size += len(text)
+                if size >= _BLOCK:
+                    yield block
+                    block, size = [], 0
+        if block:
+            yield block
 
 
 def _count(text: str, spans_NK2: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -141,5 +141,10 @@ class Scores:
         )
 
 
+def as_known(column: Numbers) -> list[float | None]:
+    """Return a column as a list in which None stands for what is unknown."""
+    return [_known(value) for value in column.tolist()]
+
+
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)

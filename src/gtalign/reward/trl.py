@@ -6,16 +6,17 @@ column ``question`` holds each question as JSON text (``json.dumps(question.to_j
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from gtalign.errors import DataError, JudgeError, StorageError
 from gtalign.judges import Judge, Verdict
 from gtalign.reward.failures import Failure, Failures, shares
 from gtalign.reward.score import Reward
-from gtalign.reward.scores import Score
+from gtalign.reward.scores import Scores, as_known
 from gtalign.tasks import Question
 
 WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
@@ -88,15 +89,15 @@ class TRLReward:
             raise DataError("the data set has no column 'question' with each question as JSON text")
         questions = [Question.from_json(text) for text in question]
         texts = [_text(completion) for completion in completions]
-        judged = await asyncio.gather(
-            *(self._judge(q, text) for q, text in zip(questions, texts, strict=True))
-        )
-        scores = [score for score, _, _ in judged]
-        outcomes = [failure for _, verdict, failure in judged if verdict is not None]
+        responses = self.reward.responses(texts)
+        verdicts = await asyncio.gather(*map(self._judge, questions, responses))
+        scores = self.reward.score_batch(questions, texts, [verdict for verdict, _ in verdicts])
+        for row, error in scores.errors.items():
+            verdicts[row] = self._failed(error)
+        outcomes = [failure for verdict, failure in verdicts if verdict is not None]
         if self.log is not None:
             step = getattr(trainer_state, "global_step", None)
-            verdicts = [verdict for _, verdict, _ in judged]
-            self._write(self.log, step, questions, texts, scores, verdicts)
+            self._write(self.log, step, questions, texts, scores, [v for v, _ in verdicts])
         # After the log, which then tells what every one of them failed of.
         failed = [failure for failure in outcomes if failure is not None and failure.broken]
         if failed and len(failed) == len(scores):
@@ -110,27 +111,27 @@ class TRLReward:
                 log_metric(name, value)
         if log_extra is not None:
             for name in WELFARE:
-                log_extra(name, [getattr(score, name) for score in scores])
-        return [score.reward for score in scores]
+                log_extra(name, as_known(getattr(scores, name)))
+        return as_known(scores.reward)
 
     async def _judge(
-        self, question: Question, completion: str
-    ) -> tuple[Score, Verdict | None, Failure | None]:
-        """Return the score, the verdict if one was asked for, and why there is no score."""
-        response = self.reward.response(completion)
+        self, question: Question, response: str | None
+    ) -> tuple[Verdict | None, Failure | None]:
+        """Return the verdict, if there is anything to judge, and why it has no score."""
         if response is None:
-            return self.reward.score(question, completion, None), None, None
+            return None, None
         try:
             verdict = await self.judge.judge(question, response)
-            score = self.reward.score(question, completion, verdict)
         except JudgeError as error:
-            verdict = Verdict(type(self.judge).__name__, None, str(error))
-            failure = Failure(error.cause, str(error), broken=True)
-            return self.reward.score(question, completion, verdict), verdict, failure
+            return self._failed(error)
         if verdict.score is None:
             about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
-            return score, verdict, Failure("unscored", about, broken=False)
-        return score, verdict, None
+            return verdict, Failure("unscored", about, broken=False)
+        return verdict, None
+
+    def _failed(self, error: JudgeError) -> tuple[Verdict, Failure]:
+        verdict = Verdict(type(self.judge).__name__, None, str(error))
+        return verdict, Failure(error.cause, str(error), broken=True)
 
     def _write(
         self,
@@ -138,7 +139,7 @@ class TRLReward:
         step: int | None,
         questions: Sequence[Question],
         completions: Sequence[str],
-        scores: Sequence[Score],
+        scores: Scores,
         verdicts: Sequence[Verdict | None],
     ) -> None:
         lines = []
@@ -170,25 +171,22 @@ class TRLReward:
             ) from error
 
 
-def means(scores: Sequence[Score]) -> dict[str, float]:
+def means(scores: Scores) -> dict[str, float]:
     """Return the mean of each factor and welfare over the scores that know it.
 
     ``unscored`` is the share without a welfare, ``malformed`` the share that could not be read as
     the chain that was asked for. What no score knows is left out.
     """
-    columns: dict[str, list[float]] = {}
-    for score in scores:
-        known: Mapping[str, float | None] = {
-            **{f"factor/{name}": value for name, value in score.factors.items()},
-            **{f"welfare/{name}": getattr(score, name) for name in WELFARE},
-            "unscored": float(score.unscored is not None),
-            "malformed": float(score.chain_error is not None),
-            "tokens": float(score.tokens["total"]),
-        }
-        for name, value in known.items():
-            if value is not None:
-                columns.setdefault(name, []).append(value)
-    return {name: fmean(values) for name, values in columns.items()}
+    rows = np.arange(len(scores))
+    columns = {
+        **{f"factor/{name}": column for name, column in scores.factors.items()},
+        **{f"welfare/{name}": getattr(scores, name) for name in WELFARE},
+        "unscored": np.isin(rows, [*scores.unscored]),
+        "malformed": np.isin(rows, [*scores.chain_errors]),
+        "tokens": scores.tokens["total"],
+    }
+    found = {name: column[~np.isnan(column)] for name, column in columns.items()}
+    return {name: float(known.mean()) for name, known in found.items() if known.size}
 
 
 def _text(completion: Any) -> str:
