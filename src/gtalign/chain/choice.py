@@ -28,6 +28,8 @@ from gtalign.chain.wording import (
     NEGATED,
     POINTS_BACK,
     Words,
+    distinct,
+    possible,
 )
 from gtalign.game import Bimatrix, GameForm, pareto_frontier
 
@@ -38,6 +40,7 @@ _MARKS_AND_LINES: Final = re.compile(_MARKS.pattern[:-1] + r"|(?<![:\s])\s*\n)")
 _DRESSED: Final = re.compile('[*`"\u201c\u201d$\\\\]')
 _DRESS: Final = re.compile('[*`"\u201c\u201d$]' + r"|\\(?=_)|\\(?:text|mathrm)(?=\{)")
 _WINDOW: Final = 60
+_QUALIFYING: Final = distinct(NEGATED.stems + DENIED.stems + HYPOTHESIS.stems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,9 @@ _UNKNOWN: Final = Choice("unknown")
 
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
     """The sentences of a text, each with what ends it."""
-    parts = (_MARKS_AND_LINES if "\n" in text else _MARKS).split(text)
+    parts = [*(_MARKS_AND_LINES if "\n" in text else _MARKS).split(text), ""]
     plain = text.isprintable() and "  " not in text  # its only space is single blanks
-    for said, ending in zip(parts[::2], [*parts[1::2], ""], strict=True):
+    for said, ending in zip(parts[::2], parts[1::2], strict=True):
         yield said.strip() if plain else " ".join(said.split()), ending
 
 
@@ -242,9 +245,10 @@ class _Reading:
 
     def __init__(self, lowered: str) -> None:
         self._lowered = lowered
-        self._negates = NEGATED.possible(lowered)
-        self._denies = DENIED.possible(lowered)
-        self._supposes = HYPOTHESIS.possible(lowered)
+        qualifies = possible(lowered, _QUALIFYING)
+        self._negates = qualifies and NEGATED.possible(lowered)
+        self._denies = qualifies and DENIED.possible(lowered)
+        self._supposes = qualifies and HYPOTHESIS.possible(lowered)
 
     def asserted(self, sentence: str, mentions: list[_Mention]) -> list[_Mention]:
         """The mentions that the sentence neither negates nor only supposes."""
@@ -277,9 +281,10 @@ class _Reading:
         """
         found: list[_Mention] = []
         for cue in CUES:
-            for sentence, mentions in asserted:
-                if cue.possible(sentence.lower()):
-                    found += self._pointed(sentence, mentions, cue)
+            if cue.possible(self._lowered):
+                for sentence, mentions in asserted:
+                    if cue.possible(sentence.lower()):
+                        found += self._pointed(sentence, mentions, cue)
             if cue is CUES[-1] and CONCLUSION.possible(self._lowered):
                 for sentence, mentions in asserted:
                     found += (one for one in mentions if _concluded(sentence, one))
@@ -292,7 +297,7 @@ class _Reading:
         starts = [mention.start for mention in mentions]
         found: dict[int, _Mention] = {}
         for word in cue.matches(sentence, self._supposed(sentence)):
-            if self._negated(_before(sentence, word.start())):
+            if self._negates and self._negated(_before(sentence, word.start())):
                 continue
             if LIMITED.match(sentence, word.end()):
                 continue
@@ -313,7 +318,10 @@ class _Reading:
                 ):
                     break
         pointed = list(found.values())
-        return pointed if all(mention.cell for mention in pointed) else _placed(pointed, mentions)
+        for mention in pointed:
+            if mention.cell is None:
+                return _placed(pointed, mentions)
+        return pointed
 
     def _negated(self, before: str) -> bool:
         """Whether a text ends in words that deny what comes next."""

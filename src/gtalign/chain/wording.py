@@ -10,6 +10,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
+def possible(lowered: str, stems: tuple[str, ...]) -> bool:
+    """Whether a text, given in lower case, may hold words that have one of these stems."""
+    # Beyond ASCII, letters that lower() leaves alone match others: U+017F is an s.
+    if not lowered.isascii():
+        return True
+    for stem in stems:  # noqa: SIM110 (a generator would take twice as long)
+        if stem in lowered:
+            return True
+    return False
+
+
+def distinct(stems: tuple[str, ...]) -> tuple[str, ...]:
+    """Stems without those that hold another one: a text that has none of the rest has no stem."""
+    return tuple(s for s in dict.fromkeys(stems) if not any(o in s for o in stems if o != s))
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """A pattern that ignores case, and what a text has to hold for it to match anywhere.
@@ -30,13 +46,7 @@ class Words:
 
     def possible(self, lowered: str) -> bool:
         """Whether the pattern may match in a text, given in lower case."""
-        # Beyond ASCII, letters that lower() leaves alone match others: U+017F is an s.
-        if not lowered.isascii():
-            return True
-        for stem in self.stems:  # noqa: SIM110 (a generator would take twice as long)
-            if stem in lowered:
-                return True
-        return False
+        return possible(lowered, self.stems)
 
     def matches(self, text: str, end: int) -> Iterator[re.Match[str]]:
         """Yield the matches in ``text[:end]``, in order.
