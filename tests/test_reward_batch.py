@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain_texts import PAYOFF, VALID, mutated, valid
@@ -49,6 +49,7 @@ def ask(task: str) -> Question:
 
 @pytest.mark.parametrize("keys", CONFIGS, ids=str)
 @pytest.mark.parametrize("counter", [count_words, len])
+@settings(max_examples=30)
 @given(rows=ROWS)
 def test_no_row_depends_on_another(keys: dict[str, Any], counter: Any, rows: list[Any]) -> None:
     reward = Reward(RewardConfig(**keys), counter)
@@ -66,9 +67,7 @@ def test_no_row_depends_on_another(keys: dict[str, Any], counter: Any, rows: lis
             assert "outside" in (score.unscored or "")
         else:
             assert score == reward.score(*alone)
-    assert [response for response in reward.responses(completions)] == [
-        reward.response(completion) for completion in completions
-    ]
+    assert list(reward.responses(completions)) == list(map(reward.response, completions))
 
 
 def test_columns_are_what_rows_hold() -> None:
