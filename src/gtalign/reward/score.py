@@ -105,12 +105,13 @@ class Reward:
         quality, unscored, errors = self._quality(questions, readings, verdicts)
         factors = quality | self._measure(lengths)
         factors |= self._judge_chains(chains, readings)
-        if solutions is not None and readings.payoffs_Nn2 is not None:
-            known_N = np.array(solutions, np.float64)  # None becomes NaN
-            factors["solution"] = np.where(np.isnan(known_N), factors["solution"], known_N)
-        factors = {name: np.where(read_N, factors[name], 0.0) for name in FACTORS}
-        sides = self._weigh(questions, factors)
-        user, llm, answer = (np.where(read_N, side, 0.0) for side in sides)
+        if readings.payoffs_Nn2 is not None:
+            for row, solution in enumerate(solutions or ()):
+                if solution is not None:
+                    factors["solution"][row] = solution
+        user, llm, answer = self._weigh(questions, factors)
+        for column in (*factors.values(), user, llm, answer):
+            column[~read_N] = 0.0
         for row in np.flatnonzero(np.isnan(llm)).tolist():
             unscored.setdefault(row, "no solution score, and the analysis cannot be read")
         return Scores(
@@ -118,7 +119,7 @@ class Reward:
             chain_errors=readings.errors,
             tokens=lengths.tokens,
             recorded=recorded,
-            factors=factors,
+            factors={name: factors[name] for name in FACTORS},
             user_welfare=user,
             llm_welfare=llm,
             mutual_welfare=mutual_welfare(user, llm),
@@ -215,11 +216,14 @@ class Reward:
         earned = config.terms == "robust"
         user_N = user_welfare(factors, config.user, earned)
         llm_N, answer_N = np.empty_like(user_N), np.empty_like(user_N)
-        own = config.llm_by_task
-        tasks = np.array([question.task if question.task in own else "" for question in questions])
-        for task in dict.fromkeys(tasks.tolist()):
-            rows = np.flatnonzero(tasks == task)
-            some = {name: column[rows] for name, column in factors.items()}
+        rows_of: dict[str, list[int]] = {}
+        for row, question in enumerate(questions):
+            task = question.task if question.task in config.llm_by_task else ""
+            rows_of.setdefault(task, []).append(row)
+        for task, rows in rows_of.items():
+            some = factors
+            if len(rows_of) > 1:
+                some = {name: column[rows] for name, column in factors.items()}
             weights = config.llm_weights(task)
             answer_N[rows] = answer_llm_welfare(some, weights, earned)
             llm_N[rows] = llm_welfare(some, weights, earned) if config.chain else answer_N[rows]
