@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gtalign.chain.blocks import BLOCKS, Chain
 from gtalign.chain.parse import parse, spotless
-from gtalign.chain.payoff import PayoffReader
+from gtalign.chain.payoff import PayoffReader, number_written
 from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm
@@ -106,7 +106,7 @@ def parse_batch(
             continue
         analyses.append(found.group(analyze).strip())
         responses.append(said)
-        numbers += map(float, found.groups()[2 : size + 2])
+        numbers += map(number_written, found.groups()[2 : size + 2])
         spans += (*found.span(1), *found.span(2), *found.span(analyze), *found.span(response))
     # As written, the LLM's payoff comes before the user's. No payoff is -0.0.
     payoffs_Nmn2 = np.array(numbers).reshape(len(texts), *form.shape, 2)[..., ::-1] + 0.0

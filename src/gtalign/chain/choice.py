@@ -7,7 +7,7 @@ if nothing tells the choice from the reasoning, the choice is unknown: it never 
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
@@ -94,7 +94,7 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     sentences = [
         (sentence, mentions, ending)
         for sentence, ending in _sentences(text)
-        if (mentions := names.mentions(sentence))
+        if sentence and (mentions := names.mentions(sentence))
     ]
     if not sentences:
         return _UNKNOWN
@@ -175,9 +175,10 @@ _UNKNOWN: Final = Choice("unknown")
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
     """The sentences of a text, each with what ends it."""
     parts = [*(_MARKS_AND_LINES if "\n" in text else _MARKS).split(text), ""]
-    plain = text.isprintable() and "  " not in text  # its only space is single blanks
-    for said, ending in zip(parts[::2], parts[1::2], strict=True):
-        yield said.strip() if plain else " ".join(said.split()), ending
+    said: Iterable[str] = map(str.strip, parts[::2])
+    if not text.isprintable() or "  " in text:  # else its only space is single blanks
+        said = (" ".join(part.split()) for part in parts[::2])
+    return zip(said, parts[1::2], strict=True)
 
 
 class _Names:

@@ -33,6 +33,20 @@ _REPAIRED: Final = re.compile(_QUOTE + r"([\w-]{1,80}+)" + _QUOTE)
 _FENCE: Final = re.compile(r"\s*+(`+)[\w-]*+")
 
 
+class _Numbers(dict[str, float]):
+    """Numbers by how they are written; those with one decimal, as payoffs are, at hand."""
+
+    def __missing__(self, written: str) -> float:
+        return float(written)
+
+
+number_written: Final = _Numbers(
+    {str(tenths / 10): tenths / 10 for tenths in range(-100, 101)}
+    | {str(number): float(number) for number in range(-10, 11)}
+).__getitem__
+"""What ``float`` makes of a number as JSON writes it, several times as fast for most payoffs."""
+
+
 @dataclass(frozen=True, slots=True)
 class PayoffReader:
     """Reads payoff blocks of one game form, with payoffs in ``[low, high]``."""
@@ -83,7 +97,7 @@ class PayoffReader:
 
     def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
         """Return the matrix of the numbers that `as_written` finds; None if one is out of range."""
-        values = list(map(float, numbers))
+        values = list(map(number_written, numbers))
         low, high = self.limits
         if not (low <= min(values) and max(values) <= high):
             return None
