@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -68,6 +68,10 @@ class _Mention(NamedTuple):
     def name(self) -> str:
         """What is named."""
         return self.cell or self.action
+
+
+# As the class does, less what checks the arguments.
+_mention = partial(tuple.__new__, _Mention)
 
 
 def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None = None) -> Choice:
@@ -213,7 +217,7 @@ class _Names:
             if meaning is None:
                 meaning = self._meanings[written] = _meaning(written)
             action, cell = meaning
-            found.append(_Mention(place.start(), place.end(), action, cell))
+            found.append(_mention((place.start(), place.end(), action, cell)))
         return found
 
 

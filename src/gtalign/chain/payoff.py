@@ -37,14 +37,14 @@ class _Numbers(dict[str, float]):
     """Numbers by how they are written; those with one decimal, as payoffs are, at hand."""
 
     def __missing__(self, written: str) -> float:
-        return float(written)
+        return float(written) if _NUMBER.fullmatch(written) else math.nan
 
 
 number_written: Final = _Numbers(
     {str(tenths / 10): tenths / 10 for tenths in range(-100, 101)}
     | {str(number): float(number) for number in range(-10, 11)}
 ).__getitem__
-"""What ``float`` makes of a number as JSON writes it, several times as fast for most payoffs."""
+"""The number that `as_written` finds; NaN if JSON does not write numbers so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +96,22 @@ class PayoffReader:
         return max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
 
     def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
-        """Return the matrix of the numbers that `as_written` finds; None if one is out of range."""
+        """Return the matrix of what `as_written` finds; None if one is no number in range."""
         values = list(map(number_written, numbers))
         low, high = self.limits
-        if not (low <= min(values) and max(values) <= high):
+        if not all(low <= value <= high for value in values):
             return None
         payoffs = np.array(values).reshape(*self.form.shape, 2)[..., ::-1] + 0.0
         return Bimatrix.unchecked(self.form, payoffs)
 
 
 def as_written(form: GameForm) -> str:
-    """A regular expression of a matrix without fault, as `render` writes it, spaces aside.
+    """A regular expression of a matrix as `render` writes it, spaces aside.
 
-    Its groups are the numbers: of each cell in order, the LLM's and then the user's.
+    Its groups are the numbers: of each cell in order, the LLM's and then the user's. It takes any
+    characters of numbers for one, and leaves it to `number_written` to tell which are.
     """
-    space, number = r"[ \t\n\r]*+", r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
+    space, number = r"[ \t\n\r]*+", r"([-+.0-9eE]++)"
 
     def item(key: str, value: str) -> str:
         return rf'{space}"{re.escape(key)}"{space}:{space}{value}{space}'

@@ -151,7 +151,7 @@ LINK: Final = re.compile(
 
 LIMITED: Final = re.compile(
     # "the best for the user", "choose between": no choice yet
-    r"\s+(?:(?:cell|action|option|outcome|pair)s?\s+)?"
+    r"\s++(?=[abcefop])(?:(?:cell|action|option|outcome|pair)s?\s+)?"
     r"(?:for\s+(?:the\s+)?(?:user|LLM|me|model|assistant)\b(?!\s+and\b)"
     r"|between\b|among\b|from\b|either\b)",
     re.IGNORECASE,
