@@ -3,11 +3,12 @@
 from gtalign.chain.acted import acted
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.chains import Chains, parse_batch
-from gtalign.chain.choice import Choice, chosen_cell, solution_score, solution_scores
+from gtalign.chain.choice import Choice, chosen_cell
 from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema, structural_tag
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
+from gtalign.chain.solution import solution_score, solution_scores
 from gtalign.chain.stream import (
     BlockClosed,
     BlockOpened,

@@ -7,15 +7,12 @@ if nothing tells the choice from the reasoning, the choice is unknown: it never 
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Final, Literal, NamedTuple
+from functools import lru_cache
+from typing import Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gtalign.chain.blocks import Chain
+from gtalign.chain.mentions import Mention, names_of
 from gtalign.chain.wording import (
     CONCLUDED,
     CONCLUSION,
@@ -31,7 +28,7 @@ from gtalign.chain.wording import (
     distinct,
     possible,
 )
-from gtalign.game import Bimatrix, GameForm, pareto_frontier
+from gtalign.game import Bimatrix, GameForm
 
 # The first letter of each pattern is a plain one, so that places where none begins cost little. A
 # mark after a mark does not begin a run, which keeps long runs of them linear.
@@ -56,24 +53,6 @@ class Choice:
     action: str | None = None
 
 
-class _Mention(NamedTuple):
-    """A place in a sentence where a cell, or an LLM action without a cell, is named."""
-
-    start: int
-    end: int
-    action: str
-    cell: str | None
-
-    @property
-    def name(self) -> str:
-        """What is named."""
-        return self.cell or self.action
-
-
-# As the class does, less what checks the arguments.
-_mention = partial(tuple.__new__, _Mention)
-
-
 def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None = None) -> Choice:
     """Read the final choice from the text of an analyze block.
 
@@ -93,7 +72,7 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
         user_action: The user's action if it is known; it completes a bare LLM action to a cell.
     """
     form = game.form if isinstance(game, Bimatrix) else game
-    names = _names(form)
+    names = names_of(form)
     text = _DRESS.sub("", analyze) if _DRESSED.search(analyze) else analyze
     sentences = [
         (sentence, mentions, ending)
@@ -103,7 +82,7 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     if not sentences:
         return _UNKNOWN
     reading = _Reading(text.lower())
-    asserted: list[tuple[str, list[_Mention]]] = []
+    asserted: list[tuple[str, list[Mention]]] = []
     rejected: set[str] = set()
     for sentence, mentions, ending in sentences:
         kept = [] if "?" in ending else reading.asserted(sentence, mentions)
@@ -121,46 +100,7 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     return _settle(named, form, user_action)
 
 
-def solution_scores(
-    frontier_Nmn: NDArray[np.bool_], choices: Sequence[Choice], form: GameForm
-) -> NDArray[np.float64]:
-    """Solution correctness S of N chains (GTAlign, arXiv 2510.08872, section on the reward).
-
-    Args:
-        frontier_Nmn: Which cells of each chain's own matrix are on its Pareto frontier.
-        choices: What the analyses choose, one a chain.
-        form: The game.
-
-    Returns:
-        1 where the chosen cell is on the frontier; 0.5 where an LLM action alone is chosen, and
-        some frontier cell has that action; 0 where anything else is chosen; NaN where the choice
-        is unknown.
-    """
-    cells = {None: -1} | {cell: number for number, cell in enumerate(form.cells)}
-    columns = {None: -1} | {action: number for number, action in enumerate(form.llm_actions)}
-    cell_N = np.array([cells[choice.cell] for choice in choices], np.intp)
-    column_N = np.array([columns[choice.action] for choice in choices], np.intp)
-    # What is not chosen is looked up in the last place, and not used.
-    rows = np.arange(len(choices))
-    by_cell_N = frontier_Nmn.reshape(len(choices), len(form.cells))[rows, cell_N]
-    by_action_N = frontier_Nmn[rows, :, column_N].any(axis=1) / 2
-    return np.where(column_N < 0, np.nan, np.where(cell_N < 0, by_action_N, by_cell_N))
-
-
-def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
-    """Solution correctness S of one chain; None if the choice is unknown.
-
-    Args:
-        chain: The chain.
-        choice: What its analysis chooses, if that has been read.
-    """
-    form = chain.payoff.form
-    choice = choice or chosen_cell(chain.analyze, form)
-    score = float(solution_scores(pareto_frontier(chain.payoff.payoffs[None]), [choice], form)[0])
-    return None if choice.action is None else score
-
-
-def _settle(mentions: list[_Mention], form: GameForm, user_action: str | None) -> Choice:
+def _settle(mentions: list[Mention], form: GameForm, user_action: str | None) -> Choice:
     """The one thing that all mentions agree on."""
     cell, action = None, mentions[0].action
     for mention in mentions:
@@ -185,58 +125,6 @@ def _sentences(text: str) -> Iterator[tuple[str, str]]:
     return zip(said, parts[1::2], strict=True)
 
 
-class _Names:
-    """Reads where the cells and actions of a game form are named."""
-
-    def __init__(self, form: GameForm) -> None:
-        def any_of(names: tuple[str, ...]) -> str:
-            return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-
-        def begun(name: str, rest: str) -> str:
-            return rf"{re.escape(name)}(?<![\w-]{re.escape(name)}){rest}(?![\w-])"
-
-        user, llm = any_of(form.user_actions), any_of(form.llm_actions)
-        alone = {name for name in form.llm_actions if len(name) > 1} - set(form.user_actions)
-        inside = rf" ?(?:user ?[:=]? ?)?(?:{user}) ?, ?(?:LLM ?[:=]? ?)?(?:{llm}) ?[)\]}}>]"
-        # Each alternative begins with a letter or a bracket.
-        self._pattern = re.compile(
-            "|".join(
-                [rf"{bracket}{inside}" for bracket in (r"\(", r"\[", r"\{", "<")]
-                + [begun(name, rf"(?:_|\s?[/\u00d7]\s?)(?:{llm})") for name in form.user_actions]
-                + [begun(name, "") for name in sorted(alone, key=len, reverse=True)]
-            )
-        )
-        self._meanings: dict[str, tuple[str, str | None]] = {}
-
-    def mentions(self, sentence: str) -> list[_Mention]:
-        """The places in a sentence where a cell or an action is named, in order."""
-        found = []
-        for place in self._pattern.finditer(sentence):
-            written = place.group()
-            meaning = self._meanings.get(written)
-            if meaning is None:
-                meaning = self._meanings[written] = _meaning(written)
-            action, cell = meaning
-            found.append(_mention((place.start(), place.end(), action, cell)))
-        return found
-
-
-_names = lru_cache(maxsize=64)(_Names)
-
-
-def _meaning(written: str) -> tuple[str, str | None]:
-    """The LLM action and the cell, if it is one, that a name as it was found stands for."""
-    words = [word for word in re.split(r"[^A-Za-z0-9-]+", written) if word]
-    llm = words[-1]
-    if len(words) == 1:
-        return llm, None
-    user = words[0]
-    if written[0] in "([{<":
-        # "(user: VQ, LLM: CQ)", in a game whose players may have actions of those names
-        user = re.split(r"[^A-Za-z0-9-]+", written.split(",")[0].rstrip())[-1]
-    return llm, f"{user}_{llm}"
-
-
 def _before(sentence: str, position: int) -> str:
     return sentence[max(0, position - _WINDOW) : position]
 
@@ -255,13 +143,13 @@ class _Reading:
         self._denies = qualifies and DENIED.possible(lowered)
         self._supposes = qualifies and HYPOTHESIS.possible(lowered)
 
-    def asserted(self, sentence: str, mentions: list[_Mention]) -> list[_Mention]:
+    def asserted(self, sentence: str, mentions: list[Mention]) -> list[Mention]:
         """The mentions that the sentence neither negates nor only supposes."""
         if not (self._negates or self._denies or self._supposes):
             return mentions
-        kept: list[_Mention] = []
+        kept: list[Mention] = []
         end = self._supposed(sentence)
-        previous: _Mention | None = None
+        previous: Mention | None = None
         negated = False
         for mention in mentions:
             # "not DA or AQ" negates both
@@ -278,13 +166,13 @@ class _Reading:
             previous = mention
         return kept
 
-    def pointed(self, asserted: list[tuple[str, list[_Mention]]]) -> list[_Mention]:
+    def pointed(self, asserted: list[tuple[str, list[Mention]]]) -> list[Mention]:
         """What the strongest words that point at anything point at.
 
         Args:
             asserted: Sentences, each with the mentions in it that it asserts.
         """
-        found: list[_Mention] = []
+        found: list[Mention] = []
         for cue in CUES:
             if cue.possible(self._lowered):
                 for sentence, mentions in asserted:
@@ -297,10 +185,10 @@ class _Reading:
                 break
         return found
 
-    def _pointed(self, sentence: str, mentions: list[_Mention], cue: Words) -> list[_Mention]:
+    def _pointed(self, sentence: str, mentions: list[Mention], cue: Words) -> list[Mention]:
         """The mentions that words of one strength point at, each once."""
         starts = [mention.start for mention in mentions]
-        found: dict[int, _Mention] = {}
+        found: dict[int, Mention] = {}
         for word in cue.matches(sentence, self._supposed(sentence)):
             if self._negates and self._negated(_before(sentence, word.start())):
                 continue
@@ -344,9 +232,9 @@ class _Reading:
         return len(sentence)
 
 
-def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]:
+def _placed(pointed: list[Mention], mentions: list[Mention]) -> list[Mention]:
     """Add, for an action alone, the cell in which the same sentence places it, if it is one."""
-    cells: dict[str, dict[str, _Mention]] = {mention.action: {} for mention in mentions}
+    cells: dict[str, dict[str, Mention]] = {mention.action: {} for mention in mentions}
     for mention in mentions:
         if mention.cell is not None:
             cells[mention.action][mention.cell] = mention
@@ -355,7 +243,7 @@ def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]
     return [*pointed, *(mention for single in placed for mention in single.values())]
 
 
-def _concluded(sentence: str, mention: _Mention) -> bool:
+def _concluded(sentence: str, mention: Mention) -> bool:
     return (
         CONCLUDED.match(sentence, mention.end) is not None
         and CONCLUSION.expression.search(_before(sentence, mention.start)) is not None
