@@ -1,11 +1,23 @@
 """Words of choice are never missed by the quick look for their stems."""
 
+import re
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtalign.chain import chosen_cell
-from gtalign.chain.wording import CONCLUSION, CUES, DENIED, HYPOTHESIS, NEGATED, Words
+from gtalign.chain import choice, chosen_cell
+from gtalign.chain.wording import (
+    CONCLUSION,
+    CUES,
+    DENIED,
+    HYPOTHESIS,
+    NEGATED,
+    Words,
+    distinct,
+    possible,
+)
 from gtalign.game import USER_LLM
 
 ALL = (*CUES, CONCLUSION, DENIED, HYPOTHESIS, NEGATED)
@@ -33,6 +45,27 @@ def test_plain_text_holds_none_of_them(words: Words) -> None:
 @given(TEXTS)
 def test_the_quick_look_changes_no_choice(text: str) -> None:
     quick = chosen_cell(text, USER_LLM)
+
+    def matches(words: Words, text: str, end: int) -> Iterator[re.Match[str]]:
+        return words.expression.finditer(text, 0, end)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Words, "possible", lambda words, lowered: True)
+        patch.setattr(choice, "possible", lambda lowered, stems: True)
+        patch.setattr(Words, "matches", matches)
         assert chosen_cell(text, USER_LLM) == quick
+
+
+@pytest.mark.parametrize("words", [*CUES, HYPOTHESIS], ids=lambda words: words.stems[0])
+@given(data=st.data())
+def test_matches_begin_with_stems(words: Words, data: st.DataObject) -> None:
+    match = st.from_regex(words.expression, fullmatch=True)
+    text = "".join(data.draw(st.lists(match | st.sampled_from([" ", "x", ". "]), max_size=5)))
+    end = data.draw(st.integers(0, len(text)))
+    expected = [found.span() for found in words.expression.finditer(text, 0, end)]
+    assert [found.span() for found in words.matches(text, end)] == expected
+
+
+@given(st.lists(st.sampled_from(["no", "not", "than", "an", "wors", "s"])), TEXTS)
+def test_distinct_stems_are_as_good_as_all(stems: list[str], text: str) -> None:
+    assert possible(text, distinct(tuple(stems))) == possible(text, tuple(stems))

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO
-from gtalign.chain import Chain, chosen_cell, parse, render
+from gtalign.chain import chosen_cell, render, solution_scores
 from gtalign.chain.payoff import PayoffReader
 from gtalign.errors import ChainError
-from gtalign.game import USER_LLM, Bimatrix, pareto_dominated, pareto_frontier
+from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.judges import Verdict
 from gtalign.reward import Reward, RewardConfig, Score
 from gtalign.reward.robust import carried_out, contrast, solution, upper_window
@@ -21,10 +21,6 @@ from gtalign.tasks import Message, Question
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 FLAT = Bimatrix(USER_LLM, [[[5, -5]] * 3] * 2)
 QUESTION = Question("q1", "other", (Message(role="user", content="2+2?"),), "4", "c1")
-
-
-def chain(analyze: str, response: str = "Four.", payoff: Bimatrix = PAYOFF) -> Chain:
-    return parse(render("t", payoff, analyze, response), payoff.form)
 
 
 def score(completion: str, quality: float | None = 1.0, **keys: Any) -> Score:
@@ -78,15 +74,15 @@ def test_a_plain_answer_is_worth_what_it_helps() -> None:
     ],
 )
 def test_what_is_chosen_has_to_be_done(analyze: str, response: str, kept: bool) -> None:
-    found = chain(analyze, response)
-    assert carried_out(found, chosen_cell(analyze, USER_LLM)) is kept
+    choices = [chosen_cell(analyze, USER_LLM)]
+    assert carried_out([response], choices, USER_LLM).tolist() == [kept]
 
 
 def test_a_game_without_a_rule_is_taken_at_its_word() -> None:
-    game = Bimatrix(THREE_BY_TWO, np.arange(12.0).reshape(3, 2, 2) / 4)
-    cell = THREE_BY_TWO.cells[0]
-    found = chain(f"Choose {cell}.", payoff=game)
-    assert carried_out(found, chosen_cell(found.analyze, game.form))
+    named = chosen_cell(f"Choose {THREE_BY_TWO.cells[0]}.", THREE_BY_TWO)
+    unnamed = chosen_cell("I like tea.", THREE_BY_TWO)
+    kept = carried_out(["Four.", "Four."], [named, unnamed], THREE_BY_TWO)
+    assert kept.tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +111,9 @@ def test_contrast(payoffs: list[list[float]], expected: float) -> None:
     ],
 )
 def test_solution(analyze: str, payoff: Bimatrix, expected: float) -> None:
-    assert solution(chain(analyze, payoff=payoff), chosen_cell(analyze, USER_LLM)) == expected
+    frontier_1mn = pareto_frontier(payoff.payoffs[None])
+    scores_1 = solution_scores(frontier_1mn, [chosen_cell(analyze, USER_LLM)], USER_LLM)
+    assert solution(frontier_1mn, scores_1).tolist() == [expected]
 
 
 def test_a_judges_solution_stands() -> None:
@@ -129,18 +127,6 @@ def test_less_is_never_worse(one: float, other: float, steepness: float) -> None
     short, long = sorted((one, other))
     assert 0 <= upper_window(long, 500, steepness) <= upper_window(short, 500, steepness) <= 1
     assert upper_window(500, 500, steepness) == 0.5
-
-
-CELL = st.tuples(st.floats(-5, 5), st.floats(-5, 5))
-NEAR = st.tuples(st.sampled_from([0.0, 1.0, 1 + 5e-10, 1 + 2e-9]), st.sampled_from([0.0, 1.0]))
-
-
-@given(st.lists(CELL | NEAR, min_size=6, max_size=6))
-def test_the_frontier_of_one_game_is_that_of_a_batch(cells: list[tuple[float, float]]) -> None:
-    payoffs_mn2 = np.array(cells).reshape(2, 3, 2)
-    assert [not pareto_dominated(cell, cells) for cell in cells] == pareto_frontier(
-        payoffs_mn2
-    ).ravel().tolist()
 
 
 CLEAN = '{"DQ_AQ": {"LLM": 1, "user": -2.5e0}, "DQ_CQ":{"user":0,"LLM":0},"DQ_DA":'

@@ -343,6 +343,6 @@ def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert names["score"].mutual_welfare > 0
     assert "quality_user" in capsys.readouterr().out

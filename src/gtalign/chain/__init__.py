@@ -2,11 +2,13 @@
 
 from gtalign.chain.acted import acted
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
-from gtalign.chain.choice import Choice, chosen_cell, solution_score
+from gtalign.chain.chains import Chains, parse_batch
+from gtalign.chain.choice import Choice, chosen_cell
 from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema, structural_tag
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
+from gtalign.chain.solution import solution_score, solution_scores
 from gtalign.chain.stream import (
     BlockClosed,
     BlockOpened,
@@ -25,6 +27,7 @@ __all__ = [
     "BlockOpened",
     "Chain",
     "ChainBroken",
+    "Chains",
     "Choice",
     "Event",
     "Part",
@@ -38,8 +41,10 @@ __all__ = [
     "gbnf",
     "json_schema",
     "parse",
+    "parse_batch",
     "prompt",
     "render",
     "solution_score",
+    "solution_scores",
     "structural_tag",
 ]

@@ -7,12 +7,12 @@ if nothing tells the choice from the reasoning, the choice is unknown: it never 
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from gtalign.chain.blocks import Chain
+from gtalign.chain.mentions import Mention, names_of
 from gtalign.chain.wording import (
     CONCLUDED,
     CONCLUSION,
@@ -24,15 +24,20 @@ from gtalign.chain.wording import (
     LINK,
     NEGATED,
     POINTS_BACK,
+    Words,
+    distinct,
+    possible,
 )
-from gtalign.game import Bimatrix, GameForm, pareto_dominated
+from gtalign.game import Bimatrix, GameForm
 
 # The first letter of each pattern is a plain one, so that places where none begins cost little. A
 # mark after a mark does not begin a run, which keeps long runs of them linear.
-_MARKS: Final = re.compile(r"[.!?;](?<![.!?;]{2})[.!?;]*+(?=[\s)\]}]|$)")
-_MARKS_AND_LINES: Final = re.compile(_MARKS.pattern + r"|(?<![:\s])\s*\n")
+_MARKS: Final = re.compile(r"([.!?;](?<![.!?;]{2})[.!?;]*+(?=[\s)\]}]|$))")
+_MARKS_AND_LINES: Final = re.compile(_MARKS.pattern[:-1] + r"|(?<![:\s])\s*\n)")
+_DRESSED: Final = re.compile('[*`"\u201c\u201d$\\\\]')
 _DRESS: Final = re.compile('[*`"\u201c\u201d$]' + r"|\\(?=_)|\\(?:text|mathrm)(?=\{)")
 _WINDOW: Final = 60
+_QUALIFYING: Final = distinct(NEGATED.stems + DENIED.stems + HYPOTHESIS.stems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +51,6 @@ class Choice:
     kind: Literal["cell", "action", "unknown"]
     cell: str | None = None
     action: str | None = None
-
-
-class _Mention(NamedTuple):
-    """A place in a sentence where a cell, or an LLM action without a cell, is named."""
-
-    start: int
-    end: int
-    action: str
-    cell: str | None
-
-    @property
-    def name(self) -> str:
-        """What is named."""
-        return self.cell or self.action
 
 
 def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None = None) -> Choice:
@@ -81,120 +72,57 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
         user_action: The user's action if it is known; it completes a bare LLM action to a cell.
     """
     form = game.form if isinstance(game, Bimatrix) else game
-    text = _DRESS.sub("", analyze)
+    names = names_of(form)
+    text = _DRESS.sub("", analyze) if _DRESSED.search(analyze) else analyze
+    sentences = [
+        (sentence, mentions, ending)
+        for sentence, ending in _sentences(text)
+        if sentence and (mentions := names.mentions(sentence))
+    ]
+    if not sentences:
+        return _UNKNOWN
     reading = _Reading(text.lower())
-    pointed: list[list[_Mention]] = [[] for _ in CUES]
-    named: list[_Mention] = []
+    asserted: list[tuple[str, list[Mention]]] = []
     rejected: set[str] = set()
-    for sentence, ending in _sentences(text):
-        mentions = list(_mentions(sentence, form))
-        if not mentions:
-            continue
-        named += mentions
-        kept = reading.asserted(sentence, mentions) if "?" not in ending else []
+    for sentence, mentions, ending in sentences:
+        kept = [] if "?" in ending else reading.asserted(sentence, mentions)
+        if kept:
+            asserted.append((sentence, kept))
         if len(kept) < len(mentions):
             rejected.update({one.name for one in mentions} - {one.name for one in kept})
-        if not kept:
-            continue
-        for strength in reading.cues:
-            pointed[strength] += reading.pointed(sentence, kept, CUES[strength].expression)
-        if reading.concludes:
-            pointed[-1] += (mention for mention in kept if _concluded(sentence, mention))
-    for mentions in pointed:
-        if mentions:
-            return _settle(mentions, form, user_action)
-    cells = [mention for mention in named if mention.cell is not None]
-    if rejected and any(mention.name in rejected for mention in cells or named):
-        return Choice("unknown")
-    return _settle(cells or named, form, user_action)
+    pointed = reading.pointed(asserted)
+    if pointed:
+        return _settle(pointed, form, user_action)
+    named = [mention for _, mentions, _ in sentences for mention in mentions]
+    named = [mention for mention in named if mention.cell is not None] or named
+    if rejected and any(mention.name in rejected for mention in named):
+        return _UNKNOWN
+    return _settle(named, form, user_action)
 
 
-def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
-    """Solution correctness S of a chain (GTAlign, arXiv 2510.08872, section on the reward).
-
-    Args:
-        chain: The chain.
-        choice: What its analysis chooses, if that has been read.
-
-    Returns:
-        1 if the cell that ``<analyze>`` chooses is on the Pareto frontier of the chain's own
-        matrix; 0.5 if it chooses an LLM action alone, and some frontier cell has that action; 0 if
-        it chooses anything else; None if the choice is unknown.
-    """
-    form = chain.payoff.form
-    choice = choice or chosen_cell(chain.analyze, form)
-    if choice.kind == "unknown":
-        return None
-    cells = chain.payoff.payoffs.reshape(-1, 2).tolist()
-    if choice.cell is not None:
-        return 0.0 if pareto_dominated(cells[form.cells.index(choice.cell)], cells) else 1.0
-    column = [cells[form.cells.index(f"{user}_{choice.action}")] for user in form.user_actions]
-    return 0.0 if all(pareto_dominated(cell, cells) for cell in column) else 0.5
-
-
-def _settle(mentions: list[_Mention], form: GameForm, user_action: str | None) -> Choice:
+def _settle(mentions: list[Mention], form: GameForm, user_action: str | None) -> Choice:
     """The one thing that all mentions agree on."""
-    actions = {mention.action for mention in mentions}
-    cells = {mention.cell for mention in mentions if mention.cell is not None}
-    if len(actions) != 1 or len(cells) > 1:
-        return Choice("unknown")
-    [action] = actions
-    if not cells and user_action is not None:
-        cells = {form.cell(form.user_actions.index(user_action), form.llm_actions.index(action))}
-    if not cells:
-        return Choice("action", None, action)
-    return Choice("cell", cells.pop(), action)
+    cell, action = None, mentions[0].action
+    for mention in mentions:
+        cell = cell or mention.cell
+        if mention.action != action or (mention.cell is not None and mention.cell != cell):
+            return _UNKNOWN
+    if cell is None and user_action is not None:
+        cell = form.cell(form.user_actions.index(user_action), form.llm_actions.index(action))
+    return _choice("action" if cell is None else "cell", cell, action)
+
+
+_choice = lru_cache(maxsize=1024)(Choice)  # there are few, and many texts that make them
+_UNKNOWN: Final = Choice("unknown")
 
 
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
     """The sentences of a text, each with what ends it."""
-    start = 0
-    for found in (_MARKS_AND_LINES if "\n" in text else _MARKS).finditer(text):
-        yield " ".join(text[start : found.start()].split()), found.group()
-        start = found.end()
-    if start < len(text):
-        yield " ".join(text[start:].split()), ""
-
-
-@lru_cache(maxsize=64)
-def _names(form: GameForm) -> re.Pattern[str]:
-    """Where cells and actions are named. Each alternative begins with a letter or a bracket."""
-
-    def any_of(names: tuple[str, ...]) -> str:
-        return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-
-    def begun(name: str, rest: str) -> str:
-        return rf"{re.escape(name)}(?<![\w-]{re.escape(name)}){rest}(?![\w-])"
-
-    user, llm = any_of(form.user_actions), any_of(form.llm_actions)
-    alone = {name for name in form.llm_actions if len(name) > 1} - set(form.user_actions)
-    inside = rf" ?(?:user ?[:=]? ?)?(?:{user}) ?, ?(?:LLM ?[:=]? ?)?(?:{llm}) ?[)\]}}>]"
-    return re.compile(
-        "|".join(
-            [rf"{bracket}{inside}" for bracket in (r"\(", r"\[", r"\{", "<")]
-            + [begun(name, rf"(?:_|\s?[/\u00d7]\s?)(?:{llm})") for name in form.user_actions]
-            + [begun(name, "") for name in sorted(alone, key=len, reverse=True)]
-        )
-    )
-
-
-@lru_cache(maxsize=1024)
-def _named(form: GameForm, text: str) -> tuple[str, str | None]:
-    """The LLM action and the cell, if it is one, that a match of `_names` names."""
-    words = [word for word in re.split(r"[^A-Za-z0-9-]+", text) if word]
-    llm = words[-1]
-    if len(words) == 1:
-        return llm, None
-    user = words[0]
-    if text[0] in "([{<":
-        # "(user: VQ, LLM: CQ)", in a game whose players may have actions of those names
-        user = re.split(r"[^A-Za-z0-9-]+", text.split(",")[0].rstrip())[-1]
-    return llm, f"{user}_{llm}"
-
-
-def _mentions(sentence: str, form: GameForm) -> Iterator[_Mention]:
-    for found in _names(form).finditer(sentence):
-        yield _Mention(*found.span(), *_named(form, found.group()))
+    parts = [*(_MARKS_AND_LINES if "\n" in text else _MARKS).split(text), ""]
+    said: Iterable[str] = map(str.strip, parts[::2])
+    if not text.isprintable() or "  " in text:  # else its only space is single blanks
+        said = (" ".join(part.split()) for part in parts[::2])
+    return zip(said, parts[1::2], strict=True)
 
 
 def _before(sentence: str, position: int) -> str:
@@ -209,19 +137,19 @@ class _Reading:
     """
 
     def __init__(self, lowered: str) -> None:
-        self.cues = [strength for strength, cue in enumerate(CUES) if cue.possible(lowered)]
-        self.concludes = CONCLUSION.possible(lowered)
-        self._negates = NEGATED.possible(lowered)
-        self._denies = DENIED.possible(lowered)
-        self._supposes = HYPOTHESIS.possible(lowered)
+        self._lowered = lowered
+        qualifies = possible(lowered, _QUALIFYING)
+        self._negates = qualifies and NEGATED.possible(lowered)
+        self._denies = qualifies and DENIED.possible(lowered)
+        self._supposes = qualifies and HYPOTHESIS.possible(lowered)
 
-    def asserted(self, sentence: str, mentions: list[_Mention]) -> list[_Mention]:
+    def asserted(self, sentence: str, mentions: list[Mention]) -> list[Mention]:
         """The mentions that the sentence neither negates nor only supposes."""
         if not (self._negates or self._denies or self._supposes):
             return mentions
-        kept: list[_Mention] = []
+        kept: list[Mention] = []
         end = self._supposed(sentence)
-        previous: _Mention | None = None
+        previous: Mention | None = None
         negated = False
         for mention in mentions:
             # "not DA or AQ" negates both
@@ -238,14 +166,31 @@ class _Reading:
             previous = mention
         return kept
 
-    def pointed(
-        self, sentence: str, mentions: list[_Mention], cue: re.Pattern[str]
-    ) -> list[_Mention]:
-        """The mentions that words of choice point at, each once."""
+    def pointed(self, asserted: list[tuple[str, list[Mention]]]) -> list[Mention]:
+        """What the strongest words that point at anything point at.
+
+        Args:
+            asserted: Sentences, each with the mentions in it that it asserts.
+        """
+        found: list[Mention] = []
+        for cue in CUES:
+            if cue.possible(self._lowered):
+                for sentence, mentions in asserted:
+                    if cue.possible(sentence.lower()):
+                        found += self._pointed(sentence, mentions, cue)
+            if cue is CUES[-1] and CONCLUSION.possible(self._lowered):
+                for sentence, mentions in asserted:
+                    found += (one for one in mentions if _concluded(sentence, one))
+            if found:
+                break
+        return found
+
+    def _pointed(self, sentence: str, mentions: list[Mention], cue: Words) -> list[Mention]:
+        """The mentions that words of one strength point at, each once."""
         starts = [mention.start for mention in mentions]
-        found: dict[int, _Mention] = {}
-        for word in cue.finditer(sentence, 0, self._supposed(sentence)):
-            if self._negated(_before(sentence, word.start())):
+        found: dict[int, Mention] = {}
+        for word in cue.matches(sentence, self._supposed(sentence)):
+            if self._negates and self._negated(_before(sentence, word.start())):
                 continue
             if LIMITED.match(sentence, word.end()):
                 continue
@@ -266,21 +211,30 @@ class _Reading:
                 ):
                     break
         pointed = list(found.values())
-        return pointed if all(mention.cell for mention in pointed) else _placed(pointed, mentions)
+        for mention in pointed:
+            if mention.cell is None:
+                return _placed(pointed, mentions)
+        return pointed
 
     def _negated(self, before: str) -> bool:
         """Whether a text ends in words that deny what comes next."""
-        return self._negates and NEGATED.expression.search(before) is not None
+        if not self._negates:
+            return False
+        # The longest of these words are two, and no more than two come after them.
+        end = " ".join(before.rstrip(" :(").rsplit(" ", 4)[-4:])
+        return NEGATED.possible(end.lower()) and NEGATED.expression.search(end) is not None
 
     def _supposed(self, sentence: str) -> int:
         """Where a sentence begins to suppose; its length if it does not."""
-        found = HYPOTHESIS.expression.search(sentence) if self._supposes else None
-        return len(sentence) if found is None else found.start()
+        if self._supposes:
+            for found in HYPOTHESIS.matches(sentence, len(sentence)):
+                return found.start()
+        return len(sentence)
 
 
-def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]:
+def _placed(pointed: list[Mention], mentions: list[Mention]) -> list[Mention]:
     """Add, for an action alone, the cell in which the same sentence places it, if it is one."""
-    cells: dict[str, dict[str, _Mention]] = {mention.action: {} for mention in mentions}
+    cells: dict[str, dict[str, Mention]] = {mention.action: {} for mention in mentions}
     for mention in mentions:
         if mention.cell is not None:
             cells[mention.action][mention.cell] = mention
@@ -289,7 +243,7 @@ def _placed(pointed: list[_Mention], mentions: list[_Mention]) -> list[_Mention]
     return [*pointed, *(mention for single in placed for mention in single.values())]
 
 
-def _concluded(sentence: str, mention: _Mention) -> bool:
+def _concluded(sentence: str, mention: Mention) -> bool:
     return (
         CONCLUDED.match(sentence, mention.end) is not None
         and CONCLUSION.expression.search(_before(sentence, mention.start)) is not None

@@ -49,8 +49,11 @@ def parse(
 
 
 @cache
-def _chain(form: GameForm) -> re.Pattern[str]:
-    """A chain without fault, with a matrix as `render` writes it and no ``<`` inside a block."""
+def spotless(form: GameForm) -> re.Pattern[str]:
+    """A chain without fault, with a matrix as `render` writes it and no ``<`` inside a block.
+
+    Its groups are the blocks in order, with the numbers of the matrix after the payoff.
+    """
     contents = dict.fromkeys(BLOCKS, "([^<]*+)") | {"payoff": f"({as_written(form)})"}
     blocks = [f"<{name}>{contents[name]}</{name}>" for name in BLOCKS]
     return re.compile(r"\s*+".join(["", *blocks, ""]))
@@ -58,7 +61,7 @@ def _chain(form: GameForm) -> re.Pattern[str]:
 
 def _plain(text: str, reader: PayoffReader) -> Chain | None:
     """The chain of a text that one regular expression can read, as nearly all are; else None."""
-    found = _chain(reader.form).fullmatch(text)
+    found = spotless(reader.form).fullmatch(text)
     if found is None:
         return None
     thinking, _, *numbers, analyze, response = found.groups()

@@ -33,6 +33,20 @@ _REPAIRED: Final = re.compile(_QUOTE + r"([\w-]{1,80}+)" + _QUOTE)
 _FENCE: Final = re.compile(r"\s*+(`+)[\w-]*+")
 
 
+class _Numbers(dict[str, float]):
+    """Numbers by how they are written; those with one decimal, as payoffs are, at hand."""
+
+    def __missing__(self, written: str) -> float:
+        return float(written) if _NUMBER.fullmatch(written) else math.nan
+
+
+number_written: Final = _Numbers(
+    {str(tenths / 10): tenths / 10 for tenths in range(-100, 101)}
+    | {str(number): float(number) for number in range(-10, 11)}
+).__getitem__
+"""The number that `as_written` finds; NaN if JSON does not write numbers so."""
+
+
 @dataclass(frozen=True, slots=True)
 class PayoffReader:
     """Reads payoff blocks of one game form, with payoffs in ``[low, high]``."""
@@ -75,23 +89,29 @@ class PayoffReader:
             return payoff
         return _Scan(self, text, start, end, repairs, numbers, offset).matrix()
 
-    def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
-        """Return the matrix of the numbers that `as_written` finds; None if one is out of range."""
-        values = list(map(float, numbers))
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest number that is in range."""
         # What float() overflows to is out of range, whatever the range.
-        low, high = max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
-        if not (low <= min(values) and max(values) <= high):
+        return max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
+
+    def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
+        """Return the matrix of what `as_written` finds; None if one is no number in range."""
+        values = list(map(number_written, numbers))
+        low, high = self.limits
+        if not all(low <= value <= high for value in values):
             return None
         payoffs = np.array(values).reshape(*self.form.shape, 2)[..., ::-1] + 0.0
         return Bimatrix.unchecked(self.form, payoffs)
 
 
 def as_written(form: GameForm) -> str:
-    """A regular expression of a matrix without fault, as `render` writes it, spaces aside.
+    """A regular expression of a matrix as `render` writes it, spaces aside.
 
-    Its groups are the numbers: of each cell in order, the LLM's and then the user's.
+    Its groups are the numbers: of each cell in order, the LLM's and then the user's. It takes any
+    characters of numbers for one, and leaves it to `number_written` to tell which are.
     """
-    space, number = r"[ \t\n\r]*+", r"(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)"
+    space, number = r"[ \t\n\r]*+", r"([-+.0-9eE]++)"
 
     def item(key: str, value: str) -> str:
         return rf'{space}"{re.escape(key)}"{space}:{space}{value}{space}'

@@ -5,8 +5,25 @@ search comes with stems, one of which every match of it in ASCII text holds.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
+
+
+def possible(lowered: str, stems: tuple[str, ...]) -> bool:
+    """Whether a text, given in lower case, may hold words that have one of these stems."""
+    # Beyond ASCII, letters that lower() leaves alone match others: U+017F is an s.
+    if not lowered.isascii():
+        return True
+    for stem in stems:  # noqa: SIM110 (a generator would take twice as long)
+        if stem in lowered:
+            return True
+    return False
+
+
+def distinct(stems: tuple[str, ...]) -> tuple[str, ...]:
+    """Stems without those that hold another one: a text that has none of the rest has no stem."""
+    return tuple(s for s in dict.fromkeys(stems) if not any(o in s for o in stems if o != s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +38,31 @@ class Words:
     pattern: str
     stems: tuple[str, ...]
     expression: re.Pattern[str] = field(init=False, compare=False, repr=False)
+    _begins: re.Pattern[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", re.compile(self.pattern, re.IGNORECASE))
+        object.__setattr__(self, "_begins", re.compile("|".join(map(re.escape, self.stems))))
 
     def possible(self, lowered: str) -> bool:
         """Whether the pattern may match in a text, given in lower case."""
-        # Beyond ASCII, letters that lower() leaves alone match others: U+017F is an s.
-        if not lowered.isascii():
-            return True
-        for stem in self.stems:  # noqa: SIM110 (a generator would take twice as long)
-            if stem in lowered:
-                return True
-        return False
+        return possible(lowered, self.stems)
+
+    def matches(self, text: str, end: int) -> Iterator[re.Match[str]]:
+        """Yield the matches in ``text[:end]``, in order.
+
+        For words that begin with their stems, and not inside a word.
+        """
+        if not text.isascii():
+            yield from self.expression.finditer(text, 0, end)
+            return
+        position = 0
+        for stem in self._begins.finditer(text.lower(), 0, end):
+            if stem.start() >= position:
+                found = self.expression.match(text, stem.start(), end)
+                if found is not None:
+                    position = found.end()
+                    yield found
 
 
 def _whole(words: str) -> str:
@@ -47,7 +76,7 @@ CUES: Final = (
             r"final (?:answer|choice|decision|selection|cell|action)"
             r"|finally,? (?:I |we )?(?:choose|pick|select)|\\boxed"
         ),
-        ("final", "boxed"),
+        ("final", r"\boxed"),
     ),
     # ... what chooses, ...
     Words(
@@ -122,7 +151,7 @@ LINK: Final = re.compile(
 
 LIMITED: Final = re.compile(
     # "the best for the user", "choose between": no choice yet
-    r"\s+(?:(?:cell|action|option|outcome|pair)s?\s+)?"
+    r"\s++(?=[abcefop])(?:(?:cell|action|option|outcome|pair)s?\s+)?"
     r"(?:for\s+(?:the\s+)?(?:user|LLM|me|model|assistant)\b(?!\s+and\b)"
     r"|between\b|among\b|from\b|either\b)",
     re.IGNORECASE,

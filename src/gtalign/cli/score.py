@@ -115,13 +115,19 @@ def command(
     scorer = Scorer(chosen, count_tokens=count, unit=unit, judge=panel, failures=failures)
     beside = None
     if out is not None and out.exists():
-        again = mend(out)
-        for kept in skip_done(rows, out):
-            scorer.check(kept)
-            if scorer.asks(kept):
-                beside = again
-            else:
-                means.add(kept.transcript.task, scorer.score(kept))
+        again, lacking = mend(out), False
+
+        def complete() -> Iterator[Row]:
+            nonlocal lacking
+            for kept in map(scorer.checked, skip_done(rows, out)):
+                if scorer.asks(kept):
+                    lacking = True
+                else:
+                    yield kept
+
+        for kept in scorer.score(complete()):
+            means.add(kept.transcript.task, kept)
+        beside = again if lacking else None
     with ExitStack() as stack:
         advance = _progress(stack, file, means.count)
 

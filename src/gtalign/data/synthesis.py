@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gtalign.errors import DataError
-from gtalign.judges import Judge
+from gtalign.judges import Judge, Verdict
 from gtalign.reward import Reward, Score
 from gtalign.tasks import Question
 
@@ -38,15 +40,18 @@ async def best_of(
         DataError: None of them could be scored; the message names the question.
         JudgeError: The judge failed.
     """
-    scores = await asyncio.gather(*(_score(question, text, reward, judge) for text in candidates))
-    rewards = [-1.0 if score.reward is None else score.reward for score in scores]
-    best = max(range(len(rewards)), key=rewards.__getitem__)
-    if rewards[best] < 0:
-        raise DataError(f"question {question.id!r}: none of {len(rewards)} candidates has a score")
+    verdicts = await asyncio.gather(
+        *(_verdict(question, response, judge) for response in reward.responses(candidates))
+    )
+    scores = reward.score_batch([question] * len(candidates), candidates, verdicts)
+    for error in scores.errors.values():
+        raise error
+    rewards_N = np.where(np.isnan(scores.reward), -1.0, scores.reward)
+    best = int(rewards_N.argmax())
+    if rewards_N[best] < 0:
+        raise DataError(f"question {question.id!r}: none of {len(scores)} candidates has a score")
     return Choice(question, tuple(candidates), tuple(scores), best)
 
 
-async def _score(question: Question, text: str, reward: Reward, judge: Judge) -> Score:
-    response = reward.response(text)
-    verdict = None if response is None else await judge.judge(question, response)
-    return reward.score(question, text, verdict)
+async def _verdict(question: Question, response: str | None, judge: Judge) -> Verdict | None:
+    return None if response is None else await judge.judge(question, response)

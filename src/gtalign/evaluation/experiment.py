@@ -220,20 +220,25 @@ def _test(
                 temperature=settings.test_temperature,
                 seed=1_000_000 * seed + number,
             )
-            for question, completion in zip(batch, completions, strict=True):
-                if question.id in written:
-                    continue
-                response = reward.response(completion)
-                verdicts = []
-                if response is not None:
-                    verdicts = [asyncio.run(workshop.judge.judge(question, response))]
-                score = reward.score(question, completion, verdicts[0] if verdicts else None)
+            pairs = zip(batch, completions, strict=True)
+            left = [(question, text) for question, text in pairs if question.id not in written]
+            batch, completions = [question for question, _ in left], [text for _, text in left]
+            verdicts = [
+                None if response is None else asyncio.run(workshop.judge.judge(question, response))
+                for question, response in zip(batch, reward.responses(completions), strict=True)
+            ]
+            scores = reward.score_batch(batch, completions, verdicts)
+            for error in scores.errors.values():
+                raise error
+            for question, completion, score, verdict in zip(
+                batch, completions, scores, verdicts, strict=True
+            ):
                 writer.write(
                     Transcript.of(
                         question,
                         completion,
                         score,
-                        verdicts,
+                        [] if verdict is None else [verdict],
                         model=stage,
                         seed=seed,
                         plain=stage in PLAIN,

@@ -1,6 +1,5 @@
 """Answers of a model to files of questions, scored as they come; see `gtalign eval`."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -213,13 +212,11 @@ async def evaluate(
                     failed.append(problem)
                 else:
                     pairs = zip(batch, completions, prompts, strict=True)
-                    left = (pair for pair in pairs if pair[0].id not in written)
-                    made = await asyncio.gather(
-                        *(_transcript(config, reward, judge, *pair) for pair in left)
-                    )
-                    for transcript, _ in made:
+                    left = [pair for pair in pairs if pair[0].id not in written]
+                    made, outcomes = await _transcripts(config, reward, judge, left)
+                    for transcript in made:
                         writer.write(transcript)
-                    failures.add([failure for t, failure in made if t.verdicts])
+                    failures.add(outcomes)
                 done += len(batch)
                 if progress is not None:
                     progress(done, problem)
@@ -238,46 +235,55 @@ async def _judge_again(
     unscored = {t.id: t for t in read_transcripts(file) if _unscored(t)}
     if not unscored:
         return
-
-    async def one(question: Question) -> Transcript:
-        old = unscored[question.id]
-        made, failure = await _transcript(
-            config, reward, judge, question, old.completion, old.prompt
-        )
-        failures.add([failure])
-        return made
-
-    questions = [question for question in read_questions(config) if question.id in unscored]
-    made = {t.id: t for t in await together([one(question) for question in questions])}
-    beside = file.with_name(file.name + ".part")
-    beside.unlink(missing_ok=True)
-    with TranscriptWriter(beside) as writer:
-        for transcript in read_transcripts(file):
-            writer.write(made.get(transcript.id, transcript))
-    beside.replace(file)
+    answers = [
+        (question, old.completion, old.prompt)
+        for question in read_questions(config)
+        for old in [unscored.get(question.id)]
+        if old is not None
+    ]
+    known: dict[str, Transcript] = {}
+    try:
+        for start in range(0, len(answers), config.window):
+            block = answers[start : start + config.window]
+            made, outcomes = await _transcripts(config, reward, judge, block)
+            known |= {transcript.id: transcript for transcript in made}
+            failures.add(outcomes)
+    finally:
+        beside = file.with_name(file.name + ".part")
+        beside.unlink(missing_ok=True)
+        with TranscriptWriter(beside) as writer:
+            for transcript in read_transcripts(file):
+                writer.write(known.get(transcript.id, transcript))
+        beside.replace(file)
 
 
 def _unscored(transcript: Transcript) -> bool:
     return any(verdict.score is None for verdict in transcript.verdicts)
 
 
-async def _transcript(
+async def _transcripts(
     config: EvalRun,
     reward: Reward,
     judge: Judge,
-    question: Question,
-    completion: str,
-    prompt: Sequence[Message],
-) -> tuple[Transcript, Failure | None]:
-    score, verdict, failure = await judged(reward, judge, question, completion)
-    transcript = Transcript.of(
-        question,
-        completion,
-        score,
-        [] if verdict is None else [verdict],
-        model=config.label,
-        seed=config.seed,
-        plain=not config.reward.chain,
-        prompt=prompt,
-    )
-    return transcript, failure
+    answers: Sequence[tuple[Question, str, Sequence[Message]]],
+) -> tuple[list[Transcript], list[Failure | None]]:
+    """Judge and score answers, each a question with its completion and prompt."""
+    questions = [question for question, _, _ in answers]
+    completions = [completion for _, completion, _ in answers]
+    found = await judged(reward, judge, questions, completions)
+    transcripts = [
+        Transcript.of(
+            question,
+            completion,
+            score,
+            [] if verdict is None else [verdict],
+            model=config.label,
+            seed=config.seed,
+            plain=not config.reward.chain,
+            prompt=prompt,
+        )
+        for (question, completion, prompt), score, verdict in zip(
+            answers, found.scores, found.verdicts, strict=True
+        )
+    ]
+    return transcripts, found.outcomes

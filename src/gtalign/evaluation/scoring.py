@@ -7,7 +7,7 @@ that an output file is always the beginning of the whole, and a second run goes 
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,12 @@ from gtalign.tasks import Message
 
 AHEAD = 4
 """Rows read ahead for each judgement under way, so that one slow judgement holds up no others."""
+
+BLOCK = 64
+"""Rows scored at once where no judge is asked."""
+
+BLOCK_CHARACTERS = 1 << 20
+"""Characters of completions in such a block, about, so that long ones take no more memory."""
 
 RECORDED = "as recorded"
 """The unit of token counts that came with a transcript."""
@@ -133,21 +139,37 @@ class Scorer:
         self._chain = Reward(config, count_tokens)
         self._plain = Reward(config.model_copy(update={"chain": False}), count_tokens)
 
-    def score(self, row: Row) -> Scored:
-        """Score a row by the verdict on record, if it has one.
+    def score(self, rows: Iterable[Row]) -> Iterator[Scored]:
+        """Yield rows scored by the verdicts on record, in order, a block at a time.
+
+        A row that is wrong ends the work once those before it are done.
 
         Raises:
-            DataError: The verdict is outside the range of its task; names the place.
+            DataError: A row is wrong, or its verdict outside the range of its task; names the
+                place.
         """
-        found = row.transcript
-        verdict = found.verdicts[0] if found.verdicts else None
-        try:
-            score = self._reward(found).score(
-                found.question, found.completion, verdict, row.solution, self._counts(found)
-            )
-        except JudgeError as error:
-            raise DataError(f"{row.place}: {error}") from error
-        return Scored(self._filled(found, score, found.verdicts), score)
+        left = iter(rows)
+        wrong: DataError | None = None
+        more = True
+        while more and wrong is None:
+            block: list[Row] = []
+            size = 0
+            while more and len(block) < BLOCK and size < BLOCK_CHARACTERS:
+                try:
+                    row = next(left, None)
+                except DataError as error:
+                    wrong, row = error, None
+                more = row is not None
+                if row is not None:
+                    block.append(row)
+                    size += len(row.transcript.completion)
+            verdicts = [row.transcript.verdicts for row in block]
+            for row, scored in zip(block, self._filled(block, verdicts), strict=True):
+                if isinstance(scored, JudgeError):
+                    raise DataError(f"{row.place}: {scored}") from scored
+                yield scored
+        if wrong is not None:
+            raise wrong
 
     def asks(self, row: Row) -> bool:
         """Whether the judge is asked about a row: it has no score yet, and something to judge."""
@@ -168,6 +190,11 @@ class Scorer:
             DataError: A row is wrong.
             JudgeError: Too many judgements failed.
         """
+        if self.judge is None:
+            for scored in self.score(rows):
+                yield scored
+                await asyncio.sleep(0)  # lets an interruption in
+            return
         limit = asyncio.Semaphore(workers)
         pending: deque[asyncio.Task[Scored]] = deque()
         wrong: DataError | None = None
@@ -206,8 +233,8 @@ class Scorer:
         if problem is not None:
             raise problem
 
-    def check(self, kept: Row) -> None:
-        """Refuse a row of an output file that another reward has scored.
+    def checked(self, kept: Row) -> Row:
+        """Return a row of an output file, unless another reward has scored it.
 
         Raises:
             DataError: Names the place, and both rewards.
@@ -219,38 +246,69 @@ class Scorer:
                 f"{kept.place}: scored by another reward (preset {other}) than is asked for now"
                 f" (preset {self.config.preset}): name another file, or the same reward"
             )
+        return kept
 
     def _reward(self, transcript: Transcript) -> Reward:
         return self._plain if transcript.plain else self._chain
 
-    def _counts(self, found: Transcript) -> Mapping[str, int] | None:
-        return None if self._recount else found.tokens or None
-
     async def _judge(self, row: Row) -> Scored:
         """Score a row, asking the judge where a verdict is missing and there is what to judge."""
         if self.judge is None or not self.asks(row):
-            return self.score(row)
+            return next(self.score([row]))
         found = row.transcript
-        score, verdict, failure = await judged(
+        known = self._known(found)
+        judgement = await judged(
             self._reward(found),
             self.judge,
-            found.question,
-            found.completion,
-            row.solution,
-            self._counts(found),
+            [found.question],
+            [found.completion],
+            [row.solution],
+            [known],
         )
-        verdicts = () if verdict is None else (verdict,)
-        return Scored(self._filled(found, score, verdicts), score, True, failure)
+        [score], [verdict], [failure] = judgement.scores, judgement.verdicts, judgement.failures
+        assert verdict is not None
+        scored = self._written(found, score, (verdict,), score.tokens is known)
+        return replace(scored, asked=True, failure=failure)
 
-    def _filled(self, found: Transcript, score: Score, verdicts: tuple[Verdict, ...]) -> Transcript:
+    def _known(self, found: Transcript) -> Mapping[str, int] | None:
+        """The counts on record, where they stand."""
+        return None if self._recount else found.tokens or None
+
+    def _filled(
+        self, rows: Sequence[Row], verdicts: Sequence[tuple[Verdict, ...]]
+    ) -> list[Scored | JudgeError]:
+        """Score rows by these verdicts; an error in the place of a row whose verdict is wrong."""
+        found: dict[int, Scored | JudgeError] = {}
+        for plain, reward in ((False, self._chain), (True, self._plain)):
+            places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
+            transcripts = [rows[i].transcript for i in places]
+            known = [self._known(transcript) for transcript in transcripts]
+            scores = reward.score_batch(
+                [transcript.question for transcript in transcripts],
+                [transcript.completion for transcript in transcripts],
+                [verdicts[i][0] if verdicts[i] else None for i in places],
+                [rows[i].solution for i in places],
+                known,
+            )
+            for number, (place, score) in enumerate(zip(places, scores, strict=True)):
+                found[place] = scores.errors.get(number) or self._written(
+                    transcripts[number], score, verdicts[place], score.tokens is known[number]
+                )
+        return [found[i] for i in range(len(rows))]
+
+    def _written(
+        self, found: Transcript, score: Score, verdicts: tuple[Verdict, ...], recorded: bool
+    ) -> Scored:
+        """Fill in a transcript."""
         before = found.extra.get("scored")
         unit = self._unit
-        if score.tokens is self._counts(found):
+        if recorded:
             unit = before.get("tokens", RECORDED) if isinstance(before, Mapping) else RECORDED
         by = {"preset": self.config.preset, "reward": self._digest, "tokens": unit}
-        return replace(
+        filled = replace(
             found, **score.to_json(), verdicts=verdicts, extra={**found.extra, "scored": by}
         )
+        return Scored(filled, score)
 
 
 def mend(done: Path) -> Path:

@@ -6,7 +6,6 @@ are not finite, and compares with ``TOLERANCE``. Cells are numbered user-major: 
 ``c // n`` of the user and column ``c % n`` of the LLM.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,21 +35,6 @@ def pareto_frontier(payoffs: ArrayLike) -> Mask:
 
     result: Mask = solve_blocks(payoffs, kernel, "m", "n", dtype=np.bool_)
     return result
-
-
-def pareto_dominated(cell: Sequence[float], cells: Sequence[Sequence[float]]) -> bool:
-    """Whether a cell is off the `pareto_frontier`, in Python's floats for where games come singly.
-
-    Args:
-        cell: Its payoffs (user, LLM).
-        cells: Payoffs of all cells, finite.
-    """
-    user, llm = cell
-    least_user, least_llm = user - TOLERANCE, llm - TOLERANCE
-    for u, m in cells:
-        if u >= least_user and m >= least_llm and (u - TOLERANCE > user or m - TOLERANCE > llm):
-            return True
-    return False
 
 
 def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:

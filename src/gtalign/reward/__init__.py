@@ -1,9 +1,11 @@
 """The mutual welfare reward: factors, welfare of each side, and their aggregate."""
 
 from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights, Window
+from gtalign.reward.lengths import count_words
 from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
 from gtalign.reward.presets import PRESETS
-from gtalign.reward.score import CHAIN_FACTORS, FACTORS, Reward, Score, count_words
+from gtalign.reward.score import Reward
+from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Score, Scores
 from gtalign.reward.trl import TRLReward
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "RewardConfig",
     "RunningNormaliser",
     "Score",
+    "Scores",
     "TRLReward",
     "UserWeights",
     "Window",

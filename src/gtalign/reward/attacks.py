@@ -146,10 +146,9 @@ def measure(reward: Reward, attack: Attack, questions: Sequence[Question], judge
 async def _earn(
     reward: Reward, attack: Attack, questions: Sequence[Question], judge: Judge
 ) -> list[float]:
-    earned = []
-    for question in questions:
-        completion = attack.complete(question)
-        response = reward.response(completion)
+    completions = [attack.complete(question) for question in questions]
+    verdicts = []
+    for question, response in zip(questions, reward.responses(completions), strict=True):
         if response is None:
             raise ValueError(f"{attack.name}: no response can be read on question {question.id!r}")
         if attack.quality is None:
@@ -157,8 +156,9 @@ async def _earn(
         else:
             deserved = attack.quality * task_named(question.task).top
             verdict = Verdict("fixed", deserved, "as it deserves")
-        score = reward.score(question, completion, verdict)
-        if score.mutual_welfare is None:
-            raise ValueError(f"{attack.name}: unscored on question {question.id!r}")
-        earned.append(score.mutual_welfare)
+        verdicts.append(verdict)
+    scores = reward.score_batch(questions, completions, verdicts)
+    for row in scores.unscored:
+        raise ValueError(f"{attack.name}: unscored on question {questions[row].id!r}")
+    earned: list[float] = scores.mutual_welfare.tolist()
     return earned

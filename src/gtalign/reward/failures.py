@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from gtalign.errors import JudgeError, TeacherError
 from gtalign.judges import Judge, Verdict
-from gtalign.reward.score import Reward, Score
+from gtalign.judges.batch import together
+from gtalign.reward.score import Reward
+from gtalign.reward.scores import Scores
 from gtalign.tasks import Question
 
 
@@ -25,43 +27,74 @@ class Failure:
     broken: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Completions with the verdicts that were asked for.
+
+    Args:
+        scores: What they are worth.
+        verdicts: Of each; None where there was nothing to judge. Where the judge failed, the
+            verdict has no score and says why.
+        failures: Why each has no score, if so.
+    """
+
+    scores: Scores
+    verdicts: Sequence[Verdict | None]
+    failures: Sequence[Failure | None]
+
+    @property
+    def outcomes(self) -> list[Failure | None]:
+        """The failures, or None, of those that were judged."""
+        pairs = zip(self.verdicts, self.failures, strict=True)
+        return [failure for verdict, failure in pairs if verdict is not None]
+
+
 async def judged(
     reward: Reward,
     judge: Judge,
-    question: Question,
-    completion: str,
-    solution: float | None = None,
-    tokens: Mapping[str, int] | None = None,
-) -> tuple[Score, Verdict | None, Failure | None]:
-    """Score a completion by a verdict that is asked for; one that cannot be read is worth 0.
+    questions: Sequence[Question],
+    completions: Sequence[str],
+    solutions: Sequence[float | None] | None = None,
+    tokens: Sequence[Mapping[str, int] | None] | None = None,
+) -> Judged:
+    """Score completions by verdicts that are asked for, all at once.
+
+    One that cannot be read is worth 0, and nobody is asked about it.
 
     Args:
-        reward: Scores it.
-        judge: Grades the response; where it fails, the verdict has no score and says why.
-        question: What was asked.
-        completion: The whole text of the model.
-        solution: S, where it is known.
-        tokens: The counts of an earlier score; see `Reward.score`.
-
-    Returns:
-        The score; the verdict, if one was asked for; and why there is no score.
+        reward: Scores them.
+        judge: Grades the responses.
+        questions: What was asked.
+        completions: The whole texts of the model.
+        solutions: S, where they are known; see `Reward.score_batch`.
+        tokens: The counts of earlier scores, likewise.
     """
-    response = reward.response(completion)
-    if response is None:
-        return reward.score(question, completion, None, solution, tokens), None, None
-    failure = None
-    try:
-        verdict = await judge.judge(question, response)
-        score = reward.score(question, completion, verdict, solution, tokens)
-    except JudgeError as error:
+
+    def failed(error: JudgeError) -> tuple[Verdict, Failure]:
         verdict = Verdict(type(judge).__name__, None, str(error))
-        score = reward.score(question, completion, verdict, solution, tokens)
-        failure = Failure(error.cause, str(error), broken=True)
-    else:
+        return verdict, Failure(error.cause, str(error), broken=True)
+
+    async def ask(
+        question: Question, response: str | None
+    ) -> tuple[Verdict | None, Failure | None]:
+        if response is None:
+            return None, None
+        try:
+            verdict = await judge.judge(question, response)
+        except JudgeError as error:
+            return failed(error)
         if verdict.score is None:
             about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
-            failure = Failure("unscored", about, broken=False)
-    return score, verdict, failure
+            return verdict, Failure("unscored", about, broken=False)
+        return verdict, None
+
+    responses = reward.responses(completions)
+    found = await together([ask(q, r) for q, r in zip(questions, responses, strict=True)])
+    verdicts = [verdict for verdict, _ in found]
+    scores = reward.score_batch(questions, completions, verdicts, solutions, tokens)
+    for row, error in scores.errors.items():
+        found[row] = failed(error)
+    return Judged(scores, [verdict for verdict, _ in found], [failure for _, failure in found])
 
 
 class Failures:

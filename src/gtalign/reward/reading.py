@@ -1,14 +1,15 @@
-"""How a completion is read: into a chain by our parser, or with the released code's leniency."""
+"""How completions are read: into chains by our parser, or with the released code's leniency."""
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtalign.chain import Chain
+from gtalign.chain import Chains
 from gtalign.errors import ChainError
 from gtalign.game import GameForm
 
@@ -18,35 +19,109 @@ CLOSING: Final = "</response>"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reward needs to know of a completion that it could read.
+    """What a reward needs to know of a completion that the released code can read.
 
     Args:
         response: What the user sees.
-        before: Everything that was written before the response block opened.
+        span: Its character span in the completion.
+        before: Number of characters that were written before the response block opened.
         well_formed: F, whether the format was kept.
-        payoffs_n2: Payoffs of the cells (user, LLM); None where no chain was asked for.
+        payoffs_n2: Payoffs of the cells (user, LLM).
     """
 
     response: str
-    before: str
+    span: tuple[int, int]
+    before: int
     well_formed: bool
-    payoffs_n2: NDArray[np.float64] | None
+    payoffs_n2: NDArray[np.float64]
 
 
-def read_chain(completion: str, chain: Chain) -> Reading:
-    """Return the reading of a completion that parsed to a chain."""
-    opened = completion.rindex("<", 0, chain.spans["response"][0])
-    return Reading(
-        response=chain.response,
-        before=completion[:opened],
-        well_formed=not chain.repairs,
-        payoffs_n2=chain.payoff.payoffs.reshape(-1, 2),
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """What a reward needs to know of N completions.
+
+    Args:
+        responses: What the user sees; None where the completion cannot be read.
+        spans_N2: Character span of the response within the completion; 0 where it cannot be read.
+        before_N: Number of characters that were written before the response block opened.
+        well_formed_N: F, whether the format was kept.
+        payoffs_Nn2: Payoffs of the cells (user, LLM); None where no chain was asked for.
+        errors: Why our parser finds no chain, or else why one cannot be read, by row.
+    """
+
+    responses: Sequence[str | None]
+    spans_N2: NDArray[np.intp]
+    before_N: NDArray[np.intp]
+    well_formed_N: NDArray[np.bool_]
+    payoffs_Nn2: NDArray[np.float64] | None
+    errors: Mapping[int, str]
+
+    @property
+    def read_N(self) -> NDArray[np.bool_]:
+        """Which completions could be read."""
+        return np.array([response is not None for response in self.responses], np.bool_)
+
+
+def read_chains(chains: Chains) -> Readings:
+    """Return the readings of completions that are chains, or else cannot be read."""
+    before_N = np.maximum(chains.spans_N42[:, -1, 0] - len(OPENING), 0)
+    well_formed_N = np.ones(len(chains), np.bool_)
+    for row, chain in chains.parsed.items():
+        # A repaired tag may be written in other ways.
+        before_N[row] = chains.texts[row].rindex("<", 0, chain.spans["response"][0])
+        well_formed_N[row] = not chain.repairs
+    return Readings(
+        responses=chains.responses,
+        spans_N2=chains.spans_N42[:, -1],
+        before_N=before_N,
+        well_formed_N=well_formed_N,
+        payoffs_Nn2=chains.payoffs_Nmn2.reshape(len(chains), len(chains.form.cells), 2),
+        errors={row: str(error) for row, error in chains.errors.items()},
     )
 
 
-def read_plain(completion: str) -> Reading:
-    """Return the reading of a completion that is the response alone."""
-    return Reading(response=completion.strip(), before="", well_formed=True, payoffs_n2=None)
+def read_plain(completions: Sequence[str]) -> Readings:
+    """Return the readings of completions that are the response alone."""
+    count = len(completions)
+    spans = [_stripped(text, 0, len(text)) for text in completions]
+    return Readings(
+        responses=[text[start:end] for text, (start, end) in zip(completions, spans, strict=True)],
+        spans_N2=np.array(spans, np.intp).reshape(count, 2),
+        before_N=np.zeros(count, np.intp),
+        well_formed_N=np.ones(count, np.bool_),
+        payoffs_Nn2=None,
+        errors={},
+    )
+
+
+def read_as_released(chains: Chains, needs_analyze: bool) -> Readings:
+    """Read completions as the released code does; see `read_released`.
+
+    Args:
+        chains: The completions, as our parser reads them.
+        needs_analyze: The evaluation code also asks for an ``<analyze>`` block.
+    """
+    ours = read_chains(chains)
+    responses, errors = list(ours.responses), dict(ours.errors)
+    before_N, well_formed_N, spans_N2 = ours.before_N, ours.well_formed_N, ours.spans_N2.copy()
+    payoffs_Nn2 = chains.payoffs_Nmn2.reshape(len(chains), len(chains.form.cells), 2).copy()
+    for row, text in enumerate(chains.texts):
+        if row not in chains.errors and row not in chains.parsed:
+            # Without fault: both read it alike, but for the whitespace around it.
+            end = int(spans_N2[row, 1]) + len(CLOSING)
+            ends = end == len(text) or text[end] == "\n"
+            well_formed_N[row] = ends and text.startswith("<thinking>")
+            continue
+        try:
+            found = read_released(text, chains.form, needs_analyze)
+        except ChainError as refused:
+            responses[row] = None
+            errors.setdefault(row, str(refused))
+            continue
+        responses[row] = found.response
+        spans_N2[row], payoffs_Nn2[row] = found.span, found.payoffs_n2
+        before_N[row], well_formed_N[row] = found.before, found.well_formed
+    return Readings(responses, spans_N2, before_N, well_formed_N, payoffs_Nn2, errors)
 
 
 def read_released(completion: str, form: GameForm, needs_analyze: bool) -> Reading:
@@ -66,24 +141,34 @@ def read_released(completion: str, form: GameForm, needs_analyze: bool) -> Readi
     Raises:
         ChainError: There is no such block, or the matrix cannot be read.
     """
-    payoff, response = _block(completion, "payoff"), _block(completion, "response")
+    payoff, (start, end) = slice(*_block(completion, "payoff")), _block(completion, "response")
     if needs_analyze:
         _block(completion, "analyze")
+    span = _stripped(completion, start, end)
     return Reading(
-        response=response.strip(),
-        before=completion[: completion.index(OPENING)],
+        response=completion[slice(*span)],
+        span=span,
+        before=start - len(OPENING),
         well_formed=_keeps_format(completion),
-        payoffs_n2=_read_payoffs(payoff, form, completion.index("<payoff>")),
+        payoffs_n2=_read_payoffs(completion[payoff], form, completion.index("<payoff>")),
     )
 
 
-def _block(text: str, name: str) -> str:
-    """Return the content between the first tag that opens a block and the next that closes it."""
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where a span of a text is without the whitespace around it."""
+    inside = text[start:end].lstrip()
+    start = end - len(inside)
+    return start, start + len(inside.rstrip())
+
+
+def _block(text: str, name: str) -> tuple[int, int]:
+    """Return where the content of a block is: from the tag that first opens it to the next that
+    closes it."""
     start = text.find(f"<{name}>")
     end = text.find(f"</{name}>", start) if start >= 0 else -1
     if end < 0:
         raise ChainError("missing-block", max(start, 0), f"there is no <{name}> block")
-    return text[start + len(name) + 2 : end]
+    return start + len(name) + 2, end
 
 
 # The seams of the released pattern, which is `<thinking>.*?</thinking>\s*<payoff>.*?` and so on to

@@ -5,45 +5,56 @@ the answer earns them. Here each is paid only as far as the chain binds the answ
 been wrong. All of them saturate: an honest chain has them in full, and no matrix has more.
 """
 
-import math
-from operator import sub
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from gtalign.chain import Chain, Choice, acted, solution_score
-from gtalign.game import USER_LLM, pareto_dominated
+from gtalign.chain import Choice, acted
+from gtalign.game import USER_LLM, GameForm
+from gtalign.reward.factors import sigmoid
 
 DIFFERENCE = 1.0
 """A real difference between two payoffs: a tenth of the scale from -5 to 5, in its points."""
 
 
-def upper_window(length: float, high: float, steepness: float) -> float:
-    """Return how well a length stays below a soft limit: sigmoid(k (hi - n)).
+def upper_window(length: ArrayLike, high: float, steepness: float) -> NDArray[np.float64]:
+    """Return how well lengths stay below a soft limit: sigmoid(k (hi - n)).
 
     Args:
-        length: n, in units.
+        length: n, in units, any shape.
         high: hi, in units.
         steepness: k, in 1/units, positive.
     """
-    x = steepness * (length - high)
-    # By the sign, so that exp never overflows.
-    return 1 / (1 + math.exp(x)) if x < 0 else math.exp(-x) / (1 + math.exp(-x))
+    return sigmoid(steepness * (high - np.asarray(length, np.float64)))
 
 
-def carried_out(chain: Chain, choice: Choice) -> bool:
-    """Whether the response carries out the action that the analysis names.
+def carried_out(
+    responses: Sequence[str], choices: Sequence[Choice], form: GameForm
+) -> NDArray[np.bool_]:
+    """Whether each response carries out the action that its analysis names.
 
     False where the analysis names none. A game for which `gtalign.chain.acted` has no rule is
     taken at its word.
+
+    Args:
+        responses: What the user reads, N of them.
+        choices: What the analyses choose.
+        form: The game.
     """
-    form = chain.payoff.form
-    if choice.action is None:
-        return False
-    return form != USER_LLM or acted(chain.response, form) == choice.action
+    named = [choice.action for choice in choices]
+    if form != USER_LLM:
+        return np.array([action is not None for action in named], np.bool_)
+    return np.array(
+        [
+            action is not None and acted(response, form) == action
+            for action, response in zip(named, responses, strict=True)
+        ],
+        np.bool_,
+    )
 
 
-def contrast(payoffs_n2: NDArray[np.float64]) -> float:
+def contrast(payoffs_n2: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how really a matrix tells its cells and its players apart, in [0, 1].
 
     min(1, a/D, b/D, c/D) with D = `DIFFERENCE`; a and b are the spreads (largest less smallest
@@ -51,23 +62,23 @@ def contrast(payoffs_n2: NDArray[np.float64]) -> float:
     cell. Cells that all pay alike, and gaps that only just differ, come to little or nothing.
 
     Args:
-        payoffs_n2: Payoffs of the n cells, ``[:, 0]`` the user's and ``[:, 1]`` the LLM's.
+        payoffs_n2: Payoffs of the n cells, ``[..., n, 2]``, of one matrix or more; ``[..., 0]`` the
+            user's and ``[..., 1]`` the LLM's.
     """
-    user_n: list[float]
-    llm_n: list[float]
-    user_n, llm_n = payoffs_n2.T.tolist()
-    spread = min(max(user_n) - min(user_n), max(llm_n) - min(llm_n))
-    gap: float = max(map(abs, map(sub, user_n, llm_n)))
-    return min(1.0, spread / DIFFERENCE, gap / DIFFERENCE)
+    spread = (payoffs_n2.max(axis=-2) - payoffs_n2.min(axis=-2)).min(axis=-1)
+    gap = np.abs(payoffs_n2[..., 0] - payoffs_n2[..., 1]).max(axis=-1)
+    result: NDArray[np.float64] = np.minimum(1.0, np.minimum(spread, gap) / DIFFERENCE)
+    return result
 
 
-def solution(chain: Chain, choice: Choice) -> float:
+def solution(frontier_Nmn: NDArray[np.bool_], scores_N: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return S where a choice could be wrong, else 0: where all cells are on the frontier.
 
     An analysis that chooses nothing has not solved the game: 0.
+
+    Args:
+        frontier_Nmn: Which cells of each matrix are on its Pareto frontier.
+        scores_N: S of each, NaN where the choice is unknown.
     """
-    score = solution_score(chain, choice)
-    if not score:
-        return 0.0
-    cells = chain.payoff.payoffs.reshape(-1, 2).tolist()
-    return score if any(pareto_dominated(cell, cells) for cell in cells) else 0.0
+    idle_N = frontier_Nmn.all(axis=(1, 2)) | np.isnan(scores_N)
+    return np.where(idle_N, 0.0, scores_N)

@@ -1,20 +1,19 @@
-"""The reward of one completion, with every term that it is made of."""
+"""The reward of completions, with every term that it is made of."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gtalign.chain import Chain, chosen_cell, parse, solution_score
-from gtalign.errors import ChainError
-from gtalign.game import USER_LLM, GameForm
+from gtalign.chain import Chains, chosen_cell, parse_batch, solution_scores
+from gtalign.errors import JudgeError
+from gtalign.game import USER_LLM, GameForm, pareto_frontier
 from gtalign.judges import Verdict
 from gtalign.reward import robust
 from gtalign.reward.config import RewardConfig, Window
 from gtalign.reward.factors import distinctness, latency, window
-from gtalign.reward.reading import Reading, read_chain, read_plain, read_released
+from gtalign.reward.lengths import Lengths, count_words, usable
+from gtalign.reward.reading import Readings, read_as_released, read_chains, read_plain
+from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Numbers, Score, Scores
 from gtalign.reward.welfare import (
     aggregate,
     answer_llm_welfare,
@@ -23,77 +22,6 @@ from gtalign.reward.welfare import (
     user_welfare,
 )
 from gtalign.tasks import Question, task_named
-
-FACTORS = (
-    "quality",
-    "quality_user",
-    "quality_llm",
-    "response_window",
-    "total_window",
-    "latency",
-    "format",
-    "distinctness",
-    "solution",
-)
-"""Names of all factors. ``quality`` is the one number to report; it enters no welfare."""
-
-CHAIN_FACTORS = ("format", "distinctness", "solution")
-"""The chain's own terms, absent where no chain is asked for."""
-
-
-_LENGTHS = {"before", "response", "total"}
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What a completion is worth. None always means unknown, never worth nothing.
-
-    Args:
-        chain: The chain, as our parser reads it.
-        chain_error: Why there is none; None if no chain was asked for.
-        tokens: Number of tokens in each block that could be read, ``before`` the response block
-            opens, and in ``total``.
-        factors: Each of `FACTORS`; None if it could not be measured or does not apply.
-        user_welfare: U.
-        llm_welfare: L.
-        mutual_welfare: W = sqrt(U L), whatever the aggregate.
-        answer_llm_welfare: L without the chain's own terms, to compare with plain answers.
-        answer_mutual_welfare: sqrt of U times ``answer_llm_welfare``.
-        reward: The aggregate that was chosen.
-        unscored: Why the welfare is unknown; None if it is known.
-    """
-
-    chain: Chain | None
-    chain_error: str | None
-    tokens: Mapping[str, int]
-    factors: Mapping[str, float | None]
-    user_welfare: float | None
-    llm_welfare: float | None
-    mutual_welfare: float | None
-    answer_llm_welfare: float | None
-    answer_mutual_welfare: float | None
-    reward: float | None
-    unscored: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the score as the fields of a transcript (the reward itself is not one)."""
-        return {
-            "chain": None if self.chain is None else self.chain.to_json(),
-            "chain_error": self.chain_error,
-            "tokens": dict(self.tokens),
-            "factors": dict(self.factors),
-            "user_welfare": self.user_welfare,
-            "llm_welfare": self.llm_welfare,
-            "mutual_welfare": self.mutual_welfare,
-            "answer_llm_welfare": self.answer_llm_welfare,
-            "answer_mutual_welfare": self.answer_mutual_welfare,
-            "unscored": self.unscored,
-        }
-
-
-def count_words(text: str) -> int:
-    """Return the number of whitespace-separated words."""
-    return len(text.split())
 
 
 class Reward:
@@ -115,10 +43,13 @@ class Reward:
         self.count_tokens = count_tokens or count_words
         self.form = form
 
+    def responses(self, completions: Sequence[str]) -> Sequence[str | None]:
+        """Return what a judge should see of each; None if it cannot be read and scores 0."""
+        return self._read(completions)[1].responses
+
     def response(self, completion: str) -> str | None:
         """Return what a judge should see; None if the completion cannot be read and scores 0."""
-        _, _, reading = self._read(completion)
-        return None if reading is None else reading.response
+        return self.responses([completion])[0]
 
     def score(
         self,
@@ -128,146 +59,67 @@ class Reward:
         solution: float | None = None,
         tokens: Mapping[str, int] | None = None,
     ) -> Score:
-        """Score one completion.
-
-        A completion that cannot be read as the chain that was asked for is worth 0 in everything,
-        whatever the verdict: that is a score. A missing verdict, or one without a score, leaves
-        quality and welfare unknown.
-
-        Args:
-            question: What was asked.
-            completion: The whole text of the model.
-            verdict: A judge's answer on the response; None if there is none.
-            solution: S, if it is known from elsewhere (a judge). By default it is read from the
-                analysis by rule; an analysis that picks no action has not solved the game: S = 0.
-            tokens: The counts of an earlier score of the same completion (``before``,
-                ``response`` and ``total`` at least), so that it can be scored again without the
-                model's tokenizer.
+        """Score one completion, a batch of one: see `score_batch`.
 
         Raises:
             JudgeError: The verdict's score is outside the task's range.
         """
-        chain, error, reading = self._read(completion)
-        if tokens is None or (reading is not None and not tokens.keys() >= _LENGTHS):
-            tokens = self._tokens(completion, chain, reading)
-        if reading is None:
-            zeros: dict[str, float | None] = dict.fromkeys(FACTORS, 0.0)
-            return Score(chain, error, tokens, zeros, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None)
-        factors, unscored = self._quality(question, reading, verdict)
-        factors |= self._measure(completion, reading, tokens)
-        if reading.payoffs_n2 is not None:
-            factors |= self._judge_chain(chain, reading.well_formed, reading.payoffs_n2)
-            if solution is not None:
-                factors["solution"] = solution
-        return self._weigh(question, chain, error, tokens, factors, unscored)
+        scores = self.score_batch([question], [completion], [verdict], [solution], [tokens])
+        for error in scores.errors.values():
+            raise error
+        return scores[0]
 
-    def _read(self, completion: str) -> tuple[Chain | None, str | None, Reading | None]:
-        """Return the chain, why there is none, and the reading that the configuration asks for."""
-        if not self.config.chain:
-            return None, None, read_plain(completion)
-        chain, error = None, None
-        try:
-            chain = parse(completion, self.form, tolerant=self.config.reading != "strict")
-        except ChainError as refused:
-            error = str(refused)
-        if self.config.reading in ("strict", "tolerant"):
-            return chain, error, None if chain is None else read_chain(completion, chain)
-        needs_analyze = self.config.reading == "released-eval"
-        try:
-            return chain, error, read_released(completion, self.form, needs_analyze)
-        except ChainError as refused:
-            return chain, error or str(refused), None
-
-    def _tokens(
-        self, completion: str, chain: Chain | None, reading: Reading | None
-    ) -> dict[str, int]:
-        count = self.count_tokens
-        tokens: dict[str, int] = {}
-        if chain is not None:
-            tokens = {name: count(completion[a:b]) for name, (a, b) in chain.spans.items()}
-        if reading is not None:
-            if chain is None:
-                tokens["response"] = count(reading.response)
-            tokens["before"] = count(reading.before)
-        tokens["total"] = count(completion)
-        return tokens
-
-    def _quality(
-        self, question: Question, reading: Reading, verdict: Verdict | None
-    ) -> tuple[dict[str, float | None], str | None]:
-        if verdict is None or verdict.score is None:
-            reason = "no verdict" if verdict is None else f"judge {verdict.judge}: {verdict.reason}"
-            return {"quality": None, "quality_user": None, "quality_llm": None}, reason
-        quality = task_named(question.task).quality(
-            question, reading.response, verdict.score, self.config.quality
-        )
-        return {
-            "quality": quality.reported,
-            "quality_user": quality.user,
-            "quality_llm": quality.llm,
-        }, None
-
-    def _measure(
-        self, completion: str, reading: Reading, tokens: Mapping[str, int]
-    ) -> dict[str, float | None]:
-        config = self.config
-        texts = {"before": reading.before, "response": reading.response, "total": completion}
-
-        def length(name: str, unit: str) -> int:
-            if unit == "tokens":
-                return tokens[name]
-            return count_words(texts[name]) if unit == "words" else len(texts[name])
-
-        def inside(length: int, limits: Window) -> float:
-            if config.terms == "robust":
-                return robust.upper_window(length, limits.high, limits.steepness)
-            return window(length, limits.low, limits.high, limits.steepness)
-
-        return {
-            "response_window": inside(length("response", config.unit), config.response_window),
-            "total_window": inside(length("total", config.unit), config.total_window),
-            "latency": latency(length("before", config.latency_unit), config.latency_scale),
-            **dict.fromkeys(CHAIN_FACTORS, None),
-        }
-
-    def _judge_chain(
-        self, chain: Chain | None, well_formed: bool, payoffs_n2: NDArray[np.float64]
-    ) -> dict[str, float | None]:
-        """Return F, M and S; S is None where our parser finds no chain."""
-        if chain is not None and self.config.terms == "robust":
-            choice = chosen_cell(chain.analyze, self.form)
-            return {
-                "format": float(well_formed and robust.carried_out(chain, choice)),
-                "distinctness": robust.contrast(payoffs_n2),
-                "solution": robust.solution(chain, choice),
-            }
-        return {
-            "format": float(well_formed),
-            "distinctness": distinctness(payoffs_n2),
-            "solution": None if chain is None else solution_score(chain) or 0.0,
-        }
-
-    def _weigh(
+    def score_batch(
         self,
-        question: Question,
-        chain: Chain | None,
-        error: str | None,
-        tokens: Mapping[str, int],
-        factors: Mapping[str, float | None],
-        unscored: str | None,
-    ) -> Score:
-        weights = self.config.llm_weights(question.task)
-        earned = self.config.terms == "robust"
-        user = user_welfare(factors, self.config.user, earned)
-        answer = answer_llm_welfare(factors, weights, earned)
-        llm = llm_welfare(factors, weights, earned) if self.config.chain else answer
-        if unscored is None and llm is None:
-            unscored = "no solution score, and the analysis cannot be read"
-        return Score(
-            chain=chain,
-            chain_error=error,
-            tokens=tokens,
-            factors=factors,
+        questions: Sequence[Question],
+        completions: Sequence[str],
+        verdicts: Sequence[Verdict | None],
+        solutions: Sequence[float | None] | None = None,
+        tokens: Sequence[Mapping[str, int] | None] | None = None,
+    ) -> Scores:
+        """Score N completions, for a fraction of what each costs alone.
+
+        A completion that cannot be read as the chain that was asked for is worth 0 in everything,
+        whatever the verdict: that is a score. A missing verdict, or one without a score, leaves
+        quality and welfare unknown, as does one whose score is outside the task's range (it is
+        among the ``errors`` of the result). No row costs another its score.
+
+        Args:
+            questions: What was asked.
+            completions: The whole texts of the model.
+            verdicts: A judge's answers on the responses; None where there is none.
+            solutions: S, where it is known from elsewhere (a judge). By default it is read from the
+                analysis by rule; an analysis that picks no action has not solved the game: S = 0.
+            tokens: The counts of earlier scores of the same completions (``before``,
+                ``response`` and ``total`` at least), so that they can be scored again without the
+                model's tokenizer.
+        """
+        chains, readings = self._read(completions)
+        read_N = readings.read_N
+        recorded = {
+            row: counts
+            for row, counts in enumerate(tokens or ())
+            if counts is not None and (not read_N[row] or usable(counts))
+        }
+        lengths = Lengths(completions, chains, readings, self.count_tokens, recorded)
+        quality, unscored, errors = self._quality(questions, readings, verdicts)
+        factors = quality | self._measure(lengths)
+        factors |= self._judge_chains(chains, readings)
+        if readings.payoffs_Nn2 is not None:
+            for row, solution in enumerate(solutions or ()):
+                if solution is not None:
+                    factors["solution"][row] = solution
+        user, llm, answer = self._weigh(questions, factors)
+        for column in (*factors.values(), user, llm, answer):
+            column[~read_N] = 0.0
+        for row in np.flatnonzero(np.isnan(llm)).tolist():
+            unscored.setdefault(row, "no solution score, and the analysis cannot be read")
+        return Scores(
+            chains=chains,
+            chain_errors=readings.errors,
+            tokens=lengths.tokens,
+            recorded=recorded,
+            factors={name: factors[name] for name in FACTORS},
             user_welfare=user,
             llm_welfare=llm,
             mutual_welfare=mutual_welfare(user, llm),
@@ -275,4 +127,104 @@ class Reward:
             answer_mutual_welfare=mutual_welfare(user, answer),
             reward=aggregate(user, llm, self.config),
             unscored=unscored,
+            errors=errors,
         )
+
+    def _read(self, completions: Sequence[str]) -> tuple[Chains | None, Readings]:
+        """Return the chains, if any are asked for, and the configured reading of completions."""
+        if not self.config.chain:
+            return None, read_plain(completions)
+        reading = self.config.reading
+        chains = parse_batch(completions, self.form, tolerant=reading != "strict")
+        if reading in ("strict", "tolerant"):
+            return chains, read_chains(chains)
+        return chains, read_as_released(chains, needs_analyze=reading == "released-eval")
+
+    def _quality(
+        self,
+        questions: Sequence[Question],
+        readings: Readings,
+        verdicts: Sequence[Verdict | None],
+    ) -> tuple[dict[str, Numbers], dict[int, str], dict[int, JudgeError]]:
+        """Return the factors of quality, why rows have none, and the verdicts that were refused."""
+        unscored: dict[int, str] = {}
+        errors: dict[int, JudgeError] = {}
+        found: list[float] = []
+        rows = zip(questions, readings.responses, verdicts, strict=True)
+        for row, (question, response, verdict) in enumerate(rows):
+            if response is None:
+                pass  # worth nothing, whatever a judge says
+            elif verdict is None:
+                unscored[row] = "no verdict"
+            elif verdict.score is None:
+                unscored[row] = f"judge {verdict.judge}: {verdict.reason}"
+            else:
+                try:
+                    task = task_named(question.task)
+                    quality = task.quality(question, response, verdict.score, self.config.quality)
+                except JudgeError as error:
+                    errors[row] = error
+                    unscored[row] = f"judge {verdict.judge}: {error}"
+                else:
+                    found += (quality.reported, quality.user, quality.llm)
+                    continue
+            found += (np.nan, np.nan, np.nan)
+        reported, user, llm = np.array(found).reshape(-1, 3).T
+        return {"quality": reported, "quality_user": user, "quality_llm": llm}, unscored, errors
+
+    def _measure(self, lengths: Lengths) -> dict[str, Numbers]:
+        config = self.config
+
+        def inside(part: str, limits: Window) -> Numbers:
+            length_N = lengths.of(part, config.unit)
+            if config.terms == "robust":
+                return robust.upper_window(length_N, limits.high, limits.steepness)
+            return window(length_N, limits.low, limits.high, limits.steepness)
+
+        before_N = lengths.of("before", config.latency_unit)
+        return {
+            "response_window": inside("response", config.response_window),
+            "total_window": inside("total", config.total_window),
+            "latency": latency(before_N, config.latency_scale),
+        }
+
+    def _judge_chains(self, chains: Chains | None, readings: Readings) -> dict[str, Numbers]:
+        """Return F, M and S; S is NaN where our parser finds no chain."""
+        count = len(readings.responses)
+        if chains is None or readings.payoffs_Nn2 is None:
+            return {name: np.full(count, np.nan) for name in CHAIN_FACTORS}
+        format_N = readings.well_formed_N.astype(np.float64)
+        solution_N = np.full(count, np.nan)
+        rows, analyses, responses = chains.found()
+        choices = [chosen_cell(analyze, self.form) for analyze in analyses]
+        frontier_Kmn = pareto_frontier(chains.payoffs_Nmn2[rows])
+        scores_K = solution_scores(frontier_Kmn, choices, self.form)
+        if self.config.terms == "robust":
+            format_N[rows] *= robust.carried_out(responses, choices, self.form)
+            solution_N[rows] = robust.solution(frontier_Kmn, scores_K)
+            distinct_N = robust.contrast(readings.payoffs_Nn2)
+        else:
+            solution_N[rows] = np.nan_to_num(scores_K)
+            distinct_N = distinctness(readings.payoffs_Nn2)
+        return {"format": format_N, "distinctness": distinct_N, "solution": solution_N}
+
+    def _weigh(
+        self, questions: Sequence[Question], factors: Mapping[str, Numbers]
+    ) -> tuple[Numbers, Numbers, Numbers]:
+        """Return U, L, and L without the chain's own terms."""
+        config = self.config
+        earned = config.terms == "robust"
+        user_N = user_welfare(factors, config.user, earned)
+        llm_N, answer_N = np.empty_like(user_N), np.empty_like(user_N)
+        rows_of: dict[str, list[int]] = {}
+        for row, question in enumerate(questions):
+            task = question.task if question.task in config.llm_by_task else ""
+            rows_of.setdefault(task, []).append(row)
+        for task, rows in rows_of.items():
+            some = factors
+            if len(rows_of) > 1:
+                some = {name: column[rows] for name, column in factors.items()}
+            weights = config.llm_weights(task)
+            answer_N[rows] = answer_llm_welfare(some, weights, earned)
+            llm_N[rows] = llm_welfare(some, weights, earned) if config.chain else answer_N[rows]
+        return user_N, llm_N, answer_N

@@ -4,17 +4,18 @@ TRL calls it with the batch's prompts and completions and with the columns of th
 column ``question`` holds each question as JSON text (``json.dumps(question.to_json())``).
 """
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from gtalign.errors import DataError, JudgeError, StorageError
 from gtalign.judges import Judge, Verdict
 from gtalign.reward.failures import Failures, judged, shares
-from gtalign.reward.score import Reward, Score
+from gtalign.reward.score import Reward
+from gtalign.reward.scores import Scores, as_known
 from gtalign.tasks import Question
 
 WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
@@ -87,18 +88,11 @@ class TRLReward:
             raise DataError("the data set has no column 'question' with each question as JSON text")
         questions = [Question.from_json(text) for text in question]
         texts = [_text(completion) for completion in completions]
-        found = await asyncio.gather(
-            *(
-                judged(self.reward, self.judge, q, text)
-                for q, text in zip(questions, texts, strict=True)
-            )
-        )
-        scores = [score for score, _, _ in found]
-        outcomes = [failure for _, verdict, failure in found if verdict is not None]
+        found = await judged(self.reward, self.judge, questions, texts)
+        scores, outcomes = found.scores, found.outcomes
         if self.log is not None:
             step = getattr(trainer_state, "global_step", None)
-            verdicts = [verdict for _, verdict, _ in found]
-            self._write(self.log, step, questions, texts, scores, verdicts)
+            self._write(self.log, step, questions, texts, scores, found.verdicts)
         # After the log, which then tells what every one of them failed of.
         failed = [failure for failure in outcomes if failure is not None and failure.broken]
         if failed and len(failed) == len(scores):
@@ -112,8 +106,8 @@ class TRLReward:
                 log_metric(name, value)
         if log_extra is not None:
             for name in WELFARE:
-                log_extra(name, [getattr(score, name) for score in scores])
-        return [score.reward for score in scores]
+                log_extra(name, as_known(getattr(scores, name)))
+        return as_known(scores.reward)
 
     def _write(
         self,
@@ -121,7 +115,7 @@ class TRLReward:
         step: int | None,
         questions: Sequence[Question],
         completions: Sequence[str],
-        scores: Sequence[Score],
+        scores: Scores,
         verdicts: Sequence[Verdict | None],
     ) -> None:
         lines = []
@@ -153,25 +147,22 @@ class TRLReward:
             ) from error
 
 
-def means(scores: Sequence[Score]) -> dict[str, float]:
+def means(scores: Scores) -> dict[str, float]:
     """Return the mean of each factor and welfare over the scores that know it.
 
     ``unscored`` is the share without a welfare, ``malformed`` the share that could not be read as
     the chain that was asked for. What no score knows is left out.
     """
-    columns: dict[str, list[float]] = {}
-    for score in scores:
-        known: Mapping[str, float | None] = {
-            **{f"factor/{name}": value for name, value in score.factors.items()},
-            **{f"welfare/{name}": getattr(score, name) for name in WELFARE},
-            "unscored": float(score.unscored is not None),
-            "malformed": float(score.chain_error is not None),
-            "tokens": float(score.tokens["total"]),
-        }
-        for name, value in known.items():
-            if value is not None:
-                columns.setdefault(name, []).append(value)
-    return {name: fmean(values) for name, values in columns.items()}
+    rows = np.arange(len(scores))
+    columns = {
+        **{f"factor/{name}": column for name, column in scores.factors.items()},
+        **{f"welfare/{name}": getattr(scores, name) for name in WELFARE},
+        "unscored": np.isin(rows, [*scores.unscored]),
+        "malformed": np.isin(rows, [*scores.chain_errors]),
+        "tokens": scores.tokens["total"],
+    }
+    found = {name: column[~np.isnan(column)] for name, column in columns.items()}
+    return {name: float(known.mean()) for name, known in found.items() if known.size}
 
 
 def _text(completion: Any) -> str:

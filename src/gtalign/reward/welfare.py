@@ -1,19 +1,26 @@
-"""From factors to the welfare of each side, and from the two welfares to one number."""
+"""From factors to the welfare of each side, and from the two welfares to one number.
 
-import math
+All of it is over arrays of N completions. NaN stands for what is unknown, and whatever needs an
+unknown is unknown.
+"""
+
 from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gtalign.game.welfare import ces
 from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights
 
-Factors = Mapping[str, float | None]
+Numbers = NDArray[np.float64]
+Factors = Mapping[str, Numbers]
 
 
-def user_welfare(factors: Factors, weights: UserWeights, earned: bool = False) -> float | None:
-    """Return U, a weighted sum; None if a factor that it needs is unknown.
+def user_welfare(factors: Factors, weights: UserWeights, earned: bool = False) -> Numbers:
+    """Return U, a weighted sum.
 
     Args:
-        factors: By name.
+        factors: By name, each ``[N]``.
         weights: Of the user.
         earned: Whether window and latency count only as far as the answer helps: each is
             multiplied by the quality.
@@ -30,11 +37,11 @@ def user_welfare(factors: Factors, weights: UserWeights, earned: bool = False) -
     )
 
 
-def llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> float | None:
-    """Return L, a weighted sum; None if a factor that it needs is unknown.
+def llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> Numbers:
+    """Return L, a weighted sum.
 
     Args:
-        factors: By name.
+        factors: By name, each ``[N]``.
         weights: Of the LLM.
         earned: Whether the window is multiplied by the quality.
     """
@@ -52,7 +59,7 @@ def llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> 
     )
 
 
-def answer_llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> float | None:
+def answer_llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> Numbers:
     """Return L without the chain's own terms.
 
     The remaining weights are scaled so that they sum to what all five sum to; completions with and
@@ -68,15 +75,21 @@ def answer_llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = Fal
     )
 
 
-def mutual_welfare(user: float | None, llm: float | None) -> float | None:
-    """Return W = sqrt(U L), the Cobb-Douglas welfare; None if a side is unknown."""
-    return None if user is None or llm is None else math.sqrt(user * llm)
+def mutual_welfare(user: Numbers, llm: Numbers) -> Numbers:
+    """Return W = sqrt(U L), the Cobb-Douglas welfare."""
+    return np.sqrt(user * llm)
 
 
-def aggregate(user: float | None, llm: float | None, config: RewardConfig) -> float | None:
-    """Return the reward: the aggregate that the configuration names; None if a side is unknown."""
-    if user is None or llm is None:
-        return None
+def aggregate(user: Numbers, llm: Numbers, config: RewardConfig) -> Numbers:
+    """Return the reward: the aggregate that the configuration names.
+
+    Unknown if a side is, whatever the aggregate.
+    """
+    known = ~(np.isnan(user) | np.isnan(llm))
+    return np.where(known, _aggregate(user, llm, config), np.nan)
+
+
+def _aggregate(user: Numbers, llm: Numbers, config: RewardConfig) -> Numbers:
     if config.aggregate == "user":
         return user
     if config.aggregate == "llm":
@@ -84,8 +97,8 @@ def aggregate(user: float | None, llm: float | None, config: RewardConfig) -> fl
     if config.aggregate == "linear":
         return (user + llm) / 2
     if config.aggregate == "ces":
-        return float(ces(user, llm, config.rho))
-    return math.sqrt(user * llm)
+        return ces(user, llm, config.rho)
+    return mutual_welfare(user, llm)
 
 
 _LENGTHS = frozenset({"response_window", "total_window", "latency"})
@@ -93,18 +106,11 @@ _LENGTHS = frozenset({"response_window", "total_window", "latency"})
 
 def _weigh(
     factors: Factors, constant: float, weights: Iterable[tuple[str, float]], gate: str | None
-) -> float | None:
+) -> Numbers:
     """Return the weighted sum, each term of lengths multiplied by the factor ``gate``."""
-    total = constant
+    total = np.full(len(factors["quality"]), constant)
     for name, weight in weights:
-        if weight > 0:
-            value = factors[name]
-            if value is None:
-                return None
-            if gate is not None and name in _LENGTHS:
-                share = factors[gate]
-                if share is None:
-                    return None
-                value *= share
-            total += weight * value
+        if weight > 0:  # what weighs nothing need not be known
+            gated = gate is not None and name in _LENGTHS
+            total += weight * (factors[name] * factors[gate] if gated and gate else factors[name])
     return total

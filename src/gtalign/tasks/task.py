@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gtalign.errors import JudgeError
 from gtalign.tasks.question import Question
@@ -11,8 +11,7 @@ Definition = Literal["paper", "released"]
 """Whose definition of quality: the paper's text, or the code released with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
+class Quality(NamedTuple):
     """Quality of one answer in [0, 1]: to the user, to the LLM, and the one number to report."""
 
     user: float

@@ -12,17 +12,13 @@ if TYPE_CHECKING:
 TOP = 4.0
 """The judge's best score."""
 
-
-@cache
-def _character_metric() -> "BLEU":
-    from sacrebleu.metrics.bleu import BLEU  # of the extra `judge`; only writing needs it
-
-    return BLEU(tokenize="none", smooth_method="none", force=True)
+ORDER = 4
+"""Longest run of characters that their BLEU counts."""
 
 
 @cache
 def _word_metric() -> "BLEU":
-    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.bleu import BLEU  # of the extra `judge`; only writing needs it
 
     return BLEU(effective_order=True)
 
@@ -52,10 +48,17 @@ def character_bleu(text: str, reference: str) -> float:
         text: The text to grade.
         reference: The text to be like.
     """
-    # sacrebleu splits at whitespace; numbers in place of characters let whitespace take part.
-    encoded, target = (" ".join(str(ord(c)) for c in side) for side in (text, reference))
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.helpers import extract_all_char_ngrams
+
+    found, wanted = (extract_all_char_ngrams(side, ORDER, True) for side in (text, reference))
+    shared = [
+        sum(min(times, target[run]) for run, times in runs.items() if run in target)
+        for runs, target in zip(found, wanted, strict=True)
+    ]
+    totals = [max(len(text) - order, 0) for order in range(ORDER)]
+    score: float = BLEU.compute_bleu(shared, totals, len(text), len(reference)).score
     # A rounding error can lift identical texts above 1.
-    score: float = _character_metric().corpus_score([encoded], [[target]]).score
     return min(score / 100, 1.0)
 
 

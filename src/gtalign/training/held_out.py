@@ -10,8 +10,8 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gtalign.errors import JudgeError
-from gtalign.judges import Judges
-from gtalign.reward import Reward, Score
+from gtalign.judges import Judges, Verdict
+from gtalign.reward import Reward, Scores
 from gtalign.reward.trl import means
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines
@@ -77,17 +77,16 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         with self.file.open("a") as file:
             file.write(json.dumps({"step": state.global_step, **means(scores)}) + "\n")
 
-    async def _score(self, completions: Sequence[str]) -> list[Score]:
-        pairs = zip(self.questions, completions, strict=True)
+    async def _score(self, completions: Sequence[str]) -> Scores:
+        responses = self.reward.responses(completions)
         try:
-            return await asyncio.gather(*(self._one(question, text) for question, text in pairs))
+            verdicts = await asyncio.gather(*map(self._judge, self.questions, responses))
         finally:
             await self.judges.aclose()  # connections belong to this loop, which ends now
+        return self.reward.score_batch(self.questions, completions, verdicts)
 
-    async def _one(self, question: Question, completion: str) -> Score:
-        response = self.reward.response(completion)
+    async def _judge(self, question: Question, response: str | None) -> Verdict | None:
         try:
-            verdict = None if response is None else await self.judges.judge(question, response)
-            return self.reward.score(question, completion, verdict)
+            return None if response is None else await self.judges.judge(question, response)
         except JudgeError:
-            return self.reward.score(question, completion, None)
+            return None

@@ -1,0 +1,49 @@
+"""Whether the choice of an analysis is right by the chain's own matrix."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.chain.blocks import Chain
+from gtalign.chain.choice import Choice, chosen_cell
+from gtalign.game import GameForm, pareto_frontier
+
+
+def solution_scores(
+    frontier_Nmn: NDArray[np.bool_], choices: Sequence[Choice], form: GameForm
+) -> NDArray[np.float64]:
+    """Solution correctness S of N chains (GTAlign, arXiv 2510.08872, section on the reward).
+
+    Args:
+        frontier_Nmn: Which cells of each chain's own matrix are on its Pareto frontier.
+        choices: What the analyses choose, one a chain.
+        form: The game.
+
+    Returns:
+        1 where the chosen cell is on the frontier; 0.5 where an LLM action alone is chosen, and
+        some frontier cell has that action; 0 where anything else is chosen; NaN where the choice
+        is unknown.
+    """
+    cells = {None: -1} | {cell: number for number, cell in enumerate(form.cells)}
+    columns = {None: -1} | {action: number for number, action in enumerate(form.llm_actions)}
+    cell_N = np.array([cells[choice.cell] for choice in choices], np.intp)
+    column_N = np.array([columns[choice.action] for choice in choices], np.intp)
+    # What is not chosen is looked up in the last place, and not used.
+    rows = np.arange(len(choices))
+    by_cell_N = frontier_Nmn.reshape(len(choices), len(form.cells))[rows, cell_N]
+    by_action_N = frontier_Nmn[rows, :, column_N].any(axis=1) / 2
+    return np.where(column_N < 0, np.nan, np.where(cell_N < 0, by_action_N, by_cell_N))
+
+
+def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
+    """Solution correctness S of one chain; None if the choice is unknown.
+
+    Args:
+        chain: The chain.
+        choice: What its analysis chooses, if that has been read.
+    """
+    form = chain.payoff.form
+    choice = choice or chosen_cell(chain.analyze, form)
+    score = float(solution_scores(pareto_frontier(chain.payoff.payoffs[None]), [choice], form)[0])
+    return None if choice.action is None else score

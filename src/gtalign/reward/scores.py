@@ -1,0 +1,150 @@
+"""What completions are worth: one by one, and as columns."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.chain import Chain, Chains
+from gtalign.errors import JudgeError
+
+FACTORS: Final = (
+    "quality",
+    "quality_user",
+    "quality_llm",
+    "response_window",
+    "total_window",
+    "latency",
+    "format",
+    "distinctness",
+    "solution",
+)
+"""Names of all factors. ``quality`` is the one number to report; it enters no welfare."""
+
+CHAIN_FACTORS: Final = ("format", "distinctness", "solution")
+"""The chain's own terms, absent where no chain is asked for."""
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a completion is worth. None always means unknown, never worth nothing.
+
+    Args:
+        chain: The chain, as our parser reads it.
+        chain_error: Why there is none; None if no chain was asked for.
+        tokens: Number of tokens in each block that could be read, ``before`` the response block
+            opens, and in ``total``.
+        factors: Each of `FACTORS`; None if it could not be measured or does not apply.
+        user_welfare: U.
+        llm_welfare: L.
+        mutual_welfare: W = sqrt(U L), whatever the aggregate.
+        answer_llm_welfare: L without the chain's own terms, to compare with plain answers.
+        answer_mutual_welfare: sqrt of U times ``answer_llm_welfare``.
+        reward: The aggregate that was chosen.
+        unscored: Why the welfare is unknown; None if it is known.
+    """
+
+    chain: Chain | None
+    chain_error: str | None
+    tokens: Mapping[str, int]
+    factors: Mapping[str, float | None]
+    user_welfare: float | None
+    llm_welfare: float | None
+    mutual_welfare: float | None
+    answer_llm_welfare: float | None
+    answer_mutual_welfare: float | None
+    reward: float | None
+    unscored: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the score as the fields of a transcript (the reward itself is not one)."""
+        return {
+            "chain": None if self.chain is None else self.chain.to_json(),
+            "chain_error": self.chain_error,
+            "tokens": dict(self.tokens),
+            "factors": dict(self.factors),
+            "user_welfare": self.user_welfare,
+            "llm_welfare": self.llm_welfare,
+            "mutual_welfare": self.mutual_welfare,
+            "answer_llm_welfare": self.answer_llm_welfare,
+            "answer_mutual_welfare": self.answer_mutual_welfare,
+            "unscored": self.unscored,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What N completions are worth, as columns; ``scores[row]`` is the `Score` of one.
+
+    Every column is an array ``[N]`` in which NaN stands for what is unknown, where a `Score` has
+    None. See `Score` for what each holds.
+
+    Args:
+        chains: The chains; None if none were asked for.
+        chain_errors: Why there is no chain, by row.
+        tokens: By block, ``before`` and ``total``; NaN for a block that could not be read.
+        recorded: The counts of earlier scores that were used, by row.
+        factors: By name, each of `FACTORS`.
+        user_welfare: U.
+        llm_welfare: L.
+        mutual_welfare: W.
+        answer_llm_welfare: L without the chain's own terms.
+        answer_mutual_welfare: sqrt of U times ``answer_llm_welfare``.
+        reward: The aggregate that was chosen.
+        unscored: Why the welfare is unknown, by row.
+        errors: The verdicts that their task does not know, by row; these rows are unscored.
+    """
+
+    chains: Chains | None
+    chain_errors: Mapping[int, str]
+    tokens: Mapping[str, Numbers]
+    recorded: Mapping[int, Mapping[str, int]]
+    factors: Mapping[str, Numbers]
+    user_welfare: Numbers
+    llm_welfare: Numbers
+    mutual_welfare: Numbers
+    answer_llm_welfare: Numbers
+    answer_mutual_welfare: Numbers
+    reward: Numbers
+    unscored: Mapping[int, str]
+    errors: Mapping[int, JudgeError]
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    def __iter__(self) -> Iterator[Score]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, row: int) -> Score:
+        row = range(len(self))[row]
+        tokens = self.recorded.get(row)
+        if tokens is None:
+            columns = self.tokens.items()
+            tokens = {k: int(counts[row]) for k, counts in columns if not math.isnan(counts[row])}
+        return Score(
+            chain=None if self.chains is None else self.chains[row],
+            chain_error=self.chain_errors.get(row),
+            tokens=tokens,
+            factors={name: _known(column[row]) for name, column in self.factors.items()},
+            user_welfare=_known(self.user_welfare[row]),
+            llm_welfare=_known(self.llm_welfare[row]),
+            mutual_welfare=_known(self.mutual_welfare[row]),
+            answer_llm_welfare=_known(self.answer_llm_welfare[row]),
+            answer_mutual_welfare=_known(self.answer_mutual_welfare[row]),
+            reward=_known(self.reward[row]),
+            unscored=self.unscored.get(row),
+        )
+
+
+def as_known(column: Numbers) -> list[float | None]:
+    """Return a column as a list in which None stands for what is unknown."""
+    return [_known(value) for value in column.tolist()]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
