@@ -118,7 +118,7 @@ class _Admin:
     async def decision(self, request: Request) -> Response:
         self._check(request)
         id_ = request.path_params["id"]
-        found = await self._gateway.reader.decision(id_)
+        found = await self._gateway.decision(id_)
         if found is None:
             raise _nothing("decision", id_)
         return _json(found)
@@ -126,7 +126,7 @@ class _Admin:
     async def own_decision(self, request: Request) -> Response:
         key = self._gateway.caller(request.headers, "chat")
         id_ = request.path_params["id"]
-        found = await self._gateway.reader.decision(id_)
+        found = await self._gateway.decision(id_)
         if found is None or found["key_id"] != key.id:  # of another key: the same answer as none
             raise _nothing("decision", id_)
         return _json(found)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -130,6 +131,14 @@ class Gateway:
         if self.config.audit.when_down == "pass":
             return False
         raise StorageError(self.writer.down)
+
+    async def decision(self, id_: str) -> dict[str, Any] | None:
+        """One decision on record, with all of its answer if that has gone out.
+
+        An answer does not wait for the record of how it went, so that its reader does.
+        """
+        await self.writer.settled()
+        return await self.reader.decision(id_)
 
     def _suffix(self, model: str) -> str | None:
         name = self.upstream.name

@@ -85,7 +85,7 @@ async def on_record(gateway: Gateway, id_: str) -> tuple[dict[str, Any], Decisio
     Raises:
         APIError: There is none of this id (404), or it cannot be read (500).
     """
-    record = await gateway.reader.decision(id_)
+    record = await gateway.decision(id_)
     if record is None:
         raise APIError(404, f"there is no decision {id_[:80]!r}", code="not_found")
     try:
