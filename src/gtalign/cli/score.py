@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
 _REASONS = 5  # why rows are unscored, that are told
-_UNASKED = 1  # judgements under way where nobody is asked
 _WINDOW = 64  # latest judgements of which too many may fail
 
 
@@ -153,25 +152,23 @@ async def _run(
     take: Callable[[Scored], None],
 ) -> None:
     """Ask again for what an output file lacks, writing it anew beside it, then score the rest."""
-    width = _UNASKED if panel is None else workers
-    try:
-        if out is not None and beside is not None:
-            with TranscriptWriter(beside, keep_ids=False) as writer:
-                async with aclosing(scorer.stream(read(out), width)) as scored_rows:
-                    async for scored in scored_rows:
-                        writer.write(scored.transcript)
-                        if scored.asked:
-                            take(scored)
-            beside.replace(out)
+
+    async def fill(left: Iterator[Row], to: Path | None, told: Callable[[Scored], None]) -> None:
         with ExitStack() as stack:
             kept = None
-            if out is not None:
-                kept = stack.enter_context(TranscriptWriter(out, keep_ids=False))
-            async with aclosing(scorer.stream(rows, width)) as scored_rows:
+            if to is not None:
+                kept = stack.enter_context(TranscriptWriter(to, keep_ids=False))
+            async with aclosing(scorer.stream(left, workers)) as scored_rows:
                 async for scored in scored_rows:
                     if kept is not None:
                         kept.write(scored.transcript)
-                    take(scored)
+                    told(scored)
+
+    try:
+        if out is not None and beside is not None:
+            await fill(read(out), beside, lambda scored: take(scored) if scored.asked else None)
+            beside.replace(out)
+        await fill(rows, out, take)
     finally:
         if panel is not None:
             await panel.aclose()
