@@ -173,6 +173,8 @@ def test_a_game_too_large_to_solve() -> None:
         ({"equilibria": [3]}, "'equilibria.0' has to be an object"),
         ({"equilibria": [{"user": {}}]}, "'equilibria.0.llm' is missing"),
         ({"equilibria": [{"user": {"DQ": "1"}, "llm": {}}]}, "'equilibria.0.user.DQ'"),
+        ({"on_frontier": 1}, "'on_frontier' has to be true or false"),
+        ({"trap": None}, "'trap'"),
     ],
 )
 def test_wrong_records_are_named(change: dict[str, Any], named: str) -> None:

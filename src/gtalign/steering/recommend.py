@@ -97,7 +97,7 @@ class Recommendation:
     def from_json(cls, source: Mapping[str, Any] | Fields) -> "Recommendation":
         """Read what `to_json` wrote; raises DataError that names a wrong field."""
         fields = Fields.of(source)
-        return cls(
+        found = cls(
             fields.text("cell"),
             fields.text("action"),
             fields.text("solution"),
@@ -111,6 +111,9 @@ class Recommendation:
                 ),
             ),
         )
+        for derived in ("on_frontier", "trap"):
+            fields.flag(derived)
+        return found
 
 
 def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommendation:
