@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtalign.errors import SteeringError
+from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering import Draft, Sampling
 from gtalign.steering.local import TransformersBackend
 from gtalign.tasks import Message
@@ -162,6 +162,28 @@ async def test_a_full_context_is_told() -> None:
     draft = backend().open((Message(role="user", content="cat " * 600),), GREEDY)
     with pytest.raises(SteeringError, match="whole context"):
         await write(draft, 5)
+
+
+async def test_what_was_written_before_a_failure_is_kept_and_counted() -> None:
+    draft = backend().open(ASKED, GREEDY)
+
+    def fail(module: Any, args: Any) -> None:
+        if len(draft.text) >= 8:
+            raise torch.OutOfMemoryError("out of memory\nand a page of advice")
+
+    # Behind the layers, whose cache has grown by then.
+    hook = MODEL.model.norm.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(UpstreamError, match=r"^transformers: broke off: out of memory$"):
+            await write(draft, 40)
+    finally:
+        hook.remove()
+    begun, report = draft.text, draft.report
+    assert report is not None
+    assert (report.finish, report.tokens) == ("broken", len(draft._ids))
+    assert len(begun) >= 8
+    rest = await write(draft, 40 - report.tokens)
+    assert begun + rest == await write(backend().open(ASKED, GREEDY), 40)
 
 
 async def test_drafts_written_at_once_do_not_disturb_each_other() -> None:

@@ -25,7 +25,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from gtalign.errors import SteeringError
+from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.tasks import Message
 
@@ -91,11 +91,19 @@ class TransformersBackend:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def forward(self, ids: Sequence[int], cache: DynamicCache) -> torch.Tensor:
-        """Logits ``[vocabulary]`` after the last of some tokens; the cache grows by all of them."""
+        """Logits ``[vocabulary]`` after the last of some tokens; the cache grows by all of them.
+
+        Raises:
+            UpstreamError: The network cannot be computed, as where memory is used up.
+        """
         self.positions += len(ids)
         inputs = torch.tensor([list(ids)], device=self.model.device)
         given = {self._cache_name: cache}
-        output = self.model(input_ids=inputs, use_cache=True, logits_to_keep=1, **given)
+        try:
+            output = self.model(input_ids=inputs, use_cache=True, logits_to_keep=1, **given)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise UpstreamError(self.name, f"broke off: {reason}") from error
         logits: torch.Tensor = output.logits[0, -1].float()
         return logits
 
@@ -187,7 +195,10 @@ class LocalDraft:
         if getattr(self._cache, "is_croppable", True):
             self._cache.crop(-surplus)
         else:  # a sliding window has let go of what a shorter text needs
-            self._cache = DynamicCache(config=self._backend.model.config)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._cache = DynamicCache(config=self._backend.model.config)
 
     def _tokens(self, text: str) -> list[int]:
         """Tokens of a text that goes on another one."""
@@ -218,34 +229,41 @@ class LocalDraft:
         self._crop(before - 1)  # at least one token has to be computed to go on from
         cached = self._cache.get_seq_length()
         pending = [*self._prompt, *self._ids][cached:]
-        finish: Finish = "length"
+        finish: Finish = "broken"
         written = 0
-        while written < min(max_tokens, room):
-            if closed.is_set():
-                finish = "closed"
-                break
-            token = draws.draw(backend.forward(pending, self._cache))
-            written += 1
-            if token in backend.ends:
-                finish = "end"
-                break
-            pending = [token]
-            self._ids.append(token)
-            spelled = self._stream.step(backend.tokenizer.backend_tokenizer, token)
-            if not spelled:
-                continue
-            said = len(self.text)
-            self.text += spelled
-            self._cuts.append((len(self._ids), len(self.text)))
-            if stop is not None:
-                found = self.text.find(stop, max(start, said - len(stop) + 1))
-                if found >= 0:
-                    self.rewrite(self.text[: found + len(stop)])
-                    finish = "stop"
-                    put(self.text[said:])
+        try:
+            while written < min(max_tokens, room):
+                if closed.is_set():
+                    finish = "closed"
                     break
-            put(spelled)
-        self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
+                token = draws.draw(backend.forward(pending, self._cache))
+                written += 1
+                if token in backend.ends:
+                    finish = "end"
+                    break
+                pending = [token]
+                self._ids.append(token)
+                spelled = self._stream.step(backend.tokenizer.backend_tokenizer, token)
+                if not spelled:
+                    continue
+                said = len(self.text)
+                self.text += spelled
+                self._cuts.append((len(self._ids), len(self.text)))
+                if stop is not None:
+                    found = self.text.find(stop, max(start, said - len(stop) + 1))
+                    if found >= 0:
+                        self.rewrite(self.text[: found + len(stop)])
+                        finish = "stop"
+                        put(self.text[said:])
+                        break
+                put(spelled)
+            else:
+                finish = "length"
+        except UpstreamError:
+            self._forget()  # some layers may have seen more than others
+            raise
+        finally:  # what was written before it took its time all the same
+            self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
 
 
 class _Draws:
