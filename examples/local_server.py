@@ -4,8 +4,9 @@
 
 Not models: the teacher fills templates with words of the question and errs at random, the judge
 looks at whether an answer asks or answers. They stand in for `vllm serve` where there is no GPU, so
-that `gtalign synth`, `rl` and `eval` run over real HTTP; see docs/reproduce.md. With a checkpoint
-of `gtalign lab`, the lab's model is the teacher.
+that `gtalign synth`, `rl` and `eval` run over real HTTP; see docs/reproduce.md. What a request with
+a seed is answered depends on nothing else. With a checkpoint of `gtalign lab`, the lab's model is
+the teacher.
 """
 
 import argparse
@@ -104,7 +105,7 @@ def application(delay: float, slots: int, seed: int, checkpoint: Path | None = N
         if teacher is not None and PART.search(asked):
             text = await teacher.write(asked)
         else:
-            text = reply(body, rng)
+            text = reply(body, random.Random(body["seed"]) if "seed" in body else rng)
         prompt = sum(len(m["content"].split()) for m in body["messages"])
         usage = {"prompt_tokens": prompt, "completion_tokens": len(text.split())}
         message = {"role": "assistant", "content": text}

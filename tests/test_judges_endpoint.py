@@ -532,7 +532,7 @@ async def test_whatever_determines_a_reply_makes_another_entry(
     server: JudgeServer, tmp_path: Path
 ) -> None:
     cache = Cache(tmp_path / "c.sqlite")
-    for keys in ({}, {"temperature": 0.1}, {"max_tokens": 7}, {"extra": {"a": 1}}):
+    for keys in ({}, {"temperature": 0.1}, {"max_tokens": 7}, {"extra": {"a": 1}}, {"seed": 1}):
         async with judge_at(server, cache, **keys) as judge:
             await judge.judge(ask(), "Four.")
     async with judge_at(server, cache) as judge:
@@ -540,8 +540,8 @@ async def test_whatever_determines_a_reply_makes_another_entry(
         await judge.judge(ask(truth="5"), "Four.")
         await judge.sample(ask(), "Four.", 1)
         await judge.judge(ask(name="another id"), "Four.")  # the id is not shown
-    assert len(server.requests) == 7
-    assert len(cache) == 7
+    assert len(server.requests) == 8
+    assert len(cache) == 8
     cache.close()
 
 
@@ -635,6 +635,24 @@ async def test_each_sample_has_its_place_in_the_cache(server: JudgeServer, tmp_p
         async with judge_at(server, Cache(tmp_path / "c.sqlite"), temperature=1.0) as judge:
             await Repeated(judge, times).judge(ask(), "Four.")
     assert len(server.requests) == 5
+
+
+async def test_each_request_has_a_seed_of_its_own_and_the_same_in_every_run(
+    server: JudgeServer,
+) -> None:
+    async def seeds(seed: int | None) -> list[int | None]:
+        begun = len(server.requests)
+        async with judge_at(server, temperature=1.0, seed=seed) as judge:
+            for answer in ("Four.", "Five."):
+                await Repeated(OneByOne(judge), 2).judge(ask(), answer)
+        return [body.get("seed") for body in server.requests[begun:]]
+
+    first = await seeds(0)
+    assert len(set(first)) == 4
+    assert all(isinstance(seed, int) and 0 <= seed < 2**31 for seed in first)
+    assert await seeds(0) == first
+    assert not set(first) & set(await seeds(1))
+    assert await seeds(None) == [None] * 4
 
 
 async def test_repeated_fails_as_its_judge_does(server: JudgeServer) -> None:

@@ -43,6 +43,8 @@ class EndpointSettings(Config):
             without keys.
         temperature: Of the replies.
         max_tokens: Longest reply, reasoning included.
+        seed: If given, each request is sent a seed of its own, made of this one, its messages and
+            the number of its sample: a server that draws by it replies alike in every run.
         concurrency: Most requests under way at once.
         requests_per_minute: Most requests begun in a minute, evenly spaced; no limit by default.
         timeout: Seconds that one request may take from beginning to end.
@@ -57,6 +59,7 @@ class EndpointSettings(Config):
     key_env: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_tokens: Annotated[int, Field(gt=0)] = 1024
+    seed: int | None = None
     concurrency: Annotated[int, Field(gt=0)] = 16
     requests_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     timeout: Seconds = 120.0

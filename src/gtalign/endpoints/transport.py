@@ -80,9 +80,9 @@ class Endpoint:
 
     def known(self, identity: Sequence[Message], body: Mapping[str, Any], sample: int) -> bool:
         """Whether the cache holds the reply to a request; see `complete`."""
-        return (
-            self.cache is not None and self.cache.get(self._key(identity, body, sample)) is not None
-        )
+        parameters = self._parameters(identity, body, sample)
+        key = self._key(identity, parameters, sample)
+        return self.cache is not None and self.cache.get(key) is not None
 
     async def complete(
         self,
@@ -114,29 +114,26 @@ class Endpoint:
             StorageError: The cache failed.
         """
         client = self._bind()
+        parameters = self._parameters(identity, body, sample)
         if self.cache is None:
-            return await self._ask(client, messages, body, accepts, about)
-        key = self._key(identity, body, sample)
+            return await self._ask(client, messages, parameters, accepts, about)
+        key = self._key(identity, parameters, sample)
         async with self._locks.setdefault(key, asyncio.Lock()):
             known = self.cache.get(key)
             if known is not None:
                 self.saved += known.usage
                 return known
-            reply = await self._ask(client, messages, body, accepts, about)
+            reply = await self._ask(client, messages, parameters, accepts, about)
             self.cache.put(key, reply)  # nothing is awaited in between: it cannot be lost
             return reply
 
-    def _key(self, identity: Sequence[Message], body: Mapping[str, Any], sample: int) -> str:
-        return cache_key(
-            {
-                "url": self.settings.url,
-                "messages": list(identity),
-                "sample": sample,
-                **self._parameters(body),
-            }
-        )
+    def _key(self, identity: Sequence[Message], parameters: Mapping[str, Any], sample: int) -> str:
+        about = {"url": self.settings.url, "messages": list(identity), "sample": sample}
+        return cache_key(about | dict(parameters))
 
-    def _parameters(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _parameters(
+        self, identity: Sequence[Message], body: Mapping[str, Any], sample: int
+    ) -> dict[str, Any]:
         settings = self.settings
         parameters: dict[str, Any] = {
             "model": settings.model,
@@ -144,6 +141,9 @@ class Endpoint:
             "max_tokens": settings.max_tokens,
             **body,
         }
+        if settings.seed is not None:
+            about = {"seed": settings.seed, "messages": list(identity), "sample": sample}
+            parameters["seed"] = int(cache_key(about)[:8], 16) >> 1  # a signed 32-bit number
         if settings.extra:
             parameters["extra_body"] = {**parameters.get("extra_body", {}), **settings.extra}
         return parameters
@@ -176,7 +176,7 @@ class Endpoint:
         self,
         client: "AsyncOpenAI",
         messages: Sequence[Message],
-        body: Mapping[str, Any],
+        parameters: dict[str, Any],
         accepts: Callable[[str], bool],
         about: str,
     ) -> Reply:
@@ -184,9 +184,8 @@ class Endpoint:
         from openai import OpenAIError
 
         _tell_of_retries()
-        parameters = self._parameters(body)
-        further = parameters.pop("extra_body", {})
-        request = {"messages": list(messages), **parameters, **further}
+        request = {"messages": list(messages), **parameters}
+        request |= request.pop("extra_body", {})
         try:
             async with self._slots:
                 attempts = stamina.retry_context(
