@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from starlette.responses import JSONResponse
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, TrainerState
 
 from gtalign.chain import TAGS, parse
 from gtalign.cli import main
@@ -146,6 +146,22 @@ def test_packing_and_parts_of_a_batch_learn_the_same(tmp_path: Path) -> None:
         losses[name] = json.loads((folder / "metrics.jsonl").read_text())["loss"]
     assert losses["packed"] == pytest.approx(losses["plain"], abs=1e-3)
     assert losses["parts"] == pytest.approx(losses["plain"], abs=1e-3)
+
+
+def test_a_judge_that_fails_is_told_of_while_training_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nobody = {"url": "http://127.0.0.1:9/v1", "model": "m", "attempts": 1}
+    judges = Judges(JudgesConfig.model_validate({"default": ["m"], "endpoints": {"m": nobody}}))
+    asked = [Question(f"q{n}", "math-hard", (), "4", f"q{n}") for n in range(2)]
+    file = tmp_path / "held_out.jsonl"
+    held_out = HeldOut(asked, lambda model, qs: [CHAIN, "no chain"], Reward(), judges, file, 1)
+    state: Any = TrainerState(global_step=1, max_steps=1)
+    held_out.on_step_end(None, state, None, model=torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    [line] = read_metrics(file)
+    assert line["judge_failed/connection"] == 1  # of those judged: nobody is asked about no chain
+    assert line["unscored"] == line["malformed"] == 0.5
+    assert "held out: 1 answers are unscored; the last: judge 'm', question 'q0'" in caplog.text
 
 
 def test_sft_learns_evaluates_and_goes_on(
@@ -452,6 +468,9 @@ async def test_eval_of_a_server_that_failed_says_so_and_goes_on(
     def answer(body: dict[str, Any]) -> Any:
         if broken and "number 1 " in body["messages"][-1]["content"]:
             return JSONResponse({"error": {"message": "gone"}}, 400)
+        if broken and "number 2 " in body["messages"][-1]["content"]:
+            message = {"role": "assistant", "content": None, "reasoning_content": "hm"}
+            return JSONResponse({"choices": [{"message": message, "finish_reason": "stop"}]})
         return CHAIN
 
     out = tmp_path / "eval"
@@ -461,12 +480,12 @@ async def test_eval_of_a_server_that_failed_says_so_and_goes_on(
         command = ("eval", "--config", write(tmp_path / "eval.toml", text), "--out", str(out))
         assert await run_cli(*command) == 1
         told = capsys.readouterr().err
-        assert "1 of 3 questions were not answered; the same command asks again" in told
+        assert "2 of 3 questions were not answered; the same command asks again" in told
         assert "ambig-train-1" in told
         assert not (out / "report.html").exists()
         broken = False
         assert await run_cli(*command) == 0
-        assert len(server.requests) == 4  # what was answered is not asked again
+        assert len(server.requests) == 3 + 2  # what was answered is not asked again
     rows = list(read_transcripts(out / "transcripts.jsonl"))
     # Lengths are those of the named tokenizer, not words.
     assert all(row.tokens["total"] > len(CHAIN.split()) for row in rows)
@@ -478,6 +497,9 @@ async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_pat
     def answer(body: dict[str, Any]) -> Any:
         if broken and "number 1 " in body["messages"][-1]["content"]:
             return JSONResponse({"error": {"message": "gone"}}, 400)
+        if broken and "number 2 " in body["messages"][-1]["content"]:
+            message = {"role": "assistant", "content": None, "reasoning_content": "hm"}
+            return JSONResponse({"choices": [{"message": message, "finish_reason": "stop"}]})
         return CHAIN
 
     config = EvalRun.model_validate(
@@ -501,9 +523,11 @@ async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_pat
             )
 
         failed = await go()
-        assert len(failed) == 1
-        assert "ambig-train-1" in failed[0]
-        assert sum(problem is not None for problem in told) == 1
+        assert len(failed) == 2
+        told_of = "\n".join(failed)
+        assert "ambig-train-1" in told_of
+        assert "ambig-train-2: the reply is no answer: it holds no text" in told_of
+        assert sum(problem is not None for problem in told) == 2
         broken = False
         assert await go() == []
         await endpoint.aclose()
@@ -550,7 +574,9 @@ def test_the_papers_runs_can_be_planned_without_weights(
     examples: Path, questions: Path, capsys: Any
 ) -> None:
     data = [f'questions=["{questions}"]']
-    sft = plan_sft(load(SFTRun, PAPER / "sft.toml", [f'data=["{examples}"]']))
+    held_out = f'held_out.questions=["{questions}"]'
+    sft = plan_sft(load(SFTRun, PAPER / "sft.toml", [f'data=["{examples}"]', held_out]))
+    assert (sft["held_out_answers"], sft["judge_calls"]) == (3, 3)
     assert sft["steps"] == 6
     assert sft["memory_gib"]["weights"] == pytest.approx(3_085_938_688 * 4 / 2**30)
     assert sft["memory_gib"]["optimizer"] == 2 * sft["memory_gib"]["weights"]

@@ -170,9 +170,10 @@ async def test_garbage_is_asked_for_again_and_counted(questions: Path, tmp_path:
         config = cold_start(server, questions, candidates=4, max_failed=1.0)
         done = await synthesise(config, tmp_path)
         asked = answered_parts(server)
-        await synthesise(config, tmp_path)
-        assert answered_parts(server) == asked  # what was garbage is known to be
-    records = lines(tmp_path / "candidates.jsonl")
+        records = lines(tmp_path / "candidates.jsonl")
+        again = await synthesise(config, tmp_path)
+        assert sum(answered_parts(server).values()) > sum(asked.values())  # tried again
+        assert done.finished < again.finished
     failed = [r for r in records if r["failed"]]
     assert done.planned == 16 == done.finished + len(failed)
     assert failed
@@ -208,6 +209,26 @@ async def test_a_judge_that_dies_costs_no_chain(questions: Path, tmp_path: Path)
         after = answered_parts(server)
     assert (second.finished, second.kept) == (2, 1)
     assert after - before == {"judge": 2}
+
+
+async def test_a_judge_that_says_nothing_stops_the_run_and_is_asked_again_by_the_next(
+    questions: Path, tmp_path: Path
+) -> None:
+    rules, garbage = Rules(), True
+
+    def answer(body: dict[str, Any]) -> Any:
+        return "hm" if part_of(body) == "judge" and garbage else rules(body)
+
+    async with serve(answer) as server:
+        config = cold_start(server, questions, workers=1, window=2, max_failed=0.5)
+        with pytest.raises(TeacherError, match=r"2 of the latest 2 .* \(2 unscored\)"):
+            await synthesise(config, tmp_path)
+        assert answered_parts(server)["judge"] == 4  # twice each
+        garbage = False
+        done = await synthesise(config, tmp_path)
+    assert (done.planned, done.finished) == (8, 8)
+    assert answered_parts(server)["judge"] == 4 + 8
+    assert answered_parts(server)["thinking"] == 8
 
 
 async def test_a_server_that_is_busy_for_a_while_is_waited_for(
@@ -313,10 +334,11 @@ async def test_a_killed_run_goes_on_without_repeating_or_losing(
     parts = ("thinking", "payoff", "analyze", "response", "judge")
     assert 40 <= sum(after[part] for part in parts) <= 42
     assert sum(before.values()) > 10
-    used = summary["teachers"]["local"]["used"]
-    assert used["calls"] + summary["judges"]["local"]["used"]["calls"] == sum(
-        (after - before).values()
-    )
+    teacher, judge = summary["teachers"]["local"], summary["judges"]["local"]
+    assert teacher["cached"]["calls"] == 4 * 8
+    assert judge["cached"]["calls"] == 8
+    used = teacher["used"]
+    assert used["calls"] + judge["used"]["calls"] == sum((after - before).values())
 
 
 async def test_a_full_disk_stops_the_run_and_keeps_what_is_written(
@@ -448,7 +470,7 @@ async def test_the_command_writes_the_summary_of_a_run_that_stopped(
 async def test_a_disk_that_fills_is_no_failure_of_a_candidate(
     questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Cache, key: str, reply: Any) -> None:
+    def full(self: Cache, key: str, reply: Any, source: str) -> None:
         raise StorageError(28, "No space left on device", "replies.sqlite")
 
     async with serve(Rules()) as server:

@@ -1,11 +1,16 @@
 """Every configuration that is checked in can be loaded."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 
 from gtalign.config import Config, dump, load
+from gtalign.data.coldstart import ColdStartConfig
+from gtalign.data.sources import SOURCES
+from gtalign.evaluation.run import EvalRun
+from gtalign.training.runs import RLRun, SFTRun
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The class that a folder's files configure.
@@ -51,3 +56,21 @@ def test_the_defaults_load(folder: str) -> None:
     if needed:
         pytest.skip(f"{folder} has no default for {', '.join(needed)}")
     load(cls)
+
+
+def test_the_papers_commands_fit_together() -> None:
+    text = (CONFIGS.parent / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    built = re.search(r"^gtalign data build (.+) --to data$", text, re.MULTILINE)
+    assert built is not None
+    tests = {f"data/{name}-test.parquet" for name in built[1].split()}
+    trained = [name for name in built[1].split() if not SOURCES[name].tested_only]
+    assert len(trained) == 4
+    evaluation = load(EvalRun, CONFIGS / "paper" / "eval.toml")
+    assert {str(file) for file in evaluation.questions} == tests
+    sft = load(SFTRun, CONFIGS / "paper" / "sft.toml")
+    assert {str(file) for file in sft.held_out.questions} <= tests
+    for command, cls in (("synth", ColdStartConfig), ("rl", RLRun)):
+        config = load(cls, CONFIGS / "paper" / f"{command}.toml")
+        assert [str(file) for file in config.questions] == ["data/mix-train.parquet"]
+        assert f"gtalign {command} --config configs/paper/{command}.toml --out" in text
+    assert "gtalign data mix data/*-train.parquet --to data/mix-train.parquet" in text

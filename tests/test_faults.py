@@ -76,7 +76,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         yield now
 
 
-@pytest.mark.parametrize("named", [{}, {"retry-after": "20"}], ids=["unsaid", "named"])
+@pytest.mark.parametrize(
+    "named", [{}, *({"retry-after": seconds} for seconds in ("0", "1", "20"))], ids=str
+)
 async def test_a_minute_of_refusals_costs_nothing(
     config: EvalRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
 ) -> None:

@@ -1,5 +1,6 @@
 """The cache of replies: shared by processes, killed, corrupt."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -37,6 +38,36 @@ def test_what_is_put_is_there(file: Path) -> None:
     other = Cache(file)
     assert other.get("a") == REPLY
     other.close()
+
+
+def test_what_is_forgotten_counts_but_is_not_found(file: Path) -> None:
+    cache = Cache(file)
+    for _ in range(2):
+        cache.put("a", REPLY, "one")
+        cache.forget("a")
+        assert cache.get("a") is None
+    cache.put("a", REPLY, "one")
+    cache.put("b", Reply("no", None, Usage(calls=1, unmetered=1)), "another")
+    assert cache.get("a") == REPLY
+    assert cache.usage("one") == REPLY.usage + REPLY.usage + REPLY.usage
+    assert cache.usage("another") == Usage(calls=1, unmetered=1)
+    assert cache.usage("nobody") == Usage()
+    cache.close()
+
+
+def test_a_file_of_the_first_version_is_read_on(file: Path) -> None:
+    file.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as old:
+        old.execute("CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL)")
+        old.execute("INSERT INTO replies VALUES ('a', ?)", (REPLY.to_text(),))
+        old.execute(f"PRAGMA application_id = {0x47544A43}")
+        old.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        cache = Cache(file)
+        assert cache.get("a") == REPLY
+        cache.put("b", REPLY, "one")
+        assert cache.usage("one") == REPLY.usage
+        cache.close()
 
 
 def test_the_key_holds_every_fact() -> None:
@@ -117,7 +148,7 @@ def test_a_database_of_another_version(file: Path) -> None:
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StorageError, match="version 99 is not 1"):
+    with pytest.raises(StorageError, match="version 99 is not 2"):
         cache.get("a")
 
 

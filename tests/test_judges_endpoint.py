@@ -13,7 +13,7 @@ from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 from starlette.responses import JSONResponse, Response
 
 from gtalign.endpoints.limits import RateLimit
-from gtalign.endpoints.transport import _tell_of_retries, _wait_before_retry
+from gtalign.endpoints.transport import _patience, _tell_of_retries
 from gtalign.errors import ConfigError, JudgeError
 from gtalign.judges import (
     Cache,
@@ -386,7 +386,7 @@ async def test_a_body_that_is_no_json_is_tried_again(server: JudgeServer) -> Non
 
 @pytest.mark.parametrize(
     ("named", "wait"),
-    [("3", 3.0), ("900", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", True), ("-1", True)],
+    [("0", 0.0), ("3", 3.0), ("900", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", True), ("-1", True)],
 )
 async def test_the_wait_that_the_server_names(
     server: JudgeServer, named: str, wait: float | bool
@@ -396,9 +396,14 @@ async def test_the_wait_that_the_server_names(
         with pytest.raises(JudgeError) as caught:
             await judge.judge(ask(), "Four.")
     assert isinstance(caught.value.__cause__, Exception)
-    found = _wait_before_retry(caught.value.__cause__)
-    assert found == wait
-    assert type(found) is type(wait)
+    before_retry = _patience()
+    found = [before_retry(caught.value.__cause__) for _ in range(8)]
+    if wait is True:
+        assert found == [True] * 8
+    else:  # the wait named, or ours where that is longer, and jitter
+        own = [0.5, 1, 2, 4, 8, 16, 30, 30]
+        assert all(max(wait, o) <= f <= max(wait, o) + 1 for f, o in zip(found, own, strict=True))
+        assert len(set(found)) == 8
 
 
 async def test_the_key(server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ _FILE_ERRORS = {
     errno.EEXIST,
     errno.EISDIR,
     errno.ELOOP,
+    errno.EMFILE,
     errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.ENOSPC,
@@ -157,6 +158,17 @@ class Commands(TyperGroup):
             complain(message)
             raise typer.Exit(code) from error
         return result
+
+
+def _allow_connections() -> None:
+    """Let the process hold as many connections as it may; most systems begin with 1,024."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, where there is no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS has one that it does not tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def complain(message: str) -> None:
@@ -266,6 +278,7 @@ def main(args: Sequence[str] | None = None) -> int:
         args: The arguments without the program's name; those of the process if None.
     """
     args = list(sys.argv[1:] if args is None else args) or ["--help"]
+    _allow_connections()
     try:
         result = typer.main.get_command(app).main(args, prog_name="gtalign", standalone_mode=False)
     except typer.TyperException as error:

@@ -24,7 +24,7 @@ from gtalign.cli import (
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.data.transcripts import read_transcripts
-from gtalign.endpoints import Cache, Endpoint, account
+from gtalign.endpoints import Cache, Endpoint
 from gtalign.errors import TeacherError
 from gtalign.evaluation.experiment import token_counter
 from gtalign.evaluation.report import write_report
@@ -92,12 +92,9 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
     total = sum(1 for _ in read_questions(config))
     claim(out, config)
     cache = out / "replies.sqlite"
-    judging = config.judges
-    if judging.cache is None:
-        judging = judging.model_copy(update={"cache": cache})
     counter = None
     if config.server is not None:
-        endpoint = Endpoint(config.server, Cache(cache), TeacherError)
+        endpoint = Endpoint(config.server, Cache(cache), TeacherError, "model")
         answerer: Answerer = Served(endpoint)
         workers = config.server.concurrency
         if config.tokenizer is not None:
@@ -108,7 +105,7 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
         endpoint, workers = None, 1
         answerer, counter = _local(config)
     file = out / "transcripts.jsonl"
-    judges = Judges(judging)
+    judges = Judges(config.judges.cached_at(cache))
     reward = Reward(config.reward, counter)
 
     async def work() -> list[str]:
@@ -141,8 +138,7 @@ def run(config: EvalRun, out: Path) -> dict[str, Any]:
         "judges": judges.account(),
     }
     if endpoint is not None:
-        prices = endpoint.settings.prices
-        result["server"] = account(endpoint.used, endpoint.saved, prices)
+        result["server"] = endpoint.account()
     if failed:
         raise TeacherError(
             f"{len(failed)} of {total} questions were not answered; the same command asks again."

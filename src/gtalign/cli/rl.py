@@ -135,9 +135,6 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     """
     questions = read_questions(config)
     claim(out, config)
-    judging = config.judges
-    if judging.cache is None:
-        judging = judging.model_copy(update={"cache": out / "replies.sqlite"})
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -147,7 +144,8 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     tokenizer = pretrained(AutoTokenizer, config.model)
     model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
-    judges, file = Judges(judging), out / "transcripts.jsonl"
+    judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
+    file = out / "transcripts.jsonl"
     reward = TRLReward(
         Reward(config.reward, token_counter(tokenizer)),
         judges,

@@ -120,13 +120,13 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
     callbacks = []
     file = out / "held_out.jsonl"
+    judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
     if questions:
         reward = Reward(config.reward, token_counter(tokenizer))
 
         def answer(model: Any, asked: Sequence[Question]) -> list[str]:
             return _answer(config, model, tokenizer, asked)
 
-        judges = Judges(config.judges)
         callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
     with room_in(out):
         checkpoint = train_sft(model, tokenizer, examples, out, config.sft, config.seed, callbacks)
@@ -137,6 +137,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
         "too_long": len(written) - len(examples),
         "last": metrics[-1] if metrics else None,
         "held_out": held_out[-1] if held_out else None,
+        "judges": judges.account(),
     }
 
 

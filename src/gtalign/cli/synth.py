@@ -60,10 +60,7 @@ def run(config: ColdStartConfig, out: Path) -> dict[str, Any]:
     reward = Reward(config.reward, _counter(config.tokenizer))
     claim(out, config, ColdStartConfig.identity)
     replies = out / "replies.sqlite"
-    judging = config.judges
-    if judging.cache is None:
-        judging = judging.model_copy(update={"cache": replies})
-    writer, judges = ChainWriter(config, Cache(replies)), Judges(judging)
+    writer, judges = ChainWriter(config, Cache(replies)), Judges(config.judges.cached_at(replies))
     stopped: TeacherError | None = None
     with Candidates(out / "written.jsonl") as candidates:
         try:

@@ -3,6 +3,6 @@
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.settings import EndpointSettings, Prices
 from gtalign.endpoints.transport import Endpoint, response_format
-from gtalign.endpoints.usage import Usage, account
+from gtalign.endpoints.usage import Usage
 
-__all__ = ["Cache", "Endpoint", "EndpointSettings", "Prices", "Usage", "account", "response_format"]
+__all__ = ["Cache", "Endpoint", "EndpointSettings", "Prices", "Usage", "response_format"]

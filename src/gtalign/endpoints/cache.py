@@ -12,18 +12,28 @@ import os
 import sqlite3
 import threading
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 from gtalign.endpoints.reply import Reply
+from gtalign.endpoints.usage import Usage
 from gtalign.errors import DataError, StorageError
 
 _OURS: Final = 0x47544A43  # application_id of the file, "GTJC"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _BUSY_SECONDS: Final = 60.0
 _EXISTS: Final = "SELECT count(*) FROM sqlite_master"
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
-_CREATE: Final = "CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+_CREATE: Final = (
+    "CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL,"
+    " source TEXT NOT NULL DEFAULT '') WITHOUT ROWID"
+)
+_ADD_SOURCE: Final = "ALTER TABLE replies ADD COLUMN source TEXT NOT NULL DEFAULT ''"
+# A key that no request has: the entry is counted and never found.
+_FORGET: Final = "UPDATE replies SET key = key || '#' || hex(randomblob(8)) WHERE key = ?"
+_COUNTS: Final = tuple(field.name for field in fields(Usage))
+_SUMS: Final = ", ".join(f"sum(json_extract(reply, '$.usage.{name}'))" for name in _COUNTS)
 
 
 def cache_key(facts: Mapping[str, Any]) -> str:
@@ -68,8 +78,8 @@ class Cache:
         except DataError as error:
             raise StorageError(f"cache {self.file}: entry {key}: {error}") from error
 
-    def put(self, key: str, reply: Reply) -> None:
-        """Keep a reply. The first one under a key stays.
+    def put(self, key: str, reply: Reply, source: str = "") -> None:
+        """Keep a reply, and who gave it. The first one under a key stays.
 
         Raises:
             StorageError: The file is corrupt, not ours, or cannot be written.
@@ -77,10 +87,39 @@ class Cache:
         with self._lock:
             try:
                 self._open().execute(
-                    "INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, reply.to_text())
+                    "INSERT OR IGNORE INTO replies VALUES (?, ?, ?)",
+                    (key, reply.to_text(), source),
                 )
             except sqlite3.Error as error:
                 raise self._refuse(error) from error
+
+    def forget(self, key: str) -> None:
+        """Have the next request under a key sent again; what its reply took still counts.
+
+        Raises:
+            StorageError: The file is corrupt, not ours, or cannot be written.
+        """
+        with self._lock:
+            try:
+                self._open().execute(_FORGET, (key,))
+            except sqlite3.Error as error:
+                raise self._refuse(error) from error
+
+    def usage(self, source: str) -> Usage:
+        """What all replies of a source took when they were made.
+
+        Raises:
+            StorageError: The file is corrupt, not ours, or cannot be read.
+        """
+        with self._lock:
+            try:
+                sums = self._open().execute(
+                    f"SELECT {_SUMS} FROM replies WHERE source = ?", (source,)
+                )
+                counts = sums.fetchone()
+            except sqlite3.Error as error:
+                raise self._refuse(error) from error
+        return Usage(*(count or 0 for count in counts))
 
     def __len__(self) -> int:
         with self._lock:
@@ -130,6 +169,10 @@ class Cache:
             connection.execute(f"PRAGMA application_id = {_OURS}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 1:
+            connection.execute(_ADD_SOURCE)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            version = _VERSION
         if version != _VERSION:
             raise StorageError(
                 f"cache {self.file}: version {version} is not {_VERSION}, which this release"

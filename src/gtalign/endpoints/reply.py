@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import DataError
+
+CUT_OFF: Final = "it was cut off at the limit of tokens"
+"""The problem of a reply that is an answer, as far as it goes."""
 
 
 @dataclass(frozen=True, slots=True)

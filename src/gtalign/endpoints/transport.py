@@ -8,17 +8,19 @@ cannot (a wrong key, an unknown model) fails at once.
 import asyncio
 import json
 import logging
+import random
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from gtalign.endpoints.cache import Cache, cache_key
 from gtalign.endpoints.limits import RateLimit
-from gtalign.endpoints.reply import Reply
+from gtalign.endpoints.reply import CUT_OFF, Reply
 from gtalign.endpoints.settings import EndpointSettings
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import JudgeError, TeacherError
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT: Final = 60.0
 """Seconds between two attempts at most, whatever the server asks for."""
 
+_FIRST_WAIT: Final = 0.5
+_JITTER: Final = 1.0
 _PASSING: Final = frozenset({408, 409, 429})
 _RETRIED: Final = "gtalign.endpoints"
 """Name of our requests among all that stamina retries in a process."""
@@ -47,6 +51,7 @@ class Endpoint:
         settings: Where it is and what it may do.
         cache: Of replies; a request that it holds is not sent.
         failure: The error of whoever is asked.
+        source: Under which the cache adds up what its replies took, such as ``judge local``.
 
     Attributes:
         used: What the requests of this object took.
@@ -58,12 +63,14 @@ class Endpoint:
         settings: EndpointSettings,
         cache: Cache | None = None,
         failure: type[JudgeError] | type[TeacherError] = JudgeError,
+        source: str = "",
     ) -> None:
         self.settings = settings
         self.cache = cache
         self.failure = failure
         self.used = Usage()
         self.saved = Usage()
+        self._source = source
         self._rate = RateLimit(settings.requests_per_minute)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: AsyncOpenAI | None = None
@@ -83,6 +90,30 @@ class Endpoint:
         parameters = self._parameters(identity, body, sample)
         key = self._key(identity, parameters, sample)
         return self.cache is not None and self.cache.get(key) is not None
+
+    def forget(self, identity: Sequence[Message], body: Mapping[str, Any], sample: int) -> None:
+        """Have a request sent again the next time, although it has a reply; see `complete`."""
+        if self.cache is not None:
+            parameters = self._parameters(identity, body, sample)
+            self.cache.forget(self._key(identity, parameters, sample))
+
+    def account(self) -> dict[str, Any]:
+        """Tell what it took, as JSON.
+
+        ``used`` and ``saved`` are those of this object, and ``cost`` that of ``used``. With a
+        cache, ``cached`` and ``cached_cost`` are those of every reply in it: of a cache that is one
+        run's own, what all of the run took, however often it was interrupted.
+        """
+        prices = self.settings.prices
+        told = {
+            "used": self.used.to_json(),
+            "saved": self.saved.to_json(),
+            "cost": self.used.cost(prices),
+        }
+        if self.cache is not None:
+            cached = self.cache.usage(self._source)
+            told |= {"cached": cached.to_json(), "cached_cost": cached.cost(prices)}
+        return told
 
     async def complete(
         self,
@@ -124,7 +155,8 @@ class Endpoint:
                 self.saved += known.usage
                 return known
             reply = await self._ask(client, messages, parameters, accepts, about)
-            self.cache.put(key, reply)  # nothing is awaited in between: it cannot be lost
+            # Nothing is awaited in between, so that it cannot be lost.
+            self.cache.put(key, reply, self._source)
             return reply
 
     def _key(self, identity: Sequence[Message], parameters: Mapping[str, Any], sample: int) -> str:
@@ -189,12 +221,12 @@ class Endpoint:
         try:
             async with self._slots:
                 attempts = stamina.retry_context(
-                    on=_wait_before_retry,
+                    on=_patience(),
                     attempts=self.settings.attempts,
                     timeout=None,
-                    wait_initial=0.5,
+                    wait_initial=_FIRST_WAIT,
                     wait_max=LONGEST_WAIT / 2,
-                    wait_jitter=1.0,
+                    wait_jitter=_JITTER,
                 )
                 asked = {"about": about, "settings": self.settings}
                 async for attempt in attempts.with_name(_RETRIED, (), asked):
@@ -268,20 +300,34 @@ def _tell_of_retries() -> None:
     instrumentation.set_on_retry_hooks([*map(of_others, hooks), tell])
 
 
-def _wait_before_retry(error: Exception) -> bool | float:
-    """Whether a request is worth another attempt; as a number, the seconds to wait before it."""
-    import openai
+def _patience() -> Callable[[Exception], bool | float]:
+    """What decides for one request whether a failure is worth another attempt.
 
-    if isinstance(error, openai.APIStatusError):
-        if error.status_code not in _PASSING and error.status_code < 500:
-            return False
-        try:
-            asked = float(error.response.headers.get("retry-after", ""))
-        except ValueError:
-            return True  # not named, or named as a date
-        return min(asked, LONGEST_WAIT) if asked >= 0 else True
-    # A body that is no JSON is a reply broken off.
-    return isinstance(error, openai.APIConnectionError | TimeoutError | ValueError)
+    It returns that, or, where the server names a wait, seconds: no fewer than those named, and no
+    fewer than would be waited otherwise. A server under load that always names one second would
+    else be asked no longer than a few, and by everybody at once.
+    """
+    waits = count()
+
+    def before_retry(error: Exception) -> bool | float:
+        import openai
+
+        own: float = min(_FIRST_WAIT * 2 ** next(waits), LONGEST_WAIT / 2)
+        if isinstance(error, openai.APIStatusError):
+            if error.status_code not in _PASSING and error.status_code < 500:
+                return False
+            try:
+                asked = float(error.response.headers.get("retry-after", ""))
+            except ValueError:
+                return True  # not named, or named as a date
+            if not asked >= 0:
+                return True
+            named = min(asked, LONGEST_WAIT)
+            return max(named, own) + random.uniform(0, _JITTER)
+        # A body that is no JSON is a reply broken off.
+        return isinstance(error, openai.APIConnectionError | TimeoutError | ValueError)
+
+    return before_retry
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -334,9 +380,11 @@ def _read(completion: Any) -> Reply | None:
     text = content if isinstance(content, str) else ""
     problem = None
     if _field(choice, "finish_reason") == "length":
-        problem = "it was cut off at the limit of tokens"
+        problem = CUT_OFF
     elif not text and refusal:
         problem = "it was a refusal"
+    elif not isinstance(content, str):
+        problem = "it holds no text"
     counts = _field(completion, "usage")
     tokens = [_field(counts, name) for name in ("prompt_tokens", "completion_tokens")]
     if all(type(count) is int and count >= 0 for count in tokens):

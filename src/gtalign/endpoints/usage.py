@@ -59,8 +59,3 @@ class Usage:
         ):
             raise DataError(f"a usage maps {', '.join(sorted(names))} to counts, not {source!r}")
         return cls(**source)
-
-
-def account(used: Usage, saved: Usage, prices: Prices | None) -> dict[str, Any]:
-    """Return what an endpoint took, what the cache saved, and the cost where it is known."""
-    return {"used": used.to_json(), "saved": saved.to_json(), "cost": used.cost(prices)}

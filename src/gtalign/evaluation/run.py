@@ -12,6 +12,7 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.data.transcripts import Transcript, TranscriptWriter, read_transcripts
 from gtalign.endpoints import Endpoint, EndpointSettings
+from gtalign.endpoints.reply import CUT_OFF
 from gtalign.errors import DataError, TeacherError
 from gtalign.judges import Judge, JudgesConfig
 from gtalign.judges.batch import together
@@ -144,16 +145,15 @@ class Served:
 
     async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
         """Return a completion of each prompt."""
-        replies = [
-            await self.endpoint.complete(
-                prompt,
-                prompt,
-                accepts=bool,
-                about=f"model {self.endpoint.settings.model!r}, {name}",
-            )
-            for prompt, name in zip(prompts, ids, strict=True)
-        ]
-        return [reply.text for reply in replies]
+        return [await self._text(p, name) for p, name in zip(prompts, ids, strict=True)]
+
+    async def _text(self, prompt: Sequence[Message], name: str) -> str:
+        about = f"model {self.endpoint.settings.model!r}, {name}"
+        reply = await self.endpoint.complete(prompt, prompt, accepts=bool, about=about)
+        if reply.problem not in (None, CUT_OFF):  # nothing that could be worth 0
+            self.endpoint.forget(prompt, {}, 0)
+            raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
+        return reply.text
 
 
 async def evaluate(

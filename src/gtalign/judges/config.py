@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gtalign.closing import AsyncClosing
 from gtalign.config import Config
 from gtalign.endpoints.cache import Cache
-from gtalign.endpoints.usage import Usage, account
+from gtalign.endpoints.usage import Usage
 from gtalign.judges.base import Judge, Verdict
 from gtalign.judges.endpoint import EndpointJudge
 from gtalign.judges.mathematics import MathJudge
@@ -70,6 +70,10 @@ class JudgesConfig(Config):
                     )
         return self
 
+    def cached_at(self, file: Path) -> "JudgesConfig":
+        """The same judges with a cache in a file, unless they name one of their own."""
+        return self if self.cache is not None else self.model_copy(update={"cache": file})
+
     def calls(self, task: str) -> dict[str, int]:
         """Return the most verdicts that each endpoint gives on one answer to a task.
 
@@ -126,10 +130,7 @@ class Judges(AsyncClosing):
 
     def account(self) -> dict[str, Any]:
         """Return for each endpoint what it took, what the cache saved, and the cost if known."""
-        return {
-            name: account(judge.usage, judge.saved, judge.endpoint.settings.prices)
-            for name, judge in self.endpoints.items()
-        }
+        return {name: judge.endpoint.account() for name, judge in self.endpoints.items()}
 
     def _chain(self, names: Sequence[str]) -> Judge:
         judges = [self._judges[name] for name in names]

@@ -46,8 +46,8 @@ class EndpointJudge(AsyncClosing):
         criteria: Callable[[Question], Criterion | None] = criterion_of,
         nonce: Callable[[], str] = random_nonce,
     ) -> None:
-        self.endpoint = Endpoint(settings, cache)
         self.name = settings.model if name is None else name
+        self.endpoint = Endpoint(settings, cache, source=f"judge {self.name}")
         self._criteria = criteria
         self._nonce = nonce
         self._max_chars = settings.max_chars
@@ -106,10 +106,13 @@ class EndpointJudge(AsyncClosing):
         """
         prompt = prompt_of(criterion, question, material, self._max_chars)
         about = f"judge {self.name!r}, question {question.id!r}"
-        reading = await self._ask(prompt, about, index, None)
+        problem = None
+        reading = await self._ask(prompt, about, index, problem)
         if reading.score is None:
-            reading = await self._ask(prompt, about, index, reading.reason)
+            problem = reading.reason
+            reading = await self._ask(prompt, about, index, problem)
         if reading.score is None:
+            self._forget(prompt, index, (None, problem))
             reason = f"no verdict, asked twice: of the last reply, {reading.reason}"
             return Verdict(self.name, None, reason)
         details = {}
@@ -152,6 +155,13 @@ class EndpointJudge(AsyncClosing):
     def _is_known(self, form: Form, prompt: Prompt, index: int, problem: str | None) -> bool:
         body = _body(form, prompt.criterion.scale)
         return self.endpoint.known(prompt.messages(form, "", problem), body, index)
+
+    def _forget(self, prompt: Prompt, index: int, problems: Sequence[str | None]) -> None:
+        """Let whoever asks another time, as the same run does when it goes on, ask anew."""
+        for form in _FORMS:
+            body = _body(form, prompt.criterion.scale)
+            for problem in problems:
+                self.endpoint.forget(prompt.messages(form, "", problem), body, index)
 
 
 def _body(form: Form, scale: Sequence[float]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gtalign.judges.base import Verdict
 from gtalign.tasks import Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous
 from gtalign.tasks.safety import is_harmful
-from gtalign.tasks.writing import TOP, character_bleu
+from gtalign.tasks.writing import TOP, word_bleu
 
 Rule = Callable[[Question, str], Verdict]
 
@@ -77,11 +77,11 @@ def judge_math(question: Question, response: str) -> Verdict:
 
 
 def judge_writing(question: Question, response: str) -> Verdict:
-    """Score the likeness to the reference, 0..4 times character BLEU."""
-    bleu = character_bleu(response, question.ground_truth)
+    """Score the likeness to the reference, 0..4 times BLEU over words."""
+    bleu = word_bleu(response, question.ground_truth)
     return _verdict(
         TOP * bleu,
-        f"character BLEU {bleu:.3f}",
+        f"BLEU {bleu:.3f}",
         right_action=bool(response.strip()),
         asked=_asks(response),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gtalign.errors import JudgeError
-from gtalign.judges import Judges, Verdict
-from gtalign.reward import Reward, Scores
+from gtalign.judges import Judges
+from gtalign.reward import Reward
+from gtalign.reward.failures import Judged, judged, shares
 from gtalign.reward.trl import means
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines
+
+log = logging.getLogger(__name__)
 
 Answer = Callable[[Any, Sequence[Question]], list[str]]
 """Model and questions in; completions out."""
@@ -24,7 +27,8 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
     """Writes a line to ``held_out.jsonl`` every so many steps and at the end.
 
     A line has the ``step``, the mean of each factor and welfare over the questions that know it,
-    ``unscored`` and ``malformed`` (shares); a judge that fails leaves its answer unscored.
+    ``unscored`` and ``malformed`` (shares); a judge that fails leaves its answer unscored, which
+    is told with its cause (``judge_failed/CAUSE``, a share of those judged).
     Training's own source of chance is left as it was.
 
     Args:
@@ -73,20 +77,17 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         with torch.random.fork_rng():
             completions = self.answer(model, self.questions)
         model.train(training)
-        scores = asyncio.run(self._score(completions))
+        found = asyncio.run(self._judged(completions))
+        failures = [failure for failure in found.outcomes if failure is not None]
+        if failures:
+            last = failures[-1].reason
+            log.warning("held out: %d answers are unscored; the last: %s", len(failures), last)
+        line = {"step": state.global_step, **means(found.scores), **shares(found.outcomes)}
         with self.file.open("a") as file:
-            file.write(json.dumps({"step": state.global_step, **means(scores)}) + "\n")
+            file.write(json.dumps(line) + "\n")
 
-    async def _score(self, completions: Sequence[str]) -> Scores:
-        responses = self.reward.responses(completions)
+    async def _judged(self, completions: Sequence[str]) -> Judged:
         try:
-            verdicts = await asyncio.gather(*map(self._judge, self.questions, responses))
+            return await judged(self.reward, self.judges, self.questions, completions)
         finally:
             await self.judges.aclose()  # connections belong to this loop, which ends now
-        return self.reward.score_batch(self.questions, completions, verdicts)
-
-    async def _judge(self, question: Question, response: str | None) -> Verdict | None:
-        try:
-            return None if response is None else await self.judges.judge(question, response)
-        except JudgeError:
-            return None

@@ -177,9 +177,10 @@ async def _candidate(
 
 
 def _failure(record: Mapping[str, Any]) -> Failure | None:
-    if record["failed"] is None:
+    if record["unscored"] is None:
         return None
-    return Failure(record["failed"], str(record["unscored"]), broken=True)
+    cause = record["failed"] or "unscored"
+    return Failure(cause, str(record["unscored"]), broken=record["failed"] is not None)
 
 
 def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> ColdStart:

@@ -11,7 +11,7 @@ from gtalign.chain.prompt import fill, placeholders
 from gtalign.closing import AsyncClosing
 from gtalign.data.coldstart.blocks import UnusableError, read_payoff, read_text
 from gtalign.data.coldstart.settings import ColdStartConfig, TeacherSettings
-from gtalign.endpoints import Cache, Endpoint, Usage, account, response_format
+from gtalign.endpoints import Cache, Endpoint, Usage, response_format
 from gtalign.errors import TeacherError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.tasks import Message, Question
@@ -92,7 +92,7 @@ class Teacher:
     def __init__(self, name: str, settings: TeacherSettings, cache: Cache | None = None) -> None:
         self.name = name
         self.settings = settings
-        self.endpoint = Endpoint(settings, cache, TeacherError)
+        self.endpoint = Endpoint(settings, cache, TeacherError, f"teacher {name}")
         self._constraint = "json_schema" if settings.payoff == "auto" else settings.payoff
 
     async def text(
@@ -151,6 +151,8 @@ class Teacher:
             if not problem:
                 return reply.text
         tries = self.settings.tries
+        for tried in range(tries):  # which the next run tries again
+            self.endpoint.forget(messages, body, number + tried * _TRIES)
         raise TeacherError(
             f"{about}: nothing usable in {tries} tries; of the last reply: {problem}",
             f"unusable {block}",
@@ -212,10 +214,7 @@ class ChainWriter(AsyncClosing):
 
     def account(self) -> dict[str, Any]:
         """Return for each teacher what it took, what the cache saved, and the cost if known."""
-        return {
-            name: account(self.usage[name], self.saved[name], teacher.settings.prices)
-            for name, teacher in self.teachers.items()
-        }
+        return {name: teacher.endpoint.account() for name, teacher in self.teachers.items()}
 
     async def aclose(self) -> None:
         """Close the connections and the cache; both open again on use."""
