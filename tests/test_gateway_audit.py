@@ -159,6 +159,8 @@ async def test_answers_without_a_record_are_unsteered_and_say_so(
                 text, about = answer.choices[0].message.content, answer.gtalign
             assert text == model.RESPONSES["CQ"]
             assert (about["recorded"], about["steered"]) == (False, False)
+        assert gateway.gateway.writer.down is not None
+        assert (await gateway.get("/readyz"))[0] == 200  # requests are answered as configured
         other.close()
 
 

@@ -29,10 +29,11 @@ class ReadyEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        gateway = self._gateway
         problems = []
-        if self._gateway.draining:
+        if gateway.draining:
             problems.append("draining")
-        if self._gateway.writer.down is not None:
+        if gateway.writer.down is not None and gateway.config.audit.when_down == "fail":
             problems.append("decisions cannot be written")
         body = {"status": "not ready" if problems else "ready", "problems": problems}
         status = 503 if problems else 200
