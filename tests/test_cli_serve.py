@@ -21,15 +21,19 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
     small_model(tokenizer).save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     (tmp_path / "costly.toml").write_text(COSTLY)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gtalign", "serve", str(tmp_path / "model"), "--bare"),
-        *("--policy", str(tmp_path / "costly.toml"), "--policy", "free", "--port", "0"),
-        *("--database", str(tmp_path / "audit.db"), "--key", "root", "--demo", "2"),
-        *("--set", "limits.max_tokens=12", "--set", "upstream.name=lab"),
-        stdout=PIPE,
-        stderr=PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gtalign", "serve", str(tmp_path / "model"), "--bare"),
+            *("--policy", str(tmp_path / "costly.toml"), "--policy", "free", "--port", "0"),
+            *("--database", str(tmp_path / "audit.db"), "--key", "root", "--demo", "2"),
+            *("--set", "limits.max_tokens=12", "--set", "upstream.name=lab"),
+            stdout=PIPE,
+            stderr=PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    process = await start()
     try:
         assert process.stdout is not None and process.stderr is not None
         secret = (await process.stdout.readline()).decode().strip()
@@ -63,6 +67,10 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         rest = await process.stderr.read()
         await process.wait()
         assert secret.encode() not in rest and b"Traceback" not in rest
+        process = await start()  # which would make another key
+        written, told = await asyncio.wait_for(process.communicate(), 120)
+        assert (process.returncode, written) == (2, b"")
+        assert b"--key: there is a key 'root' already" in told and b"Traceback" not in told
     finally:
         if process.returncode is None:
             process.kill()
@@ -82,5 +90,7 @@ def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFix
         assert named in capsys.readouterr().err
     assert main(["serve", "http://127.0.0.1:9/v1", "--port", "70000"]) == 2
     assert "--port: port: input should be less" in capsys.readouterr().err
-    assert main(["serve", "http://127.0.0.1:9/v1", *database]) == 1
-    assert "127.0.0.1:9" in capsys.readouterr().err
+    assert main(["serve", "http://127.0.0.1:9/v1", "--key", "root", *database]) == 1
+    told = capsys.readouterr()
+    assert "127.0.0.1:9" in told.err
+    assert told.out == "" and not (tmp_path / "a.db").exists()  # no key was made

@@ -39,7 +39,7 @@ def command(
         typer.Option(help="Give no instruction for the chain: the model was trained without one."),
     ] = False,
     key: Annotated[
-        str | None, typer.Option(help="Make an admin key of this name, and show it once.")
+        str | None, typer.Option(help="Make a new admin key of this name, and show it once.")
     ] = None,
     demo: Annotated[
         int, typer.Option(min=0, help="Ask so many questions of the lab under every policy.")
@@ -52,7 +52,7 @@ def command(
     """Serve steered answers in OpenAI's form, with every decision on record.
 
     The key of the model server is read from GTALIGN_UPSTREAM_KEY. Without a key of its own, the
-    gateway answers this machine alone; make one with --key.
+    gateway answers this machine alone; make one with --key, which later starts leave out.
 
     Example:
         gtalign serve http://127.0.0.1:8000/v1 --policy per-token --policy subscription
@@ -84,9 +84,13 @@ def command(
 
     async def program() -> None:
         background: list[asyncio.Task[None]] = []
-        if key is not None:
-            await _make_key(settings, key)
         server = await open_upstream(settings)
+        if key is not None:
+            try:
+                await _make_key(settings, key)
+            except BaseException:
+                await server.aclose()
+                raise
 
         def ready(gateway: Any, address: str) -> None:
             _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
@@ -106,13 +110,23 @@ def command(
 
 
 async def _make_key(settings: Any, name: str) -> None:
-    """Make an admin key in the store, and show it."""
+    """Make an admin key in the store, and show it.
+
+    Raises:
+        ConfigError: There is a good one of its name: whoever starts again by the same command would
+            leave one more behind each time.
+        StorageError: The store cannot be opened or written.
+    """
     from gtalign.gateway.keys import KeyRequest, Keys
     from gtalign.gateway.store import open_store
 
     store = await open_store(settings.audit)
     try:
         keys = await Keys.open(store)
+        if any(known.name == name and known.revoked is None for known in keys.all()):
+            raise ConfigError(
+                f"--key: there is a key {name!r} already; leave --key out, or give another name"
+            )
         _, secret = await keys.create(KeyRequest(name=name, scopes=("chat", "admin")))
     finally:
         await store.dispose()
