@@ -341,6 +341,7 @@ async def test_parameters_of_the_template_go_where_it_is_rendered() -> None:
     [
         (Sampling(extra={"stream": False, "n": 2}), "extra may not set 'n', 'stream'"),
         (Sampling(extra={"temperature": 0.1}), "'temperature'"),
+        (Sampling(extra={"guided_json": {"type": "object"}}), "'guided_json'"),
         (Sampling(temperature=float("nan")), "temperature is nan"),
         (Sampling(temperature=-1), "temperature is -1"),
         (Sampling(top_p=0), "top_p is 0"),

@@ -9,6 +9,7 @@ import orjson
 
 from gtalign.gateway.errors import APIError
 from gtalign.steering import Sampling
+from gtalign.steering.http import OWNED
 from gtalign.tasks import Message
 
 _ROLES: Final = {
@@ -136,13 +137,8 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
             body, model, (), nothing, max_tokens, (), 1, stream, include_usage, passes
         )
     if body.get("logprobs") or body.get("top_logprobs"):
-        raise APIError(
-            400,
-            "logprobs cannot be had of a steered answer: part of its text is not the model's own;"
-            " leave them out, or ask the model server itself",
-            code="unsupported",
-            param="logprobs",
-        )
+        why = "cannot be had of a steered answer: part of its text is not the model's own"
+        raise _unsupported("logprobs", f"logprobs {why}; leave them out")
     n = _whole(body, "n", 1, 1, choices)
     if stream and n > 1:
         raise _wrong("n", "1 where the answer is streamed")
@@ -163,6 +159,11 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
 
 def _wrong(param: str, right: str) -> APIError:
     return APIError(400, f"{param!r} has to be {right}", code="invalid_value", param=param)
+
+
+def _unsupported(param: str, why: str) -> APIError:
+    told = f"{why}, or ask the model server itself"
+    return APIError(400, told, code="unsupported", param=param)
 
 
 def _flag(body: Mapping[str, Any], name: str, param: str | None = None) -> bool:
@@ -200,6 +201,10 @@ def _sampling(body: Mapping[str, Any]) -> Sampling:
         seed = _whole(body, "seed", 0, -_SEED, _SEED - 1)
     known = _READ | _WITHOUT_EFFECT
     extra = {key: v for key, v in body.items() if key not in known and v is not None}
+    taken = min(OWNED.intersection(extra), default=None)
+    if taken is not None:
+        why = "cannot be set for a steered answer: steering decides how its parts are written"
+        raise _unsupported(taken, f"{taken!r} {why}; leave it out")
     return Sampling(
         temperature=_number(body, "temperature", 2.0),
         top_p=top_p,

@@ -36,7 +36,8 @@ OWNED: Final = frozenset(
         *("stream", "stream_options", "timings_per_token", "n", "best_of", "n_cmpl"),
         *("max_tokens", "max_completion_tokens", "n_predict", "min_tokens", "ignore_eos"),
         *("stop", "stop_token_ids", "stop_regex", "include_stop_str_in_output", "no_stop_trim"),
-        *("grammar", "ebnf", "regex", "json_schema", "structured_outputs", "guided_grammar"),
+        *("grammar", "ebnf", "regex", "json_schema", "structured_outputs"),
+        *("guided_grammar", "guided_json", "guided_regex", "guided_choice"),
         *("response_format", "tools", "tool_choice", "functions"),
         *("temperature", "top_p", "top_k", "seed"),
     }
