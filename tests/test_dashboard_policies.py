@@ -109,6 +109,8 @@ async def test_a_policy_is_made_and_removed_when_that_was_confirmed(tmp_path: Pa
         await gateway.key(name="app", scopes=["chat"], policy="subscription")
         await visitor.sign_in(root)
         assert "The key app is bound" in (await visitor.get(PATH + "/subscription/delete")).text
+        bound = await visitor.post(PATH + "/subscription/delete")
+        assert bound.status == 400 and "revoke them first" in bound.text
 
 
 async def copies(gateway: Served, count: int, **changed: Any) -> None:

@@ -150,6 +150,32 @@ async def test_policies_are_changed_and_stay_changed(tmp_path: Path) -> None:
         assert (await gateway.ask(model="toy:new")).gtalign["policy_hash"] == policy["hash"]
 
 
+async def test_a_policy_stays_while_a_key_is_bound_to_it(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        _, root = await gateway.key(name="root")
+        url, admin = f"{gateway.address}/admin/policies/subscription", bearer(root)
+        bound = [
+            await gateway.key(name=f"app{number}", scopes=["chat"], policy="subscription")
+            for number in range(10)
+        ]
+        revoked, _ = await gateway.key(name="old", scopes=["chat"], policy="subscription")
+        await gateway.gateway.keys.revoke(revoked.id)
+        async with gateway.http.delete(url, headers=admin) as answer:
+            assert answer.status == 400
+            told = (await answer.json())["error"]["message"]
+        assert "'app0', 'app1'" in told and "and 2 more" in told and "old" not in told
+        assert (await gateway.post(BODY, **bearer(bound[0][1])))[0] == 200
+        for key, _ in bound:
+            await gateway.gateway.keys.revoke(key.id)
+        async with gateway.http.delete(url, headers=admin) as answer:
+            assert answer.status == 204
+        wanted = {"name": "late", "policy": "subscription"}
+        status, _, refused = await gateway.post(wanted, "/admin/keys", **admin)
+        assert status == 400 and "there is no 'subscription'" in refused["error"]["message"]
+    async with served(tmp_path) as gateway:  # the configuration has it
+        assert "subscription" in gateway.gateway.policies.names()
+
+
 async def test_what_a_gateway_refuses_to_start_with(tmp_path: Path) -> None:
     async def start(**settings: Any) -> None:
         config = config_of(tmp_path, **settings)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.config import load_table, shown
 from gtalign.errors import ConfigError
@@ -17,7 +17,7 @@ from gtalign.game import USER_LLM
 from gtalign.gateway.changes import changed
 from gtalign.gateway.record import now
 from gtalign.gateway.store import transaction
-from gtalign.gateway.tables import policies
+from gtalign.gateway.tables import keys, policies
 from gtalign.steering import Policy, load_policy
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 LONGEST: Final = 65_536
 """Most bytes of a policy as text."""
 
+_NAMED: Final = 8  # keys, in a message
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _DEEP: Final = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){16}")  # keys with dots
 
@@ -132,7 +133,8 @@ class Policies:
         """Take a policy out of use; what it decided stays on record.
 
         Raises:
-            ConfigError: There is none of that name, or it is the default.
+            ConfigError: There is none of that name, it is the default, or good keys are bound to
+                it, which would get no answers.
             StorageError: It cannot be written.
         """
         self.get(name)
@@ -141,6 +143,11 @@ class Policies:
         async with self._changing:
             async with transaction(self._engine, "a policy could not be removed") as connection:
                 await changed(connection, "policies")
+                bound = await _bound(connection, name)
+                if bound:
+                    raise ConfigError(
+                        f"{name!r} is the policy of the keys {bound}: revoke them first"
+                    )
                 await connection.execute(
                     update(policies).where(policies.c.name == name).values(active=False)
                 )
@@ -228,6 +235,14 @@ def read_toml(text: str) -> dict[str, Any]:
         raise ConfigError("this is nested too deeply for a policy") from None
     except ValueError as error:  # also a number of more digits than Python reads
         raise ConfigError(f"not valid TOML: {error}") from None
+
+
+async def _bound(connection: AsyncConnection, name: str) -> str:
+    """Names of the good keys that are bound to a policy, of many the first; empty if none is."""
+    good = select(keys.c.name).where(keys.c.policy == name, keys.c.revoked.is_(None))
+    names = (await connection.execute(good.order_by(keys.c.created, keys.c.id))).scalars().all()
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more
 
 
 def _policy(row: Mapping[str, Any]) -> Policy:
