@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -270,14 +271,26 @@ async def test_a_new_store_may_be_opened_by_several_at_once(tmp_path: Path) -> N
     await asyncio.gather(*(opening(number) for number in range(40)))
 
 
-async def test_databases_that_cannot_be_opened(tmp_path: Path) -> None:
+async def test_databases_that_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "text.db").write_text("no database" * 200)
     with pytest.raises(StorageError, match="not a database"):
         await open_store(AuditSettings(database=str(tmp_path / "text.db")))
     with pytest.raises(ConfigError, match="mysql"):
         await open_store(AuditSettings(database="mysql://x:secret@127.0.0.1/x"))
-    with pytest.raises(ConfigError, match="audit"):
-        await open_store(AuditSettings(database="://"))
+    for wrong in ("://", "postgresql+asyncpg://h:port/d"):
+        with pytest.raises(ConfigError, match=r"audit\.database: no address of a database"):
+            await open_store(AuditSettings(database=wrong))
+    for driver in ("psycopg", "psycopg2"):  # either may be what SQLAlchemy takes unasked
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ConfigError) as caught:
+        await open_store(AuditSettings(database="postgresql://x:secret@127.0.0.1/x"))
+    told = str(caught.value)
+    assert "reached by postgresql+asyncpg://..., with gtalign[serve,postgres] installed" in told
+    assert "secret" not in told and "\n" not in told
+    with pytest.raises(ConfigError, match=r"sqlite is reached by sqlite\+aiosqlite://\.\.\."):
+        await open_store(AuditSettings(database=f"sqlite:///{tmp_path}/x.db"))
 
 
 @pytest.mark.parametrize(

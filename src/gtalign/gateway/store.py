@@ -58,7 +58,12 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second, _third)
 """What brings the tables from each version to the next. Only ever appended to. The first makes what
 `tables` describes now, so that the others find what they bring there already in a new store."""
 
-_DIALECTS: Final = ("sqlite", "postgresql")
+_DRIVERS: Final = {
+    "sqlite": ("sqlite+aiosqlite://", "serve"),
+    "postgresql": ("postgresql+asyncpg://", "serve,postgres"),
+}
+"""How the address of each kind of database begins, and the extras that it takes."""
+
 BUSY: Final = "busy_seconds"
 """Execution option of SQLite's engine: how long to wait for a database that is locked."""
 
@@ -142,19 +147,26 @@ def _engine(settings: AuditSettings) -> AsyncEngine:
         address = f"sqlite+aiosqlite:///{address}"
     try:
         url = make_url(address)
-        lite = url.get_backend_name() == "sqlite"
-        if url.get_backend_name() not in _DIALECTS:
-            raise ConfigError(
-                f"audit.database: {url.get_backend_name()} is not known; {', '.join(_DIALECTS)} are"
-            )
+    except (ArgumentError, ValueError) as error:  # the second of a port that is no number
+        raise ConfigError(f"audit.database: no address of a database: {error}") from error
+    kind = url.get_backend_name()
+    lite = kind == "sqlite"
+    if kind not in _DRIVERS:
+        known = ", ".join(begin for begin, _ in _DRIVERS.values())
+        raise ConfigError(f"audit.database: {kind} is not known; {known} are")
+    try:
         engine = create_async_engine(
             url,
             connect_args={"timeout": settings.busy_seconds} if lite else {},
             execution_options={BUSY: settings.busy_seconds},
             pool_pre_ping=not lite,
         )
-    except (ArgumentError, SQLAlchemyError, ModuleNotFoundError) as error:
-        raise ConfigError(f"audit.database: {error}") from error
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        begin, extras = _DRIVERS[kind]
+        raise ConfigError(
+            f"audit.database: {error}; {kind} is reached by {begin}..., with gtalign[{extras}]"
+            " installed"
+        ) from error
     if lite:
 
         @event.listens_for(engine.sync_engine, "connect")
