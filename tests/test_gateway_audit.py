@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,21 @@ async def test_while_the_store_is_down_nothing_is_answered_unless_configured(
         # Those that failed while it was down are on record, too.
         statuses = [record["status"] for record in await gateway.records()]
         assert statuses[0] == "done" and set(statuses[1:]) == {"failed"}
+
+
+async def test_what_an_admin_wants_of_a_store_that_is_down_is_told(tmp_path: Path) -> None:
+    async with served(tmp_path, audit={"busy_seconds": 0.01}) as gateway:
+        wanted = {"name": "root", "scopes": ["admin"]}
+        with closing(lock(tmp_path)):
+            status, headers, told = await gateway.post(wanted, "/admin/keys")
+            assert (status, told["error"]["code"]) == (503, "store_unavailable")
+            assert told["error"]["message"].startswith("a key could not be written: ")
+            assert headers["retry-after"]
+            policy = f"{gateway.address}/admin/policies/subscription"
+            async with gateway.http.delete(policy) as answer:
+                assert answer.status == 503
+                assert "a policy could not be removed" in await answer.text()
+        assert (await gateway.post(wanted, "/admin/keys"))[0] == 201
 
 
 @pytest.mark.parametrize("stream", [False, True])

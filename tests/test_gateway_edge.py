@@ -12,6 +12,7 @@ from gtalign.gateway.asgi import EVENTS, Response
 from gtalign.gateway.edge import Edge
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.metrics import Metrics
+from gtalign.gateway.store import StoreError
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -44,6 +45,7 @@ def raising(error: BaseException) -> App:
     [
         (APIError(404, "no", code="gone"), 404, "gone"),
         (StorageError("full"), 503, "not_recorded"),
+        (StoreError("it cannot be read", "secret"), 503, "store_unavailable"),
         (UpstreamError("u", "broke"), 502, "upstream_failed"),
         (TimeoutError(), 504, "timeout"),
         (FileNotFoundError("secret"), 500, "internal"),

@@ -203,8 +203,29 @@ async def test_paths_and_methods_that_there_are_not(tmp_path: Path) -> None:
         for path in ("/", "/v1", "/v1/chat/completions/", "/../etc/passwd", "/admin/keys/a/b"):
             status, told = await gateway.get(path)
             assert (status, told["error"]["code"]) == (404, "not_found")
-        assert (await gateway.get("/v1/chat/completions"))[0] == 405
+        for path, method, allowed in (
+            ("/v1/chat/completions", "GET", "POST"),
+            ("/admin/keys", "DELETE", "GET, POST"),
+            ("/healthz", "POST", "GET, HEAD"),
+        ):
+            async with gateway.http.request(method, gateway.address + path) as answer:
+                assert (answer.status, answer.headers["allow"]) == (405, allowed)
         assert 'path="other"' in gateway.gateway.metrics.text()
+
+
+async def test_probes_may_ask_for_the_head_alone(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        for path, draining, status in (
+            ("/healthz", False, 200),
+            ("/readyz", False, 200),
+            ("/readyz", True, 503),
+        ):
+            gateway.gateway.draining = draining
+            async with gateway.http.get(gateway.address + path) as answer:
+                size = str(len(await answer.read()))
+            async with gateway.http.head(gateway.address + path) as answer:
+                assert (answer.status, await answer.read()) == (status, b"")
+                assert answer.headers["content-length"] == size
 
 
 async def test_no_secret_and_no_prompt_reaches_a_log(

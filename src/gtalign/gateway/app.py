@@ -24,11 +24,12 @@ def make_app(gateway: Gateway) -> ASGIApp:
         ("POST", COMPLETIONS, CompletionsEndpoint(gateway)),
         ("GET", MODELS, models),
         ("GET", f"{MODELS}/{{model:path}}", models),
-        ("GET", "/healthz", HealthEndpoint()),
-        ("GET", "/readyz", ReadyEndpoint(gateway)),
         ("GET", "/metrics", MetricsEndpoint(gateway)),
     ]
+    probes: dict[str, App] = {"/healthz": HealthEndpoint(), "/readyz": ReadyEndpoint(gateway)}
     routes = [Route(path, Endpoint(path, {method: app})) for method, path, app in table]
+    for path, app in probes.items():  # uvicorn leaves the body out of what answers HEAD
+        routes.append(Route(path, Endpoint(path, {"GET": app, "HEAD": app})))
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
     router = Router(routes, redirect_slashes=False, default=_nothing)
     return Edge(router, gateway.metrics)

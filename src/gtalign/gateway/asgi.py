@@ -237,5 +237,6 @@ class Endpoint:
         app = self._apps.get(scope["method"])
         if app is None:
             known = ", ".join(self._apps)
-            raise APIError(405, f"{self._path} takes {known}", code="method_not_allowed")
+            why = f"{self._path} takes {known}"
+            raise APIError(405, why, code="method_not_allowed", allow=self._apps)
         await app(scope, receive, send)

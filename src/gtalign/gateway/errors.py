@@ -1,12 +1,13 @@
 """Errors as clients of OpenAI's interface expect them: a status, and an object that explains it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import orjson
 
 from gtalign.errors import GTAlignError, SteeringError, StorageError, UpstreamError
+from gtalign.gateway.store import StoreError
 from gtalign.steering.http import LateError, RefusedError
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class APIError(Exception):
         code: A short name of the problem, stable across versions.
         param: The field of the request that is wrong.
         wait: Seconds after which to try again.
+        allow: The methods that would be right.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class APIError(Exception):
         code: str | None = None,
         param: str | None = None,
         wait: float | None = None,
+        allow: Iterable[str] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -55,6 +58,7 @@ class APIError(Exception):
         self.code = code
         self.param = param
         self.wait = wait
+        self.allow = tuple(allow)
 
     def body(self) -> bytes:
         """The object of OpenAI's interface, as JSON."""
@@ -63,10 +67,13 @@ class APIError(Exception):
         return orjson.dumps({"error": told})
 
     def headers(self) -> Mapping[str, str]:
-        """``Retry-After``, where it helps to wait."""
-        if self.wait is None:
-            return {}
-        return {"Retry-After": str(max(1, -int(-self.wait // 1)))}
+        """``Retry-After``, where it helps to wait, and ``Allow``, where another method would."""
+        found = {}
+        if self.wait is not None:
+            found["Retry-After"] = str(max(1, -int(-self.wait // 1)))
+        if self.allow:
+            found["Allow"] = ", ".join(self.allow)
+        return found
 
 
 def explained(error: Exception) -> APIError:
@@ -80,6 +87,13 @@ def explained(error: Exception) -> APIError:
         return _of_upstream(error)
     if isinstance(error, SteeringError):
         return APIError(502, str(error), code="not_steered")
+    if isinstance(error, StoreError):  # other than of a record, whose writer raises its own
+        return APIError(
+            503,
+            f"{error.what}: the audit store does not answer; try later",
+            code="store_unavailable",
+            wait=_RETRIED_LATER,
+        )
     if isinstance(error, StorageError):
         return APIError(
             503,

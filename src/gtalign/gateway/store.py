@@ -72,6 +72,19 @@ _AGAIN: Final = 0.01  # seconds
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 
+class StoreError(StorageError):
+    """The audit store failed.
+
+    Args:
+        what: What could not be done.
+        reason: Of the database, without a statement and its values.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"the audit store: {what}: {reason}")
+        self.what = what
+
+
 async def open_store(
     settings: AuditSettings, migrations: Sequence[Migration] = MIGRATIONS
 ) -> AsyncEngine:
@@ -126,10 +139,10 @@ async def snapshot(engine: AsyncEngine, what: str) -> AsyncGenerator[AsyncConnec
         yield connection
 
 
-def storage_error(error: Exception, what: str) -> StorageError:
+def storage_error(error: Exception, what: str) -> StoreError:
     """The error of a database in our words: its reason without the statement and its values."""
     reason = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return StorageError(f"the audit store: {what}: {type(reason).__name__}: {reason}")
+    return StoreError(what, f"{type(reason).__name__}: {reason}")
 
 
 def prepare(connection: Any) -> None:

@@ -100,7 +100,8 @@ class Site:
             visit.scope["gtalign"]["key"] = visit.key.id
         if handler is None:
             message = f"nothing at this address takes {visit.method[:20]}"
-            raise APIError(405, message, code="method_not_allowed")
+            allow = [method for method, name in _METHODS.items() if getattr(view, name)]
+            raise APIError(405, message, code="method_not_allowed", allow=allow)
         if _METHODS[visit.method] != "get":
             await visit.read(view.body)
         answer: Page | Response = await handler(visit)
