@@ -10,6 +10,7 @@ from gtalign.config import Config, dump, load
 from gtalign.data.coldstart import ColdStartConfig
 from gtalign.data.sources import SOURCES
 from gtalign.evaluation.run import EvalRun
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.training.runs import RLRun, SFTRun
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -74,3 +75,24 @@ def test_the_papers_commands_fit_together() -> None:
         assert [str(file) for file in config.questions] == ["data/mix-train.parquet"]
         assert f"gtalign {command} --config configs/paper/{command}.toml --out" in text
     assert "gtalign data mix data/*-train.parquet --to data/mix-train.parquet" in text
+
+
+def leaves(cls: type[Config], before: str = "") -> set[str]:
+    """Names of all settings of a class, with those of its tables behind a dot."""
+    found = set()
+    for name, field in cls.model_fields.items():
+        kind = field.annotation
+        inner = isinstance(kind, type) and issubclass(kind, Config)
+        found |= leaves(kind, f"{before}{name}.") if inner else {before + name}
+    return found
+
+
+def test_every_setting_of_the_gateway_is_documented() -> None:
+    text = (CONFIGS.parent / "docs" / "gateway.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    told: list[str] = []
+    for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", cell)
+        section = first.rpartition(".")[0]
+        told += [first, *(section + name if name[0] == "." else name for name in others)]
+    assert sorted(told) == sorted(leaves(GatewayConfig))
