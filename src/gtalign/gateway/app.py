@@ -31,7 +31,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     routes = [Route(path, Endpoint(path, {method: app})) for method, path, app in table]
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
     router = Router(routes, redirect_slashes=False, default=_nothing)
-    return Edge(router, gateway.metrics)
+    return Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
