@@ -86,10 +86,15 @@ async def test_what_is_not_http_is_handed_on() -> None:
     assert (seen, sent, metrics.requests.values) == (["lifespan"], [], {})
 
 
-async def test_a_cancelled_request_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO", "gtalign.gateway.access"), pytest.raises(asyncio.CancelledError):
-        await through(raising(asyncio.CancelledError()))
-    assert caplog.records[-1].fields["problem"] == "cancelled"  # type: ignore[attr-defined]
+async def test_a_request_that_is_cancelled_is_told_that_the_gateway_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO", "gtalign.gateway.access"):
+        (head, body), metrics = await through(raising(asyncio.CancelledError()))
+    assert (head["status"], json.loads(body["body"])["error"]["code"]) == (503, "draining")
+    assert metrics.requests.values == {("other", "503"): 1}
+    problem = caplog.records[-1].fields["problem"]  # type: ignore[attr-defined]
+    assert problem == "the gateway ends; try again"
 
 
 async def test_a_broken_connection_is_a_client_that_left() -> None:

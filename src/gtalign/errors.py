@@ -95,7 +95,12 @@ class UpstreamError(SteeringError):
         problem: What it did and what would be right.
         text: What of the answer had been written.
         decision: The decision about the answer as JSON, if one had been made.
+
+    Attributes:
+        quotes: What of the message is the engine's own words, which may be those of a prompt.
     """
+
+    quotes: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -12,15 +12,15 @@ from typing import Any
 import orjson
 
 from gtalign.errors import SteeringError, StorageError, UpstreamError
+from gtalign.gateway.asgi import LEFT
 from gtalign.gateway.clock import ClockedBackend
-from gtalign.gateway.errors import APIError, explained
+from gtalign.gateway.errors import APIError, explained, repeatable, unquoted
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
 from gtalign.gateway.spans import trace_answer, trace_record
 from gtalign.gateway.terms import Terms
 from gtalign.gateway.view import Piece, View
 from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering
-from gtalign.steering.http import LateError, RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -94,16 +94,12 @@ class Answer:
             async with aclosing(self._attempts()) as pieces:
                 async for piece in pieces:
                     yield piece
-        except (asyncio.CancelledError, GeneratorExit):
-            total = self._gateway.config.timeouts.total
-            if perf_counter() - self._began >= total - _TICK:
-                self._end("failed", error=f"the answer was not complete after {total:g} s")
-            else:
-                self._end("gone")
+        except (asyncio.CancelledError, GeneratorExit) as left:
+            self._end(*broken_off(self._gateway, self._began, left))
             raise
         except Exception as error:
             told = explained(error)
-            self._end("failed", error=str(error))
+            self._end("failed", error=for_record(self._gateway, error))
             if isinstance(error, UpstreamError):
                 self._gateway.metrics.upstream.add(1, str(told.status))
             raise
@@ -147,12 +143,11 @@ class Answer:
                         yield piece
                 return
             except UpstreamError as error:
-                final = isinstance(error.__cause__, LateError | RefusedError)
-                if self._clock.begun or final or not left:
+                if self._clock.begun or not repeatable(error) or not left:
                     raise
                 left -= 1
                 self._abandon()
-                log.warning("asking again: %s", error)
+                tell_of_retry(self._gateway, error)
             except StorageError:
                 when_down = self._gateway.config.audit.when_down
                 if when_down == "fail" or self._first is not None or not self.recorded:
@@ -261,7 +256,8 @@ class Answer:
         self._count(decision.phases)
         self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
         self._supersede()
-        self._put(status, decision, error=error, keep=True)
+        written = None if self._session is None else self._session.text
+        self._put(status, decision, error=error, answer=written, keep=True)
 
     def _abandon(self) -> None:
         """Leave an attempt for another one; what was written in it counts all the same."""
@@ -334,6 +330,38 @@ class Answer:
         metrics.added.add(self._added())
         if self._first is not None:
             metrics.first.add(self._first)
+
+
+def broken_off(
+    gateway: Gateway, began: float, cancelled: BaseException
+) -> tuple[Status, str | None]:
+    """How an answer stands whose work was cancelled, and why.
+
+    Args:
+        gateway: Who answers.
+        began: When, by `perf_counter`.
+        cancelled: As it was raised.
+    """
+    total = gateway.config.timeouts.total
+    if perf_counter() - began >= total - _TICK:
+        return "failed", f"the answer was not complete after {total:g} s"
+    if (
+        gateway.draining
+        and isinstance(cancelled, asyncio.CancelledError)
+        and LEFT not in cancelled.args
+    ):
+        return "failed", "the gateway ended before the answer was complete"
+    return "gone", None
+
+
+def for_record(gateway: Gateway, error: Exception) -> str:
+    """What a record says of a failure: the engine's words only where texts are kept."""
+    return str(error) if gateway.config.audit.texts else unquoted(error)
+
+
+def tell_of_retry(gateway: Gateway, error: UpstreamError) -> None:
+    """Log that the engine is asked again; its words only where prompts are logged."""
+    log.warning("asking again: %s", error if gateway.config.log_prompts else unquoted(error))
 
 
 def facts_of(gateway: Gateway, terms: Terms, prompt: Any, *, stream: bool) -> Facts:

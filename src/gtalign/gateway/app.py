@@ -32,7 +32,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
         routes.append(Route(path, Endpoint(path, {"GET": app, "HEAD": app})))
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
     router = Router(routes, redirect_slashes=False, default=_nothing)
-    return Edge(router, gateway.metrics)
+    return Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,9 @@ from gtalign.gateway.errors import APIError
 T = TypeVar("T")
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
+LEFT: Final = "the client left"
+"""Why work was cancelled, unless the gateway itself ends or the time is over."""
+
 _TOGETHER: Final = 8192  # bytes that are sent at once without waiting for more
 
 
@@ -74,6 +77,7 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
+            working.cancel(LEFT)
             raise ClientGone
         return working.result()
     finally:

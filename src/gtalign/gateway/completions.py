@@ -47,6 +47,8 @@ class CompletionsEndpoint:
             id_ = f"cmpl-{uuid4().hex}"
             terms = terms_of(gateway, headers, key, model, id=id_, request_id=about["request"])
             about |= {"decision": id_, "policy": terms.policy.name, "model": model}
+            if gateway.config.log_prompts:
+                about["messages"] = body.get("prompt")
             current().named(f"{_OPERATION} {terms.model}")
             current().about(terms.traced(gateway.upstream))
             response = Response(send, terms.headers(), patience=timeouts.idle)

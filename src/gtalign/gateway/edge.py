@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gtalign.errors import GTAlignError
 from gtalign.gateway.asgi import EVENTS, JSON, ClientGone, Response, discard_body
-from gtalign.gateway.errors import APIError, explained
+from gtalign.gateway.errors import WAITS, APIError, explained, unquoted
 from gtalign.gateway.logs import access
 from gtalign.gateway.metrics import Metrics
 
@@ -28,11 +28,13 @@ class Edge:
     Args:
         app: The application.
         metrics: Where requests are counted.
+        quotes: Whether the log holds what engines say, which may be what they were asked.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, quotes: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._told = str if quotes else unquoted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,13 +74,15 @@ class Edge:
         try:
             await self._app(scope, into, out)
         except asyncio.CancelledError:
-            problem = "cancelled"
-            raise
+            # The gateway ends, and waits no longer: this is the last that its client can be told.
+            ends = APIError(503, "the gateway ends; try again", code="draining", wait=WAITS[503])
+            problem = str(ends)
+            await self._refuse(ends, about.get("response"), None, out)
         except Exception as error:
             if _left(error):
                 problem, status = "the client left", status or 499
             else:
-                problem = str(error)
+                problem = self._told(error)
                 told = explained(error)
                 if status and "response" not in about:
                     return  # a download has begun: left unfinished, it breaks off

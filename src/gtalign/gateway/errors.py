@@ -27,7 +27,8 @@ _TYPES: Final = {
     503: "service_unavailable_error",
     504: "timeout_error",
 }
-_RETRIED_LATER: Final = 5  # seconds, where nothing better is known
+WAITS: Final = {429: 1.0, 503: 5.0}
+"""Seconds after which to try again, by status, where nothing better is known."""
 
 
 class APIError(Exception):
@@ -40,7 +41,12 @@ class APIError(Exception):
         param: The field of the request that is wrong.
         wait: Seconds after which to try again.
         allow: The methods that would be right.
+
+    Attributes:
+        quotes: As `UpstreamError.quotes`.
     """
+
+    quotes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -92,14 +98,14 @@ def explained(error: Exception) -> APIError:
             503,
             f"{error.what}: the audit store does not answer; try later",
             code="store_unavailable",
-            wait=_RETRIED_LATER,
+            wait=WAITS[503],
         )
     if isinstance(error, StorageError):
         return APIError(
             503,
             "the decision cannot be recorded, so that no answer is given; try later",
             code="not_recorded",
-            wait=_RETRIED_LATER,
+            wait=WAITS[503],
         )
     if isinstance(error, TimeoutError):
         return APIError(504, "the answer took longer than it may", code="timeout")
@@ -117,11 +123,28 @@ def _of_upstream(error: UpstreamError) -> APIError:
         if cause.status in (400, 413, 422):
             return APIError(400, str(error), code="upstream_refused")
         if cause.status == 429:
-            return APIError(429, str(error), code="upstream_busy", wait=cause.wait or 1)
+            wait = cause.wait or WAITS[429]
+            return APIError(429, str(error), code="upstream_busy", wait=wait)
         if cause.status == 503:
-            wait = cause.wait or _RETRIED_LATER
+            wait = cause.wait or WAITS[503]
             return APIError(503, str(error), code="upstream_unavailable", wait=wait)
     return APIError(502, str(error), code="upstream_failed")
+
+
+def repeatable(error: UpstreamError) -> bool:
+    """Whether a request that failed may be sent again: nothing answered it, and not for long."""
+    return not isinstance(_cause(error), LateError | RefusedError)
+
+
+def unquoted(error: BaseException) -> str:
+    """What is told of an error where no text of a prompt may stand: an engine may repeat it."""
+    said, cause = str(error), error
+    while True:
+        for quote in getattr(cause, "quotes", ()):
+            said = said.replace(quote, "[withheld]")
+        if cause.__cause__ is None:
+            return said
+        cause = cause.__cause__
 
 
 def _cause(error: BaseException) -> BaseException:

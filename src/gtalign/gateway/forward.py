@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import orjson
 
-from gtalign.errors import StorageError
-from gtalign.gateway.answer import facts_of
+from gtalign.errors import StorageError, UpstreamError
+from gtalign.gateway.answer import broken_off, facts_of, for_record, tell_of_retry
 from gtalign.gateway.asgi import EVENTS, Response, send_events
-from gtalign.gateway.errors import APIError
+from gtalign.gateway.errors import APIError, explained, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.passthrough import Passed
 from gtalign.gateway.record import Outcome, Status, record_of
@@ -60,12 +60,16 @@ class Forwarding:
         self._response = response
         self._recorded = gateway.check_store()
         self._facts = facts_of(
-            gateway, terms, body.get("messages"), stream=bool(body.get("stream"))
+            gateway,
+            terms,
+            body.get("messages", body.get("prompt")),
+            stream=bool(body.get("stream")),
         )
         self._began = perf_counter()
         self._tail = b""
         self._events = 0  # of a stream, [DONE] included
         self._first: float | None = None
+        self._waited = 0.0  # seconds, for the head of the engine's answer
         self._proxy = gateway.proxy
         steering = Steering(
             gateway.upstream.backend,
@@ -92,17 +96,16 @@ class Forwarding:
         # It begins once the request is out, so that the disk is at work while the server is.
         writing = asyncio.create_task(self._begin())
         try:
-            async with self._proxy.exchange(*self._request) as passed:
-                await self._on_record(writing)
-                self._first = perf_counter() - self._began
-                await self._back(passed)
-        except asyncio.CancelledError:
+            await self._attempts(writing)
+        except asyncio.CancelledError as left:
             self._count()
-            self._put("gone", keep=True)
+            self._put(*broken_off(self._gateway, self._began, left), keep=True)
             raise
         except Exception as error:
             self._count()
-            self._put("failed", str(error), keep=True)
+            self._put("failed", for_record(self._gateway, error), keep=True)
+            if isinstance(error, UpstreamError) or getattr(error, "quotes", False):
+                self._gateway.metrics.upstream.add(1, str(explained(error).status))
             raise
         finally:
             writing.cancel()  # if it has not begun, the record of the end is the only one
@@ -118,6 +121,27 @@ class Forwarding:
             },
         )
         self._put("passed", keep=True)
+
+    async def _attempts(self, writing: "asyncio.Task[None]") -> None:
+        """Send it, and again if the server failed before any of its answer."""
+        left = self._gateway.config.upstream.retries
+        while True:
+            began = perf_counter()
+            try:
+                async with self._proxy.exchange(*self._request) as passed:
+                    self._waited += perf_counter() - began
+                    await self._on_record(writing)
+                    self._first = perf_counter() - self._began
+                    added = self._first - self._waited
+                    self._response.headers["x-gtalign-added-ms"] = f"{added * 1000:.3f}"
+                    await self._back(passed)
+                return
+            except UpstreamError as error:
+                if self._first is not None or not repeatable(error) or not left:
+                    raise
+                self._waited += perf_counter() - began
+                left -= 1
+                tell_of_retry(self._gateway, error)
 
     def _count(self) -> tuple[int | None, int | None]:
         """Put down the tokens read and written, as far as they are known."""
@@ -187,14 +211,19 @@ class Forwarding:
     def _put(
         self, status: Status, error: str | None = None, *, keep: bool = False
     ) -> "asyncio.Future[None]":
+        if status != "writing":
+            counted = status if self._recorded else "unrecorded"
+            self._gateway.metrics.answers.add(1, self._terms.policy.name, counted)
         if not self._recorded:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             done.set_result(None)
             return done
-        if status != "writing":
-            self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
-        first = None if self._first is None else self._first * 1000
-        outcome = Outcome(status, first_ms=first, total_ms=self._spent(), error=error)
+        first = added = None
+        if self._first is not None:
+            first, added = self._first * 1000, (self._first - self._waited) * 1000
+        outcome = Outcome(
+            status, first_ms=first, total_ms=self._spent(), added_ms=added, error=error
+        )
         record = record_of(self._decision, self._facts, outcome)
         written = self._gateway.writer.put(record, keep=keep)
         if self._gateway.tracing.on:

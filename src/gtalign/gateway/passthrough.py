@@ -9,8 +9,8 @@ import aiohttp
 import orjson
 
 from gtalign.errors import UpstreamError
-from gtalign.gateway.errors import APIError
-from gtalign.steering.http import Timeouts
+from gtalign.gateway.errors import WAITS, APIError
+from gtalign.steering.http import RefusedError, Timeouts
 from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange
 from gtalign.steering.http.transport import TRACE, Transport
 
@@ -90,16 +90,20 @@ class Proxy:
         """Close every connection."""
         await self._transport.aclose()
 
-    async def _refused(self, exchange: Exchange, response: aiohttp.ClientResponse) -> APIError:
+    async def _refused(
+        self, exchange: Exchange, response: aiohttp.ClientResponse
+    ) -> APIError | UpstreamError:
         text = exchange.quoted((await exchange.read(LARGEST_REFUSAL)).strip())
-        message = f"{self.api} answered {response.status}: {text}"
+        said = f"answered {response.status}: {text}"
         if response.status not in _TOLD:
-            raise UpstreamError(self.api, f"answered {response.status}: {text}")
+            return exchange.quoting(RefusedError(self.api, said))
         wait = response.headers.get("Retry-After", "")
         known = wait.isascii() and wait.isdigit() and len(wait) < 6
-        return APIError(
+        refused = APIError(
             502 if response.status == 500 else response.status,
-            message,
+            f"{self.api} {said}",
             code="upstream_refused",
-            wait=float(wait) if known else None,
+            wait=float(wait) if known else WAITS.get(response.status),
         )
+        refused.quotes = exchange.quotes
+        return refused

@@ -86,6 +86,11 @@ class Session:
         return self._result
 
     @property
+    def text(self) -> str:
+        """The message as far as it is written."""
+        return self._draft.text
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """The stretches of writing so far, the last one as far as it came."""
         return tuple(self._phases)

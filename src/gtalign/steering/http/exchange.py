@@ -28,6 +28,7 @@ _ADVICE: Final = {
     503: "overloaded, or still loading its model: try later",
 }
 _T = TypeVar("_T")
+_E = TypeVar("_E", bound=UpstreamError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Exchange:
         self._timeouts = timeouts
         self._left = timeouts.total
         self._received = 0
+        self._quotes: list[str] = []
         self._response: aiohttp.ClientResponse
 
     @property
@@ -98,9 +100,19 @@ class Exchange:
         """Whether the answer was read to its end, so that the connection may be used again."""
         return self._response.content.at_eof()
 
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """What was quoted of the answer so far."""
+        return tuple(self._quotes)
+
     def error(self, what: str) -> UpstreamError:
         """What the server did wrong, as an error."""
-        return UpstreamError(self._upstream, f"{self._request} {what}")
+        return self.quoting(UpstreamError(self._upstream, f"{self._request} {what}"))
+
+    def quoting(self, error: _E) -> _E:
+        """Put down in an error what of it is quoted."""
+        error.quotes = self.quotes
+        return error
 
     def quoted(self, body: bytes) -> str:
         """The beginning of a foreign text, on one line and without the key."""
@@ -108,7 +120,9 @@ class Exchange:
         if self._key:
             text = text.replace(self._key, "[key]")
         text = " ".join(text.split())
-        return repr(text[:_QUOTED]) + ("..." if len(text) > _QUOTED else "")
+        quote = repr(text[:_QUOTED]) + ("..." if len(text) > _QUOTED else "")
+        self._quotes.append(quote)
+        return quote
 
     async def begin(self, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
         """Wait for the head of the answer."""
@@ -129,7 +143,7 @@ class Exchange:
             refused.wait = (
                 int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else None
             )
-            raise refused
+            raise self.quoting(refused)
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             raise self.error(f"answered in {encoding!r}, though asked for no compression")
