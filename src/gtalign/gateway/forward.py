@@ -104,7 +104,7 @@ class Forwarding:
         except Exception as error:
             self._count()
             self._put("failed", for_record(self._gateway, error), keep=True)
-            if isinstance(error, UpstreamError) or getattr(error, "quotes", False):
+            if isinstance(error, UpstreamError | APIError):  # refused, or failed
                 self._gateway.metrics.upstream.add(1, str(explained(error).status))
             raise
         finally:
