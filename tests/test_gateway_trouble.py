@@ -64,6 +64,8 @@ async def test_a_full_disk_is_told_and_recovered_from(
                 break
             assert status == 503 if when_down == "fail" else status == 200
             await asyncio.sleep(0.01)
+        while gateway.gateway.writer.waiting:  # what was kept meanwhile
+            await asyncio.sleep(0)
         statuses = [found["status"] for found in await gateway.records()]
         assert statuses[0] == "done"
         assert set(statuses[1:]) == ({"failed"} if when_down == "fail" else set())
