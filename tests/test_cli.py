@@ -2,6 +2,7 @@ import errno
 import importlib
 import io
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,16 @@ def test_help_imports_no_command() -> None:
     assert "gtalign.cli" in loaded
     assert not loaded & {f"gtalign.cli.{name}" for name in COMMANDS}
     assert not loaded & {"numpy", "torch"}
+
+
+def test_a_command_may_hold_as_many_connections_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        assert main(["--version"]) == 0
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from gtalign.errors import DataError, JudgeError
 from gtalign.judges import FakeJudge, Judge, RuleJudge, Verdict
 from gtalign.judges.rule import final_answer
 from gtalign.tasks import Message, Question
+from gtalign.tasks.writing import character_bleu, word_bleu
 
 REFUSAL = "I'm sorry, but I can't help with that."
 ALTERNATIVE = f"{REFUSAL} I can help you write about lock safety instead."
@@ -117,6 +118,15 @@ async def test_safety_rule(truth: str, response: str, score: float, right: float
 async def test_writing_rule() -> None:
     verdict = await RuleJudge().judge(ask("medium", "a long text"), "a long text")
     assert verdict.score == pytest.approx(4)
+
+
+async def test_a_text_that_only_shares_letters_is_not_like_the_reference() -> None:
+    tea = "Tea came to the port in wooden chests, and was sold there by weight each morning."
+    rain = "The rain had stopped by noon, so we walked back along the river to the old mill."
+    verdict = await RuleJudge().judge(ask("medium", tea), rain)
+    assert character_bleu(rain, tea) > 0.2
+    assert verdict.score is not None
+    assert verdict.score / 4 == word_bleu(rain, tea) < 0.06
 
 
 async def test_a_task_without_a_rule_is_unscored() -> None:
