@@ -65,16 +65,11 @@ class Cache:
         Raises:
             StorageError: The file is corrupt, not ours, or cannot be read.
         """
-        with self._lock:
-            try:
-                cursor = self._open().execute("SELECT reply FROM replies WHERE key = ?", (key,))
-                row = cursor.fetchone()
-            except sqlite3.Error as error:
-                raise self._refuse(error) from error
-        if row is None:
+        rows = self._execute("SELECT reply FROM replies WHERE key = ?", key)
+        if not rows:
             return None
         try:
-            return Reply.from_text(row[0])
+            return Reply.from_text(rows[0][0])
         except DataError as error:
             raise StorageError(f"cache {self.file}: entry {key}: {error}") from error
 
@@ -84,14 +79,8 @@ class Cache:
         Raises:
             StorageError: The file is corrupt, not ours, or cannot be written.
         """
-        with self._lock:
-            try:
-                self._open().execute(
-                    "INSERT OR IGNORE INTO replies VALUES (?, ?, ?)",
-                    (key, reply.to_text(), source),
-                )
-            except sqlite3.Error as error:
-                raise self._refuse(error) from error
+        put = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?)"
+        self._execute(put, key, reply.to_text(), source)
 
     def forget(self, key: str) -> None:
         """Have the next request under a key sent again; what its reply took still counts.
@@ -99,11 +88,7 @@ class Cache:
         Raises:
             StorageError: The file is corrupt, not ours, or cannot be written.
         """
-        with self._lock:
-            try:
-                self._open().execute(_FORGET, (key,))
-            except sqlite3.Error as error:
-                raise self._refuse(error) from error
+        self._execute(_FORGET, key)
 
     def usage(self, source: str) -> Usage:
         """What all replies of a source took when they were made.
@@ -111,23 +96,12 @@ class Cache:
         Raises:
             StorageError: The file is corrupt, not ours, or cannot be read.
         """
-        with self._lock:
-            try:
-                sums = self._open().execute(
-                    f"SELECT {_SUMS} FROM replies WHERE source = ?", (source,)
-                )
-                counts = sums.fetchone()
-            except sqlite3.Error as error:
-                raise self._refuse(error) from error
-        return Usage(*(count or 0 for count in counts))
+        [counts] = self._execute(f"SELECT {_SUMS} FROM replies WHERE source = ?", source)
+        return Usage(*(count or 0 for count in counts))  # nothing adds up to NULL
 
     def __len__(self) -> int:
-        with self._lock:
-            try:
-                found = self._open().execute("SELECT count(*) FROM replies").fetchone()
-            except sqlite3.Error as error:
-                raise self._refuse(error) from error
-        return int(found[0])
+        [(count,)] = self._execute("SELECT count(*) FROM replies")
+        return int(count)
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -135,6 +109,14 @@ class Cache:
             if self._connection is not None and self._process == os.getpid():
                 self._connection.close()
             self._connection = None
+
+    def _execute(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        with self._lock:
+            try:
+                return self._open().execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._refuse(error) from error
 
     def _open(self) -> sqlite3.Connection:
         # A connection must not be carried over a fork.
