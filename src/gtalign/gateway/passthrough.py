@@ -11,7 +11,7 @@ import orjson
 from gtalign.errors import UpstreamError
 from gtalign.gateway.errors import WAITS, APIError
 from gtalign.steering.http import RefusedError, Timeouts
-from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange
+from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange, named_wait
 from gtalign.steering.http.transport import TRACE, Transport
 
 _TYPES: Final = ("application/json", "text/event-stream")
@@ -97,13 +97,12 @@ class Proxy:
         said = f"answered {response.status}: {text}"
         if response.status not in _TOLD:
             return exchange.quoting(RefusedError(self.api, said))
-        wait = response.headers.get("Retry-After", "")
-        known = wait.isascii() and wait.isdigit() and len(wait) < 6
+        wait = named_wait(response)
         refused = APIError(
             502 if response.status == 500 else response.status,
             f"{self.api} {said}",
             code="upstream_refused",
-            wait=float(wait) if known else WAITS.get(response.status),
+            wait=WAITS.get(response.status) if wait is None else wait,
         )
         refused.quotes = exchange.quotes
         return refused

@@ -139,10 +139,7 @@ class Exchange:
         if response.status != 200:
             refused = RefusedError(self._upstream, f"{self._request} {await self._refusal()}")
             refused.status = response.status
-            wait = response.headers.get("Retry-After", "")
-            refused.wait = (
-                int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else None
-            )
+            refused.wait = named_wait(response)
             raise self.quoting(refused)
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
@@ -245,6 +242,12 @@ class Exchange:
             ) from None
         finally:
             self._left -= clock() - began
+
+
+def named_wait(response: aiohttp.ClientResponse) -> int | None:
+    """Seconds after which a server that refuses asks to be asked again; None if it does not say."""
+    wait = response.headers.get("Retry-After", "")
+    return int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else None
 
 
 def _reason(value: Any) -> str:
