@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from gtalign.gateway.audit import AuditWriter, Record
-from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store import open_store
+from gtalign.gateway.store.database import open_store
+from gtalign.gateway.store.record import Facts, Outcome, record_of
+from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Ask, Decision, FakeBackend, Steering, load_policy
 
 POLICY = load_policy("per-token", ["utility_of_money=700"])

@@ -20,12 +20,12 @@ from typing import Any
 
 from audit import decided, record
 
-from gtalign.gateway.filter import Filter
-from gtalign.gateway.hours import roll_up
-from gtalign.gateway.reading import Reader
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store import open_store
-from gtalign.gateway.tables import decisions
+from gtalign.gateway.store.database import open_store
+from gtalign.gateway.store.filter import Filter
+from gtalign.gateway.store.hours import roll_up
+from gtalign.gateway.store.reader import Reader
+from gtalign.gateway.store.tables import decisions
 
 LIMIT = 100.0  # ms
 HOUR = 3600 * 1_000_000

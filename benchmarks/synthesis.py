@@ -19,11 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from gtalign.data.coldstart import Candidates, ChainWriter, ColdStartConfig, write_candidates
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import ServiceError
 from gtalign.judges import Judges
 from gtalign.reward import Reward
+from gtalign.synthesis import Candidates, ChainWriter, ColdStartConfig, write_candidates
 
 SERVER = Path(__file__).parents[1] / "examples" / "local_server.py"
 

@@ -8,9 +8,9 @@ Its tokenizer is trained on the examples; its network, of a million weights, kno
 import sys
 from pathlib import Path
 
-from gtalign.data.examples import read_examples
 from gtalign.lab.model import make_model
 from gtalign.lab.tokenizer import train_tokenizer
+from gtalign.synthesis.examples import read_examples
 
 source, target = map(Path, sys.argv[1:3])
 examples = list(read_examples(source))

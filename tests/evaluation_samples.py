@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gtalign.data.transcripts import Transcript
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
 from gtalign.tasks import Message
+from gtalign.transcripts.transcript import Transcript
 
 TASKS = {"arithmetic": "test", "writing": "test", "names": "test", "dialogue": "ood"}
 SKILL = {"base": 0.35, "sft": 0.55, "user": 0.6, "mutual": 0.75, "plain": 0.7}

@@ -13,9 +13,9 @@ import openai
 from gtalign.config import load_table
 from gtalign.gateway.gateway import Gateway, opened
 from gtalign.gateway.keys import Key, read_key_request
-from gtalign.gateway.reading import Filter
 from gtalign.gateway.server import running
 from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.store.reader import Filter
 from gtalign.gateway.upstream import Upstream, open_upstream
 from gtalign.steering import Backend, FakeBackend
 from standins import model

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway_parts import scripted
 from gtalign.errors import ConfigError
-from gtalign.gateway.audit import Record
 from gtalign.gateway.keys import Key, KeyRequest, Keys
-from gtalign.gateway.record import Facts, Outcome, record_of
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store import open_store
+from gtalign.gateway.store.database import open_store
+from gtalign.gateway.store.record import Facts, Outcome, record_of
+from gtalign.gateway.store.writer import Record
 from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
 
 POLICY = load_policy("per-token", ["utility_of_money=700"])

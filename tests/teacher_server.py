@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.coldstart import ColdStartConfig
+from gtalign.synthesis import ColdStartConfig
 from judge_server import JudgeServer
 
 _FILE = Path(__file__).parents[1] / "examples" / "local_server.py"

@@ -8,11 +8,11 @@ import pytest
 
 from gtalign.chain import render
 from gtalign.cli import main
-from gtalign.data import Transcript, TranscriptWriter
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
 from gtalign.reward import FACTORS, Reward, RewardConfig
 from gtalign.tasks import Message, Question
+from gtalign.transcripts import Transcript, TranscriptWriter
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 CHAIN = render("think", PAYOFF, "Choose DQ_AQ.", "Four.")

@@ -16,14 +16,14 @@ from starlette.responses import Response
 from gtalign.chain import render
 from gtalign.cli import main
 from gtalign.cli import score as command
-from gtalign.data import read_transcripts
 from gtalign.errors import JudgeError
-from gtalign.evaluation.scoring import AHEAD, Scorer, read
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Verdict
 from gtalign.reward import RewardConfig
-from gtalign.reward.failures import Failures
+from gtalign.reward.judged import Failures
 from gtalign.tasks import Question
+from gtalign.transcripts import read_transcripts
+from gtalign.transcripts.scoring import AHEAD, Scorer, read
 from judge_server import JudgeServer, serve
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
@@ -459,7 +459,7 @@ def test_counts_of_others_are_as_recorded(tmp_path: Path) -> None:
 def test_the_suite_of_attacks(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gtalign.lab.attack.ITEMS", 1)
+    monkeypatch.setattr("gtalign.lab.attack_report.ITEMS", 1)
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["score", "--attack", "--json", "--preset", "robust"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

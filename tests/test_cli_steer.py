@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gtalign.cli import main
-from gtalign.data import read_transcripts
 from gtalign.steering import Decision
+from gtalign.transcripts import read_transcripts
 from small_lab import small_model, small_tokenizer
 from standins import model
 from standins.engines import VLLM, LlamaCppPython

@@ -18,15 +18,15 @@ from gtalign.cli.eval import plan as plan_eval
 from gtalign.cli.rl import plan as plan_rl
 from gtalign.cli.sft import plan as plan_sft
 from gtalign.config import load
-from gtalign.data import read_transcripts
-from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError, TrainingError
-from gtalign.evaluation.run import EvalRun, Local, Served, evaluate
+from gtalign.evaluation.evaluate import EvalRun, Local, Served, evaluate
 from gtalign.judges import FakeJudge, Judges, JudgesConfig
+from gtalign.models.template import check_template, fitted
 from gtalign.reward import Reward, RunningNormaliser, normalise
+from gtalign.synthesis.examples import read_examples
 from gtalign.tasks import Question
 from gtalign.training import LoRASettings, SFTSettings
 from gtalign.training.held_out import HeldOut
@@ -35,7 +35,7 @@ from gtalign.training.memory import ModelSize, generation, memory, trainable
 from gtalign.training.metrics import read_metrics
 from gtalign.training.runs import RLRun, SFTRun
 from gtalign.training.sft import train_sft
-from gtalign.training.template import check_template, fitted
+from gtalign.transcripts import read_transcripts
 from judge_server import serve
 from small_lab import small_model, small_tokenizer
 from teacher_server import Rules, write_questions

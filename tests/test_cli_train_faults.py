@@ -12,8 +12,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from gtalign.data import read_transcripts
 from gtalign.training.metrics import read_metrics
+from gtalign.transcripts import read_transcripts
 from judge_server import JudgeServer, serve
 from small_lab import contents
 from teacher_server import Rules, write_questions

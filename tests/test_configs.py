@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from gtalign.config import Config, dump, load
-from gtalign.data.coldstart import ColdStartConfig
 from gtalign.data.sources import SOURCES
-from gtalign.evaluation.run import EvalRun
+from gtalign.evaluation.evaluate import EvalRun
 from gtalign.gateway.settings import GatewayConfig
+from gtalign.synthesis import ColdStartConfig
 from gtalign.training.runs import RLRun, SFTRun
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The class that a folder's files configure.
 CLASSES = {
-    "eval": "gtalign.evaluation.run:EvalRun",
+    "eval": "gtalign.evaluation.evaluate:EvalRun",
     "gateway": "gtalign.gateway.settings:GatewayConfig",
     "judges": "gtalign.judges:JudgesConfig",
     "lab": "gtalign.cli.lab:LabConfig",
@@ -24,7 +24,7 @@ CLASSES = {
     "reward": "gtalign.reward:RewardConfig",
     "rl": "gtalign.training.runs:RLRun",
     "sft": "gtalign.training.runs:SFTRun",
-    "synth": "gtalign.data.coldstart:ColdStartConfig",
+    "synth": "gtalign.synthesis:ColdStartConfig",
 }
 # Their files are named after the command that reads them.
 BY_COMMAND = "paper"

@@ -12,12 +12,12 @@ import pytest
 from dashboard_parts import Answer, Visitor
 from gateway_parts import MESSAGES, Served, served
 from gtalign.errors import StorageError
-from gtalign.gateway.audit import Record
 from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
 from gtalign.gateway.dashboard.show import milliseconds, number
-from gtalign.gateway.reading import Filter
-from gtalign.gateway.record import Facts, Outcome, record_of
+from gtalign.gateway.store.reader import Filter
+from gtalign.gateway.store.record import Facts, Outcome, record_of
+from gtalign.gateway.store.writer import Record
 from gtalign.steering import Decision, Policy
 
 EVIL = (
@@ -384,7 +384,7 @@ def test_what_a_list_shows_of_a_prompt() -> None:
 async def test_a_search_goes_on_behind_what_was_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gtalign.gateway.reading.SEARCHED", 2)
+    monkeypatch.setattr("gtalign.gateway.store.reader.SEARCHED", 2)
     async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
         for _ in range(3):
             await gateway.ask()

@@ -16,7 +16,7 @@ from gtalign.config import dump
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.dashboard.policies import TRIED, preview
 from gtalign.gateway.policies import LONGEST, policy_of_text
-from gtalign.gateway.tables import decisions
+from gtalign.gateway.store.tables import decisions
 from gtalign.steering import load_policy
 
 PATH = "/policies"

@@ -15,7 +15,7 @@ from gtalign.game import USER_LLM, Bimatrix
 from gtalign.gateway.dashboard.numbers import Number, dial, plain, reach, sent_texts, texts_of
 from gtalign.gateway.dashboard.strip import DRAWN, LISTED, strip
 from gtalign.gateway.dashboard.whatif import EXAMPLE, read_matrix, written
-from gtalign.gateway.tables import decisions
+from gtalign.gateway.store.tables import decisions
 from gtalign.steering import (
     FakeBackend,
     Interval,

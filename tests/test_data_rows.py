@@ -9,8 +9,8 @@ import pytest
 from pyarrow import parquet
 
 from gtalign.data import read_rows
-from gtalign.data.examples import read_examples
 from gtalign.errors import DataError
+from gtalign.synthesis.examples import read_examples
 
 
 def row(**changes: Any) -> dict[str, Any]:

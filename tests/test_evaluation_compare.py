@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from evaluation_samples import malformed, plain, transcript, unscored, world
-from gtalign.data.transcripts import Transcript
 from gtalign.errors import DataError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.metrics import BY_NAME
 from gtalign.evaluation.statistics import holm, mean_ci, paired_bootstrap
 from gtalign.evaluation.tables import interval, number, p_value, percent, print_tables
+from gtalign.transcripts.transcript import Transcript
 
 ID, OOD = "In distribution", "Out of distribution"
 WORLD = world(20)

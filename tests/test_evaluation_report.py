@@ -12,12 +12,11 @@ import pytest
 
 from evaluation_samples import malformed, plain, transcript, unscored, world
 from gtalign.cli import main
-from gtalign.data.transcripts import Transcript
 from gtalign.errors import StorageError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Difference
 from gtalign.evaluation.conversation import conversation, matrix
-from gtalign.evaluation.headline import ahead, sentences, verdict
+from gtalign.evaluation.findings import ahead, sentences, verdict
 from gtalign.evaluation.metrics import BY_NAME
 from gtalign.evaluation.plots import (
     Dot,
@@ -33,6 +32,7 @@ from gtalign.evaluation.plots import (
 from gtalign.evaluation.profiles import block_tokens, calibration
 from gtalign.evaluation.report import examples, write_report
 from gtalign.evaluation.statistics import Contrast
+from gtalign.transcripts.transcript import Transcript
 
 VOID = {"meta", "br", "img", "input", "hr", "link"}
 ATTACK = "</p><script>alert(1)</script>{{title}}"

@@ -12,13 +12,13 @@ import pytest
 import stamina
 from starlette.responses import JSONResponse
 
-from gtalign.data import read_transcripts
-from gtalign.data.transcripts import Transcript
 from gtalign.endpoints import Cache
 from gtalign.errors import JudgeError
-from gtalign.evaluation.run import EvalRun, Local, evaluate
+from gtalign.evaluation.evaluate import EvalRun, Local, evaluate
 from gtalign.judges import EndpointJudge, JudgeSettings, Repeated
 from gtalign.reward import Reward
+from gtalign.transcripts import read_transcripts
+from gtalign.transcripts.transcript import Transcript
 from judge_server import JudgeServer, serve
 from teacher_server import write_questions
 from train_parts import CHAIN

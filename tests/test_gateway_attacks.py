@@ -16,14 +16,14 @@ from sqlalchemy import event
 
 from gateway_parts import MESSAGES, Served, scripted, served
 from gtalign.errors import StorageError
-from gtalign.gateway.audit import Record
 from gtalign.gateway.keys import ANYONE
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.settings import LimitSettings
-from gtalign.gateway.tables import decisions
+from gtalign.gateway.store.tables import decisions
+from gtalign.gateway.store.writer import Record
 from standins import model, tokens
 from standins.engines import VLLM
-from test_gateway_audit import lock
+from test_gateway_store_audit import lock
 
 CHAT: Any = {"model": "toy", "messages": MESSAGES}
 
@@ -284,8 +284,8 @@ async def test_a_policy_that_is_none_is_refused_soon(
 async def test_an_export_holds_few_texts_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gtalign.gateway.reading._AT_ONCE", 1000)
-    monkeypatch.setattr("gtalign.gateway.export._HELD", 1000)
+    monkeypatch.setattr("gtalign.gateway.store.reader._AT_ONCE", 1000)
+    monkeypatch.setattr("gtalign.gateway.store.export._HELD", 1000)
     async with served(tmp_path, audit={"texts": True}) as gateway:
         for size in (1, 2000, 10, 10, 900, 900, 3):
             messages = [{"role": "user", "content": "x" * size}]

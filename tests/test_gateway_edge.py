@@ -12,7 +12,7 @@ from gtalign.gateway.asgi import EVENTS, Response
 from gtalign.gateway.edge import Edge
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.metrics import Metrics
-from gtalign.gateway.store import StoreError
+from gtalign.gateway.store.database import StoreError
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
 App = Callable[[Any, Any, Any], Awaitable[None]]

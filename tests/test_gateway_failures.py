@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway_parts import MESSAGES, Held, Served, served
 from gtalign.gateway.logs import JSONFormatter
 from standins.engines import VLLM
-from test_gateway_audit import lock
+from test_gateway_store_audit import lock
 
 CHAT: Any = {"model": "toy", "messages": MESSAGES}
 PASSED: Any = {**CHAT, "response_format": {"type": "json_object"}}

@@ -13,7 +13,7 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.upstream import open_upstream
 from small_lab import small_model, small_tokenizer
 from standins.engines import VLLM
-from test_gateway_audit import lock
+from test_gateway_store_audit import lock
 
 BODY: Any = {"model": "toy", "messages": MESSAGES, "response_format": {"type": "json_object"}}
 QUICK = {"busy_seconds": 0.01}

@@ -13,16 +13,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway_parts import COSTLY, MESSAGES, served
 from gtalign.errors import ConfigError, StorageError
-from gtalign.gateway.audit import AuditWriter, Record
-from gtalign.gateway.export import jsonl, parquet
-from gtalign.gateway.filter import Filter
-from gtalign.gateway.hours import HOUR, roll_up
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import Policies
-from gtalign.gateway.reading import Reader
-from gtalign.gateway.record import now
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store import MIGRATIONS, open_store
+from gtalign.gateway.store.database import MIGRATIONS, open_store
+from gtalign.gateway.store.export import jsonl, parquet
+from gtalign.gateway.store.filter import Filter
+from gtalign.gateway.store.hours import HOUR, roll_up
+from gtalign.gateway.store.reader import Reader
+from gtalign.gateway.store.record import now
+from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Decision
 from postgres_cluster import Cluster, cluster, programs
 from standins import model

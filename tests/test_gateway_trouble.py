@@ -13,10 +13,10 @@ import pytest
 
 from gateway_parts import MESSAGES, Served, served
 from gtalign.errors import StorageError
-from gtalign.gateway import sink
-from gtalign.gateway.audit import AuditWriter
-from gtalign.gateway.reading import Reader
-from gtalign.gateway.sink import sink_of
+from gtalign.gateway.store import sink
+from gtalign.gateway.store.reader import Reader
+from gtalign.gateway.store.sink import sink_of
+from gtalign.gateway.store.writer import AuditWriter
 from gtalign.gateway.wall import JUMP, LASTING, WallTime
 from gtalign.steering import FakeBackend
 from standins import model
@@ -99,7 +99,7 @@ async def test_texts_outlive_a_clock_that_jumps_ahead(
     def wrong() -> int:
         return time.time_ns() + ahead
 
-    monkeypatch.setattr("gtalign.gateway.audit.CLEANING", 0.0)
+    monkeypatch.setattr("gtalign.gateway.store.writer.CLEANING", 0.0)
     decision = await decided()
     async with stored(tmp_path) as engine:
         writer = AuditWriter(engine)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from gtalign.data.coldstart.teacher import instructions
+from gtalign.synthesis.teacher import instructions
 from gtalign.tasks import Message, Question
 from small_lab import small_model, small_tokenizer
 from teacher_server import local_server

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gtalign.chain import parse, render
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Judge, Verdict
-from gtalign.lab.attack import presets, questions
+from gtalign.lab.attack_report import presets, questions
 from gtalign.lab.judge import LabJudge
 from gtalign.reward import Reward, RewardConfig
 from gtalign.reward.attacks import ATTACKS, HONEST, WORDY, Attack, measure

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO, games
 from gtalign.chain import Repair
-from gtalign.data import Transcript, TranscriptWriter, read_transcripts
 from gtalign.errors import DataError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.steering import (
@@ -26,6 +25,7 @@ from gtalign.steering import (
     prior_for,
     recommend,
 )
+from gtalign.transcripts import Transcript, TranscriptWriter, read_transcripts
 
 STATED = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2.8], [3.3, 3.1]]])
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chain_texts import THREE_BY_TWO
-from gtalign.data import Transcript
 from gtalign.errors import DataError, SteeringError
 from gtalign.game import USER_LLM
 from gtalign.steering import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.expected import UNKNOWN
+from gtalign.transcripts import Transcript
 
 
 def history(**answers: list[float]) -> TokenHistory:

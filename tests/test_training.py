@@ -12,12 +12,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import candidate
-from gtalign.reward import Reward, RewardConfig, TRLReward
+from gtalign.reward import Reward, RewardConfig
 from gtalign.training import LoRASettings, RLSettings, SFTSettings
 from gtalign.training.checkpoints import last_checkpoint
 from gtalign.training.log import MetricsLog
 from gtalign.training.metrics import read_metrics
 from gtalign.training.optimizer import MuonWithAdamW
+from gtalign.training.reward import TRLReward
 from gtalign.training.rl import train_rl
 from gtalign.training.sft import train_sft
 from small_lab import contents, small_model, small_tokenizer, small_world

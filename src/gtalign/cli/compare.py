@@ -12,12 +12,12 @@ from rich.console import Console
 
 from gtalign import __version__
 from gtalign.data.lines import read_lines
-from gtalign.data.transcripts import Transcript, read_transcripts
 from gtalign.errors import DataError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.evaluation.tables import print_tables
+from gtalign.transcripts.transcript import Transcript, read_transcripts
 
 METHOD = "mutual"
 

@@ -23,17 +23,17 @@ from gtalign.cli import (
 )
 from gtalign.config import load
 from gtalign.data.run_directory import claim
-from gtalign.data.transcripts import read_transcripts
 from gtalign.endpoints import Cache, Endpoint
 from gtalign.errors import TeacherError
-from gtalign.evaluation.experiment import token_counter
+from gtalign.evaluation.evaluate import Answerer, EvalRun, Local, Served, evaluate, read_questions
 from gtalign.evaluation.report import write_report
-from gtalign.evaluation.run import Answerer, EvalRun, Local, Served, evaluate, read_questions
 from gtalign.judges import Judges
+from gtalign.lab.experiment import token_counter
+from gtalign.models.pretrained import pretrained
 from gtalign.reward import Reward
 from gtalign.training.disk import room_in
 from gtalign.training.memory import GENERATION, generation
-from gtalign.training.pretrained import pretrained
+from gtalign.transcripts.transcript import read_transcripts
 
 
 def command(
@@ -159,8 +159,8 @@ def _local(config: EvalRun) -> tuple[Local, Any]:
     """Load the model of a configuration; return who answers, and the counter of tokens."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from gtalign.evaluation.generate import generate
-    from gtalign.training.template import fitted
+    from gtalign.models.generate import generate
+    from gtalign.models.template import fitted
 
     assert config.model is not None  # else a server answers
     tokenizer = pretrained(AutoTokenizer, config.model, padding_side="left")

@@ -21,9 +21,13 @@ from rich.console import Console
 
 from gtalign.cli import progress_bar
 from gtalign.config import Config, dump, load
-from gtalign.data import Transcript, read_transcripts
 from gtalign.errors import ConfigError
-from gtalign.evaluation.experiment import (
+from gtalign.evaluation.report import write_report
+from gtalign.evaluation.steering.effects import Trial, measure_trial
+from gtalign.evaluation.steering.section import print_steering, steering_section
+from gtalign.evaluation.steering.trial import TrialSettings, run_trial
+from gtalign.evaluation.tables import print_tables
+from gtalign.lab.experiment import (
     COLD_START,
     SUPERVISED,
     Arm,
@@ -34,21 +38,17 @@ from gtalign.evaluation.experiment import (
     run_stage,
     token_counter,
 )
-from gtalign.evaluation.report import write_report
-from gtalign.evaluation.schedule import run_plan
-from gtalign.evaluation.tables import print_tables
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import published_candidate
+from gtalign.lab.schedule import run_plan
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 from gtalign.lab.teachers import candidate
 from gtalign.lab.world import make_world
 from gtalign.reward import Reward
-from gtalign.steering.effects import Trial, measure_trial
-from gtalign.steering.section import print_steering, steering_section
-from gtalign.steering.trial import TrialSettings, run_trial
 from gtalign.training.metrics import read_metrics
+from gtalign.transcripts import Transcript, read_transcripts
 
 log = logging.getLogger(__name__)
 

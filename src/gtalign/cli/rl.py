@@ -22,14 +22,15 @@ from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
 from gtalign.errors import ConfigError, DataError
-from gtalign.evaluation.experiment import token_counter
 from gtalign.judges import Judges
-from gtalign.reward import NormalisedReward, Reward, TRLReward
+from gtalign.lab.experiment import token_counter
+from gtalign.models.pretrained import pretrained
+from gtalign.reward import NormalisedReward, Reward
 from gtalign.tasks import Message, Question
 from gtalign.training.disk import room_in
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
-from gtalign.training.pretrained import pretrained
+from gtalign.training.reward import TRLReward
 from gtalign.training.runs import RLRun
 
 
@@ -138,9 +139,9 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from gtalign.models.template import fitted
     from gtalign.training.log import CompletionLog
     from gtalign.training.rl import train_rl
-    from gtalign.training.template import fitted
 
     tokenizer = pretrained(AutoTokenizer, config.model)
     model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")

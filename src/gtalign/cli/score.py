@@ -17,13 +17,13 @@ from rich.table import Table
 
 from gtalign.cli import print_table
 from gtalign.config import load
-from gtalign.data import TranscriptWriter
-from gtalign.data.chat import TASK
 from gtalign.errors import ConfigError
-from gtalign.evaluation.scoring import Row, Scored, Scorer, mend, read, skip_done
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.reward import RewardConfig, Score
-from gtalign.reward.failures import Failures
+from gtalign.reward.judged import Failures
+from gtalign.transcripts import TranscriptWriter
+from gtalign.transcripts.chats import TASK
+from gtalign.transcripts.scoring import Row, Scored, Scorer, mend, read, skip_done
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ async def _run(
 
 
 def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> None:
-    from gtalign.lab import attack  # the small world, which scoring does without
+    from gtalign.lab import attack_report as attack  # the small world, which scoring does without
 
     if file is not None:
         raise ConfigError("--attack writes its own completions: leave out the FILE")

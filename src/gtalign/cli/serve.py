@@ -118,7 +118,7 @@ async def _make_key(settings: Any, name: str) -> None:
         StorageError: The store cannot be opened or written.
     """
     from gtalign.gateway.keys import KeyRequest, Keys
-    from gtalign.gateway.store import open_store
+    from gtalign.gateway.store.database import open_store
 
     store = await open_store(settings.audit)
     try:

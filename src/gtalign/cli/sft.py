@@ -15,19 +15,19 @@ from gtalign.cli import (
     results_only,
 )
 from gtalign.config import load
-from gtalign.data.examples import read_examples
 from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
 from gtalign.errors import DataError
-from gtalign.evaluation.experiment import token_counter
 from gtalign.judges import Judges
+from gtalign.lab.experiment import token_counter
+from gtalign.models.pretrained import pretrained
 from gtalign.reward import Reward
+from gtalign.synthesis.examples import read_examples
 from gtalign.tasks import Question
 from gtalign.training.disk import room_in
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
-from gtalign.training.pretrained import pretrained
 from gtalign.training.runs import SFTRun
 
 
@@ -108,10 +108,10 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from gtalign.models.template import check_template, fitted
     from gtalign.training.held_out import HeldOut
     from gtalign.training.lengths import keep_whole
     from gtalign.training.sft import train_sft
-    from gtalign.training.template import check_template, fitted
 
     tokenizer = pretrained(AutoTokenizer, config.model)
     examples = [(fitted(tokenizer, one.prompt), one.completion) for one in written]
@@ -142,8 +142,8 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
 
 
 def _answer(config: SFTRun, model: Any, tokenizer: Any, questions: Sequence[Question]) -> list[str]:
-    from gtalign.evaluation.generate import generate
-    from gtalign.training.template import fitted
+    from gtalign.models.generate import generate
+    from gtalign.models.template import fitted
 
     settings = config.held_out
     texts: list[str] = []

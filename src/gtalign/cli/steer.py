@@ -18,7 +18,6 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.config import load
-from gtalign.data import TranscriptWriter
 from gtalign.data.rows import read_rows
 from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.tables import number
@@ -34,6 +33,7 @@ from gtalign.steering import (
 )
 from gtalign.steering.checkpoint import load_checkpoint, renderer
 from gtalign.tasks import Message, Question
+from gtalign.transcripts import TranscriptWriter
 
 log = logging.getLogger(__name__)
 

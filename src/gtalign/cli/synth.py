@@ -10,7 +10,14 @@ import typer
 from gtalign.chain import BLOCKS
 from gtalign.cli import AsJson, DryAsking, RunFolder, changes, print_result, progress_bar
 from gtalign.config import load
-from gtalign.data.coldstart import (
+from gtalign.data.run_directory import claim
+from gtalign.endpoints import Cache
+from gtalign.errors import TeacherError
+from gtalign.judges import Judges
+from gtalign.lab.experiment import token_counter
+from gtalign.models.pretrained import pretrained
+from gtalign.reward import Reward
+from gtalign.synthesis import (
     Candidates,
     ChainWriter,
     ColdStartConfig,
@@ -18,14 +25,7 @@ from gtalign.data.coldstart import (
     finish,
     write_candidates,
 )
-from gtalign.data.coldstart.run import read_questions, write_summary
-from gtalign.data.run_directory import claim
-from gtalign.endpoints import Cache
-from gtalign.errors import TeacherError
-from gtalign.evaluation.experiment import token_counter
-from gtalign.judges import Judges
-from gtalign.reward import Reward
-from gtalign.training.pretrained import pretrained
+from gtalign.synthesis.run import read_questions, write_summary
 
 
 def command(

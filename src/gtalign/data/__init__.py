@@ -1,6 +1,5 @@
-"""Data on disk: dataset rows and transcripts."""
+"""Questions on disk: dataset rows, their sources and mixtures, and what checks them."""
 
 from gtalign.data.rows import read_rows
-from gtalign.data.transcripts import Transcript, TranscriptWriter, read_transcripts
 
-__all__ = ["Transcript", "TranscriptWriter", "read_rows", "read_transcripts"]
+__all__ = ["read_rows"]

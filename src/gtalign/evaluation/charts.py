@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from gtalign.chain import BLOCKS
-from gtalign.data.transcripts import Transcript
 from gtalign.evaluation import markup
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.metrics import BY_NAME
@@ -18,6 +17,7 @@ from gtalign.evaluation.plots import (
     welfare_chart,
 )
 from gtalign.evaluation.profiles import TAGS, block_tokens, calibration
+from gtalign.transcripts.transcript import Transcript
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 

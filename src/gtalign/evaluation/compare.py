@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gtalign.data.transcripts import Transcript
 from gtalign.errors import DataError
 from gtalign.evaluation import statistics
 from gtalign.evaluation.comparison import (
@@ -27,6 +26,7 @@ from gtalign.evaluation.metrics import BY_NAME, METRICS, Metric
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
 from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
 from gtalign.evaluation.statistics import Contrast, Floats, Interval
+from gtalign.transcripts.transcript import Transcript
 
 SPLITS = {"test": "In distribution", "ood": "Out of distribution"}
 """Splits that are pooled into a group of their own, and that group's name."""

@@ -8,10 +8,10 @@ from html import escape
 
 import numpy as np
 
-from gtalign.data.transcripts import Transcript
 from gtalign.evaluation.metrics import chosen_action, form_of, measure
 from gtalign.evaluation.tables import number
 from gtalign.game import TOLERANCE, pareto_frontier
+from gtalign.transcripts.transcript import Transcript
 
 Payoff = Mapping[str, Mapping[str, float]]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from gtalign.evaluation.comparison import Comparison, Gain
-from gtalign.evaluation.headline import verdict
+from gtalign.evaluation.findings import verdict
 from gtalign.evaluation.metrics import BY_NAME, METRICS
 from gtalign.evaluation.tables import (
     ABSENT,

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.chain import chosen_cell
-from gtalign.data.transcripts import Transcript
 from gtalign.game import TOLERANCE, GameForm
+from gtalign.transcripts.transcript import Transcript
 
 Measures = dict[str, float | None]
 

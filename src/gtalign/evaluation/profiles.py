@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gtalign.chain import BLOCKS
-from gtalign.data.transcripts import Transcript
 from gtalign.evaluation.metrics import payoff_numbers
+from gtalign.transcripts.transcript import Transcript
 
 TAGS = "tags"
 Curve = list[tuple[float, float]]

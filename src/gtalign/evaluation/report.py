@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gtalign.data.transcripts import Transcript
 from gtalign.errors import StorageError
 from gtalign.evaluation import charts, markup
 from gtalign.evaluation.charts import Curves, section
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.conversation import conversation
-from gtalign.evaluation.headline import sentences
+from gtalign.evaluation.findings import sentences
 from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.tasks import task_named
+from gtalign.transcripts.transcript import Transcript
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gtalign.data.transcripts import Transcript
 from gtalign.evaluation import statistics
 from gtalign.evaluation.metrics import METRICS, Measures, measure
 from gtalign.evaluation.statistics import Floats
+from gtalign.transcripts.transcript import Transcript
 
 NO_SEED = -1
 """Stands for an unknown seed in the arrays."""

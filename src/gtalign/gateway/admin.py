@@ -13,12 +13,12 @@ from starlette.types import Receive, Scope, Send
 from gtalign.errors import ConfigError, DataError
 from gtalign.gateway.asgi import App, Endpoint, read_body
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.export import export_response
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.parameters import read_count, read_filter, read_flag
 from gtalign.gateway.policies import read_policy, read_toml
 from gtalign.gateway.request import read_object
+from gtalign.gateway.store.export import export_response
 
 BODY: Final = 65_536
 """Most bytes of a body here, 64 KiB."""

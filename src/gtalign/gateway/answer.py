@@ -16,8 +16,8 @@ from gtalign.gateway.asgi import LEFT
 from gtalign.gateway.clock import ClockedBackend
 from gtalign.gateway.errors import APIError, explained, repeatable, unquoted
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.record import Facts, Outcome, Status, now, record_of
 from gtalign.gateway.spans import trace_answer, trace_record
+from gtalign.gateway.store.record import Facts, Outcome, Status, now, record_of
 from gtalign.gateway.terms import Terms
 from gtalign.gateway.view import Piece, View
 from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering

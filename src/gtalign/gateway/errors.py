@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from gtalign.errors import GTAlignError, SteeringError, StorageError, UpstreamError
-from gtalign.gateway.store import StoreError
+from gtalign.gateway.store.database import StoreError
 from gtalign.steering.http import LateError, RefusedError
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from gtalign.gateway.asgi import EVENTS, Response, send_events
 from gtalign.gateway.errors import APIError, explained, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.passthrough import Passed
-from gtalign.gateway.record import Outcome, Status, record_of
 from gtalign.gateway.spans import trace_record
+from gtalign.gateway.store.record import Outcome, Status, record_of
 from gtalign.gateway.terms import Terms
 from gtalign.gateway.tracing import current
 from gtalign.steering import Decision, Phase, Steering

@@ -15,18 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 
 from gtalign.errors import ConfigError, StorageError
-from gtalign.gateway.audit import AuditWriter
-from gtalign.gateway.changes import watch
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.hours import keep_rolling
 from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.metrics import Metrics
 from gtalign.gateway.passthrough import Proxy
 from gtalign.gateway.policies import Policies
-from gtalign.gateway.reading import Reader
 from gtalign.gateway.settings import GatewayConfig
-from gtalign.gateway.store import open_store
+from gtalign.gateway.store.changes import watch
+from gtalign.gateway.store.database import open_store
+from gtalign.gateway.store.hours import keep_rolling
+from gtalign.gateway.store.reader import Reader
+from gtalign.gateway.store.writer import AuditWriter
 from gtalign.gateway.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy, TokenHistory

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.config import Config, load_table
 from gtalign.errors import ConfigError
-from gtalign.gateway.changes import changed
-from gtalign.gateway.record import now
-from gtalign.gateway.store import transaction
-from gtalign.gateway.tables import keys
+from gtalign.gateway.store.changes import changed
+from gtalign.gateway.store.database import transaction
+from gtalign.gateway.store.record import now
+from gtalign.gateway.store.tables import keys
 
 Scope = Literal["chat", "admin"]
 """What a key may do: ask for answers, or also run the gateway."""

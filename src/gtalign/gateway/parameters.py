@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from gtalign.errors import DataError
-from gtalign.gateway.reading import Filter
+from gtalign.gateway.store.reader import Filter
 
 FILTERS: Final = tuple(field.name for field in fields(Filter))
 """Names of all filters."""

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gtalign.config import load_table, shown
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
-from gtalign.gateway.changes import changed
-from gtalign.gateway.record import now
-from gtalign.gateway.store import transaction
-from gtalign.gateway.tables import keys, policies
+from gtalign.gateway.store.changes import changed
+from gtalign.gateway.store.database import transaction
+from gtalign.gateway.store.record import now
+from gtalign.gateway.store.tables import keys, policies
 from gtalign.steering import Policy, load_policy
 
 log = logging.getLogger(__name__)

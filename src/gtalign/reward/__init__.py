@@ -6,7 +6,6 @@ from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningN
 from gtalign.reward.presets import PRESETS
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Score, Scores
-from gtalign.reward.trl import TRLReward
 
 __all__ = [
     "CHAIN_FACTORS",
@@ -20,7 +19,6 @@ __all__ = [
     "RunningNormaliser",
     "Score",
     "Scores",
-    "TRLReward",
     "UserWeights",
     "Window",
     "count_words",

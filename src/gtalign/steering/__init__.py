@@ -6,13 +6,13 @@ from gtalign.steering.decision import Decision, Mode, Phase, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.fake import FakeBackend
+from gtalign.steering.flips import Interval, flips
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.session import Session
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.steering import Steering, fan_out
-from gtalign.steering.sweep import Interval, flips
 
 __all__ = [
     "PRIOR",

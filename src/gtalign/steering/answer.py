@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gtalign.chain import Chain, Event
-from gtalign.data import Transcript
 from gtalign.steering.backend import Sampling
 from gtalign.steering.decision import Decision
 from gtalign.tasks import Message, Question
+from gtalign.transcripts import Transcript
 
 
 @dataclass(frozen=True, slots=True)

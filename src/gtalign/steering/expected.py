@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from gtalign.config import Config
-from gtalign.data import Transcript
 from gtalign.errors import DataError, SteeringError
 from gtalign.game import GameForm
 from gtalign.steering.fields import Fields
+from gtalign.transcripts import Transcript
 
 _MOST: Final = 2**53  # up to here sums of whole numbers are exact
 

@@ -33,10 +33,10 @@ from gtalign.chain.prompt import fill, placeholders
 from gtalign.errors import ChainError, SteeringError, UpstreamError
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
 from gtalign.steering.backend import Sampling
-from gtalign.steering.cut import CLOSES, ResponseCut, loose_response
 from gtalign.steering.decision import Decision, Phase
 from gtalign.steering.deliberation import Deliberation
 from gtalign.steering.splice import decimals_of, splice
+from gtalign.steering.stop_strings import CLOSES, ResponseCut, loose_response
 from gtalign.tasks import Message
 
 RETRY_TEMPERATURE: Final = 0.7

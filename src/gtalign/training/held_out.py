@@ -12,10 +12,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from gtalign.judges import Judges
 from gtalign.reward import Reward
-from gtalign.reward.failures import Judged, judged, shares
-from gtalign.reward.trl import means
+from gtalign.reward.judged import Judged, judged, shares
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines
+from gtalign.training.reward import means
 
 log = logging.getLogger(__name__)
 

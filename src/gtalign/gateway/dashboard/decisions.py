@@ -8,10 +8,10 @@ from starlette.responses import Response
 from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.query import LAST, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
-from gtalign.gateway.export import export_response
 from gtalign.gateway.parameters import read_count, read_flag
-from gtalign.gateway.reading import SEARCHED
-from gtalign.gateway.record import STATUSES
+from gtalign.gateway.store.export import export_response
+from gtalign.gateway.store.reader import SEARCHED
+from gtalign.gateway.store.record import STATUSES
 from gtalign.steering.decision import Mode
 
 SIZES: Final = (25, 50, 100, 200)

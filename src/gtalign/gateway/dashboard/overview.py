@@ -9,7 +9,7 @@ from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
-from gtalign.gateway.reading import Overview
+from gtalign.gateway.store.reader import Overview
 
 REFRESH: Final = "5s"
 """Between refreshes of a page that keeps itself up to date, as htmx writes times."""

@@ -17,7 +17,7 @@ from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.policies import policy_of_text
-from gtalign.gateway.reading import Filter
+from gtalign.gateway.store.reader import Filter
 from gtalign.steering import Policy
 from gtalign.steering.replay import Past, replay
 

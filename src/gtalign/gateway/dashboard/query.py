@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from gtalign.errors import DataError
 from gtalign.gateway.dashboard.visit import PREFIX
 from gtalign.gateway.parameters import FILTERS, read_filter
-from gtalign.gateway.reading import Filter
-from gtalign.gateway.record import now
+from gtalign.gateway.store.reader import Filter
+from gtalign.gateway.store.record import now
 
 PERIODS: Final[Mapping[str, int]] = {"hour": 3_600, "day": 86_400, "month": 30 * 86_400}
 """Lengths of the periods that end now, in seconds."""

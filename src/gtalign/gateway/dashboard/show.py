@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gtalign.gateway.record import now
+from gtalign.gateway.store.record import now
 
 NONE: Final = "\N{EN DASH}"
 """What stands where there is no value."""

@@ -32,7 +32,7 @@ from gtalign.gateway.dashboard.strip import Strip, strip
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.reading import Filter
+from gtalign.gateway.store.reader import Filter
 from gtalign.steering import (
     Decision,
     Edit,
@@ -44,7 +44,7 @@ from gtalign.steering import (
     flips,
     recommend,
 )
-from gtalign.steering.sweep import NUMBERS
+from gtalign.steering.flips import NUMBERS
 
 PATH: Final = "/what-if"
 

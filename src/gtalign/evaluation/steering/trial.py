@@ -1,0 +1,145 @@
+"""A trial of steering: the same questions under several policies, in each way of steering.
+
+It answers whether a model obeys. Every arm of a trial is a policy and a way; all arms draw with the
+same seed for the same question, so that their first phases are the same text.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from gtalign.config import Config
+from gtalign.judges import Judge
+from gtalign.reward import Reward
+from gtalign.steering.answer import Ask
+from gtalign.steering.backend import Backend, Sampling
+from gtalign.steering.expected import ActionTokens
+from gtalign.steering.policy import Policy, load_policy
+from gtalign.steering.settings import SteeringSettings
+from gtalign.steering.steering import Steering
+from gtalign.tasks import Question
+from gtalign.transcripts import Transcript, TranscriptWriter
+
+Way = Literal["observe", "advise", "enforce", "reask"]
+"""A mode of steering, or asking again as the released code does."""
+
+
+class TrialSettings(Config):
+    """What is tried.
+
+    Keys:
+        policies: Names of policies, or files.
+        utility_of_money: In place of that of the policies: what an answer costs has to matter next
+            to payoffs of a few points, and small models write short answers. None leaves it.
+        ways: Ways of steering.
+        questions: Most questions, a sample of the test set in distribution; 0 for no trial.
+        temperature: Of sampling.
+        max_tokens: Most tokens of an answer.
+        expected: Expected tokens of each LLM action.
+        again: What asking again says; by default that of the settings of steering. A small model
+            needs words that it knows.
+    """
+
+    policies: tuple[str, ...] = ("subscription", "per-token")
+    utility_of_money: NonNegativeFloat | None = None
+    ways: tuple[Way, ...] = ("observe", "advise", "enforce", "reask")
+    questions: NonNegativeInt = 120
+    temperature: NonNegativeFloat = 1.0
+    max_tokens: PositiveInt = 480
+    expected: dict[str, ActionTokens] | None = None
+    again: str | None = None
+
+    def arms(self) -> list["Arm"]:
+        """Every policy in every way."""
+        return [Arm(p, way, self._steering(way)) for p in self._policies() for way in self.ways]
+
+    def sample(self, questions: Sequence[Question]) -> list[Question]:
+        """The questions of a trial, the same ones for every seed, in their order."""
+        tested = [q for q in questions if q.extra.get("split") == "test"]
+        chosen = np.random.default_rng(0).permutation(len(tested))[: self.questions]
+        return [tested[i] for i in sorted(chosen)]
+
+    def _steering(self, way: Way) -> SteeringSettings:
+        """Settings for a model that was trained on the chain without an instruction."""
+        if way != "reask":
+            return SteeringSettings(mode=way, instruct=False)
+        given = {} if self.again is None else {"again": self.again}
+        return SteeringSettings(mode="advise", resume="reask", instruct=False, **given)
+
+    def _policies(self) -> list[Policy]:
+        policies = [load_policy(name) for name in self.policies]
+        if self.utility_of_money is None:
+            return policies
+        change = {"utility_of_money": self.utility_of_money}
+        return [policy.model_copy(update=change) for policy in policies]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A policy, a way of steering, and its settings."""
+
+    policy: Policy
+    way: Way
+    settings: SteeringSettings
+
+    @property
+    def name(self) -> str:
+        """Name of the arm, which its transcripts bear as their model."""
+        return f"{self.policy.name}, {self.way}"
+
+
+async def run_trial(
+    backend: Backend,
+    questions: Sequence[Question],
+    settings: TrialSettings,
+    folder: Path,
+    *,
+    reward: Reward,
+    judge: Judge,
+    seed: int,
+) -> None:
+    """Answer the questions in every arm, and write ``transcripts.jsonl`` as they are answered.
+
+    A trial that was killed goes on where it was. ``seconds.json`` holds the mean seconds of an
+    answer by arm, of the answers of this process alone: the clock never repeats itself.
+
+    Raises:
+        UpstreamError: The engine failed.
+        StorageError: A result cannot be written.
+    """
+    arms = settings.arms()
+    seconds: dict[str, list[float]] = defaultdict(list)
+    with TranscriptWriter(folder / "transcripts.jsonl") as writer:
+        written = writer.ids()
+        for number, question in enumerate(questions):
+            for arm in arms:
+                identity = f"{question.id} [{arm.name}]"
+                if identity in written:
+                    continue
+                steering = Steering(backend, arm.policy, arm.settings, prior=settings.expected)
+                sampling = Sampling(temperature=settings.temperature, seed=1_000 * seed + number)
+                started = time.perf_counter()
+                answer = await steering.answer(
+                    Ask(question.messages, settings.max_tokens, sampling)
+                )
+                seconds[arm.name].append(time.perf_counter() - started)
+                verdicts = []
+                if answer.chain is not None:
+                    verdicts = [await judge.judge(question, answer.chain.response)]
+                score = reward.score(question, answer.text, verdicts[0] if verdicts else None)
+                scored = Transcript.of(
+                    question, answer.text, score, verdicts, model=arm.name, seed=seed
+                )
+                # Neither random nor dated: a trial that was killed ends with the same file.
+                decision = replace(answer.decision.timeless(), id=identity)
+                writer.write(replace(scored, id=identity, decision=decision.to_json()))
+    means = {name: sum(took) / len(took) for name, took in seconds.items()}
+    if means:
+        (folder / "seconds.json").write_text(json.dumps(means, indent=1) + "\n")

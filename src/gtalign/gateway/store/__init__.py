@@ -1,0 +1,1 @@
+"""The audit store: every decision on record, and how records are found, summed and exported."""

@@ -1,0 +1,164 @@
+"""From a decision to a row of the audit store."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import orjson
+
+from gtalign.gateway.store.writer import Record
+from gtalign.steering import Decision, Policy
+
+Status = Literal["writing", "done", "failed", "gone", "passed"]
+"""How an answer stands: being written, finished, broken off by a failure, left by its client, or
+passed through untouched."""
+
+STATUSES: Final = get_args(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the gateway knows of an answer besides the decision.
+
+    Args:
+        id: Of the answer.
+        at: When it was asked for, in microseconds since 1970.
+        request_id: Of the request.
+        key_id: Of the key; empty where none is needed.
+        policy: In force.
+        stream: Whether it is streamed.
+        prompt: The messages as JSON, where texts are kept; else None.
+        until: When kept texts are deleted, in microseconds since 1970.
+    """
+
+    id: str
+    at: int
+    request_id: str
+    key_id: str
+    policy: Policy
+    stream: bool
+    prompt: str | None = None
+    until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went.
+
+    Args:
+        status: How the answer stands.
+        finish: As `Steered.finish`.
+        first_ms: To the first text.
+        total_ms: To the end.
+        added_ms: Of which the gateway's own.
+        error: Why it failed.
+        answer: The whole text.
+    """
+
+    status: Status
+    finish: str | None = None
+    first_ms: float | None = None
+    total_ms: float | None = None
+    added_ms: float | None = None
+    error: str | None = None
+    answer: str | None = None
+
+
+def record_of(decision: Decision, facts: Facts, outcome: Outcome) -> Record:
+    """The record of an answer, as it stands."""
+    before, after = decision.before, decision.after
+    payoffs = None
+    if decision.edited is not None and after is not None:
+        payoffs = decision.edited.to_json()[after.cell]
+    phases = decision.phases
+    saved = _saved(decision, facts.policy)
+    row: dict[str, Any] = {
+        "id": facts.id,
+        "at": facts.at,
+        "request_id": facts.request_id,
+        "key_id": facts.key_id,
+        "status": outcome.status,
+        "model": _text(decision.model),
+        "policy": decision.policy,
+        "policy_hash": decision.policy_hash,
+        "mode": decision.mode,
+        "resume": decision.resume,
+        "backend": _text(decision.backend),
+        "steered": decision.steered,
+        "reason": _text(decision.reason),
+        "before_cell": None if before is None else before.cell,
+        "before_action": None if before is None else before.action,
+        "after_cell": None if after is None else after.cell,
+        "after_action": None if after is None else after.action,
+        "chosen": decision.chosen,
+        "acted": decision.acted,
+        "flipped": decision.flipped,
+        "obeyed": decision.obeyed,
+        "user_payoff": None if payoffs is None else payoffs["user"],
+        "llm_payoff": None if payoffs is None else payoffs["LLM"],
+        "saved_tokens": None if saved is None else saved[0],
+        "saved_money": None if saved is None else saved[1],
+        "prompt_tokens": decision.prompt_tokens,
+        "cached_tokens": _sum(phase.cached_tokens for phase in phases),
+        "written_tokens": sum(phase.tokens for phase in phases) if phases else None,
+        "retries": decision.retries,
+        "repairs": len(decision.repairs),
+        "stream": facts.stream,
+        "finish": outcome.finish,
+        "first_ms": outcome.first_ms,
+        "total_ms": outcome.total_ms,
+        "added_ms": outcome.added_ms,
+        "error": _text(outcome.error),
+        "decision": _json(decision.to_json()),
+    }
+    kept = None
+    if facts.prompt is not None:
+        kept = {
+            "id": facts.id,
+            "until": facts.until,
+            "prompt": facts.prompt,
+            "answer": _text(outcome.answer),
+        }
+    return Record(row, kept)
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a lone surrogate, which has no UTF-8
+        return json.dumps(value)
+
+
+def now() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def _saved(decision: Decision, policy: Policy) -> tuple[float, float] | None:
+    """Tokens and money that the flip is expected to save: those of the one action less the other.
+
+    Money is at the policy's price, whoever pays it; a quota is left out.
+    """
+    if decision.before is None or decision.after is None:
+        return None
+    was, is_ = (decision.expected.get(r.action) for r in (decision.before, decision.after))
+    if was is None or is_ is None:
+        return None
+    prompt = decision.prompt_tokens or 0
+    written = was.written() - is_.written()
+    read = was.read(prompt) - is_.read(prompt)
+    return written, (policy.price.output * written + policy.price.input * read) / 1_000_000
+
+
+def _sum(counts: Any) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _text(text: str | None) -> str | None:
+    """A text that every database takes: without NUL and lone surrogates."""
+    if text is None:
+        return None
+    clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return clean.encode("utf-8", "replace").decode()

@@ -1,0 +1,110 @@
+"""Sums over decisions: of rolled-up hours as far as they go, and of the decisions for the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gtalign.gateway.store.filter import Filter
+from gtalign.gateway.store.hours import HOUR, gaps, measures
+from gtalign.gateway.store.tables import decisions, rolled
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Sums over decisions.
+
+    Args:
+        answers: Number of answers by status.
+        actions: Number of decisions by policy, action before the edit and action after it.
+        flips: Number of flips by policy.
+        acted: Number of responses by the action that they carried out.
+        user_payoff: Mean of the user's payoff in the cells chosen, of the edited matrices.
+        llm_payoff: Of the LLM's.
+        saved_tokens: Expected to be written less because of flips.
+        saved_money: In currency units, likewise.
+        prompt_tokens: Tokens read.
+        written_tokens: Tokens written.
+        added_ms: Mean time that the gateway added.
+    """
+
+    answers: Mapping[str, int]
+    actions: Mapping[tuple[str, str, str], int]
+    flips: Mapping[str, int]
+    acted: Mapping[str, int]
+    user_payoff: float | None
+    llm_payoff: float | None
+    saved_tokens: float
+    saved_money: float
+    prompt_tokens: int
+    written_tokens: int
+    added_ms: float | None
+
+
+async def overview(connection: AsyncConnection, which: Filter) -> Overview:
+    """Sum up the decisions of a filter."""
+    rows: list[Mapping[str, Any]] = []
+    rest: Sequence[tuple[int | None, int | None]] = [(which.since, which.until)]
+    if not which.search:
+        inside, sums = _inside(rolled, which), which.sums
+        known = await connection.execute(select(rolled.c.hour).where(*inside).order_by("hour"))
+        rest = gaps(which.since, which.until, list(known.scalars()))
+        rows += await _sums(connection, sums, [*_inside(sums, which), *which.equal(sums)])
+    for since, until in rest:
+        where = [*which.equal(decisions), *which.searched()]
+        where += [] if since is None else [decisions.c.at >= since]
+        where += [] if until is None else [decisions.c.at < until]
+        rows += await _sums(connection, decisions, where)
+    return _merged(rows)
+
+
+def _inside(table: Any, which: Filter) -> list[Any]:
+    """The whole hours of a filter's time."""
+    found = [] if which.since is None else [table.c.hour >= which.since]
+    return found if which.until is None else [*found, table.c.hour <= which.until - HOUR]
+
+
+async def _sums(connection: AsyncConnection, table: Any, where: Sequence[Any]) -> Sequence[Any]:
+    c = table.c
+    groups = (c.status, c.policy, c.before_action, c.after_action, c.acted)
+    if table is decisions:
+        summed = [*measures(), func.sum(case((c.flipped, 1), else_=0)).label("flips")]
+    else:
+        summed = [func.sum(c[measure.name]).label(measure.name) for measure in measures()]
+        summed.append(func.sum(case((c.flipped, c.n), else_=0)).label("flips"))
+    query = select(*groups, *summed).where(and_(True, *where)).group_by(*groups)
+    return (await connection.execute(query)).mappings().all()
+
+
+def _merged(rows: Sequence[Mapping[str, Any]]) -> Overview:
+    def total(name: str) -> float:
+        return float(sum(row[name] or 0 for row in rows))
+
+    def counts(name: str, amount: str = "n") -> dict[Any, int]:
+        found: dict[Any, int] = {}
+        for row in rows:
+            if row[name] is not None:
+                found[row[name]] = found.get(row[name], 0) + int(row[amount] or 0)
+        return found
+
+    actions: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        if row["before_action"] is not None:
+            group = (row["policy"], row["before_action"], row["after_action"])
+            actions[group] = actions.get(group, 0) + int(row["n"])
+    paid, timed = total("paid"), total("timed")
+    return Overview(
+        answers=counts("status"),
+        actions=actions,
+        flips=counts("policy", "flips"),
+        acted=counts("acted"),
+        user_payoff=total("user") / paid if paid else None,
+        llm_payoff=total("llm") / paid if paid else None,
+        saved_tokens=total("saved_tokens"),
+        saved_money=total("saved_money"),
+        prompt_tokens=int(total("prompt")),
+        written_tokens=int(total("written")),
+        added_ms=total("added") / timed if timed else None,
+    )

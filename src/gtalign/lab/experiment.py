@@ -1,0 +1,257 @@
+"""An experiment: several arms, trained on equal terms and tested on the same questions.
+
+The stages of one seed are the cold start, supervised training on the teachers' first or best
+chains, and reinforcement learning under one reward each. Every stage writes into a folder of its
+own and can be killed at any time: run again, it goes on where it was and ends with the same files.
+
+torch is loaded by the stages alone, so that a wrong setting is told at once.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
+
+from gtalign.config import Config
+from gtalign.judges import Judge
+from gtalign.reward import Reward, RewardConfig
+from gtalign.synthesis.best_of import best_of
+from gtalign.tasks import Question
+from gtalign.training import RLSettings, SFTSettings
+from gtalign.training.disk import room_in
+from gtalign.training.reward import TRLReward
+from gtalign.transcripts.transcript import Transcript, TranscriptWriter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Arm = Literal["base", "sft", "sft-plain", "user", "llm", "linear", "mutual", "plain"]
+
+COLD_START = "cold-start"
+SUPERVISED: dict[Arm, str] = {"base": "raw", "sft": "best", "sft-plain": "response"}
+"""Arms that learn from the cold start, and which column of it: the base from scratch on the
+teachers' raw chains, the others from the base on the best chain, or on its response alone."""
+
+AGGREGATES: dict[Arm, str] = {
+    "user": "user",
+    "llm": "llm",
+    "linear": "linear",
+    "mutual": "cobb_douglas",
+    "plain": "cobb_douglas",
+}
+"""Arms of reinforcement learning, and the aggregate of the two welfares that is their reward."""
+
+PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
+"""Arms that answer without a chain."""
+
+
+class ExperimentSettings(Config):
+    """What all arms of an experiment have in common.
+
+    ``candidates`` chains are written for each question; the base model learns from the first
+    ``raw`` of them, the others from the best one. Every arm answers the test questions once, by
+    sampling at ``test_temperature``, in batches of ``test_batch``.
+    """
+
+    candidates: PositiveInt = 9
+    raw: PositiveInt = 2
+    reward: RewardConfig = RewardConfig()
+    sft: SFTSettings = SFTSettings()
+    rl: RLSettings = RLSettings()
+    test_batch: PositiveInt = 128
+    test_temperature: NonNegativeFloat = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What an experiment takes from the world that it is done in.
+
+    Args:
+        train: Questions to learn from.
+        test: Questions to be tested on; the field ``split`` of their ``extra`` says which set.
+        judge: Grades the responses to both.
+        write: Writes one candidate chain for a question, as a teacher would.
+        make_tokenizer: Trains a tokenizer on texts.
+        make_model: Makes an untrained model for a tokenizer and a seed.
+    """
+
+    train: Sequence[Question]
+    test: Sequence[Question]
+    judge: Judge
+    write: Callable[[Question, np.random.Generator], str]
+    make_tokenizer: Callable[[Sequence[str]], Any]
+    make_model: Callable[[Any, int], "PreTrainedModel"]
+
+
+def needs(stage: str) -> str | None:
+    """Return the stage of the same seed that has to be done before this one."""
+    if stage == COLD_START:
+        return None
+    if stage in SUPERVISED:
+        return COLD_START if stage == "base" else "base"
+    return "sft-plain" if stage in PLAIN else "sft"
+
+
+def done(folder: Path) -> bool:
+    """Whether the stage of this folder has ended."""
+    return (folder / "done").exists()
+
+
+def run_stage(
+    stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
+) -> None:
+    """Do one stage of one seed, or what is left of it.
+
+    Args:
+        stage: ``COLD_START`` or an arm; what it needs has to be done.
+        seed: Of everything that is drawn in it.
+        folder: Of the seed; the stage writes into the folder of its own name.
+        workshop: Questions, judge, teachers and models.
+        settings: Shared by all arms.
+
+    Raises:
+        StorageError: A result cannot be written; what is written stays.
+    """
+    own = folder / stage
+    if done(own):
+        return
+    with room_in(own):
+        own.mkdir(parents=True, exist_ok=True)
+        if stage == COLD_START:
+            _cold_start(seed, own, workshop, settings)
+        else:
+            checkpoint = _train(stage, seed, folder, workshop, settings)
+            _test(stage, seed, checkpoint, own, workshop, settings)
+        (own / "done").touch()
+
+
+def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings) -> None:
+    rng = np.random.default_rng([seed, 1])
+    tokenizer = workshop.make_tokenizer(
+        [workshop.write(q, rng) for q in workshop.train]
+        + [m["content"] for q in workshop.train for m in q.messages]
+    )
+    tokenizer.save_pretrained(folder / "tokenizer")
+    reward = Reward(settings.reward, token_counter(tokenizer))
+    draft = folder / "chains.jsonl.part"
+    with draft.open("w", encoding="utf-8") as file:
+        for question in workshop.train:
+            texts = [workshop.write(question, rng) for _ in range(settings.candidates)]
+            choice = asyncio.run(best_of(question, texts, reward, workshop.judge))
+            best = texts[choice.best]
+            row = {
+                "id": question.id,
+                "raw": texts[: settings.raw],
+                "best": [best],
+                "response": [reward.response(best) or ""],
+                "welfare": [score.mutual_welfare for score in choice.scores],
+                "kept": choice.best,
+            }
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    draft.rename(folder / "chains.jsonl")
+
+
+def _train(
+    stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
+) -> Path:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.models.template import check_template
+    from gtalign.training.lengths import keep_whole
+    from gtalign.training.rl import train_rl
+    from gtalign.training.sft import train_sft
+
+    own = folder / stage
+    if stage == "base":
+        tokenizer = AutoTokenizer.from_pretrained(folder / COLD_START / "tokenizer")
+        model = workshop.make_model(tokenizer, seed)
+    else:
+        start = folder / str(needs(stage)) / "checkpoint"
+        tokenizer = AutoTokenizer.from_pretrained(start)
+        model = AutoModelForCausalLM.from_pretrained(start, dtype="float32")
+    if stage in SUPERVISED:
+        questions = {q.id: q for q in workshop.train}
+        with (folder / COLD_START / "chains.jsonl").open(encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+        examples = [
+            (questions[row["id"]].messages, text) for row in rows for text in row[SUPERVISED[stage]]
+        ]
+        lengths = [check_template(tokenizer, messages, text) for messages, text in examples]
+        names = [row["id"] for row in rows for _ in row[SUPERVISED[stage]]]
+        examples = keep_whole(examples, lengths, names, settings.sft)
+        return train_sft(model, tokenizer, examples, own, settings.sft, seed)
+    reward = TRLReward(Reward(_reward(stage, settings), token_counter(tokenizer)), workshop.judge)
+    return train_rl(model, tokenizer, workshop.train, reward, own, settings.rl, seed)
+
+
+def _test(
+    stage: str,
+    seed: int,
+    checkpoint: Path,
+    folder: Path,
+    workshop: Workshop,
+    settings: ExperimentSettings,
+) -> None:
+    """Let the last checkpoint answer the test questions; batches that are complete are kept."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.models.generate import generate
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
+    # Every arm is measured by the same welfare, whatever it was trained on.
+    reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
+    size = settings.test_batch
+    with TranscriptWriter(folder / "transcripts.jsonl") as writer:
+        written = writer.ids()
+        batches = [workshop.test[i : i + size] for i in range(0, len(workshop.test), size)]
+        for number, batch in enumerate(batches):
+            if all(q.id in written for q in batch):
+                continue
+            completions = generate(
+                model,
+                tokenizer,
+                [q.messages for q in batch],
+                max_tokens=settings.rl.max_completion,
+                temperature=settings.test_temperature,
+                seed=1_000_000 * seed + number,
+            )
+            pairs = zip(batch, completions, strict=True)
+            left = [(question, text) for question, text in pairs if question.id not in written]
+            batch, completions = [question for question, _ in left], [text for _, text in left]
+            verdicts = [
+                None if response is None else asyncio.run(workshop.judge.judge(question, response))
+                for question, response in zip(batch, reward.responses(completions), strict=True)
+            ]
+            scores = reward.score_batch(batch, completions, verdicts)
+            for error in scores.errors.values():
+                raise error
+            for question, completion, score, verdict in zip(
+                batch, completions, scores, verdicts, strict=True
+            ):
+                writer.write(
+                    Transcript.of(
+                        question,
+                        completion,
+                        score,
+                        [] if verdict is None else [verdict],
+                        model=stage,
+                        seed=seed,
+                        plain=stage in PLAIN,
+                    )
+                )
+
+
+def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = None) -> RewardConfig:
+    aggregate = aggregate or AGGREGATES[stage]  # type: ignore[index]
+    return settings.reward.model_copy(update={"aggregate": aggregate, "chain": stage not in PLAIN})
+
+
+def token_counter(tokenizer: Any) -> Callable[[str], int]:
+    """Return the function that counts the tokens of a text."""
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])

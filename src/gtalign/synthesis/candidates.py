@@ -1,0 +1,143 @@
+"""Candidates on disk: one line each as soon as it is scored, and what became of it at the end.
+
+A line is a transcript with the candidate's ``number``, ``action``, ``reward``, and ``failed``, the
+kind of failure of one that was not written or not judged. Such a candidate is tried again when the
+run is started again; of two lines about one candidate the later one holds.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gtalign.chain import chosen_cell
+from gtalign.closing import Closing
+from gtalign.data.lines import LineWriter
+from gtalign.errors import DataError
+from gtalign.judges import Verdict
+from gtalign.reward import Score
+from gtalign.synthesis.selection import Entry
+from gtalign.tasks import Question
+from gtalign.transcripts.transcript import Transcript
+
+Key = tuple[str, int]
+"""Id of the question and number of the candidate."""
+
+
+def record_of(
+    question: Question,
+    number: int,
+    completion: str,
+    score: Score,
+    verdict: Verdict | None,
+    failed: str | None,
+) -> dict[str, Any]:
+    """Return the line of a candidate.
+
+    Args:
+        question: What it answers.
+        number: Its number among the candidates of the question.
+        completion: Its text; empty if it was not written.
+        score: What it is worth.
+        verdict: Of the judge; None if it was not asked or failed.
+        failed: The kind of failure; None if nothing failed.
+    """
+    action = None
+    if score.chain is not None:
+        action = chosen_cell(score.chain.analyze, score.chain.payoff.form).action
+    verdicts = [] if verdict is None else [verdict]
+    transcript = Transcript.of(question, completion, score, verdicts, model="teachers")
+    facts = {"number": number, "action": action, "reward": score.reward, "failed": failed}
+    return {**transcript.to_json(), **facts}
+
+
+def failed_record(question: Question, number: int, failed: str, reason: str) -> dict[str, Any]:
+    """Return the line of a candidate that was not written: nothing about it is known."""
+    transcript = Transcript(
+        id=question.id,
+        task=question.task,
+        completion="",
+        split=str(question.extra.get("split", "")),
+        cluster=question.cluster,
+        model="teachers",
+        prompt=question.messages,
+        ground_truth=question.ground_truth,
+        unscored=reason,
+        extra=question.extra,
+    )
+    facts = {"number": number, "action": None, "reward": None, "failed": failed}
+    return {**transcript.to_json(), **facts}
+
+
+class Candidates(Closing):
+    """The candidates of a run, appended to a file as they are made.
+
+    Only what selection needs of each stays in memory.
+
+    Args:
+        file: Where; one that a crash has left is mended and gone on with.
+
+    Raises:
+        StorageError: The file cannot be written.
+        DataError: It holds something else.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.entries: dict[Key, Entry] = {}
+        self._lines = LineWriter(file)
+        try:
+            place = 0
+            with file.open("rb") as lines:
+                for number, line in enumerate(lines, start=1):
+                    try:
+                        self._keep(json.loads(line), place)
+                    except (ValueError, KeyError, TypeError) as error:
+                        message = f"{file}, line {number}: no candidate: {error!r}"
+                        raise DataError(message) from error
+                    place += len(line)
+        except BaseException:
+            self._lines.close()
+            raise
+
+    def done(self, key: Key) -> bool:
+        """Whether a candidate is finished: written, judged and scored."""
+        entry = self.entries.get(key)
+        return entry is not None and entry.problem is None
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append a candidate.
+
+        Raises:
+            StorageError: It could not be written; what was written before is kept.
+        """
+        place = self.file.stat().st_size
+        self._lines.write(record)
+        self._keep(record, place)
+
+    def read(self, key: Key) -> dict[str, Any]:
+        """Return the line of a candidate."""
+        with self.file.open("rb") as lines:
+            lines.seek(self.entries[key].place)
+            found: dict[str, Any] = json.loads(lines.readline())
+        return found
+
+    def _keep(self, record: Mapping[str, Any], place: int) -> None:
+        failed, unscored = record["failed"], record["unscored"]
+        problem = None
+        if failed is not None:
+            problem = f"failed: {failed}"
+        elif unscored is not None:
+            problem = "unscored by the judge"
+        self.entries[str(record["id"]), int(record["number"])] = Entry(
+            number=int(record["number"]),
+            welfare=record["mutual_welfare"],
+            quality=record["factors"].get("quality"),
+            action=record["action"],
+            problem=problem,
+            place=place,
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()

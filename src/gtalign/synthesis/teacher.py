@@ -1,0 +1,222 @@
+"""Teachers write a chain part by part, each part in view of those before."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from gtalign.chain import BLOCKS, gbnf, json_schema, render
+from gtalign.chain.prompt import fill, placeholders
+from gtalign.closing import AsyncClosing
+from gtalign.endpoints import Cache, Endpoint, Usage, response_format
+from gtalign.errors import TeacherError
+from gtalign.game import USER_LLM, Bimatrix
+from gtalign.synthesis.blocks import UnusableError, read_payoff, read_text
+from gtalign.synthesis.settings import ColdStartConfig, TeacherSettings
+from gtalign.tasks import Message, Question
+
+LOW: Final = -5.0
+HIGH: Final = 5.0
+
+_REFUSED: Final = frozenset({"http 400", "http 422"})  # what servers say to keys they do not know
+_TRIES: Final = 1_000_000  # numbers of samples kept apart for the tries of one candidate
+
+
+def constraint(kind: str) -> dict[str, Any]:
+    """Return the parameters that hold a payoff to its form; see `TeacherSettings`."""
+    schema = json_schema(low=LOW, high=HIGH)
+    if kind == "json_schema":
+        return response_format("payoff", schema)
+    if kind == "structured_outputs":
+        return {"extra_body": {"structured_outputs": {"json": schema}}}
+    if kind == "guided_json":
+        return {"extra_body": {"guided_json": schema}}
+    if kind == "grammar":
+        return {"extra_body": {"grammar": gbnf(low=LOW, high=HIGH, part="payoff")}}
+    return {}
+
+
+def instructions(block: str, question: Question, before: Mapping[str, str]) -> list[Message]:
+    """Return what a teacher is sent for one part.
+
+    Args:
+        block: The part to write.
+        question: What the chain answers.
+        before: Contents of the parts before it, in order.
+    """
+    cells = ", ".join(f'"{cell}": {{"LLM": number, "user": number}}' for cell in USER_LLM.cells)
+    values = {
+        "user_actions": _list(USER_LLM.user),
+        "llm_actions": _list(USER_LLM.llm),
+        "count": str(len(USER_LLM.cells)),
+        "cells": ", ".join(USER_LLM.cells),
+        "payoff": "{" + cells + "}",
+        "low": f"{LOW:g}",
+        "high": f"{HIGH:g}",
+        "conversation": "\n\n".join(f"{m['role']}: {m['content']}" for m in question.messages),
+        "before": "\n\n".join(f"{name}:\n{content}" for name, content in before.items()),
+    }
+    return [
+        Message(role="system", content=_filled("frame", values)),
+        Message(role="user", content=_filled(block, values)),
+    ]
+
+
+@cache
+def _template(name: str) -> str:
+    return files(__package__).joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8")
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    template = _template(name)
+    return fill(template, {key: values[key] for key in placeholders(template)})
+
+
+def _list(actions: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"- {name}: {description}" for name, description in actions)
+
+
+class Teacher:
+    """Writes parts of chains.
+
+    Args:
+        name: In errors and reports.
+        settings: Of its endpoint.
+        cache: Of its replies, so that none is asked for twice.
+
+    Attributes:
+        endpoint: Where requests go; tells what they took.
+    """
+
+    def __init__(self, name: str, settings: TeacherSettings, cache: Cache | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.endpoint = Endpoint(settings, cache, TeacherError, f"teacher {name}")
+        self._constraint = "json_schema" if settings.payoff == "auto" else settings.payoff
+
+    async def text(
+        self, block: str, question: Question, before: Mapping[str, str], number: int
+    ) -> str:
+        """Write a part that is text.
+
+        Args:
+            block: Its name.
+            question: What the chain answers.
+            before: Contents of the parts before it.
+            number: Of the candidate; another number is another sample.
+
+        Raises:
+            TeacherError: The endpoint failed, or every reply was unusable (cause ``unusable``).
+        """
+        reply = await self._ask(block, question, before, number)
+        return read_text(reply, block)
+
+    async def payoff(self, question: Question, before: Mapping[str, str], number: int) -> Bimatrix:
+        """Write the payoffs; see `text`."""
+        if self.settings.payoff == "auto" and self._constraint == "json_schema":
+            try:
+                return read_payoff(await self._ask("payoff", question, before, number))
+            except TeacherError as error:
+                if error.cause not in _REFUSED:
+                    raise
+            reply = await self._ask("payoff", question, before, number, "none")
+            self._constraint = "none"  # it was the schema that the server did not take
+            return read_payoff(reply)
+        return read_payoff(await self._ask("payoff", question, before, number))
+
+    async def _ask(
+        self,
+        block: str,
+        question: Question,
+        before: Mapping[str, str],
+        number: int,
+        held_by: str | None = None,
+    ) -> str:
+        """Return the first reply that can be read as the part."""
+        about = f"teacher {self.name!r}, question {question.id!r}, candidate {number}, {block}"
+        messages = instructions(block, question, before)
+        body = constraint(held_by or self._constraint) if block == "payoff" else {}
+        problem = ""
+        for tried in range(self.settings.tries):
+            reply = await self.endpoint.complete(
+                messages,
+                messages,
+                accepts=lambda text: not _problem(text, block),
+                about=about,
+                body=body,
+                sample=number + tried * _TRIES,
+            )
+            problem = reply.problem or _problem(reply.text, block)
+            if not problem:
+                return reply.text
+        tries = self.settings.tries
+        for tried in range(tries):  # which the next run tries again
+            self.endpoint.forget(messages, body, number + tried * _TRIES)
+        raise TeacherError(
+            f"{about}: nothing usable in {tries} tries; of the last reply: {problem}",
+            f"unusable {block}",
+        )
+
+
+def _problem(reply: str, block: str) -> str:
+    """Return why a reply cannot be the part; empty if it can."""
+    try:
+        if block == "payoff":
+            read_payoff(reply, low=LOW, high=HIGH)
+        else:
+            read_text(reply, block)
+    except UnusableError as error:
+        return str(error)
+    return ""
+
+
+class ChainWriter(AsyncClosing):
+    """Writes whole chains with the teachers of a configuration. Close it, or use ``async with``.
+
+    Args:
+        config: Who writes what.
+        cache: Of all their replies.
+
+    Attributes:
+        teachers: By name.
+    """
+
+    def __init__(self, config: ColdStartConfig, cache: Cache | None = None) -> None:
+        self.teachers = {
+            name: Teacher(name, settings, cache) for name, settings in config.teachers.items()
+        }
+        self._of = {block: self.teachers[config.teacher_of(block)] for block in BLOCKS}
+
+    async def write(self, question: Question, number: int) -> str:
+        """Write one candidate, which parses strictly.
+
+        Raises:
+            TeacherError: A teacher failed; parts that were written before stay in the cache.
+        """
+        before: dict[str, str] = {}
+        before["thinking"] = await self._of["thinking"].text("thinking", question, before, number)
+        payoff = await self._of["payoff"].payoff(question, before, number)
+        before["payoff"] = json.dumps(payoff.to_json())
+        for block in ("analyze", "response"):
+            before[block] = await self._of[block].text(block, question, before, number)
+        return render(before["thinking"], payoff, before["analyze"], before["response"])
+
+    @property
+    def usage(self) -> Mapping[str, Usage]:
+        """What each teacher took so far."""
+        return {name: teacher.endpoint.used for name, teacher in self.teachers.items()}
+
+    @property
+    def saved(self) -> Mapping[str, Usage]:
+        """What the cache saved of each teacher so far."""
+        return {name: teacher.endpoint.saved for name, teacher in self.teachers.items()}
+
+    def account(self) -> dict[str, Any]:
+        """Return for each teacher what it took, what the cache saved, and the cost if known."""
+        return {name: teacher.endpoint.account() for name, teacher in self.teachers.items()}
+
+    async def aclose(self) -> None:
+        """Close the connections and the cache; both open again on use."""
+        for teacher in self.teachers.values():
+            await teacher.endpoint.aclose()

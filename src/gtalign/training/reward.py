@@ -1,0 +1,171 @@
+"""The reward as one callable for TRL, with every factor in its logs.
+
+TRL calls it with the batch's prompts and completions and with the columns of the data set. The
+column ``question`` holds each question as JSON text (``json.dumps(question.to_json())``).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gtalign.errors import DataError, JudgeError, StorageError
+from gtalign.judges import Judge, Verdict
+from gtalign.reward.judged import Failures, judged, shares
+from gtalign.reward.score import Reward
+from gtalign.reward.scores import Scores, as_known
+from gtalign.tasks import Question
+
+WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
+
+
+class TRLReward:
+    """A reward function for TRL's trainers.
+
+    Completions that cannot be read are worth 0 and never reach the judge. One that the judge fails
+    on, or leaves unscored, is None: TRL then leaves it out of its group instead of learning that it
+    was worth nothing. Failures are counted by cause, and too many of them stop the run.
+
+    Args:
+        reward: Scores the completions.
+        judge: Grades the responses.
+        log: A JSON Lines file to append one transcript per completion to.
+        max_failed: Largest share of judged completions without a score that is borne, in [0, 1].
+        window: Number of judged completions, the latest ones, that the share is taken of.
+
+    Attributes:
+        failures: What went wrong so far, by cause.
+    """
+
+    def __init__(
+        self,
+        reward: Reward,
+        judge: Judge,
+        log: Path | None = None,
+        *,
+        max_failed: float = 0.5,
+        window: int = 256,
+    ) -> None:
+        self.reward = reward
+        self.judge = judge
+        self.log = log
+        self.failures = Failures(max_failed, window)
+        self.__name__ = reward.config.aggregate  # TRL's name for the metric
+
+    async def __call__(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        *,
+        question: Sequence[str] | None = None,
+        trainer_state: Any = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Return the reward of each completion, or None where it is unknown.
+
+        Args:
+            prompts: One per completion; unused, the question says what was asked.
+            completions: Texts, or conversations whose last message is the completion.
+            completion_ids: Unused; lengths are counted by the reward.
+            question: The data set's column of questions as JSON text, one per completion.
+            trainer_state: Its ``global_step`` is written to the log.
+            log_metric: Takes the mean of each factor and welfare, and the share left unscored.
+            log_extra: Takes a column of values for the trainer's table of completions.
+            columns: The other columns of the data set, unused.
+
+        Raises:
+            DataError: There is no column ``question``.
+            JudgeError: The judge failed on every completion of the batch, or on too many of the
+                latest ones.
+            StorageError: The log cannot be written.
+        """
+        if question is None:
+            raise DataError("the data set has no column 'question' with each question as JSON text")
+        questions = [Question.from_json(text) for text in question]
+        texts = [_text(completion) for completion in completions]
+        found = await judged(self.reward, self.judge, questions, texts)
+        scores, outcomes = found.scores, found.outcomes
+        if self.log is not None:
+            step = getattr(trainer_state, "global_step", None)
+            self._write(self.log, step, questions, texts, scores, found.verdicts)
+        # After the log, which then tells what every one of them failed of.
+        failed = [failure for failure in outcomes if failure is not None and failure.broken]
+        if failed and len(failed) == len(scores):
+            raise JudgeError(
+                f"the judge failed on all {len(scores)} completions: {failed[0].reason}",
+                failed[0].cause,
+            )
+        self.failures.add(outcomes)
+        if log_metric is not None:
+            for name, value in (means(scores) | shares(outcomes)).items():
+                log_metric(name, value)
+        if log_extra is not None:
+            for name in WELFARE:
+                log_extra(name, as_known(getattr(scores, name)))
+        return as_known(scores.reward)
+
+    def _write(
+        self,
+        log: Path,
+        step: int | None,
+        questions: Sequence[Question],
+        completions: Sequence[str],
+        scores: Scores,
+        verdicts: Sequence[Verdict | None],
+    ) -> None:
+        lines = []
+        for question, completion, score, verdict in zip(
+            questions, completions, scores, verdicts, strict=True
+        ):
+            record = {
+                "id": question.id,
+                "task": question.task,
+                "split": "train",
+                "cluster": question.cluster,
+                "prompt": question.to_json()["messages"],
+                "completion": completion,
+                "ground_truth": question.ground_truth,
+                "plain": not self.reward.config.chain,
+                **score.to_json(),
+                "verdicts": [] if verdict is None else [verdict.to_json()],
+                "extra": {"step": step, "reward": score.reward},
+            }
+            lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write("".join(lines))
+                file.flush()
+        except OSError as error:
+            raise StorageError(
+                error.errno, error.strerror or "cannot be written", str(log)
+            ) from error
+
+
+def means(scores: Scores) -> dict[str, float]:
+    """Return the mean of each factor and welfare over the scores that know it.
+
+    ``unscored`` is the share without a welfare, ``malformed`` the share that could not be read as
+    the chain that was asked for. What no score knows is left out.
+    """
+    rows = np.arange(len(scores))
+    columns = {
+        **{f"factor/{name}": column for name, column in scores.factors.items()},
+        **{f"welfare/{name}": getattr(scores, name) for name in WELFARE},
+        "unscored": np.isin(rows, [*scores.unscored]),
+        "malformed": np.isin(rows, [*scores.chain_errors]),
+        "tokens": scores.tokens["total"],
+    }
+    found = {name: column[~np.isnan(column)] for name, column in columns.items()}
+    return {name: float(known.mean()) for name, known in found.items() if known.size}
+
+
+def _text(completion: Any) -> str:
+    if isinstance(completion, str):
+        return completion
+    return str(completion[-1].get("content") or "")

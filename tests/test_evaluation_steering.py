@@ -1,0 +1,189 @@
+"""A trial of steering: what is run, what is measured, and what is shown of it."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from gtalign.chain import render
+from gtalign.errors import ConfigError, DataError, UpstreamError
+from gtalign.evaluation.steering.effects import EFFECTS, measure_trial
+from gtalign.evaluation.steering.section import example, print_steering, steering_section
+from gtalign.evaluation.steering.trial import TrialSettings, run_trial
+from gtalign.game import USER_LLM, Bimatrix, social_optimum
+from gtalign.lab.judge import LabJudge
+from gtalign.lab.teachers import respond
+from gtalign.lab.world import make_world
+from gtalign.reward import Reward, RewardConfig
+from gtalign.steering import FakeBackend
+from gtalign.transcripts import read_transcripts
+
+WORLD = make_world(0, 1, 6)
+QUESTIONS = [q for q in WORLD.test if q.task == "sums"][:8]
+EXPECTED = {
+    "DA": {"output": 100.0},
+    "CQ": {"output": 100.0, "turns": 1.0, "follow_up": 100.0},
+    "AQ": {"output": 110.0, "turns": 0.5, "follow_up": 100.0},
+}
+SETTINGS = TrialSettings.model_validate(
+    {"utility_of_money": 2500.0, "questions": 8, "expected": EXPECTED, "temperature": 0.0}
+)
+ASKING = Bimatrix(USER_LLM, [[[1, 1], [-2, -2], [2, 2]], [[1, 2], [4, 4], [0, 0]]])
+
+
+def model(messages: Any, text: str) -> str:
+    """States that asking is best, and does what the matrix before it says; knows the answers."""
+    asked = messages[-1]["content"]
+    question = next((q for q in QUESTIONS if asked.startswith(q.text)), QUESTIONS[0])
+    opening = render("so", ASKING, "", "").partition("<analyze>")[0]
+    written = text if "</payoff>" in text else opening
+    payoff = json.loads(written.partition("<payoff>")[2].partition("</payoff>")[0])
+    best = int(social_optimum(Bimatrix.from_json(payoff).payoffs))
+    cell = USER_LLM.cells[best]
+    said = respond(question, cell[3:], np.random.default_rng(0), wrong=0.0)
+    rest = f"<analyze>frontier: {cell}. choose {cell}.</analyze>\n<response>{said}</response>"
+    whole = written.partition("<analyze>")[0].removesuffix("<analyze") + rest
+    whole = whole.replace("</payoff><analyze>", "</payoff>\n<analyze>")
+    return whole[len(text) :] if whole.startswith(text) else rest[rest.index("</analyze>") - 1 :]
+
+
+async def trial(folder: Path, backend: Any = None, settings: TrialSettings = SETTINGS) -> None:
+    folder.mkdir(exist_ok=True)
+    await run_trial(
+        backend or FakeBackend(model, size=8),
+        QUESTIONS,
+        settings,
+        folder,
+        reward=Reward(RewardConfig(), len),
+        judge=LabJudge(),
+        seed=0,
+    )
+
+
+async def test_prices_flip_what_is_done_and_all_of_it_is_measured(tmp_path: Path) -> None:
+    await trial(tmp_path)
+    transcripts = list(read_transcripts(tmp_path / "transcripts.jsonl"))
+    assert len(transcripts) == 8 * 8
+    found = measure_trial(transcripts)
+    assert found.arms == tuple(
+        f"{policy}, {way}"
+        for policy in ("subscription", "per-token")
+        for way in ("observe", "advise", "enforce", "reask")
+    )
+    for way in ("advise", "enforce"):
+        for policy, action in (("subscription", "CQ"), ("per-token", "DA")):
+            arm = f"{policy}, {way}"
+            assert found.mean(arm, "obeyed").value == 1.0
+            assert found.mean(arm, "agreed").value == 1.0
+            assert found.mean(arm, action).value == 1.0
+            assert found.mean(arm, "flipped").value == float(policy == "per-token")
+        assert found.moved(f"per-token, {way}", f"subscription, {way}").value == 1.0
+    # Asking again goes unheard by this model, and costs more tokens.
+    assert found.mean("per-token, reask", "obeyed").value == 0.0
+    more = found.difference("per-token, reask", "per-token, advise", "tokens")
+    assert more.low is not None and more.low > 0
+    # The true payoff of the cell, less what a direct answer costs at this policy.
+    arm = "per-token, advise"
+    for name, transcript in found.transcripts[arm].items():
+        true = transcript.extra["true_payoff"][f"{transcript.extra['user_action']}_DA"]
+        assert found.rows[arm][name]["user"] == pytest.approx(true["user"] - 100 * 15 * 2500 / 1e6)
+        assert found.rows[arm][name]["llm"] == pytest.approx(true["LLM"])
+
+
+async def test_a_killed_trial_ends_with_the_same_file(tmp_path: Path) -> None:
+    await trial(tmp_path / "whole")
+    calls = 0
+
+    def dies(messages: Any, text: str) -> str:
+        nonlocal calls
+        calls += 1
+        if calls == 21:
+            raise UpstreamError("fake", "died")
+        return model(messages, text)
+
+    with pytest.raises(UpstreamError, match="died"):
+        await trial(tmp_path / "killed", FakeBackend(dies, size=8))
+    await trial(tmp_path / "killed")
+    files = [tmp_path / name / "transcripts.jsonl" for name in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert json.loads((tmp_path / "killed" / "seconds.json").read_text())
+
+
+async def test_the_section_shows_every_arm_and_one_decision(tmp_path: Path) -> None:
+    await trial(tmp_path)
+    found = measure_trial(read_transcripts(tmp_path / "transcripts.jsonl"))
+    shown = example(found)
+    assert shown is not None
+    first, second = shown
+    assert first.id.partition(" [")[0] == second.id.partition(" [")[0]
+    assert first.extra["user_action"] == "VQ"
+    page = steering_section(found, {"per-token, advise": 0.5})
+    for text in ("subscription", "per-token", "One decision", "output tokens", "VQ_CQ → <b>"):
+        assert text in page
+    for width in (80, 160):
+        console = Console(width=width, record=True, file=io.StringIO())
+        print_steering(console, found)
+        text = console.export_text()
+        assert "Steering under per-token" in text
+        assert EFFECTS["obeyed"].label in text
+        assert "…" not in text
+
+
+async def test_unreadable_answers_count_for_no_action(tmp_path: Path) -> None:
+    await trial(tmp_path, FakeBackend(lambda messages, text: "it is 7.", size=8))
+    found = measure_trial(read_transcripts(tmp_path / "transcripts.jsonl"))
+    for arm in found.arms:
+        assert found.mean(arm, "read").value == 0.0
+        assert found.mean(arm, "DA").value == 0.0
+        assert found.mean(arm, "user").value is None
+        assert found.mean(arm, "flipped").value is None
+    assert example(found) is None
+    assert "One decision" not in steering_section(found, {})
+
+
+async def test_harmful_requests_are_not_shown(tmp_path: Path) -> None:
+    await trial(tmp_path)
+    transcripts = list(read_transcripts(tmp_path / "transcripts.jsonl"))
+    assert example(measure_trial(replace(t, task="wildguard") for t in transcripts)) is None
+
+
+async def test_text_of_others_is_escaped(tmp_path: Path) -> None:
+    await trial(tmp_path)
+    transcripts = read_transcripts(tmp_path / "transcripts.jsonl")
+    evil = "<script>alert(1)</script>"
+    hostile = (
+        replace(
+            t,
+            prompt=({"role": "user", "content": evil},),
+            chain={**t.chain, "thinking": evil, "analyze": evil, "response": evil},
+        )
+        for t in transcripts
+        if t.chain is not None
+    )
+    page = steering_section(measure_trial(hostile), {})
+    assert "One decision" in page
+    assert "&lt;script&gt;" in page
+    assert evil not in page
+
+
+def test_a_trial_needs_transcripts_with_decisions(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="without transcripts"):
+        measure_trial([])
+
+
+def test_the_sample_is_the_same_for_every_seed() -> None:
+    settings = TrialSettings(questions=10)
+    sample = settings.sample([*WORLD.test, *WORLD.ood])
+    assert len(sample) == 10
+    assert {q.extra["split"] for q in sample} == {"test"}
+    assert sample == settings.sample([*WORLD.test, *WORLD.ood])
+
+
+def test_an_unknown_policy_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match="per-token"):
+        TrialSettings(policies=("per-tokn",)).arms()

@@ -1,0 +1,172 @@
+"""Plans run in worker processes that end with their plan."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gtalign.errors import StorageError
+from gtalign.lab import schedule
+from gtalign.lab.schedule import run_plan
+from small_lab import run_script
+
+PLAN = {"cold": None, "base": "cold", "sft": "base", "mutual": "sft", "user": "sft"}
+
+
+def note(folder: Path, stage: str) -> None:
+    """Do a stage: write down when it began and ended, and who else was at work then."""
+    with (folder / "order.txt").open("a") as file:
+        file.write(f"+{stage}\n")
+        file.flush()
+        if stage == "fails":
+            raise StorageError(28, "No space left", "there")
+        file.write(f"-{stage}\n")
+    (folder / f"{stage}.threads").write_text(os.environ["OMP_NUM_THREADS"])
+
+
+def meet(folder: Path, stage: str) -> None:
+    """Do a stage that ends only when another one has begun."""
+    for name in ("left", "right"):
+        fifo = folder / name
+        with fifo.open("w" if name == stage else "r") as file:
+            if name == stage:
+                file.write("here")
+            else:
+                assert file.read() == "here"
+
+
+def hang(folder: Path, stage: str) -> None:
+    """Do a stage that tells who does it and never ends."""
+    if stage == "fails":
+        with (folder / "began").open() as file:
+            file.read()
+        raise ValueError("no")
+    with (folder / "began").open("w") as file:
+        file.write(str(os.getpid()))
+    threading.Event().wait()
+
+
+def ended(pid: int) -> bool:
+    """Wait until a process that is no child of ours is gone."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    import select
+
+    return bool(select.select([descriptor], [], [], 30)[0])
+
+
+def test_each_stage_comes_after_the_one_it_needs(tmp_path: Path) -> None:
+    seen: list[frozenset[str]] = []
+    run_plan(PLAN, partial(note, tmp_path), workers=1, threads=3, watch=seen.append)
+    lines = (tmp_path / "order.txt").read_text().split()
+    # One worker: each stage ends before the next one begins.
+    assert lines[:6] == ["+cold", "-cold", "+base", "-base", "+sft", "-sft"]
+    assert sorted(lines[6:]) == ["+mutual", "+user", "-mutual", "-user"]
+    assert [line[1:] for line in lines[6::2]] == [line[1:] for line in lines[7::2]]
+    assert max(map(len, seen)) == 1
+    assert (tmp_path / "cold.threads").read_text() == "3"
+
+
+def test_as_many_run_at_once_as_asked_for(tmp_path: Path) -> None:
+    for name in ("left", "right"):
+        os.mkfifo(tmp_path / name)
+    run_plan(dict.fromkeys(("left", "right")), partial(meet, tmp_path), workers=2, threads=1)
+
+
+def test_empty_plan_is_done() -> None:
+    run_plan({}, print, workers=1, threads=1)
+
+
+def test_error_ends_the_plan_and_is_raised(tmp_path: Path) -> None:
+    plan = {"fails": None, "after": "fails"}
+    with pytest.raises(StorageError, match="No space left") as caught:
+        run_plan(plan, partial(note, tmp_path), workers=1, threads=1)
+    assert caught.value.filename == "there"
+    assert (tmp_path / "order.txt").read_text() == "+fails\n"
+
+
+def test_error_ends_what_else_is_running(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "began")
+    with pytest.raises(ValueError, match="no"):
+        run_plan(dict.fromkeys(("fails", "hangs")), partial(hang, tmp_path), workers=2, threads=1)
+    assert not multiprocessing.active_children()
+
+
+PARENT = """
+import sys
+from functools import partial
+from pathlib import Path
+from test_lab_schedule import hang
+from gtalign.lab.schedule import run_plan
+if __name__ == "__main__":
+    run_plan({"hangs": None}, partial(hang, Path(sys.argv[1])), workers=1, threads=1)
+"""
+
+
+def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "began")
+    paths = [str(Path(__file__).parent), os.environ["PYTHONPATH"]]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, tmp_path], env=environment)
+    with (tmp_path / "began").open() as file:
+        worker = int(file.read())
+    os.kill(worker, 0)
+    parent.send_signal(signal.SIGKILL)
+    assert parent.wait() == -signal.SIGKILL
+    assert ended(worker)
+
+
+def test_interrupt_ends_the_workers(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "began")
+    script = """
+        import multiprocessing, signal, sys, threading
+        from functools import partial
+        from pathlib import Path
+        from test_lab_schedule import hang
+        from gtalign.lab.schedule import run_plan
+
+        def interrupt():
+            with (Path(sys.argv[1]) / "began").open() as file:
+                print(file.read(), flush=True)
+            # A real signal wakes what the main thread waits for.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        # Where a shell started the tests in the background, it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        threading.Thread(target=interrupt).start()
+        try:
+            run_plan({"hangs": None}, partial(hang, Path(sys.argv[1])), workers=1, threads=1)
+        except KeyboardInterrupt:
+            print(len(multiprocessing.active_children()))
+    """
+    done = run_script(script, tmp_path)
+    worker, children = done.stdout.split()
+    assert children == "0", done.stderr
+    assert ended(int(worker))
+
+
+def test_worker_follows_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    gone = threading.Event()
+    codes: list[int] = []
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(sentinel=ours))
+    monkeypatch.setattr(schedule.os, "_exit", lambda code: (codes.append(code), gone.set()))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+    schedule._begin(2)
+    assert os.environ["OMP_NUM_THREADS"] == "2"
+    assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
+    assert not codes
+    theirs.close()
+    assert gone.wait(30)
+    assert codes == [1]
+    ours.close()

@@ -1,0 +1,76 @@
+"""Logs of chats as transcripts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gtalign.errors import DataError
+from gtalign.transcripts import read_transcripts
+
+ASKED = {"role": "user", "content": "2+2?"}
+ANSWERED = {"role": "assistant", "content": "Four."}
+
+
+def log(tmp_path: Path, **record: Any) -> Path:
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps({"messages": [ASKED, ANSWERED], **record}) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_bare_log(tmp_path: Path) -> None:
+    (found,) = read_transcripts(log(tmp_path))
+    assert (found.id, found.cluster, found.task) == ("log-1", "log-1", "direct")
+    assert found.prompt == (ASKED,)
+    assert found.completion == "Four."
+    assert found.plain
+    assert found.ground_truth == ""
+    assert found.verdicts == ()
+
+
+def test_a_full_one(tmp_path: Path) -> None:
+    record = {"id": 7, "data_source": "math-hard", "ground_truth": "4", "model": "m"}
+    (found,) = read_transcripts(log(tmp_path, **record))
+    assert (found.id, found.task, found.ground_truth, found.model) == ("7", "math-hard", "4", "m")
+    (found,) = read_transcripts(log(tmp_path, task="mine", **record))
+    assert found.task == "mine"
+
+
+def test_parts_and_tool_calls(tmp_path: Path) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:"}}
+    parts = {"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}
+    call = {"role": "assistant", "content": None, "tool_calls": []}
+    (found,) = read_transcripts(log(tmp_path, messages=[parts, call, ANSWERED]))
+    assert [message["content"] for message in found.prompt] == ["What is it?", ""]
+
+
+@pytest.mark.parametrize("text", ["<thinking>hm", "<payoff>{}</payoff>", "x</response>"])
+def test_a_tag_tells_a_chain(tmp_path: Path, text: str) -> None:
+    answer = {"role": "assistant", "content": text}
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, answer]))
+    assert not found.plain
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"messages": []}, "a question, and the answer"),
+        ({"messages": [ANSWERED]}, "a question, and the answer"),
+        ({"messages": "hello"}, "a question, and the answer"),
+        ({"messages": [ANSWERED, ASKED]}, "has to be the assistant's, not 'user'"),
+        ({"messages": [{"content": "x"}, ANSWERED]}, "message 0 has to have a text 'role'"),
+        ({"messages": ["x", ANSWERED]}, "message 0 has to have a text 'role'"),
+        ({"messages": [ASKED, {**ANSWERED, "content": 4}]}, "message 1 has to have text 'content'"),
+        ({"messages": [ASKED, {**ANSWERED, "content": [4]}]}, "message 1"),
+        ({"messages": [ASKED, {**ANSWERED, "content": [{"type": "text"}]}]}, "message 1"),
+        ({"id": 1.5}, "column 'id'"),
+        ({"id": True}, "column 'id'"),
+        ({"task": 3}, "column 'task'"),
+        ({"ground_truth": 4}, "column 'ground_truth'"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(DataError, match=r"log\.jsonl, line 1: .*") as caught:
+        list(read_transcripts(log(tmp_path, **change)))
+    assert named in str(caught.value)
