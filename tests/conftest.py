@@ -19,8 +19,17 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SRC), os.environ.ge
 settings.register_profile("gtalign", deadline=None)
 settings.load_profile("gtalign")
 
-# Published data and recorded vectors, kept beside the repository.
+# Recorded rewards and solved games; their README says where they come from.
+VECTORS = Path(__file__).parent / "vectors"
+
+# Published data, and recorded rewards that hold published texts, kept beside the repository.
 SHARED = Path(os.environ.get("GTALIGN_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture
+def vectors() -> Path:
+    """The folder of recorded vectors that every clone has."""
+    return VECTORS
 
 
 @pytest.fixture

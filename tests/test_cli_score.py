@@ -47,11 +47,26 @@ def results(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-@pytest.mark.parametrize(("preset", "side"), [("released", "train"), ("released-eval", "eval")])
+SIDES = [("released", "train"), ("released-eval", "eval")]
+
+
+@pytest.mark.parametrize(("preset", "side"), SIDES)
 def test_recorded_vectors(
+    vectors: Path, preset: str, side: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores_as_recorded(vectors / "released-code-rewards.jsonl", preset, side, capsys)
+
+
+@pytest.mark.parametrize(("preset", "side"), SIDES)
+def test_recorded_vectors_with_published_texts(
     shared: Path, preset: str, side: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = shared / "vectors" / "released-code-rewards.jsonl"
+    scores_as_recorded(shared / "vectors" / "released-code-rewards.jsonl", preset, side, capsys)
+
+
+def scores_as_recorded(
+    file: Path, preset: str, side: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["score", str(file), "--preset", preset, "--json"]) == 0
     found = {result["id"]: result for result in results(capsys)}
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

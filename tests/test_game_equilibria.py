@@ -1,5 +1,6 @@
 import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ def same(found, wanted):
     return len(left) == len(right) and np.allclose(left, right, rtol=0, atol=2e-9)
 
 
-def test_all_published_games_are_solved_exactly(shared):
-    lines = (shared / "vectors" / "extreme-equilibria.jsonl").read_text().splitlines()
+def test_all_published_games_are_solved_exactly(vectors: Path) -> None:
+    lines = (vectors / "extreme-equilibria.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     games = np.stack([Bimatrix.from_json(record["game"]).payoffs for record in records])
     assert len(games) == 2000

@@ -54,18 +54,29 @@ def sigmoid(x: float) -> float:
 # --- the released code -------------------------------------------------------------------------
 
 
-def vectors(shared: Path) -> list[dict[str, Any]]:
-    with (shared / "vectors" / "released-code-rewards.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+@pytest.mark.parametrize(
+    ("preset", "side", "rows"), [("released", "train", 166), ("released-eval", "eval", 355)]
+)
+def test_every_recorded_vector(vectors: Path, preset: str, side: str, rows: int) -> None:
+    assert as_recorded(vectors / "released-code-rewards.jsonl", preset, side) == rows
 
 
 @pytest.mark.parametrize(
     ("preset", "side", "rows"), [("released", "train", 231), ("released-eval", "eval", 420)]
 )
-def test_every_recorded_vector(shared: Path, preset: str, side: str, rows: int) -> None:
-    reward = Reward(RewardConfig(preset=preset))  # type: ignore[arg-type]
+def test_every_recorded_vector_with_published_texts(
+    shared: Path, preset: str, side: str, rows: int
+) -> None:
+    file = shared / "vectors" / "released-code-rewards.jsonl"
+    assert as_recorded(file, preset, side) == rows
+
+
+def as_recorded(file: Path, preset: str, side: str) -> int:
+    """The number of recorded rewards of one side that the preset gives again."""
+    reward = Reward(RewardConfig.model_validate({"preset": preset}))
     compared = 0
-    for row in vectors(shared):
+    for line in file.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
         expected: Mapping[str, float] = row["expected"].get(side)
         if expected is None:
             continue
@@ -92,7 +103,7 @@ def test_every_recorded_vector(shared: Path, preset: str, side: str, rows: int) 
             found = (got.factors["distinctness"], got.factors["format"])
             assert found == pytest.approx(wanted, abs=1e-9), row["id"]
         compared += 1
-    assert compared == rows
+    return compared
 
 
 BODY = '"DQ_CQ":{"LLM":1,"user":2},"DQ_DA":{"LLM":1,"user":2},"VQ_AQ":{"LLM":1,"user":2},'
