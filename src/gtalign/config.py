@@ -10,10 +10,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gtalign.errors import ConfigError
 
@@ -28,6 +28,9 @@ class Config(BaseModel):
 
 
 C = TypeVar("C", bound=Config)
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""A setting between 0 and 1."""
 
 
 def load(

@@ -28,8 +28,8 @@ from gtalign.errors import TeacherError
 from gtalign.evaluation.evaluate import Answerer, EvalRun, Local, Served, evaluate, read_questions
 from gtalign.evaluation.report import write_report
 from gtalign.judges import Judges
-from gtalign.lab.experiment import token_counter
 from gtalign.models.pretrained import pretrained
+from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
 from gtalign.training.disk import room_in
 from gtalign.training.memory import GENERATION, generation

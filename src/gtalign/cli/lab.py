@@ -36,7 +36,6 @@ from gtalign.lab.experiment import (
     done,
     needs,
     run_stage,
-    token_counter,
 )
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.published import read_published
@@ -46,6 +45,7 @@ from gtalign.lab.schedule import run_plan
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 from gtalign.lab.teachers import candidate
 from gtalign.lab.world import make_world
+from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
 from gtalign.training.metrics import read_metrics
 from gtalign.transcripts import Transcript, read_transcripts

@@ -23,8 +23,8 @@ from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
 from gtalign.errors import ConfigError, DataError
 from gtalign.judges import Judges
-from gtalign.lab.experiment import token_counter
 from gtalign.models.pretrained import pretrained
+from gtalign.models.tokens import token_counter
 from gtalign.reward import NormalisedReward, Reward
 from gtalign.tasks import Message, Question
 from gtalign.training.disk import room_in

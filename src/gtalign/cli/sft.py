@@ -20,8 +20,8 @@ from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.judges import Judges
-from gtalign.lab.experiment import token_counter
 from gtalign.models.pretrained import pretrained
+from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
 from gtalign.synthesis.examples import read_examples
 from gtalign.tasks import Question

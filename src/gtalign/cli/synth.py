@@ -14,8 +14,8 @@ from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import TeacherError
 from gtalign.judges import Judges
-from gtalign.lab.experiment import token_counter
 from gtalign.models.pretrained import pretrained
+from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
 from gtalign.synthesis import (
     Candidates,

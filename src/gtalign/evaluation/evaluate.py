@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.endpoints import Endpoint, EndpointSettings
@@ -19,7 +19,6 @@ from gtalign.reward import Reward, RewardConfig
 from gtalign.reward.judged import Failure, Failures, judged
 from gtalign.tasks import Message, Question
 from gtalign.training.memory import ModelSize
-from gtalign.training.runs import Share
 from gtalign.transcripts.transcript import Transcript, TranscriptWriter, read_transcripts
 
 

@@ -19,6 +19,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 
 from gtalign.config import Config
 from gtalign.judges import Judge
+from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
 from gtalign.tasks import Question
@@ -250,8 +251,3 @@ def _test(
 def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = None) -> RewardConfig:
     aggregate = aggregate or AGGREGATES[stage]  # type: ignore[index]
     return settings.reward.model_copy(update={"aggregate": aggregate, "chain": stage not in PLAIN})
-
-
-def token_counter(tokenizer: Any) -> Callable[[str], int]:
-    """Return the function that counts the tokens of a text."""
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -6,12 +6,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from gtalign.chain import BLOCKS
-from gtalign.config import Config
+from gtalign.config import Config, Share
 from gtalign.endpoints import EndpointSettings
 from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Block = Literal["thinking", "payoff", "analyze", "response"]
 Constraint = Literal["auto", "json_schema", "structured_outputs", "guided_json", "grammar", "none"]
 

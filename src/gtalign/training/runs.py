@@ -5,13 +5,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 from gtalign.judges import JudgesConfig
 from gtalign.reward import NormaliseConfig, RewardConfig
 from gtalign.training.memory import ModelSize
 from gtalign.training.settings import RLSettings, SFTSettings
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Files = Annotated[tuple[Path, ...], Field(min_length=1)]
 
 
