@@ -45,6 +45,7 @@ COMMANDS = {
     "rl": "Train a model for mutual welfare by reinforcement learning.",
     "eval": "Let a model answer questions, score the answers and report.",
     "score": "Score transcripts, dumps and chat logs; ask judges for what is missing.",
+    "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Set runs side by side, with confidence intervals.",
 }
 

@@ -4,6 +4,14 @@ from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.judges.agreement import krippendorff_alpha
 from gtalign.judges.base import Judge, Verdict
 from gtalign.judges.batch import judge_all
+from gtalign.judges.check import (
+    JudgeCheck,
+    LabelledAnswer,
+    PositionCheck,
+    Share,
+    TaskCheck,
+    check_judge,
+)
 from gtalign.judges.config import Judges, JudgesConfig
 from gtalign.judges.correction import CorrectedRate, corrected_rate
 from gtalign.judges.criterion import CRITERIA, Criterion
@@ -26,18 +34,24 @@ __all__ = [
     "FakeJudge",
     "FirstOf",
     "Judge",
+    "JudgeCheck",
     "JudgeSettings",
     "Judges",
     "JudgesConfig",
+    "LabelledAnswer",
     "MathJudge",
     "Panel",
+    "PositionCheck",
     "Preference",
     "Prices",
     "Repeated",
     "Rule",
     "RuleJudge",
+    "Share",
+    "TaskCheck",
     "Usage",
     "Verdict",
+    "check_judge",
     "compare",
     "corrected_rate",
     "judge_all",

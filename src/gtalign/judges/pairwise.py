@@ -21,11 +21,15 @@ class Preference:
         consistent: Whether both orders name the same answer, or both neither; None if a verdict is
             missing.
         reason: Of both orders.
+        straight: Which answer won where ``first`` was shown first; None if a verdict is missing.
+        swapped: Which answer won where ``second`` was shown first; None likewise.
     """
 
     winner: Winner | None
     consistent: bool | None
     reason: str
+    straight: Winner | None = None
+    swapped: Winner | None = None
 
 
 async def compare(
@@ -55,6 +59,5 @@ async def compare(
         return Preference(None, None, reason)
     names: dict[float, Winner] = {0.0: "tie", 1.0: "first", 2.0: "second"}
     back: dict[float, Winner] = {0.0: "tie", 1.0: "second", 2.0: "first"}
-    winner = names[straight.score]
-    consistent = winner == back[swapped.score]
-    return Preference(winner if consistent else "tie", consistent, reason)
+    one, two = names[straight.score], back[swapped.score]
+    return Preference(one if one == two else "tie", one == two, reason, one, two)

@@ -1,0 +1,346 @@
+"""Are judges right? Their verdicts against people's labels, and their taste for a position.
+
+Three things are measured on one set of answers, some of which people have labelled:
+
+- *agreement* with the labels: Krippendorff's alpha, and how often both give the same score;
+- *errors*: sensitivity and specificity of the judge's yes, and the share of yes on the answers
+  without a label, corrected for those errors (`gtalign.judges.correction`);
+- *position bias*: whether a judge that compares two answers prefers the one that it is shown first
+  (`gtalign.judges.pairwise`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from math import sqrt
+from typing import Any, Final
+
+import numpy as np
+
+from gtalign.errors import DataError, JudgeError
+from gtalign.judges.agreement import Level, krippendorff_alpha
+from gtalign.judges.base import Judge, Verdict
+from gtalign.judges.batch import Progress, judge_all, together
+from gtalign.judges.correction import CorrectedRate, corrected_rate
+from gtalign.judges.criterion import criterion_of
+from gtalign.judges.endpoint import EndpointJudge
+from gtalign.judges.pairwise import Preference, compare
+from gtalign.tasks import Question, task_named
+
+RESAMPLES: Final = 1_000
+"""Resamples of the questions behind an interval of alpha."""
+
+_NORMAL: Final = 1.959964  # two-sided 95% quantile of the normal distribution
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAnswer:
+    """An answer, with a person's score of it where there is one.
+
+    Args:
+        question: What it answers.
+        response: What the user sees.
+        label: A person's score on the scale of the task; None where only the judge grades.
+    """
+
+    question: Question
+    response: str
+    label: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of n cases with its 95% interval (Wilson's); all None where n is 0.
+
+    Args:
+        value: In [0, 1].
+        low: Lower end.
+        high: Upper end.
+        n: Number of cases.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCheck:
+    """How a judge does on one task.
+
+    Args:
+        task: Name of the task.
+        labelled: Answers with a label.
+        unlabelled: Answers without one.
+        unscored: Answers, of both kinds, on which the judge gave no score.
+        reason: Why the judge gave no score on the last one of those; None if there is none.
+        same: Share of labelled answers on which the judge gives the person's score.
+        alpha: Krippendorff's alpha between judge and labels; None where it is not defined.
+        alpha_low: Lower end of its 95% interval, over resampled questions; None likewise.
+        alpha_high: Upper end.
+        sensitivity: Share of the answers that people call good that the judge calls good.
+        specificity: Share of the answers that people call bad that the judge calls bad.
+        rate: Share of good answers among those without a label, corrected for the judge's errors;
+            None where it cannot be corrected.
+        no_rate: Why there is no corrected rate; None if there is one.
+    """
+
+    task: str
+    labelled: int
+    unlabelled: int
+    unscored: int
+    reason: str | None
+    same: Share
+    alpha: float | None
+    alpha_low: float | None
+    alpha_high: float | None
+    sensitivity: Share
+    specificity: Share
+    rate: CorrectedRate | None
+    no_rate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PositionCheck:
+    """How a judge compares two answers, each pair in both orders.
+
+    Args:
+        judge: Name of the endpoint.
+        pairs: Pairs that it compared.
+        unscored: Pairs of which it left a comparison without a verdict.
+        reason: Why it did on the last of those; None if there is none.
+        consistent: Share of pairs on which both orders name the same answer.
+        first: Share of the verdicts that name an answer that name the one shown first; 1/2 is no
+            bias.
+        right: Share of the pairs on which both orders name the answer with the better label.
+    """
+
+    judge: str
+    pairs: int
+    unscored: int
+    reason: str | None
+    consistent: Share
+    first: Share
+    right: Share
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeCheck:
+    """What a check found.
+
+    Args:
+        tasks: By name of the task.
+        positions: Of each endpoint; empty where no two labelled answers to a question differ.
+    """
+
+    tasks: tuple[TaskCheck, ...]
+    positions: tuple[PositionCheck, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the check as one JSON object."""
+        return asdict(self)
+
+
+async def check_judge(
+    judge: Judge,
+    answers: Sequence[LabelledAnswer],
+    rng: np.random.Generator,
+    *,
+    endpoints: Mapping[str, EndpointJudge] | None = None,
+    good_from: float = 0.5,
+    pairs: int = 100,
+    workers: int = 64,
+    progress: Progress | None = None,
+) -> JudgeCheck:
+    """Hold a judge against people's labels.
+
+    Args:
+        judge: Grades every answer.
+        answers: Some of them with labels.
+        rng: Of the intervals, and of the pairs that are drawn.
+        endpoints: Judges that also compare pairs of labelled answers to one question, by name.
+        good_from: Least score that calls an answer good, as a share of the task's best score.
+        pairs: Most pairs that each endpoint compares.
+        workers: Most judgements under way at once.
+        progress: Takes how many answers are graded, and how many there are.
+
+    Raises:
+        DataError: No answer has a label, or a label is off the scale of its task.
+        JudgeError: The judge failed on every answer.
+    """
+    for answer in answers:
+        _check_label(answer)
+    if all(answer.label is None for answer in answers):
+        raise DataError("no answer has a label: there is nothing to hold a judge against")
+    asked = [(answer.question, answer.response) for answer in answers]
+    verdicts = await judge_all(judge, asked, workers=workers, progress=progress)
+    failed = [verdict for verdict in verdicts if isinstance(verdict, JudgeError)]
+    if len(failed) == len(verdicts):
+        raise JudgeError(f"the judge failed on all {len(verdicts)} answers: {failed[0]}")
+    by_task: dict[str, list[tuple[LabelledAnswer, Verdict | JudgeError]]] = {}
+    for answer, verdict in zip(answers, verdicts, strict=True):
+        by_task.setdefault(answer.question.task, []).append((answer, verdict))
+    tasks = tuple(_check_task(task, rows, good_from, rng) for task, rows in sorted(by_task.items()))
+    drawn = _pairs(answers, pairs, rng)
+    if not drawn:
+        return JudgeCheck(tasks, ())
+    found = [await _check_position(*entry, drawn) for entry in (endpoints or {}).items()]
+    return JudgeCheck(tasks, tuple(found))
+
+
+def wilson(successes: int, n: int) -> Share:
+    """Return a share with its 95% score interval.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22, 1927.
+
+    Args:
+        successes: Cases that count, at most n.
+        n: All cases.
+    """
+    if n == 0:
+        return Share(None, None, None, 0)
+    share, spread = successes / n, _NORMAL**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = _NORMAL / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
+    # At an end the interval reaches the share itself; rounding must not put it outside.
+    return Share(share, min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share), n)
+
+
+def _check_label(answer: LabelledAnswer) -> None:
+    top = task_named(answer.question.task).top
+    if answer.label is not None and not 0 <= answer.label <= top:
+        raise DataError(
+            f"question {answer.question.id!r}: the label {answer.label:g} is outside 0..{top:g},"
+            f" the scale of the task {answer.question.task!r}"
+        )
+
+
+def _check_task(
+    task: str,
+    rows: Sequence[tuple[LabelledAnswer, Verdict | JudgeError]],
+    good_from: float,
+    rng: np.random.Generator,
+) -> TaskCheck:
+    least = good_from * task_named(task).top
+    reason = None
+    scored: list[tuple[LabelledAnswer, float]] = []
+    for answer, verdict in rows:
+        if isinstance(verdict, JudgeError):
+            reason = str(verdict)
+        elif verdict.score is None:
+            reason = f"judge {verdict.judge}: {verdict.reason}"
+        else:
+            scored.append((answer, verdict.score))
+    held = [(a.question.cluster, a.label, s) for a, s in scored if a.label is not None]
+    gold = [(score >= least, label >= least) for _, label, score in held]
+    others = [score >= least for answer, score in scored if answer.label is None]
+    rate, no_rate = None, None
+    try:
+        rate = corrected_rate(others, gold, rng)
+    except DataError as error:
+        no_rate = str(error)
+    alpha, low, high = _alpha(held, _level(rows), rng)
+    good = [said for said, label in gold if label]
+    bad = [said for said, label in gold if not label]
+    return TaskCheck(
+        task=task,
+        labelled=sum(answer.label is not None for answer, _ in rows),
+        unlabelled=sum(answer.label is None for answer, _ in rows),
+        unscored=len(rows) - len(scored),
+        reason=reason,
+        same=wilson(sum(label == score for _, label, score in held), len(held)),
+        alpha=alpha,
+        alpha_low=low,
+        alpha_high=high,
+        sensitivity=wilson(sum(good), len(good)),
+        specificity=wilson(len(bad) - sum(bad), len(bad)),
+        rate=rate,
+        no_rate=no_rate,
+    )
+
+
+def _level(rows: Sequence[tuple[LabelledAnswer, object]]) -> Level:
+    """Scores that name cases, as those of harmful requests, have no order."""
+    criteria = (criterion_of(answer.question) for answer, _ in rows)
+    ordered = all(criterion is None or criterion.ordered for criterion in criteria)
+    return "ordinal" if ordered else "nominal"
+
+
+def _alpha(
+    held: Sequence[tuple[str, float, float]], level: Level, rng: np.random.Generator
+) -> tuple[float | None, float | None, float | None]:
+    """Alpha of labels and scores, with the percentiles of it over resampled clusters."""
+    alpha = krippendorff_alpha([[label for _, label, _ in held], [s for *_, s in held]], level)
+    if alpha is None:
+        return None, None, None
+    clusters: dict[str, list[tuple[float, float]]] = {}
+    for cluster, label, score in held:
+        clusters.setdefault(cluster, []).append((label, score))
+    groups = list(clusters.values())
+    found = []
+    for _ in range(RESAMPLES):
+        drawn = [pair for at in rng.integers(len(groups), size=len(groups)) for pair in groups[at]]
+        again = krippendorff_alpha([[a for a, _ in drawn], [b for _, b in drawn]], level)
+        if again is not None:  # a resample in which all ratings are equal has no alpha
+            found.append(again)
+    if not found:
+        return alpha, None, None
+    low, high = np.quantile(found, [0.025, 0.975])
+    return alpha, min(float(low), alpha), max(float(high), alpha)
+
+
+def _pairs(
+    answers: Sequence[LabelledAnswer], most: int, rng: np.random.Generator
+) -> list[tuple[LabelledAnswer, LabelledAnswer]]:
+    """Draw pairs of answers to one question, the one with the better label first."""
+    by_question: dict[tuple[str, str], list[LabelledAnswer]] = {}
+    for answer in answers:
+        quality = _quality(answer)
+        if quality is not None:
+            asked = answer.question.task, "\n".join(m["content"] for m in answer.question.messages)
+            by_question.setdefault(asked, []).append(answer)
+    found = [
+        (one, two) if (_quality(one) or 0) > (_quality(two) or 0) else (two, one)
+        for group in by_question.values()
+        for one, two in combinations(group, 2)
+        if _quality(one) != _quality(two)
+    ]
+    chosen = sorted(rng.permutation(len(found))[:most].tolist())
+    return [found[at] for at in chosen]
+
+
+def _quality(answer: LabelledAnswer) -> float | None:
+    """How good a person calls an answer: of a refusal, better with an alternative."""
+    if answer.label is None:
+        return None
+    task = task_named(answer.question.task)
+    if task.kind == "writing":
+        return answer.label  # quality would also ask for the likeness to the reference
+    return task.quality(answer.question, answer.response, answer.label).reported
+
+
+async def _check_position(
+    name: str, judge: EndpointJudge, pairs: Sequence[tuple[LabelledAnswer, LabelledAnswer]]
+) -> PositionCheck:
+    async def prefer(better: LabelledAnswer, worse: LabelledAnswer) -> Preference:
+        try:
+            return await compare(judge, better.question, better.response, worse.response)
+        except JudgeError as error:
+            return Preference(None, None, str(error))
+
+    found = await together([prefer(better, worse) for better, worse in pairs])
+    known = [preference for preference in found if preference.winner is not None]
+    unknown = [preference for preference in found if preference.winner is None]
+    shown_first = [p.straight == "first" for p in known if p.straight != "tie"]
+    shown_first += [p.swapped == "second" for p in known if p.swapped != "tie"]
+    return PositionCheck(
+        judge=name,
+        pairs=len(pairs),
+        unscored=len(unknown),
+        reason=unknown[-1].reason if unknown else None,
+        consistent=wilson(sum(bool(p.consistent) for p in known), len(known)),
+        first=wilson(sum(shown_first), len(shown_first)),
+        right=wilson(sum(p.winner == "first" for p in known), len(known)),
+    )

@@ -1,0 +1,57 @@
+"""Answers that people have labelled, read from transcripts, dumps and logs of chats."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from gtalign.data.lines import read_lines
+from gtalign.errors import DataError
+from gtalign.judges.check import LabelledAnswer
+from gtalign.reward import Reward
+from gtalign.transcripts.chats import TASK
+from gtalign.transcripts.transcript import transcript_of
+
+log = logging.getLogger(__name__)
+
+LABEL = "label"
+"""The column that holds a person's score."""
+
+
+def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
+    """Return the answers of a file, with their labels.
+
+    A row is a transcript, a line of a verl dump or a chat, as `read_transcripts` takes it. A column
+    ``label`` holds a person's score on the scale of the task; without it, or with null, the answer
+    has no label. An answer that cannot be read as the chain that was asked for has no response to
+    judge: it is left out, and a warning counts such answers.
+
+    Args:
+        path: JSON Lines.
+        task: The task of rows that name none.
+
+    Raises:
+        DataError: The file cannot be read, or a row is wrong; names file, line and column.
+    """
+    found = []
+    for number, record in read_lines(path):
+        try:
+            transcript = transcript_of(record, f"{path.stem}-{number}", task)
+            label = record.get(LABEL)
+            if isinstance(label, bool) or not isinstance(label, int | float | None):
+                raise DataError(f"column {LABEL!r} has to be a number or null, not {label!r}")
+        except DataError as error:
+            raise DataError(f"{path}, line {number}: {error}") from error
+        found.append((transcript, None if label is None else float(label)))
+    plain = [text.completion if text.plain else None for text, _ in found]
+    chains = Reward().responses([transcript.completion for transcript, _ in found])
+    responses = [
+        one if one is not None else other for one, other in zip(plain, chains, strict=True)
+    ]
+    unread = sum(response is None for response in responses)
+    if unread:
+        log.warning("%s: %d of %d answers are no chain: left out", path, unread, len(found))
+    return [
+        LabelledAnswer(transcript.question, response, label)
+        for (transcript, label), response in zip(found, responses, strict=True)
+        if response is not None
+    ]
