@@ -80,9 +80,7 @@ def check_labels(
         return
     console = Console()
     print_table(console, "agreement with people's labels, with 95% intervals", _agreement(found))
-    print_table(
-        console, "share of good and of bad answers that the judge recognises", _errors(found)
-    )
+    print_table(console, "share of good and bad answers that the judge recognises", _errors(found))
     if any(check.rate is not None for check in found.tasks):
         print_table(console, "share of good answers among those without a label", _rates(found))
     if found.positions:
