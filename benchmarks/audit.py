@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import open_store
-from gtalign.gateway.store.record import Facts, Outcome, record_of
+from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
 from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Ask, Decision, FakeBackend, Steering, load_policy
 
@@ -37,7 +37,7 @@ async def decided() -> Decision:
 
 def record(decision: Decision, number: int) -> Record:
     facts = Facts(f"chatcmpl-{number:032x}", number, "r", "", POLICY, True)
-    return record_of(decision, facts, Outcome("done", "stop", 1.0, 2.0, 0.5))
+    return record_of(decision, facts, AnswerOutcome("done", "stop", 1.0, 2.0, 0.5))
 
 
 async def through_the_writer(folder: Path, decision: Decision, count: int) -> float:

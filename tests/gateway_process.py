@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from gateway_parts import config_of, scripted
-from gtalign.gateway.logs import log_to
 from gtalign.gateway.server import run, serve
+from gtalign.gateway.telemetry.logs import log_to
 from gtalign.gateway.upstream import Upstream, open_upstream
 
 

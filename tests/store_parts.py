@@ -13,7 +13,7 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.keys import Key, KeyRequest, Keys
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import open_store
-from gtalign.gateway.store.record import Facts, Outcome, record_of
+from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
 
@@ -55,4 +55,6 @@ async def decided() -> Decision:
 
 def record(decision: Decision, id_: str, at: int = 1, **facts: Any) -> Record:
     known = {"request_id": "r", "key_id": "", "policy": POLICY, "stream": False, **facts}
-    return record_of(decision, Facts(id=id_, at=at, **known), Outcome("done", answer="It is."))
+    return record_of(
+        decision, Facts(id=id_, at=at, **known), AnswerOutcome("done", answer="It is.")
+    )

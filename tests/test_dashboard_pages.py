@@ -16,7 +16,7 @@ from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
 from gtalign.gateway.dashboard.show import milliseconds, number
 from gtalign.gateway.store.reader import Filter
-from gtalign.gateway.store.record import Facts, Outcome, record_of
+from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Decision, Policy
 
@@ -72,9 +72,9 @@ async def recorded(gateway: Served, record: dict[str, Any], **changed: Any) -> s
     }
     outcome = {"status": "done", "finish": "stop", "total_ms": 1.0, "added_ms": 1.0}
     names = {f: changed.pop(f) for f in list(changed) if f in Facts.__dataclass_fields__}
-    ends = {f: changed.pop(f) for f in list(changed) if f in Outcome.__dataclass_fields__}
+    ends = {f: changed.pop(f) for f in list(changed) if f in AnswerOutcome.__dataclass_fields__}
     decision = replace(decision, id=names.get("id", facts["id"]), **changed)
-    row = record_of(decision, Facts(**{**facts, **names}), Outcome(**{**outcome, **ends}))
+    row = record_of(decision, Facts(**{**facts, **names}), AnswerOutcome(**{**outcome, **ends}))
     await gateway.gateway.writer.put(row)
     return str(row.row["id"])
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gtalign.errors import StorageError, UpstreamError
-from gtalign.gateway.asgi import EVENTS, Response
-from gtalign.gateway.edge import Edge
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.metrics import Metrics
+from gtalign.gateway.http.edge import Edge
+from gtalign.gateway.http.reply import EVENTS, Reply
 from gtalign.gateway.store.database import StoreError
+from gtalign.gateway.telemetry.metrics import Metrics
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -115,7 +115,7 @@ async def test_nobody_is_told_where_the_client_left_first() -> None:
 @pytest.mark.parametrize("kind", [EVENTS, "application/json"])
 async def test_an_error_after_the_head_ends_the_stream_or_breaks_off(kind: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        response = scope["gtalign"]["response"] = Response(send, {}, patience=1.0)
+        response = scope["gtalign"]["response"] = Reply(send, {}, patience=1.0)
         await response.start(200, kind)
         raise UpstreamError("u", "broke")
 

@@ -11,11 +11,11 @@ import pytest
 
 from gateway_parts import served
 from gtalign.errors import DataError, SteeringError, StorageError, UpstreamError
+from gtalign.gateway.answers.chunks import Chunks
 from gtalign.gateway.demo import ask_all
 from gtalign.gateway.errors import APIError, explained
-from gtalign.gateway.logs import JSONFormatter
-from gtalign.gateway.metrics import Counter, Histogram
-from gtalign.gateway.stream import Chunks
+from gtalign.gateway.telemetry.logs import JSONFormatter
+from gtalign.gateway.telemetry.metrics import Counter, Histogram
 from gtalign.steering.http import LateError, RefusedError
 
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from gateway_parts import MESSAGES, Held, Served, served
-from gtalign.gateway.logs import JSONFormatter
+from gtalign.gateway.telemetry.logs import JSONFormatter
 from standins.engines import VLLM
 from test_gateway_store_audit import lock
 

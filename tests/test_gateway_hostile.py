@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway_parts import MESSAGES, Served, served
-from gtalign.gateway.logs import JSONFormatter
+from gtalign.gateway.telemetry.logs import JSONFormatter
 
 BODY = json.dumps({"model": "toy", "messages": MESSAGES}).encode()
 HEAD = (

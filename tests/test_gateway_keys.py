@@ -8,9 +8,10 @@ import pytest
 from gateway_parts import COSTLY, MESSAGES, config_of, scripted, served
 from gtalign.errors import ConfigError
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.gateway import is_loopback, opened
+from gtalign.gateway.gateway import opened
 from gtalign.gateway.keys import ANYONE, Key, KeyLimits
 from gtalign.gateway.limits import Limits
+from gtalign.gateway.loopback import is_loopback
 from gtalign.gateway.settings import LimitSettings
 from gtalign.gateway.upstream import Upstream
 

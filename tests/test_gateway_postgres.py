@@ -16,7 +16,7 @@ from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store.database import MIGRATIONS, open_store
+from gtalign.gateway.store.database import VERSION, open_store
 from gtalign.gateway.store.export import jsonl, parquet
 from gtalign.gateway.store.filter import Filter
 from gtalign.gateway.store.hours import HOUR, roll_up
@@ -50,16 +50,11 @@ async def database(server: Cluster, request: pytest.FixtureRequest) -> str:
     return server.url(name)
 
 
-async def test_a_store_is_made_and_brought_up(database: str) -> None:
-    async with stored(database) as engine, engine.begin() as connection:
-        for name in ("changes", "hours", "rolled"):
-            await connection.exec_driver_sql(f"DROP TABLE {name}")
-        await connection.exec_driver_sql("DROP INDEX decisions_sieve")
-        await connection.exec_driver_sql("UPDATE store SET version = 1")
+async def test_a_store_is_made_and_one_of_another_version_is_refused(database: str) -> None:
     async with stored(database) as engine, engine.begin() as connection:
         found = await connection.exec_driver_sql("SELECT indexname FROM pg_indexes")
         assert "decisions_sieve" in set(found.scalars())
-        await connection.exec_driver_sql(f"UPDATE store SET version = {len(MIGRATIONS) + 1}")
+        await connection.exec_driver_sql(f"UPDATE store SET version = {VERSION + 1}")
     with pytest.raises(ConfigError, match="install a later one"):
         await open_store(AuditSettings(database=database))
 

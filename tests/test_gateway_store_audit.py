@@ -18,11 +18,11 @@ from gateway_parts import MESSAGES, served
 from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.gateway.keys import Keys
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store.database import MIGRATIONS, open_store
+from gtalign.gateway.store.database import VERSION, open_store
 from gtalign.gateway.store.hours import HOUR, keep_rolling, roll_up
 from gtalign.gateway.store.reader import Filter, Reader
-from gtalign.gateway.store.record import Facts, Outcome, record_of
-from gtalign.gateway.store.tables import decisions, hours
+from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
+from gtalign.gateway.store.tables import decisions, hours, metadata
 from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Decision
 from gtalign.transcripts import Transcript
@@ -113,7 +113,9 @@ async def test_texts_are_deleted_when_their_time_is_over(tmp_path: Path) -> None
         writer = AuditWriter(engine)
         for id_, until in (("old", 1), ("new", 2**60)):
             kept = Facts(id_, 1, "r", "", POLICY, False, prompt="[]", until=until)
-            await writer.put(record_of(decision, kept, Outcome("done", answer="text \ud800\x00")))
+            await writer.put(
+                record_of(decision, kept, AnswerOutcome("done", answer="text \ud800\x00"))
+            )
         writer._cleaned = -1e9
         await writer._clean()
         await writer.close()
@@ -251,20 +253,33 @@ async def test_exports(tmp_path: Path) -> None:
                 assert answer.status == 400
 
 
-async def test_versions_of_the_store(tmp_path: Path) -> None:
-    ran = []
-
-    async def second(connection: Any) -> None:
-        ran.append(True)
-
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (VERSION + 1, "has version 4; this gtalign knows 3: install a later one"),
+        (VERSION - 1, "has version 2, which no release of gtalign wrote; this one knows 3: move"),
+        (0, "has version 0"),
+    ],
+)
+async def test_a_store_of_another_version_is_refused_and_left_alone(
+    tmp_path: Path, version: int, told: str
+) -> None:
     async with stored(tmp_path):
         pass
-    settings = AuditSettings(database=str(tmp_path / "audit.db"))
-    await (await open_store(settings, (*MIGRATIONS, second))).dispose()
-    await (await open_store(settings, (*MIGRATIONS, second))).dispose()
-    assert ran == [True]
-    with pytest.raises(ConfigError, match="has version 4; this gtalign knows 3"):
-        await open_store(settings)
+    path = tmp_path / "audit.db"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version FROM store").fetchall() == [(VERSION,)]
+        connection.execute("UPDATE store SET version = ?", [version])
+        connection.execute("DROP TABLE rolled")
+        connection.commit()
+    with pytest.raises(ConfigError, match=told) as caught:
+        await open_store(AuditSettings(database=str(path)))
+    assert str(path) in str(caught.value)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version FROM store").fetchall() == [(version,)]
+        assert not connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'rolled'"
+        ).fetchall()
 
 
 async def test_a_store_whose_making_was_cut_off_is_made_whole(tmp_path: Path) -> None:
@@ -380,25 +395,12 @@ async def test_a_search_goes_on_page_by_page(
         await writer.close()
 
 
-async def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
-    decision = await decided()
-    async with stored(tmp_path) as engine:
-        writer = AuditWriter(engine)
-        await writer.put(record(decision, "old"))
-        await writer.close()
-        async with engine.begin() as connection:
-            for name in ("changes", "hours", "rolled"):
-                await connection.exec_driver_sql(f"DROP TABLE {name}")
-            await connection.exec_driver_sql("DROP INDEX decisions_sieve")
-            await connection.exec_driver_sql("CREATE INDEX decisions_at ON decisions (at, id)")
-            await connection.exec_driver_sql("UPDATE store SET version = 1")
-    async with stored(tmp_path) as engine:
-        assert [row["id"] for row in (await Reader(engine).page(Filter())).rows] == ["old"]
-        async with engine.connect() as connection:
-            found = await connection.exec_driver_sql("SELECT name FROM sqlite_master")
-            names = set(found.scalars())
-        assert {"changes", "hours", "rolled", "decisions_sieve"} <= names
-        assert "decisions_at" not in names
+async def test_a_new_store_has_every_table_and_index(tmp_path: Path) -> None:
+    async with stored(tmp_path) as engine, engine.connect() as connection:
+        found = set((await connection.exec_driver_sql("SELECT name FROM sqlite_master")).scalars())
+        counts = await connection.exec_driver_sql("SELECT what, count FROM changes ORDER BY what")
+        assert counts.all() == [("keys", 0), ("policies", 0)]
+    assert {*metadata.tables, "decisions_sieve"} <= found
 
 
 async def test_hours_without_decisions_are_passed_over_at_once(tmp_path: Path) -> None:

@@ -187,24 +187,3 @@ async def test_a_clock_that_was_wrong_leaves_no_wrong_sums(where: Any) -> None:
         await put(engine, *made[20:])
         found = await Reader(engine).overview(Filter())
         assert sum(found.answers.values()) == len(made)
-
-
-async def test_hours_of_the_second_version_are_rolled_up_anew(tmp_path: Path) -> None:
-    async with stored(tmp_path) as engine:
-        await put(engine, *(await rows(9, 0)))
-        async with engine.begin() as connection:
-            for statement in (
-                "DROP TABLE key_hours",
-                "DROP TABLE hours",
-                "CREATE TABLE hours (hour BIGINT NOT NULL, n BIGINT)",
-                "INSERT INTO rolled VALUES (0)",
-                "UPDATE store SET version = 2",
-            ):
-                await connection.exec_driver_sql(statement)
-    async with stored(tmp_path) as engine:
-        while await roll_up(engine, now=99 * HOUR):
-            pass
-        for which in (Filter(), Filter(mode="advise"), Filter(key_id="k")):
-            found = await Reader(engine).overview(which)
-            page = await Reader(engine).page(which, limit=500)
-            assert sum(found.answers.values()) == len(page.rows) > 0

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from gateway_parts import served
 from gtalign.errors import ConfigError, UpstreamError
 from gtalign.gateway.settings import TelemetrySettings
-from gtalign.gateway.tracing import _Seldom, current, open_tracing
+from gtalign.gateway.telemetry.tracing import _Seldom, current, open_tracing
 from gtalign.steering import FakeBackend
 from standins.engines import VLLM
 
@@ -169,8 +169,9 @@ def test_failures_of_exports_are_one_line_a_minute(caplog: pytest.LogCaptureFixt
 
 def test_without_an_address_nothing_is_imported() -> None:
     code = (
-        "import sys, gtalign.gateway.server, gtalign.gateway.settings as s, gtalign.gateway.tracing"
-        " as t\nassert not t.open_tracing(s.TelemetrySettings()).on\n"
+        "import sys, gtalign.gateway.server, gtalign.gateway.settings as s\n"
+        "import gtalign.gateway.telemetry.tracing as t\n"
+        "assert not t.open_tracing(s.TelemetrySettings()).on\n"
         "print([m for m in sys.modules if m.startswith('opentelemetry')])"
     )
     result = subprocess.run(

@@ -14,10 +14,10 @@ import pytest
 from gateway_parts import MESSAGES, Served, served
 from gtalign.errors import StorageError
 from gtalign.gateway.store import sink
+from gtalign.gateway.store.expiry import JUMP, LASTING, WallTime
 from gtalign.gateway.store.reader import Reader
 from gtalign.gateway.store.sink import sink_of
 from gtalign.gateway.store.writer import AuditWriter
-from gtalign.gateway.wall import JUMP, LASTING, WallTime
 from gtalign.steering import FakeBackend
 from standins import model
 from store_parts import decided, record, stored

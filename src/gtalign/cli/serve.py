@@ -58,10 +58,10 @@ def command(
         gtalign serve http://127.0.0.1:8000/v1 --policy per-token --policy subscription
     """
     # The web frameworks are imported when they are used.
-    from gtalign.gateway.logs import log_to
     from gtalign.gateway.policies import read_policies
     from gtalign.gateway.server import run, serve
     from gtalign.gateway.settings import GatewayConfig
+    from gtalign.gateway.telemetry.logs import log_to
     from gtalign.gateway.upstream import open_upstream
 
     changes = set_ or ()

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from uuid import uuid4
 
-from gtalign.gateway.answer import Answer
+from gtalign.gateway.answers.answer import Answer
+from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import ANYONE
-from gtalign.gateway.terms import Terms
 from gtalign.steering import Ask, Sampling
 from gtalign.tasks import Message
 

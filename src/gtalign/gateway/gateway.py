@@ -1,15 +1,12 @@
 """The parts of a gateway that its endpoints share."""
 
 import asyncio
-import ipaddress
 import logging
-import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
@@ -18,23 +15,21 @@ from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
 from gtalign.gateway.limits import Limits
-from gtalign.gateway.metrics import Metrics
-from gtalign.gateway.passthrough import Proxy
+from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
+from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.changes import watch
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.hours import keep_rolling
 from gtalign.gateway.store.reader import Reader
 from gtalign.gateway.store.writer import AuditWriter
-from gtalign.gateway.tracing import Tracing, open_tracing
+from gtalign.gateway.telemetry.metrics import Metrics
+from gtalign.gateway.telemetry.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy, TokenHistory
 
 log = logging.getLogger(__name__)
-
-_FORWARDED = re.compile(r"(?:^|[;,])\s*for\s*=\s*(\"[^\"]*\"|[^;,]*)", re.IGNORECASE)
-_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
 
 
 @dataclass
@@ -81,7 +76,7 @@ class Gateway:
             APIError: The key is missing, wrong or revoked (401), or may not (403).
         """
         if not self.keys.required:
-            _check_local(headers)
+            check_local(headers)
             return ANYONE
         given = headers.get("authorization", "")
         kind, _, secret = given.partition(" ")
@@ -205,53 +200,3 @@ async def ended(task: "asyncio.Task[None]") -> None:
     """Cancel a task that runs for ever."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    name = host.strip("[]").lower()
-    if name in _LOCAL_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_local(headers: Headers) -> None:
-    """Without keys, refuse what a web page elsewhere makes a browser on this machine send.
-
-    Raises:
-        APIError: The request is for a name other than this machine's, from another site, or was
-            forwarded from another machine (403).
-    """
-    named = [(name, headers[name]) for name in ("host", "origin") if name in headers]
-    # Nobody's word is taken that a request is local; that it is not, is.
-    for name, value in _forwarded(headers) + named:
-        if not _names_loopback(value):
-            raise APIError(
-                403,
-                f"without a key, only requests from this machine are answered, not {name}:"
-                f" {value[:80]!r}",
-                code="not_local",
-            )
-
-
-def _forwarded(headers: Headers) -> list[tuple[str, str]]:
-    """Headers of proxies with the addresses that they say a request came from."""
-    plain = [(n, v) for n in ("x-forwarded-for", "x-real-ip") for v in headers.getlist(n)]
-    found = [(name, address.strip()) for name, value in plain for address in value.split(",")]
-    for value in headers.getlist("forwarded"):
-        found += [("forwarded", address.strip('" ')) for address in _FORWARDED.findall(value)]
-    return found
-
-
-def _names_loopback(value: str) -> bool:
-    """Whether an origin, or an address with or without a port, is this machine's."""
-    bare = value.count(":") > 1 and not value.startswith("[") and "://" not in value
-    address = f"//[{value}]" if bare else value if "://" in value else f"//{value}"
-    try:
-        host = urlsplit(address).hostname
-    except ValueError:
-        return False
-    return host is not None and is_loopback(host)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gtalign.errors import ConfigError
-from gtalign.gateway.passthrough import Proxy
+from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.steering import Backend
 from gtalign.steering.checkpoint import load_checkpoint, renderer

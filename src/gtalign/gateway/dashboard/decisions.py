@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.query import LAST, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
-from gtalign.gateway.parameters import read_count, read_flag
+from gtalign.gateway.http.parameters import read_count, read_flag
 from gtalign.gateway.store.export import export_response
 from gtalign.gateway.store.reader import SEARCHED
 from gtalign.gateway.store.record import STATUSES

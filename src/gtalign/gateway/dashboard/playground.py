@@ -19,17 +19,18 @@ from starlette.types import Receive, Scope, Send
 
 from gtalign.chain import BLOCKS
 from gtalign.errors import ConfigError
-from gtalign.gateway import asgi
-from gtalign.gateway.answer import Answer
+from gtalign.gateway.answers.answer import Answer
+from gtalign.gateway.answers.chunks import COMMENT, event
+from gtalign.gateway.answers.request import read_chat
+from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.answers.view import Piece
 from gtalign.gateway.dashboard.decision import blocks_of
 from gtalign.gateway.dashboard.matrix import grid
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.request import read_chat
-from gtalign.gateway.stream import COMMENT, event
-from gtalign.gateway.terms import Terms
-from gtalign.gateway.view import Piece
+from gtalign.gateway.http.client import unless_gone
+from gtalign.gateway.http.reply import Reply, send_events
 from gtalign.steering import Ask, Decision
 
 PATH: Final = "/playground"
@@ -81,7 +82,7 @@ async def ask(visit: Visit) -> Page:
     async def both() -> list[Side]:
         return list(await asyncio.gather(*(_whole(visit, *pair) for pair in pairs)))
 
-    return _page(visit, sides=await asgi.unless_gone(visit.receive, both()))
+    return _page(visit, sides=await unless_gone(visit.receive, both()))
 
 
 async def stream(visit: Visit) -> Response:
@@ -105,12 +106,12 @@ class _Events(Response):
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = asgi.Response(send, dict(self.headers), patience=self._timeouts.idle)
-        scope["gtalign"]["response"] = response  # to tell an error in
+        reply = Reply(send, dict(self.headers), patience=self._timeouts.idle)
+        scope["gtalign"]["response"] = reply  # to tell an error in
         async with aclosing(self._events) as events, asyncio.timeout(self._timeouts.total):
             keep_alive = self._timeouts.keep_alive
-            work = asgi.send_events(response, events, comment=COMMENT, keep_alive=keep_alive)
-            await asgi.unless_gone(receive, work)
+            work = send_events(reply, events, comment=COMMENT, keep_alive=keep_alive)
+            await unless_gone(receive, work)
 
 
 async def _events(visit: Visit, terms: Terms, request: Ask) -> AsyncGenerator[bytes, None]:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from gtalign.errors import DataError
 from gtalign.gateway.dashboard.visit import PREFIX
-from gtalign.gateway.parameters import FILTERS, read_filter
+from gtalign.gateway.http.parameters import FILTERS, read_filter
 from gtalign.gateway.store.reader import Filter
 from gtalign.gateway.store.record import now
 

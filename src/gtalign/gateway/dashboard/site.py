@@ -11,7 +11,6 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gtalign.errors import StorageError
-from gtalign.gateway.asgi import ClientGone, Endpoint
 from gtalign.gateway.dashboard import static
 from gtalign.gateway.dashboard.pages import VIEWS
 from gtalign.gateway.dashboard.render import render
@@ -20,6 +19,8 @@ from gtalign.gateway.dashboard.signin import NEXT, SIGN_IN
 from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import ClientGone
+from gtalign.gateway.http.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ _SHOWN: Final = 1000  # characters of a message, which may quote what was sent
 def dashboard_routes(gateway: Gateway, views: Sequence[View] = VIEWS) -> list[Route]:
     """The routes of all pages, of the files that they fetch, and of what there is not."""
     site = Site(gateway, views)
-    routes = [Route("/", Endpoint("/", {"GET": _welcome}))]
+    routes = [Route("/", Resource("/", {"GET": _welcome}))]
     routes += [Route(PREFIX + view.path, _Endpoint(site, view)) for view in views]
     routes.append(Route(PREFIX + static.PATH, _Endpoint(site, View(static.PATH, _file, open=True))))
     routes.append(Route(PREFIX + "/{rest:path}", _Endpoint(site, View("/...", _nothing))))

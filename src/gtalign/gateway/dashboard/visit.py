@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope
 
-from gtalign.gateway.asgi import read_body
 from gtalign.gateway.dashboard.session import Attempts, Sessions, is_id, new_id
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import read_body
 from gtalign.gateway.keys import ANYONE, Key
 
 PREFIX: Final = "/dashboard"

@@ -1,70 +1,26 @@
-"""Opening the audit store: its database, its tables, and their version."""
+"""The database of the audit store: opening it, its transactions, and what its failures say."""
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, event, insert, inspect, select, update
+from sqlalchemy import event, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store.tables import (
-    SIEVE,
-    changes,
-    hours,
-    key_hours,
-    metadata,
-    rolled,
-    versions,
-)
+from gtalign.gateway.store.tables import changes, metadata, versions
 
 log = logging.getLogger(__name__)
 
-Migration = Callable[[AsyncConnection], Awaitable[None]]
-
-
-async def _first(connection: AsyncConnection) -> None:
-    await connection.run_sync(metadata.create_all)
-
-
-async def _second(connection: AsyncConnection) -> None:
-    """Look through decisions by one index of all filters, roll up hours, count changes."""
-
-    def change(sync: Connection) -> None:
-        for table in (changes, hours, rolled):
-            table.create(sync, checkfirst=True)
-        SIEVE.create(sync, checkfirst=True)
-
-    await connection.run_sync(change)
-    await connection.exec_driver_sql("DROP INDEX IF EXISTS decisions_at")
-    # The first migration may have made the table, or an earlier attempt, which was not undone.
-    there = set((await connection.execute(select(changes.c.what))).scalars())
-    for what in {"keys", "policies"} - there:
-        await connection.execute(insert(changes).values(what=what, count=0))
-
-
-async def _third(connection: AsyncConnection) -> None:
-    """Roll hours up by everything that decisions are filtered by: all of them anew."""
-
-    def change(sync: Connection) -> None:
-        for table in (rolled, hours, key_hours):  # the first says what the others hold
-            table.drop(sync, checkfirst=True)
-        for table in (hours, key_hours, rolled):
-            table.create(sync)
-
-    await connection.run_sync(change)
-
-
-MIGRATIONS: Final[tuple[Migration, ...]] = (_first, _second, _third)
-"""What brings the tables from each version to the next. Only ever appended to. The first makes what
-`tables` describes now, so that the others find what they bring there already in a new store."""
+VERSION: Final = 3
+"""Of the tables. There are no steps from one to another: no release has written any but this."""
 
 _DRIVERS: Final = {
     "sqlite": ("sqlite+aiosqlite://", "serve"),
@@ -93,23 +49,21 @@ class StoreError(StorageError):
         self.what = what
 
 
-async def open_store(
-    settings: AuditSettings, migrations: Sequence[Migration] = MIGRATIONS
-) -> AsyncEngine:
-    """Open the database, and bring its tables up to this version.
+async def open_store(settings: AuditSettings) -> AsyncEngine:
+    """Open the database, and make its tables if there are none.
 
     Raises:
-        ConfigError: The database is of no known kind, or was written by a later version.
+        ConfigError: The database is of no known kind, or holds tables of another version.
         StorageError: It cannot be opened.
     """
     engine = _engine(settings)
     try:
         await _connected(engine, settings.busy_seconds)
         async with engine.begin() as connection:
-            version = await _version(connection, len(migrations), settings.database)
-        if version < len(migrations):
+            there = await _are_there(connection, settings.database)
+        if not there:
             async with engine.begin() as connection:
-                await _migrate(connection, migrations, settings.database)
+                await _make(connection, settings.database)
     except (SQLAlchemyError, OSError) as error:
         await engine.dispose()
         raise storage_error(error, f"{_shown(settings.database)} cannot be opened") from error
@@ -216,36 +170,43 @@ async def _connected(engine: AsyncEngine, seconds: float) -> None:
         await asyncio.sleep(_AGAIN)
 
 
-async def _version(connection: AsyncConnection, latest: int, database: str) -> int:
-    """The version of the tables that are there; 0 if there are none."""
-    known = await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name))
-    version = 0
-    if known:
-        # Without a row, an earlier gtalign, whose tables were committed one by one, was ended then.
-        version = int((await connection.execute(select(versions.c.version))).scalar() or 0)
-    if version > latest:
+async def _are_there(connection: AsyncConnection, database: str) -> bool:
+    """Whether the tables are there.
+
+    Raises:
+        ConfigError: They are of another version.
+    """
+    if not await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name)):
+        return False
+    version = (await connection.execute(select(versions.c.version))).scalar()
+    if version is None:  # whoever made them did not come to the end
+        return False
+    if version > VERSION:
         raise ConfigError(
-            f"{_shown(database)} has version {version}; this gtalign knows {latest}:"
+            f"{_shown(database)} has version {version}; this gtalign knows {VERSION}:"
             " install a later one"
         )
-    return version
+    if version < VERSION:
+        raise ConfigError(
+            f"{_shown(database)} has version {version}, which no release of gtalign wrote; this one"
+            f" knows {VERSION}: move it away, or name another database"
+        )
+    return True
 
 
-async def _migrate(
-    connection: AsyncConnection, migrations: Sequence[Migration], database: str
-) -> None:
-    """Bring the tables up, alone and at once: other processes may start at the same time."""
+async def _make(connection: AsyncConnection, database: str) -> None:
+    """Make the tables, alone and at once: other processes may start at the same time."""
     lite = connection.dialect.name == "sqlite"
     alone = "BEGIN IMMEDIATE" if lite else f"SELECT pg_advisory_xact_lock({_LOCK})"
     await connection.exec_driver_sql(alone)
-    version = await _version(connection, len(migrations), database)
-    for number, migration in enumerate(migrations[version:], version + 1):
-        await migration(connection)
-        log.info("%s brought to version %d", _shown(database), number)
-    if version == 0:
-        await connection.execute(insert(versions).values(version=len(migrations)))
-    elif version < len(migrations):
-        await connection.execute(update(versions).values(version=len(migrations)))
+    if await _are_there(connection, database):
+        return
+    await connection.run_sync(metadata.create_all)
+    counted = set((await connection.execute(select(changes.c.what))).scalars())
+    for what in {"keys", "policies"} - counted:
+        await connection.execute(insert(changes).values(what=what, count=0))
+    await connection.execute(insert(versions).values(version=VERSION))
+    log.info("made the tables of %s, version %d", _shown(database), VERSION)
 
 
 def _shown(database: str) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from gtalign.errors import DataError
-from gtalign.gateway.asgi import ClientGone
+from gtalign.gateway.http.client import ClientGone
 from gtalign.gateway.store.reader import Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}

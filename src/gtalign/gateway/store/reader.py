@@ -35,7 +35,7 @@ _WHAT: Final = "decisions cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DecisionPage:
     """Some decisions, the latest first.
 
     Args:
@@ -56,7 +56,7 @@ class Reader:
 
     async def page(
         self, which: Filter, *, limit: int = 50, cursor: str | None = None, columns: Any = COLUMNS
-    ) -> Page:
+    ) -> DecisionPage:
         """A page of decisions, the latest first; found by index, however many there are.
 
         A text is searched for in `SEARCHED` decisions for one page, and the next page goes on
@@ -65,7 +65,7 @@ class Reader:
         Args:
             which: Which decisions.
             limit: Most of them, up to `MOST`.
-            cursor: `Page.next` of the page before.
+            cursor: `DecisionPage.next` of the page before.
             columns: What is read of them.
 
         Raises:
@@ -95,7 +95,7 @@ class Reader:
             rows = await self._rows(connection, [row.id for row in found[:limit]], columns)
         if more:
             last = found[limit - 1]
-        return Page(rows, None if last is None else f"{last.at}-{last.id}")
+        return DecisionPage(rows, None if last is None else f"{last.at}-{last.id}")
 
     async def decision(self, id_: str) -> dict[str, Any] | None:
         """One decision with everything that is known of it; None if there is none.

@@ -43,7 +43,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AnswerOutcome:
     """How it went.
 
     Args:
@@ -65,7 +65,7 @@ class Outcome:
     answer: str | None = None
 
 
-def record_of(decision: Decision, facts: Facts, outcome: Outcome) -> Record:
+def record_of(decision: Decision, facts: Facts, outcome: AnswerOutcome) -> Record:
     """The record of an answer, as it stands."""
     before, after = decision.before, decision.after
     payoffs = None

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gtalign.errors import StorageError
 from gtalign.gateway.store.database import storage_error
+from gtalign.gateway.store.expiry import WallTime
 from gtalign.gateway.store.sink import sink_of
 from gtalign.gateway.store.tables import texts
-from gtalign.gateway.wall import WallTime
 
 log = logging.getLogger(__name__)
 

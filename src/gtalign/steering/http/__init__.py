@@ -6,7 +6,7 @@ asks the server what it is and tries out how its messages go on; the backend the
 method that really works.
 """
 
-from gtalign.steering.http.backend import METHODS, OWNED, HTTPBackend, Method, Trial
+from gtalign.steering.http.backend import METHODS, OWNED, HTTPBackend, Method, MethodTrial
 from gtalign.steering.http.completions import Render
 from gtalign.steering.http.draft import HTTPDraft
 from gtalign.steering.http.engines import Engine
@@ -21,10 +21,10 @@ __all__ = [
     "HTTPDraft",
     "LateError",
     "Method",
+    "MethodTrial",
     "RefusedError",
     "Render",
     "Timeouts",
-    "Trial",
     "UnreachableError",
     "connect",
 ]

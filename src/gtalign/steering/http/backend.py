@@ -49,7 +49,7 @@ _RENDERING: Final = ("chat_template_kwargs",)  # fields that belong to where a c
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class MethodTrial:
     """One method that the probe tried.
 
     Args:
@@ -84,7 +84,7 @@ class HTTPBackend:
         engine: Engine,
         method: Method,
         render: Render | None = None,
-        report: tuple[Trial, ...] = (),
+        report: tuple[MethodTrial, ...] = (),
     ) -> None:
         self._transport = transport
         self._render = render
@@ -144,7 +144,7 @@ class HTTPBackend:
         return ChatPrompt(messages, self.method)
 
 
-def explained(report: Sequence[Trial]) -> str:
+def explained(report: Sequence[MethodTrial]) -> str:
     """Why no method worked, one after the other."""
     failed = [f"{trial.method}: {trial.detail}" for trial in report if not trial.works]
     return "; ".join(failed) or "no method to go on was asked for"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from gtalign.errors import SteeringError
-from gtalign.steering.http.pieces import Piece, read_chat
+from gtalign.steering.http.pieces import EnginePiece, read_chat
 from gtalign.tasks import Message
 
 Form = Literal["continue-final", "prefill", "prefix", "none"]
@@ -49,7 +49,7 @@ class ChatPrompt:
         flags = _FLAGS if self._form == "continue-final" else {}
         return {"messages": [*self._messages, begun], **flags}
 
-    def read(self, value: Any) -> Piece:
+    def read(self, value: Any) -> EnginePiece:
         """Read an event.
 
         Raises:
@@ -63,5 +63,5 @@ class ChatPrompt:
             )
         return piece
 
-    def grew(self, piece: Piece) -> None:
+    def grew(self, piece: EnginePiece) -> None:
         """Take note of what the engine wrote: nothing beyond its text is needed."""

@@ -6,7 +6,7 @@ from typing import Any
 from unicodedata import normalize
 
 from gtalign.errors import SteeringError, UpstreamError
-from gtalign.steering.http.pieces import Piece, read_completion
+from gtalign.steering.http.pieces import EnginePiece, read_completion
 from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
 
@@ -56,7 +56,7 @@ class TextPrompt:
         # The template wrote what begins a text (as vLLM's name for it has it: special tokens).
         return {"prompt": self._conversation + text, "add_special_tokens": False}
 
-    def grew(self, piece: Piece) -> None:
+    def grew(self, piece: EnginePiece) -> None:
         """Take note of what the engine wrote: nothing beyond its text is needed."""
 
     async def _rendered(self) -> str:
@@ -124,7 +124,7 @@ class TokenPrompt:
             "add_special_tokens": False,
         }
 
-    def read(self, value: Any) -> Piece:
+    def read(self, value: Any) -> EnginePiece:
         """Read an event.
 
         Raises:
@@ -135,7 +135,7 @@ class TokenPrompt:
             raise ValueError("text without 'token_ids' (vLLM has return_token_ids since 0.10.2)")
         return piece
 
-    def grew(self, piece: Piece) -> None:
+    def grew(self, piece: EnginePiece) -> None:
         """Take note of the tokens that the engine wrote."""
         if piece.finish == "stop":
             return  # the last token ends the turn, and must not stand before what goes on

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.steering.http.engines import Engine
-from gtalign.steering.http.pieces import Piece, Usage
+from gtalign.steering.http.pieces import EnginePiece, Usage
 from gtalign.steering.http.transport import Transport
 
 LONGEST_TOKEN: Final = 1024
@@ -39,11 +39,11 @@ class Prompt(Protocol):
         """The fields that make the engine go on behind `text`."""
         ...
 
-    def read(self, value: Any) -> Piece:
+    def read(self, value: Any) -> EnginePiece:
         """Read an event of the answer; raises ValueError if it has another shape."""
         ...
 
-    def grew(self, piece: Piece) -> None:
+    def grew(self, piece: EnginePiece) -> None:
         """Take note of what the engine wrote."""
         ...
 
@@ -240,7 +240,7 @@ class _Tally:
         """Take what the model had written before; return what the text grows by."""
         return self._up_to_stop(joined)
 
-    def add(self, piece: Piece) -> str:
+    def add(self, piece: EnginePiece) -> str:
         """Take the next event and return what the text grows by.
 
         Raises:

@@ -25,7 +25,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EnginePiece:
     """One event: more text, the end, a count of tokens, or several of these.
 
     Args:
@@ -44,7 +44,7 @@ class Piece:
     beside: bool = False
 
 
-def read_completion(value: Any) -> Piece:
+def read_completion(value: Any) -> EnginePiece:
     """Read an event of ``/v1/completions``.
 
     Raises:
@@ -52,8 +52,8 @@ def read_completion(value: Any) -> Piece:
     """
     choice, usage = _choice(value)
     if choice is None:
-        return Piece(usage=usage)
-    return Piece(
+        return EnginePiece(usage=usage)
+    return EnginePiece(
         text=_text(choice.get("text"), "text"),
         ids=_ids(choice.get("token_ids")),
         finish=_finish(choice),
@@ -61,7 +61,7 @@ def read_completion(value: Any) -> Piece:
     )
 
 
-def read_chat(value: Any) -> Piece:
+def read_chat(value: Any) -> EnginePiece:
     """Read an event of ``/v1/chat/completions``, or a whole answer.
 
     Raises:
@@ -69,11 +69,11 @@ def read_chat(value: Any) -> Piece:
     """
     choice, usage = _choice(value)
     if choice is None:
-        return Piece(usage=usage)
+        return EnginePiece(usage=usage)
     delta = choice.get("delta") or choice.get("message") or {}
     if not isinstance(delta, dict):
         raise ValueError(f"'delta' is {_kind(delta)}, not an object")
-    return Piece(
+    return EnginePiece(
         text=_text(delta.get("content"), "content"),
         finish=_finish(choice),
         usage=usage,

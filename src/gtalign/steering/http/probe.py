@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.backend import Sampling
-from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, Trial, explained
+from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, MethodTrial, explained
 from gtalign.steering.http.completions import Render
 from gtalign.steering.http.engines import (
     LLAMA_CPP,
@@ -90,7 +90,7 @@ async def _probe(
 ) -> HTTPBackend:
     model, owner = await _model(transport, model)
     engine = await _engine(transport, owner)
-    trials: list[Trial] = []
+    trials: list[MethodTrial] = []
     methods: Iterable[Method] = METHODS if method == "auto" else (method,)
     for candidate in methods:
         backend = HTTPBackend(transport, model, engine, candidate, render)
@@ -147,7 +147,7 @@ async def _engine(transport: Transport, owner: str) -> Engine:
     return UNKNOWN
 
 
-async def _try(backend: HTTPBackend) -> Trial:
+async def _try(backend: HTTPBackend) -> MethodTrial:
     """Let a backend go on from nonsense, and judge what it writes."""
     nonce = secrets.token_hex(6)
     prefix = (  # spelled as a model that was trained on chains would
@@ -162,12 +162,12 @@ async def _try(backend: HTTPBackend) -> Trial:
             written += piece
     except SteeringError as error:
         reason = str(error).removeprefix(f"{backend.name}: ")
-        return Trial(backend.method, False, reason)
+        return MethodTrial(backend.method, False, reason)
     shown = repr(written[:60]) + ("..." if len(written) > 60 else "")
     if nonce in written:
-        return Trial(backend.method, False, f"repeats what it should go on from: {shown}")
+        return MethodTrial(backend.method, False, f"repeats what it should go on from: {shown}")
     if not _CONTINUES.match(written):
-        return Trial(
+        return MethodTrial(
             backend.method, False, f"begins anew, where only a number could follow: {shown}"
         )
-    return Trial(backend.method, True, f"goes on with {shown}")
+    return MethodTrial(backend.method, True, f"goes on with {shown}")

@@ -11,13 +11,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gtalign.errors import ConfigError, DataError
-from gtalign.gateway.asgi import App, Endpoint, read_body
+from gtalign.gateway.answers.request import read_object
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import read_body
+from gtalign.gateway.http.parameters import read_count, read_filter, read_flag
+from gtalign.gateway.http.resource import App, Resource
 from gtalign.gateway.keys import read_key_request
-from gtalign.gateway.parameters import read_count, read_filter, read_flag
 from gtalign.gateway.policies import read_policy, read_toml
-from gtalign.gateway.request import read_object
 from gtalign.gateway.store.export import export_response
 
 BODY: Final = 65_536
@@ -47,7 +48,7 @@ def admin_routes(gateway: Gateway) -> list[Route]:
     paths: dict[str, dict[str, App]] = {}
     for method, path, handler in table:
         paths.setdefault(path, {})[method] = _app(handler)
-    return [Route(path, Endpoint(path, apps)) for path, apps in paths.items()]
+    return [Route(path, Resource(path, apps)) for path, apps in paths.items()]
 
 
 def _app(handler: Handler) -> App:

@@ -12,14 +12,14 @@ from typing import Any
 import orjson
 
 from gtalign.errors import SteeringError, StorageError, UpstreamError
-from gtalign.gateway.asgi import LEFT
-from gtalign.gateway.clock import ClockedBackend
+from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.answers.view import ChainView, Piece
+from gtalign.gateway.answers.waiting import ClockedBackend
 from gtalign.gateway.errors import APIError, explained, repeatable, unquoted
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.spans import trace_answer, trace_record
-from gtalign.gateway.store.record import Facts, Outcome, Status, now, record_of
-from gtalign.gateway.terms import Terms
-from gtalign.gateway.view import Piece, View
+from gtalign.gateway.http.client import LEFT
+from gtalign.gateway.store.record import AnswerOutcome, Facts, Status, now, record_of
+from gtalign.gateway.telemetry.spans import trace_answer, trace_record
 from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Answer:
             raise
         except SteeringError as error:  # such as parameters that the backend does not take
             raise APIError(400, str(error), code="invalid_value") from error
-        view = View(self._terms.show, live=self._settings.mode == "observe")
+        view = ChainView(self._terms.show, live=self._settings.mode == "observe")
         held: list[Piece] = []
         if self._settings.mode == "observe":
             self._begin()  # on its way to the disk while the model is waited for
@@ -292,7 +292,7 @@ class Answer:
         keep: bool = False,
     ) -> "asyncio.Future[None]":
         decision = decision or self._as_it_stands()
-        outcome = Outcome(
+        outcome = AnswerOutcome(
             status,
             finish=finish,
             first_ms=None if self._first is None else self._first * 1000,

@@ -10,10 +10,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gtalign.errors import GTAlignError
-from gtalign.gateway.asgi import EVENTS, JSON, ClientGone, Response, discard_body
 from gtalign.gateway.errors import WAITS, APIError, explained, unquoted
-from gtalign.gateway.logs import access
-from gtalign.gateway.metrics import Metrics
+from gtalign.gateway.http.client import ClientGone, discard_body
+from gtalign.gateway.http.reply import EVENTS, JSON, Reply
+from gtalign.gateway.telemetry.logs import access
+from gtalign.gateway.telemetry.metrics import Metrics
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CLOSING: Final = (401, 403, 408, 413, 431, 503)  # the body may not be read: the connection ends
@@ -109,12 +110,12 @@ class Edge:
             )
 
     async def _refuse(
-        self, error: APIError, response: Response | None, unread: Receive | None, out: Send
+        self, error: APIError, response: Reply | None, unread: Receive | None, out: Send
     ) -> None:
         """Tell the client, in whatever state its answer is."""
         try:
             if response is None:
-                response = Response(out, {}, patience=30.0)
+                response = Reply(out, {}, patience=30.0)
             if response.started:
                 # The status is out. In a stream, the error is the last event, without [DONE];
                 # anything else is left unfinished, so that the connection breaks off.

@@ -12,14 +12,15 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from gtalign.gateway.answer import Answer, seconds
-from gtalign.gateway.asgi import Response, read_body, send_events, unless_gone
-from gtalign.gateway.forward import Forwarding
+from gtalign.gateway.answers.answer import Answer, seconds
+from gtalign.gateway.answers.chunks import COMMENT, DONE, Chunks
+from gtalign.gateway.answers.forward import Forwarding
+from gtalign.gateway.answers.request import ChatRequest, read_chat
+from gtalign.gateway.answers.terms import Terms, terms_of
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.request import ChatRequest, read_chat
-from gtalign.gateway.stream import COMMENT, DONE, Chunks
-from gtalign.gateway.terms import Terms, terms_of
-from gtalign.gateway.tracing import current
+from gtalign.gateway.http.client import read_body, unless_gone
+from gtalign.gateway.http.reply import Reply, send_events
+from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Ask, fan_out
 
 PATH = "/v1/chat/completions"
@@ -55,7 +56,7 @@ class ChatEndpoint:
                 about["messages"] = request.body.get("messages")
             current().named(f"chat {terms.model}")
             current().about(terms.traced(gateway.upstream))
-            response = Response(send, terms.headers(), patience=timeouts.idle)
+            response = Reply(send, terms.headers(), patience=timeouts.idle)
             about["response"] = response
             began = perf_counter()
             work = (
@@ -67,7 +68,7 @@ class ChatEndpoint:
                 await unless_gone(receive, work)
 
     async def _steered(
-        self, terms: Terms, request: ChatRequest, response: Response, began: float
+        self, terms: Terms, request: ChatRequest, response: Reply, began: float
     ) -> None:
         ask = Ask(
             messages=request.messages,
@@ -84,7 +85,7 @@ class ChatEndpoint:
             await send_events(response, chunks, comment=COMMENT, keep_alive=keep_alive)
 
     async def _chunks(
-        self, terms: Terms, request: ChatRequest, ask: Ask, response: Response, began: float
+        self, terms: Terms, request: ChatRequest, ask: Ask, response: Reply, began: float
     ) -> AsyncGenerator[bytes, None]:
         """The events of a streamed answer."""
         chunks = Chunks(terms.id, seconds(), terms.model, include_usage=request.include_usage)
@@ -108,7 +109,7 @@ class ChatEndpoint:
         yield DONE
 
     async def _whole(
-        self, terms: Terms, request: ChatRequest, ask: Ask, response: Response, began: float
+        self, terms: Terms, request: ChatRequest, ask: Ask, response: Reply, began: float
     ) -> None:
         several = [(terms, ask)]
         if request.n > 1:

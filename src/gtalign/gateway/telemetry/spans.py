@@ -3,8 +3,8 @@
 import asyncio
 from time import perf_counter
 
-from gtalign.gateway.clock import ClockedBackend
-from gtalign.gateway.tracing import current
+from gtalign.gateway.answers.waiting import ClockedBackend
+from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Decision
 
 

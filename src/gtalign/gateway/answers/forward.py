@@ -11,15 +11,15 @@ from typing import Any, Final
 import orjson
 
 from gtalign.errors import StorageError, UpstreamError
-from gtalign.gateway.answer import broken_off, facts_of, for_record, tell_of_retry
-from gtalign.gateway.asgi import EVENTS, Response, send_events
+from gtalign.gateway.answers.answer import broken_off, facts_of, for_record, tell_of_retry
+from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError, explained, repeatable
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.passthrough import Passed
-from gtalign.gateway.spans import trace_record
-from gtalign.gateway.store.record import Outcome, Status, record_of
-from gtalign.gateway.terms import Terms
-from gtalign.gateway.tracing import current
+from gtalign.gateway.http.reply import EVENTS, Reply, send_events
+from gtalign.gateway.proxy import Passed
+from gtalign.gateway.store.record import AnswerOutcome, Status, record_of
+from gtalign.gateway.telemetry.spans import trace_record
+from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Decision, Phase, Steering
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
@@ -43,7 +43,7 @@ class Forwarding:
         raw: bytes,
         body: Mapping[str, Any],
         why: str,
-        response: Response,
+        response: Reply,
     ) -> None:
         if gateway.proxy is None:
             raise APIError(
@@ -221,7 +221,7 @@ class Forwarding:
         first = added = None
         if self._first is not None:
             first, added = self._first * 1000, (self._first - self._waited) * 1000
-        outcome = Outcome(
+        outcome = AnswerOutcome(
             status, first_ms=first, total_ms=self._spent(), added_ms=added, error=error
         )
         record = record_of(self._decision, self._facts, outcome)

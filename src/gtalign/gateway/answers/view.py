@@ -19,7 +19,7 @@ class Piece:
     text: str
 
 
-class View:
+class ChainView:
     """Turns the events of a session into what the client sees.
 
     Nothing is shown that may still be taken back: a chain is held until its matrix is decided.

@@ -1,14 +1,14 @@
-"""The time of day, for what cannot be undone if it was wrong."""
+"""The time by which kept texts expire: deleting them at a wrong time cannot be undone."""
 
 from collections.abc import Callable
 from time import monotonic_ns, time_ns
 from typing import Final
 
 JUMP: Final = 60 * 1_000_000
-"""By so many microseconds a clock jumps; by less, it is set right."""
+"""A clock that moves by more than these microseconds jumps; one that moves by less is set right."""
 
 LASTING: Final = 3600 * 1_000_000
-"""A jump is believed once it has lasted for so many microseconds."""
+"""Microseconds for which a jump has to last before it is believed."""
 
 
 class WallTime:

@@ -8,14 +8,15 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from gtalign.gateway.answer import seconds
-from gtalign.gateway.asgi import Response, read_body, unless_gone
+from gtalign.gateway.answers.answer import seconds
+from gtalign.gateway.answers.forward import Forwarding
+from gtalign.gateway.answers.request import check_amount, read_model, read_object
+from gtalign.gateway.answers.terms import terms_of
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.forward import Forwarding
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.request import check_amount, read_model, read_object
-from gtalign.gateway.terms import terms_of
-from gtalign.gateway.tracing import current
+from gtalign.gateway.http.client import read_body, unless_gone
+from gtalign.gateway.http.reply import Reply
+from gtalign.gateway.telemetry.tracing import current
 
 PATH = "/v1/completions"
 MODELS = "/v1/models"
@@ -51,7 +52,7 @@ class CompletionsEndpoint:
                 about["messages"] = body.get("prompt")
             current().named(f"{_OPERATION} {terms.model}")
             current().about(terms.traced(gateway.upstream))
-            response = Response(send, terms.headers(), patience=timeouts.idle)
+            response = Reply(send, terms.headers(), patience=timeouts.idle)
             about["response"] = response
             why = "completions"
             async with asyncio.timeout(timeouts.total):
@@ -89,7 +90,7 @@ class ModelsEndpoint:
         body = {"object": "list", "data": [self._card(name) for name in known]}
         if wanted is not None:
             body = self._card(wanted)
-        await Response(send, {}, patience=30.0).whole(200, orjson.dumps(body))
+        await Reply(send, {}, patience=30.0).whole(200, orjson.dumps(body))
 
     def _card(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "gtalign"}

@@ -1,0 +1,1 @@
+"""From a request to its answer: steered and recorded here, or passed through to the engine."""

@@ -1,0 +1,87 @@
+"""The client behind a request: its body within limits, and whether it is still there."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from gtalign.gateway.errors import APIError
+
+T = TypeVar("T")
+LEFT: Final = "the client left"
+"""Why work was cancelled, unless the gateway itself ends or the time is over."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection; there is nobody to answer."""
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        APIError: It is larger than `limit` bytes (413), or slower than `seconds` (408).
+        ClientGone: The client left.
+    """
+    declared = Headers(scope=scope).get("content-length", "0")
+    too_large = APIError(413, f"the body may have {limit} bytes at most", code="too_large")
+    if not declared.isdigit() or int(declared[:20]) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError:
+        late = f"the body was not here after {seconds:g} s"
+        raise APIError(408, late, code="slow_request") from None
+    return bytes(body)
+
+
+async def discard_body(receive: Receive, *, limit: int, seconds: float) -> None:
+    """Read on for a while what nobody wants.
+
+    A connection that is closed with something unread is reset, and a reset may take the answer away
+    before its client has read it.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            message = await receive()
+            while message["type"] == "http.request" and message.get("more_body") and limit > 0:
+                limit -= len(message.get("body", b""))
+                message = await receive()
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Do work for a client, and stop it when the client goes.
+
+    Raises:
+        ClientGone: The client went before the work was done.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel(LEFT)
+            raise ClientGone
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

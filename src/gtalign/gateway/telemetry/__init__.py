@@ -1,0 +1,1 @@
+"""What the gateway says about its work: logs, metrics and traces."""
