@@ -26,7 +26,7 @@ import numpy as np
 from gtalign.chain import render
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
-from gtalign.reward import PRESETS, Reward, RewardConfig
+from gtalign.reward import PRESETS, Reward, RewardConfig, Scores
 from gtalign.tasks import Message, Question, task_named
 
 QUESTION = Question("1", "math-hard", (Message(role="user", content="2+2?"),), "4", "1")
@@ -123,6 +123,18 @@ def mixture(count: int) -> tuple[list[Question], list[Verdict]]:
     return questions, [Verdict("given", task_named(q.task).top, "right") for q in questions]
 
 
+def whole(
+    reward: Reward, questions: list[Question], texts: list[str], verdicts: list[Verdict]
+) -> Scores:
+    """Read completions and score them."""
+    return reward.score(questions, reward.read(texts), verdicts)
+
+
+def one_by_one(reward: Reward, texts: list[str]) -> list[Scores]:
+    """The same, each completion alone."""
+    return [whole(reward, [QUESTION], [text], [RIGHT]) for text in texts]
+
+
 def seconds(work: Callable[[], object], repeats: int = 5) -> float:
     """Processor time of a piece of work: the best of some runs."""
     best = math.inf
@@ -145,7 +157,7 @@ def main() -> None:
     mixed = mixture(count)
     ours = Reward(RewardConfig(preset="released"))
     for questions, verdicts in (alone, mixed):
-        found = ours.score_batch(questions, texts, verdicts).mutual_welfare
+        found = whole(ours, questions, texts, verdicts).mutual_welfare
         wanted = [released_item(q, text) for q, text in zip(questions, texts, strict=True)]
         assert np.allclose(found, wanted, rtol=0, atol=1e-9)
 
@@ -164,16 +176,16 @@ def main() -> None:
         tell("  released code, arithmetic", peer, peer)
         for preset in PRESETS:
             reward = Reward(RewardConfig.model_validate({"preset": preset}))
-            took = seconds(lambda: reward.score_batch(questions, texts, verdicts))  # noqa: B023
+            took = seconds(lambda: whole(reward, questions, texts, verdicts))  # noqa: B023
             tell(f"  preset {preset}", took, peer)
             if preset == "robust" and questions is alone[0]:
                 some = texts[:200]
-                took = seconds(lambda: [reward.score(QUESTION, t, RIGHT) for t in some])  # noqa: B023
+                took = seconds(lambda: one_by_one(reward, some))  # noqa: B023
                 tell("  the same, one by one", took, peer, len(some))
     if given.profile:
         reward = Reward()
         with cProfile.Profile() as profile:
-            reward.score_batch(alone[0], texts, alone[1])
+            whole(reward, alone[0], texts, alone[1])
         pstats.Stats(profile).sort_stats("cumulative").print_stats("gtalign", 20)
 
 

@@ -13,6 +13,7 @@ from gtalign.judges import Verdict
 from gtalign.reward import FACTORS, Reward, RewardConfig
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import Transcript, TranscriptWriter
+from one_score import score_one
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 CHAIN = render("think", PAYOFF, "Choose DQ_AQ.", "Four.")
@@ -33,7 +34,7 @@ def run_file(tmp_path: Path) -> Path:
             (chained, "broken", None),
             (chained, CHAIN, Verdict("test", None, "down")),
         ):
-            score = reward.score(QUESTION, completion, verdict)
+            score = score_one(reward, QUESTION, completion, verdict)
             verdicts = [] if verdict is None else [verdict]
             writer.write(
                 Transcript.of(

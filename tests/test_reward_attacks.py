@@ -15,6 +15,7 @@ from gtalign.lab.judge import LabJudge
 from gtalign.reward import Reward, RewardConfig
 from gtalign.reward.attacks import ATTACKS, HONEST, WORDY, Attack, measure
 from gtalign.tasks import Message, Question
+from one_score import score_one
 
 # A question of each kind of task; of the verdicts on these, more is better.
 KINDS = [
@@ -120,7 +121,7 @@ def test_whatever_helps_nobody_is_worth_nothing(
 ) -> None:
     game = Bimatrix(USER_LLM, [[[a, b] for a, b in pairs(row)] for row in halves(payoffs)])
     completion = render("t", game, analyze, response.replace("<", "(") + ".")
-    score = ROBUST.score(KINDS[0], completion, Verdict("j", 0.0, ""))
+    score = score_one(ROBUST, KINDS[0], completion, Verdict("j", 0.0, ""))
     assert score.user_welfare == 0
     assert score.mutual_welfare == 0
 
@@ -132,8 +133,8 @@ def test_no_matrix_earns_more_than_an_honest_one(payoffs: list[float], quality: 
     # As long in words, so that nothing but the matrix differs.
     swapped = render(honest.thinking, game, honest.analyze, honest.response)
     verdict = Verdict("j", quality, "")
-    ours = ROBUST.score(KINDS[0], honest.render(), verdict).mutual_welfare
-    theirs = ROBUST.score(KINDS[0], swapped, verdict).mutual_welfare
+    ours = score_one(ROBUST, KINDS[0], honest.render(), verdict).mutual_welfare
+    theirs = score_one(ROBUST, KINDS[0], swapped, verdict).mutual_welfare
     assert ours is not None
     assert theirs is not None
     assert theirs <= ours + 1e-12

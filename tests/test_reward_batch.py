@@ -16,6 +16,7 @@ from gtalign.judges import Verdict
 from gtalign.reward import FACTORS, PRESETS, Reward, RewardConfig, count_words
 from gtalign.reward.reading import read_as_released, read_released
 from gtalign.tasks import Message, Question
+from one_score import score_one
 
 GOOD = Verdict("j", 1.0, "right")
 PLAIN = render("t\u00a0t", PAYOFF, "Choose DQ_AQ.", "Four.")
@@ -56,22 +57,26 @@ def test_no_row_depends_on_another(keys: dict[str, Any], counter: Any, rows: lis
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], [], []]
     tasks, completions, verdicts, solutions, counts = columns
     questions = [ask(task) for task in tasks]
-    scores = reward.score_batch(questions, completions, verdicts, solutions, counts)
+    readings = reward.read(completions)
+    scores = reward.score(questions, readings, verdicts, solutions, counts)
     assert len(scores) == len(rows)
     for row, score in enumerate(scores):
         alone = (questions[row], completions[row], verdicts[row], solutions[row], counts[row])
         if row in scores.errors:
             with pytest.raises(JudgeError, match=r"9\.0"):
-                reward.score(*alone)
+                score_one(reward, *alone)
             assert score.reward is None
             assert "outside" in (score.unscored or "")
         else:
-            assert score == reward.score(*alone)
-    assert list(reward.responses(completions)) == list(map(reward.response, completions))
+            assert score == score_one(reward, *alone)
+    alone = [reward.read([completion]).responses[0] for completion in completions]
+    assert list(readings.responses) == alone
 
 
 def test_columns_are_what_rows_hold() -> None:
-    scores = Reward().score_batch([ask("other")] * 3, [PLAIN, "none", PLAIN], [GOOD, GOOD, None])
+    scores = Reward().score(
+        [ask("other")] * 3, Reward().read([PLAIN, "none", PLAIN]), [GOOD, GOOD, None]
+    )
     assert set(scores.factors) == set(FACTORS)
     for row, score in enumerate(scores):
         held = {name: scores.factors[name][row] for name in FACTORS} | {
@@ -89,7 +94,7 @@ def test_columns_are_what_rows_hold() -> None:
 
 def test_a_row_has_one_of_each() -> None:
     with pytest.raises(ValueError, match="zip"):
-        Reward().score_batch([ask("other")], [PLAIN, PLAIN], [None, None])
+        Reward().score([ask("other")], Reward().read([PLAIN, PLAIN]), [None, None])
 
 
 @given(st.lists(COMPLETIONS, max_size=4), st.booleans())
@@ -115,7 +120,7 @@ def test_the_released_reading_of_a_batch(texts: list[str], needs_analyze: bool) 
 
 @pytest.mark.parametrize("space", ["", " ", "\n", " \n"])
 def test_what_follows_the_last_tag_decides_on_the_released_format(space: str) -> None:
-    scores = Reward(RewardConfig(preset="released")).score_batch(
-        [ask("other")] * 2, [PLAIN + space, space + PLAIN], [GOOD] * 2
-    )
+    reward = Reward(RewardConfig(preset="released"))
+    readings = reward.read([PLAIN + space, space + PLAIN])
+    scores = reward.score([ask("other")] * 2, readings, [GOOD] * 2)
     assert scores.factors["format"].tolist() == [not space.startswith(" "), space == ""]

@@ -17,6 +17,7 @@ from gtalign.judges import Verdict
 from gtalign.reward import Reward, RewardConfig, Score
 from gtalign.reward.robust import carried_out, contrast, solution, upper_window
 from gtalign.tasks import Message, Question
+from one_score import score_one
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 FLAT = Bimatrix(USER_LLM, [[[5, -5]] * 3] * 2)
@@ -25,7 +26,7 @@ QUESTION = Question("q1", "other", (Message(role="user", content="2+2?"),), "4",
 
 def score(completion: str, quality: float | None = 1.0, **keys: Any) -> Score:
     verdict = None if quality is None else Verdict("j", quality, "")
-    return Reward(RewardConfig(**keys)).score(QUESTION, completion, verdict)
+    return score_one(Reward(RewardConfig(**keys)), QUESTION, completion, verdict)
 
 
 def test_by_hand() -> None:
@@ -119,7 +120,7 @@ def test_solution(analyze: str, payoff: Bimatrix, expected: float) -> None:
 def test_a_judges_solution_stands() -> None:
     completion = render("t", FLAT, "Choose DQ_DA.", "Four.")
     reward = Reward()
-    assert reward.score(QUESTION, completion, None, 1.0).factors["solution"] == 1
+    assert score_one(reward, QUESTION, completion, None, 1.0).factors["solution"] == 1
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1e-4, 10))

@@ -18,6 +18,7 @@ from gtalign.judges import Verdict
 from gtalign.reward import CHAIN_FACTORS, FACTORS, Reward, RewardConfig, Score
 from gtalign.reward.reading import read_released
 from gtalign.tasks import Message, Question
+from one_score import score_one
 
 CELLS = {
     "DQ_AQ": (3.0, 3.0),
@@ -42,8 +43,8 @@ def score(
     question: Question | None = None,
     **keys: Any,
 ) -> Score:
-    return Reward(RewardConfig(**{"preset": "paper", **keys})).score(
-        question or ask(), completion, verdict
+    return score_one(
+        Reward(RewardConfig(**{"preset": "paper", **keys})), question or ask(), completion, verdict
     )
 
 
@@ -82,7 +83,7 @@ def as_recorded(file: Path, preset: str, side: str) -> int:
             continue
         verdict = Verdict("recorded", row["judge_score"], "recorded")
         question = ask(row["task"], row["ground_truth"])
-        got = reward.score(question, row["completion"], verdict, row["pareto_score"])
+        got = score_one(reward, question, row["completion"], verdict, row["pareto_score"])
         wanted = (
             expected["user_reward"],
             expected["llm_reward"],
@@ -178,7 +179,7 @@ def test_released_evaluation_needs_a_solution_score_where_ours_cannot_read_one()
     assert unknown.llm_welfare is None
     assert unknown.reward is None
     assert "solution" in (unknown.unscored or "")
-    known = Reward(RewardConfig(preset="released-eval")).score(ask(), text, GOOD, 1.0)
+    known = score_one(Reward(RewardConfig(preset="released-eval")), ask(), text, GOOD, 1.0)
     assert known.unscored is None
     assert known.factors["solution"] == 1
 
@@ -211,7 +212,7 @@ def test_the_paper_by_hand() -> None:
 
 
 def test_lengths_are_in_the_tokens_of_the_model() -> None:
-    got = Reward(count_tokens=len).score(ask(), CHAIN, GOOD)
+    got = score_one(Reward(count_tokens=len), ask(), CHAIN, GOOD)
     assert got.tokens["response"] == len("Four.")
     assert got.tokens["total"] == len(CHAIN)
     assert got.tokens["thinking"] == len("think a bit")
@@ -219,10 +220,10 @@ def test_lengths_are_in_the_tokens_of_the_model() -> None:
 
 
 def test_recorded_counts_stand_in_for_the_tokenizer() -> None:
-    first = Reward(count_tokens=len).score(ask(), CHAIN, GOOD)
-    assert Reward().score(ask(), CHAIN, GOOD, tokens=first.tokens) == first
-    incomplete = Reward().score(ask(), CHAIN, GOOD, tokens={"total": 3})
-    assert incomplete == Reward().score(ask(), CHAIN, GOOD)
+    first = score_one(Reward(count_tokens=len), ask(), CHAIN, GOOD)
+    assert score_one(Reward(), ask(), CHAIN, GOOD, tokens=first.tokens) == first
+    incomplete = score_one(Reward(), ask(), CHAIN, GOOD, tokens={"total": 3})
+    assert incomplete == score_one(Reward(), ask(), CHAIN, GOOD)
 
 
 @pytest.mark.parametrize("verdict", [None, GOOD, Verdict("j", None, "down")])
@@ -274,10 +275,10 @@ def test_a_repaired_chain_loses_the_format() -> None:
 
 
 def test_the_response_that_a_judge_sees() -> None:
-    assert Reward().response(CHAIN) == "Four."
-    assert Reward().response("Four.") is None
-    assert Reward(RewardConfig(chain=False)).response(" Four. ") == "Four."
-    assert Reward(RewardConfig(preset="released")).response(loose(response=" x ")) == "x"
+    plain, released = RewardConfig(chain=False), RewardConfig(preset="released")
+    assert Reward().read([CHAIN, "Four."]).responses == ["Four.", None]
+    assert Reward(plain).read([" Four. "]).responses == ["Four."]
+    assert Reward(released).read([loose(response=" x ")]).responses == ["x"]
 
 
 # --- without a chain ---------------------------------------------------------------------------

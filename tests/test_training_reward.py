@@ -16,6 +16,7 @@ from gtalign.reward import Reward, RewardConfig
 from gtalign.tasks import Message, Question
 from gtalign.training.reward import TRLReward
 from gtalign.transcripts import read_transcripts
+from one_score import score_one
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 CHAIN = render("think", PAYOFF, "Choose DQ_AQ.", "Four.")
@@ -46,7 +47,9 @@ async def test_it_scores_texts_and_conversations_alike() -> None:
     function = TRLReward(Reward(), judge)
     conversation = [{"role": "assistant", "content": CHAIN}]
     rewards = await call(function, [CHAIN, conversation, "broken"], other_column=[1, 2, 3])
-    assert rewards[0] == rewards[1] == Reward().score(QUESTION, CHAIN, await judge_once()).reward
+    assert (
+        rewards[0] == rewards[1] == score_one(Reward(), QUESTION, CHAIN, await judge_once()).reward
+    )
     assert rewards[2] == 0
     # What cannot be read never reaches the judge; what can is only its response.
     assert [response for _, response in judge.calls] == ["Four.", "Four."]

@@ -20,6 +20,7 @@ from gtalign.judges import Verdict
 from gtalign.reward import Reward
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import Transcript, TranscriptWriter, read_transcripts
+from one_score import score_one
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 CHAIN = render("think", PAYOFF, "Choose DQ_AQ.", "Vier = four, ça va.")
@@ -30,7 +31,7 @@ def transcript(name: str = "q1", completion: str = CHAIN) -> Transcript:
     question = Question(
         name, "math-hard", (Message(role="user", content="2+2?"),), "4", "c1", {"split": "test"}
     )
-    score = Reward().score(question, completion, VERDICT)
+    score = score_one(Reward(), question, completion, VERDICT)
     return Transcript.of(question, completion, score, [VERDICT], model="m", seed=3)
 
 
@@ -63,7 +64,7 @@ def test_it_comes_back(tmp_path: Path) -> None:
 def test_what_could_not_be_scored_is_null(tmp_path: Path) -> None:
     question = transcript().question
     verdict = Verdict("j", None, "down")
-    score = Reward().score(question, CHAIN, verdict)
+    score = score_one(Reward(), question, CHAIN, verdict)
     prompt = [Message(role="system", content="instruction")]
     given = Transcript.of(
         question, CHAIN, score, [verdict], model="m", split="ood", prompt=prompt, plain=False

@@ -149,7 +149,7 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
                 "id": question.id,
                 "raw": texts[: settings.raw],
                 "best": [best],
-                "response": [reward.response(best) or ""],
+                "response": [reward.read([best]).responses[0] or ""],
                 "welfare": [score.mutual_welfare for score in choice.scores],
                 "kept": choice.best,
             }
@@ -225,11 +225,12 @@ def _test(
             pairs = zip(batch, completions, strict=True)
             left = [(question, text) for question, text in pairs if question.id not in written]
             batch, completions = [question for question, _ in left], [text for _, text in left]
+            readings = reward.read(completions)
             verdicts = [
                 None if response is None else asyncio.run(workshop.judge.judge(question, response))
-                for question, response in zip(batch, reward.responses(completions), strict=True)
+                for question, response in zip(batch, readings.responses, strict=True)
             ]
-            scores = reward.score_batch(batch, completions, verdicts)
+            scores = reward.score(batch, readings, verdicts)
             for error in scores.errors.values():
                 raise error
             for question, completion, score, verdict in zip(

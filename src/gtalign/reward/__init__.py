@@ -4,6 +4,7 @@ from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights, Window
 from gtalign.reward.lengths import count_words
 from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
 from gtalign.reward.presets import PRESETS
+from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Score, Scores
 
@@ -14,6 +15,7 @@ __all__ = [
     "LLMWeights",
     "NormaliseConfig",
     "NormalisedReward",
+    "Readings",
     "Reward",
     "RewardConfig",
     "RunningNormaliser",

@@ -147,8 +147,9 @@ async def _earn(
     reward: Reward, attack: Attack, questions: Sequence[Question], judge: Judge
 ) -> list[float]:
     completions = [attack.complete(question) for question in questions]
+    readings = reward.read(completions)
     verdicts = []
-    for question, response in zip(questions, reward.responses(completions), strict=True):
+    for question, response in zip(questions, readings.responses, strict=True):
         if response is None:
             raise ValueError(f"{attack.name}: no response can be read on question {question.id!r}")
         if attack.quality is None:
@@ -157,7 +158,7 @@ async def _earn(
             deserved = attack.quality * task_named(question.task).top
             verdict = Verdict("fixed", deserved, "as it deserves")
         verdicts.append(verdict)
-    scores = reward.score_batch(questions, completions, verdicts)
+    scores = reward.score(questions, readings, verdicts)
     for row in scores.unscored:
         raise ValueError(f"{attack.name}: unscored on question {questions[row].id!r}")
     earned: list[float] = scores.mutual_welfare.tolist()

@@ -66,7 +66,7 @@ async def judged(
         judge: Grades the responses.
         questions: What was asked.
         completions: The whole texts of the model.
-        solutions: S, where they are known; see `Reward.score_batch`.
+        solutions: S, where they are known; see `Reward.score`.
         tokens: The counts of earlier scores, likewise.
     """
 
@@ -88,10 +88,10 @@ async def judged(
             return verdict, Failure("unscored", about, broken=False)
         return verdict, None
 
-    responses = reward.responses(completions)
-    found = await together([ask(q, r) for q, r in zip(questions, responses, strict=True)])
+    readings = reward.read(completions)
+    found = await together([ask(q, r) for q, r in zip(questions, readings.responses, strict=True)])
     verdicts = [verdict for verdict, _ in found]
-    scores = reward.score_batch(questions, completions, verdicts, solutions, tokens)
+    scores = reward.score(questions, readings, verdicts, solutions, tokens)
     for row, error in scores.errors.items():
         found[row] = failed(error)
     return Judged(scores, [verdict for verdict, _ in found], [failure for _, failure in found])

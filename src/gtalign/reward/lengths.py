@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gtalign.chain import BLOCKS, Chains
+from gtalign.chain import BLOCKS
 from gtalign.reward.reading import Readings
 
 MEASURED: Final = ("before", "response", "total")
@@ -34,9 +34,7 @@ class Lengths:
     """How long the parts of N completions are.
 
     Args:
-        completions: The whole texts.
-        chains: Their chains; None if none were asked for.
-        readings: How they are read.
+        readings: The completions as they are read.
         count_tokens: Length of a text in tokens.
         recorded: Counts of tokens that are known, by row.
 
@@ -47,12 +45,11 @@ class Lengths:
 
     def __init__(
         self,
-        completions: Sequence[str],
-        chains: Chains | None,
         readings: Readings,
         count_tokens: Callable[[str], int],
         recorded: Mapping[int, Mapping[str, int]],
     ) -> None:
+        completions, chains = readings.texts, readings.chains
         count = len(completions)
         self._texts = completions
         self._spans_N32 = np.zeros((count, len(MEASURED), 2), np.intp)

@@ -38,9 +38,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """What a reward needs to know of N completions.
+    """What a reward needs to know of N completions; they are parsed once, here.
 
     Args:
+        texts: The completions.
+        chains: The chains in them, as our parser reads them; None where no chain was asked for.
         responses: What the user sees; None where the completion cannot be read.
         spans_N2: Character span of the response within the completion; 0 where it cannot be read.
         before_N: Number of characters that were written before the response block opened.
@@ -49,12 +51,17 @@ class Readings:
         errors: Why our parser finds no chain, or else why one cannot be read, by row.
     """
 
+    texts: Sequence[str]
+    chains: Chains | None
     responses: Sequence[str | None]
     spans_N2: NDArray[np.intp]
     before_N: NDArray[np.intp]
     well_formed_N: NDArray[np.bool_]
     payoffs_Nn2: NDArray[np.float64] | None
     errors: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
 
     @property
     def read_N(self) -> NDArray[np.bool_]:
@@ -71,6 +78,8 @@ def read_chains(chains: Chains) -> Readings:
         before_N[row] = chains.texts[row].rindex("<", 0, chain.spans["response"][0])
         well_formed_N[row] = not chain.repairs
     return Readings(
+        texts=chains.texts,
+        chains=chains,
         responses=chains.responses,
         spans_N2=chains.spans_N42[:, -1],
         before_N=before_N,
@@ -85,6 +94,8 @@ def read_plain(completions: Sequence[str]) -> Readings:
     count = len(completions)
     spans = [_stripped(text, 0, len(text)) for text in completions]
     return Readings(
+        texts=completions,
+        chains=None,
         responses=[text[start:end] for text, (start, end) in zip(completions, spans, strict=True)],
         spans_N2=np.array(spans, np.intp).reshape(count, 2),
         before_N=np.zeros(count, np.intp),
@@ -121,7 +132,16 @@ def read_as_released(chains: Chains, needs_analyze: bool) -> Readings:
         responses[row] = found.response
         spans_N2[row], payoffs_Nn2[row] = found.span, found.payoffs_n2
         before_N[row], well_formed_N[row] = found.before, found.well_formed
-    return Readings(responses, spans_N2, before_N, well_formed_N, payoffs_Nn2, errors)
+    return Readings(
+        texts=chains.texts,
+        chains=chains,
+        responses=responses,
+        spans_N2=spans_N2,
+        before_N=before_N,
+        well_formed_N=well_formed_N,
+        payoffs_Nn2=payoffs_Nn2,
+        errors=errors,
+    )
 
 
 def read_released(completion: str, form: GameForm, needs_analyze: bool) -> Reading:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gtalign.chain import Chains, chosen_cell, parse_batch, solution_scores
+from gtalign.chain import chosen_cell, parse_batch, solution_scores
 from gtalign.errors import JudgeError
 from gtalign.game import USER_LLM, GameForm, pareto_frontier
 from gtalign.judges import Verdict
@@ -13,7 +13,7 @@ from gtalign.reward.config import RewardConfig, Window
 from gtalign.reward.factors import distinctness, latency, window
 from gtalign.reward.lengths import Lengths, count_words, usable
 from gtalign.reward.reading import Readings, read_as_released, read_chains, read_plain
-from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Numbers, Score, Scores
+from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Numbers, Scores
 from gtalign.reward.welfare import (
     aggregate,
     answer_llm_welfare,
@@ -25,7 +25,7 @@ from gtalign.tasks import Question, task_named
 
 
 class Reward:
-    """Scores completions.
+    """Reads completions, then scores them: what is read once can be judged and scored.
 
     Args:
         config: Preset, weights and aggregate; those of ``robust`` by default.
@@ -43,41 +43,32 @@ class Reward:
         self.count_tokens = count_tokens or count_words
         self.form = form
 
-    def responses(self, completions: Sequence[str]) -> Sequence[str | None]:
-        """Return what a judge should see of each; None if it cannot be read and scores 0."""
-        return self._read(completions)[1].responses
+    def read(self, completions: Sequence[str]) -> Readings:
+        """Parse N completions, in the configured way.
 
-    def response(self, completion: str) -> str | None:
-        """Return what a judge should see; None if the completion cannot be read and scores 0."""
-        return self.responses([completion])[0]
+        A judge grades the ``responses`` of what is returned. One that is None cannot be read: there
+        is nothing to judge, and `score` gives it 0.
+
+        Args:
+            completions: The whole texts of the model.
+        """
+        if not self.config.chain:
+            return read_plain(completions)
+        reading = self.config.reading
+        chains = parse_batch(completions, self.form, tolerant=reading != "strict")
+        if reading in ("strict", "tolerant"):
+            return read_chains(chains)
+        return read_as_released(chains, needs_analyze=reading == "released-eval")
 
     def score(
         self,
-        question: Question,
-        completion: str,
-        verdict: Verdict | None,
-        solution: float | None = None,
-        tokens: Mapping[str, int] | None = None,
-    ) -> Score:
-        """Score one completion, a batch of one: see `score_batch`.
-
-        Raises:
-            JudgeError: The verdict's score is outside the task's range.
-        """
-        scores = self.score_batch([question], [completion], [verdict], [solution], [tokens])
-        for error in scores.errors.values():
-            raise error
-        return scores[0]
-
-    def score_batch(
-        self,
         questions: Sequence[Question],
-        completions: Sequence[str],
+        readings: Readings,
         verdicts: Sequence[Verdict | None],
         solutions: Sequence[float | None] | None = None,
         tokens: Sequence[Mapping[str, int] | None] | None = None,
     ) -> Scores:
-        """Score N completions, for a fraction of what each costs alone.
+        """Score N completions.
 
         A completion that cannot be read as the chain that was asked for is worth 0 in everything,
         whatever the verdict: that is a score. A missing verdict, or one without a score, leaves
@@ -86,7 +77,7 @@ class Reward:
 
         Args:
             questions: What was asked.
-            completions: The whole texts of the model.
+            readings: The completions, as `read` returns them.
             verdicts: A judge's answers on the responses; None where there is none.
             solutions: S, where it is known from elsewhere (a judge). By default it is read from the
                 analysis by rule; an analysis that picks no action has not solved the game: S = 0.
@@ -94,17 +85,16 @@ class Reward:
                 ``response`` and ``total`` at least), so that they can be scored again without the
                 model's tokenizer.
         """
-        chains, readings = self._read(completions)
         read_N = readings.read_N
         recorded = {
             row: counts
             for row, counts in enumerate(tokens or ())
             if counts is not None and (not read_N[row] or usable(counts))
         }
-        lengths = Lengths(completions, chains, readings, self.count_tokens, recorded)
+        lengths = Lengths(readings, self.count_tokens, recorded)
         quality, unscored, errors = self._quality(questions, readings, verdicts)
         factors = quality | self._measure(lengths)
-        factors |= self._judge_chains(chains, readings)
+        factors |= self._judge_chains(readings)
         if readings.payoffs_Nn2 is not None:
             for row, solution in enumerate(solutions or ()):
                 if solution is not None:
@@ -115,7 +105,7 @@ class Reward:
         for row in np.flatnonzero(np.isnan(llm)).tolist():
             unscored.setdefault(row, "no solution score, and the analysis cannot be read")
         return Scores(
-            chains=chains,
+            chains=readings.chains,
             chain_errors=readings.errors,
             tokens=lengths.tokens,
             recorded=recorded,
@@ -129,16 +119,6 @@ class Reward:
             unscored=unscored,
             errors=errors,
         )
-
-    def _read(self, completions: Sequence[str]) -> tuple[Chains | None, Readings]:
-        """Return the chains, if any are asked for, and the configured reading of completions."""
-        if not self.config.chain:
-            return None, read_plain(completions)
-        reading = self.config.reading
-        chains = parse_batch(completions, self.form, tolerant=reading != "strict")
-        if reading in ("strict", "tolerant"):
-            return chains, read_chains(chains)
-        return chains, read_as_released(chains, needs_analyze=reading == "released-eval")
 
     def _quality(
         self,
@@ -188,9 +168,9 @@ class Reward:
             "latency": latency(before_N, config.latency_scale),
         }
 
-    def _judge_chains(self, chains: Chains | None, readings: Readings) -> dict[str, Numbers]:
+    def _judge_chains(self, readings: Readings) -> dict[str, Numbers]:
         """Return F, M and S; S is NaN where our parser finds no chain."""
-        count = len(readings.responses)
+        count, chains = len(readings), readings.chains
         if chains is None or readings.payoffs_Nn2 is None:
             return {name: np.full(count, np.nan) for name in CHAIN_FACTORS}
         format_N = readings.well_formed_N.astype(np.float64)

@@ -40,10 +40,11 @@ async def best_of(
         DataError: None of them could be scored; the message names the question.
         JudgeError: The judge failed.
     """
+    readings = reward.read(candidates)
     verdicts = await asyncio.gather(
-        *(_verdict(question, response, judge) for response in reward.responses(candidates))
+        *(_verdict(question, response, judge) for response in readings.responses)
     )
-    scores = reward.score_batch([question] * len(candidates), candidates, verdicts)
+    scores = reward.score([question] * len(candidates), readings, verdicts)
     for error in scores.errors.values():
         raise error
     rewards_N = np.where(np.isnan(scores.reward), -1.0, scores.reward)

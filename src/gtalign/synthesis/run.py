@@ -162,17 +162,21 @@ async def _candidate(
         completion = await writer.write(question, number)
     except TeacherError as error:
         return failed_record(question, number, f"teacher, {error.cause}", str(error))
-    response = reward.response(completion)
+    readings = reward.read([completion])
+    [response] = readings.responses
     verdict: Verdict | None = None
     failed = None
     try:
         if response is not None:
             verdict = await judge.judge(question, response)
-        score = reward.score(question, completion, verdict)
+        scores = reward.score([question], readings, [verdict])
+        for wrong in scores.errors.values():
+            raise wrong
     except JudgeError as error:
         failed = f"judge, {error.cause}"
         verdict = Verdict("judge", None, str(error))
-        score = reward.score(question, completion, verdict)
+        scores = reward.score([question], readings, [verdict])
+    [score] = scores
     return record_of(question, number, completion, score, verdict, failed)
 
 

@@ -43,7 +43,7 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
             raise DataError(f"{path}, line {number}: {error}") from error
         found.append((transcript, None if label is None else float(label)))
     plain = [text.completion if text.plain else None for text, _ in found]
-    chains = Reward().responses([transcript.completion for transcript, _ in found])
+    chains = Reward().read([transcript.completion for transcript, _ in found]).responses
     responses = [
         one if one is not None else other for one, other in zip(plain, chains, strict=True)
     ]

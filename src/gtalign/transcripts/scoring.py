@@ -177,7 +177,7 @@ class Scorer:
         known = any(verdict.score is not None for verdict in found.verdicts[:1])
         if self.judge is None or known:
             return False
-        return self._reward(found).response(found.completion) is not None
+        return self._reward(found).read([found.completion]).responses[0] is not None
 
     async def stream(self, rows: Iterable[Row], workers: int) -> AsyncGenerator[Scored, None]:
         """Yield rows scored, in order, with up to ``workers`` judgements under way at once.
@@ -283,9 +283,9 @@ class Scorer:
             places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
             transcripts = [rows[i].transcript for i in places]
             known = [self._known(transcript) for transcript in transcripts]
-            scores = reward.score_batch(
+            scores = reward.score(
                 [transcript.question for transcript in transcripts],
-                [transcript.completion for transcript in transcripts],
+                reward.read([transcript.completion for transcript in transcripts]),
                 [verdicts[i][0] if verdicts[i] else None for i in places],
                 [rows[i].solution for i in places],
                 known,

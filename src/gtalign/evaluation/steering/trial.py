@@ -130,10 +130,13 @@ async def run_trial(
                     Ask(question.messages, settings.max_tokens, sampling)
                 )
                 seconds[arm.name].append(time.perf_counter() - started)
-                verdicts = []
-                if answer.chain is not None:
-                    verdicts = [await judge.judge(question, answer.chain.response)]
-                score = reward.score(question, answer.text, verdicts[0] if verdicts else None)
+                readings = reward.read([answer.text])
+                [response] = readings.responses
+                verdicts = [] if response is None else [await judge.judge(question, response)]
+                scores = reward.score([question], readings, verdicts or [None])
+                for error in scores.errors.values():
+                    raise error
+                [score] = scores
                 scored = Transcript.of(
                     question, answer.text, score, verdicts, model=arm.name, seed=seed
                 )
