@@ -4,6 +4,7 @@
 #   make lab ARGS="--full"       pass options on to `gtalign lab`
 #   make serve                   the gateway before that model, with decisions to look at
 #   make test                    lint, types, tests and coverage
+#   make docs                    build the documentation into site/, strictly and offline
 #   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -25,7 +26,7 @@ ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
-.PHONY: lab serve test lint types pytest test-engines clean
+.PHONY: lab serve test lint types pytest docs test-engines clean
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
@@ -33,7 +34,7 @@ lab: $(VENV)/.installed-lab
 serve: $(VENV)/.installed-serve $(CHECKPOINT)
 	$(BIN)/gtalign serve $(CHECKPOINT) --config configs/gateway/lab.toml --demo 40 $(ARGS)
 
-test: lint types pytest
+test: lint types pytest docs
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -45,6 +46,9 @@ types: $(VENV)/.installed-dev
 pytest: $(VENV)/.installed-dev
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS) \
 		--cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 test-engines: $(VENV)/.installed-dev $(ENGINE_VENV)/.installed $(CHECKPOINT)
 	$(TEST_ENV) GTALIGN_ENGINE_PYTHON=$(abspath $(ENGINE_VENV))/bin/python \
@@ -74,4 +78,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

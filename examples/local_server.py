@@ -4,9 +4,9 @@
 
 Not models: the teacher fills templates with words of the question and errs at random, the judge
 looks at whether an answer asks or answers. They stand in for `vllm serve` where there is no GPU, so
-that `gtalign synth`, `rl` and `eval` run over real HTTP; see docs/reproduce.md. What a request with
-a seed is answered depends on nothing else. With a checkpoint of `gtalign lab`, the lab's model is
-the teacher.
+that `gtalign synth`, `rl` and `eval` run over real HTTP (docs/how-to/reproduce.md). A request with
+a seed always gets the same answer. With a checkpoint of `gtalign lab`, the lab's model is the
+teacher.
 """
 
 import argparse

@@ -60,7 +60,7 @@ def test_the_defaults_load(folder: str) -> None:
 
 
 def test_the_papers_commands_fit_together() -> None:
-    text = (CONFIGS.parent / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    text = (CONFIGS.parent / "docs/how-to/reproduce.md").read_text(encoding="utf-8")
     built = re.search(r"^gtalign data build (.+) --to data$", text, re.MULTILINE)
     assert built is not None
     tests = {f"data/{name}-test.parquet" for name in built[1].split()}
@@ -88,7 +88,7 @@ def leaves(cls: type[Config], before: str = "") -> set[str]:
 
 
 def test_every_setting_of_the_gateway_is_documented() -> None:
-    text = (CONFIGS.parent / "docs" / "gateway.md").read_text(encoding="utf-8")
+    text = (CONFIGS.parent / "docs/reference/gateway-interface.md").read_text(encoding="utf-8")
     table = text.partition("\n## Settings\n")[2].partition("\n## ")[0]
     told: list[str] = []
     for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE):

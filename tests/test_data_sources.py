@@ -361,7 +361,7 @@ def test_nothing_to_take(tmp_path: Path) -> None:
 
 
 def test_the_documentation_names_every_set() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs/how-to/prepare-data.md").read_text(encoding="utf-8")
     for source in SOURCES.values():
         (line,) = (line for line in text.splitlines() if line.startswith(f"| `{source.name}` |"))
         cells = [cell.strip() for cell in line.strip("|").split("|")]

@@ -156,7 +156,7 @@ async def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "judges.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs/how-to/judge-answers.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     for block in blocks:

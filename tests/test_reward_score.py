@@ -350,7 +350,7 @@ def test_to_json_is_plain_data() -> None:
 
 
 def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "reward.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs/explanation/reward.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     for block in blocks:

@@ -473,7 +473,7 @@ def test_wrong_records_of_a_term(change: dict[str, Any], named: str) -> None:
 
 
 def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "steering.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs/explanation/steering.md").read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]
     for block in blocks:
         exec(block, {})

@@ -96,7 +96,7 @@ def edit(
     at their own price; it depends on the LLM's action alone. What is left of a quota,
     ``quota.tokens - used_tokens``, is used by written and read tokens in proportion; that share is
     the payer's, the rest the user's at the quota's price. The result is exact: neither rounded nor
-    held to any range (see `fit`). All formulas are in docs/steering.md.
+    held to any range (see `fit`). All formulas are in docs/explanation/steering.md.
 
     Args:
         stated: The matrix as the model wrote it.

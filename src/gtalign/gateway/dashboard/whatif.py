@@ -56,7 +56,7 @@ EXAMPLE: Final = """{
   "VQ_CQ": {"user": 4.0, "LLM": 2.8},
   "VQ_DA": {"user": 3.3, "LLM": 3.1}
 }"""
-"""Of docs/steering.md: whether a vague question is asked about depends on who pays what."""
+"""Who pays decides whether the LLM asks back: the example of docs/explanation/steering.md."""
 
 DECIMALS: Final = 3
 """Most decimals that payoffs are rounded to here: a strip of finer ones would take too long."""
