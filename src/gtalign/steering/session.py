@@ -6,8 +6,7 @@ goes on from there.
 """
 
 import json
-import string
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from time import perf_counter
@@ -32,20 +31,23 @@ from gtalign.chain import (
 from gtalign.chain.prompt import fill, placeholders
 from gtalign.errors import ChainError, SteeringError, UpstreamError
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
-from gtalign.steering.backend import Sampling
 from gtalign.steering.decision import Decision, Phase
 from gtalign.steering.deliberation import Deliberation
+from gtalign.steering.manuscript import Manuscript, Stretch
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.stop_strings import CLOSES, ResponseCut, loose_response
+from gtalign.steering.stopwatch import Stopwatch
 from gtalign.tasks import Message
 
 RETRY_TEMPERATURE: Final = 0.7
 """A matrix is written again at no less than this: the likeliest tokens would be the same again."""
 
-_MARKS: Final = string.punctuation
 _PAYOFF, _PAYOFF_ENDS, _ANALYZE = "<payoff>", "</payoff>", "<analyze>"
 # What a parser of whole chains needs to see behind an opening.
 _REST: Final = "<analyze>.</analyze><response>.</response>"
+
+
+Step = SteeringEvent | Stretch
 
 
 class Session:
@@ -54,9 +56,10 @@ class Session:
     Args:
         steering: The backend, the policy and the settings.
         ask: The request.
+        watch: Times the writing; by default, one that nobody reads.
     """
 
-    def __init__(self, steering: Deliberation, ask: Ask) -> None:
+    def __init__(self, steering: Deliberation, ask: Ask, *, watch: Stopwatch | None = None) -> None:
         self.steering = steering
         self.ask = ask
         self._limits = {"low": steering.settings.low, "high": steering.settings.high}
@@ -64,12 +67,12 @@ class Session:
         if steering.settings.instruct:
             instruction = prompt(steering.form, **self._limits)
             self._messages = (Message(role="system", content=instruction), *self._messages)
-        self._draft = steering.backend.open(self._messages, ask.sampling)
-        self._lead = ""  # held back of the message, for the model to write
+        self._written = Manuscript(
+            steering.backend, self._messages, ask, self._grammar, watch or Stopwatch()
+        )
         self._text = ""  # the message as far as it is passed on
         self._stopped = False  # a stop string of the request has ended it
         self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
-        self._phases: list[Phase] = []
         self._retries = 0
         self._decision: Decision | None = None
         self._result: Steered | None = None
@@ -88,12 +91,12 @@ class Session:
     @property
     def text(self) -> str:
         """The message as far as it is written."""
-        return self._draft.text
+        return self._written.text
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The stretches of writing so far, the last one as far as it came."""
-        return tuple(self._phases)
+        return tuple(self._written.phases)
 
     async def events(self) -> AsyncGenerator[SteeringEvent, None]:
         """Write the answer and report it as it comes.
@@ -105,14 +108,21 @@ class Session:
         """
         observes = self.steering.settings.mode == "observe"
         try:
-            async with aclosing(self._observe() if observes else self._steer()) as events:
-                async for event in events:
-                    yield event
+            for step in self._observe() if observes else self._steer():
+                if not isinstance(step, Stretch):
+                    yield step
+                    continue
+                async with aclosing(self._written.write(step)) as slices:
+                    async for slice_ in slices:
+                        for event in step.take(slice_):
+                            yield event
+                        if step.enough():
+                            break
         except UpstreamError as error:
             raise UpstreamError(
                 error.upstream,
                 f"{error.problem}; {self._left_behind()}",
-                text=self._draft.text,
+                text=self.text,
                 decision=None if self._decision is None else self._decision.to_json(),
             ) from error
 
@@ -123,11 +133,12 @@ class Session:
             return "the answer was left unfinished after its matrix was edited"
         return "the answer, which was not steered, was left unfinished"
 
-    async def _observe(self) -> AsyncGenerator[SteeringEvent, None]:
+    # Each step of an answer is an event to report, or a stretch to write. Steps are asked for one
+    # after the other, so that each finds what the stretches before it have written.
+
+    def _observe(self) -> Iterator[Step]:
         """Write the answer in one go, and say what the policy would have changed."""
-        async with aclosing(self._to_end("whole", self._parser(), "whole")) as events:
-            async for event in events:
-                yield event
+        yield from self._to_end("whole", self._parser(), "whole")
         try:
             self._decision = self._decide(self._text, steered=False)
         except ChainError as error:
@@ -135,40 +146,36 @@ class Session:
         yield Decided(self._decision)
         self._finish()
 
-    async def _steer(self) -> AsyncGenerator[SteeringEvent, None]:
+    def _steer(self) -> Iterator[Step]:
+        """Write up to the matrix, edit it, and go on from there."""
         written, problem = None, ""
         for attempt in range(2):
-            async with aclosing(self._to_payoff(attempt)) as opening:
-                async for told in opening:
-                    yield told
+            yield self._to_payoff(attempt)
             try:
                 written = self._read()
                 break
             except ChainError as error:
                 problem = str(error)
-            if attempt or self._tokens_left() < 1:
+            if attempt or self._written.tokens_left < 1:
                 break
             yield self._restart()
         if written is None:
-            going_on = self._unsteered(problem)
+            yield from self._unsteered(problem)
         else:
             self._decision = self._decide(written, steered=True)
             assert self._decision.stated is not None
             yield PayoffRead(self._decision.stated)
             yield Decided(self._decision)
             splices = self.steering.resume == "splice"
-            going_on = (self._resume if splices else self._ask_again)(self._decision)
-        async with aclosing(going_on) as events:
-            async for event in events:
-                yield event
+            yield from (self._resume if splices else self._ask_again)(self._decision)
         self._finish()
 
     # Phase one: up to the end of the payoff
 
-    async def _to_payoff(self, attempt: int) -> AsyncGenerator[Event, None]:
+    def _to_payoff(self, attempt: int) -> Stretch:
         parser = self._parser()
         # What a second attempt goes on from has been reported.
-        parser.feed(self._draft.text)
+        parser.feed(self.text)
         sampling = self.ask.sampling
         if attempt:
             sampling = replace(
@@ -177,29 +184,32 @@ class Session:
                 seed=None if sampling.seed is None else sampling.seed + 1,
             )
         name = "matrix again" if attempt else "to the matrix"
-        part: Part | None = None if self._draft.text else "opening"
+        part: Part | None = None if self.text else "opening"
         told = True
-        async with aclosing(self._write(name, _PAYOFF_ENDS, part, sampling)) as slices:
-            async for slice_ in slices:
-                for event in parser.feed(slice_):
-                    # Whether the matrix is read or broken is not known before the tolerant parser
-                    # has seen it, and perhaps a second attempt.
-                    told = told and not isinstance(event, ChainBroken | PayoffRead)
-                    if told:
-                        yield event
+
+        def take(slice_: str) -> Iterator[Event]:
+            nonlocal told
+            for event in parser.feed(slice_):
+                # Whether the matrix is read or broken is not known before the tolerant parser has
+                # seen it, and perhaps a second attempt.
+                told = told and not isinstance(event, ChainBroken | PayoffRead)
+                if told:
+                    yield event
+
+        return Stretch(name, _PAYOFF_ENDS, part, take, sampling=sampling)
 
     def _read(self) -> str:
         """Return a text that can be read as a chain with the matrix that has been written.
 
         The message itself then ends with the matrix, and all of it is well-formed.
         """
-        text = self._draft.text
+        text = self.text
         if text.endswith(_PAYOFF_ENDS):
             text = _opening(text)
         chain = self._chain(text)
         if chain.repairs and self.steering.backend.can_resume:
             well = render(chain.thinking, chain.payoff, "", "")
-            self._draft.rewrite(well[: well.index(_PAYOFF_ENDS) + len(_PAYOFF_ENDS)])
+            self._written.replace(well[: well.index(_PAYOFF_ENDS) + len(_PAYOFF_ENDS)])
         return text
 
     def _restart(self) -> Restarted:
@@ -207,21 +217,21 @@ class Session:
         self._retries += 1
         kept = ""
         if self.steering.backend.can_resume:
-            before, opened, _ = self._draft.text.partition(_PAYOFF)
+            before, opened, _ = self.text.partition(_PAYOFF)
             parser = self._parser()
             parser.feed(before + opened)
             kept = before + opened if opened and parser.error is None else ""
-            self._rewrite(kept)
+            self._written.rewrite(kept)
         else:
-            self._draft = self.steering.backend.open(self._messages, self.ask.sampling)
-        return Restarted(len(self._draft.text))
+            self._written.restart(self._messages)
+        return Restarted(len(self.text))
 
     # Phase two: on from there
 
-    async def _resume(self, decision: Decision) -> AsyncGenerator[SteeringEvent, None]:
+    def _resume(self, decision: Decision) -> Iterator[Step]:
         """Splice the edited matrix and open the next block, and let the model go on."""
         assert decision.edited is not None
-        text = self._draft.text
+        text = self.text
         start, end = self._chain(_opening(text)).spans["payoff"]
         decimals = self._decimals(text[start:end])
         payoff = splice(text, (start, end), decision.edited, decimals=decimals)
@@ -232,119 +242,53 @@ class Session:
         tail = f"{gap}{_ANALYZE}"
         if decision.mode == "enforce":
             tail += self._fill(self.steering.settings.opening, decision)
-        self._rewrite(head + tail)
+        self._written.rewrite(head + tail)
         parser = self._parser()
         parser.feed(head)
         yield BlockClosed("payoff", len(head) - len(_PAYOFF_ENDS))
-        for event in parser.feed(self._draft.text[len(head) :]):
-            yield event
-        async with aclosing(self._to_end("from the matrix", parser, "remainder")) as events:
-            async for event in events:
-                yield event
+        yield from parser.feed(self.text[len(head) :])
+        yield from self._to_end("from the matrix", parser, "remainder")
 
-    async def _ask_again(self, decision: Decision) -> AsyncGenerator[SteeringEvent, None]:
+    def _ask_again(self, decision: Decision) -> Iterator[Step]:
         """Ask for the whole answer once more, with the action in the user's message."""
         *earlier, last = self._messages
         asked = f"{last['content']}\n\n{self._fill(self.steering.settings.again, decision)}"
-        self._draft = self.steering.backend.open(
-            (*earlier, Message(role=last["role"], content=asked)), self.ask.sampling
-        )
+        self._written.restart((*earlier, Message(role=last["role"], content=asked)))
         yield Restarted(0)
-        async with aclosing(self._to_end("asked again", self._parser(), "whole")) as events:
-            async for event in events:
-                yield event
+        yield from self._to_end("asked again", self._parser(), "whole")
 
-    async def _unsteered(self, problem: str) -> AsyncGenerator[SteeringEvent, None]:
+    def _unsteered(self, problem: str) -> Iterator[Step]:
         """Let an answer whose matrix cannot be read go on as it is, or fail."""
         self._decision = self._undecided(f"the matrix cannot be read: {problem}")
         yield Decided(self._decision)
         if self.steering.settings.on_malformed == "fail":
             raise SteeringError(f"{self.steering.backend.name}: {self._decision.reason}")
         parser = self._parser()
-        for event in parser.feed(self._draft.text):
+        for event in parser.feed(self.text):
             if isinstance(event, ChainBroken):
                 yield event
-        ended = self._phases[-1].finish != "stop"
-        async with aclosing(self._to_end("unsteered", parser, None, ended=ended)) as events:
-            async for event in events:
-                yield event
+        ended = self.phases[-1].finish != "stop"
+        yield from self._to_end("unsteered", parser, None, ended=ended)
 
     # Both
 
-    def _rewrite(self, text: str) -> None:
-        """Replace the message, but for the marks at its end, which the model will write itself.
-
-        Tokenizers join marks with what follows them, so that a model rarely sees a text cut behind
-        one: ``<analyze>`` often ends in the middle of a token. What is held back has to come first.
-        """
-        kept = text.rstrip(_MARKS)
-        self._lead = text[len(kept) :]
-        self._draft.rewrite(kept)
-
-    async def _write(
-        self, name: str, stop: str, part: Part | None, sampling: Sampling | None = None
-    ) -> AsyncGenerator[str, None]:
-        """Write on, and put down what it took. What was held back is written in any case."""
-        lead, self._lead = self._lead, ""
-        begun = self._draft.text
-        said = ""
-        async with aclosing(self._phase(name, stop, part, sampling, lead)) as slices:
-            async for slice_ in slices:
-                said += slice_
-                if not said.startswith(lead[: len(said)]):
-                    break
-                if len(said) >= len(lead):
-                    yield said if len(said) - len(slice_) < len(lead) else slice_
-        if said.startswith(lead):
-            return
-        # The model would have gone on in another way: it has to take the whole text as it is.
-        self._draft.rewrite(begun + lead)
-        yield lead
-        if self._tokens_left() > 0:
-            async with aclosing(self._phase(name, stop, part, sampling, "")) as slices:
-                async for slice_ in slices:
-                    yield slice_
-
-    async def _phase(
-        self, name: str, stop: str, part: Part | None, sampling: Sampling | None, lead: str
-    ) -> AsyncGenerator[str, None]:
-        draft, began = self._draft, perf_counter()
-        before = draft.report
-        writing = draft.write(
-            max_tokens=self._tokens_left(),
-            stop=stop,
-            grammar=None if part is None else self._grammar(part, lead),
-            sampling=sampling,
-        )
-        try:
-            async with aclosing(writing) as slices:
-                async for slice_ in slices:
-                    yield slice_
-        finally:
-            report = draft.report
-            if report is not None and report is not before:
-                took = report.tokens, report.prompt_tokens, report.cached_tokens, report.finish
-                self._phases.append(Phase(name, *took, (perf_counter() - began) * 1000))
-
-    async def _to_end(
+    def _to_end(
         self, name: str, parser: StreamParser, part: Part | None, *, ended: bool = False
-    ) -> AsyncGenerator[Event, None]:
+    ) -> Iterator[Step]:
         """Write to the end of the message, or to a stop string of the request in the response."""
         cut = ResponseCut(self.ask.stop)
-        self._text = cut.feed(self._draft.text)
-        if not ended and self._tokens_left() > 0:
-            async with aclosing(self._write(name, CLOSES, part)) as slices:
-                async for slice_ in slices:
-                    passed = cut.feed(slice_)
-                    self._text += passed
-                    for event in parser.feed(passed):
-                        yield event
-                    if cut.ended:
-                        break
+        self._text = cut.feed(self.text)
+
+        def take(slice_: str) -> list[Event]:
+            passed = cut.feed(slice_)
+            self._text += passed
+            return parser.feed(passed)
+
+        if not ended and self._written.tokens_left > 0:
+            yield Stretch(name, CLOSES, part, take, lambda: cut.ended)
         rest = cut.flush() + (CLOSES if cut.ended else "")
         self._text += rest
-        for event in parser.feed(rest):
-            yield event
+        yield from parser.feed(rest)
         self._stopped = cut.ended
         if parser.error is None:
             with suppress(ChainError):  # it is not complete
@@ -363,13 +307,13 @@ class Session:
         if chain is None and decision.steered:
             reason = f"the chain broke after the edit: {problem}"
         form = self.steering.form
-        out = self._phases[-1].finish == "length" or self._tokens_left() < 1
+        out = self.phases[-1].finish == "length" or self._written.tokens_left < 1
         self._decision = replace(
             decision,
             reason=reason,
             chosen=None if chain is None else chosen_cell(chain.analyze, form).cell,
             acted=None if response is None else acted(response, form),
-            phases=tuple(self._phases),
+            phases=self.phases,
             retries=self._retries,
         )
         cut = out and not self._stopped and chain is None
@@ -380,7 +324,7 @@ class Session:
         """Edit the matrix of a chain; ``steered`` says whether that will change the answer."""
         began = perf_counter()
         chain = self._chain(text)
-        report = self._draft.report
+        report = self._written.report
         decision = self.steering.decide(
             chain,
             self._decimals(text[slice(*chain.spans["payoff"])]),
@@ -417,9 +361,6 @@ class Session:
 
     def _parser(self) -> StreamParser:
         return StreamParser(self.steering.form, **self._limits)
-
-    def _tokens_left(self) -> int:
-        return self.ask.max_tokens - sum(phase.tokens for phase in self._phases)
 
     def _grammar(self, part: Part, lead: str) -> str | None:
         language = self.steering.backend.grammar

@@ -14,13 +14,13 @@ import orjson
 from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.view import ChainView, Piece
-from gtalign.gateway.answers.waiting import ClockedBackend
 from gtalign.gateway.errors import APIError, explained, repeatable, unquoted
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import LEFT
 from gtalign.gateway.store.record import AnswerOutcome, Facts, Status, now, record_of
 from gtalign.gateway.telemetry.spans import trace_answer, trace_record
 from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering
+from gtalign.steering.stopwatch import Stopwatch
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Answer:
         self._gateway = gateway
         self._terms = terms
         self._ask = ask
-        self._clock = ClockedBackend(gateway.upstream.backend)
+        self._watch = Stopwatch()
         self._facts = facts_of(gateway, terms, [dict(m) for m in ask.messages], stream=stream)
         self._stream = stream
         self._settings = gateway.config.steering
@@ -143,7 +143,7 @@ class Answer:
                         yield piece
                 return
             except UpstreamError as error:
-                if self._clock.begun or not repeatable(error) or not left:
+                if self._watch.begun or not repeatable(error) or not left:
                     raise
                 left -= 1
                 self._abandon()
@@ -157,7 +157,7 @@ class Answer:
 
     async def _once(self) -> AsyncGenerator[Piece, None]:
         try:
-            session = self._session = self._steering().session(self._ask)
+            session = self._session = Session(self._steering(), self._ask, watch=self._watch)
         except UpstreamError:
             raise
         except SteeringError as error:  # such as parameters that the backend does not take
@@ -188,7 +188,7 @@ class Answer:
     def _steering(self) -> Steering:
         gateway = self._gateway
         return Steering(
-            self._clock,
+            gateway.upstream.backend,
             self._terms.policy,
             self._settings,
             model=gateway.upstream.model,
@@ -305,7 +305,7 @@ class Answer:
         if self._gateway.tracing.on:
             trace_record(written, status)
             if status != "writing":
-                trace_answer(decision, finish, self._clock, self._decided_at, self._added())
+                trace_answer(decision, finish, self._watch, self._decided_at, self._added())
         return written
 
     def _unsteered(self) -> None:
@@ -315,7 +315,7 @@ class Answer:
         self._settings = self._settings.model_copy(update={"mode": "observe"})
 
     def _added(self) -> float:
-        return max(0.0, perf_counter() - self._began - self._clock.waited)
+        return max(0.0, perf_counter() - self._began - self._watch.waited)
 
     def _measure(self, result: Steered) -> None:
         metrics, decision = self._gateway.metrics, result.decision

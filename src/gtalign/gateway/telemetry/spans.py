@@ -3,9 +3,9 @@
 import asyncio
 from time import perf_counter
 
-from gtalign.gateway.answers.waiting import ClockedBackend
 from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Decision
+from gtalign.steering.stopwatch import Stopwatch
 
 
 def trace_record(written: "asyncio.Future[None]", status: str) -> None:
@@ -21,7 +21,7 @@ def trace_record(written: "asyncio.Future[None]", status: str) -> None:
 def trace_answer(
     decision: Decision,
     finish: str | None,
-    clock: ClockedBackend,
+    watch: Stopwatch,
     decided: float | None,
     added: float,
 ) -> None:
@@ -30,11 +30,11 @@ def trace_answer(
     Args:
         decision: About it.
         finish: As `Steered.finish`; None if it did not come to its end.
-        clock: Of its writing.
+        watch: Of its writing.
         decided: When the decision was made, by `perf_counter`; None if it was not.
         added: Seconds that the gateway added.
     """
-    trace, writes = current(), clock.writes
+    trace, writes = current(), watch.stretches
     tokens = [phase.tokens for phase in decision.phases]
     for number, (began, ended) in enumerate(writes):
         first = decided is None or ended <= decided

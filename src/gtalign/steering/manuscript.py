@@ -1,0 +1,156 @@
+"""One message as it is written: stretch by stretch, each of them counted and timed."""
+
+import string
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+
+from gtalign.chain import Event, Part
+from gtalign.steering.answer import Ask
+from gtalign.steering.backend import Backend, Report, Sampling
+from gtalign.steering.decision import Phase
+from gtalign.steering.stopwatch import Stopwatch
+from gtalign.tasks import Message
+
+_MARKS: Final = string.punctuation
+Grammar = Callable[[Part, str], str | None]
+"""The grammar of a part of a chain that begins with a text; None where the engine takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One stretch of writing.
+
+    Args:
+        name: For the record.
+        stop: The text that ends it.
+        part: The part of a chain to whose grammar the engine is held; None for no grammar.
+        take: Reads a slice of the new text, and returns the events that it completes.
+        enough: Whether nothing more is wanted after a slice.
+        sampling: How tokens are drawn; None for the way that the request names.
+    """
+
+    name: str
+    stop: str
+    part: Part | None
+    take: Callable[[str], Iterable[Event]]
+    enough: Callable[[], bool] = lambda: False
+    sampling: Sampling | None = None
+
+
+class Manuscript:
+    """A message of one answer, which may be rewritten, or begun anew, between two stretches.
+
+    Args:
+        backend: What writes.
+        messages: The conversation.
+        ask: The request: how tokens are drawn, and how many.
+        grammar: Of the parts of a chain.
+        watch: Times the writing.
+
+    Attributes:
+        phases: What each stretch took so far, the last one as far as it came.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        messages: Sequence[Message],
+        ask: Ask,
+        grammar: Grammar,
+        watch: Stopwatch,
+    ) -> None:
+        self.phases: list[Phase] = []
+        self._backend = backend
+        self._ask = ask
+        self._grammar = grammar
+        self._watch = watch
+        self._lead = ""  # held back of the message, for the model to write
+        self._draft = backend.open(messages, ask.sampling)
+
+    @property
+    def text(self) -> str:
+        """The message as far as it is written."""
+        return self._draft.text
+
+    @property
+    def report(self) -> Report | None:
+        """What the last stretch of this message took; None before one has ended."""
+        return self._draft.report
+
+    @property
+    def tokens_left(self) -> int:
+        """Tokens that the request still allows."""
+        return self._ask.max_tokens - sum(phase.tokens for phase in self.phases)
+
+    def restart(self, messages: Sequence[Message]) -> None:
+        """Begin the message anew, in answer to these messages."""
+        self._draft = self._backend.open(messages, self._ask.sampling)
+
+    def replace(self, text: str) -> None:
+        """Replace the whole message; the next stretch goes on from exactly there."""
+        self._draft.rewrite(text)
+
+    def rewrite(self, text: str) -> None:
+        """Replace the message, but for the marks at its end, which the model will write itself.
+
+        Tokenizers join marks with what follows them, so that a model rarely sees a text cut behind
+        one: ``<analyze>`` often ends in the middle of a token. What is held back has to come first.
+        """
+        kept = text.rstrip(_MARKS)
+        self._lead = text[len(kept) :]
+        self._draft.rewrite(kept)
+
+    async def write(self, stretch: Stretch) -> AsyncGenerator[str, None]:
+        """Write on, and put down what it took. What was held back is written in any case.
+
+        Raises:
+            UpstreamError: The engine failed.
+        """
+        lead, self._lead = self._lead, ""
+        begun, said, watch = self.text, "", self._watch
+        with self._phase(stretch.name):
+            async with aclosing(self._asked(stretch, lead)) as slices:
+                async for slice_ in slices:
+                    watch.came()
+                    said += slice_
+                    if not said.startswith(lead[: len(said)]):
+                        break
+                    if len(said) >= len(lead):
+                        yield said if len(said) - len(slice_) < len(lead) else slice_
+                    watch.wait()
+        if said.startswith(lead):
+            return
+        # The model would have gone on in another way: it has to take the whole text as it is.
+        self._draft.rewrite(begun + lead)
+        yield lead
+        if self.tokens_left > 0:
+            with self._phase(stretch.name):
+                async with aclosing(self._asked(stretch, "")) as slices:
+                    async for slice_ in slices:
+                        watch.came()
+                        yield slice_
+                        watch.wait()
+
+    def _asked(self, stretch: Stretch, lead: str) -> AsyncGenerator[str, None]:
+        return self._draft.write(
+            max_tokens=self.tokens_left,
+            stop=stretch.stop,
+            grammar=None if stretch.part is None else self._grammar(stretch.part, lead),
+            sampling=stretch.sampling,
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Put down what a stretch takes, however it ends."""
+        draft, began, before = self._draft, perf_counter(), self._draft.report
+        try:
+            with self._watch.stretch():
+                yield
+        finally:
+            report = draft.report
+            if report is not None and report is not before:
+                took = report.tokens, report.prompt_tokens, report.cached_tokens, report.finish
+                self.phases.append(Phase(name, *took, (perf_counter() - began) * 1000))
