@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID
 
 from gtalign import __version__, cli, errors
-from gtalign.cli import COMMANDS, main, progress_bar
+from gtalign.cli import COMMANDS, main
+from gtalign.cli.show.progress import progress_bar
 
 
 @pytest.fixture

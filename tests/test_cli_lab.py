@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gtalign.cli import main
-from gtalign.cli.lab import LabConfig
 from gtalign.config import dump, load
+from gtalign.lab.config import LabConfig
 from gtalign.lab.published import SETS
 from small_lab import SETTINGS, contents, run_script
 
@@ -82,7 +82,8 @@ def test_killed_run_goes_on_and_ends_with_the_same_files(
     script = """
         import os, signal, sys
         from pathlib import Path
-        from gtalign.cli import lab, main
+        from gtalign.cli import main
+        from gtalign.lab import run as lab
 
         config, out, when = sys.argv[1:]
         run_plan = lab.run_plan

@@ -19,7 +19,7 @@ CLASSES = {
     "eval": "gtalign.evaluation.evaluate:EvalRun",
     "gateway": "gtalign.gateway.settings:GatewayConfig",
     "judges": "gtalign.judges:JudgesConfig",
-    "lab": "gtalign.cli.lab:LabConfig",
+    "lab": "gtalign.lab.config:LabConfig",
     "policies": "gtalign.steering:Policy",
     "reward": "gtalign.reward:RewardConfig",
     "rl": "gtalign.training.runs:RLRun",

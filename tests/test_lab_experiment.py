@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from gtalign.cli.lab import LabConfig, workshop
 from gtalign.lab import experiment
+from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import COLD_START, done, needs, run_stage
+from gtalign.lab.workshop import workshop
 from gtalign.transcripts import TranscriptWriter, read_transcripts
 from small_lab import SETTINGS, contents, run_script
 

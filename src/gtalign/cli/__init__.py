@@ -12,26 +12,20 @@ import contextlib
 import errno
 import importlib
 import inspect
-import json
 import logging
 import os
+import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
 from gtalign.errors import GTAlignError, ServiceError, SteeringError, StorageError, TrainingError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, Task
-    from rich.table import Table
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
@@ -74,6 +68,11 @@ def changes(example: str) -> Any:
         example: A change, for its help.
     """
     return typer.Option("--set", metavar="KEY=VALUE", help=f"Change one key, such as {example}.")
+
+
+def command_line() -> str:
+    """Return the command as it was typed, for reports."""
+    return shlex.join(["gtalign", *sys.argv[1:]])
 
 
 # A full disk, or a file that may not grow: the work failed, and nothing was wrong with the input.
@@ -175,73 +174,6 @@ def _allow_connections() -> None:
 def complain(message: str) -> None:
     """Print an error as one line on stderr."""
     print(f"gtalign: error: {' '.join(message.split())}", file=sys.stderr)
-
-
-def progress_bar(
-    console: "Console | None" = None, amount: str = "{task.completed:.0f} done"
-) -> "Progress":
-    """Return a progress bar that tells the time left.
-
-    Args:
-        console: Where it is shown; stderr by default.
-        amount: How it says what is done, as rich fills in.
-    """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    class TimeLeft(TimeRemainingColumn):
-        def render(self, task: "Task") -> Text:
-            return Text() if task.finished else Text("left ").append(super().render(task))
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(amount),
-        TimeElapsedColumn(),
-        TimeLeft(),
-        console=console or Console(stderr=True),
-    )
-
-
-def print_table(console: "Console", title: str, table: "Table") -> None:
-    """Print a table under its title, which may be wider than the table."""
-    console.print(Text(title, style="italic"), soft_wrap=True)
-    console.print(table)
-
-
-def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what a command found: as one JSON object, or as lines for people."""
-    if as_json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        if isinstance(value, Mapping):
-            print(f"{name}:")
-            for key, item in value.items():
-                print(f"    {key}: {_short(item)}")
-        else:
-            print(f"{name}: {_short(value)}")
-
-
-@contextlib.contextmanager
-def results_only() -> Iterator[None]:
-    """Send to stderr what libraries print, as trainers print their logs: stdout is for results."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-    if value is None:
-        return "unknown"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gtalign.cli import AsJson, print_table
+from gtalign.cli import AsJson
+from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.data.build import build as build_source
 from gtalign.data.duplicates import DuplicateConfig

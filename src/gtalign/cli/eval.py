@@ -11,16 +11,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from gtalign.cli import (
-    AsJson,
-    DryAsking,
-    RunConfig,
-    RunFolder,
-    changes,
-    print_result,
-    progress_bar,
-    results_only,
-)
+from gtalign.cli import AsJson, DryAsking, RunConfig, RunFolder, changes
+from gtalign.cli.show.progress import progress_bar
+from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache, Endpoint

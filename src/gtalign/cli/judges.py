@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gtalign.cli import AsJson, print_table, progress_bar
+from gtalign.cli import AsJson
+from gtalign.cli.show.progress import progress_bar
+from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.judges import JudgeCheck, Judges, JudgesConfig, LabelledAnswer, Share, check_judge
 from gtalign.transcripts.chats import TASK

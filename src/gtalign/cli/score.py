@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gtalign.cli import print_table
+from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.judges import Judges, JudgesConfig

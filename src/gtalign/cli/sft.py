@@ -5,15 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-from gtalign.cli import (
-    AsJson,
-    DryTraining,
-    RunConfig,
-    RunFolder,
-    changes,
-    print_result,
-    results_only,
-)
+from gtalign.cli import AsJson, DryTraining, RunConfig, RunFolder, changes
+from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.data.run_directory import claim

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from gtalign.chain import BLOCKS
-from gtalign.cli import AsJson, DryAsking, RunFolder, changes, print_result, progress_bar
+from gtalign.cli import AsJson, DryAsking, RunFolder, changes
+from gtalign.cli.show.progress import progress_bar
+from gtalign.cli.show.result import print_result
 from gtalign.config import load
 from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache

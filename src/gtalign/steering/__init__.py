@@ -9,7 +9,6 @@ from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import Interval, flips
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
-from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
 from gtalign.steering.session import Session
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
@@ -17,7 +16,6 @@ from gtalign.steering.steering import Steering, fan_out
 
 __all__ = [
     "PRIOR",
-    "SOLUTION_RULES",
     "ActionTokens",
     "Adjustment",
     "Ask",
@@ -38,10 +36,8 @@ __all__ = [
     "Report",
     "Restarted",
     "Resume",
-    "RuleOptions",
     "Sampling",
     "Session",
-    "SolutionRule",
     "Steered",
     "Steering",
     "SteeringEvent",

@@ -1,0 +1,87 @@
+"""The progress of long work, on stderr."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class TimeLeft(TimeRemainingColumn):
+    """The time left; nothing once the work is done."""
+
+    def render(self, task: Task) -> Text:
+        """Return the time left of a task."""
+        return Text() if task.finished else Text("left ").append(super().render(task))
+
+
+def progress_bar(
+    console: Console | None = None, amount: str = "{task.completed:.0f} done"
+) -> Progress:
+    """Return a progress bar that tells the time left.
+
+    Args:
+        console: Where it is shown; stderr by default.
+        amount: How it says what is done, as rich fills in.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn(amount),
+        TimeElapsedColumn(),
+        TimeLeft(),
+        console=console or Console(stderr=True),
+    )
+
+
+class Bar:
+    """A progress bar that appears with the first step.
+
+    Work that is refused before it begins shows no bar, so that its error takes one line.
+
+    Args:
+        console: Where it is shown; stderr by default.
+        amount: How it says what is done, as rich fills in.
+    """
+
+    def __init__(
+        self, console: Console | None = None, amount: str = "{task.completed:.0f} done"
+    ) -> None:
+        self._progress = progress_bar(console, amount)
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._progress.live.is_started:
+            self._progress.stop()
+
+    def __call__(
+        self, done: float, total: float | None, doing: str, problem: str | None = None
+    ) -> None:
+        """Show a step.
+
+        Args:
+            done: How much is done.
+            total: Of how much; None if that is unknown.
+            doing: What is being done.
+            problem: A line to print above the bar.
+        """
+        self._progress.start()
+        self._progress.update(self._task, completed=done, total=total, description=doing)
+        if problem is not None:
+            self._progress.console.print(problem, markup=False)

@@ -1,0 +1,36 @@
+"""What a command found, for people or for programs; stdout holds nothing else."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a command found: as one JSON object, or as lines for people."""
+    if as_json:
+        print(json.dumps(result))
+        return
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            print(f"{name}:")
+            for key, item in value.items():
+                print(f"    {key}: {_short(item)}")
+        else:
+            print(f"{name}: {_short(value)}")
+
+
+@contextlib.contextmanager
+def results_only() -> Iterator[None]:
+    """Send to stderr what libraries print, as trainers print their logs."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+    if value is None:
+        return "unknown"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

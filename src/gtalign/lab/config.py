@@ -1,0 +1,83 @@
+"""The configuration of `gtalign lab`, with what the lab has different from any experiment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import NonNegativeInt, PositiveInt, model_validator
+
+from gtalign.config import Config
+from gtalign.evaluation.steering.trial import TrialSettings
+from gtalign.lab.experiment import Arm, ExperimentSettings
+from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
+
+LAB: Mapping[str, Any] = {
+    # The paper's reward with windows and latency scaled to completions of 130 tokens, not 1,500.
+    "reward": {
+        "preset": "paper",
+        "response_window": {"low": 3.0, "high": 40.0, "steepness": 0.5},
+        "total_window": {"low": 3.0, "high": 220.0, "steepness": 0.25},
+        "latency_scale": 200.0,
+    },
+    "sft": {
+        "batch": 16,
+        "learning_rate": 0.01,
+        "matrix_learning_rate": 0.03,
+        "completion_only": False,
+    },
+}
+"""What the lab's experiment has different from the defaults of any experiment."""
+
+TRIAL: Mapping[str, Any] = {
+    # An answer of the lab takes a tenth of the tokens of a real one. So that prices matter next to
+    # payoffs in whole numbers, money is worth thirty times what it is by default.
+    "utility_of_money": 3000.0,
+    "again": "choose {{cell}}.",
+    "expected": {
+        "DA": {"output": 125.0},
+        "CQ": {"output": 120.0, "turns": 1.0, "follow_up": 125.0, "reply": 10.0},
+        "AQ": {"output": 130.0, "turns": 0.5, "follow_up": 125.0, "reply": 10.0},
+    },
+}
+"""The same of its trial of steering."""
+
+
+class LabConfig(Config):
+    """All of a lab run. Same configuration, same files on the same machine.
+
+    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of
+    published files, the questions are theirs (``published``) instead of the small world's.
+    """
+
+    seeds: tuple[NonNegativeInt, ...] = (0,)
+    arms: tuple[Arm, ...] = ("base", "sft", "mutual")
+    workers: PositiveInt = 1
+    threads: PositiveInt = 2
+    data: Path | None = None
+    world: WorldSettings = WorldSettings()
+    published: PublishedSettings = PublishedSettings()
+    model: ModelSettings = ModelSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
+    steering: TrialSettings = TrialSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_to_the_lab(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            **given,
+            "experiment": _over(LAB, given.get("experiment", {})),
+            "steering": _over(TRIAL, given.get("steering", {})),
+        }
+
+
+def _over(base: Mapping[str, Any], given: Any) -> Any:
+    """Return what is given laid over a base, table by table."""
+    if not isinstance(given, Mapping):
+        return given
+    merged = {**base, **given}
+    for key in base.keys() & given.keys():
+        if isinstance(base[key], Mapping):
+            merged[key] = _over(base[key], given[key])
+    return merged

@@ -1,0 +1,86 @@
+"""The report of a lab run: its arms compared, and what steering did."""
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.report import write_report
+from gtalign.evaluation.steering.effects import Trial, measure_trial
+from gtalign.evaluation.steering.section import steering_section
+from gtalign.lab.config import LabConfig
+from gtalign.lab.experiment import done
+from gtalign.lab.stages import REFERENCE, STEERING, folder_of
+from gtalign.training.metrics import read_metrics
+from gtalign.transcripts import Transcript, read_transcripts
+
+VERSIONS = ("gtalign", "torch", "transformers", "trl")
+
+
+@dataclass(frozen=True, slots=True)
+class LabReport:
+    """What a run found.
+
+    Args:
+        file: The report as a page.
+        comparison: Of the arms.
+        trial: Of steering; None where nothing was steered.
+    """
+
+    file: Path
+    comparison: Comparison
+    trial: Trial | None
+
+
+def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabReport:
+    """Compare the arms of a finished run and write ``report.html``.
+
+    Args:
+        settings: Of the run.
+        out: Its run directory.
+        command: The command that began the run.
+        seconds: That this session took.
+    """
+    stages = [(seed, arm) for arm in settings.arms for seed in settings.seeds]
+    transcripts: list[Transcript] = []
+    for stage in stages:
+        transcripts.extend(read_transcripts(folder_of(out, stage) / "transcripts.jsonl"))
+    reference = REFERENCE if REFERENCE in settings.arms else settings.arms[-1]
+    trial, waits = _trial(settings, out)
+    file = out / "report.html"
+    comparison = write_report(
+        file,
+        title="gtalign lab" if settings.data is None else "gtalign lab on published questions",
+        transcripts=transcripts,
+        reference=reference,
+        baselines=[arm for arm in settings.arms if arm != reference],
+        curves={
+            f"{arm}/{seed}": read_metrics(folder_of(out, (seed, arm)) / "metrics.jsonl")
+            for seed, arm in stages
+        },
+        facts={
+            "command": command,
+            "seeds": ", ".join(map(str, settings.seeds)),
+            "versions": ", ".join(f"{name} {version(name)}" for name in VERSIONS),
+            "python": platform.python_version(),
+            "this session took": f"{seconds / 60:.1f} minutes",
+        },
+        rng=np.random.default_rng(settings.world.seed),
+        sections=[] if trial is None else [steering_section(trial, waits)],
+    )
+    return LabReport(file, comparison, trial)
+
+
+def _trial(settings: LabConfig, out: Path) -> tuple[Trial | None, dict[str, float]]:
+    """What steering did over all seeds, and the mean seconds of an answer by arm."""
+    folders = [folder_of(out, (seed, STEERING)) for seed in settings.seeds]
+    transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
+    if not transcripts:
+        return None, {}
+    took = [json.loads(file.read_text()) for f in folders if (file := f / "seconds.json").exists()]
+    waits = {arm: float(np.mean([s[arm] for s in took if arm in s])) for s in took for arm in s}
+    return measure_trial(transcripts), waits

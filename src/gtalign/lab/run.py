@@ -1,0 +1,110 @@
+"""A run of the lab: every stage of every seed in worker processes, and the report.
+
+You can stop a run at any time. The same run resumes where it was and ends with the same files.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from gtalign.data.run_directory import claim
+from gtalign.evaluation.steering.trial import run_trial
+from gtalign.lab.config import LabConfig
+from gtalign.lab.experiment import Workshop, done, run_stage
+from gtalign.lab.report import LabReport, report
+from gtalign.lab.schedule import run_plan
+from gtalign.lab.stages import REFERENCE, STEERING, RunProgress, Stage, folder_of, plan
+from gtalign.lab.workshop import workshop
+from gtalign.models.tokens import token_counter
+from gtalign.reward import Reward
+
+log = logging.getLogger(__name__)
+
+Watch = Callable[[frozenset[Stage], float], None]
+"""Takes the stages that are running, and the share of the run that is done."""
+
+
+def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport:
+    """Do all stages of a run, or what is left of them, and write the report.
+
+    Args:
+        settings: Of the run.
+        out: Run directory; one that exists is resumed.
+        command: The command that began the run, for the report.
+        watch: Called now and then, and once at the end.
+
+    Raises:
+        ConfigError: The run directory holds a run of another configuration, or a policy is unknown.
+        DataError: A published file is missing or wrong.
+    """
+    world = workshop(settings)
+    progress = RunProgress(settings, out, len(world.train), len(world.test))
+    claim(out, settings)
+    started = time.monotonic()
+    shown: frozenset[Stage] = frozenset()
+
+    def follow(running: frozenset[Stage]) -> None:
+        nonlocal shown
+        for seed, name in sorted(running - shown):
+            log.info("%s, seed %d: started", name, seed)
+        shown = running
+        watch(running, progress.share())
+
+    stages = plan(settings)
+    left = {stage for stage in stages if not done(folder_of(out, stage))}
+    run_plan(
+        {stage: need if need in left else None for stage, need in stages.items() if stage in left},
+        partial(do_stage, settings, out),
+        workers=settings.workers,
+        threads=settings.threads,
+        watch=follow,
+    )
+    follow(frozenset())
+    return report(settings, out, command, time.monotonic() - started)
+
+
+def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
+    """Do one stage in a worker process, whose output goes to a file beside its results."""
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    seed, name = stage
+    own = folder_of(out, stage)
+    own.mkdir(parents=True, exist_ok=True)
+    with (own / "log.txt").open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        if name == STEERING:
+            _steer(seed, own.parent, workshop(settings), settings)
+        else:
+            run_stage(name, seed, own.parent, workshop(settings), settings.experiment)
+        sys.stdout.flush()
+
+
+def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> None:
+    """Steer the answers of the reference model."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.steering.local import TransformersBackend
+
+    torch.set_num_threads(1)  # tokens are drawn one by one, and a second thread would only wait
+    checkpoint = folder / REFERENCE / "checkpoint"
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
+    trial = run_trial(
+        TransformersBackend(model, tokenizer),
+        settings.steering.sample(world.test),
+        settings.steering,
+        folder / STEERING,
+        reward=Reward(settings.experiment.reward, token_counter(tokenizer)),
+        judge=world.judge,
+        seed=seed,
+    )
+    asyncio.run(trial)
+    (folder / STEERING / "done").touch()

@@ -1,0 +1,98 @@
+"""The stages of a lab run: which there are, where they write, and how far each has come."""
+
+from pathlib import Path
+
+from gtalign.lab.config import LabConfig
+from gtalign.lab.experiment import COLD_START, SUPERVISED, done, needs
+from gtalign.training.metrics import read_metrics
+
+Stage = tuple[int, str]
+"""A seed, and the cold start, an arm or `STEERING`."""
+
+REFERENCE = "mutual"
+"""The arm that the others are compared with."""
+
+STEERING = "steering"
+"""The stage that steers the model of the reference arm."""
+
+
+def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
+    """Return every stage of a run with the stage that it needs; that one comes before it."""
+    stages: dict[Stage, Stage | None] = {}
+    for seed in settings.seeds:
+        for arm in settings.arms:
+            chain: list[str] = []
+            name: str | None = arm
+            while name is not None:
+                chain.insert(0, name)
+                name = needs(name)
+            for stage, before in zip(chain, [None, *chain[:-1]], strict=True):
+                stages.setdefault((seed, stage), None if before is None else (seed, before))
+        if REFERENCE in settings.arms and settings.steering.questions:
+            stages[seed, STEERING] = (seed, REFERENCE)
+    return stages
+
+
+def folder_of(out: Path, stage: Stage) -> Path:
+    """Return the folder of a stage in a run directory."""
+    seed, name = stage
+    return out / f"seed-{seed}" / name
+
+
+class RunProgress:
+    """How much of a run is done, by what its stages have written.
+
+    Args:
+        settings: Of the run.
+        out: Its run directory.
+        train: Number of questions to learn from.
+        test: Number of questions to be tested on.
+    """
+
+    def __init__(self, settings: LabConfig, out: Path, train: int, test: int) -> None:
+        self.settings = settings
+        self.out = out
+        self.train = train
+        self.test = test
+        self._sizes = {stage: self._size(stage[1]) for stage in plan(settings)}
+
+    def share(self) -> float:
+        """Return the share of the run's time that is behind it, in [0, 1]."""
+        finished = sum(size * self._done(stage) for stage, size in self._sizes.items())
+        return finished / max(1, sum(self._sizes.values()))
+
+    def _size(self, name: str) -> int:
+        """Roughly how many seconds a stage takes on a slow core."""
+        experiment, steering = self.settings.experiment, self.settings.steering
+        if name == COLD_START:
+            return self.train // 60
+        if name == STEERING:
+            return steering.questions * len(steering.arms()) // 4
+        trained = self.train * experiment.sft.epochs // 25
+        trained *= experiment.raw if name == "base" else 1
+        if name not in SUPERVISED:
+            trained = 4 * experiment.rl.steps
+        return trained + self.test // 15
+
+    def _done(self, stage: Stage) -> float:
+        """The share of a stage that is done."""
+        experiment, steering = self.settings.experiment, self.settings.steering
+        folder, name = folder_of(self.out, stage), stage[1]
+        if done(folder):
+            return 1.0
+        if name == COLD_START:
+            return _lines(folder / "chains.jsonl.part") / self.train
+        if name == STEERING:
+            answers = min(steering.questions, self.test) * len(steering.arms())
+            return _lines(folder / "transcripts.jsonl") / answers
+        steps = experiment.rl.steps
+        if name in SUPERVISED:
+            examples = self.train * (experiment.raw if name == "base" else 1)
+            steps = -(-examples // experiment.sft.batch) * experiment.sft.epochs
+        metrics = read_metrics(folder / "metrics.jsonl")
+        trained = metrics[-1]["step"] / steps if metrics else 0.0
+        return 0.9 * trained + 0.1 * _lines(folder / "transcripts.jsonl") / self.test
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0

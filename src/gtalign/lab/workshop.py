@@ -1,0 +1,59 @@
+"""What an experiment takes from its world: the small one, or published questions."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from gtalign.lab.config import LabConfig
+from gtalign.lab.experiment import Workshop
+from gtalign.lab.judge import LabJudge
+from gtalign.lab.published import read_published
+from gtalign.lab.published_judge import PublishedJudge
+from gtalign.lab.published_teachers import published_candidate
+from gtalign.lab.settings import ModelSettings
+from gtalign.lab.teachers import candidate
+from gtalign.lab.world import make_world
+
+
+def workshop(settings: LabConfig) -> Workshop:
+    """Build what the experiment needs, from the small world or from published files.
+
+    Raises:
+        DataError: A published file is missing or lacks a column.
+    """
+    common: dict[str, Any] = {
+        "make_tokenizer": partial(_make_tokenizer, settings.model),
+        "make_model": partial(_make_model, settings.model),
+    }
+    if settings.data is not None:
+        published = read_published(settings.data, **settings.published.model_dump())
+        return Workshop(
+            train=published.train,
+            test=published.test,
+            judge=PublishedJudge(),
+            write=published_candidate,
+            **common,
+        )
+    world = make_world(**settings.world.model_dump())
+    return Workshop(
+        train=world.train,
+        test=[*world.test, *world.ood],
+        judge=LabJudge(),
+        write=candidate,
+        **common,
+    )
+
+
+# Only a stage that makes one of these waits for torch.
+def _make_tokenizer(size: ModelSettings, texts: Sequence[str]) -> Any:
+    from gtalign.lab.tokenizer import train_tokenizer
+
+    return train_tokenizer(texts, size.vocabulary)
+
+
+def _make_model(size: ModelSettings, tokenizer: Any, seed: int) -> Any:
+    from gtalign.lab.model import make_model
+
+    return make_model(
+        tokenizer, seed=seed, width=size.width, layers=size.layers, positions=size.positions
+    )
