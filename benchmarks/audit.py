@@ -16,7 +16,7 @@ from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
 from gtalign.gateway.store.writer import AuditWriter, Record
-from gtalign.steering import Ask, Decision, FakeBackend, Steering, load_policy
+from gtalign.steering import Ask, Decision, FakeBackend, Session, Steering, load_policy
 
 POLICY = load_policy("per-token", ["utility_of_money=700"])
 OPENING = (
@@ -32,7 +32,7 @@ BATCH = 512
 async def decided() -> Decision:
     backend = FakeBackend(lambda messages, text: "It is.</analyze>" if text else OPENING + REST)
     ask = Ask(({"role": "user", "content": "How many?"},))
-    return (await Steering(backend, POLICY).answer(ask)).decision
+    return (await Session(Steering(backend, POLICY), ask).answer()).decision
 
 
 def record(decision: Decision, number: int) -> Record:

@@ -19,7 +19,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from gtalign.lab.world import make_world
-from gtalign.steering import Ask, Sampling, Steered, Steering, SteeringSettings, load_policy
+from gtalign.steering import (
+    Ask,
+    Sampling,
+    Session,
+    Steered,
+    Steering,
+    SteeringSettings,
+    load_policy,
+)
 from gtalign.steering.local import TransformersBackend
 from gtalign.tasks import Question
 
@@ -38,7 +46,7 @@ def answer(
     settings = SteeringSettings.model_validate({"instruct": False, **WAYS[way]})
     ask = Ask(question.messages, max_tokens=480, sampling=Sampling(seed=seed))
     before, start = backend.positions, time.perf_counter()
-    written = asyncio.run(Steering(backend, POLICY, settings).answer(ask))
+    written = asyncio.run(Session(Steering(backend, POLICY, settings), ask).answer())
     return written, backend.positions - before, time.perf_counter() - start
 
 

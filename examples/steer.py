@@ -5,7 +5,7 @@ import sys
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from gtalign.steering import Ask, Sampling, Steering, SteeringSettings, load_policy
+from gtalign.steering import Ask, Sampling, Session, Steering, SteeringSettings, load_policy
 from gtalign.steering.local import TransformersBackend
 
 model, tokenizer = (c.from_pretrained(sys.argv[1]) for c in (AutoModelForCausalLM, AutoTokenizer))
@@ -17,5 +17,6 @@ for name in ("subscription", "per-token"):
     # The lab's answers are short: to matter, money has to be worth more than in the policy.
     policy = load_policy(name, ["utility_of_money=1000"])
     steering = Steering(backend, policy, settings)
-    answer = asyncio.run(steering.answer(Ask((asked,), sampling=Sampling(temperature=0))))
+    ask = Ask((asked,), sampling=Sampling(temperature=0))
+    answer = asyncio.run(Session(steering, ask).answer())
     print(name, answer.decision.after.cell, answer.response, sep=" | ")

@@ -15,7 +15,7 @@ from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
 from gtalign.gateway.store.writer import Record
-from gtalign.steering import Ask, Decision, Steering, SteeringSettings, load_policy
+from gtalign.steering import Ask, Decision, Session, Steering, SteeringSettings, load_policy
 
 POLICY = load_policy("per-token", ["utility_of_money=700"])
 
@@ -50,7 +50,7 @@ async def last_admin_stays(*engines: AsyncEngine) -> None:
 
 async def decided() -> Decision:
     steering = Steering(scripted(), POLICY, SteeringSettings(instruct=False), model="toy")
-    return (await steering.answer(Ask(({"role": "user", "content": "x"},)))).decision
+    return (await Session(steering, Ask(({"role": "user", "content": "x"},))).answer()).decision
 
 
 def record(decision: Decision, id_: str, at: int = 1, **facts: Any) -> Record:

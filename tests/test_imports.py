@@ -119,6 +119,13 @@ def test_light_parts_load_no_machine_learning_and_no_web() -> None:
     assert not loaded & {"gtalign.reward", "gtalign.lab", "gtalign.training"}
 
 
+def test_steering_knows_nothing_of_measuring() -> None:
+    loaded = loaded_by("import gtalign.steering")
+    parts = {part(module) for module in loaded if module.startswith("gtalign.")}
+    assert parts == {"errors", "config", "game", "tasks", "chain", "steering"}
+    assert not loaded & (HEAVY | {"openai", "scipy", "sqlalchemy", "typer"})
+
+
 def test_the_game_needs_numpy_only() -> None:
     loaded = loaded_by("import gtalign.game")
     assert not loaded & (HEAVY | {"scipy", "pydantic", "typer", "rich"})

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chain_texts import THREE_BY_TWO, games
 from gtalign.chain import Repair
 from gtalign.errors import DataError
+from gtalign.evaluation.steering.transcript import token_history
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.steering import (
     Decision,
@@ -143,7 +144,7 @@ def test_it_travels_in_a_transcript(tmp_path: Path) -> None:
     [transcript] = read_transcripts(path)
     assert transcript.decision is not None
     assert Decision.from_json(transcript.decision) == decision
-    assert TokenHistory.from_transcripts([transcript]).count("m", "DA") == 1
+    assert token_history([transcript]).count("m", "DA") == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from chain_texts import THREE_BY_TWO
 from gtalign.errors import DataError, SteeringError
+from gtalign.evaluation.steering.transcript import token_history
 from gtalign.game import USER_LLM
 from gtalign.steering import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.expected import UNKNOWN
@@ -150,7 +151,7 @@ def test_transcripts_are_measured_by_the_action_carried_out() -> None:
         replace(plain, decision={"model": "m", "acted": "CQ"}, tokens={}),
         replace(plain, decision={"acted": "CQ"}, tokens={"total": 70}),
     ]
-    seen = TokenHistory.from_transcripts(iter(transcripts))
+    seen = token_history(iter(transcripts))
     assert seen.to_json() == {
         "m": {"DA": {"answers": 2, "tokens": 800.0}},
         "named": {"CQ": {"answers": 1, "tokens": 70.0}},

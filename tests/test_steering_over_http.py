@@ -9,7 +9,16 @@ import pytest
 
 from gtalign.chain import parse
 from gtalign.errors import SteeringError, UpstreamError
-from gtalign.steering import Ask, Decision, Policy, Sampling, Steering, SteeringSettings
+from gtalign.steering import (
+    Ask,
+    Decision,
+    Policy,
+    Sampling,
+    Session,
+    Steering,
+    SteeringSettings,
+    answers,
+)
 from gtalign.steering.http import HTTPBackend, connect
 from standins import model
 from standins.engines import VLLM, LlamaCpp, LlamaCppPython, SGLang
@@ -46,7 +55,7 @@ ASK = Ask(MESSAGES, sampling=Sampling(temperature=0.0, seed=1))
 @pytest.mark.parametrize("standin", ENGINES)
 async def test_every_engine_gives_the_same_answer(standin: Any, mode: str) -> None:
     async with connected(standin()) as backend:
-        answer = await steering(backend, mode=mode).answer(ASK)
+        answer = await Session(steering(backend, mode=mode), ASK).answer()
     decision = answer.decision
     assert decision.backend == backend.name
     assert decision.stated is not None
@@ -62,12 +71,14 @@ async def test_every_engine_gives_the_same_answer(standin: Any, mode: str) -> No
 async def test_several_choices_and_stop_strings_and_token_limits() -> None:
     async with connected(VLLM()) as backend:
         one = steering(backend)
-        whole = await one.answer(ASK)
-        assert [a.text for a in await one.answers(ASK, 3)] == [whole.text] * 3
-        stopped = await one.answer(Ask(MESSAGES, stop=("42",), sampling=ASK.sampling))
+        whole = await Session(one, ASK).answer()
+        assert [a.text for a in await answers(one, ASK, 3)] == [whole.text] * 3
+        stopped = await Session(one, Ask(MESSAGES, stop=("42",), sampling=ASK.sampling)).answer()
         assert stopped.response == model.RESPONSES["DA"].partition("42")[0].strip()
         first = whole.decision.phases[0].tokens
-        short = await one.answer(Ask(MESSAGES, max_tokens=first + 3, sampling=ASK.sampling))
+        short = await Session(
+            one, Ask(MESSAGES, max_tokens=first + 3, sampling=ASK.sampling)
+        ).answer()
         assert (short.finish, short.response) == ("length", None)
 
 
@@ -102,7 +113,7 @@ async def test_an_engine_that_fails_after_the_edit_leaves_a_clear_record(
     async with connected(standin) as backend:
         standin.how = how
         with pytest.raises(UpstreamError, match=says) as caught:
-            await steering(backend).answer(ASK)
+            await Session(steering(backend), ASK).answer()
     error = caught.value
     assert error.upstream == backend.name
     assert "left unfinished after its matrix was edited" in str(error)
@@ -119,7 +130,7 @@ async def test_a_service_that_continues_nothing_is_refused_or_asked_again() -> N
     async with connected(Service(), fallback_reask=True) as backend:
         with pytest.raises(SteeringError, match="cannot go on from an edited text"):
             steering(backend)
-        answer = await steering(backend, fallback="reask").answer(ASK)
+        answer = await Session(steering(backend, fallback="reask"), ASK).answer()
         assert answer.decision.resume == "reask"
         assert answer.decision.steered
         assert answer.decision.obeyed is False  # it does not read the instruction

@@ -22,8 +22,10 @@ from gtalign.steering import (
     Policy,
     Restarted,
     Sampling,
+    Session,
     Steering,
     SteeringSettings,
+    answers,
     load_policy,
 )
 from gtalign.steering.fake import Script
@@ -85,7 +87,7 @@ def ask(**rest: Any) -> Ask:
 
 
 async def events_of(one: Steering, request: Ask) -> tuple[list[Any], Any]:
-    session = one.session(request)
+    session = Session(one, request)
     async with aclosing(session.events()) as events:
         found = [event async for event in events]
     return found, session.result
@@ -94,7 +96,7 @@ async def events_of(one: Steering, request: Ask) -> tuple[list[Any], Any]:
 async def test_the_paper_s_example_prices_turn_a_question_into_an_answer() -> None:
     for name, action in (("subscription", "CQ"), ("per-token", "DA")):
         policy = load_policy(name).model_copy(update={"utility_of_money": 200.0})
-        answer = await steering(FakeBackend(obedient(OPENING)), policy).answer(ask())
+        answer = await Session(steering(FakeBackend(obedient(OPENING)), policy), ask()).answer()
         assert answer.response == RESPONSES[action]
         assert answer.decision.acted == action
         assert answer.decision.obeyed
@@ -103,7 +105,7 @@ async def test_the_paper_s_example_prices_turn_a_question_into_an_answer() -> No
 
 async def test_advise_splices_the_matrix_and_leaves_the_analysis_to_the_model() -> None:
     backend = FakeBackend(obedient(OPENING))
-    answer = await steering(backend).answer(ask())
+    answer = await Session(steering(backend), ask()).answer()
     first, second = backend.writes
     assert (first.text, first.stop) == ("", "</payoff>")
     edited = answer.decision.edited
@@ -120,7 +122,7 @@ async def test_advise_splices_the_matrix_and_leaves_the_analysis_to_the_model() 
 
 async def test_enforce_also_opens_the_analysis_with_the_cell() -> None:
     backend = FakeBackend(obedient(OPENING))
-    answer = await steering(backend, mode="enforce").answer(ask())
+    answer = await Session(steering(backend, mode="enforce"), ask()).answer()
     assert backend.writes[1].text.endswith("<analyze>frontier: DQ_DA, VQ_CQ. choose DQ_DA")
     assert answer.decision.obeyed
     assert answer.decision.mode == "enforce"
@@ -145,7 +147,7 @@ async def test_a_model_that_would_go_on_otherwise_takes_the_whole_text() -> None
 
 async def test_observe_records_and_changes_nothing() -> None:
     backend = FakeBackend(obedient(OPENING))
-    answer = await steering(backend, mode="observe").answer(ask())
+    answer = await Session(steering(backend, mode="observe"), ask()).answer()
     assert answer.text == OPENING + _rest(OPENING)
     assert len(backend.writes) == 1
     assert (answer.decision.steered, answer.decision.resume) == (False, "none")
@@ -173,7 +175,7 @@ async def test_what_cannot_be_resumed_is_refused_unless_it_may_ask_again() -> No
     with pytest.raises(SteeringError, match=r"fake cannot go on from an edited text.*reask"):
         steering(backend)
     assert steering(backend, mode="observe").resume == "none"
-    answer = await steering(backend, fallback="reask").answer(ask())
+    answer = await Session(steering(backend, fallback="reask"), ask()).answer()
     assert answer.decision.resume == "reask"
 
 
@@ -203,12 +205,12 @@ async def test_events_come_in_the_order_of_the_text(size: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 60), st.sampled_from(["advise", "enforce", "observe"]))
 async def test_slices_do_not_matter(size: int, mode: str) -> None:
-    one = await steering(FakeBackend(obedient(OPENING), size=size), mode=mode).answer(
-        ask(max_tokens=10_000)
-    )
-    other = await steering(FakeBackend(obedient(OPENING), size=1), mode=mode).answer(
-        ask(max_tokens=10_000)
-    )
+    one = await Session(
+        steering(FakeBackend(obedient(OPENING), size=size), mode=mode), ask(max_tokens=10_000)
+    ).answer()
+    other = await Session(
+        steering(FakeBackend(obedient(OPENING), size=1), mode=mode), ask(max_tokens=10_000)
+    ).answer()
     assert (one.text, one.response) == (other.text, other.response)
 
 
@@ -217,7 +219,7 @@ CARELESS = OPENING.replace('"', "'")
 
 
 async def test_repairs_are_recorded_and_the_message_is_well_formed_afterwards() -> None:
-    answer = await steering(FakeBackend(obedient_to(CARELESS))).answer(ask())
+    answer = await Session(steering(FakeBackend(obedient_to(CARELESS))), ask()).answer()
     assert {repair.kind for repair in answer.decision.repairs} == {"single-quotes"}
     assert parse(answer.text).response == "In 1901."
     assert answer.decision.retries == 0
@@ -258,14 +260,14 @@ async def test_a_malformed_matrix_is_written_once_more() -> None:
 async def test_thinking_that_breaks_the_chain_is_written_again_too() -> None:
     broken = OPENING.replace("vague", "vague <response>")
     backend = FakeBackend(obedient_to(broken, OPENING))
-    answer = await steering(backend).answer(ask())
+    answer = await Session(steering(backend), ask()).answer()
     assert backend.writes[1].text == ""
     assert answer.decision.steered
 
 
 async def test_without_resuming_the_whole_message_is_written_again() -> None:
     backend = FakeBackend(obedient_to(MALFORMED, OPENING, OPENING), can_resume=False)
-    answer = await steering(backend, fallback="reask").answer(ask())
+    answer = await Session(steering(backend, fallback="reask"), ask()).answer()
     assert answer.decision.retries == 1
     assert len(backend.asked) == 3
 
@@ -289,28 +291,32 @@ async def test_malformed_twice_passes_and_says_so() -> None:
 async def test_malformed_twice_fails_where_that_is_asked_for() -> None:
     backend = FakeBackend(obedient_to(MALFORMED, MALFORMED))
     with pytest.raises(SteeringError, match="payoff-finite"):
-        await steering(backend, on_malformed="fail").answer(ask())
+        await Session(steering(backend, on_malformed="fail"), ask()).answer()
 
 
 async def test_a_model_that_knows_no_chain_is_passed_on() -> None:
-    answer = await steering(FakeBackend(lambda messages, text: "Paris.")).answer(ask())
+    answer = await Session(steering(FakeBackend(lambda messages, text: "Paris.")), ask()).answer()
     assert answer.response == "Paris."
     assert not answer.decision.steered
     assert answer.finish == "stop"
 
 
 async def test_max_tokens_counts_both_phases() -> None:
-    whole = await steering(FakeBackend(obedient(OPENING))).answer(ask())
+    whole = await Session(steering(FakeBackend(obedient(OPENING))), ask()).answer()
     first, second = whole.decision.phases
     for left in (0, 1, 5, second.tokens - 1):
         backend = FakeBackend(obedient(OPENING))
-        answer = await steering(backend).answer(ask(max_tokens=first.tokens + left))
+        answer = await Session(steering(backend), ask(max_tokens=first.tokens + left)).answer()
         assert answer.finish == "length"
         assert answer.tokens == first.tokens + left
         assert answer.decision.steered
-    cut = await steering(FakeBackend(obedient(OPENING))).answer(ask(max_tokens=first.tokens - 1))
+    cut = await Session(
+        steering(FakeBackend(obedient(OPENING))), ask(max_tokens=first.tokens - 1)
+    ).answer()
     assert (cut.finish, cut.decision.steered) == ("length", False)
-    enough = await steering(FakeBackend(obedient(OPENING))).answer(ask(max_tokens=whole.tokens))
+    enough = await Session(
+        steering(FakeBackend(obedient(OPENING))), ask(max_tokens=whole.tokens)
+    ).answer()
     assert (enough.finish, enough.text) == ("stop", whole.text)
 
 
@@ -330,14 +336,14 @@ async def test_stop_strings_count_inside_the_response_alone(size: int) -> None:
 async def test_sampling_carries_over() -> None:
     sampling = Sampling(temperature=0.3, top_p=0.9, top_k=7, seed=11, extra={"x": 1})
     backend = FakeBackend(obedient(OPENING))
-    await steering(backend).answer(ask(sampling=sampling))
+    await Session(steering(backend), ask(sampling=sampling)).answer()
     assert [write.sampling for write in backend.writes] == [sampling, sampling]
 
 
 @pytest.mark.parametrize("language", ["gbnf", "ebnf"])
 async def test_grammars_hold_both_phases(language: Any) -> None:
     backend = FakeBackend(obedient(OPENING), grammar=language)
-    await steering(backend).answer(ask())
+    await Session(steering(backend), ask()).answer()
     first, second = (write.grammar for write in backend.writes)
     assert first is not None and "payoff ::=" in first and "<analyze>" not in first.split("\n")[0]
     assert second is not None and second.startswith('root ::= ">" rest "</analyze>"')
@@ -345,7 +351,7 @@ async def test_grammars_hold_both_phases(language: Any) -> None:
 
 async def test_the_instruction_comes_first_unless_the_model_needs_none() -> None:
     backend = FakeBackend(obedient(OPENING))
-    await steering(backend, instruct=True).answer(ask())
+    await Session(steering(backend, instruct=True), ask()).answer()
     system, *rest = backend.asked[0]
     assert system["role"] == "system"
     assert "<payoff>" in system["content"]
@@ -374,7 +380,7 @@ def dying(after: str) -> Script:
 async def test_a_failing_engine_leaves_nothing_half_steered_unsaid(
     after: str, mode: str, says: str, decided: bool
 ) -> None:
-    session = steering(FakeBackend(dying(after)), mode=mode).session(ask())
+    session = Session(steering(FakeBackend(dying(after)), mode=mode), ask())
     with pytest.raises(UpstreamError, match=says) as caught:
         async with aclosing(session.events()) as events:
             async for _ in events:
@@ -395,7 +401,7 @@ async def test_several_answers_have_several_matrices() -> None:
         '"VQ_DA": {"LLM": 1.0, "user": 0.5}', '"VQ_DA": {"LLM": 5.0, "user": 5.0}'
     )
     backend = FakeBackend(obedient_to(OPENING, other))
-    one, two = await steering(backend).answers(ask(), 2)
+    one, two = await answers(steering(backend), ask(), 2)
     assert one.decision.stated != two.decision.stated
     assert {write.sampling.seed for write in backend.writes} == {5, 6}
     assert one.decision.id != two.decision.id
@@ -404,16 +410,16 @@ async def test_several_answers_have_several_matrices() -> None:
 async def test_the_history_learns_from_answers() -> None:
     one = steering(FakeBackend(obedient(OPENING)))
     for _ in range(20):
-        answer = await one.answer(ask())
+        answer = await Session(one, ask()).answer()
     assert one.history.count("m", "DA") == 20
-    assert (await one.answer(ask())).decision.sources["DA"] == "measured (n=20)"
+    assert (await Session(one, ask()).answer()).decision.sources["DA"] == "measured (n=20)"
     assert one.history.expected("m", USER_LLM)["DA"].output == answer.tokens
 
 
 async def test_a_decision_survives_json_and_goes_into_a_transcript() -> None:
     clock = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     one = replace(steering(FakeBackend(obedient_to(CARELESS))), now=lambda: clock)
-    decision = (await one.answer(ask())).decision
+    decision = (await Session(one, ask()).answer()).decision
     assert Decision.from_json(json.loads(json.dumps(decision.to_json()))) == decision
     assert decision.created == "2026-01-02T03:04:05+00:00"
     assert decision.policy_hash == COSTLY.hash

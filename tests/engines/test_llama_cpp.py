@@ -13,6 +13,7 @@ from gtalign.steering import (
     Ask,
     Backend,
     Sampling,
+    Session,
     Steered,
     Steering,
     SteeringSettings,
@@ -45,7 +46,7 @@ def local(tokenizer: Any) -> TransformersBackend:
 async def answers(backend: Backend, mode: str) -> list[Steered]:
     settings = SteeringSettings(mode=mode, instruct=False)
     return [
-        await Steering(backend, policy, settings).answer(Ask(q.messages, 480, GREEDY))
+        await Session(Steering(backend, policy, settings), Ask(q.messages, 480, GREEDY)).answer()
         for q in QUESTIONS
         for policy in POLICIES
     ]
@@ -96,7 +97,7 @@ async def test_a_grammar_keeps_a_hot_model_to_the_chain(
     finished = 0
     for seed, question in enumerate(QUESTIONS[:6]):
         hot = Sampling(temperature=1.5, seed=seed)
-        answer = await steering.answer(Ask(question.messages, 700, hot))
+        answer = await Session(steering, Ask(question.messages, 700, hot)).answer()
         if answer.finish == "stop":  # else it ran out of tokens, in whatever block
             parse(answer.text)
             assert answer.decision.steered

@@ -20,6 +20,7 @@ from rich.text import Text
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.errors import ConfigError, DataError
+from gtalign.evaluation.steering.transcript import steered_transcript
 from gtalign.evaluation.tables import number
 from gtalign.steering import (
     Ask,
@@ -29,6 +30,7 @@ from gtalign.steering import (
     Steered,
     Steering,
     SteeringSettings,
+    answers,
     load_policy,
 )
 from gtalign.steering.checkpoint import load_checkpoint, renderer
@@ -122,10 +124,10 @@ def command(
                 ask = Ask(item.messages, max_tokens, sampling)
                 for policy in chosen:
                     steering = Steering(backend, policy, settings, model=name)
-                    for answer in await steering.answers(ask, count):
+                    for answer in await answers(steering, ask, count):
                         show(item, answer)
                         if writer is not None:
-                            writer.write(answer.transcript(item, model=name, seed=seed))
+                            writer.write(steered_transcript(answer, item, model=name, seed=seed))
         finally:
             if writer is not None:
                 writer.close()

@@ -1,6 +1,6 @@
 """Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
 
-from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
+from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
 from gtalign.steering.decision import Decision, Mode, Phase, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
@@ -9,10 +9,10 @@ from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import Interval, flips
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
-from gtalign.steering.session import Session
+from gtalign.steering.session import Session, answers
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
-from gtalign.steering.steering import Steering, fan_out
+from gtalign.steering.steering import Steering
 
 __all__ = [
     "PRIOR",
@@ -44,6 +44,7 @@ __all__ = [
     "SteeringSettings",
     "Term",
     "TokenHistory",
+    "answers",
     "decimals_of",
     "edit",
     "fan_out",

@@ -1,13 +1,12 @@
 """A request for an answer, what happens on the way, and the steered answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gtalign.chain import Chain, Event
 from gtalign.steering.backend import Sampling
 from gtalign.steering.decision import Decision
-from gtalign.tasks import Message, Question
-from gtalign.transcripts import Transcript
+from gtalign.tasks import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,16 @@ class Ask:
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     used_tokens: int = 0
+
+
+def fan_out(ask: Ask, count: int) -> list[Ask]:
+    """Return the requests for several answers to one request: each has the next seed."""
+    seed = ask.sampling.seed
+    if seed is None:
+        return [ask] * count
+    return [
+        replace(ask, sampling=replace(ask.sampling, seed=seed + number)) for number in range(count)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +78,3 @@ class Steered:
     def tokens(self) -> int:
         """Tokens written over all phases, those that were discarded included."""
         return sum(phase.tokens for phase in self.decision.phases)
-
-    def transcript(self, question: Question, *, model: str, seed: int | None = None) -> Transcript:
-        """Return the answer as a transcript that nobody has scored yet, with its decision."""
-        return Transcript(
-            id=question.id,
-            task=question.task,
-            completion=self.text,
-            split=str(question.extra.get("split", "")),
-            cluster=question.cluster,
-            seed=seed,
-            model=model,
-            prompt=question.messages,
-            ground_truth=question.ground_truth,
-            chain=None if self.chain is None else self.chain.to_json(),
-            chain_error=self.decision.reason if self.chain is None else None,
-            tokens={"total": self.tokens},
-            unscored="not judged",
-            extra=question.extra,
-            decision=self.decision.to_json(),
-        )

@@ -1,6 +1,6 @@
 """How many tokens each action of the LLM is expected to take: a prior, then what was measured."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -9,7 +9,6 @@ from gtalign.config import Config
 from gtalign.errors import DataError, SteeringError
 from gtalign.game import GameForm
 from gtalign.steering.fields import Fields
-from gtalign.transcripts import Transcript
 
 _MOST: Final = 2**53  # up to here sums of whole numbers are exact
 
@@ -169,21 +168,6 @@ class TokenHistory:
                 if total < 0 or (total > 0 and not count):
                     record.refuse("tokens", "the sum of that many answers, 0 or more")
                 history._seen[model][action] = (count, total)
-        return history
-
-    @classmethod
-    def from_transcripts(cls, transcripts: Iterable[Transcript]) -> "TokenHistory":
-        """Measure the completions of steered answers.
-
-        Those without a decision, whose action is not known or whose tokens were not counted are
-        passed over. The model is the decision's, or else the transcript's.
-        """
-        history = cls()
-        for transcript in transcripts:
-            decision = transcript.decision or {}
-            action, total = decision.get("acted"), transcript.tokens.get("total")
-            if isinstance(action, str) and total is not None:
-                history.add(str(decision.get("model") or transcript.model), action, total)
         return history
 
 

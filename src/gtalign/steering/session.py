@@ -5,6 +5,7 @@ spliced into the message in place of the model's own, the next tag is opened, an
 goes on from there.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
@@ -30,11 +31,11 @@ from gtalign.chain import (
 )
 from gtalign.chain.prompt import fill, placeholders
 from gtalign.errors import ChainError, SteeringError, UpstreamError
-from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent
+from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
 from gtalign.steering.decision import Decision, Phase
-from gtalign.steering.deliberation import Deliberation
 from gtalign.steering.manuscript import Manuscript, Stretch
 from gtalign.steering.splice import decimals_of, splice
+from gtalign.steering.steering import Steering
 from gtalign.steering.stop_strings import CLOSES, ResponseCut, loose_response
 from gtalign.steering.stopwatch import Stopwatch
 from gtalign.tasks import Message
@@ -51,7 +52,7 @@ Step = SteeringEvent | Stretch
 
 
 class Session:
-    """One answer on its way: read `events` to their end, then `result`.
+    """One answer while it is written: await `answer`, or read `events` and then `result`.
 
     Args:
         steering: The backend, the policy and the settings.
@@ -59,7 +60,7 @@ class Session:
         watch: Times the writing; by default, one that nobody reads.
     """
 
-    def __init__(self, steering: Deliberation, ask: Ask, *, watch: Stopwatch | None = None) -> None:
+    def __init__(self, steering: Steering, ask: Ask, *, watch: Stopwatch | None = None) -> None:
         self.steering = steering
         self.ask = ask
         self._limits = {"low": steering.settings.low, "high": steering.settings.high}
@@ -97,6 +98,19 @@ class Session:
     def phases(self) -> tuple[Phase, ...]:
         """The stretches of writing so far, the last one as far as it came."""
         return tuple(self._written.phases)
+
+    async def answer(self) -> Steered:
+        """Write the answer to its end, and add its tokens to the history.
+
+        Raises:
+            UpstreamError: The engine failed; the error says how far the answer came.
+            SteeringError: The matrix cannot be read, and ``on_malformed`` is ``fail``.
+        """
+        async with aclosing(self.events()) as events:
+            async for _ in events:
+                pass
+        self.steering.learn(self.result)
+        return self.result
 
     async def events(self) -> AsyncGenerator[SteeringEvent, None]:
         """Write the answer and report it as it comes.
@@ -369,6 +383,17 @@ class Session:
         write = gbnf if language == "gbnf" else ebnf
         low, high = self.steering.settings.low, self.steering.settings.high
         return write(self.steering.form, low=low, high=high, part=part, lead=lead)
+
+
+async def answers(steering: Steering, ask: Ask, count: int) -> list[Steered]:
+    """Write several answers to one request at once, each with a matrix of its own.
+
+    Their seeds follow that of the request. The first failure ends them all.
+    """
+    async with asyncio.TaskGroup() as group:
+        sessions = [Session(steering, one) for one in fan_out(ask, count)]
+        tasks = [group.create_task(session.answer()) for session in sessions]
+    return [task.result() for task in tasks]
 
 
 def _opening(text: str) -> str:

@@ -1,50 +1,133 @@
-"""Answers of one backend, steered under one policy."""
+"""A backend steered under a policy: how a matrix becomes a decision about the answer."""
 
-import asyncio
-from contextlib import aclosing
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from uuid import uuid4
 
-from gtalign.steering.answer import Ask, Steered
-from gtalign.steering.deliberation import Deliberation
-from gtalign.steering.session import Session
+from gtalign.chain import Chain
+from gtalign.errors import SteeringError
+from gtalign.game import USER_LLM, GameForm
+from gtalign.steering.answer import Steered
+from gtalign.steering.backend import Backend
+from gtalign.steering.decision import Decision, Resume
+from gtalign.steering.edit import edit, fit
+from gtalign.steering.expected import ActionTokens, TokenHistory
+from gtalign.steering.policy import Policy
+from gtalign.steering.recommend import recommend
+from gtalign.steering.settings import SteeringSettings
 
 
-class Steering(Deliberation):
-    """Writes steered answers; its arguments are those of `Deliberation`."""
+@dataclass(frozen=True)
+class Steering:
+    """A backend, the policy that it is steered under, and how.
 
-    def session(self, ask: Ask) -> Session:
-        """Begin an answer."""
-        return Session(self, ask)
+    `gtalign.steering.Session` writes the answers.
 
-    async def answer(self, ask: Ask) -> Steered:
-        """Write one answer.
+    Args:
+        backend: What writes.
+        policy: The pricing policy in force.
+        settings: How answers are steered.
+        model: Name of the model, for records and for the history.
+        form: The game.
+        prior: Expected tokens of each LLM action, until enough are measured; see `prior_for`.
+        history: Measured tokens of each action; answers are added to it as they are finished.
+        now: The clock.
 
-        Raises:
-            UpstreamError: The engine failed; the error says how far the answer came.
-            SteeringError: The matrix cannot be read, and ``on_malformed`` is ``fail``.
+    Raises:
+        SteeringError: The backend cannot go on from an edited text, and no fallback is configured.
+    """
+
+    backend: Backend
+    policy: Policy
+    settings: SteeringSettings = field(default_factory=SteeringSettings)
+    model: str = ""
+    form: GameForm = USER_LLM
+    prior: Mapping[str, ActionTokens] | None = None
+    history: TokenHistory = field(default_factory=TokenHistory)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        if self.settings.mode != "observe" and self.resume == "none":
+            raise SteeringError(
+                f"{self.backend.name} cannot go on from an edited text, so that its answers cannot"
+                ' be steered; with fallback = "reask" they are asked for again instead'
+            )
+
+    @property
+    def resume(self) -> Resume:
+        """How an answer goes on after its matrix was edited."""
+        if self.settings.mode == "observe":
+            return "none"
+        if self.settings.resume == "splice" and not self.backend.can_resume:
+            return self.settings.fallback
+        return self.settings.resume
+
+    def learn(self, answer: Steered) -> None:
+        """Add the tokens of an answer to the history of its action."""
+        decision = answer.decision
+        if decision.acted is not None and answer.chain is not None:
+            # What was asked for a second time is no part of the answer.
+            phases = decision.phases[-1:] if decision.resume == "reask" else decision.phases
+            tokens = sum(phase.tokens for phase in phases)
+            self.history.add(self.model, decision.acted, tokens)
+
+    def decide(
+        self,
+        chain: Chain,
+        decimals: int,
+        *,
+        prompt_tokens: int | None,
+        used_tokens: int,
+        steered: bool,
+    ) -> Decision:
+        """Edit the matrix of a chain under the policy, and recommend a cell before and after.
+
+        Args:
+            chain: What holds the matrix; its repairs are put down.
+            decimals: That the payoffs of the edited matrix have.
+            prompt_tokens: Tokens of the prompt; None if the engine does not say (then the further
+                turns that an action causes are charged for the rest alone).
+            used_tokens: Of the user's quota.
+            steered: Whether the answer will go on from the edited matrix.
         """
-        session = self.session(ask)
-        async with aclosing(session.events()) as events:
-            async for _ in events:
-                pass
-        self.learn(session.result)
-        return session.result
+        undecided = self.undecided(None, used_tokens=used_tokens)
+        exact = edit(
+            chain.payoff,
+            self.policy,
+            undecided.expected,
+            prompt_tokens=prompt_tokens or 0,
+            used_tokens=used_tokens,
+        )
+        low, high = self.settings.low, self.settings.high
+        changed = fit(exact, decimals=decimals, low=low, high=high)
+        return replace(
+            undecided,
+            steered=steered,
+            stated=chain.payoff,
+            edited=changed.edited,
+            terms=changed.terms,
+            before=recommend(chain.payoff, self.policy, low=low),
+            after=recommend(changed.edited, self.policy, low=low),
+            prompt_tokens=prompt_tokens,
+            repairs=chain.repairs,
+            decimals=decimals,
+        )
 
-    async def answers(self, ask: Ask, count: int) -> list[Steered]:
-        """Write several answers to one request at once, each with a matrix of its own.
-
-        Their seeds follow that of the request. The first failure ends them all.
-        """
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.answer(one)) for one in fan_out(ask, count)]
-        return [task.result() for task in tasks]
-
-
-def fan_out(ask: Ask, count: int) -> list[Ask]:
-    """The requests for several answers to one request: each with the next seed."""
-    seed = ask.sampling.seed
-    if seed is None:
-        return [ask] * count
-    return [
-        replace(ask, sampling=replace(ask.sampling, seed=seed + number)) for number in range(count)
-    ]
+    def undecided(self, reason: str | None, *, used_tokens: int) -> Decision:
+        """The record of an answer whose matrix is not known."""
+        return Decision(
+            id=uuid4().hex,
+            created=self.now().isoformat(timespec="seconds"),
+            model=self.model,
+            backend=self.backend.name,
+            mode=self.settings.mode,
+            resume=self.resume,
+            policy=self.policy.name,
+            policy_hash=self.policy.hash,
+            steered=False,
+            reason=reason,
+            expected=self.history.expected(self.model, self.form, self.prior),
+            sources=self.history.sources(self.model, self.form),
+            used_tokens=used_tokens,
+        )

@@ -22,6 +22,7 @@ from gtalign.steering.answer import Ask
 from gtalign.steering.backend import Backend, Sampling
 from gtalign.steering.expected import ActionTokens
 from gtalign.steering.policy import Policy, load_policy
+from gtalign.steering.session import Session
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.steering import Steering
 from gtalign.tasks import Question
@@ -126,9 +127,8 @@ async def run_trial(
                 steering = Steering(backend, arm.policy, arm.settings, prior=settings.expected)
                 sampling = Sampling(temperature=settings.temperature, seed=1_000 * seed + number)
                 started = time.perf_counter()
-                answer = await steering.answer(
-                    Ask(question.messages, settings.max_tokens, sampling)
-                )
+                ask = Ask(question.messages, settings.max_tokens, sampling)
+                answer = await Session(steering, ask).answer()
                 seconds[arm.name].append(time.perf_counter() - started)
                 readings = reward.read([answer.text])
                 [response] = readings.responses
