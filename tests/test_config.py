@@ -284,3 +284,16 @@ def test_load_reads_back_what_dump_wrote(
     file = tmp_path_factory.mktemp("config") / "run.toml"
     file.write_text(dump(run), encoding="utf-8")
     assert load(Run, file) == run
+
+
+def test_files_that_toml_cannot_hold_are_refused_by_name(file: Path) -> None:
+    file.write_text("seeds = " + "[" * 100_000, encoding="utf-8")
+    assert explain(Run, file) == f"{file}: nested too deeply for a configuration"
+    file.write_text("steps = " + "1" * 5_000, encoding="utf-8")
+    assert f"{file}: not valid TOML: " in explain(Run, file)
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "1" * 5_000])
+def test_overrides_that_toml_cannot_hold_are_texts(value: str) -> None:
+    assert "override" in explain(Run, None, (f"steps={value}",))
+    assert load(Run, None, (f"name={value}",)).name == value

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -137,6 +137,9 @@ NAMES = ["prompt", "data_source", "reward_model", "extra_info"]
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), json_values))
+@example({"prompt": [{"role": []}]})
+@example({"prompt": [{"role": {}, "content": "x"}]})
+@example({"extra_info": {"chat_history": [{"role": ["user"], "content": "x"}]}})
 def test_a_row_without_problems_is_one_that_can_be_read(columns: dict[str, Any]) -> None:
     """Whatever a row holds, it is described; one that passes makes a question."""
     for candidate in (columns, {**row("2+2?"), **columns}):

@@ -133,8 +133,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: cannot read this configuration: {reason}") from error
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also a number of more digits than Python reads
         raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{file}: nested too deeply for a configuration") from None
 
 
 def _leaves(table: Mapping[str, Any], path: str = "") -> list[str]:
@@ -157,7 +159,7 @@ def _split(override: str) -> tuple[str, Any]:
         )
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key, text
     # A text with line breaks could smuggle in further keys; it is then no TOML value.
     return key, parsed["value"] if parsed.keys() == {"value"} else text

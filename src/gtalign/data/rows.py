@@ -149,13 +149,16 @@ def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
     info = row.get("extra_info") or {}
     if not isinstance(info, Mapping):
         raise DataError("column 'extra_info' has to be an object")
+    single = info.get("single_turn_prompt")
+    if single is not None and not isinstance(single, str):
+        raise DataError("column 'extra_info.single_turn_prompt' has to be text")
     messages = _conversation(row, info)
     question = Question(
         id=name,
         task=task,
         messages=messages,
         ground_truth=truth,
-        cluster=cluster_of(task, info.get("single_turn_prompt") or messages[0]["content"]),
+        cluster=cluster_of(task, single or messages[0]["content"]),
         extra={"split": _split(task, stem, info)},
     )
     if task_named(task).kind != "ambiguity":
@@ -174,11 +177,8 @@ def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
 def _conversation(row: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Message, ...]:
     if info.get("chat_history"):
         return read_messages(info["chat_history"], "extra_info.chat_history")
-    single = info.get("single_turn_prompt")
-    if single:
-        if not isinstance(single, str):
-            raise DataError("column 'extra_info.single_turn_prompt' has to be text")
-        return (Message(role="user", content=single),)
+    if info.get("single_turn_prompt"):
+        return (Message(role="user", content=info["single_turn_prompt"]),)
     return read_messages(row["prompt"], "prompt")
 
 

@@ -139,11 +139,11 @@ def _messages(source: Any, column: str) -> _Found:
         if not isinstance(message, Mapping):
             yield place, f"has to be an object with role and content, not {_kind(message)}"
             continue
-        if message.get("role") not in ROLES:
+        if not _is_one_of(message.get("role"), ROLES):
             yield f"{place}.role", f"has to be one of {', '.join(sorted(ROLES))}"
         yield from _text(message.get("content"), f"{place}.content")
     last = source[-1]
-    if isinstance(last, Mapping) and last.get("role") in ROLES - {"user"}:
+    if isinstance(last, Mapping) and _is_one_of(last.get("role"), ROLES - {"user"}):
         yield f"{column}[{len(source) - 1}].role", "the last message has to be the user's"
 
 
@@ -163,6 +163,11 @@ def _text(value: Any, column: str) -> _Found:
         yield column, "is empty"
     elif any("\ud800" <= character <= "\udfff" for character in value):
         yield column, "has a lone surrogate, which is no Unicode text"
+
+
+def _is_one_of(value: Any, names: frozenset[str]) -> bool:
+    """Whether a value is one of some texts; a list or an object, which no set can hold, is none."""
+    return isinstance(value, str) and value in names
 
 
 def _kind(value: Any) -> str:

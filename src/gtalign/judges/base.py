@@ -1,5 +1,6 @@
 """The seam between a reward and whoever says how good an answer is."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -56,7 +57,9 @@ class Verdict:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= sys.float_info.max  # a larger one is no float
+    return isinstance(value, float)
 
 
 @runtime_checkable

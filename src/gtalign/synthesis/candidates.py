@@ -92,7 +92,13 @@ class Candidates(Closing):
                 for number, line in enumerate(lines, start=1):
                     try:
                         self._keep(json.loads(line), place)
-                    except (ValueError, KeyError, TypeError) as error:
+                    except (
+                        ValueError,
+                        LookupError,
+                        TypeError,
+                        ArithmeticError,
+                        RecursionError,
+                    ) as error:
                         message = f"{file}, line {number}: no candidate: {error!r}"
                         raise DataError(message) from error
                     place += len(line)
@@ -123,7 +129,9 @@ class Candidates(Closing):
         return found
 
     def _keep(self, record: Mapping[str, Any], place: int) -> None:
-        failed, unscored = record["failed"], record["unscored"]
+        failed, unscored, action = record["failed"], record["unscored"], record["action"]
+        if not isinstance(action, str | None):
+            raise TypeError(f"action {action!r} is no name")
         problem = None
         if failed is not None:
             problem = f"failed: {failed}"
@@ -131,9 +139,9 @@ class Candidates(Closing):
             problem = "unscored by the judge"
         self.entries[str(record["id"]), int(record["number"])] = Entry(
             number=int(record["number"]),
-            welfare=record["mutual_welfare"],
-            quality=record["factors"].get("quality"),
-            action=record["action"],
+            welfare=_number(record["mutual_welfare"]),
+            quality=_number(dict(record["factors"]).get("quality")),
+            action=action,
             problem=problem,
             place=place,
         )
@@ -141,3 +149,9 @@ class Candidates(Closing):
     def close(self) -> None:
         """Close the file."""
         self._lines.close()
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        raise TypeError(f"{value!r} is no number")
+    return None if value is None else float(value)

@@ -9,7 +9,7 @@ from gtalign.errors import DataError
 from gtalign.judges.check import LabelledAnswer
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
-from gtalign.transcripts.transcript import transcript_of
+from gtalign.transcripts.transcript import read_number, transcript_of
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,10 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
     for number, record in read_lines(path):
         try:
             transcript = transcript_of(record, f"{path.stem}-{number}", task)
-            label = record.get(LABEL)
-            if isinstance(label, bool) or not isinstance(label, int | float | None):
-                raise DataError(f"column {LABEL!r} has to be a number or null, not {label!r}")
+            label = read_number(record.get(LABEL), LABEL)
         except DataError as error:
             raise DataError(f"{path}, line {number}: {error}") from error
-        found.append((transcript, None if label is None else float(label)))
+        found.append((transcript, label))
     plain = [text.completion if text.plain else None for text, _ in found]
     chains = Reward().read([transcript.completion for transcript, _ in found]).responses
     responses = [

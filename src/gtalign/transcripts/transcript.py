@@ -6,6 +6,7 @@ is null with a reason, never 0.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,16 @@ class Transcript:
                 raise DataError(f"column {name!r} has to be an object")
         for name in _WELFARES:
             if name in known:
-                known[name] = _number(known[name], name)
+                known[name] = read_number(known[name], name)
+        for name in ("factors", "tokens"):
+            for key, value in known.get(name, {}).items():
+                read_number(value, f"{name}.{key}")
+        if not isinstance(known.get("plain", False), bool):
+            raise DataError("column 'plain' has to be true or false")
+        if type(known.get("seed", 0)) is not int:
+            raise DataError("column 'seed' has to be a whole number or null")
+        _check_chain(known.get("chain"))
+        _check_extra(known.get("extra", {}))
         if "prompt" in known:
             known["prompt"] = read_messages(known["prompt"], "prompt") if known["prompt"] else ()
         known["verdicts"] = _verdicts(known.get("verdicts", []))
@@ -266,7 +276,7 @@ def _from_verl(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         chain = parse(completion, tolerant=True).to_json()
     except ChainError as refused:
         error = str(refused)
-    mutual = _number(record["score"], "score")
+    mutual = read_number(record["score"], "score")
     return Transcript(
         id=name,
         task=str(record.get("data_source", task)),
@@ -276,19 +286,55 @@ def _from_verl(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         ground_truth=str(record["gts"]),
         chain=chain,
         chain_error=error,
-        user_welfare=_number(record.get("user_reward"), "user_reward"),
-        llm_welfare=_number(record.get("llm_reward"), "llm_reward"),
+        user_welfare=read_number(record.get("user_reward"), "user_reward"),
+        llm_welfare=read_number(record.get("llm_reward"), "llm_reward"),
         mutual_welfare=mutual,
         unscored="the dump has no score" if mutual is None else None,
     )
 
 
-def _number(value: Any, name: str) -> float | None:
+def read_number(value: Any, name: str) -> float | None:
+    """Return a number from outside, or None for null.
+
+    Raises:
+        DataError: It is something else, or too large for a float; names the column.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"column {name!r} has to be a number or null, not {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise DataError(f"column {name!r} has to be a number that a float can hold") from None
+
+
+def _check_chain(chain: Any) -> None:
+    if chain is None:
+        return
+    for name in ("thinking", "analyze", "response"):
+        if not isinstance(chain.get(name), str):
+            raise DataError(f"column 'chain.{name}' has to be text")
+    _check_matrix(chain.get("payoff"), "chain.payoff")
+
+
+def _check_extra(extra: Mapping[str, Any]) -> None:
+    """Check the facts that measures read; the others can be anything."""
+    if not isinstance(extra.get("user_action", ""), str | None):
+        raise DataError("column 'extra.user_action' has to be text")
+    if extra.get("true_payoff") is not None:
+        _check_matrix(extra["true_payoff"], "extra.true_payoff")
+
+
+def _check_matrix(matrix: Any, name: str) -> None:
+    if not isinstance(matrix, Mapping) or not matrix:
+        raise DataError(f"column {name!r} has to be a payoff matrix, an object of cells")
+    for key, cell in matrix.items():
+        for player in ("user", "LLM"):
+            payoff = cell.get(player) if isinstance(cell, Mapping) else None
+            number = read_number(payoff, f"{name}.{key}.{player}")
+            if number is None or not isfinite(number):
+                raise DataError(f"column '{name}.{key}.{player}' has to be a finite number")
 
 
 def _verdicts(source: Any) -> tuple[Verdict, ...]:

@@ -166,8 +166,8 @@ def _measure(transcript: Transcript) -> Measured:
             sum((p.prompt_tokens or 0) - (p.cached_tokens or 0) + p.tokens for p in known)
         )
     true, played = transcript.extra.get("true_payoff"), transcript.extra.get("user_action")
-    if isinstance(true, Mapping) and acted is not None:
-        cell = f"{played}_{acted}"
+    cell = f"{played}_{acted}"
+    if isinstance(true, Mapping) and cell in true:
         found["user"] = true[cell]["user"] + _charged(decision, cell, "user")
         found["llm"] = true[cell]["LLM"] + _charged(decision, cell, "llm")
         found["sum"] = found["user"] + found["llm"]
