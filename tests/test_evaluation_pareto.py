@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtalign.evaluation.pareto import coverage, dominance, frontier, hypervolume, staircase
+from gtalign.evaluation.pareto import coverage, dominance, frontier, hypervolume, undominated
 
 GRID = st.tuples(st.integers(0, 6), st.integers(0, 6))
 POINTS = st.lists(GRID, min_size=1, max_size=8)
@@ -32,7 +32,7 @@ def test_the_frontier_is_what_nobody_dominates(points: list[tuple[int, int]]) ->
     expected = [not any(dominates(other, point) for other in points) for point in points]
     assert frontier(points).tolist() == expected
     kept = sorted({point for point, keep in zip(points, expected, strict=True) if keep})
-    assert staircase([(float(x), float(y)) for x, y in points]) == kept
+    assert undominated([(float(x), float(y)) for x, y in points]) == kept
 
 
 @given(st.lists(st.tuples(GRID, GRID), min_size=1, max_size=12))
@@ -52,4 +52,4 @@ def test_dominance_forgives_rounding() -> None:
 
 def test_no_questions() -> None:
     assert np.isnan(coverage(np.empty((0, 3, 2)))).all()
-    assert staircase([]) == []
+    assert undominated([]) == []

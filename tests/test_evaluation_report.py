@@ -15,23 +15,14 @@ from gtalign.cli import main
 from gtalign.errors import StorageError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Difference
-from gtalign.evaluation.conversation import conversation, matrix
+from gtalign.evaluation.conversation import conversation, game_table
 from gtalign.evaluation.findings import ahead, sentences, verdict
 from gtalign.evaluation.metrics import BY_NAME
-from gtalign.evaluation.plots import (
-    Dot,
-    Series,
-    Whisker,
-    interval_chart,
-    line_chart,
-    smooth,
-    stacked_chart,
-    ticks,
-    welfare_chart,
-)
+from gtalign.evaluation.plane import BOX, Spot, welfare_plane
 from gtalign.evaluation.profiles import block_tokens, calibration
 from gtalign.evaluation.report import examples, write_report
 from gtalign.evaluation.statistics import Contrast
+from gtalign.game import Bimatrix, GameForm
 from gtalign.transcripts.transcript import Transcript
 
 VOID = {"meta", "br", "img", "input", "hr", "link"}
@@ -221,19 +212,21 @@ def test_conversations_of_other_kinds() -> None:
     assert "The true matrix" not in text
 
 
-def test_a_matrix_marks_frontier_choice_and_row() -> None:
+def test_a_matrix_marks_frontier_equilibrium_choice_and_row() -> None:
     payoff = {
         "C_C": {"user": 3.0, "LLM": 3.0},
         "C_D": {"user": 0.0, "LLM": 3.25},
         "D_C": {"user": 5.0, "LLM": 0.0},
-        "D_D": {"user": -1.0, "LLM": -1.0},
+        "D_D": {"user": 1.0, "LLM": 1.0},
     }
-    text = matrix(payoff, "<dilemma>", "D_C", "D")
+    form = GameForm(user={"C": "", "D": ""}, llm={"C": "", "D": ""})
+    text = game_table(Bimatrix.from_json(payoff, form), "<dilemma>", "D_C", "D")
     assert "&lt;dilemma&gt;" in text
     assert text.count("◆") == 3
-    assert '<td class="cell good chosen"' in text
-    assert '<td class="cell bad"' in text
-    assert '<th class="played">D</th>' in text
+    assert text.count("●") == 1
+    assert text.count('<td class="cell chosen" data-cell="D_C"') == 1
+    assert text.count('<td class="cell" ') == 3
+    assert '<th class="played" scope="row">D</th>' in text
     assert "3.25" in text
 
 
@@ -251,54 +244,32 @@ def test_examples_are_chosen_by_rule() -> None:
 # Charts and profiles
 
 
-def svg(figure: str) -> ElementTree.Element:
-    root = ElementTree.fromstring(figure)
-    found = root.find("svg")
-    assert found is not None
-    return found
-
-
-def test_charts_are_well_formed_and_stay_inside() -> None:
-    whiskers = [Whisker("a<b", "red", 0.5, 0.4, 0.6, [0.45, 0.55]), Whisker("b", "x", 0, 0, 0)]
-    dots = [
-        Dot("mutual", "red", 0.6, 0.5, (0.55, 0.65), (0.45, 0.55), strong=True),
-        Dot("sft", "blue", 0.59, 0.5, (0.5, 0.6), (0.4, 0.5)),
-        Dot("base", "grey", 0.1, 0.2, (0.1, 0.1), (0.2, 0.2)),
+def test_models_in_the_plane_have_their_names_intervals_and_lines_of_equal_welfare() -> None:
+    spots = [
+        Spot("mutual", "c0", 0.6, 0.5, (0.55, 0.65), (0.45, 0.55), strong=True),
+        Spot("s<ft", "c2", 0.59, 0.5, (0.5, 0.6), (0.4, 0.5)),
+        Spot("base", "c1", 0.1, 0.2, (0.1, 0.1), (0.2, 0.2)),
     ]
-    line = [Series("a", "red", [(0.0, 1.0), (1.0, float("nan")), (2.0, 3.0)])]
-    for figure in (
-        interval_chart("W", [("ID", whiskers), ("OOD", [])]),
-        welfare_chart("U and L", dots),
-        welfare_chart("one", dots[:1]),
-        stacked_chart("tokens", [("a", {"x": 3.0, "y": 4.0})], {"x": "red", "y": "blue"}),
-        line_chart("curve", line, "step", "y", dots=True, diagonal=True),
-        line_chart("point", [Series("a", "red", [(1.0, 1.0)])], "step"),
-        line_chart("far", [Series("a", "red", [(0.0, 9.0), (1.0, 8.0)])], "x", diagonal=True),
-    ):
-        root = svg(figure)
-        width, height = map(float, root.attrib["viewBox"].split()[2:])
-        for element in root.iter("circle"):
-            assert 0 <= float(element.attrib["cx"]) <= width
-            assert 0 <= float(element.attrib["cy"]) <= height
-        assert "nan" not in figure.replace("nance", "")
-
-
-def test_charts_of_nothing_are_empty() -> None:
-    assert interval_chart("", []) == welfare_chart("", []) == stacked_chart("", [], {}) == ""
-    assert line_chart("", [Series("a", "red", [])], "x") == ""
-
-
-def test_ticks_are_round_and_inside() -> None:
-    assert ticks(0, 1) == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert ticks(-3, 7) == [-2.0, 0.0, 2.0, 4.0, 6.0]
-    assert ticks(2, 2) == [2]
-
-
-def test_smoothing_keeps_ends_and_level() -> None:
-    flat = smooth([(float(i), 2.0) for i in range(1000)])
-    assert len(flat) <= 162
-    assert {y for _, y in flat} == {2.0}
-    assert (flat[0][0], flat[-1][0]) == (0.0, 999.0)
+    for held in (spots, spots[:1], spots[2:], [replace(spots[0], user=1.0, llm=1.0)]):
+        figure = welfare_plane("U & L", held)
+        root = ElementTree.fromstring(figure).find("svg")
+        assert root is not None and "nan" not in figure
+        left, top, right, bottom = BOX
+        for circle in root.iter("circle"):
+            assert left <= float(circle.attrib["cx"]) <= right
+            assert top <= float(circle.attrib["cy"]) <= bottom
+        lines = [e for e in root.iter("polyline") if e.attrib["class"] == "iso"]
+        assert lines
+        for line in lines:
+            for point in line.attrib["points"].split():
+                x, y = map(float, point.split(","))
+                assert left - 0.1 <= x <= right + 0.1 and top - 0.1 <= y <= bottom + 0.1
+        names = [e.text for e in root.iter("text") if e.attrib["class"].startswith("label")]
+        assert sorted(map(str, names)) == sorted(spot.label for spot in held)
+        ticks = [e.text for e in root.iter("text") if e.attrib["class"].startswith("tick")]
+        assert all(0 <= float(str(text)) <= 1 for text in ticks)
+    assert "U 0.600, L 0.500" in welfare_plane("", spots)
+    assert welfare_plane("", []) == ""
 
 
 def test_tokens_by_block() -> None:

@@ -5,6 +5,7 @@
     +-- GameError (ValueError)          a game form or an array of payoffs is wrong
     |   +-- PayoffError                 one matrix, as text or mapping, is wrong
     +-- ChainError (ValueError)         a reasoning chain breaks a rule; says which and where
+    +-- DrawingError (ValueError)       what is to be drawn is no finite number
     +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
     +-- ServiceError (RuntimeError)     somebody who was asked failed; its cause is the kind
     |   +-- JudgeError                  a judge failed; says on which question
@@ -51,6 +52,10 @@ class ChainError(GTAlignError, ValueError):
         super().__init__(f"{message} (rule {rule!r}, character {position})")
         self.rule = rule
         self.position = position
+
+
+class DrawingError(GTAlignError, ValueError):
+    """A number that is to be drawn is not finite, or an axis has no length."""
 
 
 class DataError(GTAlignError, ValueError):

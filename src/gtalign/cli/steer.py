@@ -19,9 +19,9 @@ from rich.text import Text
 
 from gtalign.config import load
 from gtalign.data.rows import read_rows
+from gtalign.drawing import fixed
 from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.steering.transcript import steered_transcript
-from gtalign.evaluation.tables import number
 from gtalign.steering import (
     Ask,
     Backend,
@@ -237,7 +237,7 @@ def _matrices(decision: Decision) -> Table:
         numbers = []
         for game in (decision.stated, decision.edited):
             user, llm = game.cell(cell)
-            numbers += [number(user, 1), number(llm, 1), number(user + llm, 1)]
+            numbers += [fixed(user, 1), fixed(llm, 1), fixed(user + llm, 1)]
         for recommended, column in ((decision.before, 2), (decision.after, 5)):
             if recommended is not None and recommended.cell == cell:
                 numbers[column] = f"[bold reverse]{numbers[column]}[/]"

@@ -3,19 +3,21 @@
 from collections.abc import Mapping, Sequence
 
 from gtalign.chain import BLOCKS
-from gtalign.evaluation import markup
-from gtalign.evaluation.comparison import Comparison
-from gtalign.evaluation.metrics import BY_NAME
-from gtalign.evaluation.plots import (
-    Dot,
+from gtalign.drawing import (
+    Markup,
     Series,
     Whisker,
+    element,
     interval_chart,
+    join,
     line_chart,
     smooth,
     stacked_chart,
-    welfare_chart,
 )
+from gtalign.evaluation import markup
+from gtalign.evaluation.comparison import Comparison, Estimate
+from gtalign.evaluation.metrics import BY_NAME
+from gtalign.evaluation.plane import Spot, welfare_plane
 from gtalign.evaluation.profiles import TAGS, block_tokens, calibration
 from gtalign.transcripts.transcript import Transcript
 
@@ -39,15 +41,12 @@ PANELS = (
 INTERVALS = ("mutual_welfare", "quality", "quality_per_100_tokens", "right_action")
 
 
-BLOCK_COLOURS = {name: f"var(--b{i})" for i, name in enumerate((*BLOCKS, TAGS))}
+SHARES = (0.0, 1.0)
+
+BLOCK_COLOURS = {name: f"b{i}" for i, name in enumerate((*BLOCKS, TAGS))}
 
 
-def section(title: str, sub: str, body: str) -> str:
-    """A part of the page; nothing if its body is empty."""
-    return f'<section><h2>{title}</h2><p class="sub">{sub}</p>{body}</section>' if body else ""
-
-
-def welfare(comparison: Comparison, colours: Mapping[str, str]) -> str:
+def welfare(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
     """Means with their intervals, the plane of both welfares, and the Pareto measures."""
     pooled = [group.name for group in comparison.groups if group.task is None]
     charts = [
@@ -55,29 +54,32 @@ def welfare(comparison: Comparison, colours: Mapping[str, str]) -> str:
             BY_NAME[name].label,
             [(group, _whiskers(comparison, group, name, colours)) for group in pooled],
             BY_NAME[name].digits,
+            within=None if name == "quality_per_100_tokens" else SHARES,
         )
         for name in INTERVALS
     ]
-    planes = [
-        welfare_chart(
-            f"User against LLM welfare, {group.lower()}", _dots(comparison, group, colours)
+    charts[1:1] = [
+        welfare_plane(
+            f"User against LLM welfare, {group.lower()}", _spots(comparison, group, colours)
         )
         for group in pooled
     ]
-    charts[1:1] = planes
-    body = f'<div class="plots">{"".join(charts)}</div>' if any(charts) else ""
-    if comparison.standings:
-        body += (
-            '<p class="sub" style="margin-top:18px">One point a question, the mean over its '
-            "answers. Hypervolume: area that a model's points dominate above (0, 0). Undominated: "
-            "share of questions on which no other model is at least as good for both players and "
-            f"better for one.</p>{markup.standings(comparison, colours)}"
-        )
-    return section(
+    standings = (
+        element(
+            "p",
+            "One point a question, the mean over its answers. Hypervolume: area that a model's "
+            "points dominate above (0, 0). Undominated: share of questions on which no other "
+            "model is at least as good for both players and better for one.",
+            class_="sub below",
+        ),
+        markup.standings(comparison, colours),
+    )
+    return markup.section(
         "Welfare",
         "Bars are 95% intervals, the small ticks below them are single seeds. In the plane, dashed "
         "lines have equal W, and the thin line is the Pareto frontier of the models.",
-        body,
+        markup.plots(charts),
+        standings if comparison.standings else None,
     )
 
 
@@ -89,53 +91,38 @@ def _whiskers(
         found = comparison.estimate(model, group, name)
         if found is None or found.value is None:
             continue
-        ends = found.interval
-        low = found.value if ends.low is None else ends.low
-        high = found.value if ends.high is None else ends.high
         marks = list(found.seeds.values()) if len(found.seeds) > 1 else []
         strong = model == comparison.reference
-        rows.append(Whisker(model, colours[model], found.value, low, high, marks, strong))
+        ends = _ends(found, found.value)
+        rows.append(Whisker(model, colours[model], found.value, *ends, marks, strong))
     return rows
 
 
-def _dots(comparison: Comparison, group: str, colours: Mapping[str, str]) -> list[Dot]:
+def _spots(comparison: Comparison, group: str, colours: Mapping[str, str]) -> list[Spot]:
     found = []
     for model in comparison.models:
         user = comparison.estimate(model, group, "user_welfare")
         llm = comparison.estimate(model, group, "llm_welfare")
         if user is None or llm is None or user.value is None or llm.value is None:
             continue
-        ends = [
-            (
-                e.value if e.low is None else e.low,
-                e.value if e.high is None else e.high,
-            )
-            for e in (user.interval, llm.interval)
-        ]
-        (x_low, x_high), (y_low, y_high) = ends
-        assert x_low is not None and x_high is not None
-        assert y_low is not None and y_high is not None
+        ends = _ends(user, user.value), _ends(llm, llm.value)
         strong = model == comparison.reference
-        found.append(
-            Dot(
-                model,
-                colours[model],
-                user.value,
-                llm.value,
-                (x_low, x_high),
-                (y_low, y_high),
-                strong,
-            )
-        )
+        found.append(Spot(model, colours[model], user.value, llm.value, *ends, strong))
     return found
 
 
-def learning(curves: Curves, colours: Mapping[str, str]) -> str:
+def _ends(found: Estimate, value: float) -> tuple[float, float]:
+    """The ends of an estimate's interval; the value itself where there is none."""
+    low, high = found.interval.low, found.interval.high
+    return value if low is None else low, value if high is None else high
+
+
+def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
     """Training metrics by step; seeds thin, their mean thick."""
     charts = []
     models = list(dict.fromkeys(run.partition("/")[0] for run in curves))
     paint = dict(colours) | {
-        m: f"var(--m{1 + i % 7})" for i, m in enumerate(models) if m not in colours
+        model: markup.model_colour(i) for i, model in enumerate(models) if model not in colours
     }
     for name, title in PANELS:
         series = []
@@ -148,17 +135,17 @@ def learning(curves: Curves, colours: Mapping[str, str]) -> str:
                 and len(points := _points(rows, name)) > 1
             ]
             if len(runs) > 1:
-                series += [Series(model, paint[model], smooth(r), dashed=True) for r in runs]
+                series += [Series(model, paint[model], smooth(r), faint=True) for r in runs]
             if runs:
                 series.append(Series(model, paint[model], smooth(_average(runs))))
-        charts.append(line_chart(title, series, "step"))
-    body = (
-        f'{markup.legend({m: paint[m] for m in models})}<div class="plots">{"".join(charts)}</div>'
-    )
-    return section(
+        within = SHARES if name.startswith(("welfare/", "factor/")) else None
+        charts.append(line_chart(title, series, "step", within=within))
+    return markup.section(
         "Learning",
         "On training questions, smoothed. Thick: mean over seeds; thin: single seeds.",
-        body if any(charts) else "",
+        join(markup.legend({m: paint[m] for m in models}), markup.plots(charts))
+        if any(charts)
+        else None,
     )
 
 
@@ -181,7 +168,7 @@ def _average(runs: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float,
 
 def chains(
     comparison: Comparison, transcripts: Sequence[Transcript], colours: Mapping[str, str]
-) -> str:
+) -> Markup:
     """Tokens by block, and stated against true payoffs."""
     by_model = {m: [t for t in transcripts if t.model == m] for m in comparison.models}
     bars = [(m, parts) for m, own in by_model.items() if (parts := block_tokens(own))]
@@ -206,10 +193,9 @@ def chains(
                 diagonal=True,
             )
         )
-    body = f'{markup.legend(colours)}<div class="plots">{"".join(charts)}</div>'
-    return section(
+    return markup.section(
         "Inside the chain",
         "Where the tokens go, and whether the matrices that the models write are right: if they "
         "are, the lines rise along the dashed diagonal.",
-        body if any(charts) else "",
+        join(markup.legend(colours), markup.plots(charts)) if any(charts) else None,
     )

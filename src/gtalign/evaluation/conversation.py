@@ -1,22 +1,21 @@
-"""One transcript as HTML that a person would want to read.
-
-Every text of a transcript was written by somebody else; all of it is escaped.
-"""
+"""One transcript as HTML that a person would want to read."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import numpy as np
 
+from gtalign.drawing import Content, Markup, element, fixed, join, matrix_legend, matrix_table
+from gtalign.evaluation.markup import fold
 from gtalign.evaluation.metrics import chosen_action, form_of, measure
-from gtalign.evaluation.tables import number
-from gtalign.game import TOLERANCE, pareto_frontier
+from gtalign.game import TOLERANCE, Bimatrix, pareto_frontier, pure_nash
 from gtalign.transcripts.transcript import Transcript
 
 Payoff = Mapping[str, Mapping[str, float]]
 
 
-def conversation(transcript: Transcript, others: Sequence[Transcript] = (), note: str = "") -> str:
+def conversation(
+    transcript: Transcript, others: Sequence[Transcript] = (), note: str = ""
+) -> Markup:
     """A transcript as an article: question, reasoning, matrix, response, verdict and factors.
 
     Args:
@@ -24,166 +23,177 @@ def conversation(transcript: Transcript, others: Sequence[Transcript] = (), note
         others: Answers of other models to the same question, folded away below it.
         note: Why this one is shown.
     """
-    parts = [
-        _head(transcript, note),
-        *(_bubble(m["role"], m["content"]) for m in transcript.prompt),
-    ]
+    said: Content
     if transcript.chain is not None:
-        parts.append(_chain(transcript, transcript.chain))
-        parts.append(_bubble("assistant", str(transcript.chain["response"])))
+        response = bubble("assistant", str(transcript.chain["response"]))
+        said = (_chain(transcript, transcript.chain), response)
     elif transcript.plain:
-        parts.append(_bubble("assistant", transcript.completion))
+        said = bubble("assistant", transcript.completion)
     else:
-        parts.append(
-            f'<div class="broken"><p>This answer does not parse: '
-            f"{escape(transcript.chain_error or 'no chain')}</p>"
-            f"<pre>{escape(transcript.completion)}</pre></div>"
+        why = f"This answer does not parse: {transcript.chain_error or 'no chain'}"
+        whole = element("pre", transcript.completion)
+        said = element("div", element("p", why), whole, class_="broken")
+    return element(
+        "article",
+        _head(transcript, note),
+        (bubble(message["role"], message["content"]) for message in transcript.prompt),
+        said,
+        _verdicts(transcript),
+        _others(others) if others else None,
+        class_="talk",
+    )
+
+
+def bubble(role: str, text: str) -> Markup:
+    """What somebody said; a system message is folded away."""
+    if role == "system":
+        return element(
+            "details", element("summary", "System message"), lines(text), class_="system"
         )
-    parts.append(_verdicts(transcript))
-    if others:
-        parts.append(_others(others))
-    return f'<article class="talk">{"".join(parts)}</article>'
+    who = "user" if role == "user" else "llm"
+    return element("div", lines(text), class_=f"bubble {who}")
 
 
-def matrix(payoff: Payoff, title: str, chosen: str | None = None, row: str | None = None) -> str:
-    """A matrix as a coloured table.
+def lines(text: str) -> Markup:
+    """Text with its line breaks."""
+    return element("p", text.strip(), class_="text")
+
+
+def game_table(
+    game: Bimatrix, caption: str, chosen: str | None = None, played: str | None = None
+) -> Markup:
+    """A matrix with its frontier and its equilibria in pure actions.
 
     Args:
-        payoff: In its JSON form.
-        title: Caption.
-        chosen: Cell to outline.
-        row: User action to mark as the one really played.
+        game: The matrix.
+        caption: Its title.
+        chosen: Key of the cell to mark.
+        played: The user's action that was really played.
     """
-    form = form_of(*payoff)
-    values_mn2 = np.array(
-        [
-            [(payoff[form.cell(i, j)]["user"], payoff[form.cell(i, j)]["LLM"]) for j in range(n)]
-            for n in [form.shape[1]]
-            for i in range(form.shape[0])
-        ]
-    )
-    on_frontier = pareto_frontier(values_mn2)
-    sums = values_mn2.sum(axis=2)
-    top = float(np.abs(sums).max()) or 1.0
-    head = "".join(f"<th>{escape(action)}</th>" for action in form.llm_actions)
-    body = ""
-    for i, user in enumerate(form.user_actions):
-        mark = ' class="played"' if user == row else ""
-        body += f"<tr><th{mark}>{escape(user)}</th>"
-        for j in range(form.shape[1]):
-            key = form.cell(i, j)
-            kinds = ["cell", "good" if sums[i, j] >= 0 else "bad"]
-            kinds += ["chosen"] if key == chosen else []
-            strength = round(55 * abs(float(sums[i, j])) / top)
-            star = '<i title="on the Pareto frontier">◆</i>' if on_frontier[i, j] else ""
-            body += (
-                f'<td class="{" ".join(kinds)}" style="--s:{strength}%">{star}<div>'
-                f"<small>U</small><b>{_payoff(values_mn2[i, j, 0])}</b>"
-                f"<small>L</small><span>{_payoff(values_mn2[i, j, 1])}</span></div>"
-                "</td>"
-            )
-        body += "</tr>"
-    return (
-        f'<table class="game"><caption>{escape(title)}</caption>'
-        f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    form = game.form
+    return matrix_table(
+        form.user,
+        form.llm,
+        {key: game.cell(key) for key in form.cells},
+        caption=caption,
+        chosen=chosen,
+        frontier=form.where(pareto_frontier(game.payoffs)),
+        equilibria=form.where(pure_nash(game.payoffs)),
+        played=played,
     )
 
 
-def _head(transcript: Transcript, note: str) -> str:
-    seed = "" if transcript.seed is None else f" · seed {transcript.seed}"
-    welfare = " ".join(
-        f"<span>{label} <b>{number(value, 2)}</b></span>"
-        for label, value in (
-            ("U", transcript.user_welfare),
-            ("L", transcript.answer_llm_welfare if transcript.plain else transcript.llm_welfare),
-            (
-                "W",
-                transcript.answer_mutual_welfare if transcript.plain else transcript.mutual_welfare,
-            ),
-        )
+def _game(payoff: Payoff) -> Bimatrix:
+    return Bimatrix.from_json(payoff, form_of(*payoff))
+
+
+def _head(transcript: Transcript, note: str) -> Markup:
+    plain = transcript.plain
+    sides = (
+        ("U", transcript.user_welfare),
+        ("L", transcript.answer_llm_welfare if plain else transcript.llm_welfare),
+        ("W", transcript.answer_mutual_welfare if plain else transcript.mutual_welfare),
     )
-    return (
-        f"<header><div><h3>{escape(transcript.task)}</h3><p>{escape(transcript.model)}{seed}"
-        f" · {escape(transcript.id)}{f' · {escape(note)}' if note else ''}</p></div>"
-        f'<div class="welfare">{welfare}</div></header>'
+    seed = None if transcript.seed is None else f"seed {transcript.seed}"
+    facts = (transcript.model, seed, transcript.id, note)
+    return article_head(
+        transcript.task,
+        " · ".join(fact for fact in facts if fact),
+        (element("span", f"{name} ", element("b", fixed(value, 2))) for name, value in sides),
     )
 
 
-def _bubble(role: str, text: str) -> str:
-    if role == "system":
-        return f'<details class="system"><summary>System message</summary>{_lines(text)}</details>'
-    who = "user" if role == "user" else "llm"
-    return f'<div class="bubble {who}">{_lines(text)}</div>'
+def article_head(title: str, facts: str, result: Content) -> Markup:
+    """The head of an article: its title, a line of facts, and what came of it."""
+    about = element("div", element("h3", title), element("p", facts))
+    return element("header", about, element("div", result, class_="welfare"))
 
 
-def _chain(transcript: Transcript, chain: Mapping[str, object]) -> str:
+def _chain(transcript: Transcript, chain: Mapping[str, object]) -> Markup:
     cell, action = chosen_action(transcript)
     true = transcript.extra.get("true_payoff")
     user_action = transcript.extra.get("user_action")
     stated = chain["payoff"]
     assert isinstance(stated, Mapping)
-    games = matrix(stated, "The model's matrix", cell)
+    games = [game_table(_game(stated), "The model's matrix", cell)]
     if isinstance(true, Mapping) and true:
-        played = f"{user_action}_{action}" if user_action and action else None
-        games += matrix(true, "The true matrix", played, str(user_action))
-    return (
-        '<div class="chain">'
-        f"<h4>Thinking</h4>{_lines(str(chain['thinking']))}"
-        f'<h4>Payoffs</h4><div class="games">{games}</div>'
-        f"{_choice(transcript, stated, cell, action)}"
-        f"<h4>Analysis</h4>{_lines(str(chain['analyze']))}</div>"
+        chosen = f"{user_action}_{action}" if user_action and action else None
+        games.append(game_table(_game(true), "The true matrix", chosen, str(user_action)))
+    choice = element("p", _choice(transcript, stated, cell, action), class_="choice")
+    return chain_of(str(chain["thinking"]), games, choice, str(chain["analyze"]))
+
+
+def chain_of(thinking: str, games: Sequence[Markup], choice: Content, analysis: str) -> Markup:
+    """The blocks of a chain before its response, the matrix drawn."""
+    return element(
+        "div",
+        element("h4", "Thinking"),
+        lines(thinking),
+        element("h4", "Payoffs"),
+        element("div", games, class_="games"),
+        matrix_legend(),
+        choice,
+        element("h4", "Analysis"),
+        lines(analysis),
+        class_="chain",
     )
 
 
-def _choice(transcript: Transcript, stated: Payoff, cell: str | None, action: str | None) -> str:
+def _choice(transcript: Transcript, stated: Payoff, cell: str | None, action: str | None) -> Markup:
     """What was chosen and whether it was wise, in a sentence."""
     if action is None:
-        says = "No single choice can be read from the analysis."
-    else:
-        says = f"Chosen: <b>{escape(cell or action)}</b>"
-        if cell is not None and cell in stated:
-            form = form_of(*stated)
-            keys = list(form.cells)
-            values = np.array([(stated[k]["user"], stated[k]["LLM"]) for k in keys])
-            kept = pareto_frontier(values.reshape(*form.shape, 2)).ravel()
-            says += f", {'on' if kept[keys.index(cell)] else 'off'} its own frontier"
-        found = measure(transcript)
-        if (regret := found["payoff_regret"]) is not None:
-            says += (
-                ", the best action for what the user really did"
-                if regret <= TOLERANCE
-                else f", {number(regret, 2)} short of the best for what the user really did"
-            )
-        says += "."
-        if (correlation := found["payoff_correlation"]) is not None:
-            says += f" Stated and true payoffs correlate at {number(correlation, 2)}."
-    return (
-        f'<p class="choice">{says}</p><p class="legend">U user · L LLM · '
-        "<i>◆</i> Pareto frontier · <u>outlined</u> chosen</p>"
-    )
+        return join("No single choice can be read from the analysis.")
+    rest = ""
+    if cell is not None and cell in stated:
+        game = _game(stated)
+        on = cell in game.form.where(pareto_frontier(game.payoffs))
+        rest += f", {'on' if on else 'off'} its own frontier"
+    found = measure(transcript)
+    if (regret := found["payoff_regret"]) is not None:
+        rest += (
+            ", the best action for what the user really did"
+            if regret <= TOLERANCE
+            else f", {fixed(regret, 2)} short of the best for what the user really did"
+        )
+    rest += "."
+    if (correlation := found["payoff_correlation"]) is not None:
+        rest += f" Stated and true payoffs correlate at {fixed(correlation, 2)}."
+    return join("Chosen: ", element("b", cell or action), rest)
 
 
-def _verdicts(transcript: Transcript) -> str:
-    lines = "".join(
-        f"<p><b>{escape(v.judge)}</b> "
-        f"{number(v.score, 2) if v.score is not None else 'no score'} — {escape(v.reason)}</p>"
+def _verdicts(transcript: Transcript) -> Markup:
+    verdicts = (
+        (v.judge, "no score" if v.score is None else fixed(v.score, 2), v.reason)
         for v in transcript.verdicts
     )
-    if transcript.unscored:
-        lines += f'<p class="warn">Unscored: {escape(transcript.unscored)}</p>'
-    bars = "".join(
-        f'<div><span>{escape(name.replace("_", " "))}</span><meter min="0" max="1" '
-        f'value="{min(1.0, max(0.0, value)):.3f}"></meter><b>{number(value, 2)}</b></div>'
-        for name, value in transcript.factors.items()
-        if value is not None
-    )
     total = transcript.tokens.get("total")
-    tail = f"<p>{total} tokens</p>" if total is not None else ""
-    return f'<footer>{lines}{tail}<div class="factors">{bars}</div></footer>'
+    factors = [(name, value) for name, value in transcript.factors.items() if value is not None]
+    return element(
+        "footer",
+        (
+            element("p", element("b", judge), f" {score} — {reason}")
+            for judge, score, reason in verdicts
+        ),
+        element("p", f"Unscored: {transcript.unscored}", class_="warn")
+        if transcript.unscored
+        else None,
+        element("p", f"{total} tokens") if total is not None else None,
+        element("div", (_factor(name, value) for name, value in factors), class_="factors"),
+    )
 
 
-def _others(others: Sequence[Transcript]) -> str:
-    rows = ""
+def _factor(name: str, value: float) -> Markup:
+    part = fixed(min(1.0, max(0.0, value))) if np.isfinite(value) else "0"
+    return element(
+        "div",
+        element("span", name.replace("_", " ")),
+        element("meter", min="0", max="1", value=part, aria_label=name),
+        element("b", fixed(value, 2)),
+    )
+
+
+def _others(others: Sequence[Transcript]) -> Markup:
+    rows = []
     for other in others:
         if other.chain is not None:
             text = str(other.chain["response"])
@@ -193,19 +203,7 @@ def _others(others: Sequence[Transcript]) -> str:
             text = f"(does not parse) {other.completion}"
         value = other.answer_mutual_welfare if other.plain else other.mutual_welfare
         tag = "W, answer only" if other.plain else "W"
-        rows += (
-            f"<div><h5>{escape(other.model)} <span>{tag} {number(value, 2)}</span></h5>"
-            f'<div class="bubble llm">{_lines(text)}</div></div>'
-        )
-    return (
-        f"<details><summary>The same question, answered by {len(others)} other "
-        f"model{'s' if len(others) > 1 else ''}</summary>{rows}</details>"
-    )
-
-
-def _payoff(value: float) -> str:
-    return number(float(value), 2 if abs(value * 10 - round(value * 10)) > 1e-6 else 1)
-
-
-def _lines(text: str) -> str:
-    return f'<p class="text">{escape(text.strip())}</p>'
+        head = element("h5", f"{other.model} ", element("span", f"{tag} {fixed(value, 2)}"))
+        rows.append(element("div", head, bubble("assistant", text)))
+    count = f"{len(others)} other model{'s' if len(others) > 1 else ''}"
+    return fold(f"The same question, answered by {count}", rows)

@@ -1,17 +1,17 @@
 """The result in words, computed from a comparison."""
 
-from html import escape
-
+from gtalign.drawing import MINUS, Content, Markup, change, element, fixed, interval, join
 from gtalign.evaluation.comparison import Comparison, Difference, Group
 from gtalign.evaluation.metrics import BY_NAME, Metric
-from gtalign.evaluation.tables import interval, number, p_value, percent, relative_interval
+from gtalign.evaluation.tables import p_value, relative_interval
 
 ALPHA = 0.05
+_GLUE = "\N{NO-BREAK SPACE}"
 
 
-def sentences(comparison: Comparison) -> list[str]:
-    """What happened, one HTML sentence each: W, quality and tokens, plain answers, and gaps."""
-    found: list[str] = []
+def sentences(comparison: Comparison) -> list[Markup]:
+    """What happened, one sentence each: W, quality and tokens, plain answers, and gaps."""
+    found: list[Markup] = []
     for group in comparison.groups:
         if group.task is None:
             found += [
@@ -49,50 +49,47 @@ def ahead(difference: Difference, metric: Metric) -> str:
     return f"ahead in {wins} of {len(difference.seeds)} seeds"
 
 
-def _against_best(comparison: Comparison, group: Group, metric: Metric) -> str | None:
+def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Markup | None:
     mine = comparison.estimate(comparison.reference, group.name, metric.name)
     if mine is None or mine.value is None:
         return None
     ends = interval(mine.interval.low, mine.interval.high, metric.digits)
-    start = (
-        f"{_where(group)}, {_name(comparison.reference)} has {_thing(metric)} of "
-        f"<strong>{number(mine.value, metric.digits)}</strong> {ends}"
+    value = element("strong", fixed(mine.value, metric.digits))
+    start = join(
+        f"{group.name}, ",
+        _name(comparison.reference),
+        f" has {_thing(metric)} of ",
+        value,
+        f" {ends}",
     )
     best = comparison.best_baseline(group.name, metric, chains=True)
     found = best and comparison.difference(best, group.name, metric.name)
     other = best and comparison.estimate(best, group.name, metric.name)
     if not found or not other or not best:
-        return f"{start}."
-    than = f"the best baseline with a chain, {_name(best)} ({number(other.value, metric.digits)})"
-    detail = ", ".join(
-        part
-        for part in (
-            f"95% interval {relative_interval(found)}" if relative_interval(found) else "",
-            f"p&nbsp;{_p(found.adjusted)}",
-            ahead(found, metric),
-        )
-        if part
+        return join(start, ".")
+    than = join(
+        "the best baseline with a chain, ", _name(best), f" ({fixed(other.value, metric.digits)})"
     )
-    gain = percent(found.contrast.relative).lstrip("+\N{MINUS SIGN}")
-    match verdict(found, metric):
-        case "better":
-            return f"{start}: <strong>{gain} above</strong> {than} ({detail})."
-        case "worse":
-            return f"{start}: <strong>{gain} below</strong> {than} ({detail})."
-    return (
-        f"{start}, <strong>not distinguishable</strong> from {than}: "
-        f"{percent(found.contrast.relative)} ({detail})."
-    )
+    reach = relative_interval(found)
+    parts = (f"95% interval {reach}" if reach else "", _p(found.adjusted), ahead(found, metric))
+    detail = ", ".join(part for part in parts if part)
+    gain = change(found.contrast.relative)
+    sides = {"better": "above", "worse": "below"}
+    if (side := sides.get(verdict(found, metric))) is not None:
+        size = element("strong", f"{gain.lstrip('+' + MINUS)} {side}")
+        return join(start, ": ", size, " ", than, f" ({detail}).")
+    even = element("strong", "not distinguishable")
+    return join(start, ", ", even, " from ", than, f": {gain} ({detail}).")
 
 
-def _against_plain(comparison: Comparison) -> list[str]:
+def _against_plain(comparison: Comparison) -> list[Markup]:
     """How answering without a chain compares, in distribution."""
     found = []
     group = next((g.name for g in comparison.groups if g.task is None), None)
     for model in comparison.baselines:
         if model not in comparison.plain or group is None:
             continue
-        parts = []
+        parts: list[Content] = []
         for name in ("quality", "right_action", "answer_mutual_welfare", "tokens"):
             metric = BY_NAME[name]
             mine = comparison.estimate(comparison.reference, group, name)
@@ -101,39 +98,42 @@ def _against_plain(comparison: Comparison) -> list[str]:
             if mine is None or theirs is None or difference is None or mine.value is None:
                 continue
             says = {"better": "better", "worse": "worse", "even": "no clear difference"}
-            parts.append(
-                f"{metric.label.lower() if name != 'answer_mutual_welfare' else metric.label} "
-                f"{number(theirs.value, metric.digits)} against "
-                f"{number(mine.value, metric.digits)} "
-                f"({_name(comparison.reference)}: {says[verdict(difference, metric)]})"
-            )
+            what = metric.label.lower() if name != "answer_mutual_welfare" else metric.label
+            values = (fixed(one.value, metric.digits) for one in (theirs, mine))
+            parts += [
+                f"{'; ' if parts else ''}{what} {' against '.join(values)} (",
+                _name(comparison.reference),
+                f": {says[verdict(difference, metric)]})",
+            ]
         if parts:
-            found.append(f"Answering without a chain, {_name(model)} has {'; '.join(parts)}.")
+            start = "Answering without a chain, ", _name(model), " has "
+            found.append(join(start, parts, "."))
     return found
 
 
-def _unscored(comparison: Comparison) -> str:
+def _unscored(comparison: Comparison) -> Markup:
     lost = {model: count for model, count in comparison.unscored.items() if count}
     if not lost:
-        return "Every answer was scored."
-    each = ", ".join(f"{_name(model)} {count}" for model, count in lost.items())
-    return f"{sum(lost.values())} answers could not be scored and count in no mean: {each}."
-
-
-def _where(group: Group) -> str:
-    return escape(group.name)
+        return join("Every answer was scored.")
+    each = [
+        (", " if place else "", _name(model), f" {count}")
+        for place, (model, count) in enumerate(lost.items())
+    ]
+    total = f"{sum(lost.values())} answers could not be scored and count in no mean: "
+    return join(total, each, ".")
 
 
 def _thing(metric: Metric) -> str:
-    return {"mutual_welfare": "a mutual welfare", "quality": "an answer quality"}.get(
-        metric.name, escape(metric.label)
-    )
+    names = {"mutual_welfare": "a mutual welfare", "quality": "an answer quality"}
+    return names.get(metric.name, metric.label)
 
 
-def _name(model: str) -> str:
-    return f"<code>{escape(model)}</code>"
+def _name(model: str) -> Markup:
+    return element("code", model)
 
 
 def _p(p: float | None) -> str:
+    """A p value that a line is not broken in."""
     text = p_value(p)
-    return f"&lt;&nbsp;{text[1:]}" if text.startswith("<") else f"=&nbsp;{text}"
+    sign, size = ("<", text[1:]) if text.startswith("<") else ("=", text)
+    return f"p{_GLUE}{sign}{_GLUE}{size}"

@@ -1,21 +1,28 @@
-"""The tables of a comparison as HTML. All names are escaped; a wide table scrolls by itself."""
+"""The pieces of the report's page: its sections, and the tables of a comparison."""
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 
+from gtalign.drawing import (
+    COLOURS,
+    NONE,
+    Content,
+    Markup,
+    change,
+    element,
+    fixed,
+    interval,
+    join,
+    share,
+)
 from gtalign.evaluation.comparison import Comparison, Gain
 from gtalign.evaluation.findings import verdict
-from gtalign.evaluation.metrics import BY_NAME, METRICS
+from gtalign.evaluation.metrics import BY_NAME, METRICS, Metric
 from gtalign.evaluation.tables import (
-    ABSENT,
     best_model,
     cell,
     counts,
-    interval,
     label,
-    number,
     p_value,
-    percent,
     relative_interval,
     seeds_text,
     shown,
@@ -24,136 +31,182 @@ from gtalign.evaluation.tables import (
 Colours = Mapping[str, str]
 
 
+def model_colour(place: int) -> str:
+    """Class of the colour of a model that is not the reference, by its place among these."""
+    return COLOURS[1 + place % (len(COLOURS) - 1)]
+
+
 def colours_of(comparison: Comparison) -> dict[str, str]:
-    """A CSS colour for each model: the reference has the accent."""
+    """The class of each model's colour: the reference has the accent."""
     others = [model for model in comparison.models if model != comparison.reference]
-    return {comparison.reference: "var(--m0)"} | {
-        model: f"var(--m{1 + i % 7})" for i, model in enumerate(others)
+    return {comparison.reference: COLOURS[0]} | {
+        model: model_colour(place) for place, model in enumerate(others)
     }
 
 
-def key(colour: str) -> str:
-    """The coloured dot before a model's name."""
-    return f'<span class="key" style="background:{colour}"></span>'
+def section(title: Content, sub: Content, *body: Content) -> Markup:
+    """A part of the page; nothing if its body is empty."""
+    held = join(*body)
+    if not held:
+        return held
+    return element("section", element("h2", title), element("p", sub, class_="sub"), held)
 
 
-def legend(colours: Colours) -> str:
+def fold(summary: Content, *body: Content, unfolded: bool = False) -> Markup:
+    """What a reader unfolds."""
+    return element("details", element("summary", summary), *body, open=unfolded)
+
+
+def plots(charts: Sequence[Markup]) -> Markup | None:
+    """Charts side by side; nothing without any."""
+    return element("div", charts, class_="plots") if any(charts) else None
+
+
+def small(lines: Iterable[str]) -> list[Markup]:
+    """Lines below the number of a cell; empty ones are left out."""
+    return [element("small", line) for line in lines if line]
+
+
+def legend(colours: Colours) -> Markup:
     """All models with their colours."""
-    items = "".join(f"<span>{key(c)}{escape(model)}</span>" for model, c in colours.items())
-    return f'<div class="keys">{items}</div>'
-
-
-def table(head: Sequence[str], rows: Sequence[str], reference: int | None = None) -> str:
-    """A scrolling table; `head` holds HTML, `rows` whole rows, `reference` a marked column."""
-    cells = "".join(
-        f'<th class="ref">{text}</th>' if i == reference else f"<th>{text}</th>"
-        for i, text in enumerate(head)
-    )
-    return (
-        f'<div class="wide"><table class="data"><thead><tr>{cells}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    return element(
+        "div", (element("span", _named(m, c)) for m, c in colours.items()), class_="keys"
     )
 
 
-def estimates(comparison: Comparison, group: str, colours: Colours) -> str:
+def table(head: Iterable[Content], rows: Iterable[Markup], reference: int | None = None) -> Markup:
+    """A scrolling table.
+
+    Args:
+        head: Content of each column's head.
+        rows: Whole rows.
+        reference: Number of the column to mark.
+    """
+    cells = [
+        element("th", content, class_="ref" if place == reference else None)
+        for place, content in enumerate(head)
+    ]
+    body = element("thead", element("tr", cells)), element("tbody", rows)
+    return element("div", element("table", body, class_="data"), class_="wide")
+
+
+def row(name: Content, *cells: Content, note: str | None = None, kind: str | None = None) -> Markup:
+    """A row of a table: its name, explained by `note`, and its cells."""
+    return element("tr", element("th", name, title=note), cells, class_=kind)
+
+
+def estimates(comparison: Comparison, group: str, colours: Colours) -> Markup:
     """Every metric of every model in one group."""
-    rows = []
     models = (comparison.reference, *comparison.models[:-1])
+    rows = []
     for metric in shown(comparison, group):
         best = best_model(comparison, group, metric)
-        row = f'<th title="{escape(metric.note)}">{escape(label(metric))}</th>'
+        cells = []
         for model in models:
             found = cell(comparison.estimate(model, group, metric.name), metric, model == best)
             kinds = ["ref"] if model == comparison.reference else []
             kinds += ["best"] if found.best else []
-            small = "".join(f"<small>{escape(line)}</small>" for line in found.lines)
-            row += f'<td class="{" ".join(kinds)}">{found.value}{small}</td>'
-        rows.append(f"<tr>{row}</tr>")
+            kind = " ".join(kinds) or None
+            cells.append(element("td", found.value, small(found.lines), class_=kind))
+        rows.append(_measure(metric, cells))
     for name, which in (("Answers", 0), ("Unscored", 1)):
-        held = [counts(comparison, group, model)[which] for model in models]
-        rows.append(
-            f'<tr class="count"><th>{name}</th>{"".join(f"<td>{n}</td>" for n in held)}</tr>'
-        )
-    head = ["", *(key(colours[model]) + escape(model) for model in models)]
-    return table(head, rows, 1)
+        held = (counts(comparison, group, model)[which] for model in models)
+        rows.append(row(name, [element("td", str(n)) for n in held], kind="count"))
+    return table(["", *(_named(model, colours[model]) for model in models)], rows, 1)
 
 
-def differences(comparison: Comparison, group: str, colours: Colours) -> str:
+def differences(comparison: Comparison, group: str, colours: Colours) -> Markup:
     """Reference less every baseline, for every metric."""
     rows = []
     for metric in shown(comparison, group):
-        row = f'<th title="{escape(metric.note)}">{escape(label(metric))}</th>'
+        cells = []
         for baseline in comparison.baselines:
             found = comparison.difference(baseline, group, metric.name)
             if found is None:
-                row += f"<td>{ABSENT}</td>"
+                cells.append(element("td", NONE))
                 continue
             contrast = found.contrast
-            small = [
+            seeds = seeds_text(found, metric.digits)
+            below = (
                 interval(contrast.low, contrast.high, metric.digits, sign=True),
-                f"{percent(contrast.relative)}, p {p_value(found.adjusted)}",
-            ]
-            if seeds := seeds_text(found, metric.digits):
-                small.append(f"seeds {seeds}")
-            row += (
-                f'<td class="{verdict(found, metric)}">'
-                f"<b>{number(contrast.value, metric.digits, sign=True)}</b>"
-                f"{''.join(f'<small>{escape(text)}</small>' for text in small if text)}</td>"
+                f"{change(contrast.relative)}, p {p_value(found.adjusted)}",
+                seeds and f"seeds {seeds}",
             )
-        rows.append(f"<tr>{row}</tr>")
-    return table(["", *(key(colours[b]) + escape(b) for b in comparison.baselines)], rows)
+            value = element("b", fixed(contrast.value, metric.digits, sign=True))
+            cells.append(element("td", value, small(below), class_=verdict(found, metric)))
+        rows.append(_measure(metric, cells))
+    return table(["", *(_named(model, colours[model]) for model in comparison.baselines)], rows)
 
 
-def standings(comparison: Comparison, colours: Colours) -> str:
+def standings(comparison: Comparison, colours: Colours) -> Markup:
     """Pareto measures of every model with both welfares."""
     rows = []
     for found in comparison.standings:
-        against = ABSENT if found.wins is None else f"{found.wins} : {found.losses}"
-        share = ABSENT if found.coverage is None else f"{100 * found.coverage:.1f}%"
-        kind = ' class="ref"' if found.model == comparison.reference else ""
-        rows.append(
-            f"<tr><th>{key(colours[found.model])}{escape(found.model)}</th>"
-            f'<td class="left">{escape(found.group)}</td><td{kind}>{number(found.hypervolume)}</td>'
-            f"<td{kind}>{share}</td><td{kind}>{against}</td><td>{found.questions}</td></tr>"
+        measures = (
+            fixed(found.hypervolume),
+            NONE if found.coverage is None else share(found.coverage, 1),
+            NONE if found.wins is None else f"{found.wins} : {found.losses}",
         )
-    against = f"{escape(comparison.reference)} dominates : is dominated"
+        kind = "ref" if found.model == comparison.reference else None
+        rows.append(
+            row(
+                _named(found.model, colours[found.model]),
+                element("td", found.group, class_="left"),
+                [element("td", text, class_=kind) for text in measures],
+                element("td", str(found.questions)),
+            )
+        )
+    against = f"{comparison.reference} dominates : is dominated"
     return table(["Model", "Set", "Hypervolume", "Undominated", against, "Questions"], rows)
 
 
-def gains(found: Sequence[Gain]) -> str:
+def gains(found: Sequence[Gain]) -> Markup:
     """The gains over the best baselines as cards, each next to the published one."""
     cards: dict[tuple[str, str], list[Gain]] = {}
     for gain in found:
         cards.setdefault((gain.metric, gain.group), []).append(gain)
-    return "".join(_card(held[-1], held[:-1]) for held in cards.values())
+    return join(_card(held[-1], held[:-1]) for held in cards.values())
 
 
-def _card(gain: Gain, better: Sequence[Gain]) -> str:
+def _card(gain: Gain, better: Sequence[Gain]) -> Markup:
     """One gain over the best baseline with a chain; below it, over better ones without."""
     ours, metric = gain.ours, BY_NAME[gain.metric]
     kind = "even" if ours is None else verdict(ours, metric)
-    big = ABSENT if ours is None else percent(ours.contrast.relative)
+    big = NONE if ours is None else change(ours.contrast.relative)
     detail = "" if ours is None else relative_interval(ours)
-    over = f"over {escape(gain.baseline)}" if gain.baseline else "no baseline"
-    rest = "".join(
-        f"<p>over {escape(g.baseline)}, without a chain: "
-        f"{percent(g.ours.contrast.relative)} {relative_interval(g.ours)}</p>"
+    over = f"over {gain.baseline}" if gain.baseline else "no baseline"
+    rest = (
+        f"over {g.baseline}, without a chain: "
+        f"{change(g.ours.contrast.relative)} {relative_interval(g.ours)}"
         for g in better
         if g.ours is not None and g.baseline is not None
     )
-    return (
-        f'<div class="card {kind}"><p class="what">{escape(metric.label)}</p>'
-        f'<p>{escape(gain.group)}</p><p class="big">{big}</p><p>{detail} {over}</p>{rest}'
-        f"<p>published {percent(gain.published / 100)}</p></div>"
+    lines = (f"{detail} {over}", *rest, f"published {change(gain.published / 100)}")
+    return element(
+        "div",
+        element("p", metric.label, class_="what"),
+        element("p", gain.group),
+        element("p", big, class_="big"),
+        (element("p", line) for line in lines),
+        class_=f"card {kind}",
     )
 
 
-def glossary(comparison: Comparison) -> str:
+def glossary(comparison: Comparison) -> Markup:
     """What every metric shown means."""
     names = {metric.name for metric in comparison.metrics()}
-    items = "".join(
-        f"<li><strong>{escape(metric.label)}</strong>: {escape(metric.note)}</li>"
+    items = (
+        element("li", element("strong", metric.label), f": {metric.note}")
         for metric in METRICS
         if metric.name in names
     )
-    return f'<ul class="notes">{items}</ul>'
+    return element("ul", items, class_="notes")
+
+
+def _measure(metric: Metric, cells: Iterable[Markup]) -> Markup:
+    return row(label(metric), cells, note=metric.note)
+
+
+def _named(model: str, colour: str) -> Markup:
+    """A model's name after the dot of its colour."""
+    return join(element("span", class_=f"key {colour}"), model)

@@ -68,7 +68,7 @@ def coverage(points_qm2: ArrayLike) -> Floats:
     return np.asarray((~_dominates(points).any(axis=1)).mean(axis=0), dtype=np.float64)
 
 
-def staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def undominated(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The non-dominated points, without repetitions, by increasing first axis."""
     kept = frontier(list(points)).tolist()
     return sorted({point for point, keep in zip(points, kept, strict=True) if keep})

@@ -2,20 +2,21 @@
 
 import errno
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
+from gtalign.drawing import Markup, element, join, stylesheet
 from gtalign.errors import StorageError
 from gtalign.evaluation import charts, markup
-from gtalign.evaluation.charts import Curves, section
+from gtalign.evaluation.charts import Curves
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import sentences
+from gtalign.evaluation.markup import fold, section
 from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript
@@ -33,7 +34,7 @@ def write_report(
     baselines: Sequence[str] | None = None,
     curves: Curves | None = None,
     facts: Mapping[str, str] | None = None,
-    sections: Sequence[str] = (),
+    sections: Sequence[Markup] = (),
     resamples: int = RESAMPLES,
 ) -> Comparison:
     """Compare models and write the page.
@@ -47,7 +48,7 @@ def write_report(
         baselines: What it is compared with; by default all other models.
         curves: Training metrics by run, ``model`` or ``model/seed``; rows with ``step``.
         facts: What to say of the run: command, versions, seeds, durations.
-        sections: Further parts of the page, as HTML, before the conversations.
+        sections: Further parts of the page, before the conversations.
         resamples: Bootstrap resamples.
 
     Returns:
@@ -83,7 +84,7 @@ def render(
     title: str,
     curves: Curves,
     facts: Mapping[str, str],
-    sections: Sequence[str] = (),
+    sections: Sequence[Markup] = (),
 ) -> str:
     """The whole page as text."""
     colours = markup.colours_of(comparison)
@@ -98,10 +99,11 @@ def render(
         _method(comparison, facts),
     )
     filled = {
-        "title": escape(title),
-        "headline": "".join(f"<li>{text}</li>" for text in sentences(comparison)),
+        "style": stylesheet(),
+        "title": join(title),
+        "headline": join(element("li", text) for text in sentences(comparison)),
         "cards": markup.gains(comparison.gains),
-        "sections": "".join(parts),
+        "sections": join(*parts),
     }
     template = files("gtalign.evaluation").joinpath("report.html").read_text(encoding="utf-8")
     # One pass: what is filled in is never looked at again.
@@ -145,41 +147,41 @@ def examples(
     return found
 
 
-def _results(comparison: Comparison, colours: Mapping[str, str]) -> str:
-    body = ""
-    for group in comparison.groups:
-        found = markup.estimates(comparison, group.name, colours)
-        if group.task is None:
-            body += f"<h3>{escape(group.name)}</h3>{found}"
-        else:
-            body += f"<details><summary>{escape(group.name)}</summary>{found}</details>"
+def _results(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
     return section(
         "Results",
         "Means with 95% intervals, clustered by question; below them the standard deviation "
         "between seeds, and the number of answers where not all of them have the measure. The best "
         "value of a row is bold. Each task unfolds.",
-        body,
+        _by_group(comparison, colours, markup.estimates),
     )
 
 
-def _differences(comparison: Comparison, colours: Mapping[str, str]) -> str:
-    body = ""
-    for group in comparison.groups if comparison.baselines else ():
-        found = markup.differences(comparison, group.name, colours)
-        if group.task is None:
-            body += f"<h3>{escape(group.name)}</h3>{found}"
-        else:
-            body += f"<details><summary>{escape(group.name)}</summary>{found}</details>"
+def _differences(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
     return section(
-        f"{escape(comparison.reference)} less each baseline",
+        f"{comparison.reference} less each baseline",
         "On the same questions, by paired cluster bootstrap: difference, 95% interval, relative "
         "change, p after Holm's correction, and the difference of each seed. Green is better and "
         "red is worse by both interval and p; the others could be chance.",
-        body,
+        _by_group(comparison, colours, markup.differences) if comparison.baselines else None,
     )
 
 
-def _conversations(comparison: Comparison, transcripts: Sequence[Transcript]) -> str:
+def _by_group(
+    comparison: Comparison,
+    colours: Mapping[str, str],
+    table: Callable[[Comparison, str, Mapping[str, str]], Markup],
+) -> list[Markup]:
+    """A table for each group; those of single tasks are folded away."""
+    found = []
+    for group in comparison.groups:
+        drawn = table(comparison, group.name, colours)
+        whole = join(element("h3", group.name), drawn)
+        found.append(whole if group.task is None else fold(group.name, drawn))
+    return found
+
+
+def _conversations(comparison: Comparison, transcripts: Sequence[Transcript]) -> Markup:
     talks = []
     for chosen, note in examples(comparison, transcripts):
         same = [
@@ -193,36 +195,36 @@ def _conversations(comparison: Comparison, transcripts: Sequence[Transcript]) ->
         talks.append(conversation(chosen, ordered, note))
     return section(
         "Conversations",
-        f"Answers of {escape(comparison.reference)}, chosen by rule: for each task the one nearest "
-        "to the median, taking turns between vague and detailed questions, then the worst. Every "
-        "cell shows the user's payoff and the LLM's; its colour is their sum.",
-        f'<div class="talks">{"".join(talks)}</div>' if talks else "",
+        f"Answers of {comparison.reference}, chosen by rule: for each task the one nearest to the "
+        "median, taking turns between vague and detailed questions, then the worst.",
+        element("div", talks, class_="talks") if talks else None,
     )
 
 
-def _method(comparison: Comparison, facts: Mapping[str, str]) -> str:
-    listed = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
+NOTES = (
+    "Intervals of means use the standard error clustered by question and the t distribution; those "
+    "of ratios and differences are percentiles of a cluster bootstrap. They say how far a number "
+    "would move with other questions and take the trained models as given; the spread between "
+    "seeds says how far it moves with another training run.",
+    "An answer that does not parse counts 0 in format, quality, right action and welfare and is "
+    "left out of the chain's own measures. An answer that no judge could score is left out and "
+    "counted.",
+    "Holm's correction runs over the tasks, and separately over the sets, for each metric and "
+    "baseline. The best baseline is the one with the best mean of that very metric.",
+    "Answers without a chain have no chain's terms to earn, so they are compared by the answer "
+    "alone.",
+)
+
+
+def _method(comparison: Comparison, facts: Mapping[str, str]) -> Markup:
     seeds = "; ".join(
         f"{model}: {', '.join(map(str, own)) or 'none'}" for model, own in comparison.seeds.items()
     )
-    notes = (
-        "<ul class='notes'>"
-        "<li>Intervals of means use the standard error clustered by question and the t "
-        "distribution; those of ratios and differences are percentiles of a cluster bootstrap. "
-        "They say how far a number would move with other questions and take the trained models as "
-        "given; the spread between seeds says how far it moves with another training run.</li>"
-        "<li>An answer that does not parse counts 0 in format, quality, right action and welfare "
-        "and is left out of the chain's own measures. An answer that no judge could score is left "
-        "out and counted.</li>"
-        "<li>Holm's correction runs over the tasks, and separately over the sets, for each metric "
-        "and baseline. The best baseline is the one with the best mean of that very metric.</li>"
-        "<li>Answers without a chain have no chain's terms to earn, so they are compared by the "
-        "answer alone.</li></ul>"
-    )
+    listed = [(element("dt", k), element("dd", v)) for k, v in {"Seeds": seeds, **facts}.items()]
     return section(
         "How this was measured",
         "What the numbers mean and how the run was made.",
-        f"{notes}<details><summary>Every measure in a sentence</summary>"
-        f"{markup.glossary(comparison)}</details>"
-        f'<dl class="facts"><dt>Seeds</dt><dd>{escape(seeds)}</dd>{listed}</dl>',
+        element("ul", (element("li", note) for note in NOTES), class_="notes"),
+        fold("Every measure in a sentence", markup.glossary(comparison)),
+        element("dl", listed, class_="facts"),
     )

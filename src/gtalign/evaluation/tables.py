@@ -1,4 +1,4 @@
-"""Numbers as text, and the tables of a comparison on the terminal."""
+"""The numbers of a comparison as text, and its tables on the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gtalign.drawing import NONE, change, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
 from gtalign.evaluation.metrics import BY_NAME, Metric
 
-ABSENT = "–"  # noqa: RUF001 - typography of a table, not a minus
 _LABEL, _COLUMN = 28, 18  # widths of the first and of every other column of estimates
-MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +31,10 @@ class CellText:
         return [text for text in (self.interval, self.spread, self.count) if text]
 
 
-def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """A number with a fixed number of decimals and a true minus sign; a dash for None."""
-    if value is None:
-        return ABSENT
-    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = f"{0:.{digits}f}"
-    return text.replace("-", MINUS)
-
-
-def interval(low: float | None, high: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """An interval as ``[low, high]``; empty for None."""
-    if low is None or high is None:
-        return ""
-    return f"[{number(low, digits, sign=sign)}, {number(high, digits, sign=sign)}]"
-
-
-def percent(value: float | None) -> str:
-    """A relative change in per cent with one decimal and its sign."""
-    return ABSENT if value is None else number(100 * value, 1, sign=True) + "%"
-
-
 def p_value(p: float | None) -> str:
     """A p value with three decimals, or ``<.001``."""
     if p is None:
-        return ABSENT
+        return NONE
     return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
 
 
@@ -66,24 +43,24 @@ def relative_interval(difference: Difference) -> str:
     contrast = difference.contrast
     if contrast.relative_low is None or contrast.relative_high is None:
         return ""
-    return f"[{percent(contrast.relative_low)}, {percent(contrast.relative_high)}]"
+    return f"[{change(contrast.relative_low)}, {change(contrast.relative_high)}]"
 
 
 def seeds_text(difference: Difference, digits: int) -> str:
     """The difference of each seed, ``+0.031 +0.028``; empty for fewer than two."""
     if len(difference.seeds) < 2:
         return ""
-    return " ".join(number(d, digits, sign=True) for d in difference.seeds.values())
+    return " ".join(fixed(d, digits, sign=True) for d in difference.seeds.values())
 
 
 def cell(estimate: Estimate | None, metric: Metric, best: bool = False) -> CellText:
     """One estimate as text, with its spread over seeds, and n where not all answers have it."""
     if estimate is None or estimate.value is None:
-        return CellText(ABSENT, "", "", "", False)
+        return CellText(NONE, "", "", "", False)
     found = estimate.interval
-    spread = "" if estimate.spread is None else f"seeds sd {number(estimate.spread, metric.digits)}"
+    spread = "" if estimate.spread is None else f"seeds sd {fixed(estimate.spread, metric.digits)}"
     return CellText(
-        number(found.value, metric.digits),
+        fixed(found.value, metric.digits),
         interval(found.low, found.high, metric.digits),
         spread,
         f"n {found.n} of {estimate.rows}" if estimate.missing else "",
@@ -231,9 +208,9 @@ def _differences(comparison: Comparison, group: Group, *, seeds: bool) -> Table:
             table.add_row(
                 name,
                 baseline,
-                number(contrast.value, metric.digits, sign=True),
+                fixed(contrast.value, metric.digits, sign=True),
                 interval(contrast.low, contrast.high, metric.digits, sign=True),
-                percent(contrast.relative),
+                change(contrast.relative),
                 p_value(found.adjusted),
                 *([seeds_text(found, metric.digits)] * seeds),
             )
@@ -251,8 +228,8 @@ def _pareto(comparison: Comparison) -> Table:
         table.add_row(
             standing.group,
             standing.model,
-            number(standing.hypervolume),
-            ABSENT if standing.coverage is None else f"{100 * standing.coverage:.1f}%",
+            fixed(standing.hypervolume),
+            NONE if standing.coverage is None else share(standing.coverage, 1),
             "" if standing.wins is None else f"{standing.wins} : {standing.losses}",
         )
     return table
@@ -269,10 +246,10 @@ def _gains(gains: Sequence[Gain]) -> Table:
         table.add_row(
             BY_NAME[gain.metric].label,
             gain.group,
-            gain.baseline or ABSENT,
-            ABSENT if ours is None else percent(ours.contrast.relative),
+            gain.baseline or NONE,
+            NONE if ours is None else change(ours.contrast.relative),
             "" if ours is None else relative_interval(ours),
             "" if ours is None else p_value(ours.adjusted),
-            percent(gain.published / 100),
+            change(gain.published / 100),
         )
     return table

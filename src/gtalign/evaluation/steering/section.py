@@ -1,20 +1,19 @@
 """The part of a report that shows what steering did, and the same tables on the terminal."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from gtalign.chain import BLOCKS
-from gtalign.evaluation.charts import section
-from gtalign.evaluation.conversation import matrix
-from gtalign.evaluation.markup import table
+from gtalign.drawing import Markup, element, fixed, interval, join
+from gtalign.evaluation.conversation import article_head, bubble, chain_of, game_table
+from gtalign.evaluation.markup import fold, row, section, small, table
 from gtalign.evaluation.statistics import Interval
 from gtalign.evaluation.steering.effects import EFFECTS, Effect, Trial, decision_of
-from gtalign.evaluation.tables import beside_each_other, interval, number
+from gtalign.evaluation.tables import beside_each_other
 from gtalign.steering.decision import Decision
 from gtalign.tasks import task_named
 from gtalign.transcripts import Transcript
@@ -25,7 +24,7 @@ CONTRASTS = (("advise", "observe"), ("enforce", "observe"), ("enforce", "reask")
 """Ways that are set against each other under one policy: the second is the baseline."""
 
 
-def steering_section(trial: Trial, seconds: Mapping[str, float]) -> str:
+def steering_section(trial: Trial, seconds: Mapping[str, float]) -> Markup:
     """The section of the page: every arm, their differences, and one decision in full.
 
     Args:
@@ -33,25 +32,30 @@ def steering_section(trial: Trial, seconds: Mapping[str, float]) -> str:
         seconds: Mean seconds of an answer by arm, as far as they are known.
     """
     policies = _by_policy(trial)
-    body = ""
+    body: list[Markup | None] = []
     for policy, arms in policies.items():
-        body += f"<h3>{escape(policy)}</h3>{_estimates(trial, arms, seconds)}"
-        body += _contrasts(trial, policy, arms)
-    body += _between(trial, list(policies))
+        body += [element("h3", policy), _estimates(trial, arms, seconds)]
+        body.append(_contrasts(trial, policy, arms))
+    body.append(_between(trial, list(policies)))
     chosen = example(trial)
     if chosen is not None:
-        articles = "".join(decision_article(transcript) for transcript in chosen)
-        body += f'<h3>One decision</h3><div class="talks">{articles}</div>'
+        articles = element("div", map(decision_article, chosen), class_="talks")
+        body += [element("h3", "One decision"), articles]
+    observe, advise, enforce, reask = (
+        element("code", way) for way in ("observe", "advise", "enforce", "reask")
+    )
     return section(
         "Steering",
-        "The same questions and the same seeds under each pricing policy. <code>observe</code> "
-        "lets the model write on and records what the policy would change; <code>advise</code> "
-        "splices the edited matrix into the message while it is being written, and the model "
-        "analyses it itself; <code>enforce</code> also opens the analysis with the recommended "
-        "cell; <code>reask</code> asks a second time with an instruction, as the released code "
-        "does. Means with 95% intervals, clustered by question; differences are paired by "
-        "question.",
-        body,
+        (
+            "The same questions and the same seeds under each pricing policy. ",
+            (observe, " lets the model write on and records what the policy would change; "),
+            (advise, " splices the edited matrix into the message while it is being written, and "),
+            ("the model analyses it itself; ", enforce, " also opens the analysis with the "),
+            ("recommended cell; ", reask, " asks a second time with an instruction, as the "),
+            "released code does. Means with 95% intervals, clustered by question; differences are "
+            "paired by question.",
+        ),
+        *body,
     )
 
 
@@ -74,7 +78,7 @@ def print_steering(console: Console, trial: Trial) -> None:
         )
         shown.add_column("", no_wrap=True)
         for arm in arms:
-            shown.add_column(arm.rpartition(", ")[2], justify="right", no_wrap=True)
+            shown.add_column(_way(arm), justify="right", no_wrap=True)
         for name in SHOWN:
             texts = (_text(trial.mean(arm, name), EFFECTS[name]) for arm in arms)
             shown.add_row(EFFECTS[name].label, *("\n".join(filter(None, t)) for t in texts))
@@ -117,57 +121,52 @@ def _is_harmful(transcript: Transcript) -> bool:
     return task_named(transcript.task).kind == "safety"
 
 
-def decision_article(transcript: Transcript) -> str:
+def decision_article(transcript: Transcript) -> Markup:
     """One decision in full: both matrices, each term of the edit, and what was written."""
     decision = decision_of(transcript)
-    said = "".join(
-        f'<div class="bubble {"user" if m["role"] == "user" else "llm"}">'
-        f'<div class="text">{escape(m["content"])}</div></div>'
-        for m in transcript.prompt
-    )
-    games = ""
+    games = []
     if decision.stated is not None and decision.before is not None:
-        games += matrix(decision.stated.to_json(), "As the model wrote it", decision.before.cell)
+        games.append(game_table(decision.stated, "As the model wrote it", decision.before.cell))
     if decision.edited is not None and decision.after is not None:
-        games += matrix(decision.edited.to_json(), "As it went on from", decision.after.cell)
-    written = ""
+        games.append(game_table(decision.edited, "As it went on from", decision.after.cell))
     if transcript.chain is not None:
-        chain = transcript.chain
-        written = (
-            f"<h4>Thinking</h4><div class='text'>{escape(str(chain[BLOCKS[0]]))}</div>"
-            f"<h4>Payoffs</h4><div class='games'>{games}</div>{_why(decision)}"
-            f"<h4>Analysis</h4><div class='text'>{escape(str(chain[BLOCKS[2]]))}</div>"
+        thinking, _, analysis, response = (str(transcript.chain[name]) for name in BLOCKS)
+        written = join(
+            chain_of(thinking, games, _why(decision), analysis), bubble("assistant", response)
         )
-        said_last = f"<div class='text'>{escape(str(chain[BLOCKS[3]]))}</div>"
     else:
-        said_last = f"<pre>{escape(transcript.completion)}</pre>"
-    return (
-        f'<article class="talk"><header><div><h3>{escape(decision.policy)}</h3>'
-        f"<p>{escape(decision.mode)} · policy {escape(decision.policy_hash)} · "
-        f"{escape(transcript.id)}</p></div>"
-        f'<div class="welfare"><span>{_moves(decision)}</span></div></header>'
-        f'{said}<div class="chain">{written}</div><div class="bubble llm">{said_last}</div>'
-        "</article>"
+        written = element("div", element("pre", transcript.completion), class_="bubble llm")
+    facts = f"{decision.mode} · policy {decision.policy_hash} · {transcript.id}"
+    return element(
+        "article",
+        article_head(decision.policy, facts, element("span", _moves(decision))),
+        (bubble(message["role"], message["content"]) for message in transcript.prompt),
+        written,
+        class_="talk",
     )
 
 
-def _moves(decision: Decision) -> str:
+def _moves(decision: Decision) -> Markup:
     if decision.before is None or decision.after is None:
-        return "unsteered"
+        return join("unsteered")
     before, after = decision.before.cell, decision.after.cell
-    return f"{escape(before)} → <b>{escape(after)}</b>" if before != after else escape(after)
+    return join(f"{before} → ", element("b", after)) if before != after else join(after)
 
 
-def _why(decision: Decision) -> str:
+def _why(decision: Decision) -> Markup:
     rows = [
-        f"<tr><th>{escape(term.name)}</th><td class='left'>{escape(term.player)}</td>"
-        f"<td class='left'>{escape(_amounts(term.amounts))}</td>"
-        f"<td class='left why'>{escape(term.why)}</td></tr>"
+        row(
+            term.name,
+            element("td", term.player, class_="left"),
+            element("td", _amounts(term.amounts), class_="left"),
+            element("td", term.why, class_="left why"),
+        )
         for term in decision.terms
     ]
     if not rows:
-        return "<p class='choice'>The policy changes nothing.</p>"
-    return "<h4>Each term of the edit</h4>" + table(["term", "whose", "points", "why"], rows)
+        return element("p", "The policy changes nothing.", class_="choice")
+    head = element("h4", "Each term of the edit")
+    return join(head, table(["term", "whose", "points", "why"], rows))
 
 
 def _amounts(amounts: Mapping[str, float]) -> str:
@@ -179,45 +178,41 @@ def _amounts(amounts: Mapping[str, float]) -> str:
         shown = {action: values.pop() for action, values in by_action.items()}
     else:
         shown = dict(amounts)
-    return ", ".join(f"{name} {number(value, 2, sign=True)}" for name, value in shown.items())
+    return ", ".join(f"{name} {fixed(value, 2, sign=True)}" for name, value in shown.items())
 
 
-def _estimates(trial: Trial, arms: Sequence[str], seconds: Mapping[str, float]) -> str:
-    ways = [arm.rpartition(", ")[2] for arm in arms]
+def _estimates(trial: Trial, arms: Sequence[str], seconds: Mapping[str, float]) -> Markup:
     rows = [_row(name, (trial.mean(arm, name) for arm in arms)) for name in SHOWN]
     if any(arm in seconds for arm in arms):
-        times = "".join(f"<td>{number(seconds.get(arm), 2)}</td>" for arm in arms)
-        rows.append(f"<tr class='count'><th>Seconds an answer</th>{times}</tr>")
-    return table(["", *(escape(way) for way in ways)], rows)
+        times = [element("td", fixed(seconds.get(arm), 2)) for arm in arms]
+        rows.append(row("Seconds an answer", times, kind="count"))
+    return table(["", *map(_way, arms)], rows)
 
 
-def _contrasts(trial: Trial, policy: str, arms: Sequence[str]) -> str:
+def _contrasts(trial: Trial, policy: str, arms: Sequence[str]) -> Markup | None:
     pairs = [
         (f"{policy}, {one}", f"{policy}, {other}")
         for one, other in CONTRASTS
         if f"{policy}, {one}" in arms and f"{policy}, {other}" in arms
     ]
     if not pairs:
-        return ""
-    heads = (
-        f"{escape(one.rpartition(', ')[2])} less {escape(other.rpartition(', ')[2])}"
-        for one, other in pairs
-    )
+        return None
+    heads = (f"{_way(one)} less {_way(other)}" for one, other in pairs)
     rows = [
         _row(name, (trial.difference(one, other, name) for one, other in pairs), sign=True)
         for name in CONTRASTED
     ]
-    return "<details open><summary>Differences</summary>" + table(["", *heads], rows) + "</details>"
+    return fold("Differences", table(["", *heads], rows), unfolded=True)
 
 
-def _between(trial: Trial, policies: Sequence[str]) -> str:
+def _between(trial: Trial, policies: Sequence[str]) -> Markup | None:
     """What the second policy changes against the first, in each way."""
     if len(policies) < 2:
-        return ""
+        return None
     first, second = policies[:2]
     ways = [
         way
-        for way in dict.fromkeys(arm.rpartition(", ")[2] for arm in trial.arms)
+        for way in dict.fromkeys(map(_way, trial.arms))
         if {f"{first}, {way}", f"{second}, {way}"} <= set(trial.arms)
     ]
     pairs = [(f"{second}, {way}", f"{first}, {way}") for way in ways]
@@ -227,24 +222,26 @@ def _between(trial: Trial, policies: Sequence[str]) -> str:
         _row(name, (trial.difference(*pair, name) for pair in pairs), sign=True)
         for name in ("DA", "CQ", "AQ", "tokens")
     ]
-    head = f"<h3>{escape(second)} less {escape(first)}</h3>"
-    return head + table(["", *(escape(way) for way in ways)], rows)
+    return join(element("h3", f"{second} less {first}"), table(["", *ways], rows))
 
 
-def _row(name: str, means: Iterator[Interval], *, sign: bool = False) -> str:
+def _way(arm: str) -> str:
+    """The way of steering that an arm is named after, without its policy."""
+    return arm.rpartition(", ")[2]
+
+
+def _row(name: str, means: Iterable[Interval], *, sign: bool = False) -> Markup:
     return _cells(EFFECTS[name], means, sign=sign)
 
 
-def _cells(effect: Effect, means: Iterator[Interval], *, sign: bool = False) -> str:
-    cells = ""
-    for mean in means:
-        value, reach = _text(mean, effect, sign=sign)
-        cells += f"<td>{value}<small>{reach}</small></td>"
-    return f'<tr><th title="{escape(effect.note)}">{escape(effect.label)}</th>{cells}</tr>'
+def _cells(effect: Effect, means: Iterable[Interval], *, sign: bool = False) -> Markup:
+    texts = (_text(mean, effect, sign=sign) for mean in means)
+    cells = [element("td", value, small([reach])) for value, reach in texts]
+    return row(effect.label, cells, note=effect.note)
 
 
 def _text(mean: Interval, effect: Effect, *, sign: bool = False) -> tuple[str, str]:
     return (
-        number(mean.value, effect.digits, sign=sign),
+        fixed(mean.value, effect.digits, sign=sign),
         interval(mean.low, mean.high, effect.digits, sign=sign),
     )

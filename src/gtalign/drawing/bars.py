@@ -1,0 +1,51 @@
+"""Horizontal bars made of parts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gtalign.drawing.axis import Axis
+from gtalign.drawing.markup import Markup
+from gtalign.drawing.numbers import fixed
+from gtalign.drawing.svg import box, figure, picture, text
+
+WIDTH: Final = 420
+_LEFT: Final = 92
+_STEP: Final = 30
+
+
+def stacked_chart(
+    title: str, bars: Sequence[tuple[str, Mapping[str, float]]], colours: Mapping[str, str]
+) -> Markup:
+    """Bars below each other, with the total at the end of each; empty without any.
+
+    Args:
+        title: Of the chart.
+        bars: Label of each bar with its parts and their lengths, 0 or more, in one unit.
+        colours: Class of the colour of each part.
+    """
+    if not bars:
+        return Markup()
+    parts = []
+    x, top = _LEFT, 12
+    for name, colour in colours.items():
+        wide = 26 + 7 * len(name)
+        if x > _LEFT and x + wide > WIDTH:
+            x, top = _LEFT, top + 18
+        parts += [box(x, top, 10, 10, f"block {colour}"), text(x + 14, top + 9, name, "tick")]
+        x += wide
+    top += 28
+    longest = max(sum(lengths.values()) for _, lengths in bars) or 1.0
+    axis = Axis(0.0, longest, _LEFT, WIDTH - 44)
+    told = []
+    for label, lengths in bars:
+        parts.append(text(84, top + 19, label, "label end"))
+        total = 0.0
+        for name, length in lengths.items():
+            left, right = axis.at(total), axis.at(total + length)
+            tip = f"{label}, {name}: {fixed(length, 1)}"
+            parts.append(box(left, top + 5, right - left - 1, 20, f"block {colours[name]}", tip))
+            total += length
+        parts.append(text(axis.at(total) + 6, top + 19, fixed(total, 0), "value"))
+        told.append(f"{label}: {fixed(total, 0)}")
+        top += _STEP
+    return figure(title, picture(title, "; ".join(told), WIDTH, top + 8, *parts))

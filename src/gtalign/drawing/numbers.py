@@ -1,0 +1,67 @@
+"""Numbers as people read them: a true minus sign, no minus zero, a dash where there is none."""
+
+import math
+from typing import Final
+
+NONE: Final = "\N{EN DASH}"
+"""Stands where there is no value."""
+
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+def fixed(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """A number with so many decimals, for columns; a dash for None and for not-a-number.
+
+    Args:
+        value: The number, in any unit.
+        digits: Decimals.
+        sign: Whether a plus sign is written as well.
+    """
+    return _written(value, f"{'+' if sign else ''}.{digits}f")
+
+
+def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """A number with so many decimals at most, thousands apart; a dash as in `fixed`."""
+    text = _written(value, f"{'+' if sign else ''},.{digits}f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number as `number` writes it, with its sign."""
+    return number(value, digits, sign=True)
+
+
+def interval(low: float | None, high: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """An interval as ``[low, high]``; empty if an end is None."""
+    if low is None or high is None:
+        return ""
+    return f"[{fixed(low, digits, sign=sign)}, {fixed(high, digits, sign=sign)}]"
+
+
+def change(value: float | None) -> str:
+    """A relative change, as a fraction, in per cent with one decimal and its sign: ``+7.2%``."""
+    text = fixed(None if value is None else 100 * value, 1, sign=True)
+    return text if text == NONE else f"{text}%"
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in per cent with one decimal; a dash if the whole is 0."""
+    return f"{fixed(100 * part / whole, 1)}%" if whole else NONE
+
+
+def short(value: float) -> str:
+    """A number on an axis, in at most nine characters or so: ``0.25``, ``1,200``, ``2e+06``."""
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.4g}".replace("-", MINUS)
+    return number(value, 6 if abs(value) < 100 else 2)
+
+
+def _written(value: float | None, form: str) -> str:
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "\N{INFINITY}" if value > 0 else f"{MINUS}\N{INFINITY}"
+    text = format(value, form)
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)

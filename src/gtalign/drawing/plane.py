@@ -1,0 +1,79 @@
+"""The plane of two axes: grid, names, and the staircase of a Pareto frontier."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gtalign.drawing.axis import Axis, Point
+from gtalign.drawing.markup import Markup
+from gtalign.drawing.svg import line, path, text
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Two axes, of which the second goes up.
+
+    Args:
+        x: From left to right.
+        y: From the bottom to the top.
+    """
+
+    x: Axis
+    y: Axis
+
+    def at(self, x: float, y: float) -> Point:
+        """Where a point lies, in the picture's units."""
+        return self.x.at(x), self.y.at(y)
+
+    def path(self, points: Iterable[Point], kind: str) -> Markup:
+        """A line through points, given in the units of the axes."""
+        return path([self.at(*point) for point in points], kind)
+
+    def grid(self, across: str, up: str, *, both: bool = False) -> list[Markup]:
+        """Ticks with their numbers, lines across, and the names of both axes.
+
+        Args:
+            across: Name of the first axis.
+            up: Name of the second.
+            both: Whether there are lines upwards as well.
+        """
+        left, right, bottom, top = self.x.start, self.x.end, self.y.start, self.y.end
+        parts = []
+        for y, number in self.y.ticks():
+            parts += [line(left, y, right, y, "grid"), text(left - 6, y + 4, number, "tick end")]
+        for x, number in self.x.ticks():
+            mark = (
+                line(x, top, x, bottom, "grid") if both else line(x, bottom, x, bottom + 4, "axis")
+            )
+            parts += [mark, text(x, bottom + 17, number, "tick mid")]
+        parts.append(line(left, bottom, right, bottom, "axis"))
+        if both:
+            parts.append(line(left, top, left, bottom, "axis"))
+        if across:
+            parts.append(text((left + right) / 2, bottom + 34, across, "name mid"))
+        if up:
+            parts.append(text(4, top - 9, up, "name"))
+        return parts
+
+    def stairs(self, frontier: Iterable[Point], kind: str) -> Markup:
+        """The staircase of a frontier, led on to both axes."""
+        return self.path(staircase(frontier, self.x.low, self.y.low), kind)
+
+
+def staircase(frontier: Iterable[Point], left: float, bottom: float) -> Sequence[Point]:
+    """Corners of the line between what a frontier's points dominate and what they do not.
+
+    Args:
+        frontier: Points none of which dominates another, more being better on both axes; in any
+            order, and equal ones may repeat. Empty for no line.
+        left: Where the line begins, at the height of the first point.
+        bottom: Where it ends, below the last point.
+    """
+    points = sorted(set(frontier))
+    if not points:
+        return []
+    corners = [(left, points[0][1])]
+    for x, y in points:
+        if corners[-1][1] != y:
+            corners.append((corners[-1][0], y))
+        corners.append((x, y))
+    return [*corners, (points[-1][0], bottom)]

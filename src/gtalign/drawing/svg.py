@@ -1,0 +1,89 @@
+"""The shapes that pictures are made of. Lengths are in the picture's own units, y downwards.
+
+Colours are classes of ``drawing.css``: no shape carries a style of its own, so that pages which
+forbid inline styles can show it.
+"""
+
+from collections.abc import Sequence
+from zlib import crc32
+
+from gtalign.drawing.axis import Point
+from gtalign.drawing.markup import Content, Markup, element, join
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    """A straight line of a class."""
+    return element("line", class_=kind, x1=x1, y1=y1, x2=x2, y2=y2)
+
+
+def text(x: float, y: float, content: Content, kind: str) -> Markup:
+    """Text whose baseline begins at a point, or ends or has its middle there, as its class says."""
+    return element("text", content, class_=kind, x=x, y=y)
+
+
+def circle(x: float, y: float, radius: float, kind: str, tip: str = "") -> Markup:
+    """A circle of a class; `tip` is shown where it is pointed at."""
+    return element("circle", _tip(tip), class_=kind, cx=x, cy=y, r=radius)
+
+
+def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> Markup:
+    """A rectangle with round corners; `tip` is shown where it is pointed at."""
+    size = {"width": max(width, 0.0), "height": max(height, 0.0)}
+    return element("rect", _tip(tip), class_=kind, x=x, y=y, rx=2, **size)
+
+
+def path(points: Sequence[Point], kind: str) -> Markup:
+    """Straight lines from point to point."""
+    return element("polyline", class_=kind, points=_points(points))
+
+
+def polygon(points: Sequence[Point], kind: str) -> Markup:
+    """A filled outline through points."""
+    return element("polygon", class_=kind, points=_points(points))
+
+
+def group(kind: str, *parts: Content, tip: str = "") -> Markup:
+    """Several shapes of one class; `tip` is shown where one of them is pointed at."""
+    return element("g", _tip(tip), *parts, class_=kind)
+
+
+def picture(
+    title: str, description: str, width: float, height: float, *parts: Content, kind: str = ""
+) -> Markup:
+    """A whole picture, with its name and its content in words for those who do not see it.
+
+    Args:
+        title: Name of the picture.
+        description: What it shows, in words; empty if the title says it.
+        width: Of the view box.
+        height: Likewise.
+        parts: The shapes.
+        kind: Its class.
+    """
+    drawn = join(*parts)
+    # By its content: one address for one picture, whatever else is on the page.
+    name = f"d{crc32(join(title, description, drawn).encode()):08x}"
+    return element(
+        "svg",
+        element("title", title, id=f"{name}-title"),
+        element("desc", description, id=f"{name}-desc") if description else None,
+        drawn,
+        class_=kind or None,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        role="img",
+        aria_labelledby=f"{name}-title",
+        aria_describedby=f"{name}-desc" if description else None,
+    )
+
+
+def figure(caption: str, drawn: Markup) -> Markup:
+    """A picture below its caption."""
+    return element("figure", element("figcaption", caption), drawn)
+
+
+def _tip(tip: str) -> Markup | None:
+    return element("title", tip) if tip else None
+
+
+def _points(points: Sequence[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
