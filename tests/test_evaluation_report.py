@@ -226,7 +226,7 @@ def test_a_matrix_marks_frontier_equilibrium_choice_and_row() -> None:
     assert text.count("●") == 1
     assert text.count('<td class="cell chosen" data-cell="D_C"') == 1
     assert text.count('<td class="cell" ') == 3
-    assert '<th class="played" scope="row">D</th>' in text
+    assert '<th class="played" scope="row">D<small>played</small></th>' in text
     assert "3.25" in text
 
 

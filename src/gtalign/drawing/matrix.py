@@ -74,7 +74,9 @@ def matrix_table(
     rows = [
         element(
             "tr",
-            _head("User", name, meaning, "row", "played" if name == played else None),
+            _head(
+                "User", name, meaning, "row", element("small", "played") if name == played else None
+            ),
             [cell(keys[row, column]) for column in range(len(llms))],
         )
         for row, (name, meaning) in enumerate(users)
@@ -108,7 +110,6 @@ def _mark(sign: str, meaning: str) -> Markup:
     return element("span", sign, element("span", f" {meaning}", class_="hidden"), title=meaning)
 
 
-def _head(side: str, name: str, meaning: str, scope: str, kind: str | None = None) -> Markup:
-    return element(
-        "th", name, class_=kind, scope=scope, title=f"{side}: {meaning}" if meaning else None
-    )
+def _head(side: str, name: str, meaning: str, scope: str, mark: Markup | None = None) -> Markup:
+    title = f"{side}: {meaning}" if meaning else None
+    return element("th", name, mark, class_="played" if mark else None, scope=scope, title=title)
