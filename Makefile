@@ -5,6 +5,7 @@
 #   make serve                   the gateway before that model, with decisions to look at
 #   make test                    lint, types, tests and coverage
 #   make docs                    build the documentation into site/, strictly and offline
+#   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
 #   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -15,6 +16,7 @@ PYTHON ?= python3.11
 ARGS ?=
 PIP_ARGS ?=
 PYTEST_ARGS ?= -n 2
+SECONDS ?= 600
 
 BIN := $(VENV)/bin
 # Two test workers share few cores, and each would start as many torch threads as there are cores.
@@ -26,7 +28,7 @@ ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
-.PHONY: lab serve test lint types pytest docs test-engines clean
+.PHONY: lab serve test lint types pytest fuzz docs test-engines clean
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
@@ -49,6 +51,10 @@ pytest: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# It prints each example that fails; add it to its test as @example.
+fuzz: $(VENV)/.installed-dev
+	$(TEST_ENV) $(BIN)/python tests/fuzz.py --seconds $(SECONDS) $(ARGS)
 
 test-engines: $(VENV)/.installed-dev $(ENGINE_VENV)/.installed $(CHECKPOINT)
 	$(TEST_ENV) GTALIGN_ENGINE_PYTHON=$(abspath $(ENGINE_VENV))/bin/python \

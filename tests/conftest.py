@@ -15,9 +15,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 SRC = Path(__file__).parents[1] / "src"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH")]))
 
-# No test times: a slow machine is no failure.
-settings.register_profile("gtalign", deadline=None)
-settings.load_profile("gtalign")
+# No test times: a slow machine is no failure. `make test` depends on nothing but the code, so it
+# draws the same examples every time; `make fuzz` draws others in each round.
+settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
+settings.load_profile(os.environ.get("GTALIGN_HYPOTHESIS", "repeatable"))
 
 # Recorded rewards and solved games; their README says where they come from.
 VECTORS = Path(__file__).parent / "vectors"

@@ -10,19 +10,20 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataset_rows import row
 from evaluation_samples import plain, transcript
-from gtalign.config import Config, load_table
-from gtalign.data.rows import question_of
+from gtalign.config import Config, load, load_table
+from gtalign.data.inspect import inspect_rows
+from gtalign.data.rows import question_of, read_rows
 from gtalign.data.sources import SOURCES, Item
-from gtalign.data.validate import problems_of
+from gtalign.data.validate import problems_of, validate
 from gtalign.endpoints.reply import Reply
 from gtalign.endpoints.transport import _read as read_reply
 from gtalign.endpoints.usage import Usage
-from gtalign.errors import GTAlignError
+from gtalign.errors import ConfigError, GTAlignError
 from gtalign.evaluation.metrics import measure
 from gtalign.game import Bimatrix
 from gtalign.gateway.answers.request import check_amount, read_chat, read_model, read_object
@@ -31,7 +32,7 @@ from gtalign.gateway.keys import KeyRequest
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.judges import Verdict
 from gtalign.judges.config import JudgesConfig
-from gtalign.judges.reading import read_verdict
+from gtalign.judges.reading import Form, read_verdict
 from gtalign.reward import RewardConfig
 from gtalign.steering.decision import Decision
 from gtalign.steering.http import Engine, pieces, probe
@@ -45,7 +46,7 @@ from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings
 from gtalign.tasks import Question
 from gtalign.transcripts import scoring
 from gtalign.transcripts.labelled import read_labelled
-from gtalign.transcripts.transcript import transcript_of
+from gtalign.transcripts.transcript import read_transcripts, transcript_of
 from spoiled import spoiled, spoiled_records
 from test_steering_decision import decided
 
@@ -327,3 +328,64 @@ def test_a_member_of_any_kind_is_read_or_refused(name: str, tmp_path: Path) -> N
 def test_several_members_of_any_kind_are_read_or_refused(name: str, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
         reads(name, data.draw(spoiled_records(READERS[name][0])), Path(folder))
+
+
+# --- files of any bytes ----------------------------------------------------------------------
+
+LINES = st.lists(
+    st.binary(max_size=20)
+    | spoiled_records(row("2+2?")).map(lambda record: written(record).encode())
+    | spoiled_records(TEXT.to_json()).map(lambda record: written(record).encode()),
+    max_size=3,
+).map(b"\n".join)
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "rows": lambda file: list(read_rows(file)),
+    "checked rows": lambda file: [problem.to_json() for problem in validate(file).problems],
+    "counted rows": lambda file: [one.to_json() for one in inspect_rows(file).values()],
+    "transcripts": lambda file: list(read_transcripts(file)),
+    "scored": lambda file: list(scoring.Scorer(RewardConfig()).score(scoring.read(file))),
+    "examples": lambda file: list(read_examples(file)),
+    "candidates": _candidates,
+    "labelled": read_labelled,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=20)
+@given(content=LINES)
+@example(b"[" * 100_000)
+@example(b'{"id": ' + b"1" * 5_000 + b"}\n")
+def test_a_file_of_any_bytes_is_read_or_refused(name: str, content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "x.jsonl")
+        file.write_bytes(content)
+        with contextlib.suppress(GTAlignError):
+            FILES[name](file)
+
+
+@given(st.text() | st.sampled_from(["seeds = [[[", "a.b = 1\n[a]\n", "x = 1e999", "[[x]]\n[x]"]))
+def test_a_configuration_of_any_text_is_read_or_refused(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "x.toml")
+        file.write_text(text, encoding="utf-8", errors="surrogatepass")
+        for config in (RewardConfig, Policy, JudgesConfig, GatewayConfig):
+            with contextlib.suppress(ConfigError):
+                load(config, file)
+
+
+@given(st.text(), st.sampled_from(["preset", "user.quality", "aggregate", "x", "", "."]))
+def test_an_override_of_any_text_is_read_or_refused(value: str, key: str) -> None:
+    with contextlib.suppress(ConfigError):
+        load(RewardConfig, None, [f"{key}={value}"])
+
+
+@given(st.binary(max_size=200))
+def test_a_request_of_any_bytes_is_read_or_refused(raw: bytes) -> None:
+    with contextlib.suppress(APIError):
+        read_chat(raw, max_tokens=100, choices=4)
+
+
+@given(st.text(max_size=200), st.sampled_from(["json_schema", "tagged"]))
+def test_a_reply_of_any_text_is_a_verdict_or_none(reply: str, form: Form) -> None:
+    assert read_verdict(reply, (0.0, 0.5, 1.0), form).score in (None, 0.0, 0.5, 1.0)

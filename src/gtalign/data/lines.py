@@ -101,7 +101,7 @@ class LineWriter(Closing):
             return
         try:
             json.loads(last)
-        except ValueError:
+        except (ValueError, RecursionError):
             log.warning("%s: cut off a torn last line of %d bytes", self.path, len(last))
             os.ftruncate(self._file.fileno(), start)
         else:
