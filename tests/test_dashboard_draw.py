@@ -1,26 +1,27 @@
 """What pages draw: matrices, frontier plots and flows on any game, numbers and times."""
 
-import math
 import re
 from collections.abc import Mapping
-from itertools import combinations, pairwise
+from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gtalign.drawing import MINUS, NONE, stylesheet
+from gtalign.drawing.labels import LETTER, meet
 from gtalign.errors import DataError
 from gtalign.game import USER_LLM, Bimatrix, GameForm, pareto_frontier, pure_nash
 from gtalign.gateway.dashboard import flow as flows
 from gtalign.gateway.dashboard import show
-from gtalign.gateway.dashboard.flow import flow
-from gtalign.gateway.dashboard.matrix import LEVELS, grid
-from gtalign.gateway.dashboard.plot import SHAPES, Plot, _meet, plot
+from gtalign.gateway.dashboard.flow import flow, flow_chart
+from gtalign.gateway.dashboard.matrix import game_table
+from gtalign.gateway.dashboard.plot import BOX, WIDTH, frontier_plot
 from gtalign.gateway.dashboard.query import PERIODS, read_query
-from gtalign.gateway.dashboard.render import environment
+from gtalign.steering import Policy, recommend
 
-MINUS = "\N{MINUS SIGN}"
 PAYOFFS = st.one_of(
     st.integers(-5, 5).map(float), st.floats(-5, 5), st.floats(-1e6, 1e6), st.sampled_from([0.0])
 )
@@ -40,59 +41,80 @@ FORMS = st.sampled_from([USER_LLM, FORM])
 PAIRS = FORMS.flatmap(lambda form: st.tuples(games(form), games(form)))
 
 
+def parts_of(drawn: str, kind: str) -> list[ElementTree.Element]:
+    """The elements of a drawing that have a class."""
+    root = ElementTree.fromstring(drawn)
+    return [e for e in root.iter() if kind in e.attrib.get("class", "").split()]
+
+
+def centre(mark: ElementTree.Element) -> tuple[float, float]:
+    """Where a mark lies: the middle of its circle, or of the box of its corners."""
+    (shape,) = (e for e in mark if e.attrib.get("class") == "shape")
+    if shape.tag == "circle":
+        return float(shape.attrib["cx"]), float(shape.attrib["cy"])
+    xs, ys = zip(*corners(shape), strict=True)
+    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+
+
+def corners(shape: ElementTree.Element) -> list[tuple[float, float]]:
+    points = (point.split(",") for point in shape.attrib["points"].split())
+    return [(float(x), float(y)) for x, y in points]
+
+
+def tip(mark: ElementTree.Element) -> str:
+    return mark.findtext("title", "")
+
+
 @given(FORMS.flatmap(games))
 def test_a_matrix_is_laid_out_as_it_is(game: Bimatrix) -> None:
-    chosen = game.form.cells[1]
-    found = grid(game, chosen)
-    cells = [cell for _, _, row in found.rows for cell in row]
-    assert [cell.key for cell in cells] == list(game.form.cells)
-    assert [(cell.user, cell.llm) for cell in cells] == [game.cell(k) for k in game.form.cells]
-    marks = ((pareto_frontier, "frontier"), (pure_nash, "equilibrium"))
-    for function, name in marks:
-        keys = tuple(cell.key for cell in cells if getattr(cell, name))
-        assert keys == game.form.where(function(game.payoffs))
-    assert [cell.key for cell in cells if cell.chosen] == [chosen]
-    for one in cells:
-        assert 0 <= one.user_level <= LEVELS and 0 <= one.llm_level <= LEVELS
-        for other in cells:
-            if one.user > other.user:
-                assert one.user_level >= other.user_level
-    told = grid(game, None, [chosen], [])
-    marked = [cell.key for _, _, row in told.rows for cell in row if cell.frontier]
-    assert marked == [chosen]
+    found = recommend(game, Policy(name="p", payer="user"), low=float(game.payoffs.min()))
+    for drawn, choice in ((game_table(game, "<b>", found), found.cell), (game_table(game), None)):
+        cells = parts_of(drawn, "cell")
+        assert [cell.attrib["data-cell"] for cell in cells] == list(game.form.cells)
+        for function, sign in ((pareto_frontier, "◆"), (pure_nash, "●")):
+            keys = (c.attrib["data-cell"] for c in cells if sign in "".join(c.itertext()))
+            assert tuple(keys) == game.form.where(function(game.payoffs))
+        chosen = [cell.attrib["data-cell"] for cell in parts_of(drawn, "chosen")]
+        assert chosen == ([] if choice is None else [choice])
+        assert "<b>&" not in drawn and " style=" not in drawn
+    assert "&lt;b&gt;" in game_table(game, "<b>")
 
 
 @given(PAIRS)
 def test_a_plot_holds_every_cell_in_its_place(pair: tuple[Bimatrix, Bimatrix]) -> None:
     before, after = pair
     cells = after.form.cells
-    found = plot(after, before, chosen=cells[0], chosen_before=cells[-1])
-    width = found.size[0]
-    left, top, right, bottom = found.box
-    assert len(found.after) == len(found.before) == len(found.labels) == len(cells)
-    for mark in (*found.before, *found.after):
-        assert 0 <= mark.x <= width and top <= mark.y <= bottom
-        assert mark.shape in SHAPES and math.isfinite(mark.x)
-    assert [m.key for m in found.after if m.chosen] == [cells[0]]
-    assert [m.key for m in found.before if m.chosen] == [cells[-1]]
-    for one, cell in zip(found.after, cells, strict=True):
-        for other, key in zip(found.after, cells, strict=True):
+    drawn = frontier_plot(after, before, chosen=cells[0], chosen_before=cells[-1])
+    left, top, right, bottom = BOX
+    now, was = parts_of(drawn, "now"), parts_of(drawn, "was")[1:]  # the first is the frontier
+    assert len(now) == len(was) == len(parts_of(drawn, "label")) == len(cells)
+    for mark in (*was, *now):
+        x, y = centre(mark)
+        assert 0 <= x <= WIDTH and top - 2 <= y <= bottom + 2
+    assert [tip(m).split(":")[0] for m in now if "chosen" in tip(m)] == [cells[0]]
+    assert [tip(m).split(":")[0] for m in was if "chosen" in tip(m)] == [cells[-1]]
+    assert len(parts_of(drawn, "ring")) == 2
+    for one, cell in zip(now, cells, strict=True):
+        assert tip(one).startswith(f"{cell}: user ") and "as edited" in tip(one)
+        for other, key in zip(now, cells, strict=True):
             if after.cell(cell)[1] > after.cell(key)[1]:
-                assert one.y <= other.y
-    if after.form == USER_LLM:  # there is room for six side by side
-        for one, other in combinations(found.after, 2):
-            assert after.cell(one.key) != after.cell(other.key) or abs(one.x - other.x) > 13
-    assert all(left <= x <= right for x, _ in found.across)
-    assert all(top <= y <= bottom for y, _ in found.up)
-    assert 1 <= len(found.across) <= 9 and 1 <= len(found.up) <= 9
+                assert centre(one)[1] <= centre(other)[1] + 2
+            if after.form == USER_LLM and cell < key and after.cell(cell) == after.cell(key):
+                assert abs(centre(one)[0] - centre(other)[0]) > 13  # room for six side by side
+    across = [float(e.attrib["x"]) for e in parts_of(drawn, "tick") if "mid" in e.attrib["class"]]
+    up = [float(e.attrib["y"]) - 4 for e in parts_of(drawn, "tick") if "end" in e.attrib["class"]]
+    assert all(left <= x <= right for x in across) and all(top <= y <= bottom for y in up)
+    assert 1 <= len(across) <= 6 and 1 <= len(up) <= 6
+    assert drawn.count("<svg") == 1 and "nan" not in drawn and "inf" not in drawn
+    assert " style=" not in drawn and 'aria-labelledby="' in drawn and 'aria-describedby="' in drawn
 
 
 @given(PAIRS)
 def test_the_line_of_a_frontier_goes_down_and_to_the_right(pair: tuple[Bimatrix, Bimatrix]) -> None:
-    found = plot(*pair)
-    for line in (found.frontier_before, found.frontier_after):
-        points = [tuple(map(float, point.split(","))) for point in line.split()]
-        for (x1, y1), (x2, y2) in pairwise(points):
+    lines = parts_of(frontier_plot(*pair), "frontier")
+    assert len(lines) == 2
+    for line in lines:
+        for (x1, y1), (x2, y2) in pairwise(corners(line)):
             assert x2 >= x1 and y2 >= y1  # y runs downwards
             assert x1 == x2 or y1 == y2 or abs(y2 - y1) < 0.2 or abs(x2 - x1) < 0.2
 
@@ -100,28 +122,22 @@ def test_the_line_of_a_frontier_goes_down_and_to_the_right(pair: tuple[Bimatrix,
 def test_cells_at_one_place_stand_side_by_side_and_labels_do_not_meet() -> None:
     payoffs = np.zeros((2, 3, 2))
     payoffs[1, 0] = (2.0, 1.0)
-    found = plot(Bimatrix(USER_LLM, payoffs), chosen="VQ_AQ")
-    xs = sorted(mark.x for mark in found.after if mark.key != "VQ_AQ")
-    assert np.diff(xs) == pytest.approx([14.0] * 4)
-    assert found.before == found.arrows == () and found.frontier_before == ""
-    assert found.summary.startswith("Each cell by the user's payoff")
-    assert "VQ_AQ is chosen" in found.summary and "stated" not in found.summary
+    drawn = frontier_plot(Bimatrix(USER_LLM, payoffs), chosen="VQ_AQ")
+    xs = sorted(centre(m)[0] for m in parts_of(drawn, "now") if "VQ_AQ" not in tip(m))
+    assert np.diff(xs) == pytest.approx([14.0] * 4, abs=0.11)
+    assert not parts_of(drawn, "was") and not parts_of(drawn, "arrow")
+    (summary,) = ElementTree.fromstring(drawn).iter("desc")
+    assert summary.text is not None
+    assert summary.text.startswith("Each cell by the user's payoff")
+    assert "VQ_AQ is chosen" in summary.text and "stated" not in drawn
     spread = np.array([[(-4, 0), (-4, -2), (0, 4)], [(2, 4), (1, 5), (0, 0)]])
-    found = plot(Bimatrix(USER_LLM, spread), Bimatrix(USER_LLM, spread[:, ::-1]))
-    boxes = [(at.x, at.y - 11, at.x + 7.9 * len(at.key), at.y + 3) for at in found.labels]
-    assert not any(_meet(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
-    assert found.arrows
-
-
-@given(PAIRS)
-def test_the_macros_draw_any_game(pair: tuple[Bimatrix, Bimatrix]) -> None:
-    parts = environment().get_template("parts.jinja").module
-    table = parts.matrix(pair[0], "<b>", pair[0].form.cells[0])
-    assert table.count("<td class=") == len(pair[0].form.cells)
-    assert "<b>&" not in table and "&lt;b&gt;" in table
-    drawn = parts.frontier_plot(*pair, id="p")
-    assert drawn.count("<svg") == 1 and "nan" not in drawn and "inf" not in drawn
-    assert 'aria-labelledby="p-title p-desc"' in drawn and " style=" not in table + drawn
+    drawn = frontier_plot(Bimatrix(USER_LLM, spread), Bimatrix(USER_LLM, spread[:, ::-1]))
+    boxes = []
+    for label in parts_of(drawn, "label"):
+        x, y = float(label.attrib["x"]), float(label.attrib["y"])
+        boxes.append((x, y - 11, x + LETTER * len(label.text or ""), y + 3))
+    assert not any(meet(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert parts_of(drawn, "arrow")
 
 
 COUNTS = st.dictionaries(
@@ -136,7 +152,7 @@ def test_a_flow_keeps_every_decision(counts: Mapping[tuple[str, str], int]) -> N
     found = flow(counts, USER_LLM.llm_actions)
     total = sum(counts.values())
     assert found.total == total
-    assert {(b.before, b.after): b.count for b in found.bands} == {
+    assert {(b.before, b.after): b.count for b in found.streams} == {
         pair: n for pair, n in counts.items() if n
     }
     assert found.flips == sum(n for (a, b), n in counts.items() if a != b)
@@ -146,19 +162,22 @@ def test_a_flow_keeps_every_decision(counts: Mapping[tuple[str, str], int]) -> N
         for above, below in pairwise(side):
             assert below.y > above.y + above.height
         assert all(bar.y >= 0 and bar.y + bar.height <= flows.HEIGHT for bar in side)
+    drawn = flow_chart(found)
+    assert len(parts_of(drawn, "band")) == len(found.streams)
+    assert len(parts_of(drawn, "flip")) == sum(s.before != s.after for s in found.streams)
+    assert len(parts_of(drawn, "block")) == len(found.bars)
+    title = ElementTree.fromstring(drawn).findtext("title")
+    assert title == f"{total} decisions, {found.flips} of them flipped"
+    (told,) = [e.text or "" for e in ElementTree.fromstring(drawn).iter("desc")] or [""]
+    assert all(f"{a} to {b} {n}" in told for (a, b), n in counts.items() if n)
 
 
-def test_numbers_and_times_are_for_people() -> None:
-    assert [show.number(v) for v in (None, -0.001, 0, 1234.5, -2.75, 1e15)] == [
-        *(show.NONE, "0", "0", "1,234.5", MINUS + "2.75", "1,000,000,000,000,000"),
-    ]
-    assert [show.signed(v) for v in (3, 0, -0.004, None)] == ["+3", "0", "0", show.NONE]
+def test_money_and_times_are_for_people() -> None:
     assert [show.money(v) for v in (None, 0, 12.345, 0.00778, -0.5, 1e-12)] == [
-        *(show.NONE, "0", "12.35", "0.00778", MINUS + "0.5", "0"),
+        *(NONE, "0", "12.35", "0.00778", MINUS + "0.5", "0"),
     ]
-    assert [show.percent(1, 8), show.percent(0, 0)] == ["12.5%", show.NONE]
     assert [show.milliseconds(v) for v in (None, 7.04, 483.2, 2345)] == [
-        *(show.NONE, "7 ms", "483 ms", "2.35 s"),
+        *(NONE, "7 ms", "483 ms", "2.35 s"),
     ]
     at = 1_795_567_307_000_632
     assert show.utc(at) == "2026-11-25 00:41:47"
@@ -189,14 +208,13 @@ def test_an_address_names_decisions() -> None:
             read_query(wrong)
 
 
-def test_the_style_has_a_class_for_every_strength_and_colour() -> None:
+def test_the_style_draws_everything_of_its_own_and_fetches_nothing() -> None:
     from gtalign.gateway.dashboard.static import static_files
 
-    style = static_files()["dashboard.css"].body.decode()
-    for side in "ul":
-        for level in range(LEVELS + 1):
-            assert re.search(rf"\.{side}{level} \{{", style)
-    for colour in range(flows.COLOURS):
-        assert f".a{colour} {{" in style
-    assert "url(" not in style and "@import" not in style
-    assert Plot.__doc__
+    own, shared = (static_files()[f"{name}.css"].body.decode() for name in ("dashboard", "drawing"))
+    assert shared == stylesheet()
+    for kind in ("band", "shape", "ring", "arrow", "flow", "strip", "needle"):
+        assert f".{kind}" in own, kind
+    for colour in re.findall(r"var\((--[\w-]+)\)", own):
+        assert f"{colour}:" in own + shared, colour
+    assert "url(" not in own and "@import" not in own

@@ -11,10 +11,11 @@ import pytest
 
 from dashboard_parts import Answer, Visitor
 from gateway_parts import MESSAGES, Served, served
+from gtalign.drawing import number
 from gtalign.errors import StorageError
 from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
-from gtalign.gateway.dashboard.show import milliseconds, number
+from gtalign.gateway.dashboard.show import milliseconds
 from gtalign.gateway.store.reader import Filter
 from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
 from gtalign.gateway.store.writer import Record

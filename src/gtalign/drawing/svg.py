@@ -48,7 +48,13 @@ def group(kind: str, *parts: Content, tip: str = "") -> Markup:
 
 
 def picture(
-    title: str, description: str, width: float, height: float, *parts: Content, kind: str = ""
+    title: str,
+    description: str,
+    width: float,
+    height: float,
+    *parts: Content,
+    kind: str = "",
+    stretched: bool = False,
 ) -> Markup:
     """A whole picture, with its name and its content in words for those who do not see it.
 
@@ -59,6 +65,7 @@ def picture(
         height: Likewise.
         parts: The shapes.
         kind: Its class.
+        stretched: Whether it fills its place even where that has other proportions.
     """
     drawn = join(*parts)
     # By its content: one address for one picture, whatever else is on the page.
@@ -70,6 +77,7 @@ def picture(
         drawn,
         class_=kind or None,
         viewBox=f"0 0 {width:.0f} {height:.0f}",
+        preserveAspectRatio="none" if stretched else None,
         role="img",
         aria_labelledby=f"{name}-title",
         aria_describedby=f"{name}-desc" if description else None,

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gtalign.drawing import Markup, action_colour, element, join, number
+from gtalign.drawing.svg import box, picture, text
+
 WIDTH: Final = 360
 HEIGHT: Final = 190
-COLOURS: Final = 6
 _BAR: Final = 12.0
 _LEFT: Final = 76.0
 _RIGHT: Final = WIDTH - _LEFT
@@ -20,21 +22,21 @@ class Bar:
 
     action: str
     count: int
-    colour: int
+    colour: str
     x: float
     y: float
     height: float
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class Stream:
     """The decisions that went from one action to another.
 
     Args:
         before: The action before.
         after: The action after.
         count: How many.
-        colour: Number of the class of the action before.
+        colour: Class of the colour of the action before.
         flipped: Whether the actions differ.
         path: Outline.
     """
@@ -42,7 +44,7 @@ class Band:
     before: str
     after: str
     count: int
-    colour: int
+    colour: str
     flipped: bool
     path: str
 
@@ -52,7 +54,7 @@ class Flow:
     """What is drawn, in the units of a view box of `WIDTH` by `HEIGHT`."""
 
     bars: tuple[Bar, ...]
-    bands: tuple[Band, ...]
+    streams: tuple[Stream, ...]
     total: int
     flips: int
 
@@ -78,11 +80,11 @@ def flow(counts: Mapping[tuple[str, str], int], actions: tuple[str, ...]) -> Flo
     for side, x in zip(sides, (_LEFT, _RIGHT - _BAR), strict=True):
         y, top = _TOP, {}
         for action, count in side.items():
-            bars.append(Bar(action, count, order[action] % COLOURS, x, y, count * scale))
+            bars.append(Bar(action, count, action_colour(order[action]), x, y, count * scale))
             top[action] = y
             y += count * scale + _GAP
         tops.append(top)
-    bands = []
+    streams = []
     for before, after in sorted(counts, key=lambda pair: (order[pair[0]], order[pair[1]])):
         count = counts[before, after]
         if count:
@@ -90,10 +92,41 @@ def flow(counts: Mapping[tuple[str, str], int], actions: tuple[str, ...]) -> Flo
             path = _path(tops[0][before], tops[1][after], high)
             tops[0][before] += high
             tops[1][after] += high
-            colour = order[before] % COLOURS
-            bands.append(Band(before, after, count, colour, before != after, path))
-    flips = sum(band.count for band in bands if band.flipped)
-    return Flow(tuple(bars), tuple(bands), total, flips)
+            colour = action_colour(order[before])
+            streams.append(Stream(before, after, count, colour, before != after, path))
+    flips = sum(stream.count for stream in streams if stream.flipped)
+    return Flow(tuple(bars), tuple(streams), total, flips)
+
+
+def flow_chart(flow: Flow) -> Markup:
+    """The flow as a picture, with every count in its description."""
+    told = ", ".join(f"{one.before} to {one.after} {one.count}" for one in flow.streams)
+    return picture(
+        f"{flow.total} decisions, {flow.flips} of them flipped",
+        told,
+        WIDTH,
+        HEIGHT,
+        [_stream(one) for one in flow.streams],
+        [_bar(bar) for bar in flow.bars],
+        kind="flow",
+    )
+
+
+def _stream(stream: Stream) -> Markup:
+    tip = f"{stream.before} → {stream.after}: {number(stream.count, 0)}"
+    kind = f"band {stream.colour}{' flip' if stream.flipped else ''}"
+    return element("path", element("title", tip), class_=kind, d=stream.path)
+
+
+def _bar(bar: Bar) -> Markup:
+    name = element("tspan", bar.action, class_="strong"), f" {number(bar.count, 0)}"
+    middle = bar.y + bar.height / 2 + 4
+    on_left = bar.x < WIDTH / 2
+    where = (bar.x - 8, middle) if on_left else (bar.x + _BAR + 8, middle)
+    return join(
+        box(bar.x, bar.y, _BAR, max(bar.height, 1.0), f"block {bar.colour}"),
+        text(*where, name, "end" if on_left else "start"),
+    )
 
 
 def _path(left: float, right: float, high: float) -> str:

@@ -16,7 +16,7 @@ REFRESH: Final = "5s"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PolicyFlow:
     """The decisions under one policy.
 
     Args:
@@ -59,7 +59,7 @@ async def show(visit: Visit) -> Page:
     return Page("overview.jinja", shown)
 
 
-def groups_of(found: Overview) -> list[Group]:
+def groups_of(found: Overview) -> list[PolicyFlow]:
     """The decisions by policy, in the order of their names."""
     actions = USER_LLM.llm_actions
     by_policy: dict[str, dict[tuple[str, str], int]] = {}
@@ -71,7 +71,7 @@ def groups_of(found: Overview) -> list[Group]:
         return (*(a for a in actions if a in seen), *sorted(seen - set(actions)))
 
     return [
-        Group(name, flow(counts, actions), used(counts, 0), used(counts, 1), counts)
+        PolicyFlow(name, flow(counts, actions), used(counts, 0), used(counts, 1), counts)
         for name, counts in sorted(by_policy.items())
     ]
 

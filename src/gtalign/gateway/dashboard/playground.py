@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 from uuid import uuid4
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gtalign.chain import BLOCKS
+from gtalign.drawing import join
 from gtalign.errors import ConfigError
 from gtalign.gateway.answers.answer import Answer
 from gtalign.gateway.answers.chunks import COMMENT, event
@@ -25,7 +26,7 @@ from gtalign.gateway.answers.request import read_chat
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.view import Piece
 from gtalign.gateway.dashboard.decision import blocks_of
-from gtalign.gateway.dashboard.matrix import grid
+from gtalign.gateway.dashboard.matrix import game_table
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
@@ -151,12 +152,14 @@ def _told(piece: Piece) -> list[dict[str, str]]:
     return [{"block": "", "text": piece.text}]
 
 
-def _games(decision: Decision | None) -> list[dict[str, Any]]:
-    """Both matrices, laid out; empty before there are any."""
+def _games(decision: Decision | None) -> str:
+    """Both matrices as tables; empty before there are any."""
     if decision is None or decision.stated is None or decision.edited is None:
-        return []
-    pairs = ((decision.stated, decision.before), (decision.edited, decision.after))
-    return [asdict(grid(game, None if found is None else found.cell)) for game, found in pairs]
+        return ""
+    return join(
+        game_table(decision.stated, "As stated", decision.before),
+        game_table(decision.edited, "As the policy edits it", decision.after),
+    )
 
 
 def _facts(answer: Answer, began: float, first: float | None) -> dict[str, Any]:

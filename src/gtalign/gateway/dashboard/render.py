@@ -6,10 +6,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gtalign.drawing import matrix_legend
 from gtalign.gateway.dashboard import show
-from gtalign.gateway.dashboard.matrix import grid
-from gtalign.gateway.dashboard.plot import plot
+from gtalign.gateway.dashboard.flow import flow_chart
+from gtalign.gateway.dashboard.matrix import game_table
+from gtalign.gateway.dashboard.plot import frontier_plot
 from gtalign.gateway.dashboard.static import static_url
+from gtalign.gateway.dashboard.strip import strip_chart
 from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
 
 
@@ -24,7 +27,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"static": static_url, "root": PREFIX, "grid": grid, "plot": plot}
+    found.globals |= {"static": static_url, "root": PREFIX, "legend": matrix_legend}
+    drawings = (game_table, frontier_plot, flow_chart, strip_chart)
+    found.globals |= {draw.__name__: draw for draw in drawings}
     found.filters |= show.FILTERS
     return found
 

@@ -1,33 +1,15 @@
-"""Numbers and times as people read them."""
+"""Money, durations and times as people read them, and the filters of templates."""
 
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gtalign.drawing import NONE, number, share, signed
 from gtalign.gateway.store.record import now
 
-NONE: Final = "\N{EN DASH}"
-"""What stands where there is no value."""
-
-_MINUS: Final = "\N{MINUS SIGN}"
 _SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _LAST: Final = 253_402_300_799  # seconds to the end of the year 9999
-
-
-def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
-    """A number with so many decimals at most, thousands apart."""
-    if value is None:
-        return NONE
-    text = f"{value:{'+' if sign else ''},.{digits}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "+0") else text.replace("-", _MINUS)
-
-
-def signed(value: float | None, digits: int = 2) -> str:
-    """A number with its sign."""
-    return number(value, digits, sign=True)
 
 
 def money(value: float | None) -> str:
@@ -37,11 +19,6 @@ def money(value: float | None) -> str:
     size = abs(value)
     digits = 2 if size >= 1 or size < 1e-9 else min(9, 2 - math.floor(math.log10(size)))
     return number(value, digits)
-
-
-def percent(part: float, whole: float) -> str:
-    """A share of a whole."""
-    return f"{100 * part / whole:.1f}%" if whole else NONE
 
 
 def milliseconds(value: float | None) -> str:
@@ -87,7 +64,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "number": number,
     "signed": signed,
     "money": money,
-    "percent": percent,
+    "share": share,
     "milliseconds": milliseconds,
     "utc": utc,
     "iso": iso,

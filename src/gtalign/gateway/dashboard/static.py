@@ -9,6 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gtalign.drawing import stylesheet
 from gtalign.gateway.dashboard.visit import PREFIX
 from gtalign.gateway.errors import APIError
 
@@ -39,13 +40,14 @@ class Static:
 @cache
 def static_files() -> dict[str, Static]:
     """Every file that is served, by name; there are no others, whatever is asked for."""
-    found = {}
-    for file in files(__package__).joinpath("static").iterdir():
-        kind = _KINDS.get(file.name.rpartition(".")[2])
-        if kind is not None:
-            body = file.read_bytes()
-            found[file.name] = Static(body, kind, hashlib.sha256(body).hexdigest()[:16])
-    return found
+    own = files(__package__).joinpath("static").iterdir()
+    bodies = {file.name: file.read_bytes() for file in own if file.is_file()}
+    bodies["drawing.css"] = stylesheet().encode()
+    return {
+        name: Static(body, kind, hashlib.sha256(body).hexdigest()[:16])
+        for name, body in bodies.items()
+        if (kind := _KINDS.get(name.rpartition(".")[2])) is not None
+    }
 
 
 def static_url(name: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gtalign.gateway.dashboard.plot import COLOURS
+from gtalign.drawing import Markup, action_colour, number
+from gtalign.drawing.svg import box, line, picture
 from gtalign.steering import Interval
 
 WIDTH: Final = 1000.0
@@ -18,21 +19,21 @@ DRAWN: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class Stretch:
     """One interval.
 
     Args:
         interval: What it is.
         x: Where it begins in the strip.
         width: How wide it is.
-        colour: Number of its action's class.
+        colour: Class of its action's colour.
         now: Whether the number lies in it.
     """
 
     interval: Interval
     x: float
     width: float
-    colour: int
+    colour: str
     now: bool
 
 
@@ -41,21 +42,21 @@ class Strip:
     """What is drawn, in the units of a view box `WIDTH` wide.
 
     Args:
-        bands: The intervals that are drawn, in order.
+        stretches: The intervals that are drawn, in order.
         count: Number of all intervals.
         mark: Where the number lies.
         high: The end of the strip.
     """
 
-    bands: tuple[Band, ...]
+    stretches: tuple[Stretch, ...]
     count: int
     mark: float
     high: float
 
     @property
-    def listed(self) -> tuple[Band, ...]:
+    def listed(self) -> tuple[Stretch, ...]:
         """The intervals that are told in words: the first ones, where there are too many."""
-        return self.bands[:LISTED]
+        return self.stretches[:LISTED]
 
 
 def strip(intervals: Sequence[Interval], actions: Sequence[str], value: float) -> Strip:
@@ -67,13 +68,28 @@ def strip(intervals: Sequence[Interval], actions: Sequence[str], value: float) -
         value: Of the number.
     """
     high = intervals[-1].high
-    bands = []
+    stretches = []
     for interval in _drawn(intervals):
         x, end = (WIDTH * edge / high for edge in (interval.low, interval.high))
         now = interval.low <= value < interval.high or (interval.high == high and value >= high)
-        colour = actions.index(interval.action) % COLOURS
-        bands.append(Band(interval, x, end - x, colour, now))
-    return Strip(tuple(bands), len(intervals), WIDTH * min(value / high, 1.0), high)
+        colour = action_colour(actions.index(interval.action))
+        stretches.append(Stretch(interval, x, end - x, colour, now))
+    return Strip(tuple(stretches), len(intervals), WIDTH * min(value / high, 1.0), high)
+
+
+def strip_chart(strip: Strip) -> Markup:
+    """The strip as a picture that is as wide as the page lets it be."""
+    parts = []
+    for one in strip.stretches:
+        low, high = (number(edge, 6) for edge in (one.interval.low, one.interval.high))
+        tip = f"{one.interval.action}: {low} to {high}"
+        parts.append(box(one.x, 8, one.width, 24, f"block {one.colour}", tip))
+    told = ", ".join(
+        f"{i.action} from {number(i.low, 4)} to {number(i.high, 4)}"
+        for i in (one.interval for one in strip.listed)
+    )
+    needle = line(strip.mark, 0, strip.mark, 40, "needle")
+    return picture("Where it flips", told, WIDTH, 40, parts, needle, kind="strip", stretched=True)
 
 
 def _drawn(intervals: Sequence[Interval]) -> Sequence[Interval]:

@@ -86,7 +86,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WhatIf:
     """What becomes of a matrix under a policy.
 
     Args:
@@ -221,7 +221,7 @@ def _outcome(
     texts: Mapping[str, str],
     choices: Mapping[str, str],
     along: str,
-) -> Outcome:
+) -> WhatIf:
     """What the gateway would make of a matrix; raises GTAlignError that names what is wrong."""
     settings = gateway.config.steering
     rho = read_rho(choices["rho"])
@@ -242,7 +242,7 @@ def _outcome(
     except GTAlignError as error:
         problem = str(error)[:500]
     before, after = (recommend(g, policy, low=low) for g in (game, changed.edited))
-    return Outcome(changed, before, after, repairs, decimals, policy, drawn, problem)
+    return WhatIf(changed, before, after, repairs, decimals, policy, drawn, problem)
 
 
 def read_matrix(text: str, low: float, high: float) -> tuple[Bimatrix, tuple[Repair, ...]]:

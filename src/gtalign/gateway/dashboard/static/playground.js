@@ -1,4 +1,4 @@
-// Shows two answers side by side while they are written. All text is set as text, never as HTML.
+// Shows two answers side by side while they are written. What models write is set as text, never as HTML.
 "use strict";
 
 const form = document.getElementById("ask");
@@ -94,54 +94,11 @@ function blockOf(side, name, open) {
   return { name, text };
 }
 
-function games(pair) {
+// The server draws the matrices, and has escaped what is in them.
+function games(tables) {
   const box = make("div", "games");
-  pair.forEach((game, index) => box.append(table(game, index ? "As the policy edits it" : "As stated")));
+  box.innerHTML = tables;
   return box;
-}
-
-function table(game, caption) {
-  const found = make("table", "game");
-  found.append(make("caption", "", caption));
-  const head = found.createTHead().insertRow();
-  head.append(make("td"), ...game.columns.map(([name, meaning]) => header(name, "LLM: " + meaning, "col")));
-  const body = found.createTBody();
-  for (const [name, meaning, cells] of game.rows) {
-    body.insertRow().append(header(name, "User: " + meaning, "row"), ...cells.map(cellOf));
-  }
-  const wide = make("div", "wide bare");
-  wide.append(found);
-  return wide;
-}
-
-function cellOf(cell) {
-  const found = make("td", cell.chosen ? "cell chosen" : "cell");
-  const marks = make("span", "marks");
-  if (cell.chosen) marks.append(make("span", "pick", "chosen"));
-  if (cell.frontier) marks.append(mark("◆", "on the Pareto frontier"));
-  if (cell.equilibrium) marks.append(mark("●", "pure equilibrium"));
-  found.append(pay("user", cell.user, "u" + cell.user_level), pay("LLM", cell.llm, "l" + cell.llm_level), marks);
-  return found;
-}
-
-function pay(who, value, level) {
-  const found = make("span", "pay " + level);
-  found.append(make("small", "", who), " ", make("b", "", number(value, 2)));
-  return found;
-}
-
-function mark(sign, meaning) {
-  const found = make("span", "", sign);
-  found.title = meaning;
-  found.append(make("span", "hidden", " " + meaning));
-  return found;
-}
-
-function header(name, meaning, scope) {
-  const found = make("th", "", name);
-  found.title = meaning;
-  found.scope = scope;
-  return found;
 }
 
 function facts(done) {
