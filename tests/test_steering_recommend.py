@@ -19,7 +19,7 @@ RULES = ["published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", 
 
 
 def policy(solution: str = "published", **keys: Any) -> Policy:
-    return Policy(name="p", payer="user", solution=solution, **keys)  # type: ignore[arg-type]
+    return Policy(name="p", payer="user", solution=solution, **keys)
 
 
 def pairs(game: Bimatrix) -> list[tuple[float, float]]:

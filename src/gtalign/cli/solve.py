@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,9 @@ from gtalign.errors import GameError, PayoffError
 from gtalign.game import TOLERANCE, USER_LLM, Bimatrix, GameForm, Solution, solve
 from gtalign.game.arrays import LIMIT
 from gtalign.game.bimatrix import read_object
+from gtalign.game.equilibria import snap
 from gtalign.game.form import Player
+from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
 
 FRONTIER = "green"
 SIDES: tuple[tuple[Player, str], ...] = (("user", "user"), ("llm", "LLM"))
@@ -176,6 +179,8 @@ def _sentences(solution: Solution) -> Iterator[tuple[str, str]]:
     for number, equilibrium in enumerate(solution.equilibria):
         mixed = f"user {_mixture(equilibrium.user)}; LLM {_mixture(equilibrium.llm)}"
         yield "" if number else heading, mixed
+    for number, (rule, cell) in enumerate(_chosen(solution.game)):
+        yield "" if number else "by rule", f"{rule}: {cell}"
     yield "trap", "yes: a pure equilibrium is not on the frontier" if solution.trap else "no"
     price = solution.price_of_anarchy
     ratio = "undefined (a welfare is not positive)" if price is None else f"{price:.4g}"
@@ -189,6 +194,15 @@ def _sentences(solution: Solution) -> Iterator[tuple[str, str]]:
     yield "dominated", "; ".join(beaten) or "none"
     safest = [(name, *solution.maximin[side]) for side, name in SIDES]
     yield "safest", "; ".join(f"{name} {action} secures {v:g}" for name, action, v in safest)
+
+
+def _chosen(game: Bimatrix) -> Iterator[tuple[str, str]]:
+    """The cell that each solution rule chooses, as a policy that sets nothing else has it."""
+    payoffs = snap(game.payoffs)
+    options = RuleOptions()
+    options = replace(options, low=min(options.low, float(payoffs.min())))
+    for rule in SOLUTION_RULES.values():
+        yield rule.name, game.form.cells[int(rule.choose(payoffs, options))]
 
 
 def _mixture(mixture: Mapping[str, float]) -> str:

@@ -23,7 +23,14 @@ from gtalign.game.equilibria import Equilibria, equilibria
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
 from gtalign.game.solve import Equilibrium, Solution, solve
 from gtalign.game.vertices import vertex_pairs
-from gtalign.game.welfare import ces, cobb_douglas, nash_bargaining, rawlsian, utilitarian
+from gtalign.game.welfare import (
+    ces,
+    ces_optimum,
+    cobb_douglas,
+    nash_bargaining,
+    rawlsian,
+    utilitarian,
+)
 
 __all__ = [
     "TOLERANCE",
@@ -35,6 +42,7 @@ __all__ = [
     "Solution",
     "best_responses",
     "ces",
+    "ces_optimum",
     "cobb_douglas",
     "deviation_gains",
     "dominated",

@@ -37,11 +37,16 @@ def pareto_frontier(payoffs: ArrayLike) -> Mask:
     return result
 
 
-def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:
-    """The cell with the highest sum of payoffs; ties: highest user payoff, then first cell.
+def social_optimum(payoffs: ArrayLike, ties: Player = "user") -> NDArray[np.intp]:
+    """The cell with the highest sum of payoffs; ties: highest payoff of one side, then first cell.
 
-    The published rule breaks the last ties by the LLM's payoff, which can never decide: an equal
-    sum and an equal user payoff leave an equal LLM payoff (GTAlign, arXiv 2510.08872, its prompt).
+    The published rule breaks ties by the user's payoff, and the last ones by the LLM's, which can
+    never decide: an equal sum and an equal user payoff leave an equal LLM payoff (GTAlign, arXiv
+    2510.08872, its prompt).
+
+    Args:
+        payoffs: One game or a batch.
+        ties: Whose payoff decides between cells of the highest sum.
 
     Returns:
         Cell numbers, integer ``[...]``.
@@ -51,7 +56,7 @@ def social_optimum(payoffs: ArrayLike) -> NDArray[np.intp]:
         m, n, _, games = block.shape
         user = block[:, :, 0].reshape(m * n, games)
         llm = block[:, :, 1].reshape(m * n, games)
-        cell[...] = first_best(user + llm, user)
+        cell[...] = first_best(user + llm, user if ties == "user" else llm)
 
     result: NDArray[np.intp] = solve_blocks(payoffs, kernel, dtype=np.intp)
     return result

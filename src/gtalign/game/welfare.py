@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
 from gtalign.game.arrays import Payoffs, blocks, check
-from gtalign.game.cells import first_best
-from gtalign.game.form import TOLERANCE
+from gtalign.game.cells import first_best, pareto_frontier
+from gtalign.game.form import TOLERANCE, Player
 
 
 @overload
@@ -93,6 +93,33 @@ def rawlsian(user: ArrayLike, llm: ArrayLike) -> Payoffs: ...
 def rawlsian(user: ArrayLike, llm: ArrayLike) -> float | Payoffs:
     """The welfare of the side that is worse off, for all real welfares."""
     return ces(user, llm, -math.inf)
+
+
+def ces_optimum(
+    payoffs: ArrayLike, rho: float, zero: float, ties: Player = "user"
+) -> NDArray[np.intp]:
+    """The frontier cell with the highest `ces`; ties: highest payoff of one side, then first cell.
+
+    Args:
+        payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
+        rho: Order of the mean.
+        zero: The payoff at which welfare is 0. A lower payoff has no welfare either.
+        ties: Whose payoff decides between cells of the highest welfare.
+
+    Returns:
+        Cell numbers, user-major, integer ``[...]``.
+
+    Raises:
+        GameError: Not an array of payoffs, or rho is nan.
+    """
+    games = check(payoffs)
+    cells_c = games.shape[-3] * games.shape[-2]
+    user_cN, llm_cN = np.moveaxis(games.reshape(-1, cells_c, 2), (2, 1), (0, 1))
+    frontier_cN = pareto_frontier(games).reshape(-1, cells_c).T
+    welfare_cN = ces(np.maximum(user_cN - zero, 0), np.maximum(llm_cN - zero, 0), rho)
+    worth_cN = np.where(frontier_cN, welfare_cN, -np.inf)
+    cell_N = first_best(worth_cN, user_cN if ties == "user" else llm_cN)
+    return cell_N if games.ndim == 4 else cell_N[0]
 
 
 def nash_bargaining(payoffs: ArrayLike, disagreement: ArrayLike) -> NDArray[np.intp]:

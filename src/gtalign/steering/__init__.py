@@ -9,6 +9,7 @@ from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import Interval, flips
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
+from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
 from gtalign.steering.session import Session, answers
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
@@ -16,6 +17,7 @@ from gtalign.steering.steering import Steering
 
 __all__ = [
     "PRIOR",
+    "SOLUTION_RULES",
     "ActionTokens",
     "Adjustment",
     "Ask",
@@ -36,8 +38,10 @@ __all__ = [
     "Report",
     "Restarted",
     "Resume",
+    "RuleOptions",
     "Sampling",
     "Session",
+    "SolutionRule",
     "Steered",
     "Steering",
     "SteeringEvent",

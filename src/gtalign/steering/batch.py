@@ -1,15 +1,14 @@
-"""Many games at once: what `fit` and the rules of `recommend` do, as array functions."""
+"""Many games at once: what `fit` and `recommend` do, as array functions."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
-from gtalign.game import TOLERANCE, GameForm, ces, maximin, nash_bargaining, stackelberg
-from gtalign.game import pareto_frontier as frontier_of
+from gtalign.game import TOLERANCE, GameForm
 from gtalign.game.arrays import Payoffs, check
-from gtalign.game.cells import first_best
 from gtalign.game.equilibria import snap
 from gtalign.steering.policy import Policy
+from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
 
 
 def fitted(payoffs: ArrayLike, decimals: ArrayLike, *, low: float, high: float) -> Payoffs:
@@ -38,43 +37,31 @@ def chosen(
 ) -> NDArray[np.intp]:
     """The cell that a policy's rule chooses in one game or in each of a batch.
 
-    The rules are those of `recommend`.
-
     Args:
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
         policy: Its `solution`, `rho` and `tie_break`.
         form: The game, for messages.
-        low: Least payoff there can be: the zero of welfare for ``ces``.
+        low: Least payoff there can be.
 
     Returns:
         Cell numbers, user-major, integer ``[...]``.
 
     Raises:
-        GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
+        GameError: A rule that measures payoffs from `low` is given a lower one, or a payoff is too
+            large to solve.
     """
     games = snap(check(payoffs))
-    if policy.solution in ("stackelberg_llm", "stackelberg_user"):
-        return stackelberg(games, "llm" if policy.solution == "stackelberg_llm" else "user")
-    if policy.solution == "nash_bargaining":
-        return nash_bargaining(games, maximin(games)[1])
-    cells_c = games.shape[-3] * games.shape[-2]
-    user_cN, llm_cN = np.moveaxis(games.reshape(-1, cells_c, 2), (2, 1), (0, 1))
-    if policy.solution == "published":
-        worth_cN = user_cN + llm_cN
-    else:
-        _check_above(games, form, low)
-        frontier_cN = frontier_of(games).reshape(-1, cells_c).T
-        welfare_cN = ces(np.maximum(user_cN - low, 0), np.maximum(llm_cN - low, 0), policy.rho)
-        worth_cN = np.where(frontier_cN, welfare_cN, -np.inf)
-    cell_N = first_best(worth_cN, user_cN if policy.tie_break == "user" else llm_cN)
-    return cell_N if games.ndim == 4 else cell_N[0]
+    rule = SOLUTION_RULES[policy.solution]
+    if rule.absolute:
+        _check_above(games, form, low, rule.name)
+    return rule.choose(games, RuleOptions(policy.tie_break, policy.rho, low))
 
 
-def _check_above(games: Payoffs, form: GameForm, low: float) -> None:
+def _check_above(games: Payoffs, form: GameForm, low: float, rule: str) -> None:
     if not games.size or games.min() >= low - TOLERANCE:
         return
     *_, row, column, _ = np.unravel_index(np.argmin(games), games.shape)
     raise GameError(
         f"{form.cell(int(row), int(column))}: the payoff {games.min():g} lies below {low:g}, where"
-        " welfare is 0 for ces; fit the matrix to its range first"
+        f" welfare is 0 for {rule}; fit the matrix to its range first"
     )

@@ -13,17 +13,18 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gtalign.config import Config, load
 from gtalign.errors import ConfigError
 from gtalign.game import GameForm
+from gtalign.steering.rules import known_rule
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(allow_inf_nan=False)]
 
-SolutionRule = Literal["published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces"]
-"""How a cell is chosen; `gtalign.steering.recommend` defines each."""
+RuleName = Annotated[str, AfterValidator(known_rule)]
+"""Name of an entry of `gtalign.steering.rules.SOLUTION_RULES`."""
 
 _SUFFIX = ".toml"
 
@@ -88,10 +89,10 @@ class Policy(Config):
         tokens_per_second: Speed at which the model writes.
         reply_seconds: Time that the user needs to answer one question, in seconds.
         adjust: Points added to payoffs besides.
-        solution: How a cell is chosen: ``published`` (highest sum), ``nash_bargaining``,
-            ``stackelberg_llm`` or ``stackelberg_user`` (that side leads), or ``ces``.
-        rho: Order of ``ces``, at most 1: 1 is utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
-        tie_break: Whose payoff decides between cells that ``published`` or ``ces`` holds equal.
+        solution: The rule that chooses a cell, one of `gtalign.steering.rules.SOLUTION_RULES`.
+        rho: Order of a rule that takes a mean of welfares (`SolutionRule.keys`), at most 1: 1 is
+            utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
+        tie_break: Whose payoff decides between cells that a rule holds equal (`SolutionRule.keys`).
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -103,7 +104,7 @@ class Policy(Config):
     tokens_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
     reply_seconds: Amount = 20.0
     adjust: tuple[Adjustment, ...] = ()
-    solution: SolutionRule = "published"
+    solution: RuleName = "published"
     rho: Annotated[float, Field(le=1)] = 0.0
     tie_break: Literal["user", "llm"] = "user"
 

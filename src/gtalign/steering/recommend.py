@@ -119,27 +119,18 @@ class Recommendation:
 def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommendation:
     """Choose a cell of a game by the rule of a policy.
 
-    The rules, of which each breaks its last ties by the form's order of cells:
-
-    - ``published``: the highest sum of payoffs; ties: the highest payoff of ``policy.tie_break``.
-    - ``nash_bargaining``: the greatest product of gains over what each player secures alone (its
-      maximin in pure actions); ties: the highest sum. Some cell gives both at least that: the one
-      in which both play safe.
-    - ``stackelberg_llm``, ``stackelberg_user``: the cell that is reached if that player commits to
-      an action and the other answers best, with ties in the leader's favour.
-    - ``ces``: among frontier cells, the highest mean of order ``policy.rho`` of the two payoffs,
-      each less `low`; ties: the highest payoff of ``policy.tie_break``.
-
-    The frontier is that of Pareto dominance. A constant added to all payoffs of a player moves no
-    choice except that of ``ces``, which looks at levels.
+    `gtalign.steering.rules.SOLUTION_RULES` says what each rule does. Every rule breaks its last
+    ties by the form's order of cells. A constant added to all payoffs of a player can move the
+    choice of an absolute rule (`SolutionRule.absolute`), and of no other rule that ships.
 
     Args:
         game: The game, as a rule an edited one.
         policy: Its `solution`, `rho` and `tie_break`.
-        low: Least payoff there can be: the zero of welfare for ``ces``.
+        low: Least payoff there can be; absolute rules measure payoffs from it.
 
     Raises:
-        GameError: ``ces`` is given a payoff below `low`, or a payoff is too large to solve.
+        GameError: An absolute rule is given a payoff below `low`, or a payoff is too large to
+            solve.
     """
     form, payoffs = game.form, snap(game.payoffs)
     if not np.abs(payoffs).max() <= LIMIT:  # what could not be solved later is refused now

@@ -18,7 +18,7 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.policies import policy_of_text
 from gtalign.gateway.store.reader import Filter
-from gtalign.steering import Policy
+from gtalign.steering import SOLUTION_RULES, Policy
 from gtalign.steering.replay import Past, replay
 
 PATH: Final = "/policies"
@@ -230,6 +230,7 @@ def _editor(
         "saved": saved,
         "tried": TRIED,
         "actions": USER_LLM.llm_actions,
+        "rules": tuple(SOLUTION_RULES.values()),
     }
     return Page("policy.jinja", shown, status)
 

@@ -34,6 +34,7 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.store.reader import Filter
 from gtalign.steering import (
+    SOLUTION_RULES,
     Decision,
     Edit,
     Policy,
@@ -188,6 +189,7 @@ async def _page(
         "adjust": policy.adjust,
         "matrix": matrix,
         "choices": choices,
+        "rules": tuple(SOLUTION_RULES.values()),
         "along": along,
         "labels": {n.name: n.label for n in numbers_of(USER_LLM)},
         "units": {n.name: n.unit for n in numbers_of(USER_LLM)},
