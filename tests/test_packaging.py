@@ -1,10 +1,12 @@
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import gtalign
+from gtalign.steering import SOLUTION_RULES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "gtalign"
@@ -60,6 +62,16 @@ EXAMPLES = {
 }
 
 
+@pytest.fixture
+def entries_kept() -> Iterator[None]:
+    """What an example adds to the solution rules is gone after it."""
+    before = dict(SOLUTION_RULES)
+    yield
+    SOLUTION_RULES.clear()
+    SOLUTION_RULES.update(before)
+
+
+@pytest.mark.usefixtures("entries_kept")
 @pytest.mark.parametrize("name", [n for n in EXAMPLES if not NEEDS_MORE.search(EXAMPLES[n])])
 def test_every_example_of_the_documentation_runs_by_itself(name: str) -> None:
     exec(compile(EXAMPLES[name], name, "exec"), {"__name__": "__main__"})
