@@ -37,8 +37,8 @@ def run_file(tmp_path: Path) -> Path:
             score = score_one(reward, QUESTION, completion, verdict)
             verdicts = [] if verdict is None else [verdict]
             writer.write(
-                Transcript.of(
-                    QUESTION, completion, score, verdicts, model="m", plain=reward is plain
+                Transcript.of(QUESTION, completion, model="m", plain=reward is plain).scored(
+                    score, verdicts
                 )
             )
     return path

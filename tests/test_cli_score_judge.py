@@ -19,11 +19,12 @@ from gtalign.cli import score as command
 from gtalign.errors import JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Verdict
-from gtalign.reward import RewardConfig
-from gtalign.reward.judged import Failures
+from gtalign.reward import Reward
+from gtalign.reward.failures import Failures
 from gtalign.tasks import Question
-from gtalign.transcripts import read_transcripts
-from gtalign.transcripts.scoring import AHEAD, Scorer, read
+from gtalign.transcripts import Scorer, read_transcripts
+from gtalign.transcripts.scored_file import read
+from gtalign.transcripts.scoring import AHEAD
 from judge_server import JudgeServer, serve
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
@@ -168,7 +169,7 @@ def test_a_wrong_line_ends_the_work_after_those_before_it(
 
 
 async def stream(file: Path, judge: FakeJudge, workers: int = 8, **keys: Any) -> list[Any]:
-    scorer = Scorer(RewardConfig(), judge=judge, **keys)
+    scorer = Scorer(Reward(), judge=judge, **keys)
     return [scored async for scored in scorer.stream(read(file), workers)]
 
 
@@ -279,7 +280,7 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
 async def test_rows_that_are_done_when_the_work_stops_are_kept(tmp_path: Path) -> None:
     """The first rows fail while the last ones are done already."""
     judge = FakeJudge(lambda question, response: 1.0 if "4" in response else JudgeError("down"))
-    scorer = Scorer(RewardConfig(), judge=judge, failures=Failures(0.5, 2))
+    scorer = Scorer(Reward(), judge=judge, failures=Failures(0.5, 2))
     rows = write(tmp_path / "logs.jsonl", [ROWS[1], ROWS[1], ROWS[0], ROWS[0]])
     seen = []
     with pytest.raises(JudgeError, match="2 of the latest 2"):
@@ -325,7 +326,7 @@ async def test_many_are_under_way_and_come_in_order(tmp_path: Path) -> None:
     workers = 3
     file = write(tmp_path / "many.jsonl", ROWS[:1] * (workers * AHEAD * 3))
     judge = SlowToFast(workers * AHEAD * 3)
-    scorer = Scorer(RewardConfig(), judge=judge)
+    scorer = Scorer(Reward(), judge=judge)
     found = [s.transcript.id async for s in scorer.stream(read(file), workers)]
     assert found == [f"many-{number + 1}" for number in range(workers * AHEAD * 3)]
     assert judge.busiest == workers

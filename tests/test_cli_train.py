@@ -22,7 +22,9 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError, TrainingError
-from gtalign.evaluation.evaluate import EvalRun, Local, Served, evaluate
+from gtalign.evaluation.answerer import Local, Served
+from gtalign.evaluation.evaluate import evaluate
+from gtalign.evaluation.settings import EvalRun
 from gtalign.judges import FakeJudge, Judges, JudgesConfig
 from gtalign.models.template import check_template, fitted
 from gtalign.reward import Reward, RunningNormaliser, normalise

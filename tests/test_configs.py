@@ -8,7 +8,7 @@ import pytest
 
 from gtalign.config import Config, dump, load
 from gtalign.data.sources import SOURCES
-from gtalign.evaluation.evaluate import EvalRun
+from gtalign.evaluation.settings import EvalRun
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.synthesis import ColdStartConfig
 from gtalign.training.runs import RLRun, SFTRun

@@ -14,7 +14,9 @@ from starlette.responses import JSONResponse
 
 from gtalign.endpoints import Cache
 from gtalign.errors import JudgeError
-from gtalign.evaluation.evaluate import EvalRun, Local, evaluate
+from gtalign.evaluation.answerer import Local
+from gtalign.evaluation.evaluate import evaluate
+from gtalign.evaluation.settings import EvalRun
 from gtalign.judges import EndpointJudge, JudgeSettings, Repeated
 from gtalign.reward import Reward
 from gtalign.transcripts import read_transcripts

@@ -8,7 +8,7 @@ import pytest
 from gtalign.errors import JudgeError
 from gtalign.judges import EndpointJudge, FakeJudge, JudgeSettings
 from gtalign.reward import Reward, RewardConfig
-from gtalign.reward.judged import Failure, Failures, shares
+from gtalign.reward.failures import Failure, Failures, shares
 from gtalign.tasks import Message, Question
 from gtalign.training.reward import TRLReward
 from gtalign.transcripts import read_transcripts

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -33,7 +33,7 @@ from gtalign.gateway.settings import GatewayConfig
 from gtalign.judges import Verdict
 from gtalign.judges.config import JudgesConfig
 from gtalign.judges.reading import Form, read_verdict
-from gtalign.reward import RewardConfig
+from gtalign.reward import Reward, RewardConfig
 from gtalign.steering.decision import Decision
 from gtalign.steering.http import Engine, pieces, probe
 from gtalign.steering.http.transport import Transport
@@ -44,9 +44,11 @@ from gtalign.synthesis.examples import read_examples
 from gtalign.synthesis.selection import Entry, select
 from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings
 from gtalign.tasks import Question
-from gtalign.transcripts import scoring
+from gtalign.transcripts import Scored, Scorer, read_transcripts
+from gtalign.transcripts.file import transcript_of
 from gtalign.transcripts.labelled import read_labelled
-from gtalign.transcripts.transcript import read_transcripts, transcript_of
+from gtalign.transcripts.scored_file import read, row_of
+from gtalign.transcripts.scoring import Row
 from spoiled import spoiled, spoiled_records
 from test_steering_decision import decided
 
@@ -79,15 +81,20 @@ def _transcript(record: Any) -> None:
         return
     found = transcript_of(record, "x-0")
     written(found.to_json())
-    scored = list(scoring.Scorer(RewardConfig()).score([scoring.Row(found, "here")]))
-    written([one.transcript.to_json() for one in scored])
+    written([one.transcript.to_json() for one in _scored([Row(found, "here")])])
     measure(found)
 
 
 def _vector(record: Any) -> None:
     if isinstance(record, dict):
-        found = scoring._row(record, "x-0", "here", "direct")
-        list(scoring.Scorer(RewardConfig()).score([found]))
+        _scored([row_of(record, "x-0", "here")])
+
+
+def _scored(rows: Iterable[Row]) -> list[Scored]:
+    async def work() -> list[Scored]:
+        return [scored async for scored in Scorer(Reward()).stream(rows, 1)]
+
+    return asyncio.run(work())
 
 
 def _source(name: str) -> Callable[[Any], None]:
@@ -344,7 +351,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "checked rows": lambda file: [problem.to_json() for problem in validate(file).problems],
     "counted rows": lambda file: [one.to_json() for one in inspect_rows(file).values()],
     "transcripts": lambda file: list(read_transcripts(file)),
-    "scored": lambda file: list(scoring.Scorer(RewardConfig()).score(scoring.read(file))),
+    "scored": lambda file: _scored(read(file)),
     "examples": lambda file: list(read_examples(file)),
     "candidates": _candidates,
     "labelled": read_labelled,

@@ -32,7 +32,7 @@ def transcript(name: str = "q1", completion: str = CHAIN) -> Transcript:
         name, "math-hard", (Message(role="user", content="2+2?"),), "4", "c1", {"split": "test"}
     )
     score = score_one(Reward(), question, completion, VERDICT)
-    return Transcript.of(question, completion, score, [VERDICT], model="m", seed=3)
+    return Transcript.of(question, completion, model="m", seed=3).scored(score, [VERDICT])
 
 
 def write(path: Path, *names: str) -> None:
@@ -66,8 +66,8 @@ def test_what_could_not_be_scored_is_null(tmp_path: Path) -> None:
     verdict = Verdict("j", None, "down")
     score = score_one(Reward(), question, CHAIN, verdict)
     prompt = [Message(role="system", content="instruction")]
-    given = Transcript.of(
-        question, CHAIN, score, [verdict], model="m", split="ood", prompt=prompt, plain=False
+    given = Transcript.of(question, CHAIN, model="m", split="ood", prompt=prompt).scored(
+        score, [verdict]
     )
     record = given.to_json()
     assert record["user_welfare"] is None

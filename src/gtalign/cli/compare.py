@@ -17,7 +17,7 @@ from gtalign.evaluation.compare import compare
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.evaluation.tables import print_tables
-from gtalign.transcripts.transcript import Transcript, read_transcripts
+from gtalign.transcripts import Transcript, read_transcripts
 
 METHOD = "mutual"
 

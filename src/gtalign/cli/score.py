@@ -4,31 +4,29 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, aclosing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, aclosing, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.judges import Judges, JudgesConfig
-from gtalign.reward import RewardConfig, Score
-from gtalign.reward.judged import Failures
-from gtalign.transcripts import TranscriptWriter
+from gtalign.reward import Reward, RewardConfig
+from gtalign.reward.failures import Failures
+from gtalign.transcripts import Scorer
 from gtalign.transcripts.chats import TASK
-from gtalign.transcripts.scoring import Row, Scored, Scorer, mend, read, skip_done
+from gtalign.transcripts.means import Means
+from gtalign.transcripts.scored_file import FileScorer
 
 log = logging.getLogger(__name__)
 
-_COLUMNS = ("user_welfare", "llm_welfare", "mutual_welfare")
-_REASONS = 5  # why rows are unscored, that are told
+_REASONS = 5  # reasons for unscored rows that are printed
 _WINDOW = 64  # latest judgements of which too many may fail
 
 
@@ -98,82 +96,36 @@ def command(
     if out is not None and out.exists() and file.exists() and out.samefile(file):
         raise ConfigError(f"--out {out} is the input itself; name another file")
     count, unit = _counter(tokenizer)
-    means = _Means()
+    judges = None if judge is None else Judges(load(JudgesConfig, judge))
+    failures = Failures(max_failed, _WINDOW)
+    scorer = Scorer(Reward(chosen, count), judges, failures, recount=count is not None)
+    means = Means()
     unscored: Counter[str] = Counter()
 
-    def take(scored: Scored) -> None:
-        means.add(scored.transcript.task, scored)
-        if scored.score.unscored is not None:
-            unscored[scored.score.unscored] += 1
-        if as_json:
-            print(json.dumps(_result(scored)))
+    async def work(advance: Callable[[], None]) -> None:
+        rows = FileScorer(scorer, unit, workers).score(file, out, task)
+        async with aclosing(rows), judges or nullcontext():
+            async for row in rows:
+                means.add(row.transcript.task, row.transcript.extra["scored"]["tokens"], row.score)
+                advance()
+                if row.kept:
+                    continue
+                if row.score.unscored is not None:
+                    unscored[row.score.unscored] += 1
+                if as_json:
+                    print(json.dumps(row.to_json()))
 
-    rows = read(file, task)
-    panel = None if judge is None else Judges(load(JudgesConfig, judge))
-    failures = Failures(max_failed, _WINDOW)
-    scorer = Scorer(chosen, count_tokens=count, unit=unit, judge=panel, failures=failures)
-    beside = None
-    if out is not None and out.exists():
-        again, lacking = mend(out), False
-
-        def complete() -> Iterator[Row]:
-            nonlocal lacking
-            for kept in map(scorer.checked, skip_done(rows, out)):
-                if scorer.asks(kept):
-                    lacking = True
-                else:
-                    yield kept
-
-        for kept in scorer.score(complete()):
-            means.add(kept.transcript.task, kept)
-        beside = again if lacking else None
-    with ExitStack() as stack:
-        advance = _progress(stack, file, means.count)
-
-        def done(scored: Scored) -> None:
-            take(scored)
-            advance()
-
-        asyncio.run(_run(scorer, rows, panel, workers, out, beside, done))
+    try:
+        with ExitStack() as stack:
+            asyncio.run(work(_progress(stack, file)))
+    finally:
+        for name, account in () if judges is None else judges.account().items():
+            log.info("judge %s: %s", name, json.dumps(account))
     if not as_json:
         print_table(Console(), means.title(chosen), means.table())
     for reason, times in unscored.most_common(_REASONS):
         typer.echo(f"{times} unscored: {reason}", err=True)
     failures.end()
-
-
-async def _run(
-    scorer: Scorer,
-    rows: Iterator[Row],
-    panel: Judges | None,
-    workers: int,
-    out: Path | None,
-    beside: Path | None,
-    take: Callable[[Scored], None],
-) -> None:
-    """Ask again for what an output file lacks, writing it anew beside it, then score the rest."""
-
-    async def fill(left: Iterator[Row], to: Path | None, told: Callable[[Scored], None]) -> None:
-        with ExitStack() as stack:
-            kept = None
-            if to is not None:
-                kept = stack.enter_context(TranscriptWriter(to, keep_ids=False))
-            async with aclosing(scorer.stream(left, workers)) as scored_rows:
-                async for scored in scored_rows:
-                    if kept is not None:
-                        kept.write(scored.transcript)
-                    told(scored)
-
-    try:
-        if out is not None and beside is not None:
-            await fill(read(out), beside, lambda scored: take(scored) if scored.asked else None)
-            beside.replace(out)
-        await fill(rows, out, take)
-    finally:
-        if panel is not None:
-            await panel.aclose()
-            for name, told in panel.account().items():
-                log.info("judge %s: %s", name, json.dumps(told))
 
 
 def _attack(file: Path | None, config: RewardConfig | None, as_json: bool) -> None:
@@ -217,7 +169,7 @@ def _counter(folder: Path | None) -> tuple[Callable[[str], int] | None, str]:
     )
 
 
-def _progress(stack: ExitStack, file: Path, done: int) -> Callable[[], None]:
+def _progress(stack: ExitStack, file: Path) -> Callable[[], None]:
     """Show progress on stderr where somebody is looking; return what advances it by a row."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -226,74 +178,5 @@ def _progress(stack: ExitStack, file: Path, done: int) -> Callable[[], None]:
     progress = stack.enter_context(Progress(*columns, console=console, transient=True))
     with file.open("rb") as lines:
         total = sum(1 for line in lines if not line.isspace())
-    task = progress.add_task("scored", total=total, completed=done)
+    task = progress.add_task("scored", total=total)
     return lambda: progress.advance(task)
-
-
-def _result(scored: Scored) -> dict[str, Any]:
-    transcript, score = scored.transcript, scored.score
-    return {
-        "id": transcript.id,
-        "task": transcript.task,
-        "user_welfare": score.user_welfare,
-        "llm_welfare": score.llm_welfare,
-        "mutual_welfare": score.mutual_welfare,
-        "answer_llm_welfare": score.answer_llm_welfare,
-        "answer_mutual_welfare": score.answer_mutual_welfare,
-        "reward": score.reward,
-        **score.factors,
-        "tokens": transcript.extra["scored"]["tokens"],
-        "chain_error": score.chain_error,
-        "unscored": score.unscored,
-    }
-
-
-class _Means:
-    """Means per task, without keeping the rows."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._sums: dict[str, dict[str, tuple[float, int]]] = {}
-        self._units: set[str] = set()
-
-    def add(self, task: str, scored: Scored) -> None:
-        self.count += 1
-        self._units.add(scored.transcript.extra["scored"]["tokens"])
-        score: Score = scored.score
-        values: dict[str, float | None] = {
-            "reward": score.reward,
-            **{name: getattr(score, name) for name in _COLUMNS},
-            "quality": score.factors["quality"],
-            "unscored": float(score.unscored is not None),
-            "malformed": float(score.chain_error is not None),
-        }
-        for group in (task, "all"):
-            sums = self._sums.setdefault(group, {})
-            for name, value in values.items():
-                total, count = sums.get(name, (0.0, 0))
-                known = value is not None
-                sums[name] = (total + (value or 0.0), count + known)
-
-    def title(self, config: RewardConfig) -> str:
-        """What the table shows."""
-        title = f"means of the reward {config.aggregate}, preset {config.preset}"
-        if config.unit == "tokens" and self._units:
-            title += f"; tokens: {', '.join(sorted(self._units))}"
-        return title
-
-    def table(self) -> Table:
-        """A row for each task, and one for all."""
-        table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-        table.add_column("task", no_wrap=True)
-        for name in ("rows", "Q", "U", "L", "W", "reward", "unscored", "malformed"):
-            table.add_column(name, justify="right", no_wrap=True)
-        groups = sorted(self._sums, key=lambda group: (group == "all", group))
-        for group in groups:
-            sums = self._sums[group]
-            means = [
-                f"{total / count:.4f}" if count else "-"
-                for total, count in (sums[name] for name in ("quality", *_COLUMNS, "reward"))
-            ]
-            counts = [f"{sums[name][0]:.0f}" for name in ("unscored", "malformed")]
-            table.add_row(group, str(sums["unscored"][1]), *means, *counts)
-        return table

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.closing import Closing
+from gtalign.data.files import to_json
 from gtalign.errors import DataError, StorageError
 
 log = logging.getLogger(__name__)
@@ -74,9 +75,7 @@ class LineWriter(Closing):
             StorageError: It could not be written whole; what was written before it is kept, and
                 no part of it remains.
         """
-        text = json.dumps(record, ensure_ascii=False) + "\n"
-        # A lone surrogate has no UTF-8; the replacement is JSON's own escape for it.
-        line = text.encode(errors="backslashreplace")
+        line = to_json(record)
         start = os.fstat(self._file.fileno()).st_size
         rest = memoryview(line)
         try:

@@ -8,8 +8,9 @@ history. A row with neither has it in ``prompt`` itself.
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +30,52 @@ _SPLITS = ("train", "test")
 _PASSAGE, _DIALOGUE = "Context:\n", "\nPrevious Q&A:"
 
 
-def read_rows(path: Path) -> Iterator[Question]:
-    """Yield the questions of a parquet or JSON Lines file, in order.
+def read_rows(*paths: Path, limit: int | None = None) -> Iterator[Question]:
+    """Yield the questions of parquet or JSON Lines files, file by file, in order.
 
     Ids are the file's name and the row's number, from 0. Questions that stem from one source prompt
     (several turns of one conversation, several questions about one passage) share a cluster.
     ``extra`` holds the ``split`` and, for ambiguous and clear questions, the ``user_action``.
 
+    Args:
+        paths: The files.
+        limit: Most questions in total; None for all.
+
     Raises:
-        DataError: The file cannot be read, lacks a column, or a row is wrong; the message names
-            file, row and column.
+        DataError: A file cannot be read, lacks a column, or a row is wrong (the message names file,
+            row and column), or two questions share an id.
     """
-    for _, question in read_pairs(path):
+    for _, question in read_pairs(*paths, limit=limit):
         yield question
 
 
-def read_pairs(path: Path) -> Iterator[tuple[dict[str, Any], Question]]:
-    """Yield each row of a file as it is on disk, with the question that it holds.
+def read_pairs(*paths: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any], Question]]:
+    """Yield each row of some files as it is on disk, with the question that it holds.
+
+    Args:
+        paths: The files.
+        limit: Most rows in total; None for all.
 
     Raises:
         DataError: As for `read_rows`.
     """
+    yield from islice(_all_pairs(paths), limit)
+
+
+def _all_pairs(paths: Sequence[Path]) -> Iterator[tuple[dict[str, Any], Question]]:
+    stems: dict[str, int] = {}
+    for place, path in enumerate(paths):
+        for row, question in _file_pairs(path):
+            # Ids begin with the stem: those of one file differ from each other.
+            if stems.setdefault(path.stem, place) != place:
+                raise DataError(
+                    f"{path}: two questions have the id {question.id!r}: files of one name in two"
+                    " folders; give one of them another name"
+                )
+            yield row, question
+
+
+def _file_pairs(path: Path) -> Iterator[tuple[dict[str, Any], Question]]:
     if not path.exists():
         raise DataError(
             f"{path}: no such file; gtalign data build SET makes files of questions (without SET it"

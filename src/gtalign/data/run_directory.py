@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gtalign.config import Config, dump, load
+from gtalign.data.files import replacing
 from gtalign.errors import ConfigError
 
 C = TypeVar("C", bound=Config)
@@ -31,6 +32,5 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
             f"{file}: this run began with another configuration; choose another --out, or remove"
             " the folder"
         )
-    beside = file.with_name("config.toml.part")
-    beside.write_text(dump(config), encoding="utf-8")
-    beside.replace(file)
+    with replacing(file) as beside:
+        beside.write_text(dump(config), encoding="utf-8")

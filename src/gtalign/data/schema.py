@@ -10,12 +10,14 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from gtalign.chain import prompt
+from gtalign.data.files import to_json
 from gtalign.data.rows import is_jsonl
 from gtalign.errors import DataError, StorageError
 from gtalign.tasks import Message, Question
@@ -24,6 +26,7 @@ _BATCH = 256
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+@cache
 def system_prompt(*, chain: bool = True) -> str:
     """Return our system message; with `chain`, the instruction for the four blocks follows it."""
     text = files(__package__).joinpath("prompts", "system.txt").read_text(encoding="utf-8").strip()
@@ -36,6 +39,19 @@ def instructed(messages: Sequence[Message], system: str) -> list[Message]:
         system = f"{system}\n\n{messages[0]['content']}"
         messages = messages[1:]
     return [Message(role="system", content=system), *messages]
+
+
+def bare(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return a conversation without our system message, as it was before `instructed`."""
+    if messages and messages[0]["role"] == "system":
+        system, rest = messages[0]["content"], messages[1:]
+        for ours in (system_prompt(), system_prompt(chain=False)):  # the longer one first
+            if system == ours:
+                return tuple(rest)
+            if system.startswith(f"{ours}\n\n"):
+                theirs = system.removeprefix(f"{ours}\n\n")
+                return (Message(role="system", content=theirs), *rest)
+    return tuple(messages)
 
 
 def given(messages: Sequence[Message], *, instruct: bool, chain: bool = True) -> list[Message]:
@@ -159,9 +175,7 @@ class RowWriter:
             return
         try:
             if self._parquet is None:
-                # A lone surrogate has no UTF-8; the replacement is JSON's own escape for it.
-                lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-                self._file.write(lines.encode(errors="backslashreplace"))
+                self._file.write(b"".join(map(to_json, rows)))
             else:
                 self._parquet.write_table(_table(rows, self.rows - len(rows)))
         except OSError as error:

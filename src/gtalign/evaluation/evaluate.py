@@ -1,158 +1,139 @@
-"""Answers of a model to files of questions, scored as they come; see `gtalign eval`."""
+"""An evaluation: a model answers files of questions, and the answers are judged and scored."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self
+from typing import Any
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+import numpy as np
 
-from gtalign.config import Config, Share
+from gtalign.data.files import replacing
 from gtalign.data.rows import read_rows
+from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
-from gtalign.endpoints import Endpoint, EndpointSettings
-from gtalign.endpoints.reply import CUT_OFF
-from gtalign.errors import DataError, TeacherError
-from gtalign.judges import Judge, JudgesConfig
+from gtalign.endpoints import Cache
+from gtalign.errors import TeacherError
+from gtalign.evaluation.answerer import Answerer, open_answerer
+from gtalign.evaluation.report import write_report
+from gtalign.evaluation.settings import EvalRun
+from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import together
-from gtalign.reward import Reward, RewardConfig
-from gtalign.reward.judged import Failure, Failures, judged
+from gtalign.reward import Reward
+from gtalign.reward.failures import Failures
 from gtalign.tasks import Message, Question
-from gtalign.training.memory import ModelSize
-from gtalign.transcripts.transcript import Transcript, TranscriptWriter, read_transcripts
+from gtalign.training.disk import room_in
+from gtalign.training.memory import GENERATION, generation
+from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
+
+Progress = Callable[[int, int, str | None], None]
+"""Takes how many questions are done, of how many, and why one could not be answered."""
 
 
-class EvalRun(Config):
-    """A run of evaluation.
-
-    Keys:
-        questions: Files of questions.
-        limit: Most questions of each file, from the beginning; all by default.
-        model: Folder or name of a model to load here; or
-        server: An OpenAI-compatible endpoint that serves one.
-        tokenizer: Folder or name of the tokenizer by which lengths are counted; by default that of
-            ``model``, and words for a server.
-        name: Of the model in the transcripts; by default ``model`` or the server's.
-        instruct: Whether the model is given our system message with the instruction for the chain.
-        batch: Questions answered at once by a model loaded here.
-        max_tokens: Longest answer of a model loaded here.
-        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
-        temperature: Its sampling; 0 takes the likeliest token.
-        seed: Of its sampling; written into the transcripts.
-        gpu: Whether it runs on a GPU.
-        reward: By which answers are scored.
-        judges: Who grades them.
-        max_failed: Largest share of the latest ``window`` judged answers without a score, and at
-            the end of all.
-        window: Number of those answers.
-        size: Sizes of a network loaded here, for the dry run.
-    """
-
-    questions: Annotated[tuple[Path, ...], Field(min_length=1)]
-    limit: PositiveInt | None = None
-    model: str | None = None
-    server: EndpointSettings | None = None
-    tokenizer: str | None = None
-    name: str | None = None
-    instruct: bool = True
-    batch: PositiveInt = 32
-    max_tokens: PositiveInt = 2048
-    max_prompt: PositiveInt = 1024
-    temperature: NonNegativeFloat = 1.0
-    seed: NonNegativeInt = 0
-    gpu: bool = False
-    reward: RewardConfig = RewardConfig()
-    judges: JudgesConfig = JudgesConfig()
-    max_failed: Share = 0.5
-    window: PositiveInt = 64
-    size: ModelSize | None = None
-
-    @model_validator(mode="after")
-    def _one_model(self) -> Self:
-        if (self.model is None) == (self.server is None):
-            raise ValueError("give model or server: one of the two answers the questions")
-        return self
-
-    @property
-    def label(self) -> str:
-        """Name of the model in the transcripts."""
-        served = "" if self.server is None else self.server.model
-        return self.name or self.model or served
-
-
-def read_questions(config: EvalRun) -> Iterator[Question]:
-    """Yield the questions of a run, file by file.
+def plan(config: EvalRun) -> dict[str, Any]:
+    """Count what a run would ask of whom, retries not included, and the memory of a model here.
 
     Raises:
-        DataError: A file is wrong, or two questions share an id.
+        DataError: A file of questions is wrong.
     """
-    seen: set[str] = set()
-    for file in config.questions:
-        for question in islice(read_rows(file), config.limit):
-            if question.id in seen:
-                raise DataError(f"{file}: two questions have the id {question.id!r}")
-            seen.add(question.id)
-            yield question
+    tasks = Counter(question.task for question in read_rows(*config.questions, limit=config.limit))
+    judges: Counter[str] = Counter()
+    for task, count in tasks.items():
+        for name, calls in config.judges.calls(task).items():
+            judges[name] += count * calls
+    found: dict[str, Any] = {
+        "model": config.label,
+        "questions": tasks.total(),
+        "tasks": dict(tasks),
+        "model_calls": 0 if config.server is None else tasks.total(),
+        "judge_calls": dict(judges),
+    }
+    if config.size is not None and config.server is None:
+        tokens = config.batch * (config.max_prompt + config.max_tokens)
+        parts = generation(config.size, tokens=tokens, bf16=config.gpu)
+        found |= {"memory_gib": parts, "memory_formula": GENERATION}
+    return found
+
+
+def run(
+    config: EvalRun, out: Path, command: str = "", progress: Progress | None = None
+) -> dict[str, Any]:
+    """Evaluate, or go on, write a report and return what came of it.
+
+    Args:
+        config: Of the run.
+        out: The run directory.
+        command: What was typed, for the report.
+        progress: Takes how many questions are done, of how many, and why one failed.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration.
+        DataError: A file is wrong.
+        JudgeError: Too many answers could not be judged; all answers are written.
+        TeacherError: The model could not answer every question; what it answered is written.
+        StorageError: A result cannot be written; what is written stays.
+    """
+    total = sum(1 for _ in read_rows(*config.questions, limit=config.limit))
+    claim(out, config)
+    cache = out / "replies.sqlite"
+    opened = open_answerer(config, Cache(cache))
+    judges = Judges(config.judges.cached_at(cache))
+    reward = Reward(config.reward, opened.count_tokens)
+    file = out / "transcripts.jsonl"
+
+    def show(done: int, problem: str | None) -> None:
+        if progress is not None:
+            progress(done, total, problem)
+
+    async def work() -> list[str]:
+        async with judges:
+            try:
+                return await evaluate(
+                    config,
+                    opened.answerer,
+                    reward,
+                    judges,
+                    file,
+                    workers=opened.workers,
+                    progress=show,
+                )
+            finally:
+                if opened.endpoint is not None:
+                    await opened.endpoint.aclose()
+
+    with room_in(out):
+        failed = asyncio.run(work())
+    transcripts = list(read_transcripts(file))
+    result: dict[str, Any] = {
+        "questions": total,
+        "answered": len(transcripts),
+        "failed": len(failed),
+        "unscored": sum(transcript.unscored is not None for transcript in transcripts),
+        "transcripts": str(file),
+        "judges": judges.account(),
+    }
+    if opened.endpoint is not None:
+        result["server"] = opened.endpoint.account()
+    if failed:
+        raise TeacherError(
+            f"{len(failed)} of {total} questions were not answered; the same command asks again."
+            f" The last: {failed[-1]}"
+        )
+    write_report(
+        out / "report.html",
+        title=f"gtalign eval: {config.label}",
+        transcripts=transcripts,
+        reference=config.label,
+        facts={"command": command, "seed": str(config.seed)},
+        rng=np.random.default_rng(config.seed),
+    )
+    return {**result, "report": str(out / "report.html")}
 
 
 def prompt_of(config: EvalRun, question: Question) -> list[Message]:
     """Return what the model is given for a question."""
     return given(question.messages, instruct=config.instruct, chain=config.reward.chain)
-
-
-class Answerer(Protocol):
-    """Whoever answers the questions: a model here, or a server."""
-
-    width: int
-    """Questions that it takes at once."""
-
-    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
-        """Return a completion of each prompt.
-
-        Raises:
-            TeacherError: It failed; says on which question.
-        """
-        ...
-
-
-class Local:
-    """A model in this process.
-
-    Args:
-        write: Prompts and the ids of their questions in, completions out.
-        width: Prompts in a batch.
-    """
-
-    def __init__(
-        self, write: Callable[[Sequence[Any], Sequence[str]], list[str]], width: int
-    ) -> None:
-        self.write = write
-        self.width = width
-
-    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
-        """Return a completion of each prompt."""
-        return self.write(prompts, ids)
-
-
-class Served:
-    """A model behind an endpoint; what it is cut off at is its own answer, cut off."""
-
-    width = 1
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-
-    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
-        """Return a completion of each prompt."""
-        return [await self._text(p, name) for p, name in zip(prompts, ids, strict=True)]
-
-    async def _text(self, prompt: Sequence[Message], name: str) -> str:
-        about = f"model {self.endpoint.settings.model!r}, {name}"
-        reply = await self.endpoint.complete(prompt, prompt, accepts=bool, about=about)
-        if reply.problem not in (None, CUT_OFF):  # nothing that could be worth 0
-            self.endpoint.forget(prompt, {}, 0)
-            raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
-        return reply.text
 
 
 async def evaluate(
@@ -189,33 +170,27 @@ async def evaluate(
         StorageError: A transcript cannot be written.
     """
     failures = Failures(config.max_failed, config.window)
-    await _judge_again(config, reward, judge, file, failures)
+    scorer = Scorer(reward, judge, failures)
+    await _judge_again(scorer, file, config.window)
     failed: list[str] = []
     done = 0
     with TranscriptWriter(file) as writer:
         written = writer.ids()
-        todo = read_questions(config)
+        todo = read_rows(*config.questions, limit=config.limit)
 
         async def work() -> None:
             nonlocal done
             while batch := list(islice(todo, answerer.width)):
-                if all(question.id in written for question in batch):
-                    done += len(batch)
-                    continue
-                prompts = [prompt_of(config, question) for question in batch]
                 problem = None
-                try:
-                    completions = await answerer.answer(prompts, [q.id for q in batch])
-                except TeacherError as error:
-                    problem = str(error)
-                    failed.append(problem)
-                else:
-                    pairs = zip(batch, completions, prompts, strict=True)
-                    left = [pair for pair in pairs if pair[0].id not in written]
-                    made, outcomes = await _transcripts(config, reward, judge, left)
-                    for transcript in made:
-                        writer.write(transcript)
-                    failures.add(outcomes)
+                if not all(question.id in written for question in batch):
+                    try:
+                        answers = await _answer(config, answerer, batch)
+                    except TeacherError as error:
+                        problem = str(error)
+                        failed.append(problem)
+                    else:
+                        left = [answer for answer in answers if answer.id not in written]
+                        await scorer.score(left, writer.write)
                 done += len(batch)
                 if progress is not None:
                     progress(done, problem)
@@ -225,64 +200,45 @@ async def evaluate(
     return failed
 
 
-async def _judge_again(
-    config: EvalRun, reward: Reward, judge: Judge, file: Path, failures: Failures
-) -> None:
-    """Judge what has no score; the file is replaced as a whole."""
-    if not file.is_file():
-        return
-    unscored = {t.id: t for t in read_transcripts(file) if _unscored(t)}
-    if not unscored:
-        return
-    answers = [
-        (question, old.completion, old.prompt)
-        for question in read_questions(config)
-        for old in [unscored.get(question.id)]
-        if old is not None
-    ]
-    known: dict[str, Transcript] = {}
-    try:
-        for start in range(0, len(answers), config.window):
-            block = answers[start : start + config.window]
-            made, outcomes = await _transcripts(config, reward, judge, block)
-            known |= {transcript.id: transcript for transcript in made}
-            failures.add(outcomes)
-    finally:
-        beside = file.with_name(file.name + ".part")
-        beside.unlink(missing_ok=True)
-        with TranscriptWriter(beside) as writer:
-            for transcript in read_transcripts(file):
-                writer.write(known.get(transcript.id, transcript))
-        beside.replace(file)
-
-
-def _unscored(transcript: Transcript) -> bool:
-    return any(verdict.score is None for verdict in transcript.verdicts)
-
-
-async def _transcripts(
-    config: EvalRun,
-    reward: Reward,
-    judge: Judge,
-    answers: Sequence[tuple[Question, str, Sequence[Message]]],
-) -> tuple[list[Transcript], list[Failure | None]]:
-    """Judge and score answers, each a question with its completion and prompt."""
-    questions = [question for question, _, _ in answers]
-    completions = [completion for _, completion, _ in answers]
-    found = await judged(reward, judge, questions, completions)
-    transcripts = [
+async def _answer(
+    config: EvalRun, answerer: Answerer, questions: Sequence[Question]
+) -> list[Transcript]:
+    """Let the model answer; return unscored transcripts."""
+    prompts = [prompt_of(config, question) for question in questions]
+    completions = await answerer.answer(prompts, [question.id for question in questions])
+    return [
         Transcript.of(
             question,
             completion,
-            score,
-            [] if verdict is None else [verdict],
             model=config.label,
             seed=config.seed,
             plain=not config.reward.chain,
             prompt=prompt,
         )
-        for (question, completion, prompt), score, verdict in zip(
-            answers, found.scores, found.verdicts, strict=True
-        )
+        for question, completion, prompt in zip(questions, completions, prompts, strict=True)
     ]
-    return transcripts, found.outcomes
+
+
+async def _judge_again(scorer: Scorer, file: Path, block: int) -> None:
+    """Judge what has no score; the file is replaced as a whole, also if that is stopped."""
+    if not file.is_file():
+        return
+    todo = [transcript for transcript in read_transcripts(file) if _unscored(transcript)]
+    if not todo:
+        return
+    known: dict[str, Transcript] = {}
+
+    def keep(transcript: Transcript) -> None:
+        known[transcript.id] = transcript
+
+    try:
+        for start in range(0, len(todo), block):
+            await scorer.score(todo[start : start + block], keep)
+    finally:
+        with replacing(file) as beside, TranscriptWriter(beside) as writer:
+            for transcript in read_transcripts(file):
+                writer.write(known.get(transcript.id, transcript))
+
+
+def _unscored(transcript: Transcript) -> bool:
+    return any(verdict.score is None for verdict in transcript.verdicts)

@@ -18,15 +18,17 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gtalign.config import Config
+from gtalign.data.files import replacing, to_json
 from gtalign.judges import Judge
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
+from gtalign.reward.failures import raise_broken
 from gtalign.synthesis.best_of import best_of
 from gtalign.tasks import Question
 from gtalign.training import RLSettings, SFTSettings
 from gtalign.training.disk import room_in
 from gtalign.training.reward import TRLReward
-from gtalign.transcripts.transcript import Transcript, TranscriptWriter
+from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -139,8 +141,7 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
     )
     tokenizer.save_pretrained(folder / "tokenizer")
     reward = Reward(settings.reward, token_counter(tokenizer))
-    draft = folder / "chains.jsonl.part"
-    with draft.open("w", encoding="utf-8") as file:
+    with replacing(folder / "chains.jsonl") as draft, draft.open("wb") as file:
         for question in workshop.train:
             texts = [workshop.write(question, rng) for _ in range(settings.candidates)]
             choice = asyncio.run(best_of(question, texts, reward, workshop.judge))
@@ -149,12 +150,11 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
                 "id": question.id,
                 "raw": texts[: settings.raw],
                 "best": [best],
-                "response": [reward.read([best]).responses[0] or ""],
+                "response": [choice.responses[choice.best] or ""],
                 "welfare": [score.mutual_welfare for score in choice.scores],
                 "kept": choice.best,
             }
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    draft.rename(folder / "chains.jsonl")
+            file.write(to_json(row))
 
 
 def _train(
@@ -207,6 +207,7 @@ def _test(
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
     # Every arm is measured by the same welfare, whatever it was trained on.
     reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
+    scorer = Scorer(reward, workshop.judge)
     size = settings.test_batch
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
         written = writer.ids()
@@ -222,31 +223,15 @@ def _test(
                 temperature=settings.test_temperature,
                 seed=1_000_000 * seed + number,
             )
-            pairs = zip(batch, completions, strict=True)
-            left = [(question, text) for question, text in pairs if question.id not in written]
-            batch, completions = [question for question, _ in left], [text for _, text in left]
-            readings = reward.read(completions)
-            verdicts = [
-                None if response is None else asyncio.run(workshop.judge.judge(question, response))
-                for question, response in zip(batch, readings.responses, strict=True)
+            unscored = [
+                Transcript.of(question, text, model=stage, seed=seed, plain=stage in PLAIN)
+                for question, text in zip(batch, completions, strict=True)
+                if question.id not in written
             ]
-            scores = reward.score(batch, readings, verdicts)
-            for error in scores.errors.values():
-                raise error
-            for question, completion, score, verdict in zip(
-                batch, completions, scores, verdicts, strict=True
-            ):
-                writer.write(
-                    Transcript.of(
-                        question,
-                        completion,
-                        score,
-                        [] if verdict is None else [verdict],
-                        model=stage,
-                        seed=seed,
-                        plain=stage in PLAIN,
-                    )
-                )
+            scored = asyncio.run(scorer.score(unscored))
+            raise_broken(answer.failure for answer in scored)
+            for answer in scored:
+                writer.write(answer.transcript)
 
 
 def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = None) -> RewardConfig:

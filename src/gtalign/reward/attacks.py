@@ -15,6 +15,8 @@ from statistics import fmean
 from gtalign.chain import render
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Judge, Verdict
+from gtalign.reward.failures import raise_broken
+from gtalign.reward.judged import judged
 from gtalign.reward.score import Reward
 from gtalign.tasks import Question, task_named
 
@@ -138,7 +140,8 @@ def measure(reward: Reward, attack: Attack, questions: Sequence[Question], judge
         judge: Says what a response deserves where the attack does not.
 
     Raises:
-        ValueError: The judge left a response unscored.
+        JudgeError: The judge failed.
+        ValueError: The judge left a response unscored, or no response can be read.
     """
     return fmean(asyncio.run(_earn(reward, attack, questions, judge)))
 
@@ -147,19 +150,18 @@ async def _earn(
     reward: Reward, attack: Attack, questions: Sequence[Question], judge: Judge
 ) -> list[float]:
     completions = [attack.complete(question) for question in questions]
-    readings = reward.read(completions)
-    verdicts = []
-    for question, response in zip(questions, readings.responses, strict=True):
+    deserved: list[Verdict | None] = [None] * len(completions)
+    if attack.quality is not None:
+        tops = [task_named(question.task).top for question in questions]
+        deserved = [Verdict("fixed", attack.quality * top, "as it deserves") for top in tops]
+    found = await judged(reward, judge, questions, completions, deserved)
+    raise_broken(found.failures.values())
+    for row, response in enumerate(found.readings.responses):
         if response is None:
-            raise ValueError(f"{attack.name}: no response can be read on question {question.id!r}")
-        if attack.quality is None:
-            verdict = await judge.judge(question, response)
-        else:
-            deserved = attack.quality * task_named(question.task).top
-            verdict = Verdict("fixed", deserved, "as it deserves")
-        verdicts.append(verdict)
-    scores = reward.score(questions, readings, verdicts)
-    for row in scores.unscored:
+            raise ValueError(
+                f"{attack.name}: no response can be read on question {questions[row].id!r}"
+            )
+    for row in found.scores.unscored:
         raise ValueError(f"{attack.name}: unscored on question {questions[row].id!r}")
-    earned: list[float] = scores.mutual_welfare.tolist()
+    earned: list[float] = found.scores.mutual_welfare.tolist()
     return earned

@@ -1,176 +1,94 @@
-"""Judges and teachers that fail during a run: counted by cause, and borne up to a share."""
+"""Completions read, judged and scored: the one way from texts to scores."""
 
-from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gtalign.errors import JudgeError, TeacherError
+from gtalign.errors import JudgeError
 from gtalign.judges import Judge, Verdict
 from gtalign.judges.batch import together
+from gtalign.reward.failures import Failure
+from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import Scores
 from gtalign.tasks import Question
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a completion that was judged has no score.
-
-    Args:
-        cause: The kind of failure in a word or two; ``unscored`` for a verdict without a score.
-        reason: What happened, on which question.
-        broken: Whether the judge itself failed, rather than leave the answer unscored.
-    """
-
-    cause: str
-    reason: str
-    broken: bool
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Completions with the verdicts that were asked for.
+    """N completions, judged and scored.
 
     Args:
+        readings: The completions as they were read.
         scores: What they are worth.
         verdicts: Of each; None where there was nothing to judge. Where the judge failed, the
             verdict has no score and says why.
-        failures: Why each has no score, if so.
+        failures: Of those that the judge was asked about, in order: why it has no score, by row;
+            None where it has one.
     """
 
+    readings: Readings
     scores: Scores
     verdicts: Sequence[Verdict | None]
-    failures: Sequence[Failure | None]
-
-    @property
-    def outcomes(self) -> list[Failure | None]:
-        """The failures, or None, of those that were judged."""
-        pairs = zip(self.verdicts, self.failures, strict=True)
-        return [failure for verdict, failure in pairs if verdict is not None]
+    failures: Mapping[int, Failure | None]
 
 
 async def judged(
     reward: Reward,
-    judge: Judge,
+    judge: Judge | None,
     questions: Sequence[Question],
     completions: Sequence[str],
+    verdicts: Sequence[Verdict | None] | None = None,
     solutions: Sequence[float | None] | None = None,
     tokens: Sequence[Mapping[str, int] | None] | None = None,
 ) -> Judged:
-    """Score completions by verdicts that are asked for, all at once.
+    """Read completions, ask for the verdicts that are missing, all at once, and score.
 
-    One that cannot be read is worth 0, and nobody is asked about it.
+    The judge is asked about a completion that can be read and has no verdict with a score. One that
+    cannot be read is worth 0. A judge that fails on one completion leaves that one unscored, and so
+    does a verdict that the task does not know.
 
     Args:
-        reward: Scores them.
-        judge: Grades the responses.
+        reward: Reads and scores them.
+        judge: Grades the responses; None asks nobody.
         questions: What was asked.
         completions: The whole texts of the model.
+        verdicts: Those that exist already.
         solutions: S, where they are known; see `Reward.score`.
         tokens: The counts of earlier scores, likewise.
+
+    Raises:
+        ValueError: There are not as many questions or verdicts as completions.
     """
-
-    def failed(error: JudgeError) -> tuple[Verdict, Failure]:
-        verdict = Verdict(type(judge).__name__, None, str(error))
-        return verdict, Failure(error.cause, str(error), broken=True)
-
-    async def ask(
-        question: Question, response: str | None
-    ) -> tuple[Verdict | None, Failure | None]:
-        if response is None:
-            return None, None
-        try:
-            verdict = await judge.judge(question, response)
-        except JudgeError as error:
-            return failed(error)
-        if verdict.score is None:
-            about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
-            return verdict, Failure("unscored", about, broken=False)
-        return verdict, None
-
     readings = reward.read(completions)
-    found = await together([ask(q, r) for q, r in zip(questions, readings.responses, strict=True)])
-    verdicts = [verdict for verdict, _ in found]
-    scores = reward.score(questions, readings, verdicts, solutions, tokens)
-    for row, error in scores.errors.items():
-        found[row] = failed(error)
-    return Judged(scores, [verdict for verdict, _ in found], [failure for _, failure in found])
+    known: list[Verdict | None] = [None] * len(readings) if verdicts is None else [*verdicts]
+    asked: dict[int, Failure | None] = {}
+    if judge is not None:
+        pairs = zip(questions, readings.responses, known, strict=True)
+        calls = {
+            row: _ask(judge, question, response)
+            for row, (question, response, verdict) in enumerate(pairs)
+            if response is not None and (verdict is None or verdict.score is None)
+        }
+        answers = await together([*calls.values()])
+        for row, (verdict, failure) in zip(calls, answers, strict=True):
+            known[row], asked[row] = verdict, failure
+    scores = reward.score(questions, readings, known, solutions, tokens)
+    for row in asked.keys() & scores.errors.keys():
+        known[row], asked[row] = _failed(judge, scores.errors[row])
+    return Judged(readings, scores, known, asked)
 
 
-class Failures:
-    """Counts failures and says when there are too many.
-
-    During a run the share is taken of the latest ``window`` judged completions, and only once there
-    are as many: a bad moment early on does not stop it. At its end it is taken of all of them.
-
-    Args:
-        max_failed: Largest share that is borne, in [0, 1].
-        window: Number of completions, at least 1.
-        told: What the failed ones are said to be.
-        error: What is raised.
-
-    Attributes:
-        counts: Failures by cause, from the beginning.
-    """
-
-    def __init__(
-        self,
-        max_failed: float,
-        window: int,
-        told: str = "judged completions have no score",
-        error: type[JudgeError] | type[TeacherError] = JudgeError,
-    ) -> None:
-        if not 0 <= max_failed <= 1:
-            raise ValueError(f"max_failed has to be in [0, 1], not {max_failed!r}")
-        if window < 1:
-            raise ValueError(f"window has to be at least 1, not {window!r}")
-        self.max_failed = max_failed
-        self.told = told
-        self.error = error
-        self.counts: Counter[str] = Counter()
-        self._latest: deque[Failure | None] = deque(maxlen=window)
-        self._last: Failure
-        self._all = 0
-
-    def add(self, outcomes: Sequence[Failure | None]) -> None:
-        """Take in judged completions; None for one that has a score.
-
-        Raises:
-            ServiceError: More than the share that is borne have failed; tells how many of each
-                cause, and the latest one in full.
-        """
-        self._all += len(outcomes)
-        for failure in outcomes:
-            if failure is not None:
-                self.counts[failure.cause] += 1
-                self._last = failure
-        self._latest.extend(outcomes)
-        window = self._latest.maxlen or 0
-        if len(self._latest) == window:
-            latest = Counter(failure.cause for failure in self._latest if failure is not None)
-            self._refuse(latest, window, f"the latest {window}")
-
-    def end(self) -> None:
-        """Say at the end of a run whether too many failed of all that was judged.
-
-        Raises:
-            ServiceError: As `add` does; a run may be shorter than the window.
-        """
-        self._refuse(self.counts, self._all, f"{self._all}")
-
-    def _refuse(self, causes: Counter[str], judged: int, of: str) -> None:
-        failed = causes.total()
-        if failed <= self.max_failed * judged:
-            return
-        counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
-        raise self.error(
-            f"{failed} of {of} {self.told} ({counted}), more than the share of"
-            f" {self.max_failed:g} that is borne; the latest: {self._last.reason}",
-            causes.most_common(1)[0][0],
-        )
+async def _ask(judge: Judge, question: Question, response: str) -> tuple[Verdict, Failure | None]:
+    try:
+        verdict = await judge.judge(question, response)
+    except JudgeError as error:
+        return _failed(judge, error)
+    if verdict.score is None:
+        about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
+        return verdict, Failure("unscored", about, broken=False)
+    return verdict, None
 
 
-def shares(outcomes: Sequence[Failure | None]) -> dict[str, float]:
-    """Return the share of judged completions that each cause took, as metrics of a batch."""
-    counts = Counter(failure.cause for failure in outcomes if failure is not None)
-    return {f"judge_failed/{cause}": count / len(outcomes) for cause, count in counts.items()}
+def _failed(judge: Judge | None, error: JudgeError) -> tuple[Verdict, Failure]:
+    verdict = Verdict(type(judge).__name__, None, str(error))
+    return verdict, Failure(error.cause, str(error), broken=True)

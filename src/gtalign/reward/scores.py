@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -63,18 +63,13 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Return the score as the fields of a transcript (the reward itself is not one)."""
-        return {
-            "chain": None if self.chain is None else self.chain.to_json(),
-            "chain_error": self.chain_error,
-            "tokens": dict(self.tokens),
-            "factors": dict(self.factors),
-            "user_welfare": self.user_welfare,
-            "llm_welfare": self.llm_welfare,
-            "mutual_welfare": self.mutual_welfare,
-            "answer_llm_welfare": self.answer_llm_welfare,
-            "answer_mutual_welfare": self.answer_mutual_welfare,
-            "unscored": self.unscored,
-        }
+        record = {name: getattr(self, name) for name in _MEASURED}
+        record["chain"] = None if self.chain is None else self.chain.to_json()
+        record["tokens"], record["factors"] = dict(self.tokens), dict(self.factors)
+        return record
+
+
+_MEASURED: Final = tuple(field.name for field in fields(Score) if field.name != "reward")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,14 +126,12 @@ class Scores:
             chain_error=self.chain_errors.get(row),
             tokens=tokens,
             factors={name: _known(column[row]) for name, column in self.factors.items()},
-            user_welfare=_known(self.user_welfare[row]),
-            llm_welfare=_known(self.llm_welfare[row]),
-            mutual_welfare=_known(self.mutual_welfare[row]),
-            answer_llm_welfare=_known(self.answer_llm_welfare[row]),
-            answer_mutual_welfare=_known(self.answer_mutual_welfare[row]),
-            reward=_known(self.reward[row]),
+            **{name: _known(getattr(self, name)[row]) for name in _COLUMNS},
             unscored=self.unscored.get(row),
         )
+
+
+_COLUMNS: Final = tuple(field.name for field in fields(Scores) if field.type == Numbers)
 
 
 def as_known(column: Numbers) -> list[float | None]:

@@ -1,7 +1,8 @@
 """The cold start: chains written by teachers, judged, and the best of them kept."""
 
 from gtalign.synthesis.candidates import Candidates
-from gtalign.synthesis.run import ColdStart, count_questions, finish, write_candidates
+from gtalign.synthesis.outcome import ColdStart, finish
+from gtalign.synthesis.run import count_questions, write_candidates
 from gtalign.synthesis.selection import Entry, select
 from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings, TeacherSettings
 from gtalign.synthesis.teacher import ChainWriter, Teacher

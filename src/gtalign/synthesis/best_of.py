@@ -1,14 +1,15 @@
 """Cold start: the best of several written chains, by mutual welfare."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gtalign.errors import DataError
-from gtalign.judges import Judge, Verdict
+from gtalign.judges import Judge
 from gtalign.reward import Reward, Score
+from gtalign.reward.failures import raise_broken
+from gtalign.reward.judged import judged
 from gtalign.tasks import Question
 
 
@@ -19,12 +20,14 @@ class Choice:
     Args:
         question: What they answer.
         candidates: Their texts, in the order in which they were written.
+        responses: What the user sees of each; None of one that cannot be read.
         scores: What each is worth.
         best: Index of the one with the highest reward; of equals, the first.
     """
 
     question: Question
     candidates: tuple[str, ...]
+    responses: tuple[str | None, ...]
     scores: tuple[Score, ...]
     best: int
 
@@ -40,19 +43,12 @@ async def best_of(
         DataError: None of them could be scored; the message names the question.
         JudgeError: The judge failed.
     """
-    readings = reward.read(candidates)
-    verdicts = await asyncio.gather(
-        *(_verdict(question, response, judge) for response in readings.responses)
-    )
-    scores = reward.score([question] * len(candidates), readings, verdicts)
-    for error in scores.errors.values():
-        raise error
+    found = await judged(reward, judge, [question] * len(candidates), candidates)
+    raise_broken(found.failures.values())
+    scores = found.scores
     rewards_N = np.where(np.isnan(scores.reward), -1.0, scores.reward)
     best = int(rewards_N.argmax())
     if rewards_N[best] < 0:
         raise DataError(f"question {question.id!r}: none of {len(scores)} candidates has a score")
-    return Choice(question, tuple(candidates), tuple(scores), best)
-
-
-async def _verdict(question: Question, response: str | None, judge: Judge) -> Verdict | None:
-    return None if response is None else await judge.judge(question, response)
+    responses = tuple(found.readings.responses)
+    return Choice(question, tuple(candidates), responses, tuple(scores), best)

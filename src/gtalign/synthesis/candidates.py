@@ -7,6 +7,7 @@ run is started again; of two lines about one candidate the later one holds.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,57 +15,33 @@ from gtalign.chain import chosen_cell
 from gtalign.closing import Closing
 from gtalign.data.lines import LineWriter
 from gtalign.errors import DataError
-from gtalign.judges import Verdict
-from gtalign.reward import Score
 from gtalign.synthesis.selection import Entry
 from gtalign.tasks import Question
-from gtalign.transcripts.transcript import Transcript
+from gtalign.transcripts import Scored, Transcript
 
 Key = tuple[str, int]
 """Id of the question and number of the candidate."""
 
 
-def record_of(
-    question: Question,
-    number: int,
-    completion: str,
-    score: Score,
-    verdict: Verdict | None,
-    failed: str | None,
-) -> dict[str, Any]:
+def record_of(scored: Scored, number: int, failed: str | None) -> dict[str, Any]:
     """Return the line of a candidate.
 
     Args:
-        question: What it answers.
+        scored: The candidate with what it is worth.
         number: Its number among the candidates of the question.
-        completion: Its text; empty if it was not written.
-        score: What it is worth.
-        verdict: Of the judge; None if it was not asked or failed.
         failed: The kind of failure; None if nothing failed.
     """
-    action = None
+    score, action = scored.score, None
     if score.chain is not None:
         action = chosen_cell(score.chain.analyze, score.chain.payoff.form).action
-    verdicts = [] if verdict is None else [verdict]
-    transcript = Transcript.of(question, completion, score, verdicts, model="teachers")
     facts = {"number": number, "action": action, "reward": score.reward, "failed": failed}
-    return {**transcript.to_json(), **facts}
+    return {**scored.transcript.to_json(), **facts}
 
 
 def failed_record(question: Question, number: int, failed: str, reason: str) -> dict[str, Any]:
     """Return the line of a candidate that was not written: nothing about it is known."""
-    transcript = Transcript(
-        id=question.id,
-        task=question.task,
-        completion="",
-        split=str(question.extra.get("split", "")),
-        cluster=question.cluster,
-        model="teachers",
-        prompt=question.messages,
-        ground_truth=question.ground_truth,
-        unscored=reason,
-        extra=question.extra,
-    )
+    unwritten = Transcript.of(question, "", model="teachers")
+    transcript = replace(unwritten, unscored=reason)
     facts = {"number": number, "action": None, "reward": None, "failed": failed}
     return {**transcript.to_json(), **facts}
 

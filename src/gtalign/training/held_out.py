@@ -12,7 +12,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from gtalign.judges import Judges
 from gtalign.reward import Reward
-from gtalign.reward.judged import Judged, judged, shares
+from gtalign.reward.failures import shares
+from gtalign.reward.judged import Judged, judged
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines
 from gtalign.training.reward import means
@@ -78,11 +79,12 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
             completions = self.answer(model, self.questions)
         model.train(training)
         found = asyncio.run(self._judged(completions))
-        failures = [failure for failure in found.outcomes if failure is not None]
+        outcomes = [*found.failures.values()]
+        failures = [failure for failure in outcomes if failure is not None]
         if failures:
             last = failures[-1].reason
             log.warning("held out: %d answers are unscored; the last: %s", len(failures), last)
-        line = {"step": state.global_step, **means(found.scores), **shares(found.outcomes)}
+        line = {"step": state.global_step, **means(found.scores), **shares(outcomes)}
         with self.file.open("a") as file:
             file.write(json.dumps(line) + "\n")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from gtalign.data.files import replacing
 from gtalign.reward import RunningNormaliser
 
 # Figures that depend on the clock, or that begin again at zero when a run is resumed: it has to end
@@ -19,12 +20,10 @@ def keep_lines(path: Path, wanted: Callable[[Any], bool]) -> None:
 
     The file is replaced as a whole; it is empty afterwards if it was not there.
     """
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as kept:
+    with replacing(path) as beside, beside.open("wb") as kept:
         if path.exists():
             with path.open("rb") as lines:
                 kept.writelines(n for n in lines if n.endswith(b"\n") and wanted(json.loads(n)))
-    beside.replace(path)
 
 
 class MetricsLog(TrainerCallback):  # type: ignore[misc]

@@ -4,19 +4,21 @@ TRL calls it with the batch's prompts and completions and with the columns of th
 column ``question`` holds each question as JSON text (``json.dumps(question.to_json())``).
 """
 
-import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gtalign.errors import DataError, JudgeError, StorageError
-from gtalign.judges import Judge, Verdict
-from gtalign.reward.judged import Failures, judged, shares
+from gtalign.errors import DataError, JudgeError
+from gtalign.judges import Judge
+from gtalign.reward.failures import Failures, shares
+from gtalign.reward.judged import Judged, judged
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import Scores, as_known
 from gtalign.tasks import Question
+from gtalign.transcripts import Transcript, TranscriptWriter
 
 WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
 
@@ -89,10 +91,10 @@ class TRLReward:
         questions = [Question.from_json(text) for text in question]
         texts = [_text(completion) for completion in completions]
         found = await judged(self.reward, self.judge, questions, texts)
-        scores, outcomes = found.scores, found.outcomes
+        scores, outcomes = found.scores, [*found.failures.values()]
         if self.log is not None:
             step = getattr(trainer_state, "global_step", None)
-            self._write(self.log, step, questions, texts, scores, found.verdicts)
+            self._write(self.log, step, questions, texts, found)
         # After the log, which then tells what every one of them failed of.
         failed = [failure for failure in outcomes if failure is not None and failure.broken]
         if failed and len(failed) == len(scores):
@@ -115,36 +117,16 @@ class TRLReward:
         step: int | None,
         questions: Sequence[Question],
         completions: Sequence[str],
-        scores: Scores,
-        verdicts: Sequence[Verdict | None],
+        found: Judged,
     ) -> None:
-        lines = []
-        for question, completion, score, verdict in zip(
-            questions, completions, scores, verdicts, strict=True
-        ):
-            record = {
-                "id": question.id,
-                "task": question.task,
-                "split": "train",
-                "cluster": question.cluster,
-                "prompt": question.to_json()["messages"],
-                "completion": completion,
-                "ground_truth": question.ground_truth,
-                "plain": not self.reward.config.chain,
-                **score.to_json(),
-                "verdicts": [] if verdict is None else [verdict.to_json()],
-                "extra": {"step": step, "reward": score.reward},
-            }
-            lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-        try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write("".join(lines))
-                file.flush()
-        except OSError as error:
-            raise StorageError(
-                error.errno, error.strerror or "cannot be written", str(log)
-            ) from error
+        plain = not self.reward.config.chain
+        rows = zip(questions, completions, found.scores, found.verdicts, strict=True)
+        with TranscriptWriter(log, keep_ids=False) as writer:
+            for question, completion, score, verdict in rows:
+                answered = Transcript.of(question, completion, model="", split="train", plain=plain)
+                scored = answered.scored(score, [] if verdict is None else [verdict])
+                extra = {**question.extra, "step": step, "reward": score.reward}
+                writer.write(replace(scored, extra=extra))
 
 
 def means(scores: Scores) -> dict[str, float]:

@@ -9,7 +9,8 @@ from gtalign.errors import DataError
 from gtalign.judges.check import LabelledAnswer
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
-from gtalign.transcripts.transcript import read_number, transcript_of
+from gtalign.transcripts.columns import read_number
+from gtalign.transcripts.file import transcript_of
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ It answers whether a model obeys. Every arm of a trial is a policy and a way; al
 same seed for the same question, so that their first phases are the same text.
 """
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,8 +15,10 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gtalign.config import Config
+from gtalign.data.files import write_json
 from gtalign.judges import Judge
 from gtalign.reward import Reward
+from gtalign.reward.failures import raise_broken
 from gtalign.steering.answer import Ask
 from gtalign.steering.backend import Backend, Sampling
 from gtalign.steering.expected import ActionTokens
@@ -26,7 +27,7 @@ from gtalign.steering.session import Session
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.steering import Steering
 from gtalign.tasks import Question
-from gtalign.transcripts import Transcript, TranscriptWriter
+from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
 
 Way = Literal["observe", "advise", "enforce", "reask"]
 """A mode of steering, or asking again as the released code does."""
@@ -117,6 +118,7 @@ async def run_trial(
     """
     arms = settings.arms()
     seconds: dict[str, list[float]] = defaultdict(list)
+    scorer = Scorer(reward, judge)
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
         written = writer.ids()
         for number, question in enumerate(questions):
@@ -130,19 +132,12 @@ async def run_trial(
                 ask = Ask(question.messages, settings.max_tokens, sampling)
                 answer = await Session(steering, ask).answer()
                 seconds[arm.name].append(time.perf_counter() - started)
-                readings = reward.read([answer.text])
-                [response] = readings.responses
-                verdicts = [] if response is None else [await judge.judge(question, response)]
-                scores = reward.score([question], readings, verdicts or [None])
-                for error in scores.errors.values():
-                    raise error
-                [score] = scores
-                scored = Transcript.of(
-                    question, answer.text, score, verdicts, model=arm.name, seed=seed
-                )
+                unscored = Transcript.of(question, answer.text, model=arm.name, seed=seed)
                 # Neither random nor dated: a trial that was killed ends with the same file.
-                decision = replace(answer.decision.timeless(), id=identity)
-                writer.write(replace(scored, id=identity, decision=decision.to_json()))
+                decision = replace(answer.decision.timeless(), id=identity).to_json()
+                [scored] = await scorer.score([replace(unscored, id=identity, decision=decision)])
+                raise_broken([scored.failure])
+                writer.write(scored.transcript)
     means = {name: sum(took) / len(took) for name, took in seconds.items()}
     if means:
-        (folder / "seconds.json").write_text(json.dumps(means, indent=1) + "\n")
+        write_json(folder / "seconds.json", means, indent=1)

@@ -1,0 +1,39 @@
+"""Files written whole: JSON that any text survives, and a file that is replaced at once."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def to_json(value: Any, indent: int | None = None) -> bytes:
+    """Return the JSON text of a value, with its line break, in UTF-8.
+
+    A lone surrogate has no UTF-8; JSON's own escape stands for it.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside a file, whose place it takes at the end.
+
+    After an error, or a crash, the file is what it was. What an earlier crash left beside it is
+    removed first.
+    """
+    beside = path.with_name(path.name + ".part")
+    beside.unlink(missing_ok=True)
+    try:
+        yield beside
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    beside.replace(path)
+
+
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Write a value as one JSON file, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_bytes(to_json(value, indent))

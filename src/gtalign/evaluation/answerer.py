@@ -1,0 +1,132 @@
+"""Who answers the questions of an evaluation: a model in this process, or a server."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gtalign.endpoints import Cache, Endpoint
+from gtalign.endpoints.reply import CUT_OFF
+from gtalign.errors import TeacherError
+from gtalign.evaluation.settings import EvalRun
+from gtalign.models.pretrained import pretrained
+from gtalign.models.tokens import token_counter
+from gtalign.tasks import Message
+
+
+class Answerer(Protocol):
+    """Whoever answers the questions: a model here, or a server."""
+
+    width: int
+    """Questions that it takes at once."""
+
+    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+        """Return a completion of each prompt.
+
+        Raises:
+            TeacherError: It failed; says on which question.
+        """
+        ...
+
+
+class Local:
+    """A model in this process.
+
+    Args:
+        write: Prompts and the ids of their questions in, completions out.
+        width: Prompts in a batch.
+    """
+
+    def __init__(
+        self, write: Callable[[Sequence[Any], Sequence[str]], list[str]], width: int
+    ) -> None:
+        self.write = write
+        self.width = width
+
+    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+        """Return a completion of each prompt."""
+        return self.write(prompts, ids)
+
+
+class Served:
+    """A model behind an endpoint; what it is cut off at is its own answer, cut off."""
+
+    width = 1
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+        """Return a completion of each prompt."""
+        return [await self._text(p, name) for p, name in zip(prompts, ids, strict=True)]
+
+    async def _text(self, prompt: Sequence[Message], name: str) -> str:
+        about = f"model {self.endpoint.settings.model!r}, {name}"
+        reply = await self.endpoint.complete(prompt, prompt, accepts=bool, about=about)
+        if reply.problem not in (None, CUT_OFF):  # nothing that could be worth 0
+            self.endpoint.forget(prompt, {}, 0)
+            raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
+        return reply.text
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answerer that is ready.
+
+    Args:
+        answerer: Answers.
+        workers: Batches that it takes at once.
+        count_tokens: Length of a text in its tokens; None where that is unknown.
+        endpoint: To close at the end, if a server answers.
+    """
+
+    answerer: Answerer
+    workers: int
+    count_tokens: Callable[[str], int] | None
+    endpoint: Endpoint | None = None
+
+
+def open_answerer(config: EvalRun, cache: Cache) -> Opened:
+    """Load the model of a configuration, or open its server, whose replies the cache keeps.
+
+    Raises:
+        ConfigError: There is no such model or tokenizer.
+    """
+    if config.server is not None:
+        endpoint = Endpoint(config.server, cache, TeacherError, "model")
+        counter = None
+        if config.tokenizer is not None:
+            from transformers import AutoTokenizer
+
+            counter = token_counter(pretrained(AutoTokenizer, config.tokenizer))
+        return Opened(Served(endpoint), config.server.concurrency, counter, endpoint)
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.models.generate import generate
+    from gtalign.models.template import fitted
+
+    assert config.model is not None  # else a server answers
+    tokenizer = pretrained(AutoTokenizer, config.model, padding_side="left")
+    counted = tokenizer
+    if config.tokenizer is not None:
+        counted = pretrained(AutoTokenizer, config.tokenizer)
+    model = pretrained(
+        AutoModelForCausalLM, config.model, dtype="bfloat16" if config.gpu else "float32"
+    )
+    if config.gpu:
+        model = model.to("cuda")
+
+    def write(prompts: Sequence[Any], ids: Sequence[str]) -> list[str]:
+        # Of the questions, not of the batch's number: a run that goes on draws the same.
+        seed = zlib.crc32(f"{config.seed} {ids[0]}".encode())
+        return generate(
+            model,
+            tokenizer,
+            [fitted(tokenizer, prompt) for prompt in prompts],
+            max_tokens=config.max_tokens,
+            temperature=config.temperature,
+            seed=seed,
+        )
+
+    return Opened(Local(write, config.batch), 1, token_counter(counted))

@@ -1,0 +1,70 @@
+"""Settings of an evaluation."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+
+from gtalign.config import Config, Share
+from gtalign.endpoints import EndpointSettings
+from gtalign.judges import JudgesConfig
+from gtalign.reward import RewardConfig
+from gtalign.training.memory import ModelSize
+
+
+class EvalRun(Config):
+    """A run of evaluation.
+
+    Keys:
+        questions: Files of questions.
+        limit: Most questions in total, from the beginning; all by default.
+        model: Folder or name of a model to load here; or
+        server: An OpenAI-compatible endpoint that serves one.
+        tokenizer: Folder or name of the tokenizer by which lengths are counted; by default that of
+            ``model``, and words for a server.
+        name: Of the model in the transcripts; by default ``model`` or the server's.
+        instruct: Whether the model is given our system message with the instruction for the chain.
+        batch: Questions answered at once by a model loaded here.
+        max_tokens: Longest answer of a model loaded here.
+        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
+        temperature: Its sampling; 0 takes the likeliest token.
+        seed: Of its sampling; written into the transcripts.
+        gpu: Whether it runs on a GPU.
+        reward: By which answers are scored.
+        judges: Who grades them.
+        max_failed: Largest share of the latest ``window`` judged answers without a score, and at
+            the end of all.
+        window: Number of those answers.
+        size: Sizes of a network loaded here, for the dry run.
+    """
+
+    questions: Annotated[tuple[Path, ...], Field(min_length=1)]
+    limit: PositiveInt | None = None
+    model: str | None = None
+    server: EndpointSettings | None = None
+    tokenizer: str | None = None
+    name: str | None = None
+    instruct: bool = True
+    batch: PositiveInt = 32
+    max_tokens: PositiveInt = 2048
+    max_prompt: PositiveInt = 1024
+    temperature: NonNegativeFloat = 1.0
+    seed: NonNegativeInt = 0
+    gpu: bool = False
+    reward: RewardConfig = RewardConfig()
+    judges: JudgesConfig = JudgesConfig()
+    max_failed: Share = 0.5
+    window: PositiveInt = 64
+    size: ModelSize | None = None
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if (self.model is None) == (self.server is None):
+            raise ValueError("give model or server: one of the two answers the questions")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name of the model in the transcripts."""
+        served = "" if self.server is None else self.server.model
+        return self.name or self.model or served

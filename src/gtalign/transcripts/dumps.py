@@ -1,0 +1,53 @@
+"""Validation dumps of verl, read as transcripts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gtalign.chain import parse
+from gtalign.errors import ChainError, DataError
+from gtalign.tasks import Message
+from gtalign.transcripts.columns import read_number
+from gtalign.transcripts.transcript import Transcript
+
+_COLUMNS = ("input", "output", "gts", "score")
+
+
+def is_dump(record: Mapping[str, Any]) -> bool:
+    """Whether the object of a line is one of a dump, and no transcript of ours."""
+    return "completion" not in record and all(key in record for key in _COLUMNS)
+
+
+def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
+    """Return the transcript that a line of a dump is.
+
+    Args:
+        record: The line's object.
+        name: The id to give.
+        task: The task, if the line names none.
+
+    Raises:
+        DataError: A column is of the wrong type; the message names it.
+    """
+    completion = record["output"]
+    if not isinstance(completion, str):
+        raise DataError("column 'output' has to be text")
+    chain, error = None, None
+    try:
+        chain = parse(completion, tolerant=True).to_json()
+    except ChainError as refused:
+        error = str(refused)
+    mutual = read_number(record["score"], "score")
+    return Transcript(
+        id=name,
+        task=str(record.get("data_source", task)),
+        completion=completion,
+        cluster=name,
+        prompt=(Message(role="user", content=str(record["input"])),),
+        ground_truth=str(record["gts"]),
+        chain=chain,
+        chain_error=error,
+        user_welfare=read_number(record.get("user_reward"), "user_reward"),
+        llm_welfare=read_number(record.get("llm_reward"), "llm_reward"),
+        mutual_welfare=mutual,
+        unscored="the dump has no score" if mutual is None else None,
+    )

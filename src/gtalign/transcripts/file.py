@@ -1,0 +1,98 @@
+"""Files of transcripts: written line by line, read whoever wrote them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gtalign.closing import Closing
+from gtalign.data.lines import LineWriter, read_lines
+from gtalign.errors import DataError
+from gtalign.transcripts.chats import TASK, is_chat, transcript_fields
+from gtalign.transcripts.dumps import from_dump, is_dump
+from gtalign.transcripts.transcript import Transcript
+
+
+def read_transcripts(path: Path) -> Iterator[Transcript]:
+    """Yield the transcripts of a file, in order.
+
+    Validation dumps of verl (input, output, gts, score, user_reward, llm_reward) and logs of chats
+    (`gtalign.transcripts.chats`) are read as well; where they have no ids, the file's name and the
+    line number stand in. A torn last line, left by a crash, is skipped.
+
+    Raises:
+        DataError: The file cannot be read, or a line is wrong; the message names file, line and
+            column.
+    """
+    for number, record in read_lines(path):
+        try:
+            yield transcript_of(record, f"{path.stem}-{number}")
+        except DataError as error:
+            raise DataError(f"{path}, line {number}: {error}") from error
+
+
+def transcript_of(record: Mapping[str, Any], name: str, task: str = TASK) -> Transcript:
+    """Build a transcript from a line of ours, of a verl dump or of a log of chats.
+
+    Args:
+        record: The line's object.
+        name: The id to give if it has none.
+        task: The task of a dump or a log that names none.
+
+    Raises:
+        DataError: A field is missing or of the wrong type; the message names it.
+    """
+    if is_dump(record):
+        return from_dump(record, name, task)
+    if is_chat(record):
+        return Transcript.from_json(transcript_fields(record, name, task))
+    return Transcript.from_json(record)
+
+
+class TranscriptWriter(Closing):
+    """Appends transcripts to a file, each a whole line, so that a crash loses at most the last one.
+
+    Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
+    call `close`.
+
+    Args:
+        path: The file; it and its folder are made if need be.
+        keep_ids: Keep the ids of what is in the file in memory. Without them, `ids` reads the
+            file, and opening it reads no more than its end.
+
+    Raises:
+        StorageError: The file cannot be opened for writing.
+        DataError: It holds something other than transcripts.
+    """
+
+    def __init__(self, path: Path, *, keep_ids: bool = True) -> None:
+        self.path = path
+        self._lines = LineWriter(path)
+        self._ids: set[str] | None = set() if keep_ids else None
+        try:
+            if path.is_file() and self._ids is not None:  # a device has no past
+                self._ids |= self._read_ids()
+        except BaseException:
+            self._lines.close()
+            raise
+
+    def ids(self) -> frozenset[str]:
+        """Ids of the questions whose transcripts are in the file: what a resumed run can skip."""
+        return frozenset(self._read_ids() if self._ids is None else self._ids)
+
+    def write(self, transcript: Transcript) -> None:
+        """Append one transcript.
+
+        Raises:
+            StorageError: It could not be written whole; what was written before it is kept, and
+                no part of it remains.
+        """
+        self._lines.write(transcript.to_json())
+        if self._ids is not None:
+            self._ids.add(transcript.id)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+    def _read_ids(self) -> set[str]:
+        return {str(record.get("id")) for _, record in read_lines(self.path)}

@@ -1,0 +1,245 @@
+"""A file of anybody's transcripts, scored into another one that can be resumed.
+
+Everything streams. Results come in the order of the input whatever order the judge answers in, so
+that an output file is always the beginning of the whole, and a second run goes on where it ends.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gtalign.data.lines import read_lines
+from gtalign.errors import DataError, JudgeError
+from gtalign.judges import Verdict
+from gtalign.reward import Score
+from gtalign.tasks import Message
+from gtalign.transcripts.chats import TASK
+from gtalign.transcripts.file import TranscriptWriter, transcript_of
+from gtalign.transcripts.scoring import Row, Scored, Scorer
+from gtalign.transcripts.transcript import Transcript
+
+RECORDED = "as recorded"
+"""The unit of token counts that came with a transcript."""
+
+
+def read(file: Path, task: str = TASK) -> Iterator[Row]:
+    """Yield the rows of a file: transcripts, dumps of verl, logs of chats, or recorded vectors.
+
+    Args:
+        file: JSON Lines.
+        task: The task of logs and dumps that name none.
+
+    Raises:
+        DataError: The file cannot be read, or a line is wrong; names file, line and column.
+    """
+    for number, record in read_lines(file):
+        place = f"{file}, line {number}"
+        try:
+            yield row_of(record, f"{file.stem}-{number}", place, task)
+        except (DataError, JudgeError) as error:
+            raise DataError(f"{place}: {error}") from error
+
+
+def row_of(record: Mapping[str, Any], name: str, place: str, task: str = TASK) -> Row:
+    """Return the row that a line is.
+
+    Args:
+        record: The line's object.
+        name: The id to give if it has none.
+        place: File and line, for errors.
+        task: The task, if it names none.
+
+    Raises:
+        DataError: A column is missing or of the wrong type; the message names it.
+    """
+    if "judge_score" not in record:
+        return Row(transcript_of(record, name, task), place)
+    for column in ("task", "completion", "ground_truth"):
+        if not isinstance(record.get(column), str):
+            raise DataError(f"column {column!r} has to be text")
+    identity = str(record.get("id", name))
+    reason = "the recorded verdict has no score"
+    verdict = {"judge": "recorded", "score": record["judge_score"], "reason": reason}
+    transcript = Transcript(
+        id=identity,
+        task=record["task"],
+        completion=record["completion"],
+        ground_truth=record["ground_truth"],
+        cluster=identity,
+        prompt=(Message(role="user", content=""),),
+        verdicts=(Verdict.from_json(verdict),),
+    )
+    # The same check that a verdict's score gets.
+    solution = Verdict.from_json({"judge": "recorded", "score": record.get("pareto_score")})
+    return Row(transcript, place, solution.score)
+
+
+@dataclass(frozen=True, slots=True)
+class FileScored:
+    """A row of the output.
+
+    Args:
+        transcript: With a note of what scored it (``extra["scored"]``).
+        score: Its score.
+        kept: Whether the output file held it already, with all that it can have.
+    """
+
+    transcript: Transcript
+    score: Score
+    kept: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the measures in one flat object."""
+        score = self.score
+        return {
+            "id": self.transcript.id,
+            "task": self.transcript.task,
+            "user_welfare": score.user_welfare,
+            "llm_welfare": score.llm_welfare,
+            "mutual_welfare": score.mutual_welfare,
+            "answer_llm_welfare": score.answer_llm_welfare,
+            "answer_mutual_welfare": score.answer_mutual_welfare,
+            "reward": score.reward,
+            **score.factors,
+            "tokens": self.transcript.extra["scored"]["tokens"],
+            "chain_error": score.chain_error,
+            "unscored": score.unscored,
+        }
+
+
+class FileScorer:
+    """Scores files.
+
+    Args:
+        scorer: Judges and scores the rows.
+        unit: What its reward counts as tokens, in a word.
+        workers: Most judgements under way at once.
+    """
+
+    def __init__(self, scorer: Scorer, unit: str = "words", workers: int = 64) -> None:
+        config = scorer.reward.config
+        self.scorer = scorer
+        self._unit = unit
+        self._workers = workers
+        self._preset = config.preset
+        self._digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
+
+    async def score(
+        self, file: Path, out: Path | None = None, task: str = TASK
+    ) -> AsyncGenerator[FileScored, None]:
+        """Yield the rows of a file, scored, in order, each once it is written.
+
+        What ``out`` holds is not scored anew, but the judge is asked again for verdicts that it
+        lacks; if there are any, the file is written anew beside it and then replaced.
+
+        Args:
+            file: As for `read`.
+            out: The output; None writes nothing.
+            task: The task of logs and dumps that name none.
+
+        Raises:
+            DataError: A row is wrong, or the output is not the beginning of these results.
+            JudgeError: Too many judgements failed; what is done is written.
+            StorageError: A result cannot be written.
+        """
+        rows = read(file, task)
+        if out is not None and out.exists():
+            beside = _mend(out)
+            lacking = False
+            for kept in skip_done(rows, out):
+                self._check(kept)
+                lacking |= self._is_asked_again(kept.transcript)
+            again = self._fill(read(out), beside if lacking else None, resumed=True)
+            async with aclosing(again):
+                async for row in again:
+                    yield row
+            if lacking:
+                beside.replace(out)
+        async with aclosing(self._fill(rows, out)) as new:
+            async for row in new:
+                yield row
+
+    async def _fill(
+        self, rows: Iterable[Row], out: Path | None, *, resumed: bool = False
+    ) -> AsyncGenerator[FileScored, None]:
+        with ExitStack() as stack:
+            writer = None
+            if out is not None:
+                writer = stack.enter_context(TranscriptWriter(out, keep_ids=False))
+            async with aclosing(self.scorer.stream(rows, self._workers)) as every:
+                async for scored in every:
+                    transcript = self._noted(scored)
+                    if writer is not None:
+                        writer.write(transcript)
+                    yield FileScored(transcript, scored.score, resumed and not scored.asked)
+
+    def _noted(self, scored: Scored) -> Transcript:
+        """Return a transcript with a note of what scored it."""
+        extra = scored.transcript.extra
+        before, unit = extra.get("scored"), self._unit
+        if scored.recorded:
+            unit = before.get("tokens", RECORDED) if isinstance(before, Mapping) else RECORDED
+        by = {"preset": self._preset, "reward": self._digest, "tokens": unit}
+        return replace(scored.transcript, extra={**extra, "scored": by})
+
+    def _check(self, kept: Row) -> None:
+        """Refuse a row of the output that another reward has scored."""
+        found = kept.transcript.extra.get("scored")
+        if not isinstance(found, Mapping) or found.get("reward") != self._digest:
+            other = found.get("preset") if isinstance(found, Mapping) else "unknown"
+            raise DataError(
+                f"{kept.place}: scored by another reward (preset {other}) than is asked for now"
+                f" (preset {self._preset}): name another file, or the same reward"
+            )
+
+    def _is_asked_again(self, kept: Transcript) -> bool:
+        # What has a score without a verdict cannot be read: there is nothing to judge.
+        return kept.unscored is not None and self.scorer.lacks_verdict(kept)
+
+
+def _mend(done: Path) -> Path:
+    """Put an output file in order whose rows were being judged again when that was broken off.
+
+    Returns:
+        Where they are written when they are judged again, beside the file, which it then replaces.
+
+    Raises:
+        DataError: What is beside the file is not the beginning of it.
+        StorageError: It cannot be written.
+    """
+    beside = done.with_name(done.name + ".part")
+    if beside.exists():
+        rest = read(done)
+        with TranscriptWriter(beside, keep_ids=False) as writer:
+            for _ in skip_done(rest, beside):
+                pass
+            for row in rest:
+                writer.write(row.transcript)
+        beside.replace(done)
+    return beside
+
+
+def skip_done(rows: Iterator[Row], done: Path) -> Iterator[Row]:
+    """Take the rows that an output file holds already off the input, and yield them as they are
+    in the file.
+
+    Raises:
+        DataError: The file holds other rows than the input begins with; names the first.
+    """
+    for kept in read(done):
+        row = next(rows, None)
+        if row is None or row.transcript.id != kept.transcript.id:
+            there = "nothing" if row is None else repr(row.transcript.id)
+            raise DataError(
+                f"{kept.place}: holds {kept.transcript.id!r} where the input has {there}; it is"
+                " not the beginning of these results: name another file"
+            )
+        if row.transcript.task != kept.transcript.task:
+            raise DataError(
+                f"{kept.place}: scored as of the task {kept.transcript.task!r}, which is"
+                f" {row.transcript.task!r} now: name another file, or the same task"
+            )
+        yield kept
