@@ -1,0 +1,163 @@
+"""The whole method as one loop that you can read from top to bottom.
+
+    python examples/rl_loop.py            # about ten minutes on one core
+    python examples/rl_loop.py --quick    # a minute: every step runs, nothing is learned
+
+It trains a small model from scratch: a cold start on the best chains of a scripted teacher, then
+reinforcement learning on mutual welfare, then one answer steered under two prices. The commands
+`gtalign sft`, `rl`, `eval` and `steer` do the same with checkpoints, resuming and reports.
+"""
+
+import asyncio
+import sys
+
+import numpy as np
+import torch
+from transformers import GenerationConfig
+
+from gtalign.judges import judge_all
+from gtalign.lab.config import LAB
+from gtalign.lab.judge import LabJudge
+from gtalign.lab.model import make_model
+from gtalign.lab.teachers import candidate
+from gtalign.lab.tokenizer import train_tokenizer
+from gtalign.lab.world import make_world
+from gtalign.reward import Reward, RewardConfig
+from gtalign.steering import Ask, Sampling, Session, Steering, SteeringSettings, load_policy
+from gtalign.steering.local import TransformersBackend
+from gtalign.training.optimizer import MuonWithAdamW
+
+quick = "--quick" in sys.argv
+ITEMS, CHAINS, EPOCHS, RL_STEPS = (8, 2, 1, 2) if quick else (200, 4, 3, 40)
+QUESTIONS, GROUP, LONGEST = 8, 8, 60 if quick else 180  # a step of RL; LONGEST in tokens
+
+torch.set_num_threads(1)  # sampling a small network token by token gains nothing from a second
+torch.manual_seed(0)
+rng = np.random.default_rng(0)
+
+# 1. A world of questions with known answers, and a judge that knows them.
+world = make_world(seed=0, train_items=ITEMS, test_items=4 if quick else 12)
+judge = LabJudge()
+
+# 2. A teacher writes several chains for each question.
+written = [[candidate(question, rng) for _ in range(CHAINS)] for question in world.train]
+texts = [text for chains in written for text in chains]
+texts += [message["content"] for question in world.train for message in question.messages]
+tokenizer = train_tokenizer(texts, vocabulary=768)
+model = make_model(tokenizer, seed=0, width=128, layers=4, positions=1024)
+
+# 3. The reward: welfare of the user U and of the LLM L, and their geometric mean W = sqrt(U L).
+reward = Reward(
+    RewardConfig.model_validate(LAB["reward"]),
+    count_tokens=lambda text: len(tokenizer.encode(text, add_special_tokens=False)),
+)
+
+
+def score(questions, completions):
+    """Read completions as chains, judge their responses, score them: one W for each."""
+    readings = reward.read(completions)
+    answered = [row for row, response in enumerate(readings.responses) if response is not None]
+    asked = [(questions[row], readings.responses[row]) for row in answered]
+    verdicts = [None] * len(completions)  # a chain that cannot be read is worth 0, and not judged
+    for row, verdict in zip(answered, asyncio.run(judge_all(judge, asked)), strict=True):
+        verdicts[row] = verdict
+    return reward.score(questions, readings, verdicts)
+
+
+def log_probabilities(prompts, completions):
+    """Log-probability of each token of each completion [N, T], and which of them are real."""
+    width = max(len(p) + len(c) for p, c in zip(prompts, completions, strict=True))
+    ids = torch.full((len(prompts), width), tokenizer.pad_token_id)
+    mine = torch.zeros((len(prompts), width), dtype=torch.bool)
+    for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+        ids[row, : len(prompt) + len(completion)] = torch.tensor(prompt + completion)
+        mine[row, len(prompt) : len(prompt) + len(completion)] = True
+    logits = model(input_ids=ids[:, :-1]).logits
+    chosen = logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
+    return chosen, mine[:, 1:]
+
+
+def prompt_ids(question):
+    """The tokens that a question is asked in, up to where the answer begins."""
+    messages = list(question.messages)
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+
+
+def sample(questions):
+    """One completion of each question, as tokens and as text."""
+    prompts = [prompt_ids(question) for question in questions]
+    padded = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
+    settings = GenerationConfig(
+        max_new_tokens=LONGEST,
+        do_sample=True,
+        top_k=0,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.inference_mode():
+        out = model.generate(**padded, generation_config=settings)
+    completions = []
+    for row in out[:, padded["input_ids"].shape[1] :].tolist():
+        ends = row.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in row else len(row)
+        completions.append(row[:ends])
+    return prompts, completions, tokenizer.batch_decode(completions, skip_special_tokens=True)
+
+
+def test():
+    """Mean W of one sampled answer to each test question."""
+    *_, answers = sample(world.test)
+    return float(np.nanmean(score(world.test, answers).mutual_welfare))
+
+
+# 4. Cold start: learn the teacher's best chain for each question, by W.
+best = []
+for question, chains in zip(world.train, written, strict=True):
+    scores = score([question] * CHAINS, chains)
+    best.append((question, chains[int(np.nanargmax(scores.mutual_welfare))]))
+optimizer = MuonWithAdamW(model, 0.03, 0.01)
+rates = [group["lr"] for group in optimizer.param_groups]
+steps = EPOCHS * len(best) // 16
+for step in range(steps):
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * (1 - step / steps)
+    batch = rng.choice(len(best), size=16, replace=False)
+    prompts = [prompt_ids(best[row][0]) for row in batch]
+    chains = [[*tokenizer.encode(best[row][1]), tokenizer.eos_token_id] for row in batch]
+    chosen, mine = log_probabilities(prompts, chains)
+    loss = -chosen[mine].mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    print(f"cold start {step + 1}/{steps}: loss {loss.item():.3f}", flush=True)
+print(f"W on test questions after the cold start: {test():.3f}")
+
+# 5. Reinforcement learning: of several answers to one question, raise those with more W than their
+# mean and lower the others (GRPO with one update a batch).
+optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=0.0)
+for step in range(RL_STEPS):
+    drawn = rng.choice(len(world.train), size=QUESTIONS, replace=False)
+    questions = [world.train[row] for row in drawn for _ in range(GROUP)]
+    prompts, completions, answers = sample(questions)
+    scores = score(questions, answers)
+    welfare = torch.tensor(scores.reward, dtype=torch.float32).reshape(QUESTIONS, GROUP)
+    advantage = (welfare - welfare.mean(1, keepdim=True)) / (welfare.std(1, keepdim=True) + 1e-4)
+    chosen, mine = log_probabilities(prompts, completions)
+    loss = -(advantage.reshape(-1, 1).expand_as(chosen)[mine] * chosen[mine]).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    unread = len(scores.chain_errors) / len(scores)
+    print(f"step {step + 1}/{RL_STEPS}: W {welfare.mean():.3f}, malformed {unread:.2f}", flush=True)
+print(f"W on test questions after reinforcement learning: {test():.3f}")
+
+# 6. Steer: the matrix is edited under a price while the model writes, and it goes on from there.
+model.eval()
+backend = TransformersBackend(model, tokenizer)
+settings = SteeringSettings(mode="enforce", instruct=False)
+for name in ("subscription", "per-token"):
+    steering = Steering(backend, load_policy(name, ["utility_of_money=3000"]), settings)
+    ask = Ask(world.test[0].messages, max_tokens=300, sampling=Sampling(temperature=1.0, seed=0))
+    answer = asyncio.run(Session(steering, ask).answer())
+    after = answer.decision.after
+    print(f"{name}: recommended {after and after.cell}, response: {answer.response}")

@@ -1,0 +1,49 @@
+"""The examples that people read first: the flat loop and the notebooks, run as they stand."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+
+
+def test_the_flat_loop_does_the_whole_method() -> None:
+    command = [sys.executable, str(ROOT / "examples" / "rl_loop.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for said in ("cold start 1/", "after the cold start: ", "step 2/2: W ", "after reinforcement"):
+        assert said in done.stdout
+    assert "subscription: recommended" in done.stdout and "per-token: recommended" in done.stdout
+
+
+def test_the_flat_loop_stays_short() -> None:
+    assert len((ROOT / "examples" / "rl_loop.py").read_text().splitlines()) <= 165
+
+
+def test_there_is_a_notebook_for_each_kind_of_user() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["audit", "steer", "train"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_notebook_runs_from_top_to_bottom(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *sys.path]))
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    )
+    client.execute()  # raises CellExecutionError with the cell's traceback
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert outputs
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_notebook_holds_no_path_and_no_output(path: Path) -> None:
+    """Outputs hold times and folders of the machine that ran them: they are made anew."""
+    notebook = nbformat.read(path, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
