@@ -15,8 +15,6 @@ from transformers import AutoModelForCausalLM, TrainerState
 from gtalign.chain import TAGS, parse
 from gtalign.cli import main
 from gtalign.cli.eval import plan as plan_eval
-from gtalign.cli.rl import plan as plan_rl
-from gtalign.cli.sft import plan as plan_sft
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import to_row
@@ -35,8 +33,11 @@ from gtalign.training.held_out import HeldOut
 from gtalign.training.lengths import keep_whole
 from gtalign.training.memory import ModelSize, generation, memory, trainable
 from gtalign.training.metrics import read_metrics
-from gtalign.training.runs import RLRun, SFTRun
+from gtalign.training.rl_run import RLRun
+from gtalign.training.rl_run import plan as plan_rl
 from gtalign.training.sft import train_sft
+from gtalign.training.sft_run import SFTRun
+from gtalign.training.sft_run import plan as plan_sft
 from gtalign.transcripts import read_transcripts
 from judge_server import serve
 from small_lab import small_model, small_tokenizer
@@ -562,14 +563,6 @@ async def test_what_a_judge_failed_on_is_judged_again(questions: Path, tmp_path:
         k: v for k, v in first.items() if k != "ambig-train-1"
     }
     assert written == [f"ambig-train-{n}" for n in range(3)]  # each once
-
-
-def test_verl_is_refused_until_it_is_there(
-    student: Path, questions: Path, tmp_path: Path, capsys: Any
-) -> None:
-    config = write(tmp_path / "rl.toml", f'model = "{student}"\nquestions = ["{questions}"]\n')
-    assert main(["rl", "--config", config, "--engine", "verl"]) == 2
-    assert "--engine verl" in capsys.readouterr().err
 
 
 def test_the_papers_runs_can_be_planned_without_weights(

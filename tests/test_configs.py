@@ -11,7 +11,8 @@ from gtalign.data.sources import SOURCES
 from gtalign.evaluation.settings import EvalRun
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.synthesis import ColdStartConfig
-from gtalign.training.runs import RLRun, SFTRun
+from gtalign.training.rl_run import RLRun
+from gtalign.training.sft_run import SFTRun
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The class that a folder's files configure.
@@ -22,8 +23,8 @@ CLASSES = {
     "lab": "gtalign.lab.config:LabConfig",
     "policies": "gtalign.steering:Policy",
     "reward": "gtalign.reward:RewardConfig",
-    "rl": "gtalign.training.runs:RLRun",
-    "sft": "gtalign.training.runs:SFTRun",
+    "rl": "gtalign.training.rl_run:RLRun",
+    "sft": "gtalign.training.sft_run:SFTRun",
     "synth": "gtalign.synthesis:ColdStartConfig",
 }
 # Their files are named after the command that reads them.

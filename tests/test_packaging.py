@@ -48,7 +48,7 @@ def test_the_licence_is_apache_2() -> None:
 
 def test_extras_are_those_of_the_documentation() -> None:
     extras = set(PYPROJECT["project"]["optional-dependencies"])
-    assert extras == {"train", "judge", "eval", "serve", "postgres", "otel", "verl", "docs", "dev"}
+    assert extras == {"train", "judge", "eval", "serve", "postgres", "otel", "docs", "dev"}
 
 
 DOCUMENTATION = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

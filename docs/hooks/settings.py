@@ -13,10 +13,10 @@ MARK = "<!-- settings -->"
 
 # What a file configures, the class that reads it, and the commands that take one.
 FILES = (
-    ("A lab run", "gtalign.cli.lab:LabConfig", "gtalign lab --config"),
+    ("A lab run", "gtalign.lab.config:LabConfig", "gtalign lab --config"),
     ("A cold start", "gtalign.synthesis:ColdStartConfig", "gtalign synth --config"),
-    ("Supervised training", "gtalign.training.runs:SFTRun", "gtalign sft --config"),
-    ("Reinforcement learning", "gtalign.training.runs:RLRun", "gtalign rl --config"),
+    ("Supervised training", "gtalign.training.sft_run:SFTRun", "gtalign sft --config"),
+    ("Reinforcement learning", "gtalign.training.rl_run:RLRun", "gtalign rl --config"),
     ("An evaluation", "gtalign.evaluation.evaluate:EvalRun", "gtalign eval --config"),
     ("A reward", "gtalign.reward:RewardConfig", "gtalign score --config"),
     ("Judges", "gtalign.judges:JudgesConfig", "gtalign score --judge"),

@@ -32,6 +32,9 @@ C = TypeVar("C", bound=Config)
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 """A setting between 0 and 1."""
 
+Files = Annotated[tuple[Path, ...], Field(min_length=1)]
+"""One file or more."""
+
 
 def load(
     cls: type[C],

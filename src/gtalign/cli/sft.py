@@ -1,27 +1,12 @@
 """``gtalign sft``: supervised training on written chains."""
 
-from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from gtalign.cli import AsJson, DryTraining, RunConfig, RunFolder, changes
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
-from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim
-from gtalign.data.schema import given
-from gtalign.errors import DataError
-from gtalign.judges import Judges
-from gtalign.models.pretrained import pretrained
-from gtalign.models.tokens import token_counter
-from gtalign.reward import Reward
-from gtalign.synthesis.examples import read_examples
-from gtalign.tasks import Question
-from gtalign.training.disk import room_in
-from gtalign.training.memory import FORMULA, memory
-from gtalign.training.metrics import read_metrics
-from gtalign.training.runs import SFTRun
+from gtalign.training.sft_run import SFTRun, plan, run
 
 
 def command(
@@ -33,8 +18,8 @@ def command(
 ) -> None:
     """Train a model on the chains that gtalign synth kept.
 
-    A run that was killed goes on from its last checkpoint and ends with the same weights. The
-    trained model is in OUT/checkpoint.
+    The trained model is in OUT/checkpoint. You can stop the run at any time; the same command
+    resumes it and ends with the same weights.
 
     Examples:
         gtalign sft --config configs/sft/small.toml --dry-run
@@ -44,113 +29,3 @@ def command(
     with results_only():
         result = plan(settings) if dry_run else run(settings, out)
     print_result(result, as_json=as_json)
-
-
-def plan(config: SFTRun) -> dict[str, Any]:
-    """Return what a run would do and take, without loading a model.
-
-    Raises:
-        DataError: A file is wrong.
-    """
-    sft = config.sft
-    examples = sum(1 for file in config.data for _ in read_examples(file))
-    steps = -(-examples // sft.batch) * sft.epochs
-    questions = held_out_questions(config)
-    times = steps // config.held_out.every + bool(steps % config.held_out.every)
-    judged = sum(n for q in questions for n in config.judges.calls(q.task).values())
-    found: dict[str, Any] = {
-        "model": config.model,
-        "examples": examples,
-        "steps": f"at most {steps}" if sft.packing else steps,
-        "learns": "all weights" if sft.lora is None else f"LoRA of rank {sft.lora.rank}",
-        "held_out_answers": times * len(questions),
-        "judge_calls": times * judged,
-    }
-    if config.size is not None:
-        parts = memory(
-            config.size,
-            tokens=sft.batch // sft.hardware.accumulation * sft.max_length,
-            lora=sft.lora,
-            bf16=sft.hardware.bf16,
-            checkpointing=sft.hardware.gradient_checkpointing,
-        )
-        found |= {"memory_gib": parts, "memory_formula": FORMULA}
-    return found
-
-
-def held_out_questions(config: SFTRun) -> list[Question]:
-    """Return the questions that are answered during training."""
-    every = (q for file in config.held_out.questions for q in read_rows(file))
-    return list(islice(every, config.held_out.limit))
-
-
-def run(config: SFTRun, out: Path) -> dict[str, Any]:
-    """Train, or go on training, and return what came of it.
-
-    Raises:
-        ConfigError: The directory holds a run of another configuration.
-        DataError: A file is wrong or holds no example that fits ``sft.max_length``.
-        StorageError: The disk is full; what is written stays.
-        TrainingError: The chat template does not carry the examples.
-    """
-    written = [example for file in config.data for example in read_examples(file)]
-    if not written:
-        raise DataError(f"no example in {', '.join(map(str, config.data))}")
-    questions = held_out_questions(config)
-    claim(out, config)
-
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from gtalign.models.template import check_template, fitted
-    from gtalign.training.held_out import HeldOut
-    from gtalign.training.lengths import keep_whole
-    from gtalign.training.sft import train_sft
-
-    tokenizer = pretrained(AutoTokenizer, config.model)
-    examples = [(fitted(tokenizer, one.prompt), one.completion) for one in written]
-    lengths = [check_template(tokenizer, prompt, text) for prompt, text in examples]
-    examples = keep_whole(examples, lengths, [one.name for one in written], config.sft)
-    model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
-    callbacks = []
-    file = out / "held_out.jsonl"
-    judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
-    if questions:
-        reward = Reward(config.reward, token_counter(tokenizer))
-
-        def answer(model: Any, asked: Sequence[Question]) -> list[str]:
-            return _answer(config, model, tokenizer, asked)
-
-        callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
-    with room_in(out):
-        checkpoint = train_sft(model, tokenizer, examples, out, config.sft, config.seed, callbacks)
-    metrics, held_out = read_metrics(out / "metrics.jsonl"), read_metrics(file)
-    return {
-        "checkpoint": str(checkpoint),
-        "examples": len(examples),
-        "too_long": len(written) - len(examples),
-        "last": metrics[-1] if metrics else None,
-        "held_out": held_out[-1] if held_out else None,
-        "judges": judges.account(),
-    }
-
-
-def _answer(config: SFTRun, model: Any, tokenizer: Any, questions: Sequence[Question]) -> list[str]:
-    from gtalign.models.generate import generate
-    from gtalign.models.template import fitted
-
-    settings = config.held_out
-    texts: list[str] = []
-    for start in range(0, len(questions), settings.batch):
-        batch = questions[start : start + settings.batch]
-        prompts = [
-            given(q.messages, instruct=settings.instruct, chain=config.reward.chain) for q in batch
-        ]
-        texts += generate(
-            model,
-            tokenizer,
-            [fitted(tokenizer, prompt) for prompt in prompts],
-            max_tokens=settings.max_tokens,
-            temperature=settings.temperature,
-            seed=config.seed,
-        )
-    return texts

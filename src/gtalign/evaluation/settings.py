@@ -1,11 +1,10 @@
 """Settings of an evaluation."""
 
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
-from gtalign.config import Config, Share
+from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
 from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
@@ -38,7 +37,7 @@ class EvalRun(Config):
         size: Sizes of a network loaded here, for the dry run.
     """
 
-    questions: Annotated[tuple[Path, ...], Field(min_length=1)]
+    questions: Files
     limit: PositiveInt | None = None
     model: str | None = None
     server: EndpointSettings | None = None

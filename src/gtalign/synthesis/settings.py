@@ -1,12 +1,11 @@
 """Configuration of a cold start."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from gtalign.chain import BLOCKS
-from gtalign.config import Config, Share
+from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
 from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
@@ -74,7 +73,7 @@ class ColdStartConfig(Config):
         window: Number of those candidates.
     """
 
-    questions: Annotated[tuple[Path, ...], Field(min_length=1)]
+    questions: Files
     limit: PositiveInt | None = None
     candidates: PositiveInt = 9
     instruct: bool = True

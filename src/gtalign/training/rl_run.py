@@ -1,0 +1,203 @@
+"""A run of reinforcement learning: its configuration, what it would take, and the run.
+
+You can stop a run at any time. The same run resumes it and ends with the same weights.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import NonNegativeInt, PositiveInt, model_validator
+
+from gtalign.config import Config, Files, Share
+from gtalign.data.rows import read_rows
+from gtalign.data.run_directory import claim
+from gtalign.data.schema import given
+from gtalign.errors import DataError
+from gtalign.judges import Judges, JudgesConfig
+from gtalign.models.pretrained import pretrained
+from gtalign.models.tokens import token_counter
+from gtalign.reward import NormaliseConfig, NormalisedReward, Reward, RewardConfig
+from gtalign.tasks import Message, Question
+from gtalign.training.disk import room_in
+from gtalign.training.memory import FORMULA, ModelSize, memory
+from gtalign.training.metrics import read_metrics
+from gtalign.training.reward import TRLReward
+from gtalign.training.settings import RLSettings
+
+
+class RLReward(RewardConfig):
+    """The reward of a run of reinforcement learning.
+
+    Keys, besides those of `RewardConfig`:
+        normalise: How rewards are normalised per task, for training on several at once; not at all
+            by default.
+    """
+
+    normalise: NormaliseConfig | None = None
+
+
+class RLRun(Config):
+    """A run of reinforcement learning.
+
+    Keys:
+        model: Folder or name of the model to begin with.
+        questions: Files of questions.
+        limit: Most questions, from the beginning; all by default.
+        instruct: Whether the model is given our system message with the instruction for the chain.
+        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
+        seed: Of the order of the questions and of sampling.
+        rl: Settings of training.
+        reward: What is maximised.
+        judges: Who grades the responses.
+        max_failed: Largest share of the latest ``window`` judged completions without a score.
+        window: Number of those completions.
+        size: Sizes of the network, for the dry run.
+    """
+
+    model: str
+    questions: Files
+    limit: PositiveInt | None = None
+    instruct: bool = True
+    max_prompt: PositiveInt = 1024
+    seed: NonNegativeInt = 0
+    rl: RLSettings = RLSettings()
+    reward: RLReward = RLReward()
+    judges: JudgesConfig = JudgesConfig()
+    max_failed: Share = 0.5
+    window: PositiveInt = 256
+    size: ModelSize | None = None
+
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if self.rl.group < 2:
+            raise ValueError("rl.group has to be at least 2: GRPO compares answers to one question")
+        return self
+
+
+def plan(config: RLRun) -> dict[str, Any]:
+    """Return what a run would do and how much it takes, without loading a model.
+
+    Raises:
+        DataError: A file is wrong.
+    """
+    rl = config.rl
+    questions = read_questions(config)
+    completions = rl.steps * rl.questions * rl.group
+    calls = sum(n for q in questions for n in config.judges.calls(q.task).values())
+    found: dict[str, Any] = {
+        "model": config.model,
+        "questions": len(questions),
+        "steps": rl.steps,
+        "completions": completions,
+        "learns": "all weights" if rl.lora is None else f"LoRA of rank {rl.lora.rank}",
+        "generation": "vLLM, colocated" if rl.vllm else "transformers",
+        "judge_calls": round(completions * calls / len(questions)),
+    }
+    if config.size is not None:
+        part = rl.questions * rl.group // rl.hardware.accumulation
+        parts = memory(
+            config.size,
+            tokens=part * (config.max_prompt + rl.max_completion),
+            lora=rl.lora,
+            bf16=rl.hardware.bf16,
+            checkpointing=rl.hardware.gradient_checkpointing,
+            reference=rl.beta > 0 and rl.lora is None,
+        )
+        found |= {"memory_gib": parts, "memory_formula": FORMULA}
+        if rl.vllm:
+            found["memory_of_vllm"] = f"{rl.vllm_memory:.0%} of the GPU, besides"
+    return found
+
+
+def read_questions(config: RLRun) -> list[Question]:
+    """Return the questions of a run.
+
+    Raises:
+        DataError: A file is wrong, or there are none.
+    """
+    questions = list(read_rows(*config.questions, limit=config.limit))
+    if not questions:
+        raise DataError(f"no questions in {', '.join(map(str, config.questions))}")
+    return questions
+
+
+def run(config: RLRun, out: Path) -> dict[str, Any]:
+    """Train a model, or resume its training, and return what came of it.
+
+    Args:
+        config: Of the run.
+        out: Run directory; gets ``checkpoint``, ``metrics.jsonl`` and ``transcripts.jsonl``.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration.
+        DataError: A file is wrong or holds no question.
+        JudgeError: The judges fail too often.
+        StorageError: The disk is full; what is written stays.
+        TrainingError: The chat template refuses the prompts.
+    """
+    questions = read_questions(config)
+    claim(out, config)
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gtalign.models.template import fitted
+    from gtalign.training.log import CompletionLog
+    from gtalign.training.rl import train_rl
+
+    tokenizer = pretrained(AutoTokenizer, config.model)
+    model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
+    judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
+    file = out / "transcripts.jsonl"
+    reward = TRLReward(
+        Reward(config.reward, token_counter(tokenizer)),
+        judges,
+        file,
+        max_failed=config.max_failed,
+        window=config.window,
+    )
+    settings, log = config.rl, CompletionLog(file)
+    scored: TRLReward | NormalisedReward = reward
+    if config.reward.normalise is not None:
+        scored = NormalisedReward(reward, config.reward.normalise)
+        log = CompletionLog(file, scored.running)
+        if settings.scale_rewards is None:
+            settings = settings.model_copy(update={"scale_rewards": "none"})
+
+    def prompt(question: Question) -> list[Message]:
+        chain = config.reward.chain
+        return fitted(tokenizer, given(question.messages, instruct=config.instruct, chain=chain))
+
+    rewarded = _disconnecting(scored, judges)
+    rewarded.__name__ = reward.__name__
+    try:
+        with room_in(out):
+            checkpoint = train_rl(
+                model, tokenizer, questions, rewarded, out, settings, config.seed, prompt, [log]
+            )
+    finally:
+        asyncio.run(judges.aclose())
+    metrics = read_metrics(out / "metrics.jsonl")
+    return {
+        "checkpoint": str(checkpoint),
+        "steps": config.rl.steps,
+        "last": metrics[-1] if metrics else None,
+        "failures": dict(reward.failures.counts),
+        "judges": judges.account(),
+    }
+
+
+def _disconnecting(scored: TRLReward | NormalisedReward, judges: Judges) -> Any:
+    """Return a reward that closes the judges' connections after each batch.
+
+    Connections belong to the trainer's own event loop, and nobody says when that ends.
+    """
+
+    async def rewarded(*texts: Any, **columns: Any) -> list[float | None]:
+        try:
+            return await scored(*texts, **columns)
+        finally:
+            for judge in judges.endpoints.values():
+                await judge.aclose()
+
+    return rewarded
