@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtalign.drawing import MINUS, NONE, stylesheet
-from gtalign.drawing.labels import LETTER, meet
+from gtalign.drawing.labels import meet, width_of
 from gtalign.errors import DataError
 from gtalign.game import USER_LLM, Bimatrix, GameForm, pareto_frontier, pure_nash
 from gtalign.gateway.dashboard import flow as flows
@@ -135,7 +135,7 @@ def test_cells_at_one_place_stand_side_by_side_and_labels_do_not_meet() -> None:
     boxes = []
     for label in parts_of(drawn, "label"):
         x, y = float(label.attrib["x"]), float(label.attrib["y"])
-        boxes.append((x, y - 11, x + LETTER * len(label.text or ""), y + 3))
+        boxes.append((x, y - 11, x + width_of(label.text or ""), y + 3))
     assert not any(meet(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert parts_of(drawn, "arrow")
 

@@ -24,7 +24,7 @@ from gtalign.drawing import (
     staircase,
     stylesheet,
 )
-from gtalign.drawing.labels import LETTER, meet
+from gtalign.drawing.labels import meet, width_of
 from gtalign.drawing.matrix import LEVELS
 from gtalign.drawing.svg import picture
 from gtalign.errors import DrawingError
@@ -134,7 +134,7 @@ def test_a_staircase_goes_down_from_corner_to_corner_of_its_frontier(
     for x, y in points:
         assert any(a >= x and b >= y for a, b in corners)
     plane = Plane(Axis(-10, 10, 0, 100), Axis(-10, 10, 100, 0))
-    assert plane.stairs(frontier, "frontier").startswith('<polyline class="frontier"')
+    assert plane.stairs(frontier) == [plane.at(*corner) for corner in corners]
     assert staircase([], 0, 0) == []
 
 
@@ -144,11 +144,18 @@ def test_labels_stay_apart_inside_and_off_the_marks() -> None:
     boxes = []
     for x, y, _ in marks:
         left, base = labels.place(x, y, "VQ_DA")
-        boxes.append((left, base - 11, left + 5 * LETTER, base + 3))
+        boxes.append((left, base - 11, left + width_of("VQ_DA"), base + 3))
     for number, box in enumerate(boxes):
         assert box[0] >= 0 and box[1] >= 0 and box[2] <= 300 and box[3] <= 200
         assert not any(meet(box, other) for other in boxes[:number])
         assert not any(meet(box, (x - r, y - r, x + r, y + r)) for x, y, r in marks)
+
+
+def test_a_label_keeps_off_a_line_where_it_can() -> None:
+    line = [(0.0, 36.0), (300.0, 36.0)]  # through the places above the mark
+    for lines, below in (((), False), ([line], True)):
+        _, base = Labels((0, 0, 300, 200), [(50.0, 50.0, 9.0)], lines).place(50.0, 50.0, "VQ_DA")
+        assert (base > 50) == below
 
 
 def test_the_style_has_a_class_for_every_colour_and_strength_in_both_schemes() -> None:

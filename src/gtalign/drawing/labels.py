@@ -1,13 +1,10 @@
 """Places for the names of points: beside each, free of other points and names where that can be."""
 
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from gtalign.drawing.axis import Point
-
-LETTER: Final = 7.9
-"""Width of a letter of a label, about, in the picture's units."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
@@ -19,16 +16,29 @@ class Labels:
     Args:
         box: Where labels should stay.
         marks: The points, each with how far its mark reaches, in the picture's units.
+        lines: Corners of lines that labels should not lie on; of these, the pieces along an axis
+            count.
     """
 
-    def __init__(self, box: Box, marks: Sequence[tuple[float, float, float]]) -> None:
+    def __init__(
+        self,
+        box: Box,
+        marks: Sequence[tuple[float, float, float]],
+        lines: Iterable[Sequence[Point]] = (),
+    ) -> None:
         self.box = box
+        self.lines = [
+            (min(x, u) - 1, min(y, v) - 1, max(x, u) + 1, max(y, v) + 1)
+            for line in lines
+            for (x, y), (u, v) in pairwise(line)
+            if abs(x - u) < 1 or abs(y - v) < 1
+        ]
         self.spots = [(x, y) for x, y, _ in marks]
         self.taken: list[Box] = [(x - r, y - r, x + r, y + r) for x, y, r in marks]
 
     def place(self, x: float, y: float, name: str) -> Point:
         """Where the label of the mark at a point begins; its place is taken from then on."""
-        wide = LETTER * len(name)
+        wide = width_of(name)
         # Slantwise first: lines run along the axes.
         places = (
             *((x + 10, y - 12), (x - 10 - wide, y - 12), (x + 10, y + 21), (x - 10 - wide, y + 21)),
@@ -43,12 +53,19 @@ class Labels:
         return places[best]
 
     def _cost(self, box: Box, own: Point) -> float:
-        """How bad a place is: what it covers, whether it is outside, or nearer to another mark."""
+        """How bad a place is: what it covers, whether it is outside or nearer to another mark."""
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         left, top, right, bottom = self.box
         outside = box[0] < left or box[1] < top or box[2] > right or box[3] > bottom
         astray = min(math.dist(middle, spot) for spot in self.spots) < math.dist(middle, own)
-        return sum(meet(box, other) for other in self.taken) + 3 * outside + 0.5 * astray
+        covered = sum(meet(box, other) for other in self.taken)
+        crossed = sum(meet(box, line) for line in self.lines)
+        return covered + 3 * outside + 0.5 * astray + 0.4 * crossed
+
+
+def width_of(name: str) -> float:
+    """Width of a label, about, in the picture's units: letters of a sans serif of 13 units."""
+    return sum(9.6 if letter.isupper() else 7.6 for letter in name)
 
 
 def meet(one: Box, other: Box) -> bool:

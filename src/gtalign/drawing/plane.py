@@ -54,9 +54,9 @@ class Plane:
             parts.append(text(4, top - 9, up, "name"))
         return parts
 
-    def stairs(self, frontier: Iterable[Point], kind: str) -> Markup:
-        """The staircase of a frontier, led on to both axes."""
-        return self.path(staircase(frontier, self.x.low, self.y.low), kind)
+    def stairs(self, frontier: Iterable[Point]) -> Sequence[Point]:
+        """Where the staircase of a frontier lies, led on to both axes, in the picture's units."""
+        return [self.at(*corner) for corner in staircase(frontier, self.x.low, self.y.low)]
 
 
 def staircase(frontier: Iterable[Point], left: float, bottom: float) -> Sequence[Point]:

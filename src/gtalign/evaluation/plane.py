@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Final
 
 from gtalign.drawing import Axis, Labels, Markup, Plane, Point, fixed, short, ticks
-from gtalign.drawing.svg import circle, figure, line, picture, text
+from gtalign.drawing.svg import circle, figure, line, path, picture, text
 from gtalign.evaluation.pareto import undominated
 
 WIDTH: Final = 420
@@ -49,11 +49,11 @@ def welfare_plane(title: str, spots: Sequence[Spot]) -> Markup:
         Axis.around(llms, bottom, top, pad=0.14, within=(0.0, 1.0)),
     )
     marks = [(*plane.at(spot.user, spot.llm), 6.0) for spot in spots]
-    labels = Labels(BOX, marks)
+    stairs = plane.stairs(undominated([(spot.user, spot.llm) for spot in spots]))
+    labels = Labels(BOX, marks, [stairs])
     parts = plane.grid("user welfare U", "LLM welfare L")
     parts += _levels(plane, labels)
-    frontier = undominated([(spot.user, spot.llm) for spot in spots])
-    parts.append(plane.stairs(frontier, "frontier"))
+    parts.append(path(stairs, "frontier"))
     for spot in sorted(spots, key=lambda spot: not spot.strong):
         parts += _spot(plane, labels, spot)
     told = "; ".join(f"{s.label}: U {fixed(s.user)}, L {fixed(s.llm)}" for s in spots)

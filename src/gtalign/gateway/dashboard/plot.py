@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gtalign.drawing import Axis, Labels, Markup, Plane, Point, action_colour, element, number
-from gtalign.drawing.svg import circle, group, line, picture, polygon, text
+from gtalign.drawing.svg import circle, group, line, path, picture, polygon, text
 from gtalign.game import Bimatrix, pareto_frontier
 
 WIDTH: Final = 420
@@ -66,11 +66,13 @@ def frontier_plot(
     was = [] if before is None else _marks(plane, before, chosen_before)
     places = [(mark.x, mark.y, 9.0) for mark in was]
     places += [(mark.x, mark.y, 14.0 if mark.chosen else 9.0) for mark in now]
-    labels = Labels((left, top - 12, right + 10, bottom), places)
+    stairs = [plane.stairs(_frontier(game)) for game in games]
+    arrows = [((old.x, old.y), (new.x, new.y)) for old, new in zip(was, now, strict=False)]
+    labels = Labels((left, top - 2, right + 10, bottom), places, [*stairs, *arrows])
     parts = plane.grid("user's payoff →", "↑ LLM's payoff", both=True)
     if before is not None:
-        parts.append(plane.stairs(_frontier(before), "frontier was"))
-    parts.append(plane.stairs(_frontier(after), "frontier"))
+        parts.append(path(stairs[0], "frontier was"))
+    parts.append(path(stairs[-1], "frontier"))
     for old, new in zip(was, now, strict=False):
         parts += _arrow(old, new)
     parts += [_shape(mark, "was", ", as stated") for mark in was]
