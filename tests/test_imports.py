@@ -122,7 +122,7 @@ def test_light_parts_load_no_machine_learning_and_no_web() -> None:
 def test_steering_knows_nothing_of_measuring() -> None:
     loaded = loaded_by("import gtalign.steering")
     parts = {part(module) for module in loaded if module.startswith("gtalign.")}
-    assert parts == {"errors", "config", "game", "tasks", "chain", "steering"}
+    assert parts <= {"errors", "config", "game", "tasks", "chain", "steering"}
     assert not loaded & (HEAVY | {"openai", "scipy", "sqlalchemy", "typer"})
 
 

@@ -20,11 +20,10 @@ from rich.text import Text
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.drawing import fixed
-from gtalign.errors import ConfigError, DataError
+from gtalign.errors import DataError
 from gtalign.evaluation.steering.transcript import steered_transcript
 from gtalign.steering import (
     Ask,
-    Backend,
     Decision,
     Sampling,
     Steered,
@@ -32,8 +31,8 @@ from gtalign.steering import (
     SteeringSettings,
     answers,
     load_policy,
+    open_backend,
 )
-from gtalign.steering.checkpoint import load_checkpoint, renderer
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import TranscriptWriter
 
@@ -117,7 +116,14 @@ def command(
     show = _print_json if as_json else Printer(Console())
 
     async def answer_all() -> None:
-        backend, name = await _backend(model, served, tokenizer, reask=settings.fallback == "reask")
+        opened = await open_backend(
+            model,
+            model=served,
+            tokenizer=tokenizer,
+            fallback_reask=settings.fallback == "reask",
+        )
+        backend, name = opened.backend, opened.model
+        log.info("steering %s", backend.name)
         writer = TranscriptWriter(out) if out is not None else None
         try:
             for item in asked:
@@ -151,26 +157,6 @@ def _questions(source: str, limit: int) -> Iterator[Question]:
         raise DataError("--question: nothing is asked")
     message = Message(role="user", content=text.strip())
     yield Question(id="question", task="", messages=(message,), ground_truth="", cluster="question")
-
-
-async def _backend(
-    model: str, served: str | None, tokenizer: Path | None, *, reask: bool
-) -> tuple[Backend, str]:
-    """The backend of a model, and the name of the model."""
-    if model.startswith(("http://", "https://")):
-        from gtalign.steering.http import connect
-
-        render = None if tokenizer is None else renderer(tokenizer)
-        server = await connect(model, model=served, render=render, fallback_reask=reask)
-        log.info("steering %s", server.name)
-        return server, server.model
-    path = Path(model)
-    if not (path / "config.json").is_file():
-        raise ConfigError(
-            f"{model}: no checkpoint (a folder with a config.json) and no address that begins with"
-            " http:// or https://"
-        )
-    return load_checkpoint(path), path.name
 
 
 def _print_json(question: Question, answer: Steered) -> None:

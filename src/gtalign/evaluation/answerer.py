@@ -9,7 +9,7 @@ from gtalign.endpoints import Cache, Endpoint
 from gtalign.endpoints.reply import CUT_OFF
 from gtalign.errors import TeacherError
 from gtalign.evaluation.settings import EvalRun
-from gtalign.models.pretrained import pretrained
+from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.tasks import Message
 
@@ -96,24 +96,18 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
         endpoint = Endpoint(config.server, cache, TeacherError, "model")
         counter = None
         if config.tokenizer is not None:
-            from transformers import AutoTokenizer
-
-            counter = token_counter(pretrained(AutoTokenizer, config.tokenizer))
+            counter = token_counter(load_tokenizer(config.tokenizer))
         return Opened(Served(endpoint), config.server.concurrency, counter, endpoint)
-
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from gtalign.models.generate import generate
     from gtalign.models.template import fitted
 
     assert config.model is not None  # else a server answers
-    tokenizer = pretrained(AutoTokenizer, config.model, padding_side="left")
+    tokenizer = load_tokenizer(config.model, padding_side="left")
     counted = tokenizer
     if config.tokenizer is not None:
-        counted = pretrained(AutoTokenizer, config.tokenizer)
-    model = pretrained(
-        AutoModelForCausalLM, config.model, dtype="bfloat16" if config.gpu else "float32"
-    )
+        counted = load_tokenizer(config.tokenizer)
+    model = load_model(config.model, dtype="bfloat16" if config.gpu else "float32")
     if config.gpu:
         model = model.to("cuda")
 

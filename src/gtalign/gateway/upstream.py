@@ -2,15 +2,13 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
-from gtalign.errors import ConfigError
 from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.steering import Backend
-from gtalign.steering.checkpoint import load_checkpoint, renderer
-from gtalign.steering.http import Timeouts, connect
+from gtalign.steering.http import Timeouts
 from gtalign.steering.http.probe import KEY
+from gtalign.steering.opening import is_url, open_backend
 
 
 @dataclass(frozen=True)
@@ -46,25 +44,18 @@ async def open_upstream(config: GatewayConfig) -> Upstream:
         UpstreamError: The server cannot be reached.
         SteeringError: It cannot go on from an edited text, and no fallback is configured.
     """
-    wanted = config.upstream
-    if wanted.address.startswith(("http://", "https://")):
-        limits = config.timeouts
-        timeouts = Timeouts(limits.connect, limits.first, limits.idle, limits.total)
-        server = await connect(
-            wanted.address,
-            model=wanted.model,
-            render=None if wanted.tokenizer is None else renderer(Path(wanted.tokenizer)),
-            timeouts=timeouts,
-            fallback_reask=config.steering.fallback == "reask" or config.steering.mode == "observe",
-        )
-        proxy = Proxy(wanted.address, os.environ.get(KEY), server.model, timeouts)
-        name, kind = wanted.name or server.model, server.engine.name.lower()
-        return Upstream(server, name, server.model, proxy, kind)
-    folder = Path(wanted.address)
-    if not (folder / "config.json").is_file():
-        raise ConfigError(
-            f"upstream.address: {wanted.address} is no checkpoint (a folder with a config.json) and"
-            " no address that begins with http:// or https://"
-        )
-    model = wanted.model or wanted.name or folder.name  # a checkpoint has no name of its own
-    return Upstream(load_checkpoint(folder), wanted.name or model, model)
+    wanted, limits = config.upstream, config.timeouts
+    timeouts = Timeouts(limits.connect, limits.first, limits.idle, limits.total)
+    opened = await open_backend(
+        wanted.address,
+        model=wanted.model,
+        tokenizer=wanted.tokenizer,
+        timeouts=timeouts,
+        fallback_reask=config.steering.fallback == "reask" or config.steering.mode == "observe",
+    )
+    if is_url(wanted.address):
+        proxy = Proxy(wanted.address, os.environ.get(KEY), opened.model, timeouts)
+        name = wanted.name or opened.model
+        return Upstream(opened.backend, name, opened.model, proxy, opened.engine)
+    model = wanted.model or wanted.name or opened.model  # a checkpoint has no name of its own
+    return Upstream(opened.backend, wanted.name or model, model)

@@ -20,6 +20,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from gtalign.config import Config
 from gtalign.data.files import replacing, to_json
 from gtalign.judges import Judge
+from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.reward.failures import raise_broken
@@ -160,8 +161,6 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
 def _train(
     stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
 ) -> Path:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     from gtalign.models.template import check_template
     from gtalign.training.lengths import keep_whole
     from gtalign.training.rl import train_rl
@@ -169,12 +168,12 @@ def _train(
 
     own = folder / stage
     if stage == "base":
-        tokenizer = AutoTokenizer.from_pretrained(folder / COLD_START / "tokenizer")
+        tokenizer = load_tokenizer(folder / COLD_START / "tokenizer")
         model = workshop.make_model(tokenizer, seed)
     else:
         start = folder / str(needs(stage)) / "checkpoint"
-        tokenizer = AutoTokenizer.from_pretrained(start)
-        model = AutoModelForCausalLM.from_pretrained(start, dtype="float32")
+        tokenizer = load_tokenizer(start)
+        model = load_model(start)
     if stage in SUPERVISED:
         questions = {q.id: q for q in workshop.train}
         with (folder / COLD_START / "chains.jsonl").open(encoding="utf-8") as file:
@@ -199,12 +198,10 @@ def _test(
     settings: ExperimentSettings,
 ) -> None:
     """Let the last checkpoint answer the test questions; batches that are complete are kept."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     from gtalign.models.generate import generate
 
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
+    tokenizer = load_tokenizer(checkpoint)
+    model = load_model(checkpoint)
     # Every arm is measured by the same welfare, whatever it was trained on.
     reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
     scorer = Scorer(reward, workshop.judge)

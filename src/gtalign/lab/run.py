@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from gtalign.lab.report import LabReport, report
 from gtalign.lab.schedule import run_plan
 from gtalign.lab.stages import REFERENCE, STEERING, RunProgress, Stage, folder_of, plan
 from gtalign.lab.workshop import workshop
+from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
+from gtalign.steering import open_backend
 
 log = logging.getLogger(__name__)
 
@@ -89,22 +92,23 @@ def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
 def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> None:
     """Steer the answers of the reference model."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from gtalign.steering.local import TransformersBackend
 
     torch.set_num_threads(1)  # tokens are drawn one by one, and a second thread would only wait
     checkpoint = folder / REFERENCE / "checkpoint"
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
-    trial = run_trial(
-        TransformersBackend(model, tokenizer),
-        settings.steering.sample(world.test),
-        settings.steering,
-        folder / STEERING,
-        reward=Reward(settings.experiment.reward, token_counter(tokenizer)),
-        judge=world.judge,
-        seed=seed,
-    )
-    asyncio.run(trial)
+    reward = Reward(settings.experiment.reward, token_counter(load_tokenizer(checkpoint)))
+
+    async def trial() -> None:
+        opened = await open_backend(str(checkpoint))
+        async with aclosing(opened.backend) as backend:
+            await run_trial(
+                backend,
+                settings.steering.sample(world.test),
+                settings.steering,
+                folder / STEERING,
+                reward=reward,
+                judge=world.judge,
+                seed=seed,
+            )
+
+    asyncio.run(trial())
     (folder / STEERING / "done").touch()

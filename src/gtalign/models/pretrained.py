@@ -1,22 +1,49 @@
-"""Models and tokenizers from a folder or a hub, or one line that says why there are none."""
+"""Models and tokenizers from a folder or a hub, or one line that says why there are none.
+
+Only the functions load torch and transformers: importing this module is cheap.
+"""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gtalign.errors import ConfigError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-def pretrained(kind: Any, name: str | Path, **options: Any) -> Any:
-    """Load a model or a tokenizer.
+
+def load_tokenizer(name: str | Path, **options: Any) -> "PreTrainedTokenizerBase":
+    """Load a tokenizer.
 
     Args:
-        kind: An automatic class of transformers.
-        name: A checkpoint folder, or the name of a model of a hub.
+        name: A checkpoint folder, or the name of a model on a hub.
         options: Of ``from_pretrained``.
 
     Raises:
-        ConfigError: None can be loaded from there.
+        ConfigError: There is no tokenizer.
     """
+    from transformers import AutoTokenizer
+
+    return _load(AutoTokenizer, name, options)
+
+
+def load_model(name: str | Path, *, dtype: str = "float32", **options: Any) -> "PreTrainedModel":
+    """Load a causal language model, onto the CPU.
+
+    Args:
+        name: A checkpoint folder, or the name of a model on a hub.
+        dtype: Of its weights, such as ``bfloat16``; ``auto`` keeps that of the checkpoint.
+        options: Of ``from_pretrained``.
+
+    Raises:
+        ConfigError: There is no such model.
+    """
+    from transformers import AutoModelForCausalLM
+
+    return _load(AutoModelForCausalLM, name, {"dtype": dtype, **options})
+
+
+def _load(kind: Any, name: str | Path, options: dict[str, Any]) -> Any:
     try:
         return kind.from_pretrained(name, **options)
     except (OSError, ValueError) as error:

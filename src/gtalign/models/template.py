@@ -1,6 +1,6 @@
 """Chat templates: conversations fitted to them, and chains that have to survive them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -33,6 +33,18 @@ def fitted(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> l
             f"the tokenizer's chat template refuses a conversation: {error}"
         ) from error
     return given
+
+
+def renderer(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[Message]], str]:
+    """Return the function that renders a conversation as the prompt of its next answer."""
+
+    def render(messages: Sequence[Message]) -> str:
+        text: str = tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
+        )
+        return text
+
+    return render
 
 
 def check_template(

@@ -7,6 +7,7 @@ from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import Interval, flips
+from gtalign.steering.opening import Opened, open_backend
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
@@ -30,6 +31,7 @@ __all__ = [
     "Finish",
     "Interval",
     "Mode",
+    "Opened",
     "Phase",
     "Policy",
     "Price",
@@ -55,6 +57,7 @@ __all__ = [
     "fit",
     "flips",
     "load_policy",
+    "open_backend",
     "policy_names",
     "prior_for",
     "recommend",

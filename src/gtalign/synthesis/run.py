@@ -24,7 +24,7 @@ from gtalign.endpoints import Cache
 from gtalign.errors import DataError, TeacherError
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import together
-from gtalign.models.pretrained import pretrained
+from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
 from gtalign.reward.failures import Failure, Failures
@@ -108,9 +108,7 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
 def _counter(tokenizer: str | None) -> Callable[[str], int] | None:
     if tokenizer is None:
         return None
-    from transformers import AutoTokenizer
-
-    return token_counter(pretrained(AutoTokenizer, tokenizer))
+    return token_counter(load_tokenizer(tokenizer))
 
 
 def count_questions(config: ColdStartConfig) -> int:

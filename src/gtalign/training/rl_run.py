@@ -15,7 +15,7 @@ from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.judges import Judges, JudgesConfig
-from gtalign.models.pretrained import pretrained
+from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import NormaliseConfig, NormalisedReward, Reward, RewardConfig
 from gtalign.tasks import Message, Question
@@ -139,14 +139,12 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     questions = read_questions(config)
     claim(out, config)
 
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     from gtalign.models.template import fitted
     from gtalign.training.log import CompletionLog
     from gtalign.training.rl import train_rl
 
-    tokenizer = pretrained(AutoTokenizer, config.model)
-    model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
+    tokenizer = load_tokenizer(config.model)
+    model = load_model(config.model)
     judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
     file = out / "transcripts.jsonl"
     reward = TRLReward(

@@ -15,7 +15,7 @@ from gtalign.data.run_directory import claim
 from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.judges import Judges, JudgesConfig
-from gtalign.models.pretrained import pretrained
+from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.examples import read_examples
@@ -129,18 +129,16 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     questions = held_out_questions(config)
     claim(out, config)
 
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     from gtalign.models.template import check_template, fitted
     from gtalign.training.held_out import HeldOut
     from gtalign.training.lengths import keep_whole
     from gtalign.training.sft import train_sft
 
-    tokenizer = pretrained(AutoTokenizer, config.model)
+    tokenizer = load_tokenizer(config.model)
     examples = [(fitted(tokenizer, one.prompt), one.completion) for one in written]
     lengths = [check_template(tokenizer, prompt, text) for prompt, text in examples]
     examples = keep_whole(examples, lengths, [one.name for one in written], config.sft)
-    model = pretrained(AutoModelForCausalLM, config.model, dtype="float32")
+    model = load_model(config.model)
     callbacks = []
     file = out / "held_out.jsonl"
     judges = Judges(config.judges.cached_at(out / "replies.sqlite"))

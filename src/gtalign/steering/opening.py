@@ -1,0 +1,100 @@
+"""Open a backend: the model of a checkpoint in this process, or a model behind a server.
+
+Only `open_backend` loads torch or an HTTP client, and only the one that it needs.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gtalign.errors import ConfigError
+from gtalign.steering.backend import Backend
+
+if TYPE_CHECKING:
+    from gtalign.steering.http.exchange import Timeouts
+
+SMALL: Final = 10_000_000
+"""Parameters below which a second thread makes a network slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A backend, and what it is.
+
+    Args:
+        backend: What writes; whoever opened it closes it.
+        model: Name of the model: the server's, or that of the checkpoint's folder.
+        engine: Kind of engine, such as ``vllm`` or ``transformers``.
+    """
+
+    backend: Backend
+    model: str
+    engine: str
+
+
+def is_url(address: str) -> bool:
+    """Whether an address is that of a server; otherwise it names a folder."""
+    return address.startswith(("http://", "https://"))
+
+
+async def open_backend(
+    address: str,
+    *,
+    model: str | None = None,
+    tokenizer: str | Path | None = None,
+    timeouts: "Timeouts | None" = None,
+    fallback_reask: bool = False,
+) -> Opened:
+    """Load a checkpoint, or connect to a model server and find out how its messages go on.
+
+    A network of fewer than `SMALL` parameters runs on one thread, unless OMP_NUM_THREADS says
+    otherwise: to share its work among more takes longer than the work.
+
+    Args:
+        address: A checkpoint folder, or a server such as ``http://127.0.0.1:8000/v1``.
+        model: Name of the server's model; None takes the first that it lists.
+        tokenizer: Folder of a tokenizer whose chat template renders conversations, for a server
+            that continues plain text only.
+        timeouts: How long to wait for the server.
+        fallback_reask: Whether a server that cannot go on from an edited text will do.
+
+    Raises:
+        ConfigError: There is neither at the address, or the folder holds no whole checkpoint.
+        UpstreamError: The server cannot be reached, or lists no model.
+        SteeringError: The server cannot go on from an edited text, and has to.
+    """
+    if is_url(address):
+        from gtalign.steering.http import connect
+
+        render = None
+        if tokenizer is not None:
+            from gtalign.models.pretrained import load_tokenizer
+            from gtalign.models.template import renderer
+
+            render = renderer(load_tokenizer(tokenizer, local_files_only=True))
+        server = await connect(
+            address, model=model, render=render, timeouts=timeouts, fallback_reask=fallback_reask
+        )
+        return Opened(server, server.model, server.engine.name.lower())
+    folder = Path(address)
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"{address}: no checkpoint (a folder with a config.json) and no address that begins"
+            " with http:// or https://"
+        )
+    return Opened(_load_checkpoint(folder), folder.name, "transformers")
+
+
+def _load_checkpoint(folder: Path) -> Backend:
+    import torch
+    from transformers.utils import logging
+
+    from gtalign.models.pretrained import load_model, load_tokenizer
+    from gtalign.steering.local import TransformersBackend
+
+    logging.disable_progress_bar()
+    network = load_model(folder, dtype="auto", local_files_only=True)
+    if network.num_parameters() < SMALL and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    return TransformersBackend(network, load_tokenizer(folder, local_files_only=True))
