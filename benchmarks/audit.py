@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import open_store
-from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
+from gtalign.gateway.store.record import AnswerLog, record_of
 from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Ask, Decision, FakeBackend, Session, Steering, load_policy
 
@@ -36,8 +36,9 @@ async def decided() -> Decision:
 
 
 def record(decision: Decision, number: int) -> Record:
-    facts = Facts(f"chatcmpl-{number:032x}", number, "r", "", POLICY, True)
-    return record_of(decision, facts, AnswerOutcome("done", "stop", 1.0, 2.0, 0.5))
+    log = AnswerLog(f"chatcmpl-{number:032x}", number, "r", "", POLICY, True, status="done")
+    log.finish, log.first_ms, log.total_ms, log.added_ms = "stop", 1.0, 2.0, 0.5
+    return record_of(decision, log)
 
 
 async def through_the_writer(folder: Path, decision: Decision, count: int) -> float:

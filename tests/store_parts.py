@@ -13,7 +13,7 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.keys import Key, KeyRequest, Keys
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import open_store
-from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
+from gtalign.gateway.store.record import AnswerLog, record_of
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Ask, Decision, Session, Steering, SteeringSettings, load_policy
 
@@ -55,6 +55,5 @@ async def decided() -> Decision:
 
 def record(decision: Decision, id_: str, at: int = 1, **facts: Any) -> Record:
     known = {"request_id": "r", "key_id": "", "policy": POLICY, "stream": False, **facts}
-    return record_of(
-        decision, Facts(id=id_, at=at, **known), AnswerOutcome("done", answer="It is.")
-    )
+    log = AnswerLog(id=id_, at=at, status="done", answer="It is.", **known)
+    return record_of(decision, log)

@@ -17,7 +17,7 @@ from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
 from gtalign.gateway.dashboard.show import milliseconds
 from gtalign.gateway.store.reader import Filter
-from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
+from gtalign.gateway.store.record import AnswerLog, record_of
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Decision, Policy
 
@@ -63,7 +63,7 @@ def assert_tame(answer: Answer) -> None:
 async def recorded(gateway: Served, record: dict[str, Any], **changed: Any) -> str:
     """Write another record like a given one; returns its id."""
     decision = Decision.from_json(record["decision"])
-    facts = {
+    facts: dict[str, Any] = {
         "id": record["id"] + "-other",
         "at": record["at"] + 1,
         "request_id": record["request_id"],
@@ -71,11 +71,10 @@ async def recorded(gateway: Served, record: dict[str, Any], **changed: Any) -> s
         "policy": gateway.gateway.policies.get("costly"),
         "stream": False,
     }
-    outcome = {"status": "done", "finish": "stop", "total_ms": 1.0, "added_ms": 1.0}
-    names = {f: changed.pop(f) for f in list(changed) if f in Facts.__dataclass_fields__}
-    ends = {f: changed.pop(f) for f in list(changed) if f in AnswerOutcome.__dataclass_fields__}
-    decision = replace(decision, id=names.get("id", facts["id"]), **changed)
-    row = record_of(decision, Facts(**{**facts, **names}), AnswerOutcome(**{**outcome, **ends}))
+    facts |= {"status": "done", "finish": "stop", "total_ms": 1.0, "added_ms": 1.0}
+    facts |= {f: changed.pop(f) for f in list(changed) if f in AnswerLog.__dataclass_fields__}
+    decision = replace(decision, id=facts["id"], **changed)
+    row = record_of(decision, AnswerLog(**facts))
     await gateway.gateway.writer.put(row)
     return str(row.row["id"])
 

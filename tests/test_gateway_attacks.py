@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date
 from io import BytesIO
 from itertools import islice
@@ -323,7 +323,8 @@ async def test_a_body_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> Non
 
         trickling = asyncio.create_task(trickle())
         async with asyncio.timeout(5):
-            assert await reader.read() == b""
+            with suppress(ConnectionResetError):  # it is closed with a byte on its way
+                assert await reader.read() == b""
         trickling.cancel()
         writer.close()
 

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from gtalign.errors import StorageError, UpstreamError
+from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.http.edge import Edge
 from gtalign.gateway.http.reply import EVENTS, Reply
+from gtalign.gateway.keys import ANYONE
 from gtalign.gateway.store.database import StoreError
 from gtalign.gateway.telemetry.metrics import Metrics
+from gtalign.gateway.telemetry.request_log import RequestLog
+from gtalign.steering import load_policy
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -115,8 +119,8 @@ async def test_nobody_is_told_where_the_client_left_first() -> None:
 @pytest.mark.parametrize("kind", [EVENTS, "application/json"])
 async def test_an_error_after_the_head_ends_the_stream_or_breaks_off(kind: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        response = scope["gtalign"]["response"] = Reply(send, {}, patience=1.0)
-        await response.start(200, kind)
+        reply = RequestLog.of(scope).reply = Reply(send, {}, patience=1.0)
+        await reply.start(200, kind)
         raise UpstreamError("u", "broke")
 
     (head, *rest), _ = await through(app)
@@ -136,3 +140,49 @@ async def test_a_download_that_fails_breaks_off(caplog: pytest.LogCaptureFixture
     assert head["status"] == 200
     assert metrics.requests.values == {("other", "200"): 1}
     assert caplog.records[-1].fields["problem"] == "full"  # type: ignore[attr-defined]
+
+
+async def test_one_line_of_log_holds_what_is_known_of_a_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    policy = load_policy("subscription")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        log = RequestLog.of(scope)
+        log.path, log.key = "/x/{id}", ANYONE
+        log.terms = Terms("a-1", log.id, ANYONE, policy, "response", "toy")
+        log.asked = [{"role": "user", "content": "Which?"}]
+        await Reply(send, {}, patience=1.0).whole(200, b"{}")
+
+    with caplog.at_level("INFO", "gtalign.gateway.access"):
+        _, metrics = await through(app, client=("192.0.2.1", 5), headers=[(b"x-request-id", b"r")])
+    fields = caplog.records[-1].fields  # type: ignore[attr-defined]
+    assert fields.pop("ms") >= 0
+    assert fields == {
+        "request": "r",
+        "client": "192.0.2.1",
+        "status": 200,
+        "problem": None,
+        "key": "",
+        "policy": "subscription",
+        "model": "toy",
+        "decision": "a-1",
+        "messages": [{"role": "user", "content": "Which?"}],
+    }
+    assert metrics.requests.values == {("/x/{id}", "200"): 1}
+
+
+async def test_a_request_of_which_little_is_known_has_few_fields(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO", "gtalign.gateway.access"):
+        await through(raising(APIError(404, "nothing")))
+    fields = caplog.records[-1].fields  # type: ignore[attr-defined]
+    assert set(fields) == {"request", "client", "status", "ms", "problem"}
+    assert (fields["client"], fields["status"], fields["problem"]) == (None, 404, "nothing")
+    assert len(fields["request"]) == 24
+
+
+async def test_an_unexpected_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    await through(raising(ZeroDivisionError("inside")))
+    assert [record.message for record in caplog.records].count("unexpected ZeroDivisionError") == 1

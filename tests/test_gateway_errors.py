@@ -10,13 +10,23 @@ import orjson
 import pytest
 
 from gateway_parts import served
-from gtalign.errors import DataError, SteeringError, StorageError, UpstreamError
-from gtalign.gateway.answers.chunks import Chunks
+from gtalign.errors import (
+    ConfigError,
+    DataError,
+    GameError,
+    PayoffError,
+    SteeringError,
+    StorageError,
+    UpstreamError,
+)
+from gtalign.gateway.answers.wire import Chunks
 from gtalign.gateway.demo import ask_all
-from gtalign.gateway.errors import APIError, explained
+from gtalign.gateway.errors import TOLD, APIError, EngineRefusal, explained, unquoted
+from gtalign.gateway.store.database import StoreError
 from gtalign.gateway.telemetry.logs import JSONFormatter
 from gtalign.gateway.telemetry.metrics import Counter, Histogram
 from gtalign.steering.http import LateError, RefusedError
+from gtalign.steering.http.exchange import UnreachableError
 
 
 def caused(cause: UpstreamError) -> UpstreamError:
@@ -53,6 +63,82 @@ def test_every_error_has_a_status(error: Exception, status: int, wait: str | Non
     assert told.status == status
     assert told.headers().get("Retry-After") == wait
     assert orjson.loads(told.body())["error"]["message"] == told.message
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "code"),
+    [
+        (GameError("no game"), 400, "invalid_request_error", None),
+        (PayoffError("no cell"), 400, "invalid_request_error", None),
+        (ConfigError("no key"), 400, "invalid_request_error", "invalid_value"),
+        (DataError("no row"), 400, "invalid_request_error", "invalid_value"),
+        (SteeringError("no chain"), 502, "upstream_error", "not_steered"),
+        (UpstreamError("engine", "failed"), 502, "upstream_error", "upstream_failed"),
+        (UnreachableError("engine", "away"), 502, "upstream_error", "upstream_failed"),
+        (caused(UnreachableError("engine", "away")), 502, "upstream_error", "upstream_failed"),
+        (LateError("engine", "late"), 504, "timeout_error", "upstream_timeout"),
+        (caused(caused(LateError("engine", "late"))), 504, "timeout_error", "upstream_timeout"),
+        (refused(413), 400, "invalid_request_error", "upstream_refused"),
+        (refused(422), 400, "invalid_request_error", "upstream_refused"),
+        (refused(404), 502, "upstream_error", "upstream_failed"),
+        (refused(429), 429, "rate_limit_error", "upstream_busy"),
+        (refused(503), 503, "service_unavailable_error", "upstream_unavailable"),
+        (StorageError("full"), 503, "service_unavailable_error", "not_recorded"),
+        (StoreError("x", "y"), 503, "service_unavailable_error", "store_unavailable"),
+        (TimeoutError(), 504, "timeout_error", "timeout"),
+        (ZeroDivisionError(), 500, "api_error", "internal"),
+        (OSError(), 500, "api_error", "internal"),
+    ],
+)
+def test_status_type_and_code_follow_from_the_class(
+    error: Exception, status: int, kind: str, code: str | None
+) -> None:
+    told = explained(error)
+    found = orjson.loads(told.body())["error"]
+    assert (told.status, found["type"], found["code"]) == (status, kind, code)
+
+
+def test_an_error_is_told_as_its_nearest_base_is() -> None:
+    class Mine(ConfigError):
+        pass
+
+    class Nearer(Mine, StorageError):
+        pass
+
+    assert explained(Mine("x")).code == explained(Nearer("x")).code == "invalid_value"
+    assert all(issubclass(kind, Exception) for kind in TOLD)
+
+
+def test_an_error_of_ours_behind_another_one_is_told_by_its_own_class() -> None:
+    error = DataError("a row")
+    error.__cause__ = LateError("engine", "late")
+    assert explained(error).code == "invalid_value"
+
+
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [(refused(400, 9), None), (refused(429), "1"), (refused(503, 12), "12"), (refused(500), None)],
+)
+def test_an_engine_that_asks_for_time_is_given_it(error: Exception, wait: str | None) -> None:
+    assert explained(error).headers().get("Retry-After") == wait
+
+
+def test_what_was_sent_is_not_repeated_at_length() -> None:
+    assert len(explained(ConfigError("x" * 5000)).message) == 1000
+    assert len(explained(UpstreamError("engine", "x" * 5000)).message) > 5000
+
+
+def test_the_quotes_of_an_engine_are_withheld_wherever_they_come_from() -> None:
+    refusal = EngineRefusal(400, "engine said 'PRIVATE'", code="upstream_refused")
+    assert unquoted(refusal) == "engine said 'PRIVATE'"
+    refusal.quotes = ("'PRIVATE'",)
+    assert unquoted(refusal) == "engine said [withheld]"
+    assert explained(refusal) is refusal
+    cause = UpstreamError("engine", "said 'PRIVATE'")
+    cause.quotes = ("'PRIVATE'",)
+    outer = UpstreamError("engine", "said 'PRIVATE'; left")
+    outer.__cause__ = cause
+    assert unquoted(outer) == "engine: said [withheld]; left"
 
 
 def test_what_is_wrong_inside_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:

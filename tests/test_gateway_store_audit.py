@@ -21,7 +21,7 @@ from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.database import VERSION, open_store
 from gtalign.gateway.store.hours import HOUR, keep_rolling, roll_up
 from gtalign.gateway.store.reader import Filter, Reader
-from gtalign.gateway.store.record import AnswerOutcome, Facts, record_of
+from gtalign.gateway.store.record import AnswerLog, record_of
 from gtalign.gateway.store.tables import decisions, hours, metadata
 from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Decision
@@ -112,10 +112,9 @@ async def test_texts_are_deleted_when_their_time_is_over(tmp_path: Path) -> None
     async with stored(tmp_path) as engine:
         writer = AuditWriter(engine)
         for id_, until in (("old", 1), ("new", 2**60)):
-            kept = Facts(id_, 1, "r", "", POLICY, False, prompt="[]", until=until)
-            await writer.put(
-                record_of(decision, kept, AnswerOutcome("done", answer="text \ud800\x00"))
-            )
+            kept = AnswerLog(id_, 1, "r", "", POLICY, False, prompt="[]", until=until)
+            kept.status, kept.answer = "done", "text \ud800\x00"
+            await writer.put(record_of(decision, kept))
         writer._cleaned = -1e9
         await writer._clean()
         await writer.close()

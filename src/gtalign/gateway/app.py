@@ -3,16 +3,14 @@
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gtalign.gateway.answers.chat import PATH as CHAT
-from gtalign.gateway.answers.chat import ChatEndpoint
-from gtalign.gateway.answers.completions import MODELS, CompletionsEndpoint, ModelsEndpoint
-from gtalign.gateway.answers.completions import PATH as COMPLETIONS
+from gtalign.gateway.answers.endpoint import CHAT, COMPLETIONS, AnswersEndpoint
 from gtalign.gateway.dashboard.site import dashboard_routes
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.admin import admin_routes
 from gtalign.gateway.http.edge import Edge
 from gtalign.gateway.http.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
+from gtalign.gateway.http.models import MODELS, ModelsEndpoint
 from gtalign.gateway.http.resource import App, Resource
 
 
@@ -20,8 +18,8 @@ def make_app(gateway: Gateway) -> ASGIApp:
     """Build the application of an open gateway."""
     models = ModelsEndpoint(gateway)
     table: list[tuple[str, str, App]] = [
-        ("POST", CHAT, ChatEndpoint(gateway)),
-        ("POST", COMPLETIONS, CompletionsEndpoint(gateway)),
+        ("POST", CHAT.path, AnswersEndpoint(gateway, CHAT)),
+        ("POST", COMPLETIONS.path, AnswersEndpoint(gateway, COMPLETIONS)),
         ("GET", MODELS, models),
         ("GET", f"{MODELS}/{{model:path}}", models),
         ("GET", "/metrics", MetricsEndpoint(gateway)),

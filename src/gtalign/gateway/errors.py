@@ -2,11 +2,19 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
-from gtalign.errors import GTAlignError, SteeringError, StorageError, UpstreamError
+from gtalign.errors import (
+    ConfigError,
+    DataError,
+    GTAlignError,
+    SteeringError,
+    StorageError,
+    UpstreamError,
+)
 from gtalign.gateway.store.database import StoreError
 from gtalign.steering.http import LateError, RefusedError
 
@@ -41,12 +49,7 @@ class APIError(Exception):
         param: The field of the request that is wrong.
         wait: Seconds after which to try again.
         allow: The methods that would be right.
-
-    Attributes:
-        quotes: As `UpstreamError.quotes`.
     """
-
-    quotes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -82,6 +85,64 @@ class APIError(Exception):
         return found
 
 
+class EngineRefusal(APIError):
+    """The engine refused a request that was passed through to it; its client is told the same.
+
+    Attributes:
+        quotes: As `UpstreamError.quotes`.
+    """
+
+    quotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a client is told of a class of errors.
+
+    Args:
+        status: Of HTTP.
+        code: As `APIError.code`.
+        says: The message; None for the error's own words, else a template of its attributes.
+        longest: Most characters of the error's own words, which may quote what was sent.
+    """
+
+    status: int
+    code: str | None
+    says: str | None = None
+    longest: int | None = None
+
+
+TOLD: Final[Mapping[type[Exception], Told]] = {
+    GTAlignError: Told(400, None),
+    ConfigError: Told(400, "invalid_value", longest=1000),
+    DataError: Told(400, "invalid_value", longest=1000),
+    SteeringError: Told(502, "not_steered"),
+    UpstreamError: Told(502, "upstream_failed"),
+    LateError: Told(504, "upstream_timeout"),
+    StorageError: Told(
+        503,
+        "not_recorded",
+        "the decision cannot be recorded, so that no answer is given; try later",
+    ),
+    # Other than of a record, whose writer raises its own.
+    StoreError: Told(
+        503, "store_unavailable", "{0.what}: the audit store does not answer; try later"
+    ),
+    TimeoutError: Told(504, "timeout", "the answer took longer than it may"),
+    Exception: Told(500, "internal", "an internal error; the log has more"),
+}
+"""What clients are told of errors, by class; of a class that is not here, what its nearest base
+says."""
+
+REFUSED: Final[Mapping[int, Told]] = {
+    **dict.fromkeys((400, 413, 422), Told(400, "upstream_refused")),
+    429: Told(429, "upstream_busy"),
+    503: Told(503, "upstream_unavailable"),
+}
+"""What clients are told of a `RefusedError`, by the status of the engine's answer; any other status
+is told as its class is."""
+
+
 def explained(error: Exception) -> APIError:
     """The answer to a request that failed with `error`, whatever that is.
 
@@ -89,46 +150,17 @@ def explained(error: Exception) -> APIError:
     """
     if isinstance(error, APIError):
         return error
-    if isinstance(error, UpstreamError):
-        return _of_upstream(error)
-    if isinstance(error, SteeringError):
-        return APIError(502, str(error), code="not_steered")
-    if isinstance(error, StoreError):  # other than of a record, whose writer raises its own
-        return APIError(
-            503,
-            f"{error.what}: the audit store does not answer; try later",
-            code="store_unavailable",
-            wait=WAITS[503],
-        )
-    if isinstance(error, StorageError):
-        return APIError(
-            503,
-            "the decision cannot be recorded, so that no answer is given; try later",
-            code="not_recorded",
-            wait=WAITS[503],
-        )
-    if isinstance(error, TimeoutError):
-        return APIError(504, "the answer took longer than it may", code="timeout")
-    if isinstance(error, GTAlignError):
-        return APIError(400, str(error))
-    log.error("unexpected %s", type(error).__name__, exc_info=error)
-    return APIError(500, "an internal error; the log has more", code="internal")
-
-
-def _of_upstream(error: UpstreamError) -> APIError:
     cause = _cause(error)
-    if isinstance(cause, LateError):
-        return APIError(504, str(error), code="upstream_timeout")
+    told = next(TOLD[kind] for kind in type(cause).__mro__ if kind in TOLD)
     if isinstance(cause, RefusedError):
-        if cause.status in (400, 413, 422):
-            return APIError(400, str(error), code="upstream_refused")
-        if cause.status == 429:
-            wait = cause.wait or WAITS[429]
-            return APIError(429, str(error), code="upstream_busy", wait=wait)
-        if cause.status == 503:
-            wait = cause.wait or WAITS[503]
-            return APIError(503, str(error), code="upstream_unavailable", wait=wait)
-    return APIError(502, str(error), code="upstream_failed")
+        told = REFUSED.get(cause.status, told)
+    if told is TOLD[Exception]:
+        log.error("unexpected %s", type(error).__name__, exc_info=error)
+    message = str(error)[: told.longest] if told.says is None else told.says.format(error)
+    wait = WAITS.get(told.status)
+    if wait is not None and isinstance(cause, RefusedError):
+        wait = cause.wait or wait
+    return APIError(told.status, message, code=told.code, wait=wait)
 
 
 def repeatable(error: UpstreamError) -> bool:
@@ -148,7 +180,7 @@ def unquoted(error: BaseException) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The first error of the chain that led to this one."""
-    while isinstance(error.__cause__, UpstreamError):
+    """The first failure of an engine that led to this one; other errors stand for themselves."""
+    while isinstance(error, UpstreamError) and isinstance(error.__cause__, UpstreamError):
         error = error.__cause__
     return error

@@ -1,24 +1,24 @@
 """The parts of a gateway that its endpoints share."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 
 from gtalign.errors import ConfigError, StorageError
+from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.proxy import Proxy
-from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.settings import GatewayConfig, Show
 from gtalign.gateway.store.changes import watch
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.hours import keep_rolling
@@ -28,8 +28,6 @@ from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy, TokenHistory
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -91,13 +89,48 @@ class Gateway:
             raise APIError(403, f"this key lacks the scope {scope!r}", code="missing_scope")
         return key
 
-    def chosen(self, model: str, headers: Headers, key: Key) -> Policy:
-        """The policy in force: of the header, the model's suffix, the key, or else the default.
+    def terms(self, headers: Headers, key: Key, model: str, *, id: str, request_id: str) -> Terms:
+        """Settle under which terms a request is answered.
+
+        Args:
+            headers: Of the request.
+            key: Who asks.
+            model: The model's name as the client gave it.
+            id: Of the answer.
+            request_id: Of the request.
 
         Raises:
-            APIError: There is no such model or policy (404), two are named (400), or the key is
-                bound to another one (403).
+            APIError: There is no such model or policy (404), there is no such way to show chains,
+                or two policies are named (400), or the key is bound to another one (403).
         """
+        show = headers.get("x-gtalign-show", self.config.show)
+        if show not in get_args(Show):
+            raise APIError(400, f"X-GTAlign-Show has to be one of {', '.join(get_args(Show))}")
+        policy = self._policy(model, headers, key)
+        return Terms(id, request_id, key, policy, cast(Show, show), model)
+
+    def check_store(self) -> bool:
+        """Whether decisions can be recorded.
+
+        Raises:
+            StorageError: They cannot, and answers without a record are not allowed.
+        """
+        if self.writer.down is None:
+            return True
+        if self.config.audit.when_down == "pass":
+            return False
+        raise StorageError(self.writer.down)
+
+    async def decision(self, id_: str) -> dict[str, Any] | None:
+        """One decision on record, with all of its answer if that has gone out.
+
+        An answer does not wait for the record of how it went, so that its reader does.
+        """
+        await self.writer.settled()
+        return await self.reader.decision(id_)
+
+    def _policy(self, model: str, headers: Headers, key: Key) -> Policy:
+        """The policy in force: of the header, the model's suffix, the key, or else the default."""
         suffix = self._suffix(model)
         header = headers.get("x-gtalign-policy")
         if suffix and header and suffix != header:
@@ -114,26 +147,6 @@ class Gateway:
             return self.policies.get(wanted or bound or self.policies.default)
         except ConfigError as error:
             raise APIError(404, str(error), code="policy_not_found") from None
-
-    def check_store(self) -> bool:
-        """Whether decisions can be recorded.
-
-        Raises:
-            APIError: They cannot, and answers without a record are not allowed (503).
-        """
-        if self.writer.down is None:
-            return True
-        if self.config.audit.when_down == "pass":
-            return False
-        raise StorageError(self.writer.down)
-
-    async def decision(self, id_: str) -> dict[str, Any] | None:
-        """One decision on record, with all of its answer if that has gone out.
-
-        An answer does not wait for the record of how it went, so that its reader does.
-        """
-        await self.writer.settled()
-        return await self.reader.decision(id_)
 
     def _suffix(self, model: str) -> str | None:
         name = self.upstream.name

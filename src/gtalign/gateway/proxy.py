@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 from gtalign.errors import UpstreamError
-from gtalign.gateway.errors import WAITS, APIError
+from gtalign.gateway.errors import WAITS, EngineRefusal
 from gtalign.steering.http import RefusedError, Timeouts
 from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange, named_wait
 from gtalign.steering.http.transport import TRACE, Transport
@@ -63,7 +63,7 @@ class Proxy:
 
         Raises:
             UpstreamError: No answer came, or one that is neither JSON nor events.
-            APIError: The server refused the request.
+            EngineRefusal: The server refused the request.
         """
         if body.get("model") != self._model:
             raw = orjson.dumps({**body, "model": self._model})
@@ -92,13 +92,13 @@ class Proxy:
 
     async def _refused(
         self, exchange: Exchange, response: aiohttp.ClientResponse
-    ) -> APIError | UpstreamError:
+    ) -> EngineRefusal | UpstreamError:
         text = exchange.quoted((await exchange.read(LARGEST_REFUSAL)).strip())
         said = f"answered {response.status}: {text}"
         if response.status not in _TOLD:
             return exchange.quoting(RefusedError(self.api, said))
         wait = named_wait(response)
-        refused = APIError(
+        refused = EngineRefusal(
             502 if response.status == 500 else response.status,
             f"{self.api} {said}",
             code="upstream_refused",

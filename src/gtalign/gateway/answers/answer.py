@@ -1,39 +1,30 @@
-"""One steered answer that is recorded before any of it is shown."""
+"""One steered answer, of which nothing is shown before its decision is on record."""
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
-
-import orjson
+from typing import Any, Final
 
 from gtalign.errors import SteeringError, StorageError, UpstreamError
+from gtalign.gateway.answers.account import Account
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.view import ChainView, Piece
-from gtalign.gateway.errors import APIError, explained, repeatable, unquoted
+from gtalign.gateway.errors import APIError, repeatable
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.client import LEFT
-from gtalign.gateway.store.record import AnswerOutcome, Facts, Status, now, record_of
-from gtalign.gateway.telemetry.spans import trace_answer, trace_record
+from gtalign.gateway.telemetry.spans import trace_answer
 from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering
 from gtalign.steering.stopwatch import Stopwatch
 
-log = logging.getLogger(__name__)
-
-_TICK = 0.005  # seconds by which a timer of the event loop may be early
-_DAY = 86_400 * 1_000_000
-_BEING_WRITTEN = "the answer is being written"
+_BEING_WRITTEN: Final = "the answer is being written"
+_UNDECIDED: Final = "the answer ended before it was decided"
 
 
 class Answer:
     """One answer on its way: read its `pieces` to their end, then `result`.
 
-    No piece comes before the record of the decision is committed: whoever holds any text that the
-    decision had a part in can look it up, however this process ends.
+    No piece comes before the record of the decision is committed.
 
     Args:
         gateway: Who answers.
@@ -43,8 +34,10 @@ class Answer:
         began: When its time began to run, by `perf_counter`; None for now.
 
     Attributes:
-        recorded: Whether the decision is or will be on record.
         decision: As far as it is made.
+
+    Raises:
+        StorageError: The answer cannot be recorded, and has to be.
     """
 
     def __init__(
@@ -56,24 +49,26 @@ class Answer:
         stream: bool,
         began: float | None = None,
     ) -> None:
-        self.recorded = gateway.check_store()
         self.decision: Decision | None = None
         self._gateway = gateway
         self._terms = terms
         self._ask = ask
-        self._watch = Stopwatch()
-        self._facts = facts_of(gateway, terms, [dict(m) for m in ask.messages], stream=stream)
         self._stream = stream
+        prompt = [dict(message) for message in ask.messages]
+        self._watch = Stopwatch()
+        self._account = Account(
+            gateway, terms, prompt, stream=stream, began=began, added_ms=self._added_ms
+        )
         self._settings = gateway.config.steering
-        self._began = perf_counter() if began is None else began
-        self._first: float | None = None
-        self._decided_at: float | None = None
-        self._pending: asyncio.Task[None] | None = None
-        self._committed = False
         self._session: Session | None = None  # of this attempt
         self._result: Steered | None = None
         if not self.recorded:
-            self._unsteered()
+            self._observe()
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the decision is or will be on record."""
+        return self._account.recorded
 
     @property
     def result(self) -> Steered:
@@ -84,24 +79,56 @@ class Answer:
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Write the answer, record it, and yield what the client may see.
 
+        It is written again if the engine failed before its first text, or the store on the way.
+
         Raises:
             APIError: The request cannot be steered as it is.
             UpstreamError: The model server failed.
             SteeringError: The answer cannot be steered.
             StorageError: The decision cannot be recorded, and has to be.
         """
+        left = self._gateway.config.upstream.retries
         try:
-            async with aclosing(self._attempts()) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except (asyncio.CancelledError, GeneratorExit) as left:
-            self._end(*broken_off(self._gateway, self._began, left))
+            while self._result is None:
+                try:
+                    session = self._attempt()
+                    view = ChainView(self._terms.show, live=self._settings.mode == "observe")
+                    held: list[Piece] = []
+                    async with aclosing(session.events()) as events:
+                        async for event in events:
+                            if isinstance(event, Decided):
+                                self._decided(event.decision)
+                            for piece in view.feed(event):
+                                await self._on_record()
+                                if self._stream:
+                                    yield self._shown(piece)
+                                else:
+                                    held.append(piece)
+                    self._result = result = await self._finished(session)
+                    for piece in (*held, *view.rest(result)):
+                        yield self._shown(piece)
+                except UpstreamError as error:
+                    if self._watch.begun or not repeatable(error) or not left:
+                        raise
+                    left -= 1
+                    self._abandon()
+                    self._account.retried(error)
+                except StorageError as error:
+                    if self._account.log.first_ms is not None:
+                        raise
+                    self._account.give_up(error)
+                    self._abandon()
+                    self._observe()
+        except (asyncio.CancelledError, GeneratorExit) as left_by:
+            # A finished answer is on record as it is; only its way to the client was cut off.
+            if self._result is None:
+                self._account.left(self._broken_off(), left_by)
+                self._trace()
             raise
         except Exception as error:
-            told = explained(error)
-            self._end("failed", error=for_record(self._gateway, error))
-            if isinstance(error, UpstreamError):
-                self._gateway.metrics.upstream.add(1, str(told.status))
+            if self._result is None:
+                self._account.failed(self._broken_off(), error)
+                self._trace()
             raise
 
     def about(self) -> dict[str, Any]:
@@ -112,7 +139,7 @@ class Answer:
             "policy": terms.policy.name,
             "policy_hash": terms.policy.hash,
             "recorded": self.recorded,
-            "added_ms": round(self._added() * 1000, 3),
+            "added_ms": round(self._added_ms(), 3),
         }
         if decision is not None:
             before, after = decision.before, decision.after
@@ -129,61 +156,23 @@ class Answer:
 
     def usage(self) -> dict[str, int]:
         """Tokens of the answer, as OpenAI's interface counts them."""
-        return usage_of(self.result)
+        return _usage(self.result.decision.phases)
 
-    async def _attempts(self) -> AsyncGenerator[Piece, None]:
-        """Answer; again if the upstream failed before its first text, or the store on the way."""
-        left = self._gateway.config.upstream.retries
-        while True:
-            try:
-                async with aclosing(self._once()) as pieces:
-                    async for piece in pieces:
-                        if self._first is None:
-                            self._first = perf_counter() - self._began
-                        yield piece
-                return
-            except UpstreamError as error:
-                if self._watch.begun or not repeatable(error) or not left:
-                    raise
-                left -= 1
-                self._abandon()
-                tell_of_retry(self._gateway, error)
-            except StorageError:
-                when_down = self._gateway.config.audit.when_down
-                if when_down == "fail" or self._first is not None or not self.recorded:
-                    raise
-                self._abandon()
-                self._unsteered()
+    def _attempt(self) -> Session:
+        """Begin to write the answer.
 
-    async def _once(self) -> AsyncGenerator[Piece, None]:
+        Raises:
+            APIError: The backend does not take its parameters.
+        """
         try:
-            session = self._session = Session(self._steering(), self._ask, watch=self._watch)
+            self._session = Session(self._steering(), self._ask, watch=self._watch)
         except UpstreamError:
             raise
-        except SteeringError as error:  # such as parameters that the backend does not take
+        except SteeringError as error:
             raise APIError(400, str(error), code="invalid_value") from error
-        view = ChainView(self._terms.show, live=self._settings.mode == "observe")
-        held: list[Piece] = []
         if self._settings.mode == "observe":
             self._begin()  # on its way to the disk while the model is waited for
-        async with aclosing(session.events()) as events:
-            async for event in events:
-                if isinstance(event, Decided):
-                    self._decided(event.decision)
-                for piece in view.feed(event):
-                    await self._on_record()
-                    if self._stream:
-                        yield piece
-                    else:
-                        held.append(piece)
-        self.decision = self._own(session.result.decision)
-        result = replace(session.result, decision=self.decision)
-        await self._finished(result)
-        self._result = result
-        self._steering().learn(result)
-        self._count(result.decision.phases)
-        for piece in (*held, *view.rest(result)):
-            yield piece
+        return self._session
 
     def _steering(self) -> Steering:
         gateway = self._gateway
@@ -195,202 +184,94 @@ class Answer:
             history=gateway.history,
         )
 
-    def _own(self, decision: Decision) -> Decision:
-        return replace(decision, id=self._terms.id)
-
     def _decided(self, decision: Decision) -> None:
         """Take note of a decision, and have it written while the model goes on."""
-        self._decided_at = perf_counter()
+        self._account.log.decided = perf_counter()
         self.decision = self._own(decision)
-        if self.recorded and not self._committed:
-            self._write_soon(self.decision)
+        self._account.begin(self.decision)
 
     async def _on_record(self) -> None:
         """Wait until there is a record; where nothing is steered, one of the answer as such."""
-        if self._committed or not self.recorded:
-            return
         self._begin()
-        assert self._pending is not None
-        await self._pending
-        self._committed = True
+        await self._account.on_record()
 
     def _begin(self) -> None:
         """Have a record written whose decision is not known, if there is none."""
-        if self.recorded and self._pending is None:
-            used = self._ask.used_tokens
-            undecided = self._steering().undecided(_BEING_WRITTEN, used_tokens=used)
-            self._write_soon(self._own(undecided))
+        if self.recorded and not self._account.begun:
+            self._account.begin(self._undecided(_BEING_WRITTEN))
 
-    def _write_soon(self, decision: Decision) -> None:
-        """Have a record written as soon as the model is waited for, which is asked first."""
+    def _shown(self, piece: Piece) -> Piece:
+        log = self._account.log
+        if log.first_ms is None:
+            log.first_ms = (perf_counter() - log.began) * 1000
+        return piece
 
-        async def write() -> None:
-            await self._put("writing", decision)
+    async def _finished(self, session: Session) -> Steered:
+        """Record the finished answer, and learn from it."""
+        self.decision = self._own(session.result.decision)
+        result = replace(session.result, decision=self.decision)
+        log = self._account.log
+        log.finish, log.answer = result.finish, result.text
+        self._gateway.metrics.answered(
+            self.decision,
+            first_ms=log.first_ms,
+            added_ms=self._added_ms(),
+            total_ms=(perf_counter() - log.began) * 1000,
+        )
+        await self._account.complete("done", self.decision)
+        if self.recorded:
+            self._trace()
+        self._steering().learn(result)
+        self._count(self.decision.phases)
+        return result
 
-        self._pending = asyncio.create_task(write())
-        # Whether anyone waits for it or not, the writer tells of a failure.
-        self._pending.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def _supersede(self) -> None:
-        """Leave a record that was not handed over yet: the last one follows."""
-        if self._pending is not None:
-            self._pending.cancel()
-
-    async def _finished(self, result: Steered) -> None:
-        self._measure(result)
-        if not self.recorded:
-            self._gateway.metrics.answers.add(1, self._terms.policy.name, "unrecorded")
-            return
-        self._supersede()
-        written = self._put("done", finish=result.finish, answer=result.text, keep=self._committed)
-        if not self._committed:
-            await written  # raises if there is no record
-            self._committed = True
-        self._gateway.metrics.answers.add(1, self._terms.policy.name, "done")
-
-    def _end(self, status: Status, error: str | None = None) -> None:
-        """Record an answer that did not come to its end, and count what was written of it."""
-        if self._result is not None:
-            return  # it is on record as it is; only its way to the client was cut off
-        decision = self._as_it_stands()
+    def _broken_off(self) -> Decision:
+        """The decision as far as it is made, with all that was written, which is counted."""
+        decision, session, log = self.decision, self._session, self._account.log
+        if decision is None:
+            decision = self._undecided(_UNDECIDED)
+        if session is not None:
+            decision, log.answer = replace(decision, phases=session.phases), session.text
+        log.finish = None
+        self.decision = decision
         self._count(decision.phases)
-        self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
-        self._supersede()
-        written = None if self._session is None else self._session.text
-        self._put(status, decision, error=error, answer=written, keep=True)
+        return decision
 
     def _abandon(self) -> None:
         """Leave an attempt for another one; what was written in it counts all the same."""
         if self._session is not None:
             self._count(self._session.phases)
         self._session = None
+        self._account.log.answer = None
 
-    def _count(self, phases: Sequence[Phase]) -> None:
-        """Count the tokens of an attempt, whatever becomes of it."""
-        usage, tokens = _usage(phases), self._gateway.metrics.tokens
-        self._gateway.limits.spend(self._terms.key, usage["total_tokens"])
-        tokens.add(usage["prompt_tokens"], "read")
-        tokens.add(usage["completion_tokens"], "written")
-
-    def _as_it_stands(self) -> Decision:
-        """The decision as far as it is made, with all that was written."""
-        decision = self.decision
-        if decision is None:
-            reason = "the answer ended before it was decided"
-            used = self._ask.used_tokens
-            decision = self._own(self._steering().undecided(reason, used_tokens=used))
-        return decision if self._session is None else replace(decision, phases=self._session.phases)
-
-    def _put(
-        self,
-        status: Status,
-        decision: Decision | None = None,
-        *,
-        finish: str | None = None,
-        error: str | None = None,
-        answer: str | None = None,
-        keep: bool = False,
-    ) -> "asyncio.Future[None]":
-        decision = decision or self._as_it_stands()
-        outcome = AnswerOutcome(
-            status,
-            finish=finish,
-            first_ms=None if self._first is None else self._first * 1000,
-            total_ms=(perf_counter() - self._began) * 1000,
-            added_ms=self._added() * 1000,
-            error=error,
-            answer=answer,
-        )
-        written = self._gateway.writer.put(record_of(decision, self._facts, outcome), keep=keep)
-        if self._gateway.tracing.on:
-            trace_record(written, status)
-            if status != "writing":
-                trace_answer(decision, finish, self._watch, self._decided_at, self._added())
-        return written
-
-    def _unsteered(self) -> None:
+    def _observe(self) -> None:
         """Go on without a record, and so without steering."""
-        self.recorded = False
-        self.decision = self._pending = None
+        self.decision = None
         self._settings = self._settings.model_copy(update={"mode": "observe"})
 
-    def _added(self) -> float:
-        return max(0.0, perf_counter() - self._began - self._watch.waited)
+    def _count(self, phases: Sequence[Phase]) -> None:
+        usage = _usage(phases)
+        self._account.spend(usage["prompt_tokens"], usage["completion_tokens"])
 
-    def _measure(self, result: Steered) -> None:
-        metrics, decision = self._gateway.metrics, result.decision
-        policy = self._terms.policy.name
-        if decision.before is None or decision.after is None:
-            metrics.unread.add(1, policy)
-        else:
-            metrics.actions.add(1, policy, decision.before.action, decision.after.action)
-        metrics.flips.add(decision.flipped, policy)
-        metrics.repairs.add(len(decision.repairs), policy)
-        metrics.seconds.add(perf_counter() - self._began)
-        metrics.added.add(self._added())
-        if self._first is not None:
-            metrics.first.add(self._first)
+    def _undecided(self, reason: str) -> Decision:
+        used = self._ask.used_tokens
+        return self._own(self._steering().undecided(reason, used_tokens=used))
 
+    def _own(self, decision: Decision) -> Decision:
+        return replace(decision, id=self._terms.id)
 
-def broken_off(
-    gateway: Gateway, began: float, cancelled: BaseException
-) -> tuple[Status, str | None]:
-    """How an answer stands whose work was cancelled, and why.
+    def _added_ms(self) -> float:
+        """Milliseconds so far but for those in which the model was waited for."""
+        spent = perf_counter() - self._account.log.began
+        return max(0.0, spent - self._watch.waited) * 1000
 
-    Args:
-        gateway: Who answers.
-        began: When, by `perf_counter`.
-        cancelled: As it was raised.
-    """
-    total = gateway.config.timeouts.total
-    if perf_counter() - began >= total - _TICK:
-        return "failed", f"the answer was not complete after {total:g} s"
-    if (
-        gateway.draining
-        and isinstance(cancelled, asyncio.CancelledError)
-        and LEFT not in cancelled.args
-    ):
-        return "failed", "the gateway ended before the answer was complete"
-    return "gone", None
-
-
-def for_record(gateway: Gateway, error: Exception) -> str:
-    """What a record says of a failure: the engine's words only where texts are kept."""
-    return str(error) if gateway.config.audit.texts else unquoted(error)
-
-
-def tell_of_retry(gateway: Gateway, error: UpstreamError) -> None:
-    """Log that the engine is asked again; its words only where prompts are logged."""
-    log.warning("asking again: %s", error if gateway.config.log_prompts else unquoted(error))
-
-
-def facts_of(gateway: Gateway, terms: Terms, prompt: Any, *, stream: bool) -> Facts:
-    """What is known of an answer before it begins."""
-    audit = gateway.config.audit
-    at = now()
-    return Facts(
-        id=terms.id,
-        at=at,
-        request_id=terms.request_id,
-        key_id=terms.key.id,
-        policy=terms.policy,
-        stream=stream,
-        prompt=orjson.dumps(prompt).decode() if audit.texts else None,
-        until=at + int(audit.text_days * _DAY),
-    )
-
-
-def usage_of(answer: Steered) -> dict[str, int]:
-    """Tokens of an answer, as OpenAI's interface counts them."""
-    return _usage(answer.decision.phases)
+    def _trace(self) -> None:
+        if self._gateway.tracing.on:
+            assert self.decision is not None
+            trace_answer(self.decision, self._account.log, self._watch)
 
 
 def _usage(phases: Sequence[Phase]) -> dict[str, int]:
     read = next((p.prompt_tokens for p in phases if p.prompt_tokens is not None), 0)
     written = sum(phase.tokens for phase in phases)
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
-
-
-def seconds() -> int:
-    """Seconds since 1970."""
-    return int(time.time())

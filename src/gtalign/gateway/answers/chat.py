@@ -1,155 +1,112 @@
-"""``POST /v1/chat/completions``: steered answers, whole and as streams."""
+"""A steered answer to a request for a chat completion, whole or as a stream."""
 
 import asyncio
-import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
-import orjson
-from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
-
-from gtalign.gateway.answers.answer import Answer, seconds
-from gtalign.gateway.answers.chunks import COMMENT, DONE, Chunks
-from gtalign.gateway.answers.forward import Forwarding
-from gtalign.gateway.answers.request import ChatRequest, read_chat
-from gtalign.gateway.answers.terms import Terms, terms_of
+from gtalign.gateway.answers import wire
+from gtalign.gateway.answers.answer import Answer
+from gtalign.gateway.answers.request import AnswerRequest
+from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.client import read_body, unless_gone
 from gtalign.gateway.http.reply import Reply, send_events
-from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Ask, fan_out
 
-PATH = "/v1/chat/completions"
 
+class Chat:
+    """Answers one request, under a policy.
 
-class ChatEndpoint:
-    """Answers requests for chat completions."""
+    Args:
+        gateway: Who answers.
+        terms: Under which.
+        request: What is asked.
+        reply: Where the answer goes.
+        began: When its time began to run, by `perf_counter`.
+    """
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        headers = Headers(scope=scope)
-        with self._gateway.tracing.request("chat", headers):
-            await self._answer(scope, headers, receive, send)
-
-    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        gateway = self._gateway
-        limits, timeouts = gateway.config.limits, gateway.config.timeouts
-        key = gateway.caller(headers, "chat")
-        scope["gtalign"]["key"] = key.id
-        with gateway.limits.admitted(key):
-            raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
-            request = read_chat(raw, max_tokens=limits.max_tokens, choices=limits.choices)
-            id_ = f"chatcmpl-{uuid4().hex}"
-            about = scope["gtalign"]
-            terms = terms_of(
-                gateway, headers, key, request.model, id=id_, request_id=about["request"]
-            )
-            about |= {"decision": id_, "policy": terms.policy.name, "model": request.model}
-            if gateway.config.log_prompts:
-                about["messages"] = request.body.get("messages")
-            current().named(f"chat {terms.model}")
-            current().about(terms.traced(gateway.upstream))
-            response = Reply(send, terms.headers(), patience=timeouts.idle)
-            about["response"] = response
-            began = perf_counter()
-            work = (
-                Forwarding(gateway, terms, PATH, raw, request.body, request.passes, response).run()
-                if request.passes is not None
-                else self._steered(terms, request, response, began)
-            )
-            async with asyncio.timeout(timeouts.total):
-                await unless_gone(receive, work)
-
-    async def _steered(
-        self, terms: Terms, request: ChatRequest, response: Reply, began: float
+    def __init__(
+        self, gateway: Gateway, terms: Terms, request: AnswerRequest, reply: Reply, began: float
     ) -> None:
-        ask = Ask(
+        self._gateway = gateway
+        self._terms = terms
+        self._request = request
+        self._reply = reply
+        self._began = began
+        self._ask = Ask(
             messages=request.messages,
             max_tokens=request.max_tokens,
             sampling=request.sampling,
             stop=request.stop,
-            used_tokens=self._gateway.limits.used(terms.key),
+            used_tokens=gateway.limits.used(terms.key),
         )
-        if not request.stream:
-            await self._whole(terms, request, ask, response, began)
+
+    async def run(self) -> None:
+        """Write the answer and send it.
+
+        Raises:
+            APIError: The request cannot be steered as it is.
+            UpstreamError: The model server failed.
+            SteeringError: The answer cannot be steered.
+            StorageError: The decision cannot be recorded, and has to be.
+            ClientGone: The client left.
+        """
+        if not self._request.stream:
+            await self._whole()
             return
         keep_alive = self._gateway.config.timeouts.keep_alive
-        async with aclosing(self._chunks(terms, request, ask, response, began)) as chunks:
-            await send_events(response, chunks, comment=COMMENT, keep_alive=keep_alive)
+        async with aclosing(self._events()) as events:
+            await send_events(self._reply, events, comment=wire.COMMENT, keep_alive=keep_alive)
 
-    async def _chunks(
-        self, terms: Terms, request: ChatRequest, ask: Ask, response: Reply, began: float
-    ) -> AsyncGenerator[bytes, None]:
+    def _answer(self, terms: Terms, ask: Ask) -> Answer:
+        stream = self._request.stream
+        return Answer(self._gateway, terms, ask, stream=stream, began=self._began)
+
+    async def _events(self) -> AsyncGenerator[bytes, None]:
         """The events of a streamed answer."""
-        chunks = Chunks(terms.id, seconds(), terms.model, include_usage=request.include_usage)
-        answer = Answer(self._gateway, terms, ask, stream=True, began=began)
-        response.headers["x-gtalign-recorded"] = _said(answer.recorded)
+        terms, usage = self._terms, self._request.include_usage
+        chunks = wire.Chunks(terms.id, _seconds(), terms.model, include_usage=usage)
+        answer = self._answer(terms, self._ask)
+        self._say_whether_recorded(answer)
         first = True
         async with aclosing(answer.pieces()) as pieces:
             async for piece in pieces:
                 if first:
                     first = False
-                    response.headers["x-gtalign-recorded"] = _said(answer.recorded)
+                    self._say_whether_recorded(answer)
                     yield chunks.role()
                 write = chunks.content if piece.kind == "content" else chunks.reasoning
                 yield write(piece.text)
         if first:  # nothing to show: its reasoning took all of its tokens
-            response.headers["x-gtalign-recorded"] = _said(answer.recorded)
+            self._say_whether_recorded(answer)
             yield chunks.role()
         yield chunks.finish(answer.result.finish, answer.about())
-        if request.include_usage:
+        if usage:
             yield chunks.usage(answer.usage())
-        yield DONE
+        yield wire.DONE
 
-    async def _whole(
-        self, terms: Terms, request: ChatRequest, ask: Ask, response: Reply, began: float
-    ) -> None:
-        several = [(terms, ask)]
-        if request.n > 1:
-            # Each choice is an answer of its own, with a matrix and a record of its own.
-            several = [
-                (_numbered(terms, number), one)
-                for number, one in enumerate(fan_out(ask, request.n))
-            ]
-        answers = [
-            Answer(self._gateway, own, one, stream=False, began=began) for own, one in several
-        ]
-        messages = await _together(answers) if request.n > 1 else [await _message(answers[0])]
-        usages = [answer.usage() for answer in answers]
-        written = sum(usage["completion_tokens"] for usage in usages)
-        read = usages[0]["prompt_tokens"]
-        body: dict[str, Any] = {
-            "id": terms.id,
-            "object": "chat.completion",
-            "created": seconds(),
-            "model": terms.model,
-            "choices": [
-                {
-                    "index": number,
-                    "message": message,
-                    "logprobs": None,
-                    "finish_reason": answer.result.finish,
-                }
-                for number, (answer, message) in enumerate(zip(answers, messages, strict=True))
-            ],
-            "usage": {
-                "prompt_tokens": read,
-                "completion_tokens": written,
-                "total_tokens": read + written,
-            },
-            "gtalign": answers[0].about(),
-        }
-        if request.n > 1:
-            body["gtalign"] = [answer.about() for answer in answers]
-        response.headers |= _headers(answers[0].about())
-        await response.whole(200, _json(body))
+    def _say_whether_recorded(self, answer: Answer) -> None:
+        self._reply.headers["x-gtalign-recorded"] = wire.said(answer.recorded)
+
+    async def _whole(self) -> None:
+        """One answer, or several, each with a matrix and a record of its own."""
+        terms, n = self._terms, self._request.n
+        asks = enumerate(fan_out(self._ask, n))
+        answers = [self._answer(terms.numbered(number), ask) for number, ask in asks]
+        messages = await _together(answers) if n > 1 else [await _message(answers[0])]
+        abouts = [answer.about() for answer in answers]
+        self._reply.headers |= wire.headers(abouts[0])
+        body = wire.completion(
+            terms.id,
+            _seconds(),
+            terms.model,
+            messages=messages,
+            finishes=[answer.result.finish for answer in answers],
+            usages=[answer.usage() for answer in answers],
+            abouts=abouts,
+        )
+        await self._reply.whole(200, body)
 
 
 async def _together(answers: Sequence[Answer]) -> list[dict[str, Any]]:
@@ -165,34 +122,13 @@ async def _together(answers: Sequence[Answer]) -> list[dict[str, Any]]:
 
 async def _message(answer: Answer) -> dict[str, Any]:
     """The message of an answer."""
-    parts: dict[str, list[str]] = {"content": [], "reasoning": []}
+    content: list[str] = []
+    reasoning: list[str] = []
     async with aclosing(answer.pieces()) as pieces:
         async for piece in pieces:
-            parts[piece.kind].append(piece.text)
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(parts["content"])}
-    if parts["reasoning"]:
-        message["reasoning_content"] = "".join(parts["reasoning"])
-    return message | {"refusal": None}
+            (content if piece.kind == "content" else reasoning).append(piece.text)
+    return wire.message(content, reasoning)
 
 
-def _numbered(terms: Terms, number: int) -> Terms:
-    id_ = terms.id if number == 0 else f"{terms.id}-{number}"
-    return Terms(id_, terms.request_id, terms.key, terms.policy, terms.show, terms.model)
-
-
-def _headers(about: dict[str, Any]) -> dict[str, str]:
-    """What was decided, as headers."""
-    named = {"steered": "steered", "recorded": "recorded", "before": "before", "after": "after"}
-    told = {f"x-gtalign-{n}": _said(about[key]) for n, key in named.items() if key in about}
-    return told | {"x-gtalign-added-ms": f"{about['added_ms']:g}"}
-
-
-def _said(value: Any) -> str:
-    return {True: "true", False: "false", None: "none"}.get(value, str(value))
-
-
-def _json(body: Any) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # a lone surrogate, which has no UTF-8
-        return json.dumps(body).encode()
+def _seconds() -> int:
+    return int(time.time())

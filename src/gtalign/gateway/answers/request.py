@@ -1,4 +1,4 @@
-"""A request for a chat completion, read field by field: what is wrong is named, and why."""
+"""A request for an answer, read field by field: what is wrong is named, and why."""
 
 import math
 from collections.abc import Mapping
@@ -40,8 +40,8 @@ _WITHOUT_EFFECT: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A request for a chat completion.
+class AnswerRequest:
+    """A request for an answer: a chat completion, or a plain one.
 
     Args:
         body: All of it, as it came.
@@ -99,19 +99,7 @@ def read_model(body: Mapping[str, Any]) -> str:
     return model
 
 
-def check_amount(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> None:
-    """See that a request that is passed through asks for no more than it may.
-
-    Raises:
-        APIError: It asks for too many tokens or answers (400).
-    """
-    for name in ("max_tokens", "max_completion_tokens"):
-        _whole(body, name, 1, 0, max_tokens)
-    for name in ("n", "best_of"):
-        _whole(body, name, 1, 1, choices)
-
-
-def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
+def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
     """Read a request.
 
     Args:
@@ -131,11 +119,8 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
     include_usage = _flag(options or {}, "include_usage", "stream_options.include_usage")
     passes = _reason_to_pass(body)
     if passes is not None:
-        check_amount(body, max_tokens=max_tokens, choices=choices)
-        nothing = Sampling()
-        return ChatRequest(
-            body, model, (), nothing, max_tokens, (), 1, stream, include_usage, passes
-        )
+        _check_amount(body, max_tokens=max_tokens, choices=choices)
+        return _passed(body, model, passes, max_tokens, stream=stream)
     if body.get("logprobs") or body.get("top_logprobs"):
         why = "cannot be had of a steered answer: part of its text is not the model's own"
         raise _unsupported("logprobs", f"logprobs {why}; leave them out")
@@ -143,7 +128,7 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
     if stream and n > 1:
         raise _wrong("n", "1 where the answer is streamed")
     limit = "max_completion_tokens" if body.get("max_completion_tokens") else "max_tokens"
-    return ChatRequest(
+    return AnswerRequest(
         body=body,
         model=model,
         messages=_messages(body.get("messages")),
@@ -155,6 +140,49 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> ChatRequest:
         include_usage=include_usage,
         passes=None,
     )
+
+
+def read_completion(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
+    """Read a request for a plain completion, which is passed through: it has no turn to steer.
+
+    Args:
+        raw: Its body.
+        max_tokens: Most tokens that it may ask for.
+        choices: Most answers that it may ask for.
+
+    Raises:
+        APIError: It is wrong; the message names the field and says what would be right (400).
+    """
+    body = read_object(raw)
+    model = read_model(body)
+    _check_amount(body, max_tokens=max_tokens, choices=choices)
+    return _passed(body, model, "completions", max_tokens, stream=bool(body.get("stream")))
+
+
+def _passed(
+    body: Mapping[str, Any], model: str, why: str, max_tokens: int, *, stream: bool
+) -> AnswerRequest:
+    """A request that the engine reads for itself."""
+    return AnswerRequest(
+        body=body,
+        model=model,
+        messages=(),
+        sampling=Sampling(),
+        max_tokens=max_tokens,
+        stop=(),
+        n=1,
+        stream=stream,
+        include_usage=False,
+        passes=why,
+    )
+
+
+def _check_amount(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> None:
+    """See that a request that is passed through asks for no more tokens and answers than it may."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        _whole(body, name, 1, 0, max_tokens)
+    for name in ("n", "best_of"):
+        _whole(body, name, 1, 1, choices)
 
 
 def _wrong(param: str, right: str) -> APIError:

@@ -1,21 +1,16 @@
 """Under which terms a request is answered."""
 
-from dataclasses import dataclass
-from typing import Any, cast, get_args
+from dataclasses import dataclass, replace
+from typing import Any
 
-from starlette.datastructures import Headers
-
-from gtalign.gateway.errors import APIError
-from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import Key
 from gtalign.gateway.settings import Show
-from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which terms a request is answered.
+    """Under which terms a request is answered; `Gateway.terms` settles them.
 
     Args:
         id: Of the answer and of its record.
@@ -33,6 +28,10 @@ class Terms:
     show: Show
     model: str
 
+    def numbered(self, number: int) -> "Terms":
+        """The terms of one of several answers to a request; the first has the request's own."""
+        return self if number == 0 else replace(self, id=f"{self.id}-{number}")
+
     def headers(self) -> dict[str, str]:
         """What is known of an answer before it is written."""
         return {
@@ -41,29 +40,19 @@ class Terms:
             "x-gtalign-policy-hash": self.policy.hash,
         }
 
-    def traced(self, upstream: Upstream) -> dict[str, Any]:
-        """Attributes of a request in a trace."""
+    def traced(self, engine: str, model: str) -> dict[str, Any]:
+        """Attributes of a request in a trace.
+
+        Args:
+            engine: Kind of the engine that answers.
+            model: Name of the model there.
+        """
         return {
-            "gen_ai.provider.name": upstream.kind,
+            "gen_ai.provider.name": engine,
             "gen_ai.request.model": self.model,
-            "gen_ai.response.model": upstream.model,
+            "gen_ai.response.model": model,
             "gen_ai.response.id": self.id,
             "gtalign.decision": self.id,
             "gtalign.policy": self.policy.name,
             "gtalign.policy_hash": self.policy.hash,
         }
-
-
-def terms_of(
-    gateway: Gateway, headers: Headers, key: Key, model: str, *, id: str, request_id: str
-) -> Terms:
-    """Settle the terms of a request.
-
-    Raises:
-        APIError: It names a model, a policy or a way to show chains that there is not.
-    """
-    show = headers.get("x-gtalign-show", gateway.config.show)
-    if show not in get_args(Show):
-        raise APIError(400, f"X-GTAlign-Show has to be one of {', '.join(get_args(Show))}")
-    policy = gateway.chosen(model, headers, key)
-    return Terms(id, request_id, key, policy, cast(Show, show), model)

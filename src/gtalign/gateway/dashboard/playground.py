@@ -21,10 +21,10 @@ from gtalign.chain import BLOCKS
 from gtalign.drawing import join
 from gtalign.errors import ConfigError
 from gtalign.gateway.answers.answer import Answer
-from gtalign.gateway.answers.chunks import COMMENT, event
 from gtalign.gateway.answers.request import read_chat
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.view import Piece
+from gtalign.gateway.answers.wire import COMMENT, event
 from gtalign.gateway.dashboard.decision import blocks_of
 from gtalign.gateway.dashboard.matrix import game_table
 from gtalign.gateway.dashboard.visit import Page, Visit
@@ -32,6 +32,7 @@ from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import unless_gone
 from gtalign.gateway.http.reply import Reply, send_events
+from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.steering import Ask, Decision
 
 PATH: Final = "/playground"
@@ -93,7 +94,7 @@ async def stream(visit: Visit) -> Response:
         APIError: The question or a number is wrong (400), or there is no such policy (404).
     """
     terms, request = _begin(visit, visit.sent.get("policy", ""))
-    visit.scope["gtalign"] |= {"decision": terms.id, "policy": terms.policy.name}
+    RequestLog.of(visit.scope).terms = terms
     return _Events(visit.gateway, _events(visit, terms, request))
 
 
@@ -108,7 +109,7 @@ class _Events(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = Reply(send, dict(self.headers), patience=self._timeouts.idle)
-        scope["gtalign"]["response"] = reply  # to tell an error in
+        RequestLog.of(scope).reply = reply  # to tell an error in
         async with aclosing(self._events) as events, asyncio.timeout(self._timeouts.total):
             keep_alive = self._timeouts.keep_alive
             work = send_events(reply, events, comment=COMMENT, keep_alive=keep_alive)
@@ -219,9 +220,9 @@ def _begin(visit: Visit, policy: str) -> tuple[Terms, Ask]:
         wanted = gateway.policies.get(policy)
     except ConfigError as error:
         raise APIError(404, str(error), code="policy_not_found") from None
-    id_, about = f"chatcmpl-{uuid4().hex}", visit.scope["gtalign"]
+    id_, log = f"chatcmpl-{uuid4().hex}", RequestLog.of(visit.scope)
     name = gateway.upstream.name
-    terms = Terms(id_, about["request"], visit.key, wanted, "reasoning", name)
+    terms = Terms(id_, log.id, visit.key, wanted, "reasoning", name)
     return terms, Ask(
         messages=request.messages,
         max_tokens=request.max_tokens,

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from gtalign.gateway.dashboard.visit import PREFIX, SESSION, Page, Visit
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.telemetry.request_log import RequestLog
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
@@ -42,7 +43,7 @@ async def sign_in(visit: Visit) -> Page | Response:
         if key is None:
             return _form(path, "This key is wrong or was revoked.", 401)
         return _form(path, "This key is good, but lacks the scope admin.", 403)
-    visit.scope["gtalign"]["key"] = key.id
+    RequestLog.of(visit.scope).key = key
     response = visit.go(path if _is_ours(path) else "")
     visit.set_cookie(response, SESSION, visit.sessions.begin(key), visit.sessions.seconds)
     return response

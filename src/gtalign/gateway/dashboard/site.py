@@ -21,6 +21,7 @@ from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import ClientGone
 from gtalign.gateway.http.resource import Resource
+from gtalign.gateway.telemetry.request_log import RequestLog
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Site:
         if visit.key is None and not view.open:
             return _to_sign_in(visit)
         if visit.key is not None:
-            visit.scope["gtalign"]["key"] = visit.key.id
+            RequestLog.of(visit.scope).key = visit.key
         if handler is None:
             message = f"nothing at this address takes {visit.method[:20]}"
             allow = [method for method, name in _METHODS.items() if getattr(view, name)]
@@ -123,7 +124,7 @@ class _Endpoint:
         self._view = view
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["gtalign"]["path"] = PREFIX + self._view.path
+        RequestLog.of(scope).path = PREFIX + self._view.path
         response = await self._site.answer(scope, receive, self._view)
         await response(scope, receive, send)
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gtalign.errors import ConfigError, DataError
+from gtalign.errors import ConfigError
 from gtalign.gateway.answers.request import read_object
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
@@ -20,11 +20,11 @@ from gtalign.gateway.http.resource import App, Resource
 from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.policies import read_policy, read_toml
 from gtalign.gateway.store.export import export_response
+from gtalign.gateway.telemetry.request_log import RequestLog
 
 BODY: Final = 65_536
 """Most bytes of a body here, 64 KiB."""
 
-_SHOWN: Final = 1000  # characters of a message, which may quote what was sent
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -53,10 +53,7 @@ def admin_routes(gateway: Gateway) -> list[Route]:
 
 def _app(handler: Handler) -> App:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            response = await handler(Request(scope, receive))
-        except (ConfigError, DataError) as error:
-            raise APIError(400, str(error)[:_SHOWN], code="invalid_value") from None
+        response = await handler(Request(scope, receive))
         await response(scope, receive, send)
 
     return app
@@ -159,7 +156,7 @@ class _Admin:
 
     def _check(self, request: Request) -> None:
         key = self._gateway.caller(request.headers, "admin")
-        request.scope["gtalign"]["key"] = key.id
+        RequestLog.of(request.scope).key = key
 
     async def _body(self, request: Request) -> dict[str, Any]:
         """The JSON or TOML table of a request."""

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import secrets
-from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,12 +14,12 @@ from gtalign.gateway.http.client import ClientGone, discard_body
 from gtalign.gateway.http.reply import EVENTS, JSON, Reply
 from gtalign.gateway.telemetry.logs import access
 from gtalign.gateway.telemetry.metrics import Metrics
+from gtalign.gateway.telemetry.request_log import SCOPE, RequestLog
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CLOSING: Final = (401, 403, 408, 413, 431, 503)  # the body may not be read: the connection ends
 _DISCARDED: Final = 64 << 20  # bytes that are read on of a body that was refused, ...
 _PATIENCE: Final = 2.0  # ... and for how many seconds
-_LOGGED: Final = ("key", "policy", "model", "decision", "messages")
 
 
 class Edge:
@@ -43,20 +42,16 @@ class Edge:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request = given if _ID.fullmatch(given) else secrets.token_hex(12)
-        about: dict[str, Any] = {"request": request}
-        scope["gtalign"] = about
-        status = 0
-        began = perf_counter()
+        log = RequestLog(given if _ID.fullmatch(given) else secrets.token_hex(12))
+        scope[SCOPE] = log
 
         async def out(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                log.status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request
+                headers["x-request-id"] = log.id
                 headers["x-content-type-options"] = "nosniff"
-                if status in _CLOSING:
+                if log.status in _CLOSING:
                     headers["connection"] = "close"
                 if "cache-control" not in headers:
                     headers["cache-control"] = "no-store"
@@ -70,68 +65,57 @@ class Edge:
             complete = complete or not message.get("more_body", False)
             return message
 
-        problem: str | None = None
         self._metrics.running.add(1)
         try:
             await self._app(scope, into, out)
         except asyncio.CancelledError:
             # The gateway ends, and waits no longer: this is the last that its client can be told.
             ends = APIError(503, "the gateway ends; try again", code="draining", wait=WAITS[503])
-            problem = str(ends)
-            await self._refuse(ends, about.get("response"), None, out)
+            log.problem = str(ends)
+            await self._refuse(ends, log.reply, None, out)
         except Exception as error:
             if _left(error):
-                problem, status = "the client left", status or 499
+                log.problem, log.status = "the client left", log.status or 499
             else:
-                problem = self._told(error)
+                log.problem = self._told(error)
                 told = explained(error)
-                if status and "response" not in about:
+                if log.status and log.reply is None:
                     return  # a download has begun: left unfinished, it breaks off
-                unread = None if complete else into
-                await self._refuse(told, about.get("response"), unread, out)
+                await self._refuse(told, log.reply, None if complete else into, out)
         finally:
             self._metrics.running.add(-1)
-            path = about.get("path", "other")
-            self._metrics.requests.add(1, path, str(status))
+            self._metrics.requests.add(1, log.path, str(log.status))
+            client = scope.get("client")
             access.info(
                 "%s %s",
                 scope["method"],
                 scope["path"][:200],
-                extra={
-                    "fields": {
-                        "request": request,
-                        "client": client[0] if (client := scope.get("client")) else None,
-                        "status": status,
-                        "ms": round((perf_counter() - began) * 1000, 3),
-                        "problem": problem,
-                    }
-                    | {name: about[name] for name in _LOGGED if name in about}
-                },
+                extra={"fields": log.fields(client[0] if client else None)},
             )
 
     async def _refuse(
-        self, error: APIError, response: Reply | None, unread: Receive | None, out: Send
+        self, error: APIError, reply: Reply | None, unread: Receive | None, out: Send
     ) -> None:
         """Tell the client, in whatever state its answer is."""
         try:
-            if response is None:
-                response = Reply(out, {}, patience=30.0)
-            if response.started:
+            if reply is None:
+                reply = Reply(out, {}, patience=30.0)
+            if reply.started:
                 # The status is out. In a stream, the error is the last event, without [DONE];
                 # anything else is left unfinished, so that the connection breaks off.
-                if response.kind == EVENTS:
-                    await response.end(b"\n\ndata: %b\n\n" % error.body())
+                if reply.kind == EVENTS:
+                    await reply.end(b"\n\ndata: %b\n\n" % error.body())
                 return
             body = error.body()
-            response.headers |= error.headers()
+            reply.headers |= error.headers()
             if unread is None or error.status not in _CLOSING or error.status == 408:
-                await response.whole(error.status, body)
+                await reply.whole(error.status, body)
                 return
-            response.headers["content-length"] = str(len(body))
-            await response.start(error.status, JSON)
-            await response.write(body)
+            reply.headers["content-length"] = str(len(body))
+            await reply.start(error.status, JSON)
+            await reply.write(body)
             await discard_body(unread, limit=_DISCARDED, seconds=_PATIENCE)
-            await response.end()
+            await reply.end()
         except ClientGone:
             access.info("the client left before it was told")
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.telemetry.request_log import RequestLog
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -27,7 +28,7 @@ class Resource:
         Raises:
             APIError: There is nothing for its method (405).
         """
-        scope["gtalign"]["path"] = self._path
+        RequestLog.of(scope).path = self._path
         app = self._apps.get(scope["method"])
         if app is None:
             known = ", ".join(self._apps)

@@ -1,4 +1,4 @@
-"""From a decision to a row of the audit store."""
+"""What happens to an answer, and the row of the audit store that tells of it."""
 
 import json
 import time
@@ -17,9 +17,9 @@ passed through untouched."""
 STATUSES: Final = get_args(Status)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the gateway knows of an answer besides the decision.
+@dataclass(slots=True)
+class AnswerLog:
+    """What happens to one answer, as it happens: records, metrics and traces read it.
 
     Args:
         id: Of the answer.
@@ -30,6 +30,15 @@ class Facts:
         stream: Whether it is streamed.
         prompt: The messages as JSON, where texts are kept; else None.
         until: When kept texts are deleted, in microseconds since 1970.
+        began: When its time began to run, by `perf_counter`.
+        decided: When the decision was made, likewise; None if it was not.
+        status: How the answer stands.
+        finish: As `Steered.finish`; None if it did not come to its end.
+        first_ms: Milliseconds to the first text.
+        total_ms: To the end.
+        added_ms: Of which the gateway's own.
+        error: Why it failed.
+        answer: The whole text.
     """
 
     id: str
@@ -40,23 +49,9 @@ class Facts:
     stream: bool
     prompt: str | None = None
     until: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerOutcome:
-    """How it went.
-
-    Args:
-        status: How the answer stands.
-        finish: As `Steered.finish`.
-        first_ms: To the first text.
-        total_ms: To the end.
-        added_ms: Of which the gateway's own.
-        error: Why it failed.
-        answer: The whole text.
-    """
-
-    status: Status
+    began: float = 0.0
+    decided: float | None = None
+    status: Status = "writing"
     finish: str | None = None
     first_ms: float | None = None
     total_ms: float | None = None
@@ -65,20 +60,20 @@ class AnswerOutcome:
     answer: str | None = None
 
 
-def record_of(decision: Decision, facts: Facts, outcome: AnswerOutcome) -> Record:
+def record_of(decision: Decision, log: AnswerLog) -> Record:
     """The record of an answer, as it stands."""
     before, after = decision.before, decision.after
     payoffs = None
     if decision.edited is not None and after is not None:
         payoffs = decision.edited.to_json()[after.cell]
     phases = decision.phases
-    saved = _saved(decision, facts.policy)
+    saved = _saved(decision, log.policy)
     row: dict[str, Any] = {
-        "id": facts.id,
-        "at": facts.at,
-        "request_id": facts.request_id,
-        "key_id": facts.key_id,
-        "status": outcome.status,
+        "id": log.id,
+        "at": log.at,
+        "request_id": log.request_id,
+        "key_id": log.key_id,
+        "status": log.status,
         "model": _text(decision.model),
         "policy": decision.policy,
         "policy_hash": decision.policy_hash,
@@ -104,21 +99,21 @@ def record_of(decision: Decision, facts: Facts, outcome: AnswerOutcome) -> Recor
         "written_tokens": sum(phase.tokens for phase in phases) if phases else None,
         "retries": decision.retries,
         "repairs": len(decision.repairs),
-        "stream": facts.stream,
-        "finish": outcome.finish,
-        "first_ms": outcome.first_ms,
-        "total_ms": outcome.total_ms,
-        "added_ms": outcome.added_ms,
-        "error": _text(outcome.error),
+        "stream": log.stream,
+        "finish": log.finish,
+        "first_ms": log.first_ms,
+        "total_ms": log.total_ms,
+        "added_ms": log.added_ms,
+        "error": _text(log.error),
         "decision": _json(decision.to_json()),
     }
     kept = None
-    if facts.prompt is not None:
+    if log.prompt is not None:
         kept = {
-            "id": facts.id,
-            "until": facts.until,
-            "prompt": facts.prompt,
-            "answer": _text(outcome.answer),
+            "id": log.id,
+            "until": log.until,
+            "prompt": log.prompt,
+            "answer": _text(log.answer),
         }
     return Record(row, kept)
 

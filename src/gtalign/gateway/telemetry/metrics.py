@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gtalign.steering import Decision
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS: Final = (
     0.0005,
@@ -136,6 +138,29 @@ class Metrics:
         self.waiting = Gauge("gtalign_audit_waiting", "Records that wait to be written.")
         self.dropped = Gauge("gtalign_audit_dropped", "Records that were lost.")
         self.down = Gauge("gtalign_audit_down", "1 while decisions cannot be written.")
+
+    def answered(
+        self, decision: Decision, *, first_ms: float | None, added_ms: float, total_ms: float
+    ) -> None:
+        """Count a steered answer that has come to its end.
+
+        Args:
+            decision: About it.
+            first_ms: Milliseconds to its first text; None where it comes as a whole.
+            added_ms: That the gateway added.
+            total_ms: To its end.
+        """
+        policy = decision.policy
+        if decision.before is None or decision.after is None:
+            self.unread.add(1, policy)
+        else:
+            self.actions.add(1, policy, decision.before.action, decision.after.action)
+        self.flips.add(decision.flipped, policy)
+        self.repairs.add(len(decision.repairs), policy)
+        self.seconds.add(total_ms / 1000)
+        self.added.add(added_ms / 1000)
+        if first_ms is not None:
+            self.first.add(first_ms / 1000)
 
     def text(self) -> str:
         """Everything, as Prometheus reads it."""

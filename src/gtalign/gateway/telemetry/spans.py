@@ -3,6 +3,7 @@
 import asyncio
 from time import perf_counter
 
+from gtalign.gateway.store.record import AnswerLog
 from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Decision
 from gtalign.steering.stopwatch import Stopwatch
@@ -18,23 +19,15 @@ def trace_record(written: "asyncio.Future[None]", status: str) -> None:
     written.add_done_callback(done)
 
 
-def trace_answer(
-    decision: Decision,
-    finish: str | None,
-    watch: Stopwatch,
-    decided: float | None,
-    added: float,
-) -> None:
+def trace_answer(decision: Decision, log: AnswerLog, watch: Stopwatch) -> None:
     """Tell of an answer and of its parts.
 
     Args:
         decision: About it.
-        finish: As `Steered.finish`; None if it did not come to its end.
+        log: What happened to it.
         watch: Of its writing.
-        decided: When the decision was made, by `perf_counter`; None if it was not.
-        added: Seconds that the gateway added.
     """
-    trace, writes = current(), watch.stretches
+    trace, writes, decided = current(), watch.stretches, log.decided
     tokens = [phase.tokens for phase in decision.phases]
     for number, (began, ended) in enumerate(writes):
         first = decided is None or ended <= decided
@@ -48,7 +41,7 @@ def trace_answer(
     read = next((p.prompt_tokens for p in decision.phases if p.prompt_tokens is not None), None)
     trace.about(
         {
-            "gen_ai.response.finish_reasons": None if finish is None else [finish],
+            "gen_ai.response.finish_reasons": None if log.finish is None else [log.finish],
             "gen_ai.usage.input_tokens": read,
             "gen_ai.usage.output_tokens": sum(tokens) if tokens else None,
             "gtalign.mode": decision.mode,
@@ -56,6 +49,6 @@ def trace_answer(
             "gtalign.before": None if before is None else before.action,
             "gtalign.after": None if after is None else after.action,
             "gtalign.flipped": decision.flipped,
-            "gtalign.added_ms": added * 1000,
+            "gtalign.added_ms": log.added_ms,
         }
     )

@@ -1,0 +1,188 @@
+"""The record of one answer, kept while it is written: begun, waited for, and brought to its end."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+import orjson
+
+from gtalign.errors import StorageError, UpstreamError
+from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.errors import EngineRefusal, explained, unquoted
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import LEFT
+from gtalign.gateway.store.record import AnswerLog, Status, now, record_of
+from gtalign.gateway.telemetry.spans import trace_record
+from gtalign.steering import Decision
+
+log = logging.getLogger(__name__)
+
+_TICK: Final = 0.005  # seconds by which a timer of the event loop may be early
+_DAY: Final = 86_400 * 1_000_000  # microseconds
+
+
+class Account:
+    """Keeps the record of one answer, whether it is steered or passed through.
+
+    An answer is on record before any of it is shown, so that whoever holds some of its text can
+    look it up, however this process ends.
+
+    Args:
+        gateway: Who answers.
+        terms: Under which.
+        prompt: What was asked, as JSON has it.
+        stream: Whether the answer is streamed.
+        began: When its time began to run, by `perf_counter`; None for now.
+        added_ms: Milliseconds so far that are the gateway's own; None while that is not known.
+
+    Attributes:
+        log: What has happened to the answer.
+        recorded: Whether the answer is or will be on record.
+        committed: Whether it is.
+
+    Raises:
+        StorageError: The answer cannot be recorded, and has to be.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        terms: Terms,
+        prompt: Any,
+        *,
+        stream: bool,
+        began: float | None = None,
+        added_ms: Callable[[], float | None],
+    ) -> None:
+        self.recorded = gateway.check_store()
+        self.committed = False
+        self._gateway = gateway
+        self._terms = terms
+        self._pending: asyncio.Task[None] | None = None
+        self._added_ms = added_ms
+        audit, at = gateway.config.audit, now()
+        self.log = AnswerLog(
+            id=terms.id,
+            at=at,
+            request_id=terms.request_id,
+            key_id=terms.key.id,
+            policy=terms.policy,
+            stream=stream,
+            prompt=orjson.dumps(prompt).decode() if audit.texts else None,
+            until=at + int(audit.text_days * _DAY),
+            began=perf_counter() if began is None else began,
+        )
+
+    @property
+    def begun(self) -> bool:
+        """Whether a record is there or on its way."""
+        return self._pending is not None
+
+    def begin(self, decision: Decision) -> None:
+        """Have the record written as soon as the engine is waited for, which is asked first."""
+        if not self.recorded or self.committed:
+            return
+
+        async def write() -> None:
+            await self._put("writing", decision)
+
+        self._pending = asyncio.create_task(write())
+        # Whether anyone waits for it or not, the writer tells of a failure.
+        self._pending.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def on_record(self) -> None:
+        """Wait until the record that was begun is committed.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        if self.recorded and not self.committed:
+            assert self._pending is not None, "no record was begun"
+            await self._pending
+            self.committed = True
+
+    def give_up(self, error: StorageError) -> None:
+        """Go on without a record, where that is allowed.
+
+        Raises:
+            StorageError: It is not, or there is none to give up.
+        """
+        if self._gateway.config.audit.when_down == "fail" or not self.recorded:
+            raise error
+        self.recorded = False
+        self._pending = None
+
+    def spend(self, read: int, written: int) -> None:
+        """Count tokens, whatever becomes of the answer."""
+        self._gateway.limits.spend(self._terms.key, read + written)
+        self._gateway.metrics.tokens.add(read, "read")
+        self._gateway.metrics.tokens.add(written, "written")
+
+    async def complete(self, status: Status, decision: Decision) -> None:
+        """Record an answer that has come to its end; wait for that if none of it was shown yet.
+
+        Raises:
+            StorageError: There is no record of it.
+        """
+        if not self.recorded:
+            self._count("unrecorded")
+            return
+        self._supersede()
+        written = self._put(status, decision, keep=self.committed)
+        if not self.committed:
+            await written
+            self.committed = True
+        self._count(status)
+
+    def left(self, decision: Decision, cancelled: BaseException) -> None:
+        """Record an answer whose work was cancelled, or whose reader left."""
+        status, self.log.error = self._why(cancelled)
+        self._end(status, decision)
+
+    def failed(self, decision: Decision, error: Exception) -> None:
+        """Record an answer that failed: in the engine's words only where texts are kept."""
+        self.log.error = str(error) if self._gateway.config.audit.texts else unquoted(error)
+        self._end("failed", decision)
+        if isinstance(error, UpstreamError | EngineRefusal):
+            self._gateway.metrics.upstream.add(1, str(explained(error).status))
+
+    def retried(self, error: UpstreamError) -> None:
+        """Log that the engine is asked again; its words only where prompts are logged."""
+        quotes = self._gateway.config.log_prompts
+        log.warning("asking again: %s", error if quotes else unquoted(error))
+
+    def _why(self, cancelled: BaseException) -> tuple[Status, str | None]:
+        """How an answer stands whose work was cancelled, and why."""
+        total = self._gateway.config.timeouts.total
+        if perf_counter() - self.log.began >= total - _TICK:
+            return "failed", f"the answer was not complete after {total:g} s"
+        stopped = isinstance(cancelled, asyncio.CancelledError) and LEFT not in cancelled.args
+        if self._gateway.draining and stopped:
+            return "failed", "the gateway ended before the answer was complete"
+        return "gone", None
+
+    def _end(self, status: Status, decision: Decision) -> None:
+        self._count(status)
+        self._supersede()
+        self._put(status, decision, keep=True)
+
+    def _count(self, status: str) -> None:
+        self._gateway.metrics.answers.add(1, self._terms.policy.name, status)
+
+    def _supersede(self) -> None:
+        """Leave a record that was not handed over yet: the last one follows."""
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def _put(
+        self, status: Status, decision: Decision, *, keep: bool = False
+    ) -> "asyncio.Future[None]":
+        self.log.status = status
+        self.log.added_ms = self._added_ms()
+        self.log.total_ms = (perf_counter() - self.log.began) * 1000
+        written = self._gateway.writer.put(record_of(decision, self.log), keep=keep)
+        if self._gateway.tracing.on:
+            trace_record(written, status)
+        return written

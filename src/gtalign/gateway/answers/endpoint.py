@@ -1,0 +1,89 @@
+"""``POST /v1/chat/completions`` and ``POST /v1/completions``: from a request to its answer."""
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final, Protocol
+from uuid import uuid4
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from gtalign.gateway.answers.chat import Chat
+from gtalign.gateway.answers.forward import Forwarding
+from gtalign.gateway.answers.request import AnswerRequest, read_chat, read_completion
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import read_body, unless_gone
+from gtalign.gateway.http.reply import Reply
+from gtalign.gateway.telemetry.request_log import RequestLog
+from gtalign.gateway.telemetry.tracing import current
+
+
+class Read(Protocol):
+    """Reads the body of a request; see `read_chat`."""
+
+    def __call__(self, raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
+        """The request; raises APIError if it is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One of the ways to ask for an answer.
+
+    Args:
+        path: Its address, here and at the engine.
+        operation: Its name in traces.
+        prefix: That its answers' ids begin with.
+        read: Reads a request.
+        asked: The field of a request that holds what is asked.
+    """
+
+    path: str
+    operation: str
+    prefix: str
+    read: Read
+    asked: str
+
+
+CHAT: Final = Interface("/v1/chat/completions", "chat", "chatcmpl", read_chat, "messages")
+COMPLETIONS: Final = Interface(
+    "/v1/completions", "text_completion", "cmpl", read_completion, "prompt"
+)
+
+
+class AnswersEndpoint:
+    """Answers requests of one interface: steered, or passed through where nothing can be."""
+
+    def __init__(self, gateway: Gateway, interface: Interface) -> None:
+        self._gateway = gateway
+        self._interface = interface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope)
+        with self._gateway.tracing.request(self._interface.operation, headers):
+            await self._answer(scope, headers, receive, send)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        gateway, interface, log = self._gateway, self._interface, RequestLog.of(scope)
+        limits, timeouts = gateway.config.limits, gateway.config.timeouts
+        key = log.key = gateway.caller(headers, "chat")
+        with gateway.limits.admitted(key):
+            raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
+            request = interface.read(raw, max_tokens=limits.max_tokens, choices=limits.choices)
+            id_ = f"{interface.prefix}-{uuid4().hex}"
+            terms = gateway.terms(headers, key, request.model, id=id_, request_id=log.id)
+            log.terms = terms
+            if gateway.config.log_prompts:
+                log.asked = request.body.get(interface.asked)
+            current().named(f"{interface.operation} {terms.model}")
+            current().about(terms.traced(gateway.upstream.kind, gateway.upstream.model))
+            reply = log.reply = Reply(send, terms.headers(), patience=timeouts.idle)
+            began = perf_counter()
+            work: Chat | Forwarding
+            if request.passes is None:
+                work = Chat(gateway, terms, request, reply, began)
+            else:
+                work = Forwarding(gateway, terms, interface.path, request, raw, reply, began)
+            async with asyncio.timeout(timeouts.total):
+                await unless_gone(receive, work.run())

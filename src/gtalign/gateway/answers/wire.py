@@ -1,0 +1,130 @@
+"""Steered answers in the form of OpenAI's interface: whole, as events, and what headers say."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+DONE: Final = b"data: [DONE]\n\n"
+COMMENT: Final = b": the answer is being written\n\n"
+
+
+class Chunks:
+    """Writes the chunks of one answer. They differ in their delta alone, so the rest is made once.
+
+    Args:
+        id: Of the answer.
+        created: When, in seconds since 1970.
+        model: The model's name as the client gave it.
+        include_usage: Whether a chunk with the usage comes last; the others then say null.
+    """
+
+    def __init__(self, id: str, created: int, model: str, *, include_usage: bool) -> None:
+        self._head = {
+            "id": id,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": model,
+        }
+        usage = ',"usage":null' if include_usage else ""
+        head = orjson.dumps(self._head).decode().removesuffix("}")
+        self._begin = f'data: {head},"choices":[{{"index":0,"delta":'.encode()
+        self._end = f',"logprobs":null,"finish_reason":null}}]{usage}}}\n\n'.encode()
+
+    def role(self) -> bytes:
+        """The first chunk."""
+        return b'%b{"role":"assistant","content":""}%b' % (self._begin, self._end)
+
+    def content(self, text: str) -> bytes:
+        """More of the response."""
+        return b'%b{"content":%b}%b' % (self._begin, _quoted(text), self._end)
+
+    def reasoning(self, text: str) -> bytes:
+        """More of the chain before it."""
+        return b'%b{"reasoning_content":%b}%b' % (self._begin, _quoted(text), self._end)
+
+    def finish(self, reason: str, about: dict[str, Any]) -> bytes:
+        """The chunk that ends the answer, with what was decided about it."""
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
+        return event(self._head | {"choices": [choice], "gtalign": about})
+
+    def usage(self, usage: dict[str, Any]) -> bytes:
+        """The chunk with the usage."""
+        return event(self._head | {"choices": [], "usage": usage})
+
+
+def completion(
+    id: str,
+    created: int,
+    model: str,
+    *,
+    messages: Sequence[Mapping[str, Any]],
+    finishes: Sequence[str],
+    usages: Sequence[Mapping[str, int]],
+    abouts: Sequence[Mapping[str, Any]],
+) -> bytes:
+    """A whole answer, of one choice or of several.
+
+    Args:
+        id: Of the answer.
+        created: When, in seconds since 1970.
+        model: The model's name as the client gave it.
+        messages: Of each choice.
+        finishes: Why each choice ended.
+        usages: Tokens of each choice; all of them read the same prompt.
+        abouts: What was decided about each choice.
+    """
+    read, written = usages[0]["prompt_tokens"], sum(u["completion_tokens"] for u in usages)
+    body = {
+        "id": id,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "choices": [
+            {"index": number, "message": message, "logprobs": None, "finish_reason": finish}
+            for number, (message, finish) in enumerate(zip(messages, finishes, strict=True))
+        ],
+        "usage": {
+            "prompt_tokens": read,
+            "completion_tokens": written,
+            "total_tokens": read + written,
+        },
+        "gtalign": abouts[0] if len(abouts) == 1 else abouts,
+    }
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # a lone surrogate, which has no UTF-8
+        return json.dumps(body).encode()
+
+
+def message(content: Sequence[str], reasoning: Sequence[str]) -> dict[str, Any]:
+    """The message of a choice, from its pieces."""
+    found = {"role": "assistant", "content": "".join(content)}
+    if reasoning:
+        found["reasoning_content"] = "".join(reasoning)
+    return found | {"refusal": None}
+
+
+def headers(about: Mapping[str, Any]) -> dict[str, str]:
+    """What was decided about an answer, as headers."""
+    names = ("steered", "recorded", "before", "after")
+    told = {f"x-gtalign-{name}": said(about[name]) for name in names if name in about}
+    return told | {"x-gtalign-added-ms": f"{about['added_ms']:g}"}
+
+
+def said(value: Any) -> str:
+    """A value in a header."""
+    return {True: "true", False: "false", None: "none"}.get(value, str(value))
+
+
+def event(value: Any) -> bytes:
+    """One event with JSON data."""
+    return b"data: %b\n\n" % orjson.dumps(value)
+
+
+def _quoted(text: str) -> bytes:
+    try:
+        return orjson.dumps(text)
+    except TypeError:  # a lone surrogate, which has no UTF-8
+        return orjson.dumps(text.encode("utf-8", "replace").decode())

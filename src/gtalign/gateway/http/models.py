@@ -1,0 +1,50 @@
+"""``GET /v1/models``: the model, and the names that it has under each policy."""
+
+import time
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.reply import Reply
+
+MODELS = "/v1/models"
+
+
+class ModelsEndpoint:
+    """The model, and the names under which it answers under each policy: all, or the one asked for.
+
+    Raises:
+        APIError: There is no model of that name, or none for this key (404).
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._created = int(time.time())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        key = self._gateway.caller(Headers(scope=scope), "chat")
+        names = self._gateway.policies.names()
+        if key.policy is not None and "admin" not in key.scopes:
+            names = (key.policy,)
+        model = self._gateway.upstream.name
+        known = (model, *(f"{model}:{name}" for name in names))
+        wanted = scope["path_params"].get("model")
+        if wanted is not None and wanted not in known:
+            raise APIError(
+                404,
+                f"there is no model {wanted[:80]!r}; there are {', '.join(known)}",
+                code="model_not_found",
+                param="model",
+            )
+        body = {"object": "list", "data": [self._card(name) for name in known]}
+        if wanted is not None:
+            body = self._card(wanted)
+        await Reply(send, {}, patience=30.0).whole(200, orjson.dumps(body))
+
+    def _card(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._created, "owned_by": "gtalign"}
