@@ -77,6 +77,23 @@ async def test_text_passes_four_generators_and_each_does_something(
     assert engine.passed == {ways}
 
 
+@pytest.mark.parametrize("show", ["response", "reasoning", "raw"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_engine_that_answers_at_once_is_on_record_as_done(
+    tmp_path: Path, show: str, stream: bool
+) -> None:
+    """No record that was begun before may come behind the last one."""
+    async with served(tmp_path, steering={"mode": "observe"}, show=show) as gateway:
+        found = await gateway.ask(stream=stream)
+        if stream:
+            async for _ in found:
+                pass
+        await gateway.ask(max_tokens=1)
+        cut, whole = await gateway.records()
+    assert (whole["status"], whole["finish"], whole["acted"]) == ("done", "stop", "CQ")
+    assert (cut["status"], cut["finish"]) == ("done", "length")
+
+
 @pytest.mark.parametrize("after", [0, 1, 3])
 async def test_a_reader_that_leaves_closes_the_engine_s_answer(tmp_path: Path, after: int) -> None:
     """However far it came: the engine stops at once, and the record says so."""

@@ -88,6 +88,7 @@ class Account:
         async def write() -> None:
             await self._put("writing", decision)
 
+        self._supersede()
         self._pending = asyncio.create_task(write())
         # Whether anyone waits for it or not, the writer tells of a failure.
         self._pending.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.http.client import read_object
 from gtalign.steering import Sampling
 from gtalign.steering.http import OWNED
 from gtalign.tasks import Message
@@ -66,25 +65,6 @@ class AnswerRequest:
     stream: bool
     include_usage: bool
     passes: str | None
-
-
-def read_object(raw: bytes) -> dict[str, Any]:
-    """Read the JSON object that a request's body has to be.
-
-    Raises:
-        APIError: It is none (400).
-    """
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise APIError(400, f"the body is not JSON: {error}", code="not_json") from None
-    if not isinstance(body, dict):
-        raise APIError(400, "the body has to be a JSON object", code="not_json")
-    try:
-        orjson.dumps(body)  # which it has to be again, for the engine and the record
-    except TypeError:
-        raise APIError(400, "the body is nested too deeply", code="not_json") from None
-    return body
 
 
 def read_model(body: Mapping[str, Any]) -> str:

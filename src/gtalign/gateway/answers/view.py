@@ -1,7 +1,6 @@
 """What a client sees of a chain while it is being written."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,47 +37,46 @@ class ChainView:
         self._content: list[str] = []
         self._reasoned = False
 
-    def feed(self, event: SteeringEvent) -> Iterator[Piece]:
-        """Take the next event and yield what it makes visible."""
+    def feed(self, event: SteeringEvent) -> list[Piece]:
+        """Take the next event and return what it makes visible."""
         if isinstance(event, Restarted):
             if not event.position:
                 self._held.clear()
-            return
-        if isinstance(event, PayoffRead):
+        elif isinstance(event, PayoffRead):
             self._matrix = event.payoff
         elif isinstance(event, Decided):
             self._matrix = event.decision.edited if event.decision.steered else self._matrix
             self._decided = True
         elif isinstance(event, TextAdded) and event.block == "response":
             if self._show != "raw":
-                yield from self._released()
                 self._content.append(event.text)
-                yield Piece("content", event.text)
+                return [*self._released(), Piece("content", event.text)]
         elif self._show == "reasoning":
             text = self._chain_text(event)
             if text:
                 self._held.append(Piece("reasoning", text))
             if self._decided:
-                yield from self._released()
+                return self._released()
+        return []
 
-    def rest(self, answer: Steered) -> Iterator[Piece]:
-        """Yield what a finished answer holds beyond what was shown.
+    def rest(self, answer: Steered) -> list[Piece]:
+        """Return what a finished answer holds beyond what was shown.
 
         That is all of a text that is no chain, and nothing of a chain that broke, or was cut off,
         before its response: who asked for the response gets none of the reasoning.
         """
-        yield from self._released()
+        held = self._released()
         if self._show == "raw":
-            yield Piece("content", answer.text)
-            return
+            return [*held, Piece("content", answer.text)]
         shown = "".join(self._content)
         response = answer.response or ""
         if response.startswith(shown) and len(response) > len(shown):
-            yield Piece("content", response[len(shown) :])
+            held.append(Piece("content", response[len(shown) :]))
+        return held
 
-    def _released(self) -> Iterator[Piece]:
+    def _released(self) -> list[Piece]:
         held, self._held = self._held, []
-        yield from held
+        return held
 
     def _chain_text(self, event: SteeringEvent) -> str:
         """The chain before the response, with its tags."""

@@ -11,10 +11,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gtalign.errors import ConfigError
-from gtalign.gateway.answers.request import read_object
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.client import read_body
+from gtalign.gateway.http.client import read_body, read_object
 from gtalign.gateway.http.parameters import read_count, read_filter, read_flag
 from gtalign.gateway.http.resource import App, Resource
 from gtalign.gateway.keys import read_key_request

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
@@ -46,6 +47,25 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
         late = f"the body was not here after {seconds:g} s"
         raise APIError(408, late, code="slow_request") from None
     return bytes(body)
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """Read the JSON object that a request's body has to be.
+
+    Raises:
+        APIError: It is none (400).
+    """
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise APIError(400, f"the body is not JSON: {error}", code="not_json") from None
+    if not isinstance(body, dict):
+        raise APIError(400, "the body has to be a JSON object", code="not_json")
+    try:
+        orjson.dumps(body)  # which it has to be again, for the engine and the record
+    except TypeError:
+        raise APIError(400, "the body is nested too deeply", code="not_json") from None
+    return body
 
 
 async def discard_body(receive: Receive, *, limit: int, seconds: float) -> None:
