@@ -15,7 +15,7 @@ from gtalign.chain import render
 from gtalign.errors import ChainError, JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
-from gtalign.reward import CHAIN_FACTORS, FACTORS, Reward, RewardConfig, Score
+from gtalign.reward import FACTORS, Reward, RewardConfig, Score
 from gtalign.reward.reading import read_released
 from gtalign.tasks import Message, Question
 from one_score import score_one
@@ -286,7 +286,8 @@ def test_the_response_that_a_judge_sees() -> None:
 
 def test_plain_answers_have_no_chain_terms() -> None:
     got = score("Four.", chain=False)
-    assert [got.factors[name] for name in CHAIN_FACTORS] == [None] * 3
+    absent = [name for name, factor in FACTORS.items() if factor.chain]
+    assert [got.factors[name] for name in absent] == [None] * 3
     assert got.factors["latency"] == 1
     assert got.chain is None
     assert got.chain_error is None

@@ -26,6 +26,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    @classmethod
+    def known_keys(cls) -> tuple[str, ...]:
+        """The keys that a configuration of this class may have."""
+        return tuple(cls.model_fields)
+
 
 C = TypeVar("C", bound=Config)
 
@@ -125,7 +130,7 @@ def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
             tables[name] = {key: _plain(v, (*path, name, key)) for key, v in value.items()}
         else:
             scalars[name] = values[name]
-    return scalars | tables
+    return scalars | (config.model_extra or {}) | tables
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -221,8 +226,8 @@ def _suggest(cls: type[Config], location: Sequence[str]) -> str:
     """Return advice on an unknown key: the nearest known key, or the list of known ones."""
     *parents, unknown = location
     parents = [parent for parent in parents if not parent.isdigit()]  # places in a list
-    owner: type[BaseModel] | None = cls
-    keyed: type[BaseModel] | None = None  # of a table whose keys are names of the user's
+    owner: type[Config] | None = cls
+    keyed: type[Config] | None = None  # of a table whose keys are names of the user's
     for parent in parents:
         if keyed is not None:
             owner, keyed = keyed, None
@@ -234,7 +239,7 @@ def _suggest(cls: type[Config], location: Sequence[str]) -> str:
     if owner is None:
         return ""
     prefix = "".join(f"{parent}." for parent in parents)
-    known = list(owner.model_fields)
+    known = owner.known_keys()
     # The very name in another table ("aggregate" for "reward.aggregate") beats a similar one here.
     candidates = [name for name in _paths(cls) if name.rpartition(".")[2] == unknown]
     candidates += [prefix + name for name in difflib.get_close_matches(unknown, known)]
@@ -243,22 +248,23 @@ def _suggest(cls: type[Config], location: Sequence[str]) -> str:
     return f"; known keys are {', '.join(prefix + name for name in known)}"
 
 
-def _paths(cls: type[BaseModel], prefix: str = "") -> list[str]:
+def _paths(cls: type[Config], prefix: str = "") -> list[str]:
     """Return the dotted names of all keys that a configuration knows."""
     names = []
-    for name, field in cls.model_fields.items():
+    for name in cls.known_keys():
         names.append(prefix + name)
-        nested = _model_of(field.annotation)
+        field = cls.model_fields.get(name)
+        nested = None if field is None else _model_of(field.annotation)
         if nested is not None:
             names.extend(_paths(nested, f"{prefix}{name}."))
     return names
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
+def _model_of(annotation: Any) -> type[Config] | None:
     """Return the configuration class in an annotation, as of ``X | None`` or ``tuple[X, ...]``."""
     if get_origin(annotation) in (Union, UnionType, tuple):
         found = [model for part in get_args(annotation) if (model := _model_of(part))]
         return found[0] if len(found) == 1 else None
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Config):
         return annotation
     return None

@@ -26,7 +26,8 @@ from gtalign.data.rows import read_pairs, read_rows
 from gtalign.data.schema import RowWriter, system_prompt, to_row
 from gtalign.data.validate import problems_of
 from gtalign.errors import DataError
-from gtalign.reward.config import Positive, Weight
+from gtalign.reward.settings import Positive
+from gtalign.reward.weights import Weight
 from gtalign.tasks import Question
 
 

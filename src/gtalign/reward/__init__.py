@@ -1,27 +1,34 @@
 """The mutual welfare reward: factors, welfare of each side, and their aggregate."""
 
-from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights, Window
+from gtalign.reward.config import RewardConfig
+from gtalign.reward.evidence import Evidence
+from gtalign.reward.factors import FACTORS, Factor
 from gtalign.reward.lengths import count_words
 from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
 from gtalign.reward.presets import PRESETS
 from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
-from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Score, Scores
+from gtalign.reward.scores import Score, Scores
+from gtalign.reward.settings import RewardSettings, Window
+from gtalign.reward.weights import LLMWeights, UserWeights, Weights
 
 __all__ = [
-    "CHAIN_FACTORS",
     "FACTORS",
     "PRESETS",
+    "Evidence",
+    "Factor",
     "LLMWeights",
     "NormaliseConfig",
     "NormalisedReward",
     "Readings",
     "Reward",
     "RewardConfig",
+    "RewardSettings",
     "RunningNormaliser",
     "Score",
     "Scores",
     "UserWeights",
+    "Weights",
     "Window",
     "count_words",
     "normalise",

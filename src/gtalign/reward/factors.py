@@ -1,70 +1,192 @@
-"""The measured terms of welfare, each a pure function of arrays into [0, 1].
+"""The factors of the reward: the measured terms of welfare, one entry each.
 
-Lengths are counted in the unit that the preset names (tokens, words or characters); constants
-given for one unit mean nothing in another. A number in gives a number out, an array one of its
-shape. Source: GTAlign, arXiv 2510.08872, section 3.
+The configuration, the score, transcripts, the tables of an evaluation and the documentation iterate
+`FACTORS`, so a new entry appears in all of them. The formulas are those of GTAlign, arXiv
+2510.08872, section 3 (`gtalign.reward.formulas`), and ours for robust terms
+(`gtalign.reward.robust`).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from gtalign.game import TOLERANCE
+from gtalign.chain import solution_scores
+from gtalign.game.form import Player
+from gtalign.reward import formulas, robust
+from gtalign.reward.evidence import Evidence, Numbers
+from gtalign.reward.settings import Window
 
-MARGIN: Final = 0.1
-"""Two payoffs are clearly distinct if they differ by more than this share of the larger one."""
 
-
-def window(length: ArrayLike, low: float, high: float, steepness: float) -> NDArray[np.float64]:
-    """Return how well lengths lie inside a window with soft edges.
-
-    sigmoid(k (n - lo)) * sigmoid(k (hi - n)): close to 1 well inside, 1/2 on an edge of a wide
-    window, falling to 0 outside.
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One measured term of welfare.
 
     Args:
-        length: n, in units, any shape.
-        low: lo, in units.
-        high: hi, in units.
-        steepness: k, in 1/units.
+        name: Its name in scores and transcripts.
+        measures: What it measures, in a sentence.
+        measure: Takes the `Evidence` on N completions; returns a number for each, ``[N]``, NaN
+            where it is unknown. Completions that cannot be read become 0 in any case.
+        sides: Whose welfare it enters: ``user``, ``llm``, both, or neither if it is only reported.
+        weight: Key of its weight in the tables ``user`` and ``llm`` of a configuration; by default
+            its name.
+        unit: Of the number.
+        range: Its least and greatest value. A factor that enters a welfare stays within 0 and 1.
+        chain: Whether it measures the chain. Such a factor is absent where no chain was asked for,
+            and `measure` is then not called.
+        gated: Whether robust terms multiply it by the quality to its side.
+        label: Its name in the tables of an evaluation; None leaves it out of them.
     """
-    n = np.asarray(length, np.float64)
-    return sigmoid(steepness * (n - low)) * sigmoid(steepness * (high - n))
+
+    name: str
+    measures: str
+    measure: Callable[[Evidence], Numbers]
+    sides: tuple[Player, ...] = ()
+    weight: str | None = None
+    unit: str = "share"
+    range: tuple[float, float] = (0.0, 1.0)
+    chain: bool = False
+    gated: bool = False
+    label: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Key of its weight."""
+        return self.weight or self.name
 
 
-def latency(length: ArrayLike, scale: float) -> NDArray[np.float64]:
-    """Return exp(-length / scale): 1 if the user waits for nothing, 1/e after one scale.
-
-    Args:
-        length: What is written before the response begins, in units, any shape.
-        scale: In units, positive.
-    """
-    return np.exp(-np.asarray(length, np.float64) / scale)
+def _window(evidence: Evidence, part: str, limits: Window) -> Numbers:
+    length_N = evidence.lengths.of(part, evidence.settings.unit)
+    if evidence.settings.robust:
+        return robust.upper_window(length_N, limits.high, limits.steepness)
+    return formulas.window(length_N, limits.low, limits.high, limits.steepness)
 
 
-def distinctness(payoffs_n2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return M, how much the two players' interests are told apart in a matrix.
-
-    Each of the n cells adds 1/(2n) if its two payoffs differ and 1/(2n) if they differ by more than
-    a tenth of the larger magnitude: 1/12 and 1/12 in the game of six cells.
-
-    Args:
-        payoffs_n2: Payoffs of the n cells, ``[..., n, 2]``, of one matrix or more; ``[..., 0]`` the
-            user's and ``[..., 1]`` the LLM's.
-    """
-    # The released reading lets 1e308, NaN and infinities in; a gap beyond float64 is a gap all the
-    # same, one with NaN is none.
-    user, llm = payoffs_n2[..., 0], payoffs_n2[..., 1]
-    with np.errstate(over="ignore", invalid="ignore"):
-        gap = np.abs(user - llm)
-        clear = gap > MARGIN * np.maximum(np.abs(user), np.abs(llm)) + TOLERANCE
-    result: NDArray[np.float64] = ((gap > TOLERANCE).mean(axis=-1) + clear.mean(axis=-1)) / 2
-    return result
+def _response_window(evidence: Evidence) -> Numbers:
+    return _window(evidence, "response", evidence.settings.response_window)
 
 
-def sigmoid(x: ArrayLike) -> NDArray[np.float64]:
-    """Return 1 / (1 + exp(-x)); nothing overflows."""
-    number = np.asarray(x, np.float64)
-    small = np.exp(-np.abs(number))
-    result: NDArray[np.float64] = np.where(number >= 0, 1.0, small) / (1 + small)
-    return result
+def _total_window(evidence: Evidence) -> Numbers:
+    return _window(evidence, "total", evidence.settings.total_window)
+
+
+def _latency(evidence: Evidence) -> Numbers:
+    settings = evidence.settings
+    before_N = evidence.lengths.of("before", settings.latency_unit)
+    return formulas.latency(before_N, settings.latency_scale)
+
+
+def _format(evidence: Evidence) -> Numbers:
+    format_N = evidence.readings.well_formed_N.astype(np.float64)
+    if evidence.settings.robust:
+        carried_out = robust.carried_out(evidence.chain_responses, evidence.choices, evidence.form)
+        format_N[evidence.chain_rows] *= carried_out
+    return format_N
+
+
+def _distinctness(evidence: Evidence) -> Numbers:
+    measure = robust.contrast if evidence.settings.robust else formulas.distinctness
+    return measure(evidence.payoffs_Nn2)
+
+
+def _solution(evidence: Evidence) -> Numbers:
+    # It stays unknown where the released code accepts a text that our parser cannot read.
+    solution_N = np.full(len(evidence.readings), np.nan)
+    scores_K = solution_scores(evidence.frontier_Kmn, evidence.choices, evidence.form)
+    solution_N[evidence.chain_rows] = (
+        robust.solution(evidence.frontier_Kmn, scores_K)
+        if evidence.settings.robust
+        else np.nan_to_num(scores_K)
+    )
+    for row, score in evidence.solutions.items():
+        solution_N[row] = score
+    return solution_N
+
+
+FACTORS: Final[dict[str, Factor]] = {
+    factor.name: factor
+    for factor in (
+        Factor(
+            name="quality",
+            measures="The judge's score of the answer, the one number to report.",
+            measure=lambda evidence: evidence.quality,
+        ),
+        Factor(
+            name="quality_user",
+            measures="The quality of the answer to the user, as its task defines it.",
+            measure=lambda evidence: evidence.quality_user,
+            sides=("user",),
+            weight="quality",
+        ),
+        Factor(
+            name="quality_llm",
+            measures="The quality of the answer to the LLM, as its task defines it.",
+            measure=lambda evidence: evidence.quality_llm,
+            sides=("llm",),
+            weight="quality",
+        ),
+        Factor(
+            name="response_window",
+            measures="How well the length of the response lies inside `response_window`.",
+            measure=_response_window,
+            sides=("user",),
+            weight="window",
+            gated=True,
+        ),
+        Factor(
+            name="total_window",
+            measures="How well the length of the whole completion lies inside `total_window`.",
+            measure=_total_window,
+            sides=("llm",),
+            weight="window",
+            gated=True,
+        ),
+        Factor(
+            name="latency",
+            measures="exp(-n / `latency_scale`) of the length n of all that precedes the response.",
+            measure=_latency,
+            sides=("user",),
+            gated=True,
+        ),
+        Factor(
+            name="format",
+            measures=(
+                "F: 1 if the completion keeps the form of a chain (robust: and the response carries"
+                " out the action that the analysis names), else 0."
+            ),
+            measure=_format,
+            sides=("llm",),
+            unit="0 or 1",
+            chain=True,
+        ),
+        Factor(
+            name="distinctness",
+            measures=(
+                "M: how much the payoffs of the two players differ, cell by cell (robust: by how"
+                " many points the cells and the players differ)."
+            ),
+            measure=_distinctness,
+            sides=("llm",),
+            chain=True,
+        ),
+        Factor(
+            name="solution",
+            measures=(
+                "S: 1 if the analysis chooses a cell on the Pareto frontier of the chain's own"
+                " matrix, 0.5 if only the action is on it, else 0 (robust: also 0 if every cell is"
+                " on it)."
+            ),
+            measure=_solution,
+            sides=("llm",),
+            unit="0, 0.5 or 1",
+            chain=True,
+        ),
+    )
+}
+"""The factors by name. An entry of your own counts from the moment it is added."""
+
+
+def factors_of(side: Player) -> tuple[Factor, ...]:
+    """The factors that enter the welfare of a side."""
+    return tuple(factor for factor in FACTORS.values() if side in factor.sides)

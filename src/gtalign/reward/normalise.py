@@ -37,7 +37,7 @@ from pydantic import PositiveInt
 from gtalign.config import Config
 from gtalign.errors import DataError
 from gtalign.game import TOLERANCE
-from gtalign.reward.config import Positive
+from gtalign.reward.settings import Positive
 from gtalign.tasks import Question
 
 Array = npt.NDArray[np.float64]

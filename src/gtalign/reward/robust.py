@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gtalign.chain import Choice, acted
 from gtalign.game import USER_LLM, GameForm
-from gtalign.reward.factors import sigmoid
+from gtalign.reward.formulas import sigmoid
 
 DIFFERENCE = 1.0
 """A real difference between two payoffs: a tenth of the scale from -5 to 5, in its points."""

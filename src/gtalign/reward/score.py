@@ -4,23 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gtalign.chain import chosen_cell, parse_batch, solution_scores
+from gtalign.chain import parse_batch
 from gtalign.errors import JudgeError
-from gtalign.game import USER_LLM, GameForm, pareto_frontier
+from gtalign.game import USER_LLM, GameForm
 from gtalign.judges import Verdict
-from gtalign.reward import robust
-from gtalign.reward.config import RewardConfig, Window
-from gtalign.reward.factors import distinctness, latency, window
+from gtalign.reward.config import RewardConfig
+from gtalign.reward.evidence import Evidence, Numbers
+from gtalign.reward.factors import FACTORS
 from gtalign.reward.lengths import Lengths, count_words, usable
 from gtalign.reward.reading import Readings, read_as_released, read_chains, read_plain
-from gtalign.reward.scores import CHAIN_FACTORS, FACTORS, Numbers, Scores
-from gtalign.reward.welfare import (
-    aggregate,
-    answer_llm_welfare,
-    llm_welfare,
-    mutual_welfare,
-    user_welfare,
-)
+from gtalign.reward.scores import Scores
+from gtalign.reward.weights import Weights
+from gtalign.reward.welfare import Welfare, aggregate, mutual_welfare
 from gtalign.tasks import Question, task_named
 
 
@@ -42,6 +37,10 @@ class Reward:
         self.config = config or RewardConfig()
         self.count_tokens = count_tokens or count_words
         self.form = form
+        self._user = self._sums(self.config.user)
+        self._llm = self._sums(self.config.llm)
+        by_task = self.config.llm_by_task.items()
+        self._llm_by_task = {task: self._sums(weights) for task, weights in by_task}
 
     def read(self, completions: Sequence[str]) -> Readings:
         """Parse N completions, in the configured way.
@@ -91,30 +90,38 @@ class Reward:
             for row, counts in enumerate(tokens or ())
             if counts is not None and (not read_N[row] or usable(counts))
         }
-        lengths = Lengths(readings, self.count_tokens, recorded)
-        quality, unscored, errors = self._quality(questions, readings, verdicts)
-        factors = quality | self._measure(lengths)
-        factors |= self._judge_chains(readings)
-        if readings.payoffs_Nn2 is not None:
-            for row, solution in enumerate(solutions or ()):
-                if solution is not None:
-                    factors["solution"][row] = solution
-        user, llm, answer = self._weigh(questions, factors)
-        for column in (*factors.values(), user, llm, answer):
+        quality_N3, unscored, errors = self._quality(questions, readings, verdicts)
+        evidence = Evidence(
+            settings=self.config,
+            form=self.form,
+            questions=questions,
+            readings=readings,
+            lengths=Lengths(readings, self.count_tokens, recorded),
+            quality=quality_N3[:, 0],
+            quality_user=quality_N3[:, 1],
+            quality_llm=quality_N3[:, 2],
+            solutions={row: s for row, s in enumerate(solutions or ()) if s is not None},
+        )
+        factors = _measure(evidence)
+        welfare = self._weigh(questions, factors)
+        for column in (*factors.values(), *welfare):
             column[~read_N] = 0.0
-        for row in np.flatnonzero(np.isnan(llm)).tolist():
-            unscored.setdefault(row, "no solution score, and the analysis cannot be read")
+        user, llm, answer_user, answer_llm = welfare
+        for row in np.flatnonzero(np.isnan(user + llm)).tolist():
+            if row not in unscored:
+                unknown = [name for name, column in factors.items() if np.isnan(column[row])]
+                unscored[row] = f"no {' and '.join(unknown)} score: it cannot be measured"
         return Scores(
             chains=readings.chains,
             chain_errors=readings.errors,
-            tokens=lengths.tokens,
+            tokens=evidence.lengths.tokens,
             recorded=recorded,
-            factors={name: factors[name] for name in FACTORS},
+            factors=factors,
             user_welfare=user,
             llm_welfare=llm,
             mutual_welfare=mutual_welfare(user, llm),
-            answer_llm_welfare=answer,
-            answer_mutual_welfare=mutual_welfare(user, answer),
+            answer_llm_welfare=answer_llm,
+            answer_mutual_welfare=mutual_welfare(answer_user, answer_llm),
             reward=aggregate(user, llm, self.config),
             unscored=unscored,
             errors=errors,
@@ -125,8 +132,9 @@ class Reward:
         questions: Sequence[Question],
         readings: Readings,
         verdicts: Sequence[Verdict | None],
-    ) -> tuple[dict[str, Numbers], dict[int, str], dict[int, JudgeError]]:
-        """Return the factors of quality, why rows have none, and the verdicts that were refused."""
+    ) -> tuple[Numbers, dict[int, str], dict[int, JudgeError]]:
+        """Return quality ``[N, 3]`` to report, to the user and to the LLM, NaN where it is unknown;
+        why it is; and the verdicts that were refused."""
         unscored: dict[int, str] = {}
         errors: dict[int, JudgeError] = {}
         found: list[float] = []
@@ -149,62 +157,41 @@ class Reward:
                     found += (quality.reported, quality.user, quality.llm)
                     continue
             found += (np.nan, np.nan, np.nan)
-        reported, user, llm = np.array(found).reshape(-1, 3).T
-        return {"quality": reported, "quality_user": user, "quality_llm": llm}, unscored, errors
+        return np.array(found).reshape(-1, 3), unscored, errors
 
-    def _measure(self, lengths: Lengths) -> dict[str, Numbers]:
-        config = self.config
-
-        def inside(part: str, limits: Window) -> Numbers:
-            length_N = lengths.of(part, config.unit)
-            if config.terms == "robust":
-                return robust.upper_window(length_N, limits.high, limits.steepness)
-            return window(length_N, limits.low, limits.high, limits.steepness)
-
-        before_N = lengths.of("before", config.latency_unit)
-        return {
-            "response_window": inside("response", config.response_window),
-            "total_window": inside("total", config.total_window),
-            "latency": latency(before_N, config.latency_scale),
-        }
-
-    def _judge_chains(self, readings: Readings) -> dict[str, Numbers]:
-        """Return F, M and S; S is NaN where our parser finds no chain."""
-        count, chains = len(readings), readings.chains
-        if chains is None or readings.payoffs_Nn2 is None:
-            return {name: np.full(count, np.nan) for name in CHAIN_FACTORS}
-        format_N = readings.well_formed_N.astype(np.float64)
-        solution_N = np.full(count, np.nan)
-        rows, analyses, responses = chains.found()
-        choices = [chosen_cell(analyze, self.form) for analyze in analyses]
-        frontier_Kmn = pareto_frontier(chains.payoffs_Nmn2[rows])
-        scores_K = solution_scores(frontier_Kmn, choices, self.form)
-        if self.config.terms == "robust":
-            format_N[rows] *= robust.carried_out(responses, choices, self.form)
-            solution_N[rows] = robust.solution(frontier_Kmn, scores_K)
-            distinct_N = robust.contrast(readings.payoffs_Nn2)
-        else:
-            solution_N[rows] = np.nan_to_num(scores_K)
-            distinct_N = distinctness(readings.payoffs_Nn2)
-        return {"format": format_N, "distinctness": distinct_N, "solution": solution_N}
+    def _sums(self, weights: Weights) -> tuple[Welfare, Welfare]:
+        """Return the welfare of a side as a sum of all terms, and without the chain's own."""
+        gated = self.config.robust
+        whole, answer = (Welfare.of(weights, gated=gated, chain=chain) for chain in (True, False))
+        return whole, answer
 
     def _weigh(
         self, questions: Sequence[Question], factors: Mapping[str, Numbers]
-    ) -> tuple[Numbers, Numbers, Numbers]:
-        """Return U, L, and L without the chain's own terms."""
-        config = self.config
-        earned = config.terms == "robust"
-        user_N = user_welfare(factors, config.user, earned)
-        llm_N, answer_N = np.empty_like(user_N), np.empty_like(user_N)
+    ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """Return U and L, then U and L without the chain's own terms."""
+        chain = self.config.chain
+        whole, answer = self._user
+        answer_user_N = answer.measure(factors)
+        user_N = whole.measure(factors) if chain and whole != answer else answer_user_N.copy()
+        llm_N, answer_llm_N = np.empty_like(user_N), np.empty_like(user_N)
         rows_of: dict[str, list[int]] = {}
         for row, question in enumerate(questions):
-            task = question.task if question.task in config.llm_by_task else ""
+            task = question.task if question.task in self._llm_by_task else ""
             rows_of.setdefault(task, []).append(row)
         for task, rows in rows_of.items():
             some = factors
             if len(rows_of) > 1:
                 some = {name: column[rows] for name, column in factors.items()}
-            weights = config.llm_weights(task)
-            answer_N[rows] = answer_llm_welfare(some, weights, earned)
-            llm_N[rows] = llm_welfare(some, weights, earned) if config.chain else answer_N[rows]
-        return user_N, llm_N, answer_N
+            whole, answer = self._llm_by_task.get(task, self._llm)
+            answer_llm_N[rows] = answer.measure(some)
+            llm_N[rows] = whole.measure(some) if chain else answer_llm_N[rows]
+        return user_N, llm_N, answer_user_N, answer_llm_N
+
+
+def _measure(evidence: Evidence) -> dict[str, Numbers]:
+    """Return every factor ``[N]``; those of the chain are NaN where no chain was asked for."""
+    count, plain = len(evidence.readings), evidence.readings.chains is None
+    return {
+        name: np.full(count, np.nan) if factor.chain and plain else factor.measure(evidence)
+        for name, factor in FACTORS.items()
+    }

@@ -11,22 +11,6 @@ from numpy.typing import NDArray
 from gtalign.chain import Chain, Chains
 from gtalign.errors import JudgeError
 
-FACTORS: Final = (
-    "quality",
-    "quality_user",
-    "quality_llm",
-    "response_window",
-    "total_window",
-    "latency",
-    "format",
-    "distinctness",
-    "solution",
-)
-"""Names of all factors. ``quality`` is the one number to report; it enters no welfare."""
-
-CHAIN_FACTORS: Final = ("format", "distinctness", "solution")
-"""The chain's own terms, absent where no chain is asked for."""
-
 Numbers = NDArray[np.float64]
 
 

@@ -4,75 +4,61 @@ All of it is over arrays of N completions. NaN stands for what is unknown, and w
 unknown is unknown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gtalign.game.welfare import ces
-from gtalign.reward.config import LLMWeights, RewardConfig, UserWeights
-
-Numbers = NDArray[np.float64]
-Factors = Mapping[str, Numbers]
-
-
-def user_welfare(factors: Factors, weights: UserWeights, earned: bool = False) -> Numbers:
-    """Return U, a weighted sum.
-
-    Args:
-        factors: By name, each ``[N]``.
-        weights: Of the user.
-        earned: Whether window and latency count only as far as the answer helps: each is
-            multiplied by the quality.
-    """
-    return _weigh(
-        factors,
-        weights.constant,
-        (
-            ("quality_user", weights.quality),
-            ("response_window", weights.window),
-            ("latency", weights.latency),
-        ),
-        "quality_user" if earned else None,
-    )
+from gtalign.reward.config import RewardConfig
+from gtalign.reward.evidence import Numbers
+from gtalign.reward.factors import factors_of
+from gtalign.reward.weights import Weights
 
 
-def llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> Numbers:
-    """Return L, a weighted sum.
+@dataclass(frozen=True, slots=True)
+class Welfare:
+    """The welfare of one side as a weighted sum of its factors.
 
     Args:
-        factors: By name, each ``[N]``.
-        weights: Of the LLM.
-        earned: Whether the window is multiplied by the quality.
+        constant: Added as it is.
+        terms: Each a factor, its weight, and the factor that it is multiplied by, if any.
     """
-    return _weigh(
-        factors,
-        weights.constant,
-        (
-            ("quality_llm", weights.quality),
-            ("total_window", weights.window),
-            ("format", weights.format),
-            ("distinctness", weights.distinctness),
-            ("solution", weights.solution),
-        ),
-        "quality_llm" if earned else None,
-    )
 
+    constant: float
+    terms: tuple[tuple[str, float, str | None], ...]
 
-def answer_llm_welfare(factors: Factors, weights: LLMWeights, earned: bool = False) -> Numbers:
-    """Return L without the chain's own terms.
+    @classmethod
+    def of(cls, weights: Weights, *, gated: bool, chain: bool) -> "Welfare":
+        """Build the sum.
 
-    The remaining weights are scaled so that they sum to what all five sum to; completions with and
-    without a chain can then be compared.
-    """
-    answer = weights.quality + weights.window
-    scale = (answer + weights.format + weights.distinctness + weights.solution) / answer
-    return _weigh(
-        factors,
-        weights.constant,
-        (("quality_llm", weights.quality * scale), ("total_window", weights.window * scale)),
-        "quality_llm" if earned else None,
-    )
+        Args:
+            weights: Of the side.
+            gated: Whether factors that are `Factor.gated` are multiplied by the quality to the
+                side.
+            chain: Whether the chain's own terms count. If not, the remaining weights are scaled so
+                that they sum to what all of them sum to; completions with and without a chain can
+                then be compared.
+        """
+        answer, total = weights.sums()
+        scale = 1.0 if chain or total == answer else total / answer
+        gate = f"quality_{weights.side}" if gated else None
+        return cls(
+            weights.constant,
+            tuple(
+                (factor.name, weight * scale, gate if factor.gated else None)
+                for factor in factors_of(weights.side)
+                # What weighs nothing need not be known.
+                if (weight := weights.of(factor.key)) > 0 and (chain or not factor.chain)
+            ),
+        )
+
+    def measure(self, factors: Mapping[str, Numbers]) -> Numbers:
+        """Return the welfare ``[N]`` of completions whose factors are known, by name."""
+        result_N = np.full(len(factors["quality"]), self.constant)
+        for name, weight, gate in self.terms:
+            result_N += weight * (factors[name] if gate is None else factors[name] * factors[gate])
+        return result_N
 
 
 def mutual_welfare(user: Numbers, llm: Numbers) -> Numbers:
@@ -99,18 +85,3 @@ def _aggregate(user: Numbers, llm: Numbers, config: RewardConfig) -> Numbers:
     if config.aggregate == "ces":
         return ces(user, llm, config.rho)
     return mutual_welfare(user, llm)
-
-
-_LENGTHS = frozenset({"response_window", "total_window", "latency"})
-
-
-def _weigh(
-    factors: Factors, constant: float, weights: Iterable[tuple[str, float]], gate: str | None
-) -> Numbers:
-    """Return the weighted sum, each term of lengths multiplied by the factor ``gate``."""
-    total = np.full(len(factors["quality"]), constant)
-    for name, weight in weights:
-        if weight > 0:  # what weighs nothing need not be known
-            gated = gate is not None and name in _LENGTHS
-            total += weight * (factors[name] * factors[gate] if gated and gate else factors[name])
-    return total

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtalign.reward.factors import distinctness, latency, window
+from gtalign.reward.formulas import distinctness, latency, window
 
 LENGTHS = st.integers(0, 10_000_000)
 

@@ -1,0 +1,83 @@
+"""How completions are read and their factors measured: a reward's settings without its weights."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gtalign.config import Config
+from gtalign.reward.presets import ROBUST
+from gtalign.tasks.task import Definition
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Window(Config):
+    """A window of lengths with soft edges; see `gtalign.reward.formulas.window`."""
+
+    low: Length
+    high: Length
+    steepness: Positive
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.high <= self.low:
+            raise ValueError(f"high ({self.high:g}) has to be above low ({self.low:g})")
+        return self
+
+
+class RewardSettings(Config):
+    """What a reward is made of, but for its weights.
+
+    Keys:
+        preset: ``robust`` (the paper's weights on terms that cannot be gamed), ``paper`` (as
+            written), ``released`` (training code) or ``released-eval`` (its evaluation code).
+        aggregate: How the two welfares become the reward: ``cobb_douglas`` sqrt(U L), ``linear``
+            (U + L)/2, ``user`` U, ``llm`` L, or ``ces`` with the exponent ``rho``.
+        rho: Exponent of ``ces``, at most 1; 1 is utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
+        chain: Whether completions are chains. If not, a completion is the response alone, and the
+            chain's own terms leave the LLM's welfare.
+        reading: What counts as a chain: ``strict``, ``tolerant`` (spelling is put right, at the
+            price of the format factor), or the leniency of the released code.
+        terms: How lengths and the chain are measured: ``paper``, or ``robust``, where lengths pay
+            only as far as the answer helps, and the chain only as far as it binds the answer.
+        quality: Whose definition of answer quality: ``paper`` or ``released``.
+        unit: Unit of the windows: ``tokens`` or ``words``.
+        latency_unit: Unit of ``latency_scale``: ``tokens``, ``words`` or ``characters``.
+    """
+
+    preset: Literal["robust", "paper", "released", "released-eval"] = "robust"
+    aggregate: Literal["cobb_douglas", "linear", "user", "llm", "ces"] = "cobb_douglas"
+    rho: float = Field(default=0.0, le=1)
+    chain: bool = True
+    reading: Literal["strict", "tolerant", "released", "released-eval"] = ROBUST["reading"]
+    terms: Literal["paper", "robust"] = ROBUST["terms"]
+    quality: Definition = ROBUST["quality"]
+    unit: Literal["tokens", "words"] = ROBUST["unit"]
+    latency_unit: Literal["tokens", "words", "characters"] = ROBUST["latency_unit"]
+    latency_scale: Positive = ROBUST["latency_scale"]
+    response_window: Window = Window(**ROBUST["response_window"])
+    total_window: Window = Window(**ROBUST["total_window"])
+
+    @property
+    def robust(self) -> bool:
+        """Whether terms are measured so that an answer which helps nobody cannot earn them."""
+        return self.terms == "robust"
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> Self:
+        if not self.robust:
+            return self
+        for name in ("response_window", "total_window"):
+            low = getattr(self, name).low
+            if low > 0:
+                raise ValueError(
+                    f"{name}.low is {low:g}, but terms = 'robust' pay for no length: it has to be"
+                    " 0, or choose preset = 'paper'"
+                )
+        if self.reading.startswith("released"):
+            raise ValueError(
+                f"terms = 'robust' need a chain that parses, but reading is {self.reading!r};"
+                " strict or tolerant would be right"
+            )
+        return self
