@@ -155,17 +155,8 @@ async def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
             await judges.judge(ask("medium"), "x")
 
 
-def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documentation_knows_judges_criteria_and_attacks() -> None:
     text = (Path(__file__).parents[1] / "docs/how-to/judge-answers.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(block, names)
-    assert len(blocks) == 3
-    assert names["alpha"] == pytest.approx(0.815, abs=5e-4)
-    printed = capsys.readouterr().out
-    assert "2 of 2\n[1.0, 0.0]\n" in printed
-    assert "0.29 [" in printed
     for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
         JudgesConfig.model_validate(tomllib.loads(block))
     assert f"holds {len(ATTACKS)} attacks" in text

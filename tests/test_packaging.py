@@ -1,12 +1,8 @@
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import gtalign
-from gtalign.steering import SOLUTION_RULES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "gtalign"
@@ -49,41 +45,6 @@ def test_the_licence_is_apache_2() -> None:
 def test_extras_are_those_of_the_documentation() -> None:
     extras = set(PYPROJECT["project"]["optional-dependencies"])
     assert extras == {"train", "judge", "eval", "serve", "postgres", "otel", "docs", "dev"}
-
-
-DOCUMENTATION = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-NEEDS_MORE = re.compile(r"http://127|runs/lab/")  # a server, or what `make lab` trains
-EXAMPLES = {
-    f"{file.stem}-{number}": block
-    for file in DOCUMENTATION
-    for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
-    )
-}
-
-
-@pytest.fixture
-def entries_kept() -> Iterator[None]:
-    """What an example adds to the solution rules is gone after it."""
-    before = dict(SOLUTION_RULES)
-    yield
-    SOLUTION_RULES.clear()
-    SOLUTION_RULES.update(before)
-
-
-@pytest.mark.usefixtures("entries_kept")
-@pytest.mark.parametrize("name", [n for n in EXAMPLES if not NEEDS_MORE.search(EXAMPLES[n])])
-def test_every_example_of_the_documentation_runs_by_itself(name: str) -> None:
-    exec(compile(EXAMPLES[name], name, "exec"), {"__name__": "__main__"})
-
-
-def test_few_examples_need_more_than_the_package() -> None:
-    assert {n for n in EXAMPLES if NEEDS_MORE.search(EXAMPLES[n])} == {
-        "README-0",
-        "gateway-interface-0",
-    }
-    for name in ("README-0", "gateway-interface-0"):
-        compile(EXAMPLES[name], name, "exec")
 
 
 def test_torch_is_bounded() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -348,14 +347,3 @@ def test_to_json_is_plain_data() -> None:
     assert record["factors"]["solution"] == 1
     assert "reward" not in record
     assert score("x").to_json()["chain"] is None
-
-
-def test_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[1] / "docs/explanation/reward.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(block, names)
-    assert len(blocks) == 4
-    assert names["score"].mutual_welfare > 0
-    assert "quality_user" in capsys.readouterr().out

@@ -53,13 +53,15 @@ def _keys(cls: Any, path: str, shown: set[type]) -> Iterator[str]:
     """Yield the keys of a class as a table, then those of the tables in it."""
     shown.add(cls)
     meanings = _meanings(cls)
-    yield from (_prose(cls), "", "| key | type | default | meaning |", "|---|---|---|---|")
+    told = bool(meanings)
+    yield from (_prose(cls), "", f"| key | type | default |{' meaning |' * told}")
+    yield "|---|---|---|" + "---|" * told
     inner: list[tuple[str, Any]] = []
     for name, field in cls.model_fields.items():
-        nested = [found for found in _classes(field.annotation)]
-        inner += [(f"{path}{name}", found) for found in nested]
+        inner += [(f"{path}{name}", found) for found in _classes(field.annotation)]
         kind = _type(field.annotation)
-        yield f"| `{path}{name}` | {kind} | {_default(field)} | {meanings.get(name, '')} |"
+        row = f"| `{path}{name}` | {kind} | {_default(field)} |"
+        yield row + f" {meanings.get(name, '')} |" * told
     yield ""
     for place, found in inner:
         if found in shown:
@@ -91,7 +93,7 @@ def _type(annotation: Any) -> str:
         r", (?:FieldInfo|Ge|Gt|Le|Lt|Interval|AllowInfNan|MinLen|Strict)\(.*?\)", "", text
     )
     text = re.sub(r"Annotated\[([^\[\]]*?)(?:, .*?)?\]", r"\1", text)
-    return f"`{text}`".replace("|", "\\|")
+    return f"`{text.removesuffix(' | None')}`"
 
 
 def _default(field: Any) -> str:
@@ -103,7 +105,7 @@ def _default(field: Any) -> str:
     if value is None or value in ((), [], {}):
         return "none"
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f"`{text}`".replace("|", "\\|") if len(text) < 80 else "see the class"
+    return f"`{text}`" if len(text) < 80 else "see the class"
 
 
 def _prose(cls: Any) -> str:

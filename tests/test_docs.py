@@ -1,0 +1,178 @@
+"""The documentation is tried: every block of code, every command, every figure drawn from code."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doc_pages import (
+    DOCS,
+    PAGES,
+    ROOT,
+    Block,
+    blocks,
+    check_command,
+    check_data,
+    commands,
+    make_folder,
+    run,
+    same,
+)
+from gtalign.config import Config, load_table
+from gtalign.errors import ConfigError
+
+RUNS = ("python", "sh")
+DATA = ("toml", "json", "jsonl")
+ALL = [block for page in PAGES for block in blocks(page)]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def of(*languages: str) -> list[Block]:
+    return [block for block in ALL if block.language in languages]
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import a hook of the site by its name."""
+    monkeypatch.syspath_prepend(str(DOCS / "hooks"))
+
+    def find(name: str) -> Any:
+        sys.modules.pop(name, None)
+        return importlib.import_module(name)
+
+    return find
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_block_of_a_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    printed: str | None = None
+    for block in blocks(page):
+        if block.file is not None:
+            place = tmp_path / block.file
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(block.code, encoding="utf-8")
+        elif block.title == "Output":
+            assert printed is not None, f"{block}: no block before it was run"
+            assert same(block.code, printed), f"{block}: printed was\n{printed}"
+        elif block.language in RUNS and not block.needs:
+            printed = run(block, tmp_path, path)
+            continue
+        printed = None
+
+
+@pytest.mark.parametrize("block", of(*RUNS), ids=str)
+def test_every_command_exists(block: Block) -> None:
+    if block.language == "python":
+        compile(block.code, str(block), "exec")
+        return
+    for words in commands(block.code):
+        check_command(words)
+
+
+@pytest.mark.parametrize("block", of(*DATA), ids=str)
+def test_every_block_of_data_can_be_read(block: Block) -> None:
+    check_data(block)
+
+
+def test_every_block_says_what_it_is() -> None:
+    known = {*RUNS, *DATA, "text"}
+    assert [str(block) for block in ALL if block.language not in known] == []
+    for block in ALL:
+        if block.title and block.file is None:
+            assert block.needs or block.title == "Output", f"{block}: title {block.title!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_no_command_stands_outside_a_fence(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert (
+        re.findall(r"^(?: {4}|\t)(?:gtalign|make|pip|python|export) .*$", text, re.MULTILINE) == []
+    )
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=str)
+def test_every_block_of_toml_configures_something(block: Block, hooks: Any) -> None:
+    import tomllib
+
+    refused = []
+    for _, place, _ in hooks("settings").FILES:
+        try:
+            load_table(hooks("settings").config_class(place), tomllib.loads(block.code), place)
+        except ConfigError as error:
+            refused.append(str(error))
+        else:
+            return
+    pytest.fail(f"{block}: no command reads this:\n" + "\n".join(refused))
+
+
+def test_the_figure_of_the_packages_is_drawn_from_the_imports(hooks: Any) -> None:
+    packages = hooks("packages")
+    imports = packages.read_imports(ROOT / "src" / "gtalign")
+    assert imports["game"] == {"errors"}
+    assert "lab" in imports["cli"]
+    order = [name for row in packages.levels(imports) for name in row]
+    assert sorted(order) == sorted(imports)
+    for name, below in imports.items():
+        assert all(order.index(other) < order.index(name) for other in below)
+    page = packages.on_page_markdown((DOCS / "explanation/packages.md").read_text())
+    assert packages.MARK not in page
+    drawn = set(re.findall(r'data-from="(\w+)" data-to="(\w+)"', page))
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    assert {name: set(re.findall(r"`(\w+)`", cell)) for name, cell in told.items()} == imports
+    reached = {name: set(below) for name, below in imports.items()}
+    for name in order:
+        reached[name] |= {far for below in imports[name] for far in reached[below]}
+    for name, below in imports.items():
+        lines = {target for source, target in drawn if source == name}
+        assert lines <= below
+        assert lines.union(*(reached[target] for target in lines)) == reached[name]
+
+
+def test_the_figure_leaves_out_what_follows_from_other_imports(hooks: Any) -> None:
+    packages = hooks("packages")
+    chain = {"a": set(), "b": {"a"}, "c": {"a", "b"}}
+    assert packages.direct(chain) == {"a": set(), "b": {"a"}, "c": {"b"}}
+    assert packages.levels(chain) == [["a"], ["b"], ["c"]]
+
+
+def test_the_reference_has_a_page_for_every_package(hooks: Any) -> None:
+    for name in hooks("packages").read_imports(ROOT / "src" / "gtalign"):
+        if name in ("cli", "closing", "drawing"):  # the first has a page of its own
+            continue
+        text = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
+        assert f"\n::: gtalign.{name}\n" in text
+        assert f"reference/{name}.md" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+
+
+def test_the_command_line_is_described_from_its_commands(hooks: Any) -> None:
+    from gtalign.cli import COMMANDS
+
+    page = "\n".join(hooks("commands").describe())
+    names = re.findall(r"^## gtalign (.*)$", page, re.MULTILINE)
+    assert set(COMMANDS) <= set(names)
+    assert {"data build", "data mix"} <= set(names)
+    assert "| `--policy` |" in page
+
+
+def test_every_key_of_every_configuration_is_described(hooks: Any) -> None:
+    settings = hooks("settings")
+    page = "\n".join(settings.describe())
+    for _, place, _ in settings.FILES:
+        cls = settings.config_class(place)
+        assert issubclass(cls, Config)
+        for name in cls.model_fields:
+            assert re.search(rf"^\| `(?:[\w.]+\.)?{name}` \|", page, re.MULTILINE), (
+                f"{place} {name}"
+            )
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES[1:])
