@@ -75,7 +75,7 @@ def test_lines_of_any_numbers_stay_inside(points: list[tuple[float, float]]) -> 
         assert figure == ""
         return
     for circle in svg(figure).iter("circle"):
-        assert 45 <= float(circle.attrib["cx"]) <= 405
+        assert 45 <= float(circle.attrib["cx"]) <= 397
         assert 29 <= float(circle.attrib["cy"]) <= 231
     assert "nan" not in figure and "inf" not in figure
 
@@ -108,6 +108,22 @@ def test_a_legend_that_is_too_wide_goes_on_in_a_further_line() -> None:
     assert len({e.attrib["y"] for e in ticks}) > 1
     for tick in ticks:
         assert float(tick.attrib["x"]) + 6.5 * len(tick.text or "") <= 420
+
+
+def test_a_name_of_any_length_stays_beside_its_row() -> None:
+    for name in ("a", "prompted-with-rules", "M" * 300):
+        rows = [Whisker(name, "c0", 0.5, 0.4, 0.6), Whisker("b", "c1", 0.5, 0.4, 0.6)]
+        for figure in (
+            interval_chart("t", [("ID", rows)]),
+            stacked_chart("t", [(name, {"x": 1.0}), ("b", {"x": 2.0})], {"x": "b0"}),
+        ):
+            root = svg(figure)
+            labels = [e for e in root.iter("text") if "label" in e.attrib["class"]]
+            for label in labels:
+                assert float(label.attrib["x"]) - width_of(label.text or "") >= 0
+            shown = labels[0].text or ""
+            assert shown == name or (shown.endswith("…") and len(shown) > 10)
+            assert name in (root.findtext("desc") or "")
 
 
 def test_smoothing_keeps_ends_and_level() -> None:

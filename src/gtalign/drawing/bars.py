@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gtalign.drawing.axis import Axis
+from gtalign.drawing.labels import fitted, margin_for
 from gtalign.drawing.markup import Markup
 from gtalign.drawing.numbers import fixed
 from gtalign.drawing.svg import box, figure, picture, text
 
 WIDTH: Final = 420
-_LEFT: Final = 92
 _STEP: Final = 30
 
 
@@ -26,19 +26,20 @@ def stacked_chart(
     if not bars:
         return Markup()
     parts = []
-    x, top = _LEFT, 12
+    start = margin_for(label for label, _ in bars)
+    x, top = start, 12.0
     for name, colour in colours.items():
         wide = 26 + 7 * len(name)
-        if x > _LEFT and x + wide > WIDTH:
-            x, top = _LEFT, top + 18
+        if x > start and x + wide > WIDTH:
+            x, top = start, top + 18
         parts += [box(x, top, 10, 10, f"block {colour}"), text(x + 14, top + 9, name, "tick")]
         x += wide
     top += 28
     longest = max(sum(lengths.values()) for _, lengths in bars) or 1.0
-    axis = Axis(0.0, longest, _LEFT, WIDTH - 44)
+    axis = Axis(0.0, longest, start, WIDTH - 44)
     told = []
     for label, lengths in bars:
-        parts.append(text(84, top + 19, label, "label end"))
+        parts.append(text(start - 8, top + 19, fitted(label, start - 12), "label end"))
         total = 0.0
         for name, length in lengths.items():
             left, right = axis.at(total), axis.at(total + length)

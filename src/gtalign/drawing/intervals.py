@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gtalign.drawing.axis import Axis, Point
+from gtalign.drawing.labels import fitted, margin_for
 from gtalign.drawing.markup import Markup
 from gtalign.drawing.numbers import fixed
 from gtalign.drawing.svg import circle, figure, line, picture, text
@@ -59,7 +60,8 @@ def interval_chart(
     if not sets:
         return Markup()
     ends = [v for _, rows in sets for row in rows for v in (row.low, row.high, *row.marks)]
-    axis = Axis.around(ends, 92, WIDTH - 58, within=within)
+    left = margin_for(row.label for _, rows in sets for row in rows)
+    axis = Axis.around(ends, left, WIDTH - 58, within=within)
     bottom = 8 + sum(_HEAD + _STEP * len(rows) for _, rows in sets)
     parts = []
     for x, number in axis.ticks(5):
@@ -79,7 +81,7 @@ def _row(axis: Axis, row: Whisker, y: float, digits: int) -> list[Markup]:
     weight = " strong" if row.strong else ""
     marks = (axis.at(mark) for mark in row.marks)
     return [
-        text(84, y + 4, row.label, f"label end{weight}"),
+        text(axis.start - 8, y + 4, fitted(row.label, axis.start - 12), f"label end{weight}"),
         line(axis.at(row.low), y, axis.at(row.high), y, f"whisker {row.colour}"),
         *(line(x, y + 6, x, y + 11, f"seed {row.colour}") for x in marks),
         circle(axis.at(row.value), y, 5, f"dot {row.colour}"),

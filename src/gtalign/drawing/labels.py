@@ -68,6 +68,18 @@ def width_of(name: str) -> float:
     return sum(9.6 if letter.isupper() else 7.6 for letter in name)
 
 
+def margin_for(names: Iterable[str]) -> float:
+    """How wide a margin has to be for names beside rows, within bounds, in the picture's units."""
+    return min(max(92.0, *(width_of(name) + 12 for name in names)), 180.0)
+
+
+def fitted(name: str, wide: float) -> str:
+    """A name, cut so that it is not wider than that; the end of what is cut is an ellipsis."""
+    while width_of(name) > wide:
+        name = name.removesuffix("…")[:-1] + "…"
+    return name
+
+
 def meet(one: Box, other: Box) -> bool:
     """Whether two boxes share more than an edge."""
     across = one[0] < other[2] and other[0] < one[2]

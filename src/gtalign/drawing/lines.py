@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Final
 
 from gtalign.drawing.axis import Axis, Point
+from gtalign.drawing.labels import width_of
 from gtalign.drawing.markup import Markup
 from gtalign.drawing.plane import Plane
 from gtalign.drawing.svg import circle, figure, picture
@@ -57,8 +58,10 @@ def line_chart(
     points = [point for _, own in drawn for point in own]
     if not points:
         return Markup()
-    x = Axis.around((x for x, _ in points), 46, 404, pad=0)
     y = Axis.around((y for _, y in points), 230, 30, within=within)
+    # A phone shows the numbers of ticks larger.
+    left = max(46.0, 12 + 1.15 * max(width_of(number) for _, number in y.ticks()))
+    x = Axis.around((x for x, _ in points), left, 396, pad=0)
     plane = Plane(x, y)
     parts = plane.grid(across, up)
     low, high = max(x.low, y.low), min(x.high, y.high)
