@@ -52,6 +52,7 @@ RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file of the ru
 RunFolder = Annotated[
     Path, typer.Option("--out", help="Run directory; one that exists is continued.")
 ]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DryTraining = Annotated[
     bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")

@@ -32,6 +32,11 @@ class Built:
     read: int
     left_out: Mapping[str, int] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as an object."""
+        files = {str(path): rows for path, rows in self.files.items()}
+        return {"read": self.read, "files": files, "left_out": dict(self.left_out)}
+
 
 def build(
     source: Source,

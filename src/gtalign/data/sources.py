@@ -67,6 +67,21 @@ class Source:
     tested_only: bool = False
     note: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what one has to know of the set as an object."""
+        return {
+            "set": self.name,
+            "task": self.task,
+            "source": self.address,
+            "config": self.config,
+            "split": self.split,
+            "source_prompts": self.size,
+            "files": "test" if self.tested_only else "train and test",
+            "licence": self.licence,
+            "citation": self.citation,
+            "note": self.note or None,
+        }
+
 
 def _text(row: Row, column: str) -> str:
     value = row.get(column)

@@ -1,0 +1,70 @@
+"""``gtalign data build``: files of the public sets."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gtalign.cli import AsJson
+from gtalign.cli.show.questions import print_sources
+from gtalign.data.build import build
+from gtalign.data.sources import SOURCES
+from gtalign.errors import DataError
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SET...]", help="Sets to build; none lists them.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("data"),
+    source: Annotated[
+        str | None,
+        typer.Option(help="Read one set from this file, folder, URL or name on the hub."),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Most source prompts; the published size by default.")
+    ] = None,
+    test_share: Annotated[float, typer.Option(help="Share of them that is tested on.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample and the split.")] = 0,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON Lines instead of parquet.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Ask for no chain.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build the files of public sets from their sources; without a name, list the sets.
+
+    Examples:
+        gtalign data build
+        gtalign data build ambig_qa minerva --to data
+        gtalign data build math-level-5 --source MATH-Hard.parquet --size 500
+    """
+    if not names:
+        if as_json:
+            print(json.dumps([known.to_json() for known in SOURCES.values()]))
+        else:
+            print_sources(SOURCES.values())
+        return
+    unknown = [name for name in names if name not in SOURCES]
+    if unknown:
+        raise DataError(f"no set {unknown[0]!r}; the sets are {', '.join(SOURCES)}")
+    if source is not None and len(names) > 1:
+        raise DataError(f"--source is the place of one set; {len(names)} are named")
+    results = []
+    for name in names:
+        built = build(
+            SOURCES[name],
+            to,
+            location=source,
+            size=size,
+            test_share=test_share,
+            seed=seed,
+            suffix=".jsonl" if jsonl else ".parquet",
+            chain=not plain,
+        )
+        results.append({"set": name, **built.to_json()})
+        for path, rows in built.files.items():
+            typer.echo(f"{path}: {rows} rows", err=True)
+        for reason, count in built.left_out.items():
+            typer.echo(f"{name}: {count} of {built.read} rows left out: {reason}", err=True)
+    if as_json:
+        print(json.dumps(results))

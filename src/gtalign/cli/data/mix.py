@@ -1,0 +1,47 @@
+"""``gtalign data mix``: one file of several tasks in given shares."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gtalign.cli import AsJson, Files, changes
+from gtalign.cli.show.questions import print_mixed
+from gtalign.config import load
+from gtalign.data.mixture import MixtureConfig, mix
+from gtalign.errors import DataError
+
+
+def command(
+    files: Files,
+    to: Annotated[Path, typer.Option(help="The file to write: parquet, or .jsonl.")],
+    tests: Annotated[
+        list[Path] | None,
+        typer.Option("--without", help="A test file; leaves out the questions that it shares."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of the mixture.")] = None,
+    overrides: Annotated[list[str] | None, changes("temperature=2")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mix the tasks of several files in given shares, with our prompt.
+
+    The keys of --set are weights.TASK, temperature, size, repeat, distinct, by, chain, seed and
+    duplicates.threshold.
+
+    Examples:
+        gtalign data mix *-train.parquet --to mix-train.parquet --set temperature=2
+        gtalign data mix a.parquet b.parquet --to mix.jsonl --set weights.medium=2 \
+            --set weights.math-hard=1 --set size=1000 --without a-test.parquet
+    """
+    if to in files:  # of an earlier run, which a pattern names too
+        typer.echo(f"{to} is what is written, and not read", err=True)
+        files = [file for file in files if file != to]
+        if not files:
+            raise DataError(f"{to}: name the files to mix besides the one to write")
+    mixed = mix(files, to, load(MixtureConfig, config, overrides or ()), tests or ())
+    if as_json:
+        print(json.dumps({"file": str(to), **asdict(mixed)}))
+    else:
+        print_mixed(to, mixed)
