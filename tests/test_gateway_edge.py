@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from gtalign.errors import StorageError, UpstreamError
+from gtalign.errors import StorageError, StoreError, UpstreamError
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.http.edge import Edge
 from gtalign.gateway.http.reply import EVENTS, Reply
 from gtalign.gateway.keys import ANYONE
-from gtalign.gateway.store.database import StoreError
 from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.steering import load_policy

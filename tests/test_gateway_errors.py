@@ -14,19 +14,20 @@ from gtalign.errors import (
     ConfigError,
     DataError,
     GameError,
+    LateError,
     PayoffError,
+    RefusedError,
     SteeringError,
     StorageError,
+    StoreError,
+    UnreachableError,
     UpstreamError,
 )
 from gtalign.gateway.answers.wire import Chunks
 from gtalign.gateway.demo import ask_all
 from gtalign.gateway.errors import TOLD, APIError, EngineRefusal, explained, unquoted
-from gtalign.gateway.store.database import StoreError
 from gtalign.gateway.telemetry.logs import JSONFormatter
 from gtalign.gateway.telemetry.metrics import Counter, Histogram
-from gtalign.steering.http import LateError, RefusedError
-from gtalign.steering.http.exchange import UnreachableError
 
 
 def caused(cause: UpstreamError) -> UpstreamError:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtalign.synthesis.blocks import LONGEST, UnusableError, read_payoff, read_text
+from gtalign.synthesis.blocks import LONGEST, UnusableReply, read_payoff, read_text
 from gtalign.synthesis.selection import KEPT, Entry, select
 from gtalign.synthesis.settings import SelectionSettings
 
@@ -102,7 +102,7 @@ def test_a_part_is_taken_from_its_dress() -> None:
     ],
 )
 def test_a_part_that_would_break_the_chain_is_refused(reply: str, problem: str) -> None:
-    with pytest.raises(UnusableError, match=problem):
+    with pytest.raises(UnusableReply, match=problem):
         read_text(reply, "response")
 
 
@@ -111,7 +111,7 @@ def test_a_payoff_is_read_tolerantly_and_rounded() -> None:
     text = ", ".join(f"'{cell}': {{'LLM': -0.04, 'user': 2.26}}" for cell in cells)
     read = read_payoff(f"Sure:\n{{{text},}}\nDone.").to_json()
     assert read["DQ_AQ"] == {"LLM": 0.0, "user": 2.3}
-    with pytest.raises(UnusableError, match="no JSON object"):
+    with pytest.raises(UnusableReply, match="no JSON object"):
         read_payoff("nothing")
-    with pytest.raises(UnusableError, match="must be finite"):
+    with pytest.raises(UnusableReply, match="must be finite"):
         read_payoff(f"{{{text.replace('2.26', 'NaN')}}}")

@@ -5,18 +5,32 @@
     +-- GameError (ValueError)          a game form or an array of payoffs is wrong
     |   +-- PayoffError                 one matrix, as text or mapping, is wrong
     +-- ChainError (ValueError)         a reasoning chain breaks a rule; says which and where
-    +-- DrawingError (ValueError)       what is to be drawn is no finite number
+    +-- DrawingError (ValueError)       a number that is to be drawn is not finite
     +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
-    +-- ServiceError (RuntimeError)     somebody who was asked failed; its cause is the kind
+    +-- ServiceError (RuntimeError)     a judge or a teacher failed; its cause is the kind
     |   +-- JudgeError                  a judge failed; says on which question
     |   +-- TeacherError                a teacher failed; says on which candidate
     +-- TrainingError (RuntimeError)    a training stage cannot start or go on
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
+    |       +-- UnreachableError        no connection to its server
+    |       +-- LateError               its server took longer than it may
+    |       +-- RefusedError            its server answered with an error; says which
     +-- StorageError (OSError)          a result cannot be written; what was written is kept
+        +-- StoreError                  the gateway's audit store failed
 
 A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
 errors pass.
+
+Six more classes of exception are signals: whoever raises one knows who catches it, in the same
+package, and none of them reaches a caller.
+
+    APIError (gateway)          ends a request with the status and the message that it carries
+    EngineRefusal (gateway)     an `APIError` that the engine behind the gateway gave
+    ClientGone (gateway)        the client has left; nobody is there to answer
+    UnreadableReply (judges)    a judge's reply is no verdict; says why
+    WorkerDied (judges)         the process that compared an answer was killed or died
+    UnusableReply (synthesis)   a teacher's reply is no part of a chain; says why
 """
 
 from collections.abc import Mapping
@@ -63,7 +77,7 @@ class DataError(GTAlignError, ValueError):
 
 
 class ServiceError(GTAlignError, RuntimeError):
-    """Somebody who was asked failed.
+    """A judge or a teacher failed.
 
     Args:
         message: Names who failed and on what, and says what happened.
@@ -122,5 +136,38 @@ class UpstreamError(SteeringError):
         self.decision = decision
 
 
+class UnreachableError(UpstreamError):
+    """No connection to the server: every other request would fail as this one."""
+
+
+class LateError(UpstreamError):
+    """The server took longer than it may."""
+
+
+class RefusedError(UpstreamError):
+    """The server answered with an error, or with a redirect.
+
+    Attributes:
+        status: The status of its answer; 0 until it is known.
+        wait: Seconds after which it asks to be asked again; None if it does not say.
+    """
+
+    status = 0
+    wait: int | None = None
+
+
 class StorageError(GTAlignError, OSError):
     """A result could not be written; whatever was written before is kept."""
+
+
+class StoreError(StorageError):
+    """The audit store failed.
+
+    Args:
+        what: What could not be done.
+        reason: Of the database, without a statement and its values.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"the audit store: {what}: {reason}")
+        self.what = what

@@ -11,12 +11,13 @@ from gtalign.errors import (
     ConfigError,
     DataError,
     GTAlignError,
+    LateError,
+    RefusedError,
     SteeringError,
     StorageError,
+    StoreError,
     UpstreamError,
 )
-from gtalign.gateway.store.database import StoreError
-from gtalign.steering.http import LateError, RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ WAITS: Final = {429: 1.0, 503: 5.0}
 
 
 class APIError(Exception):
-    """An answer that refuses a request.
+    """An answer that refuses a request; a signal inside the gateway (see `gtalign.errors`).
 
     Args:
         status: Of HTTP.

@@ -8,9 +8,9 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from gtalign.errors import UpstreamError
+from gtalign.errors import RefusedError, UpstreamError
 from gtalign.gateway.errors import WAITS, EngineRefusal
-from gtalign.steering.http import RefusedError, Timeouts
+from gtalign.steering.http import Timeouts
 from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange, named_wait
 from gtalign.steering.http.transport import TRACE, Transport
 

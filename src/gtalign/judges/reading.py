@@ -38,8 +38,8 @@ class Reading:
     reason: str
 
 
-class _Unreadable(Exception):
-    """A reply is no verdict; says why. Stays inside this module."""
+class UnreadableReply(Exception):
+    """A reply is no verdict; says why. A signal inside this module (see `gtalign.errors`)."""
 
 
 def read_verdict(reply: str, scale: Sequence[float], form: Form) -> Reading:
@@ -52,15 +52,15 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> Reading:
     """
     try:
         if len(reply) > MAX_REPLY:
-            raise _Unreadable(f"it is longer than {MAX_REPLY} characters")
+            raise UnreadableReply(f"it is longer than {MAX_REPLY} characters")
         text = strip_reasoning(reply).strip()
         if not text:
-            raise _Unreadable("it holds no verdict")
+            raise UnreadableReply("it holds no verdict")
         score, reason = _read_json(text) if form == "json_schema" else _read_tags(text)
         if score not in scale:
             allowed = ", ".join(f"{value:g}" for value in scale)
-            raise _Unreadable(f"its score is not one of {allowed}")
-    except _Unreadable as problem:
+            raise UnreadableReply(f"its score is not one of {allowed}")
+    except UnreadableReply as problem:
         return Reading(None, str(problem))
     return Reading(score, reason)
 
@@ -107,47 +107,47 @@ def _read_json(text: str) -> tuple[float, str]:
             parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError):
-        raise _Unreadable("it is not one JSON object") from None
+        raise UnreadableReply("it is not one JSON object") from None
     if not isinstance(found, dict):
-        raise _Unreadable("it is not one JSON object")
+        raise UnreadableReply("it is not one JSON object")
     if found.keys() != {"reason", "score"}:
-        raise _Unreadable("its keys are not 'reason' and 'score'")
+        raise UnreadableReply("its keys are not 'reason' and 'score'")
     score, reason = found["score"], found["reason"]
     if not isinstance(score, int | float) or isinstance(score, bool):
-        raise _Unreadable("its score is not a number")
+        raise UnreadableReply("its score is not a number")
     if not isinstance(reason, str):
-        raise _Unreadable("its reason is not text")
+        raise UnreadableReply("its reason is not text")
     try:
         return float(score), reason.strip()
     except OverflowError:
-        raise _Unreadable("its score is not finite") from None
+        raise UnreadableReply("its score is not finite") from None
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise _Unreadable("a key comes twice")
+        raise UnreadableReply("a key comes twice")
     return found
 
 
 def _refuse_constant(name: str) -> float:
-    raise _Unreadable(f"{name} is no score")
+    raise UnreadableReply(f"{name} is no score")
 
 
 def _read_tags(text: str) -> tuple[float, str]:
     for name, tags in (("reason", _REASON), ("score", _SCORE)):
         counts = {text.count(tag) for tag in tags}
         if 0 in counts:
-            raise _Unreadable(f"there is no {name} tag, or it is not closed")
+            raise UnreadableReply(f"there is no {name} tag, or it is not closed")
         if counts != {1}:
-            raise _Unreadable(f"the {name} tag comes more than once")
+            raise UnreadableReply(f"the {name} tag comes more than once")
     before, _, rest = text.partition(_REASON[0])
     reason, _, rest = rest.partition(_REASON[1])
     between, _, rest = rest.partition(_SCORE[0])
     value, _, after = rest.partition(_SCORE[1])
     if before.strip() or between.strip() or after.strip():
-        raise _Unreadable("there is text outside the two tags, or they are in another order")
+        raise UnreadableReply("there is text outside the two tags, or they are in another order")
     number = _NUMBER.fullmatch(value)
     if number is None:
-        raise _Unreadable("its score is not a number")
+        raise UnreadableReply("its score is not a number")
     return float(number[1]), reason.strip()

@@ -20,7 +20,7 @@ _START_SECONDS: Final = 120.0  # sympy can take long to import on a busy machine
 
 
 class WorkerDied(Exception):
-    """A worker was killed or died over an item; the message says why."""
+    """A worker was killed or died over an item; says why. A signal (see `gtalign.errors`)."""
 
 
 class Worker:

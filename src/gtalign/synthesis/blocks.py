@@ -15,8 +15,8 @@ LONGEST: Final = 100_000
 """Characters of the longest part that is taken."""
 
 
-class UnusableError(ValueError):
-    """A reply is no part of a chain; says why."""
+class UnusableReply(ValueError):
+    """A reply is no part of a chain; says why. A signal (see `gtalign.errors`)."""
 
 
 def read_text(reply: str, block: str) -> str:
@@ -26,12 +26,12 @@ def read_text(reply: str, block: str) -> str:
     out. A part that would break the chain is refused.
 
     Raises:
-        UnusableError: It is empty, too long, or holds one of the chain's tags.
+        UnusableReply: It is empty, too long, or holds one of the chain's tags.
     """
     text = _bare(reply, block)
     found = TAG.search(text)
     if found is not None:
-        raise UnusableError(f"it holds the tag {found.group()}")
+        raise UnusableReply(f"it holds the tag {found.group()}")
     return text
 
 
@@ -44,29 +44,29 @@ def read_payoff(
     missing, doubled, not a number or out of range is not.
 
     Raises:
-        UnusableError: It holds no such JSON; says where it goes wrong.
+        UnusableReply: It holds no such JSON; says where it goes wrong.
     """
     text = _bare(reply, "payoff")
     start, end = text.find("{"), text.rfind("}") + 1
     if start < 0 or end <= start:
-        raise UnusableError("it holds no JSON object")
+        raise UnusableReply("it holds no JSON object")
     repairs: list[Repair] = []
     try:
         read = PayoffReader(form, low, high).read(text, start, end, repairs=repairs)
     except ChainError as error:
-        raise UnusableError(str(error)) from error
+        raise UnusableReply(str(error)) from error
     return Bimatrix(form, read.payoffs.round(1) + 0.0)  # + 0.0: there is no -0.0
 
 
 def _bare(reply: str, block: str) -> str:
     if len(reply) > LONGEST:
-        raise UnusableError(f"it is longer than {LONGEST} characters")
+        raise UnusableReply(f"it is longer than {LONGEST} characters")
     if _OPENED.match(reply) and _CLOSED not in reply:
-        raise UnusableError("its reasoning never ends")
+        raise UnusableReply("its reasoning never ends")
     text = reply.rpartition(_CLOSED)[2].strip()
     opening, closing = f"<{block}>", f"</{block}>"
     if text.startswith(opening) and text.endswith(closing):
         text = text[len(opening) : -len(closing)].strip()
     if not text:
-        raise UnusableError("it is empty")
+        raise UnusableReply("it is empty")
     return text

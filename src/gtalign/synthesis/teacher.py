@@ -12,7 +12,7 @@ from gtalign.closing import AsyncClosing
 from gtalign.endpoints import Cache, Endpoint, Usage, response_format
 from gtalign.errors import TeacherError
 from gtalign.game import USER_LLM, Bimatrix
-from gtalign.synthesis.blocks import UnusableError, read_payoff, read_text
+from gtalign.synthesis.blocks import UnusableReply, read_payoff, read_text
 from gtalign.synthesis.settings import ColdStartConfig, TeacherSettings
 from gtalign.tasks import Message, Question
 
@@ -166,7 +166,7 @@ def _problem(reply: str, block: str) -> str:
             read_payoff(reply, low=LOW, high=HIGH)
         else:
             read_text(reply, block)
-    except UnusableError as error:
+    except UnusableReply as error:
         return str(error)
     return ""
 

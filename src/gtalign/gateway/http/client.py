@@ -17,7 +17,7 @@ LEFT: Final = "the client left"
 
 
 class ClientGone(Exception):
-    """The client closed its connection; there is nobody to answer."""
+    """The client closed its connection. A signal inside the gateway (see `gtalign.errors`)."""
 
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:

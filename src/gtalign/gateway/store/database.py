@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gtalign.errors import ConfigError, StorageError
+from gtalign.errors import ConfigError, StoreError
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store.tables import changes, metadata, versions
 
@@ -34,19 +34,6 @@ BUSY: Final = "busy_seconds"
 _LOCK: Final = 0x677461_6C69676E  # a number that nothing else locks in PostgreSQL
 _AGAIN: Final = 0.01  # seconds
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
-
-
-class StoreError(StorageError):
-    """The audit store failed.
-
-    Args:
-        what: What could not be done.
-        reason: Of the database, without a statement and its values.
-    """
-
-    def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"the audit store: {what}: {reason}")
-        self.what = what
 
 
 async def open_store(settings: AuditSettings) -> AsyncEngine:

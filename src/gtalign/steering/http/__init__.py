@@ -10,7 +10,7 @@ from gtalign.steering.http.backend import METHODS, OWNED, HTTPBackend, Method, M
 from gtalign.steering.http.completions import Render
 from gtalign.steering.http.draft import HTTPDraft
 from gtalign.steering.http.engines import Engine
-from gtalign.steering.http.exchange import LateError, RefusedError, Timeouts, UnreachableError
+from gtalign.steering.http.exchange import Timeouts
 from gtalign.steering.http.probe import connect
 
 __all__ = [
@@ -19,12 +19,9 @@ __all__ = [
     "Engine",
     "HTTPBackend",
     "HTTPDraft",
-    "LateError",
     "Method",
     "MethodTrial",
-    "RefusedError",
     "Render",
     "Timeouts",
-    "UnreachableError",
     "connect",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import orjson
 
-from gtalign.errors import SteeringError, UpstreamError
+from gtalign.errors import LateError, RefusedError, SteeringError, UnreachableError, UpstreamError
 
 LARGEST_BODY: Final = 4 << 20
 """Most bytes of a JSON answer, 4 MiB."""
@@ -55,26 +55,6 @@ class Timeouts:
         for name, seconds in asdict(self).items():
             if not (math.isfinite(seconds) and seconds > 0):
                 raise SteeringError(f"timeout {name!r} is {seconds}; it has to be more than 0")
-
-
-class UnreachableError(UpstreamError):
-    """No connection to the server: every other request would fail as this one."""
-
-
-class LateError(UpstreamError):
-    """The server took longer than it may."""
-
-
-class RefusedError(UpstreamError):
-    """The server answered with an error, or with a redirect.
-
-    Attributes:
-        status: The status of its answer; 0 until it is known.
-        wait: Seconds after which it asks to be asked again; None if it does not say.
-    """
-
-    status = 0
-    wait: int | None = None
 
 
 class Exchange:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from gtalign.errors import SteeringError, UpstreamError
+from gtalign.errors import SteeringError, UnreachableError, UpstreamError
 from gtalign.steering.backend import Sampling
 from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, MethodTrial, explained
 from gtalign.steering.http.completions import Render
@@ -18,7 +18,7 @@ from gtalign.steering.http.engines import (
     VLLM,
     Engine,
 )
-from gtalign.steering.http.exchange import Timeouts, UnreachableError
+from gtalign.steering.http.exchange import Timeouts
 from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
 
