@@ -62,13 +62,14 @@ DryAsking = Annotated[
 ]
 
 
-def changes(example: str) -> Any:
+def changes(example: str, says: str = "Change one key") -> Any:
     """The option that changes keys of a configuration.
 
     Args:
         example: A change, for its help.
+        says: What it does, for its help.
     """
-    return typer.Option("--set", metavar="KEY=VALUE", help=f"Change one key, such as {example}.")
+    return typer.Option("--set", metavar="KEY=VALUE", help=f"{says}, such as {example}.")
 
 
 def command_line() -> str:

@@ -1,0 +1,94 @@
+"""Steered answers: for a person, or as JSON."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from gtalign.drawing import fixed
+from gtalign.steering import Decision, Steered
+from gtalign.tasks import Question
+
+
+def print_json(question: Question, answer: Steered) -> None:
+    """Print an answer with its decision as one JSON object."""
+    line = {
+        "question": question.id,
+        "response": answer.response,
+        "text": answer.text,
+        "finish": answer.finish,
+        "tokens": answer.tokens,
+        "decision": answer.decision.to_json(),
+    }
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+class Printer:
+    """Shows answers to a person: what was asked once, then each answer with its decision."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._asked: str | None = None
+
+    def __call__(self, question: Question, answer: Steered) -> None:
+        """Show one answer."""
+        if question.id != self._asked:
+            self._asked = question.id
+            for message in question.messages:
+                self._console.print(Text(f"{message['role']}: {message['content']}", style="bold"))
+        decision = answer.decision
+        parts: list[Any] = []
+        if decision.stated is not None and decision.edited is not None:
+            parts += [_matrices(decision), *_terms(decision)]
+        if decision.reason is not None:
+            parts.append(Text(decision.reason, style="yellow"))
+        parts.append(Text(_summary(answer)))
+        response = answer.response if answer.response is not None else answer.text
+        parts.append(Text(f"\n{response}", style="green"))
+        title = f"{escape(decision.policy)} [dim]{decision.policy_hash}[/dim], {decision.mode}"
+        self._console.print(Panel(Group(*parts), title=title, title_align="left"))
+
+
+def _summary(answer: Steered) -> str:
+    """What was recommended, chosen and done, in one line."""
+    decision = answer.decision
+    said = []
+    if decision.before is not None and decision.after is not None:
+        before, after = decision.before.cell, decision.after.cell
+        said.append(f"recommended {after}" + (f" (was {before})" if before != after else ""))
+    if decision.chosen is not None:
+        said.append(f"analysis chose {decision.chosen}")
+    said.append(f"response: {decision.acted or 'unknown action'}")
+    said.append(f"{answer.tokens} tokens")
+    return "; ".join(said)
+
+
+def _matrices(decision: Decision) -> Table:
+    """Both matrices side by side: what the model wrote, and what it went on from."""
+    assert decision.stated is not None and decision.edited is not None
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("cell")
+    for name in ("user", "LLM", "sum", "user, edited", "LLM, edited", "sum, edited"):
+        shown.add_column(name, justify="right")
+    form = decision.stated.form
+    for cell in form.cells:
+        numbers = []
+        for game in (decision.stated, decision.edited):
+            user, llm = game.cell(cell)
+            numbers += [fixed(user, 1), fixed(llm, 1), fixed(user + llm, 1)]
+        for recommended, column in ((decision.before, 2), (decision.after, 5)):
+            if recommended is not None and recommended.cell == cell:
+                numbers[column] = f"[bold reverse]{numbers[column]}[/]"
+        shown.add_row(cell, *numbers)
+    return shown
+
+
+def _terms(decision: Decision) -> Iterator[Text]:
+    for term in decision.terms:
+        yield Text(f"{term.name} ({term.player}): {term.why}", style="dim")
