@@ -23,6 +23,8 @@ from doc_pages import (
 )
 from gtalign.config import Config, load_table
 from gtalign.errors import ConfigError
+from gtalign.reward import FACTORS, PRESETS
+from gtalign.steering import SOLUTION_RULES, policy_names
 
 RUNS = ("python", "sh")
 DATA = ("toml", "json", "jsonl")
@@ -176,3 +178,26 @@ def test_every_key_of_every_configuration_is_described(hooks: Any) -> None:
 def test_every_page_is_in_the_navigation() -> None:
     listed = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES[1:])
+
+
+def test_the_method_names_every_factor_and_preset() -> None:
+    text = (DOCS / "explanation/method.md").read_text(encoding="utf-8")
+    table = text.partition("\n## The factors\n")[2].partition("\n## ")[0]
+    assert [name for name in FACTORS if f"`{name}`" not in table] == []
+    table = text.partition("\n## The welfare of each side\n")[2].partition("\n## ")[0]
+    assert [name for name in PRESETS if f"| `{name}`" not in table] == []
+
+
+def test_the_explanation_of_steering_names_every_rule_and_policy() -> None:
+    text = (DOCS / "explanation/steering.md").read_text(encoding="utf-8")
+    table = text.partition("\n## The choice\n")[2].partition("\n## ")[0]
+    assert [name for name in SOLUTION_RULES if f"`{name}`" not in table] == []
+    assert [name for name in policy_names() if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("folder", ["src", "configs", "examples", "benchmarks"])
+def test_every_page_that_the_code_names_is_there(folder: str) -> None:
+    for file in (ROOT / folder).rglob("*"):
+        if file.suffix in (".py", ".toml", ".jinja", ".html", ".ipynb"):
+            named = re.findall(r"docs/[\w/-]+\.(?:md|png)", file.read_text(encoding="utf-8"))
+            assert [page for page in named if not (ROOT / page).is_file()] == [], file
