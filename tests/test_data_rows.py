@@ -146,3 +146,22 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     text.write_text("hello", encoding="utf-8")
     with pytest.raises(DataError, match=r"text\.parquet: not a parquet file"):
         list(read_rows(text))
+
+
+def test_several_files_are_one_list_with_one_limit(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", [row(), row(), row()])
+    second = write(tmp_path / "b.parquet", [row(), row()])
+    every = ["a-0", "a-1", "a-2", "b-0", "b-1"]
+    for limit in (None, 0, 2, 3, 4, 9):
+        found = [question.id for question in read_rows(first, second, limit=limit)]
+        assert found == every[:limit]
+
+
+def test_two_questions_of_one_id_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    first = write(tmp_path / "a.jsonl", [row()])
+    second = write(tmp_path / "other" / "a.jsonl", [row()])
+    for files in ((first, second), (first, first)):
+        with pytest.raises(DataError, match="two questions have the id 'a-0'"):
+            list(read_rows(*files))
+    assert len(list(read_rows(first, second, limit=1))) == 1  # the second is not read

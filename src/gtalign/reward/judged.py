@@ -63,14 +63,15 @@ async def judged(
     known: list[Verdict | None] = [None] * len(readings) if verdicts is None else [*verdicts]
     asked: dict[int, Failure | None] = {}
     if judge is not None:
-        pairs = zip(questions, readings.responses, known, strict=True)
-        calls = {
-            row: _ask(judge, question, response)
-            for row, (question, response, verdict) in enumerate(pairs)
+        missing = [
+            (row, question, response)
+            for row, (question, response, verdict) in enumerate(
+                zip(questions, readings.responses, known, strict=True)
+            )
             if response is not None and (verdict is None or verdict.score is None)
-        }
-        answers = await together([*calls.values()])
-        for row, (verdict, failure) in zip(calls, answers, strict=True):
+        ]
+        answers = await together([_ask(judge, question, text) for _, question, text in missing])
+        for (row, _, _), (verdict, failure) in zip(missing, answers, strict=True):
             known[row], asked[row] = verdict, failure
     scores = reward.score(questions, readings, known, solutions, tokens)
     for row in asked.keys() & scores.errors.keys():
