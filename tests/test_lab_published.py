@@ -17,6 +17,7 @@ from gtalign.chain import parse
 from gtalign.errors import ChainError, DataError
 from gtalign.game import USER_LLM, social_optimum
 from gtalign.judges import Verdict
+from gtalign.judges.rule import refuses
 from gtalign.lab.published import (
     OOD_SETS,
     SETS,
@@ -31,7 +32,6 @@ from gtalign.lab.published_judge import (
     PublishedJudge,
     normalize,
     offers_alternative,
-    refuses,
     stated_answer,
 )
 from gtalign.lab.published_teachers import PRIORS, published_candidate
