@@ -57,7 +57,11 @@ def _keys(cls: Any, path: str, shown: set[type]) -> Iterator[str]:
     yield from (_prose(cls), "", f"| key | type | default |{' meaning |' * told}")
     yield "|---|---|---|" + "---|" * told
     inner: list[tuple[str, Any]] = []
-    for name, field in cls.model_fields.items():
+    for name in cls.known_keys():
+        field = cls.model_fields.get(name)
+        if field is None:  # one key for each entry of a kind, such as the weights of factors
+            yield f"| `{path}{name}` | `float` | see the class |" + " |" * told
+            continue
         inner += [(f"{path}{name}", found) for found in _classes(field.annotation)]
         kind = _type(field.annotation)
         row = f"| `{path}{name}` | {kind} | {_default(field)} |"

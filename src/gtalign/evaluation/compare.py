@@ -22,7 +22,7 @@ from gtalign.evaluation.comparison import (
     Group,
     Standing,
 )
-from gtalign.evaluation.metrics import BY_NAME, METRICS, Metric
+from gtalign.evaluation.metrics import BY_NAME, Metric, metrics
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
 from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
 from gtalign.evaluation.statistics import Contrast, Floats, Interval
@@ -157,7 +157,7 @@ def _in_group(
         if not mine.any():
             continue
         by_seed = _by_seed(rows, mine)
-        for m, metric in enumerate(METRICS):
+        for m, metric in enumerate(rows.metrics):
             n = int(counts[model][:, m].sum())
             if metric.bottom is None:
                 interval = statistics.mean_of_sums(tops[model][:, m], bottoms[model][:, m])
@@ -184,7 +184,7 @@ def _in_group(
     contrasts: dict[Key, tuple[Contrast, dict[int, float]]] = {}
     for position, baseline in enumerate(pairs):
         start = 2 * len(models) + 4 * position
-        for m, metric in enumerate(METRICS):
+        for m, metric in enumerate(rows.metrics):
             top_a, bottom_a, top_b, bottom_b = stacked_kgm[start : start + 4, :, m]
             shared = int(np.count_nonzero(bottom_a * bottom_b))
             if shared == 0:
@@ -233,7 +233,7 @@ def _adjust(
     found: dict[Key, Difference] = {}
     families = ([g.name for g in groups if g.task is None], [g.name for g in groups if g.task])
     for baseline in baselines:
-        for metric in METRICS:
+        for metric in metrics():
             for family in families:
                 keys = [
                     key for name in family if (key := (baseline, name, metric.name)) in contrasts
@@ -251,7 +251,7 @@ def _standings(
     rows: Rows, groups: Sequence[Group], models: Sequence[str], reference: str
 ) -> tuple[Standing, ...]:
     """Pareto measures of each split, on one point a question: the mean over its answers."""
-    names = [metric.name for metric in METRICS]
+    names = [metric.name for metric in rows.metrics]
     axes = [names.index("user_welfare"), names.index("llm_welfare")]
     questions = int(rows.question.max()) + 1
     found: list[Standing] = []

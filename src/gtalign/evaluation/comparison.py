@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gtalign.evaluation.metrics import METRICS, Metric
+from gtalign.evaluation.metrics import Metric, metrics
 from gtalign.evaluation.statistics import Contrast, Interval
 
 
@@ -155,7 +155,7 @@ class Comparison:
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics that at least one model has anywhere."""
         held = {key[2] for key, found in self.estimates.items() if found.value is not None}
-        return tuple(metric for metric in METRICS if metric.name in held)
+        return tuple(metric for metric in metrics() if metric.name in held)
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object of plain types."""

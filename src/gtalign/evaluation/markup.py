@@ -16,7 +16,7 @@ from gtalign.drawing import (
 )
 from gtalign.evaluation.comparison import Comparison, Gain
 from gtalign.evaluation.findings import verdict
-from gtalign.evaluation.metrics import BY_NAME, METRICS, Metric
+from gtalign.evaluation.metrics import BY_NAME, Metric
 from gtalign.evaluation.tables import (
     best_model,
     cell,
@@ -194,11 +194,9 @@ def _card(gain: Gain, better: Sequence[Gain]) -> Markup:
 
 def glossary(comparison: Comparison) -> Markup:
     """What every metric shown means."""
-    names = {metric.name for metric in comparison.metrics()}
     items = (
         element("li", element("strong", metric.label), f": {metric.note}")
-        for metric in METRICS
-        if metric.name in names
+        for metric in comparison.metrics()
     )
     return element("ul", items, class_="notes")
 

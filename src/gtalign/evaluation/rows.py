@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.evaluation import statistics
-from gtalign.evaluation.metrics import METRICS, Measures, measure
+from gtalign.evaluation.metrics import Measures, measure, metrics
 from gtalign.evaluation.statistics import Floats
 from gtalign.transcripts.transcript import Transcript
 
@@ -18,6 +18,7 @@ class Rows:
     """Transcripts as arrays: who, what and the sums each metric needs.
 
     Attributes:
+        metrics: The M metrics.
         tops_nm: Numerator of each metric, shape [N, M], 0 where unknown.
         bottoms_nm: Denominator, 0 where unknown.
         known_nm: Where the metric is known.
@@ -25,13 +26,14 @@ class Rows:
 
     def __init__(self, transcripts: Sequence[Transcript]) -> None:
         self.transcripts = transcripts
+        self.metrics = metrics()
         measures = [measure(transcript) for transcript in transcripts]
         _fill_right_action(transcripts, measures)
         size = len(transcripts)
-        self.tops_nm = np.zeros((size, len(METRICS)))
-        self.bottoms_nm = np.zeros((size, len(METRICS)))
-        self.known_nm = np.zeros((size, len(METRICS)), dtype=np.bool_)
-        for column, metric in enumerate(METRICS):
+        self.tops_nm = np.zeros((size, len(self.metrics)))
+        self.bottoms_nm = np.zeros((size, len(self.metrics)))
+        self.known_nm = np.zeros((size, len(self.metrics)), dtype=np.bool_)
+        for column, metric in enumerate(self.metrics):
             top = _column(measures, metric.top)
             bottom = np.ones(size) if metric.bottom is None else _column(measures, metric.bottom)
             known = ~(np.isnan(top) | np.isnan(bottom))

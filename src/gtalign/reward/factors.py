@@ -111,24 +111,25 @@ FACTORS: Final[dict[str, Factor]] = {
             name="quality",
             measures="The judge's score of the answer, the one number to report.",
             measure=lambda evidence: evidence.quality,
+            label="Answer quality",
         ),
         Factor(
             name="quality_user",
-            measures="The quality of the answer to the user, as its task defines it.",
+            measures="Q to the user: the quality of the answer, as its task defines it.",
             measure=lambda evidence: evidence.quality_user,
             sides=("user",),
             weight="quality",
         ),
         Factor(
             name="quality_llm",
-            measures="The quality of the answer to the LLM, as its task defines it.",
+            measures="Q to the LLM: the quality of the answer, as its task defines it.",
             measure=lambda evidence: evidence.quality_llm,
             sides=("llm",),
             weight="quality",
         ),
         Factor(
             name="response_window",
-            measures="How well the length of the response lies inside `response_window`.",
+            measures="win(n; lo, hi, k) of the length n of the response, in the preset's `unit`.",
             measure=_response_window,
             sides=("user",),
             weight="window",
@@ -136,7 +137,7 @@ FACTORS: Final[dict[str, Factor]] = {
         ),
         Factor(
             name="total_window",
-            measures="How well the length of the whole completion lies inside `total_window`.",
+            measures="win(n; lo, hi, k) of the length n of the completion, in the preset's `unit`.",
             measure=_total_window,
             sides=("llm",),
             weight="window",
@@ -144,27 +145,28 @@ FACTORS: Final[dict[str, Factor]] = {
         ),
         Factor(
             name="latency",
-            measures="exp(-n / `latency_scale`) of the length n of all that precedes the response.",
+            measures=(
+                "exp(-n / `latency_scale`) of the length n of all that precedes the response, in"
+                " `latency_unit`."
+            ),
             measure=_latency,
             sides=("user",),
             gated=True,
         ),
         Factor(
             name="format",
-            measures=(
-                "F: 1 if the completion keeps the form of a chain (robust: and the response carries"
-                " out the action that the analysis names), else 0."
-            ),
+            measures="F: 1 if the completion keeps the form of the chain, else 0.",
             measure=_format,
             sides=("llm",),
             unit="0 or 1",
             chain=True,
+            label="Format",
         ),
         Factor(
             name="distinctness",
             measures=(
-                "M: how much the payoffs of the two players differ, cell by cell (robust: by how"
-                " many points the cells and the players differ)."
+                "M: each of the six cells adds 1/12 if its two payoffs differ, and 1/12 if they"
+                " differ by more than 10% of the larger magnitude."
             ),
             measure=_distinctness,
             sides=("llm",),
@@ -174,13 +176,13 @@ FACTORS: Final[dict[str, Factor]] = {
             name="solution",
             measures=(
                 "S: 1 if the analysis chooses a cell on the Pareto frontier of the chain's own"
-                " matrix, 0.5 if only the action is on it, else 0 (robust: also 0 if every cell is"
-                " on it)."
+                " matrix, 0.5 if it chooses only an LLM action that occurs on the frontier, else 0."
             ),
             measure=_solution,
             sides=("llm",),
             unit="0, 0.5 or 1",
             chain=True,
+            label="Solution S",
         ),
     )
 }

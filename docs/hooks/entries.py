@@ -1,0 +1,61 @@
+"""Writes the tables of factors and of solution rules from their entries in the code."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+SOURCES = Path(__file__).parents[2] / "src"
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put each table in the place of its mark; mkdocs calls this for every page."""
+    for mark, table in TABLES.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, "\n".join(table()))
+    return markdown
+
+
+def factors() -> Iterator[str]:
+    """Yield the lines of the table of factors."""
+    _reach_the_sources()
+    from gtalign.reward import FACTORS
+
+    yield "| factor | enters | measures | unit | weight | chain's own | gated by quality |"
+    yield "|---|---|---|---|---|---|---|"
+    for factor in FACTORS.values():
+        sides = " and ".join({"user": "U", "llm": "L"}[side] for side in factor.sides)
+        least, most = factor.range
+        weights = ", ".join(f"`{side}.{factor.key}`" for side in factor.sides)
+        yield (
+            f"| `{factor.name}` | {sides or 'none'} | {factor.measures}"
+            f" | {factor.unit}, {least:g} to {most:g} | {weights or 'none'}"
+            f" | {_yes(factor.chain)} | {_yes(factor.gated)} |"
+        )
+
+
+def rules() -> Iterator[str]:
+    """Yield the lines of the table of solution rules."""
+    _reach_the_sources()
+    from gtalign.steering import SOLUTION_RULES
+
+    yield "| `solution` | the cell it chooses | ties | keys it reads |"
+    yield "|---|---|---|---|"
+    for rule in SOLUTION_RULES.values():
+        keys = ", ".join(f"`{key}`" for key in rule.keys)
+        yield f"| `{rule.name}` | {rule.says} | {rule.ties} | {keys} |"
+
+
+TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "<!-- factors -->": factors,
+    "<!-- rules -->": rules,
+}
+
+
+def _yes(flag: bool) -> str:
+    return "yes" if flag else ""
+
+
+def _reach_the_sources() -> None:
+    if str(SOURCES) not in sys.path:
+        sys.path.insert(0, str(SOURCES))
