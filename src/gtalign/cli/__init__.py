@@ -29,13 +29,13 @@ from gtalign.errors import GTAlignError, ServiceError, SteeringError, StorageErr
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
-    "lab": "The whole loop, here and offline: train a small model, compare it, report.",
+    "lab": "Train a small model here and offline, compare it with others, and report.",
     "steer": "Answer questions under pricing policies, steering each answer as it is written.",
     "serve": "Put a steering gateway before a model server, and record every decision.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",
-    "synth": "Let teachers write the chains of a cold start, and keep the best.",
-    "sft": "Train a model on written chains.",
+    "synth": "Let teacher models write chains to learn from, and keep the best.",
+    "sft": "Train a model on chains that teachers wrote.",
     "rl": "Train a model for mutual welfare by reinforcement learning.",
     "eval": "Let a model answer questions, score the answers and report.",
     "score": "Score transcripts, dumps and chat logs; ask judges for what is missing.",
@@ -48,17 +48,17 @@ FAILED = 1
 INTERRUPTED = 130
 
 # Options that several commands take.
-RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file of the run.")]
+RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file with the run's settings.")]
 RunFolder = Annotated[
-    Path, typer.Option("--out", help="Run directory; one that exists is continued.")
+    Path, typer.Option("--out", help="Run directory; a run that is there is resumed.")
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DryTraining = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would run and what it takes; load nothing.")
+    bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
 ]
 DryAsking = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be asked of whom, and ask nothing.")
+    bool, typer.Option("--dry-run", help="Print how often each model would be asked; ask nothing.")
 ]
 
 

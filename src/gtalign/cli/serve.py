@@ -1,16 +1,16 @@
 """``gtalign serve``: the gateway."""
 
-import asyncio
 import logging
 import sys
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gtalign.cli import changes
 from gtalign.config import load
-from gtalign.errors import ConfigError
+from gtalign.errors import ConfigError, GTAlignError
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,9 @@ def command(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen at; 0 for a free one.")] = None,
-    database: Annotated[str | None, typer.Option(help="Of the decisions: a file or a URL.")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="Where decisions are kept: a file or a URL.")
+    ] = None,
     bare: Annotated[
         bool,
         typer.Option(help="Give no instruction for the chain: the model was trained without one."),
@@ -42,12 +44,9 @@ def command(
         str | None, typer.Option(help="Make a new admin key of this name, and show it once.")
     ] = None,
     demo: Annotated[
-        int, typer.Option(min=0, help="Ask so many questions of the lab under every policy.")
+        int, typer.Option(min=0, help="Ask this many of the lab's questions under every policy.")
     ] = 0,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override of a setting, such as audit.texts=true."),
-    ] = None,
+    overrides: Annotated[list[str] | None, changes("audit.texts=true")] = None,
 ) -> None:
     """Serve steered answers in OpenAI's form, with every decision on record.
 
@@ -59,13 +58,13 @@ def command(
     """
     # The web frameworks are imported when they are used.
     from gtalign.gateway.policies import read_policies
-    from gtalign.gateway.server import run, serve
+    from gtalign.gateway.program import serve_configured
+    from gtalign.gateway.server import run
     from gtalign.gateway.settings import GatewayConfig
     from gtalign.gateway.telemetry.logs import log_to
-    from gtalign.gateway.upstream import open_upstream
 
-    changes = set_ or ()
-    if upstream is None and config is None and not any(c.startswith("upstream") for c in changes):
+    changed = overrides or ()
+    if upstream is None and config is None and not any(c.startswith("upstream") for c in changed):
         raise ConfigError(
             "nothing to serve; name the address of a model server or a checkpoint: as MODEL_OR_URL,"
             " as address of [upstream] in the file of --config, or by --set upstream.address=..."
@@ -78,65 +77,24 @@ def command(
         "policies": ("--policy", policies or None),
         "steering.instruct": ("--bare", False if bare else None),
     }
-    settings = load(GatewayConfig, config, changes, options)
+    settings = load(GatewayConfig, config, changed, options)
     read_policies(settings.policies)  # what is wrong with them is told before anything is opened
     log_to()
 
-    async def program() -> None:
-        background: list[asyncio.Task[None]] = []
-        server = await open_upstream(settings)
-        if key is not None:
-            try:
-                await _make_key(settings, key)
-            except BaseException:
-                await server.aclose()
-                raise
+    def ready(server: Any, address: str) -> None:
+        _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
+        _tell(f"dashboard at {address}/dashboard")
 
-        def ready(gateway: Any, address: str) -> None:
-            _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
-            _tell(f"dashboard at {address}/dashboard")
-            if demo:
-                background.append(asyncio.create_task(_demo(gateway, demo)))
+    def show_key(secret: str) -> None:
+        _tell(f"the admin key {key!r}, shown this once:")
+        print(secret, flush=True)
 
-        try:
-            await serve(settings, server, ready)
-        finally:
-            for task in background:
-                task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(*background)
-
-    run(program())
-
-
-async def _make_key(settings: Any, name: str) -> None:
-    """Make an admin key in the store, and show it.
-
-    Raises:
-        ConfigError: There is a good one of its name: whoever starts again by the same command would
-            leave one more behind each time.
-        StorageError: The store cannot be opened or written.
-    """
-    from gtalign.gateway.keys import KeyRequest, Keys
-    from gtalign.gateway.store.database import open_store
-
-    store = await open_store(settings.audit)
-    try:
-        keys = await Keys.open(store)
-        if any(known.name == name and known.revoked is None for known in keys.all()):
-            raise ConfigError(
-                f"--key: there is a key {name!r} already; leave --key out, or give another name"
-            )
-        _, secret = await keys.create(KeyRequest(name=name, scopes=("chat", "admin")))
-    finally:
-        await store.dispose()
-    _tell(f"the admin key {name!r}, shown this once:")
-    print(secret, flush=True)
+    beside = partial(_demo, count=demo) if demo else None
+    run(serve_configured(settings, ready, key=key, show_key=show_key, beside=beside))
 
 
 async def _demo(gateway: Any, count: int) -> None:
     """Ask questions of the small world under every policy, as a client would."""
-    from gtalign.errors import GTAlignError
     from gtalign.gateway.demo import ask_all
     from gtalign.lab.world import make_world
 

@@ -1,0 +1,84 @@
+"""The gateway as a program: open what answers, make an admin key, serve, and end in order."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from gtalign.errors import ConfigError
+from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.keys import KeyRequest, Keys
+from gtalign.gateway.server import serve
+from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.store.database import open_store
+from gtalign.gateway.upstream import Upstream, open_upstream
+
+Ready = Callable[[Upstream, str], None]
+"""Takes what answers, and the gateway's address, once requests are taken."""
+
+
+async def serve_configured(
+    config: GatewayConfig,
+    ready: Ready,
+    *,
+    key: str | None = None,
+    show_key: Callable[[str], None] = lambda secret: None,
+    beside: Callable[[Gateway], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Serve until the process is told to end; everything is written by then.
+
+    Args:
+        config: Of the gateway.
+        ready: Called once requests are taken.
+        key: Name of an admin key to make before that; None makes none.
+        show_key: Takes the new key. It is shown once and stored as a hash alone.
+        beside: Work that goes on beside the server, and is cancelled when the server ends.
+
+    Raises:
+        ConfigError: The configuration is wrong, the address cannot be listened at, or there is a
+            key of this name.
+        UpstreamError: The model server cannot be reached.
+        StorageError: The store cannot be opened or written.
+    """
+    upstream = await open_upstream(config)
+    if key is not None:
+        try:
+            show_key(await make_admin_key(config, key))
+        except BaseException:
+            await upstream.aclose()
+            raise
+    tasks: list[asyncio.Task[None]] = []
+
+    def begun(gateway: Gateway, address: str) -> None:
+        ready(upstream, address)
+        if beside is not None:
+            tasks.append(asyncio.create_task(beside(gateway)))
+
+    try:
+        await serve(config, upstream, begun)
+    finally:
+        for task in tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks)
+
+
+async def make_admin_key(config: GatewayConfig, name: str) -> str:
+    """Make an admin key in the store and return it.
+
+    Raises:
+        ConfigError: There is a valid key of this name. Whoever starts the gateway again by the same
+            command would otherwise leave one more behind each time.
+        StorageError: The store cannot be opened or written.
+    """
+    store = await open_store(config.audit)
+    try:
+        keys = await Keys.open(store)
+        if any(known.name == name and known.revoked is None for known in keys.all()):
+            raise ConfigError(
+                f"--key: there is a key {name!r} already; leave --key out, or give another name"
+            )
+        _, secret = await keys.create(KeyRequest(name=name, scopes=("chat", "admin")))
+    finally:
+        await store.dispose()
+    return secret
