@@ -156,7 +156,7 @@ def test_a_flow_keeps_every_decision(counts: Mapping[tuple[str, str], int]) -> N
         pair: n for pair, n in counts.items() if n
     }
     assert found.flips == sum(n for (a, b), n in counts.items() if a != b)
-    sides = [[b for b in found.bars if (b.x < flows.WIDTH / 2) is left] for left in (True, False)]
+    sides = [[b for b in found.piles if (b.x < flows.WIDTH / 2) is left] for left in (True, False)]
     for side in sides:
         assert sum(bar.count for bar in side) == total
         for above, below in pairwise(side):
@@ -165,7 +165,7 @@ def test_a_flow_keeps_every_decision(counts: Mapping[tuple[str, str], int]) -> N
     drawn = flow_chart(found)
     assert len(parts_of(drawn, "band")) == len(found.streams)
     assert len(parts_of(drawn, "flip")) == sum(s.before != s.after for s in found.streams)
-    assert len(parts_of(drawn, "block")) == len(found.bars)
+    assert len(parts_of(drawn, "block")) == len(found.piles)
     title = ElementTree.fromstring(drawn).findtext("title")
     assert title == f"{total} decisions, {found.flips} of them flipped"
     (told,) = [e.text or "" for e in ElementTree.fromstring(drawn).iter("desc")] or [""]

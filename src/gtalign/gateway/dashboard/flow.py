@@ -17,7 +17,7 @@ _GAP: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Pile:
     """The decisions for one action on one side."""
 
     action: str
@@ -53,7 +53,7 @@ class Stream:
 class Flow:
     """What is drawn, in the units of a view box of `WIDTH` by `HEIGHT`."""
 
-    bars: tuple[Bar, ...]
+    piles: tuple[Pile, ...]
     streams: tuple[Stream, ...]
     total: int
     flips: int
@@ -75,12 +75,12 @@ def flow(counts: Mapping[tuple[str, str], int], actions: tuple[str, ...]) -> Flo
     ]
     gaps = _GAP * (max(len(side) for side in sides) - 1)
     scale = (HEIGHT - 2 * _TOP - gaps) / total if total else 0.0
-    bars: list[Bar] = []
+    piles: list[Pile] = []
     tops: list[dict[str, float]] = []
     for side, x in zip(sides, (_LEFT, _RIGHT - _BAR), strict=True):
         y, top = _TOP, {}
         for action, count in side.items():
-            bars.append(Bar(action, count, action_colour(order[action]), x, y, count * scale))
+            piles.append(Pile(action, count, action_colour(order[action]), x, y, count * scale))
             top[action] = y
             y += count * scale + _GAP
         tops.append(top)
@@ -95,7 +95,7 @@ def flow(counts: Mapping[tuple[str, str], int], actions: tuple[str, ...]) -> Flo
             colour = action_colour(order[before])
             streams.append(Stream(before, after, count, colour, before != after, path))
     flips = sum(stream.count for stream in streams if stream.flipped)
-    return Flow(tuple(bars), tuple(streams), total, flips)
+    return Flow(tuple(piles), tuple(streams), total, flips)
 
 
 def flow_chart(flow: Flow) -> Markup:
@@ -107,7 +107,7 @@ def flow_chart(flow: Flow) -> Markup:
         WIDTH,
         HEIGHT,
         [_stream(one) for one in flow.streams],
-        [_bar(bar) for bar in flow.bars],
+        [_pile(pile) for pile in flow.piles],
         kind="flow",
     )
 
@@ -118,13 +118,13 @@ def _stream(stream: Stream) -> Markup:
     return element("path", element("title", tip), class_=kind, d=stream.path)
 
 
-def _bar(bar: Bar) -> Markup:
-    name = element("tspan", bar.action, class_="strong"), f" {number(bar.count, 0)}"
-    middle = bar.y + bar.height / 2 + 4
-    on_left = bar.x < WIDTH / 2
-    where = (bar.x - 8, middle) if on_left else (bar.x + _BAR + 8, middle)
+def _pile(pile: Pile) -> Markup:
+    name = element("tspan", pile.action, class_="strong"), f" {number(pile.count, 0)}"
+    middle = pile.y + pile.height / 2 + 4
+    on_left = pile.x < WIDTH / 2
+    where = (pile.x - 8, middle) if on_left else (pile.x + _BAR + 8, middle)
     return join(
-        box(bar.x, bar.y, _BAR, max(bar.height, 1.0), f"block {bar.colour}"),
+        box(pile.x, pile.y, _BAR, max(pile.height, 1.0), f"block {pile.colour}"),
         text(*where, name, "end" if on_left else "start"),
     )
 

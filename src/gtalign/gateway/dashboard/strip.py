@@ -19,7 +19,7 @@ DRAWN: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Part:
     """One interval.
 
     Args:
@@ -42,21 +42,21 @@ class Strip:
     """What is drawn, in the units of a view box `WIDTH` wide.
 
     Args:
-        stretches: The intervals that are drawn, in order.
+        parts: The intervals that are drawn, in order.
         count: Number of all intervals.
         mark: Where the number lies.
         high: The end of the strip.
     """
 
-    stretches: tuple[Stretch, ...]
+    parts: tuple[Part, ...]
     count: int
     mark: float
     high: float
 
     @property
-    def listed(self) -> tuple[Stretch, ...]:
+    def listed(self) -> tuple[Part, ...]:
         """The intervals that are told in words: the first ones, where there are too many."""
-        return self.stretches[:LISTED]
+        return self.parts[:LISTED]
 
 
 def strip(intervals: Sequence[Interval], actions: Sequence[str], value: float) -> Strip:
@@ -68,19 +68,19 @@ def strip(intervals: Sequence[Interval], actions: Sequence[str], value: float) -
         value: Of the number.
     """
     high = intervals[-1].high
-    stretches = []
+    parts = []
     for interval in _drawn(intervals):
         x, end = (WIDTH * edge / high for edge in (interval.low, interval.high))
         now = interval.low <= value < interval.high or (interval.high == high and value >= high)
         colour = action_colour(actions.index(interval.action))
-        stretches.append(Stretch(interval, x, end - x, colour, now))
-    return Strip(tuple(stretches), len(intervals), WIDTH * min(value / high, 1.0), high)
+        parts.append(Part(interval, x, end - x, colour, now))
+    return Strip(tuple(parts), len(intervals), WIDTH * min(value / high, 1.0), high)
 
 
 def strip_chart(strip: Strip) -> Markup:
     """The strip as a picture that is as wide as the page lets it be."""
     parts = []
-    for one in strip.stretches:
+    for one in strip.parts:
         low, high = (number(edge, 6) for edge in (one.interval.low, one.interval.high))
         tip = f"{one.interval.action}: {low} to {high}"
         parts.append(box(one.x, 8, one.width, 24, f"block {one.colour}", tip))
