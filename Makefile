@@ -20,7 +20,7 @@ SECONDS ?= 600
 
 BIN := $(VENV)/bin
 # Two test workers share few cores, and each would start as many torch threads as there are cores.
-TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false MPLBACKEND=Agg HF_HUB_OFFLINE=1
+TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
 # A real engine has an environment of its own. It serves the model that `make lab` trains, or that of
 # another run. LLAMA_SERVER may name llama.cpp's own server, which is then tested too.

@@ -13,16 +13,13 @@ from hypothesis import strategies as st
 from xgrammar.testing import _is_grammar_accept_string
 
 from chain_texts import THREE_BY_TWO, VALID, games, mutated, texts
-from gtalign.chain import TAGS, ebnf, gbnf, json_schema, parse, render, structural_tag
+from gtalign.chain import TAGS, ebnf, gbnf, json_schema, parse, render
 from gtalign.errors import ChainError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 
 READERS: dict[str, Callable[..., xgrammar.Grammar]] = {
     "ebnf": lambda form, **rest: xgrammar.Grammar.from_ebnf(ebnf(form, **rest)),
     "gbnf": lambda form, **rest: xgrammar.Grammar.from_ebnf(gbnf(form, **rest)),
-    "structural tag": lambda form, **rest: xgrammar.Grammar.from_structural_tag(
-        structural_tag(form, **rest)
-    ),
 }
 FORMS = {"2x3": USER_LLM, "3x2": THREE_BY_TWO}
 

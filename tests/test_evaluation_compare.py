@@ -13,9 +13,10 @@ from gtalign.errors import DataError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.metrics import BY_NAME
-from gtalign.evaluation.statistics import holm, mean_ci, paired_bootstrap
+from gtalign.evaluation.statistics import holm, mean_ci
 from gtalign.evaluation.tables import interval, number, p_value, percent, print_tables
 from gtalign.transcripts.transcript import Transcript
+from paired import paired_bootstrap
 
 ID, OOD = "In distribution", "Out of distribution"
 WORLD = world(20)

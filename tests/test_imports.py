@@ -15,7 +15,6 @@ PACKAGE = SRC / "gtalign"
 # Each may import those before it, and itself.
 ORDER = (
     "errors",
-    "closing",
     "config",
     "drawing",
     "game",
@@ -157,7 +156,7 @@ sys.exit(any(codes.values()))
 EXTRAS = HEAVY | {
     *("accelerate", "peft", "tokenizers"),  # train
     *("openai", "stamina", "math_verify", "sympy", "sacrebleu"),  # judge
-    *("scipy", "moocore", "matplotlib", "pyarrow"),  # eval
+    *("scipy", "moocore", "pyarrow"),  # eval
     *("orjson", "jinja2", "sqlalchemy", "aiosqlite", "uvloop", "httptools"),  # serve
     *("asyncpg", "opentelemetry"),
 }

@@ -4,7 +4,7 @@ from gtalign.chain.acted import acted
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.chains import Chains, parse_batch
 from gtalign.chain.choice import Choice, chosen_cell
-from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema, structural_tag
+from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.rules import RULES
@@ -46,5 +46,4 @@ __all__ = [
     "render",
     "solution_score",
     "solution_scores",
-    "structural_tag",
 ]

@@ -114,27 +114,6 @@ def gbnf(
     return ebnf(form, low=low, high=high, part=part, lead=lead)
 
 
-def structural_tag(
-    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0
-) -> dict[str, Any]:
-    """The chain as a structural tag: ``response_format`` of vLLM and SGLang, read by XGrammar.
-
-    Here the text of a block may not begin with ``<``, and JSON may hold any whitespace and numbers
-    of any length: its payoff is that of `json_schema`.
-    """
-    lead = {"type": "regex", "pattern": rf"[ \n]{{0,4}}[^<{_SPACES}]"}
-    free = {"type": "any_text", "excludes": list(TAGS)}
-    text = {"type": "sequence", "elements": [lead, free]}
-    payoff = {"type": "json_schema", "json_schema": json_schema(form, low=low, high=high)}
-    gap = {"type": "regex", "pattern": r"[ \n]{0,2}"}
-    elements: list[dict[str, Any]] = []
-    for name in BLOCKS:
-        content = payoff if name == "payoff" else text
-        tag = {"type": "tag", "begin": f"<{name}>", "content": content, "end": f"</{name}>"}
-        elements += [gap, tag] if elements else [tag]
-    return {"type": "structural_tag", "format": {"type": "sequence", "elements": elements}}
-
-
 def _literal(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

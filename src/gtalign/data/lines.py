@@ -4,10 +4,10 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from gtalign.closing import Closing
 from gtalign.data.files import to_json
 from gtalign.errors import DataError, StorageError
 
@@ -40,7 +40,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-class LineWriter(Closing):
+class LineWriter(AbstractContextManager["LineWriter"]):
     """Appends objects to a file, each a whole line, so that a crash loses at most the last one.
 
     Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
@@ -85,6 +85,9 @@ class LineWriter(Closing):
             if len(rest) < len(line):
                 os.ftruncate(self._file.fileno(), start)
             raise self._failure(error) from error
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

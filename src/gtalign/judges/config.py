@@ -1,12 +1,12 @@
 """Configuration of all judges of a run, and the panel that it builds."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from gtalign.closing import AsyncClosing
 from gtalign.config import Config
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.usage import Usage
@@ -83,7 +83,7 @@ class JudgesConfig(Config):
         return {name: self.times for name in names if name in self.endpoints}
 
 
-class Judges(AsyncClosing):
+class Judges(AbstractAsyncContextManager["Judges"]):
     """The judges of a configuration, as one judge. Close them by ``aclose`` or ``async with``.
 
     Args:
@@ -107,6 +107,9 @@ class Judges(AsyncClosing):
             self._judges[name] = Repeated(judge, config.times, config.vote) if repeated else judge
         tasks = {task: self._chain(names) for task, names in config.tasks.items()}
         self._panel = Panel(self._chain(config.default), tasks)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close connections, the cache and the processes; all open again on use."""

@@ -1,9 +1,9 @@
 """A judge behind an OpenAI-compatible endpoint."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from gtalign.closing import AsyncClosing
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.transport import Endpoint, response_format
 from gtalign.endpoints.usage import Usage
@@ -20,7 +20,7 @@ _REFUSED = frozenset({"http 400", "http 422"})  # what servers say to a schema t
 _LONGEST_REASON = 2000
 
 
-class EndpointJudge(AsyncClosing):
+class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
     """Asks a model for verdicts, by the criterion of each question's task.
 
     A reply without a readable verdict is asked for once more, saying what was wrong; after that
@@ -52,6 +52,9 @@ class EndpointJudge(AsyncClosing):
         self._nonce = nonce
         self._max_chars = settings.max_chars
         self._form: Form | None = None if settings.structured == "auto" else settings.structured
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections and the cache; both open again on use."""

@@ -7,12 +7,12 @@ run is started again; of two lines about one candidate the later one holds.
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gtalign.chain import chosen_cell
-from gtalign.closing import Closing
 from gtalign.data.lines import LineWriter
 from gtalign.errors import DataError
 from gtalign.synthesis.selection import Entry
@@ -46,7 +46,7 @@ def failed_record(question: Question, number: int, failed: str, reason: str) -> 
     return {**transcript.to_json(), **facts}
 
 
-class Candidates(Closing):
+class Candidates(AbstractContextManager["Candidates"]):
     """The candidates of a run, appended to a file as they are made.
 
     Only what selection needs of each stays in memory.
@@ -122,6 +122,9 @@ class Candidates(Closing):
             problem=problem,
             place=place,
         )
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from gtalign.chain import BLOCKS, gbnf, json_schema, render
 from gtalign.chain.prompt import fill, placeholders
-from gtalign.closing import AsyncClosing
 from gtalign.endpoints import Cache, Endpoint, Usage, response_format
 from gtalign.errors import TeacherError
 from gtalign.game import USER_LLM, Bimatrix
@@ -171,7 +171,7 @@ def _problem(reply: str, block: str) -> str:
     return ""
 
 
-class ChainWriter(AsyncClosing):
+class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
     """Writes whole chains with the teachers of a configuration. Close it, or use ``async with``.
 
     Args:
@@ -215,6 +215,9 @@ class ChainWriter(AsyncClosing):
     def account(self) -> dict[str, Any]:
         """Return for each teacher what it took, what the cache saved, and the cost if known."""
         return {name: teacher.endpoint.account() for name, teacher in self.teachers.items()}
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections and the cache; both open again on use."""

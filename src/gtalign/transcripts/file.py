@@ -1,10 +1,10 @@
 """Files of transcripts: written line by line, read whoever wrote them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from gtalign.closing import Closing
 from gtalign.data.lines import LineWriter, read_lines
 from gtalign.errors import DataError
 from gtalign.transcripts.chats import TASK, is_chat, transcript_fields
@@ -48,7 +48,7 @@ def transcript_of(record: Mapping[str, Any], name: str, task: str = TASK) -> Tra
     return Transcript.from_json(record)
 
 
-class TranscriptWriter(Closing):
+class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
     """Appends transcripts to a file, each a whole line, so that a crash loses at most the last one.
 
     Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
@@ -89,6 +89,9 @@ class TranscriptWriter(Closing):
         self._lines.write(transcript.to_json())
         if self._ids is not None:
             self._ids.add(transcript.id)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""
