@@ -110,16 +110,20 @@ class Manuscript:
             UpstreamError: The engine failed.
         """
         lead, self._lead = self._lead, ""
-        begun, said, watch = self.text, "", self._watch
+        begun, watch = self.text, self._watch
+        said = ""  # until it is as long as the lead
         with self._phase(stretch.name):
             async with aclosing(self._asked(stretch, lead)) as slices:
                 async for slice_ in slices:
                     watch.came()
-                    said += slice_
-                    if not said.startswith(lead[: len(said)]):
-                        break
                     if len(said) >= len(lead):
-                        yield said if len(said) - len(slice_) < len(lead) else slice_
+                        yield slice_
+                    else:
+                        said += slice_
+                        if not said.startswith(lead[: len(said)]):
+                            break
+                        if len(said) >= len(lead):
+                            yield said
                     watch.wait()
         if said.startswith(lead):
             return

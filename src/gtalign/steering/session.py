@@ -291,17 +291,16 @@ class Session:
     ) -> Iterator[Step]:
         """Write to the end of the message, or to a stop string of the request in the response."""
         cut = ResponseCut(self.ask.stop)
-        self._text = cut.feed(self.text)
+        passed = [cut.feed(self.text)]
 
         def take(slice_: str) -> list[Event]:
-            passed = cut.feed(slice_)
-            self._text += passed
-            return parser.feed(passed)
+            passed.append(cut.feed(slice_))
+            return parser.feed(passed[-1])
 
         if not ended and self._written.tokens_left > 0:
             yield Stretch(name, CLOSES, part, take, lambda: cut.ended)
         rest = cut.flush() + (CLOSES if cut.ended else "")
-        self._text += rest
+        self._text = "".join((*passed, rest))
         yield from parser.feed(rest)
         self._stopped = cut.ended
         if parser.error is None:

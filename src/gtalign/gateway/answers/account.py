@@ -76,13 +76,18 @@ class Account:
         )
 
     @property
+    def owed(self) -> bool:
+        """Whether nothing may be shown yet, because there has to be a record first."""
+        return self.recorded and not self.committed
+
+    @property
     def begun(self) -> bool:
         """Whether a record is there or on its way."""
         return self._pending is not None
 
     def begin(self, decision: Decision) -> None:
         """Have the record written as soon as the engine is waited for, which is asked first."""
-        if not self.recorded or self.committed:
+        if not self.owed:
             return
 
         async def write() -> None:
@@ -99,7 +104,7 @@ class Account:
         Raises:
             StorageError: It cannot be written.
         """
-        if self.recorded and not self.committed:
+        if self.owed:
             assert self._pending is not None, "no record was begun"
             await self._pending
             self.committed = True

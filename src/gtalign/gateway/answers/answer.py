@@ -99,7 +99,8 @@ class Answer:
                             if isinstance(event, Decided):
                                 self._decided(event.decision)
                             for piece in view.feed(event):
-                                await self._on_record()
+                                if self._account.owed:
+                                    await self._on_record()
                                 if self._stream:
                                     yield self._shown(piece)
                                 else:
