@@ -16,6 +16,7 @@ from gtalign.evaluation.steering.effects import EFFECTS, measure_trial
 from gtalign.evaluation.steering.section import example, print_steering, steering_section
 from gtalign.evaluation.steering.trial import TrialSettings, run_trial
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
+from gtalign.judges import FakeJudge
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import respond
 from gtalign.lab.world import make_world
@@ -93,6 +94,28 @@ async def test_prices_flip_what_is_done_and_all_of_it_is_measured(tmp_path: Path
         true = transcript.extra["true_payoff"][f"{transcript.extra['user_action']}_DA"]
         assert found.rows[arm][name]["user"] == pytest.approx(true["user"] - 100 * 15 * 2500 / 1e6)
         assert found.rows[arm][name]["llm"] == pytest.approx(true["LLM"])
+
+
+async def test_what_the_reward_cannot_read_is_not_judged(tmp_path: Path) -> None:
+    """Steering reads a chain that needs repair; the reward is strict, and so is the judging."""
+
+    def untidy(messages: Any, text: str) -> str:
+        written = model(messages, text.removeprefix("Well. "))
+        return written if text else f"Well. {written}"
+
+    judge = FakeJudge(1.0)
+    backend = FakeBackend(untidy, size=8)
+    settings = SETTINGS.model_copy(update={"ways": ("observe",), "policies": ("subscription",)})
+    for reading, asked in (("strict", 0), ("tolerant", len(QUESTIONS))):
+        folder = tmp_path / reading
+        folder.mkdir()
+        reward = Reward(RewardConfig.model_validate({"reading": reading}), len)
+        await run_trial(backend, QUESTIONS, settings, folder, reward=reward, judge=judge, seed=0)
+        transcripts = list(read_transcripts(folder / "transcripts.jsonl"))
+        assert all(found.decision is not None for found in transcripts)
+        assert [len(found.verdicts) for found in transcripts] == [bool(asked)] * len(QUESTIONS)
+        assert [found.mutual_welfare == 0 for found in transcripts] == [not asked] * len(QUESTIONS)
+        assert len(judge.calls) == asked
 
 
 async def test_a_killed_trial_ends_with_the_same_file(tmp_path: Path) -> None:

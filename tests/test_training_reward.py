@@ -95,6 +95,11 @@ async def test_it_writes_one_transcript_a_completion(tmp_path: Path) -> None:
     assert good.chain is not None
     assert broken.chain_error is not None
     assert broken.verdicts == ()
+    # As any other transcript is written.
+    with log.open(encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    assert records == [found.to_json() for found in read_transcripts(log)]
+    assert [list(record) for record in records] == [list(good.to_json())] * 3
 
 
 async def test_a_judge_that_fails_leaves_none() -> None:

@@ -17,6 +17,7 @@ from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.judges import Judges, JudgesConfig
+from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward, RewardConfig
 from gtalign.reward.failures import Failures
 from gtalign.transcripts import Scorer
@@ -95,7 +96,8 @@ def command(
         raise ConfigError("name a FILE to score, or give --attack")
     if out is not None and out.exists() and file.exists() and out.samefile(file):
         raise ConfigError(f"--out {out} is the input itself; name another file")
-    count, unit = _counter(tokenizer)
+    count = None if tokenizer is None else counter_in(tokenizer)
+    unit = "words" if tokenizer is None else f"tokens of {tokenizer.name}"
     judges = None if judge is None else Judges(load(JudgesConfig, judge))
     failures = Failures(max_failed, _WINDOW)
     scorer = Scorer(Reward(chosen, count), judges, failures, recount=count is not None)
@@ -104,9 +106,9 @@ def command(
 
     async def work(advance: Callable[[], None]) -> None:
         rows = FileScorer(scorer, unit, workers).score(file, out, task)
-        async with aclosing(rows), judges or nullcontext():
+        async with judges or nullcontext(), aclosing(rows):
             async for row in rows:
-                means.add(row.transcript.task, row.transcript.extra["scored"]["tokens"], row.score)
+                means.add(row.transcript.task, row.unit, row.score)
                 advance()
                 if row.kept:
                     continue
@@ -148,25 +150,6 @@ def _configure(preset: str | None, file: Path | None, overrides: list[str]) -> R
     # Run configurations hold the reward as a table; its keys work here by the same names.
     changed = [override.removeprefix("reward.") for override in overrides]
     return load(RewardConfig, file, changed, {"preset": ("--preset", preset)})
-
-
-def _counter(folder: Path | None) -> tuple[Callable[[str], int] | None, str]:
-    """Return what counts tokens, None for no more than is at hand, and the name of its unit."""
-    if folder is None:
-        return None, "words"
-    file = folder / "tokenizer.json"
-    if not file.is_file():
-        raise ConfigError(f"{folder}: no tokenizer.json in it; --tokenizer names a folder with one")
-    from tokenizers import Tokenizer  # of the extra `train`, without torch
-
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # what its Rust code raises is a bare Exception
-        raise ConfigError(f"{file}: cannot be read as a tokenizer: {error}") from error
-    return (
-        lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
-        f"tokens of {folder.name}",
-    )
 
 
 def _progress(stack: ExitStack, file: Path) -> Callable[[], None]:

@@ -1,9 +1,32 @@
 """How long a text is for a model."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from gtalign.errors import ConfigError
 
 
 def token_counter(tokenizer: Any) -> Callable[[str], int]:
     """Return the function that counts the tokens of a text, special tokens not included."""
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def counter_in(folder: Path) -> Callable[[str], int]:
+    """Return the function that counts the tokens of a text by a folder's ``tokenizer.json``.
+
+    Neither torch nor transformers is loaded.
+
+    Raises:
+        ConfigError: There is no such file, or it cannot be read as a tokenizer.
+    """
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise ConfigError(f"{folder}: no tokenizer.json in it; --tokenizer names a folder with one")
+    from tokenizers import Tokenizer  # of the extra `train`
+
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # what its Rust code raises is a bare Exception
+        raise ConfigError(f"{file}: cannot be read as a tokenizer: {error}") from error
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)

@@ -91,6 +91,11 @@ class FileScored:
     score: Score
     kept: bool = False
 
+    @property
+    def unit(self) -> str:
+        """What its tokens are, in a word."""
+        return str(self.transcript.extra["scored"]["tokens"])
+
     def to_json(self) -> dict[str, Any]:
         """Return the measures in one flat object."""
         score = self.score
@@ -104,7 +109,7 @@ class FileScored:
             "answer_mutual_welfare": score.answer_mutual_welfare,
             "reward": score.reward,
             **score.factors,
-            "tokens": self.transcript.extra["scored"]["tokens"],
+            "tokens": self.unit,
             "chain_error": score.chain_error,
             "unscored": score.unscored,
         }
