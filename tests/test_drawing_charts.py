@@ -167,6 +167,14 @@ def test_labels_stay_apart_inside_and_off_the_marks() -> None:
         assert not any(meet(box, (x - r, y - r, x + r, y + r)) for x, y, r in marks)
 
 
+def test_names_of_points_at_one_place_in_a_corner_stand_above_each_other() -> None:
+    marks = [(46.0, 290.0, 6.0)] * 4
+    labels = Labels((46, 30, 404, 290), marks)
+    places = [labels.place(46, 290, name) for name in ("base", "sft", "user", "mutual")]
+    assert len({base for _, base in places}) == 4
+    assert not any(meet(a, b) for i, a in enumerate(labels.taken[4:]) for b in labels.taken[4:][:i])
+
+
 def test_a_label_keeps_off_a_line_where_it_can() -> None:
     line = [(0.0, 36.0), (300.0, 36.0)]  # through the places above the mark
     for lines, below in (((), False), ([line], True)):

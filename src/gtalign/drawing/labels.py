@@ -45,6 +45,7 @@ class Labels:
             *((x - wide / 2, y - 18), (x - wide / 2, y + 27)),
             *((x + 16, y + 4), (x - 16 - wide, y + 4)),
             *((x - wide / 2, y - 33), (x - wide / 2, y + 42)),
+            *((left, y - rise) for rise in (27, 42, 57) for left in (x + 10, x - 10 - wide)),
         )
         boxes = [(left, base - 11, left + wide, base + 3) for left, base in places]
         costs = [self._cost(box, (x, y)) for box in boxes]
