@@ -1,9 +1,45 @@
 """GTAlign: train, steer and measure LLM assistants for mutual welfare.
 
-This module stays cheap to import: it loads neither numpy, nor torch, nor a web framework. Import
-the part that is needed, for example ``from gtalign.game import Bimatrix, solve``.
+``import gtalign`` loads nothing else, neither numpy, nor torch, nor a web framework. A package is
+loaded when it is touched: ``gtalign.game.solve``, or ``from gtalign.game import Bimatrix, solve``.
 """
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = [
+    "__version__",
+    "chain",
+    "config",
+    "data",
+    "drawing",
+    "endpoints",
+    "errors",
+    "evaluation",
+    "game",
+    "gateway",
+    "judges",
+    "lab",
+    "models",
+    "reward",
+    "steering",
+    "synthesis",
+    "tasks",
+    "training",
+    "transcripts",
+]
+
+
+def __getattr__(name: str) -> "ModuleType":
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return __all__

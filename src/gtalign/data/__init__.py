@@ -1,5 +1,9 @@
 """Questions on disk: dataset rows, their sources and mixtures, and what checks them."""
 
+from gtalign.data.duplicates import DuplicateConfig
+from gtalign.data.lines import LineWriter, read_lines
+from gtalign.data.mixture import MixtureConfig
 from gtalign.data.rows import read_rows
+from gtalign.data.schema import RowWriter
 
-__all__ = ["read_rows"]
+__all__ = ["DuplicateConfig", "LineWriter", "MixtureConfig", "RowWriter", "read_lines", "read_rows"]

@@ -1,1 +1,8 @@
 """Measuring whether it worked: metrics, statistics, comparison of models, and the report."""
+
+from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.metrics import Metric, measure
+from gtalign.evaluation.settings import EvalRun
+from gtalign.evaluation.statistics import Contrast, Interval, mean_ci
+
+__all__ = ["Comparison", "Contrast", "EvalRun", "Interval", "Metric", "mean_ci", "measure"]

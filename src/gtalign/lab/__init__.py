@@ -2,3 +2,9 @@
 
 Everything in it is known, so that what a model believes can be held against the truth.
 """
+
+from gtalign.lab.judge import LabJudge
+from gtalign.lab.settings import ModelSettings, WorldSettings
+from gtalign.lab.world import World, make_world
+
+__all__ = ["LabJudge", "ModelSettings", "World", "WorldSettings", "make_world"]
