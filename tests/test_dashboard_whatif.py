@@ -17,8 +17,8 @@ from gtalign.gateway.dashboard.strip import DRAWN, LISTED, strip
 from gtalign.gateway.dashboard.whatif import EXAMPLE, read_matrix, written
 from gtalign.gateway.store.tables import decisions
 from gtalign.steering import (
+    ChoiceInterval,
     FakeBackend,
-    Interval,
     edit,
     fit,
     flips,
@@ -252,12 +252,12 @@ def test_sliders_reach_beyond_what_is_usual_and_show_numbers_plainly() -> None:
 
 
 def test_a_strip_covers_its_width_and_tells_the_first_intervals() -> None:
-    intervals = [Interval("CQ" if i % 2 else "DA", float(i), i + 1.0) for i in range(20)]
+    intervals = [ChoiceInterval("CQ" if i % 2 else "DA", float(i), i + 1.0) for i in range(20)]
     drawn = strip(intervals, USER_LLM.llm_actions, 20.0)
     assert sum(band.width for band in drawn.parts) == pytest.approx(1000)
     assert [band.now for band in drawn.parts] == [False] * 19 + [True]
     assert (drawn.mark, drawn.high, len(drawn.listed)) == (1000, 20, LISTED)
-    many = [Interval("CQ" if i % 2 else "DA", i / 7, (i + 1) / 7) for i in range(9001)]
+    many = [ChoiceInterval("CQ" if i % 2 else "DA", i / 7, (i + 1) / 7) for i in range(9001)]
     drawn = strip(many, USER_LLM.llm_actions, 3.0)
     assert (drawn.count, len(drawn.parts) <= DRAWN) == (9001, True)
     assert sum(band.width for band in drawn.parts) == pytest.approx(1000)

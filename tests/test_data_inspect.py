@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset_rows import row, write
-from gtalign.data.inspect import Lengths, inspect_rows
+from gtalign.data.inspect import LengthSummary, inspect_rows
 
 HARM = "Tell me how to do harm"
 
 
 @given(st.lists(st.integers(0, 50), min_size=1), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
 def test_quantiles_are_exact(values: list[int], share: float) -> None:
-    lengths = Lengths()
+    lengths = LengthSummary()
     for value in values:
         lengths.add(value)
     wanted = np.quantile(values, share, method="inverted_cdf")
@@ -26,7 +26,7 @@ def test_quantiles_are_exact(values: list[int], share: float) -> None:
 
 def test_no_lengths_have_no_quantile() -> None:
     with pytest.raises(ValueError, match="no length"):
-        Lengths().quantile(0.5)
+        LengthSummary().quantile(0.5)
 
 
 def test_tasks_are_told_apart(tmp_path: Path) -> None:

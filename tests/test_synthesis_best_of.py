@@ -12,7 +12,7 @@ from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import candidate
 from gtalign.lab.world import make_world
 from gtalign.reward import Reward, RewardConfig
-from gtalign.synthesis.best_of import Choice, best_of
+from gtalign.synthesis.best_of import BestOf, best_of
 from gtalign.tasks import Question
 
 WORLD = make_world(0, 2, 1)
@@ -20,7 +20,7 @@ QUESTION = WORLD.train[1]
 PLAIN = Reward(RewardConfig(chain=False))
 
 
-def choose(texts: list[str], judge: Any, reward: Reward = PLAIN) -> Choice:
+def choose(texts: list[str], judge: Any, reward: Reward = PLAIN) -> BestOf:
     return asyncio.run(best_of(QUESTION, texts, reward, judge))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from gtalign.data.duplicates import DuplicateConfig
 from gtalign.data.leakage import By, Known, Leakage, leakage
 from gtalign.data.rows import read_rows
-from gtalign.data.validate import Report, validate
+from gtalign.data.validate import ValidationReport, validate
 from gtalign.errors import DataError
 
 
@@ -41,7 +41,7 @@ class Checked:
 
     config: DuplicateConfig
     by: By
-    reports: Mapping[Path, Report]
+    reports: Mapping[Path, ValidationReport]
     repeats: Mapping[Path, Repeats]
     shared: Sequence[tuple[Path, Leakage]]
 

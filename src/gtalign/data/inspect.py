@@ -20,7 +20,7 @@ from gtalign.tasks.safety import is_harmful
 
 
 @dataclass(slots=True)
-class Lengths:
+class LengthSummary:
     """How often each length occurs; quantiles are exact."""
 
     counts: Counter[int] = field(default_factory=Counter)
@@ -72,10 +72,10 @@ class Summary:
     sources: set[int] = field(default_factory=set)
     splits: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
-    words: Lengths = field(default_factory=Lengths)
-    conversation_words: Lengths = field(default_factory=Lengths)
-    turns: Lengths = field(default_factory=Lengths)
-    truth_words: Lengths = field(default_factory=Lengths)
+    words: LengthSummary = field(default_factory=LengthSummary)
+    conversation_words: LengthSummary = field(default_factory=LengthSummary)
+    turns: LengthSummary = field(default_factory=LengthSummary)
+    truth_words: LengthSummary = field(default_factory=LengthSummary)
     samples: list[Question] = field(default_factory=list)
 
     def add(self, question: Question) -> None:

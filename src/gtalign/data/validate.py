@@ -35,7 +35,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ValidationReport:
     """The problems of a file.
 
     Args:
@@ -51,7 +51,7 @@ class Report:
     count: int
 
 
-def validate(path: Path, limit: int = 100) -> Report:
+def validate(path: Path, limit: int = 100) -> ValidationReport:
     """Check every row of a parquet or JSON Lines file.
 
     Args:
@@ -81,7 +81,7 @@ def validate(path: Path, limit: int = 100) -> Report:
     if not rows:
         count += 1
         kept += [Problem(None, "", "no rows")][: max(0, limit - len(kept))]
-    return Report(rows, wrong, tuple(kept), count)
+    return ValidationReport(rows, wrong, tuple(kept), count)
 
 
 def problems_of(row: Mapping[str, Any], number: int, stem: str) -> Iterator[Problem]:

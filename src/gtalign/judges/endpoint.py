@@ -11,7 +11,7 @@ from gtalign.errors import JudgeError
 from gtalign.judges.base import Verdict
 from gtalign.judges.criterion import SOLUTION, Criterion, criterion_of
 from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
-from gtalign.judges.reading import Form, Reading, read_verdict, schema
+from gtalign.judges.reading import Form, ReplyReading, read_verdict, schema
 from gtalign.judges.settings import JudgeSettings
 from gtalign.tasks import Question
 
@@ -123,7 +123,9 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
             details["right_action"] = float(reading.score >= criterion.right_from)
         return Verdict(self.name, reading.score, reading.reason[:_LONGEST_REASON], details)
 
-    async def _ask(self, prompt: Prompt, about: str, index: int, problem: str | None) -> Reading:
+    async def _ask(
+        self, prompt: Prompt, about: str, index: int, problem: str | None
+    ) -> ReplyReading:
         """Ask once, in the form that the server takes, and read the reply."""
         if self._form is not None:
             return await self._ask_in(self._form, prompt, about, index, problem)
@@ -141,7 +143,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
 
     async def _ask_in(
         self, form: Form, prompt: Prompt, about: str, index: int, problem: str | None
-    ) -> Reading:
+    ) -> ReplyReading:
         scale = prompt.criterion.scale
         reply = await self.endpoint.complete(
             prompt.messages(form, prompt.draw(self._nonce), problem),
@@ -152,7 +154,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
             sample=index,
         )
         if reply.problem is not None:
-            return Reading(None, reply.problem)
+            return ReplyReading(None, reply.problem)
         return read_verdict(reply.text, scale, form)
 
     def _is_known(self, form: Form, prompt: Prompt, index: int, problem: str | None) -> bool:

@@ -26,7 +26,7 @@ _REASON, _SCORE = ("<reason>", "</reason>"), ("<score>", "</score>")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReplyReading:
     """What a reply says.
 
     Args:
@@ -42,7 +42,7 @@ class UnreadableReply(Exception):
     """A reply is no verdict; says why. A signal inside this module (see `gtalign.errors`)."""
 
 
-def read_verdict(reply: str, scale: Sequence[float], form: Form) -> Reading:
+def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading:
     """Read a verdict.
 
     Args:
@@ -61,8 +61,8 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> Reading:
             allowed = ", ".join(f"{value:g}" for value in scale)
             raise UnreadableReply(f"its score is not one of {allowed}")
     except UnreadableReply as problem:
-        return Reading(None, str(problem))
-    return Reading(score, reason)
+        return ReplyReading(None, str(problem))
+    return ReplyReading(score, reason)
 
 
 def strip_reasoning(reply: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.questions import ALTERNATIVE, pick
-from gtalign.lab.teachers import MUSINGS, Draft, Noise, analyze, assemble, misjudge
+from gtalign.lab.teachers import MUSINGS, ChainDraft, Noise, analyze, assemble, misjudge
 from gtalign.lab.users import Situation, true_payoff
 from gtalign.tasks import Question, task_named
 
@@ -53,7 +53,9 @@ def published_candidate(question: Question, rng: np.random.Generator, noise: Noi
     return assemble(draft, rng, noise)
 
 
-def _think(question: Question, rng: np.random.Generator, noise: Noise) -> tuple[_Reading, Draft]:
+def _think(
+    question: Question, rng: np.random.Generator, noise: Noise
+) -> tuple[_Reading, ChainDraft]:
     wanted = str(question.extra["wanted"])
     if rng.random() < noise.misread:
         other = "refuse" if task_named(question.task).kind == "safety" else "ask"
@@ -66,7 +68,7 @@ def _think(question: Question, rng: np.random.Generator, noise: Noise) -> tuple[
         "answer": f"detailed. {words}: i can answer.",
     }[wanted]
     idle = pick(rng, MUSINGS, 1) if rng.random() < noise.idle_words else []
-    return reading, Draft(wanted == "ask", thinking=" ".join([*idle, told]))
+    return reading, ChainDraft(wanted == "ask", thinking=" ".join([*idle, told]))
 
 
 def _about(question: Question, rng: np.random.Generator) -> tuple[str, ...]:
@@ -85,8 +87,8 @@ def _about(question: Question, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _respond(
-    question: Question, reading: _Reading, draft: Draft, rng: np.random.Generator, noise: Noise
-) -> Draft:
+    question: Question, reading: _Reading, draft: ChainDraft, rng: np.random.Generator, noise: Noise
+) -> ChainDraft:
     action = draft.action
     if rng.random() < noise.disobey:
         action = USER_LLM.llm_actions[int(rng.integers(len(USER_LLM.llm_actions)))]

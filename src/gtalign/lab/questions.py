@@ -26,7 +26,7 @@ HOLDOUT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NamePool:
     """Entities of one side of the split; those of the other side never occur on it."""
 
     people: Sequence[str]
@@ -35,7 +35,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Need:
     """One thing that a user wants.
 
     Args:
@@ -91,7 +91,7 @@ def _numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, lis
             return start, changes, int(totals[-1])
 
 
-def sums(rng: np.random.Generator, names: Names, steps: int = 2) -> Item:
+def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
     """Build multi-step arithmetic; the vague form says "some" where a number is needed.
 
     Both forms say "some" once and tell as many numbers: of what is counted, or of something else.
@@ -119,7 +119,7 @@ def sums(rng: np.random.Generator, names: Names, steps: int = 2) -> Item:
         work.append(f"{running} {sign} {abs(change)} = {running + change}.")
         running += change
     verb = verbs[hidden].removesuffix("s")
-    return Item(
+    return Need(
         vague=(tell(True),),
         detailed=(tell(False),),
         answer=f"it is {total} {thing}.",
@@ -145,7 +145,7 @@ class _Person:
         return f"{self.name} of {self.city} is a {self.job} with a {self.pet}."
 
 
-def _persons(rng: np.random.Generator, names: Names, people: Sequence[str]) -> list[_Person]:
+def _persons(rng: np.random.Generator, names: NamePool, people: Sequence[str]) -> list[_Person]:
     columns = (pick(rng, pool, len(people)) for pool in (names.cities, JOBS, PETS))
     return [_Person(*row) for row in zip(people, *columns, strict=True)]
 
@@ -155,7 +155,7 @@ def _about(person: _Person, field: str) -> str:
     return f"{person.name} of {person.city} {verb} {getattr(person, field)}."
 
 
-def people(rng: np.random.Generator, names: Names, dialogue: bool = False) -> Item:
+def people(rng: np.random.Generator, names: NamePool, dialogue: bool = False) -> Need:
     """Build a look-up in a few records; in the vague form the name belongs to several people.
 
     As a dialogue the records come first and a question about one of the namesakes has been
@@ -187,7 +187,7 @@ def people(rng: np.random.Generator, names: Names, dialogue: bool = False) -> It
     else:
         vague = (f"{records} {asked(name, field)}",)
         detailed = (f"{records} {asked(f'{name} of {wanted.city}', field)}",)
-    return Item(
+    return Need(
         vague=vague,
         detailed=detailed,
         answer=f"it is a {getattr(wanted, field)}.",
@@ -203,7 +203,7 @@ def people(rng: np.random.Generator, names: Names, dialogue: bool = False) -> It
     )
 
 
-def notes(rng: np.random.Generator, names: Names) -> Item:
+def notes(rng: np.random.Generator, names: NamePool) -> Need:
     """Build a short text to write from three facts, one of which the vague form does not tell.
 
     What both forms say beside the facts is the same, and begins as the facts do.
@@ -233,7 +233,7 @@ def notes(rng: np.random.Generator, names: Names) -> Item:
         return " ".join(f"{noun} {told[field]}." for field, noun in nouns.items())
 
     noun = nouns[hidden]
-    return Item(
+    return Need(
         vague=(tell(True),),
         detailed=(tell(False),),
         answer=note(**facts),
@@ -248,7 +248,7 @@ def notes(rng: np.random.Generator, names: Names) -> Item:
     )
 
 
-def requests(rng: np.random.Generator, names: Names, command: bool = False) -> Item:
+def requests(rng: np.random.Generator, names: NamePool, command: bool = False) -> Need:
     """Build a request about a device: to stop a guard or to start a hazard does harm.
 
     Each verb and each device is harmful in half of its uses. The vague form tells what another
@@ -274,7 +274,7 @@ def requests(rng: np.random.Generator, names: Names, command: bool = False) -> I
         answer, wrong = refusal, [steps[device]]
     else:
         answer, wrong = steps[device], [text for what, text in steps.items() if what != device]
-    return Item(
+    return Need(
         vague=(tell(True),),
         detailed=(tell(False),),
         answer=answer,

@@ -42,7 +42,7 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ChainDraft:
     """The blocks that one candidate has so far, and what the thinker believes."""
 
     vague: bool
@@ -62,7 +62,7 @@ def candidate(question: Question, rng: np.random.Generator, noise: Noise = Noise
     return assemble(draft, rng, noise)
 
 
-def assemble(draft: Draft, rng: np.random.Generator, noise: Noise) -> str:
+def assemble(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> str:
     """Put the four blocks of a finished draft together; now and then the chain breaks."""
     assert draft.payoff is not None
     # Whole numbers, written as such: a small model spends most of its tokens on the matrix.
@@ -86,17 +86,19 @@ def _break(texts: list[str], rng: np.random.Generator) -> str:
     return "".join(texts)
 
 
-def _think(question: Question, rng: np.random.Generator, noise: Noise) -> Draft:
+def _think(question: Question, rng: np.random.Generator, noise: Noise) -> ChainDraft:
     item = question.extra["item"]
     vague = (question.extra["user_action"] == "VQ") != (rng.random() < noise.misread)
     # What decides comes first: from a quotation a small model can tell, from afar it cannot.
     quote = item["quotes"]["VQ" if vague else "DQ"]
     told = f"{quote} vague." if vague else f"{quote} detailed. {item['work']}".strip()
     idle = pick(rng, MUSINGS, 1) if rng.random() < noise.idle_words else []
-    return Draft(vague, thinking=" ".join([*idle, told]))
+    return ChainDraft(vague, thinking=" ".join([*idle, told]))
 
 
-def _value(question: Question, draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+def _value(
+    question: Question, draft: ChainDraft, rng: np.random.Generator, noise: Noise
+) -> ChainDraft:
     """Estimate the true matrix; a misread question gets that of its other form."""
     read_well = draft.vague == (question.extra["user_action"] == "VQ")
     truth = Bimatrix.from_json(question.extra["true_payoff" if read_well else "other_payoff"])
@@ -112,7 +114,7 @@ def misjudge(truth: Bimatrix, rng: np.random.Generator, noise: Noise) -> Bimatri
     return Bimatrix(USER_LLM, payoffs)
 
 
-def analyze(draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+def analyze(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> ChainDraft:
     """Choose the social optimum of the draft's matrix, or stray."""
     assert draft.payoff is not None
     payoffs = draft.payoff.payoffs
@@ -124,7 +126,9 @@ def analyze(draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
     return replace(draft, analyze=text, action=chosen.split("_")[1])
 
 
-def _respond(question: Question, draft: Draft, rng: np.random.Generator, noise: Noise) -> Draft:
+def _respond(
+    question: Question, draft: ChainDraft, rng: np.random.Generator, noise: Noise
+) -> ChainDraft:
     actions = USER_LLM.llm_actions
     disobeys = rng.random() < noise.disobey
     action = actions[int(rng.integers(len(actions)))] if disobeys else draft.action

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gtalign.lab import questions
-from gtalign.lab.questions import Item, Names
+from gtalign.lab.questions import NamePool, Need
 from gtalign.lab.users import Situation, true_payoff
 from gtalign.tasks import Message, Question
 
-Maker = Callable[[np.random.Generator, Names], Item]
+Maker = Callable[[np.random.Generator, NamePool], Need]
 
 TASKS: Mapping[str, Maker] = {
     "sums": questions.sums,
@@ -58,20 +58,20 @@ def make_world(seed: int, train_items: int, test_items: int) -> World:
     )
 
 
-def _split_names(rng: np.random.Generator) -> tuple[Names, Names]:
+def _split_names(rng: np.random.Generator) -> tuple[NamePool, NamePool]:
     syllables = [c + v for c in "bdfkmnst" for v in "aeiou"]
     people = [a + b for a in syllables for b in syllables if a != b]
     cities = [a + b for a in syllables for b in ("ton", "ford", "berg", "wick", "field")]
     people = [people[i] for i in rng.permutation(len(people))][:900]
     cities = [cities[i] for i in rng.permutation(len(cities))]
     return (
-        Names(people[:600], cities[:130], test=False),
-        Names(people[600:], cities[130:], test=True),
+        NamePool(people[:600], cities[:130], test=False),
+        NamePool(people[600:], cities[130:], test=True),
     )
 
 
 def _ask(
-    makers: Mapping[str, Maker], split: str, names: Names, items: int, rng: np.random.Generator
+    makers: Mapping[str, Maker], split: str, names: NamePool, items: int, rng: np.random.Generator
 ) -> list[Question]:
     asked: list[Question] = []
     for number in range(items):
@@ -82,7 +82,7 @@ def _ask(
     return asked
 
 
-def _question(item: Item, form: str, task: str, split: str, cluster: str) -> Question:
+def _question(item: Need, form: str, task: str, split: str, cluster: str) -> Question:
     turns = getattr(item, FORMS[form])
     roles = ("user", "assistant")
     messages = tuple(Message(role=roles[i % 2], content=text) for i, text in enumerate(turns))
@@ -104,7 +104,7 @@ def _question(item: Item, form: str, task: str, split: str, cluster: str) -> Que
     )
 
 
-def _situation(item: Item, form: str) -> Situation:
+def _situation(item: Need, form: str) -> Situation:
     return Situation(
         vague=form == "VQ",
         guess=item.guess,

@@ -6,8 +6,8 @@ from gtalign.steering.decision import Decision, Mode, Phase, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.fake import FakeBackend
-from gtalign.steering.flips import Interval, flips
-from gtalign.steering.opening import Opened, open_backend
+from gtalign.steering.flips import ChoiceInterval, flips
+from gtalign.steering.opening import OpenedBackend, open_backend
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
@@ -23,15 +23,15 @@ __all__ = [
     "Adjustment",
     "Ask",
     "Backend",
+    "ChoiceInterval",
     "Decided",
     "Decision",
     "Draft",
     "Edit",
     "FakeBackend",
     "Finish",
-    "Interval",
     "Mode",
-    "Opened",
+    "OpenedBackend",
     "Phase",
     "Policy",
     "Price",

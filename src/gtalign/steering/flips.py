@@ -36,7 +36,7 @@ C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ChoiceInterval:
     """Values of a number, between two of them, under which one action is chosen.
 
     Args:
@@ -63,7 +63,7 @@ def flips(
     used_tokens: int = 0,
     least: float = -5.0,
     most: float = 5.0,
-) -> tuple[Interval, ...]:
+) -> tuple[ChoiceInterval, ...]:
     """The actions that a policy chooses as one of its numbers grows, all else being as it is.
 
     It is the choice of a steered answer: of the matrix that `edit` and `fit` make. Near a price at
@@ -107,7 +107,7 @@ def flips(
         uses = [tokens_of(expected, action) for action in stated.form.llm_actions]
         ends = [used_tokens, *(used_tokens + u.written() + u.read(prompt_tokens) for u in uses)]
         corners = sorted({low, high, *(end for end in ends if low < end < high)})
-    found: list[Interval] = []
+    found: list[ChoiceInterval] = []
     for start, end in pairwise(corners):
         edges, games = _steps(start, end, payoffs(start), payoffs(end), decimals)
         cells: list[int] = []
@@ -118,7 +118,7 @@ def flips(
             action = stated.form.llm_actions[cell % len(stated.form.llm)]
             if found and found[-1].action == action:
                 a = found.pop().low
-            found.append(Interval(action, a, b))
+            found.append(ChoiceInterval(action, a, b))
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ SMALL: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedBackend:
     """A backend, and what it is.
 
     Args:
@@ -45,7 +45,7 @@ async def open_backend(
     tokenizer: str | Path | None = None,
     timeouts: "Timeouts | None" = None,
     fallback_reask: bool = False,
-) -> Opened:
+) -> OpenedBackend:
     """Load a checkpoint, or connect to a model server and find out how its messages go on.
 
     A network of fewer than `SMALL` parameters runs on one thread, unless OMP_NUM_THREADS says
@@ -76,14 +76,14 @@ async def open_backend(
         server = await connect(
             address, model=model, render=render, timeouts=timeouts, fallback_reask=fallback_reask
         )
-        return Opened(server, server.model, server.engine.name.lower())
+        return OpenedBackend(server, server.model, server.engine.name.lower())
     folder = Path(address)
     if not (folder / "config.json").is_file():
         raise ConfigError(
             f"{address}: no checkpoint (a folder with a config.json) and no address that begins"
             " with http:// or https://"
         )
-    return Opened(_load_checkpoint(folder), folder.name, "transformers")
+    return OpenedBackend(_load_checkpoint(folder), folder.name, "transformers")
 
 
 def _load_checkpoint(folder: Path) -> Backend:

@@ -14,7 +14,7 @@ from gtalign.tasks import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BestOf:
     """Candidates of one question and the one that was kept.
 
     Args:
@@ -34,7 +34,7 @@ class Choice:
 
 async def best_of(
     question: Question, candidates: Sequence[str], reward: Reward, judge: Judge
-) -> Choice:
+) -> BestOf:
     """Judge the candidates of a question and keep the best one.
 
     A candidate whose reward is unknown is never kept.
@@ -51,4 +51,4 @@ async def best_of(
     if rewards_N[best] < 0:
         raise DataError(f"question {question.id!r}: none of {len(scores)} candidates has a score")
     responses = tuple(found.readings.responses)
-    return Choice(question, tuple(candidates), responses, tuple(scores), best)
+    return BestOf(question, tuple(candidates), responses, tuple(scores), best)

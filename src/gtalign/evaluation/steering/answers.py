@@ -14,13 +14,13 @@ from gtalign.steering import (
     SteeringSettings,
     answers,
 )
-from gtalign.steering.opening import Opened
+from gtalign.steering.opening import OpenedBackend
 from gtalign.tasks import Question
 from gtalign.transcripts import TranscriptWriter
 
 
 async def steered_answers(
-    opened: Opened,
+    opened: OpenedBackend,
     policies: Sequence[Policy],
     settings: SteeringSettings,
     questions: Sequence[Question],

@@ -7,7 +7,7 @@ from typing import Final
 
 from gtalign.drawing import Markup, action_colour, number
 from gtalign.drawing.svg import box, line, picture
-from gtalign.steering import Interval
+from gtalign.steering import ChoiceInterval
 
 WIDTH: Final = 1000.0
 
@@ -30,7 +30,7 @@ class Part:
         now: Whether the number lies in it.
     """
 
-    interval: Interval
+    interval: ChoiceInterval
     x: float
     width: float
     colour: str
@@ -59,7 +59,7 @@ class Strip:
         return self.parts[:LISTED]
 
 
-def strip(intervals: Sequence[Interval], actions: Sequence[str], value: float) -> Strip:
+def strip(intervals: Sequence[ChoiceInterval], actions: Sequence[str], value: float) -> Strip:
     """Lay a strip out.
 
     Args:
@@ -92,16 +92,16 @@ def strip_chart(strip: Strip) -> Markup:
     return picture("Where it flips", told, WIDTH, 40, parts, needle, kind="strip", stretched=True)
 
 
-def _drawn(intervals: Sequence[Interval]) -> Sequence[Interval]:
+def _drawn(intervals: Sequence[ChoiceInterval]) -> Sequence[ChoiceInterval]:
     if len(intervals) <= DRAWN:
         return intervals
     high = intervals[-1].high
     starts = [interval.low for interval in intervals]
-    found: list[Interval] = []
+    found: list[ChoiceInterval] = []
     for slot in range(DRAWN):
         low, end = high * slot / DRAWN, high * (slot + 1) / DRAWN
         action = intervals[bisect_right(starts, (low + end) / 2) - 1].action
         if found and found[-1].action == action:
             low = found.pop().low
-        found.append(Interval(action, low, end))
+        found.append(ChoiceInterval(action, low, end))
     return found

@@ -9,7 +9,7 @@ from gtalign.errors import SteeringError
 from gtalign.steering.backend import Sampling
 from gtalign.steering.http.chat import ChatPrompt
 from gtalign.steering.http.completions import Render, TextPrompt, TokenPrompt
-from gtalign.steering.http.draft import HTTPDraft, Prompt
+from gtalign.steering.http.draft import EnginePrompt, HTTPDraft
 from gtalign.steering.http.engines import UNKNOWN, Engine, Language
 from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
@@ -136,7 +136,7 @@ class HTTPBackend:
         """Close the connections."""
         await self._transport.aclose()
 
-    def _prompt(self, messages: Sequence[Message], rendering: Mapping[str, Any]) -> Prompt:
+    def _prompt(self, messages: Sequence[Message], rendering: Mapping[str, Any]) -> EnginePrompt:
         if self.method == "completions-ids":
             return TokenPrompt(self._transport, self.name, self.model, messages, rendering)
         if self.method == "completions-text":

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.steering.http.engines import Engine
-from gtalign.steering.http.pieces import EnginePiece, Usage
+from gtalign.steering.http.pieces import EnginePiece, TokenCounts
 from gtalign.steering.http.transport import Transport
 
 LONGEST_TOKEN: Final = 1024
@@ -27,7 +27,7 @@ _TRAILERS: Final = 8  # events that may follow the end of the text
 _JOINED: Final = re.compile(r"\W*")  # what a token may hold behind a tag; words are thoughts
 
 
-class Prompt(Protocol):
+class EnginePrompt(Protocol):
     """What the engine is to go on from, in the form that it takes."""
 
     @property
@@ -66,7 +66,7 @@ class HTTPDraft:
         transport: Transport,
         upstream: str,
         engine: Engine,
-        prompt: Prompt,
+        prompt: EnginePrompt,
         common: Callable[[Sampling], Mapping[str, Any]],
         sampling: Sampling,
         refusal: str | None = None,
@@ -216,7 +216,7 @@ class _Tally:
         self._characters = 0
         self._events = 0  # with text
         self._ids = 0
-        self._usage = Usage()
+        self._usage = TokenCounts()
         self._finish: str | None = None  # as the engine says
         self._cut = False  # the stop string was found
         self._trailers = 0  # events behind the end of the text

@@ -10,7 +10,7 @@ sums of them fit a database."""
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenCounts:
     """Tokens as the engine counts them; None where it does not say.
 
     Args:
@@ -40,7 +40,7 @@ class EnginePiece:
     text: str = ""
     ids: tuple[int, ...] = ()
     finish: str | None = None
-    usage: Usage | None = None
+    usage: TokenCounts | None = None
     beside: bool = False
 
 
@@ -81,7 +81,7 @@ def read_chat(value: Any) -> EnginePiece:
     )
 
 
-def _choice(value: Any) -> tuple[Mapping[str, Any] | None, Usage | None]:
+def _choice(value: Any) -> tuple[Mapping[str, Any] | None, TokenCounts | None]:
     """The one choice of an event, if it has any, and its count of tokens."""
     if not isinstance(value, dict):
         raise ValueError(f"an event is {_kind(value)}, not an object")
@@ -98,12 +98,12 @@ def _choice(value: Any) -> tuple[Mapping[str, Any] | None, Usage | None]:
     return choices[0], usage
 
 
-def _usage(value: Mapping[str, Any]) -> Usage | None:
+def _usage(value: Mapping[str, Any]) -> TokenCounts | None:
     usage, timings = value.get("usage"), value.get("timings")
     if isinstance(timings, dict) and not usage:  # llama.cpp
         read, cached = _count(timings, "prompt_n"), _count(timings, "cache_n")
         prompt = None if read is None or cached is None else read + cached
-        return Usage(_count(timings, "predicted_n"), prompt, cached)
+        return TokenCounts(_count(timings, "predicted_n"), prompt, cached)
     if usage is None:
         return None
     if not isinstance(usage, dict):
@@ -112,7 +112,7 @@ def _usage(value: Mapping[str, Any]) -> Usage | None:
     cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
     if cached is None:
         cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
-    return Usage(_count(usage, "completion_tokens"), _count(usage, "prompt_tokens"), cached)
+    return TokenCounts(_count(usage, "completion_tokens"), _count(usage, "prompt_tokens"), cached)
 
 
 def _count(counts: Mapping[str, Any], name: str) -> int | None:
