@@ -1,4 +1,21 @@
-"""The gateway: an OpenAI-compatible server that steers every answer and records every decision."""
+"""The gateway: an OpenAI-compatible server that steers every answer and records every decision.
+
+    app, server         the routes, and the server that runs them
+    gateway             the parts that endpoints share, opened and closed together
+    settings            the configuration
+    keys, loopback      who may ask: clients with a key, or without keys this machine alone
+    limits, policies    how much a key may take, and under which policies it is answered
+    upstream, proxy     the engine that writes, and requests that are passed through to it
+    errors              what clients are told of each class of errors
+    http/               bodies, replies, refusals, and the endpoints that give no answers
+    answers/            from a request to its answer and its record
+    store/              the audit store: every decision, found, summed and exported
+    dashboard/          pages for people
+    telemetry/          logs, metrics and traces
+
+A request comes in through `http.edge`, `answers.endpoint` answers it, and `answers.account` keeps
+the record of its answer.
+"""
 
 from gtalign.gateway.settings import GatewayConfig
 

@@ -44,7 +44,7 @@ class APIError(Exception):
     """An answer that refuses a request; a signal inside the gateway (see `gtalign.errors`).
 
     Args:
-        status: Of HTTP.
+        status: The HTTP status.
         message: What was wrong and what would be right.
         code: A short name of the problem, stable across versions.
         param: The field of the request that is wrong.
@@ -101,7 +101,7 @@ class Told:
     """What a client is told of a class of errors.
 
     Args:
-        status: Of HTTP.
+        status: The HTTP status.
         code: As `APIError.code`.
         says: The message; None for the error's own words, else a template of its attributes.
         longest: Most characters of the error's own words, which may quote what was sent.
@@ -165,12 +165,12 @@ def explained(error: Exception) -> APIError:
 
 
 def repeatable(error: UpstreamError) -> bool:
-    """Whether a request that failed may be sent again: nothing answered it, and not for long."""
+    """Whether to send a failed request again: the engine neither refused it nor took too long."""
     return not isinstance(_cause(error), LateError | RefusedError)
 
 
 def unquoted(error: BaseException) -> str:
-    """What is told of an error where no text of a prompt may stand: an engine may repeat it."""
+    """An error's words without those of the engine, which may repeat the prompt."""
     said, cause = str(error), error
     while True:
         for quote in getattr(cause, "quotes", ()):

@@ -36,17 +36,17 @@ class Gateway:
 
     Args:
         config: Its configuration.
-        upstream: What answers.
+        upstream: The engine that writes the answers.
         store: The audit store.
-        writer: Writes decisions to it.
-        reader: Reads them.
-        keys: Of clients.
-        policies: That can be in force.
-        limits: What keys have taken.
+        writer: Writes decisions to the store.
+        reader: Reads decisions from the store.
+        keys: The keys of clients.
+        policies: The policies that a request can name.
+        limits: Counts what each key takes, and refuses what is too much.
         metrics: Numbers for Prometheus.
-        history: Measured tokens of each action.
-        tracing: Where traces of requests go.
-        draining: It ends once the answers on their way are out.
+        history: The measured tokens of each action.
+        tracing: Sends traces of requests.
+        draining: Whether the gateway is ending, once the answers on their way are out.
     """
 
     config: GatewayConfig
@@ -64,14 +64,14 @@ class Gateway:
 
     @property
     def proxy(self) -> Proxy | None:
-        """What passes requests through; None where the model is in this process."""
+        """Passes requests through to the engine; None where the model is in this process."""
         return self.upstream.proxy
 
     def caller(self, headers: Headers, scope: Scope) -> Key:
-        """Who sends a request, and may.
+        """Find out who sends a request, and check that they may.
 
         Raises:
-            APIError: The key is missing, wrong or revoked (401), or may not (403).
+            APIError: The key is missing, wrong or revoked (401), or lacks the scope (403).
         """
         if not self.keys.required:
             check_local(headers)
@@ -122,9 +122,9 @@ class Gateway:
         raise StorageError(self.writer.down)
 
     async def decision(self, id_: str) -> dict[str, Any] | None:
-        """One decision on record, with all of its answer if that has gone out.
+        """Read one decision from the record, with all of its answer if that has gone out.
 
-        An answer does not wait for the record of how it went, so that its reader does.
+        An answer does not wait until its end is on record, so whoever reads it waits here.
         """
         await self.writer.settled()
         return await self.reader.decision(id_)

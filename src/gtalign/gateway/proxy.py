@@ -23,9 +23,9 @@ class Passed:
     """The answer of the model server, as it comes.
 
     Args:
-        status: Of HTTP.
-        kind: Media type: JSON or events.
-        exchange: What reads it.
+        status: Its HTTP status.
+        kind: Its media type: JSON or events.
+        exchange: Reads it.
     """
 
     status: int
@@ -37,8 +37,8 @@ class Proxy:
     """Passes requests on to a model server; nothing but the model's name is changed in them.
 
     Args:
-        address: Of its OpenAI-compatible interface.
-        key: Of the server; clients never see it.
+        address: The address of its OpenAI-compatible interface.
+        key: The server's key; clients never see it.
         model: The model's name there.
         timeouts: How long to wait.
     """

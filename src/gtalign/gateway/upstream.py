@@ -13,14 +13,14 @@ from gtalign.steering.opening import is_url, open_backend
 
 @dataclass(frozen=True)
 class Upstream:
-    """What answers.
+    """The engine that writes the answers.
 
     Args:
-        backend: What writes.
-        name: What clients call the model.
-        model: Its own name.
+        backend: Writes steered answers.
+        name: The name that clients use for the model.
+        model: The model's own name.
         proxy: Passes requests through; None where the model is in this process.
-        kind: Of engine, for traces.
+        kind: The kind of engine, for traces.
     """
 
     backend: Backend
@@ -30,7 +30,7 @@ class Upstream:
     kind: str = "transformers"
 
     async def aclose(self) -> None:
-        """Let go of connections and threads."""
+        """Close connections and end threads."""
         await self.backend.aclose()
         if self.proxy is not None:
             await self.proxy.aclose()

@@ -13,10 +13,10 @@ class Terms:
     """Under which terms a request is answered; `Gateway.terms` settles them.
 
     Args:
-        id: Of the answer and of its record.
-        request_id: Of the request.
+        id: The id of the answer and of its record.
+        request_id: The request's id.
         key: Who asks.
-        policy: In force.
+        policy: The policy in force.
         show: What the client sees of the chain.
         model: The model's name as the client gave it.
     """

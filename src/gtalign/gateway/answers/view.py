@@ -26,7 +26,7 @@ class ChainView:
     Args:
         show: ``response``, ``reasoning`` for the chain before it as well, or ``raw`` for the whole
             text as content, which comes in one piece at the end.
-        live: Nothing will be taken back, so that nothing has to be held (``observe``).
+        live: Whether nothing will be taken back, as in ``observe``, so nothing has to be held.
     """
 
     def __init__(self, show: Show, *, live: bool) -> None:
@@ -62,8 +62,8 @@ class ChainView:
     def rest(self, answer: Steered) -> list[Piece]:
         """Return what a finished answer holds beyond what was shown.
 
-        That is all of a text that is no chain, and nothing of a chain that broke, or was cut off,
-        before its response: who asked for the response gets none of the reasoning.
+        Of a text that is no chain, that is everything. Of a chain that broke off before its
+        response, it is nothing: a client that asked for the response gets no reasoning instead.
         """
         held = self._released()
         if self._show == "raw":

@@ -69,10 +69,10 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 async def discard_body(receive: Receive, *, limit: int, seconds: float) -> None:
-    """Read on for a while what nobody wants.
+    """Read the rest of a body for a while, and throw it away.
 
-    A connection that is closed with something unread is reset, and a reset may take the answer away
-    before its client has read it.
+    Closing a connection with unread bytes resets it, and a reset may destroy the answer before the
+    client has read it.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

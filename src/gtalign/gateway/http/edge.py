@@ -23,12 +23,12 @@ _PATIENCE: Final = 2.0  # ... and for how many seconds
 
 
 class Edge:
-    """Wraps the application; every request comes and goes through it.
+    """Wraps the application: every request passes through it, and every error ends here.
 
     Args:
         app: The application.
-        metrics: Where requests are counted.
-        quotes: Whether the log holds what engines say, which may be what they were asked.
+        metrics: Counts requests.
+        quotes: Whether the log may hold the words of engines, which may repeat the prompt.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, *, quotes: bool = False) -> None:

@@ -70,9 +70,9 @@ async def send_events(
 ) -> None:
     """Send a stream of events, with a comment wherever nothing comes for `keep_alive` seconds.
 
-    Without a comment, nothing is sent between chunks, which then need not end where events do.
-    Chunks that are there at the same time are sent together: most of what an event costs is the
-    call of the system that sends it.
+    Without a comment, nothing is sent between chunks, so a chunk may end in the middle of an event.
+    Chunks that are ready at the same time are sent together: the system call that sends an event
+    is most of what the event costs.
 
     The head waits for the first chunk or comment, so that an error before it has a status of its
     own.

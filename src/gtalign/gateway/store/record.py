@@ -22,12 +22,12 @@ class AnswerLog:
     """What happens to one answer, as it happens: records, metrics and traces read it.
 
     Args:
-        id: Of the answer.
+        id: The answer's id.
         at: When it was asked for, in microseconds since 1970.
-        request_id: Of the request.
-        key_id: Of the key; empty where none is needed.
-        policy: In force.
-        stream: Whether it is streamed.
+        request_id: The request's id.
+        key_id: The key's id; empty where no key is needed.
+        policy: The policy in force.
+        stream: Whether the answer is streamed.
         prompt: The messages as JSON, where texts are kept; else None.
         until: When kept texts are deleted, in microseconds since 1970.
         began: When its time began to run, by `perf_counter`.
@@ -35,8 +35,8 @@ class AnswerLog:
         status: How the answer stands.
         finish: As `Steered.finish`; None if it did not come to its end.
         first_ms: Milliseconds to the first text.
-        total_ms: To the end.
-        added_ms: Of which the gateway's own.
+        total_ms: Milliseconds to the end.
+        added_ms: How many of them the gateway itself took.
         error: Why it failed.
         answer: The whole text.
     """

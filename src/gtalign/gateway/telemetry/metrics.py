@@ -145,10 +145,10 @@ class Metrics:
         """Count a steered answer that has come to its end.
 
         Args:
-            decision: About it.
+            decision: The decision about it.
             first_ms: Milliseconds to its first text; None where it comes as a whole.
-            added_ms: That the gateway added.
-            total_ms: To its end.
+            added_ms: Milliseconds that the gateway added.
+            total_ms: Milliseconds to its end.
         """
         policy = decision.policy
         if decision.before is None or decision.after is None:
