@@ -16,19 +16,19 @@ SCOPE = "gtalign"
 
 @dataclass(slots=True)
 class RequestLog:
-    """What is known of one request, filled in on its way and read at its end.
+    """What is known of one request: filled in on its way, and read at its end.
 
     What happens to its answers is in an `AnswerLog` each.
 
     Args:
-        id: Of the request.
+        id: The request's id.
         began: When it came, by `perf_counter`.
         path: The pattern of its address, which requests are counted under.
         key: Who asks; None before that is known.
         terms: Under which it is answered; None for anything but an answer.
         asked: The messages or the prompt, where prompts are logged.
         reply: The answer on its way, in which an error can be told.
-        status: Of HTTP; 0 before the head of the answer is out.
+        status: The HTTP status; 0 before the head of the answer is out.
         problem: Why it failed, in words for the log.
     """
 
@@ -49,7 +49,7 @@ class RequestLog:
         return found
 
     def fields(self, client: str | None) -> dict[str, Any]:
-        """One line of the access log; a request of which something is not known has fewer fields.
+        """The fields of its line in the access log; what is not known has none.
 
         Args:
             client: Address that the request came from.
