@@ -16,7 +16,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SRC), os.environ.ge
 
 # No test times: a slow machine is no failure. `make test` depends on nothing but the code, so it
 # draws the same examples every time; `make fuzz` draws others in each round.
-settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
+settings.register_profile(
+    "repeatable", deadline=None, database=None, derandomize=True, max_examples=50
+)
 settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
 settings.load_profile(os.environ.get("GTALIGN_HYPOTHESIS", "repeatable"))
 

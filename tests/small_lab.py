@@ -1,9 +1,5 @@
-"""A lab so small that a test can train in it, and processes that die in it."""
+"""A lab so small that a test can train in it."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +50,3 @@ def contents(folder: Path, *names: str) -> dict[str, bytes]:
         for name in names
         for path in sorted(folder.rglob(name))
     }
-
-
-def run_script(script: str, *args: object) -> subprocess.CompletedProcess[str]:
-    """Run a Python script in a process of its own, on one thread, with the tests importable."""
-    paths = [str(Path(__file__).parent), os.environ["PYTHONPATH"]]
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, args)],
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "OMP_NUM_THREADS": "1",
-            "HF_HUB_OFFLINE": "1",
-        },
-        check=False,
-    )

@@ -12,24 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from forked import COMMAND, run_forked
 from gtalign.cli import main
 from gtalign.config import dump, load
 from gtalign.lab.config import LabConfig
 from gtalign.lab.published import SETS
-from small_lab import SETTINGS, contents, run_script
+from small_lab import SETTINGS, contents
 
 RESULTS = ("config.toml", "chains.jsonl", "transcripts.jsonl", "metrics.jsonl", "*.safetensors")
 TINY = {**SETTINGS, "arms": ["base", "sft", "mutual"]}
 
 
-def lab(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gtalign", "lab", *map(str, args)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **env},
-        check=False,
-    )
+def lab(*args: object) -> subprocess.CompletedProcess[str]:
+    return run_forked(COMMAND, "lab", *args)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +37,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    result = lab("--config", config, "--out", out, "--seeds", "3", COLUMNS="160")
+    # As a person starts it, with workers that are new interpreters; the other runs are forked.
+    result = subprocess.run(
+        [sys.executable, "-m", "gtalign", "lab", "--config", config, "--out", out, "--seeds", "3"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "160"},
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     (out / "printed.txt").write_text(result.stdout)
     return out
@@ -99,7 +101,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_files(
             lab.run_plan = dies
             main(["lab", "--config", config, "--out", out, "--seeds", "3"])
     """
-    killed = run_script(script, config, tmp_path, when)
+    killed = run_forked(script, config, tmp_path, when)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "report.html").exists()
     result = lab("--config", config, "--out", tmp_path, "--seeds", "3")
@@ -188,7 +190,7 @@ def test_stage_on_a_full_disk_ends_the_run_with_one_line(config: Path, tmp_path:
             resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
             sys.exit(main(["lab", "--config", config, "--out", out, "--seeds", "3"]))
     """
-    full = run_script(script, config, tmp_path)
+    full = run_forked(script, config, tmp_path)
     assert full.returncode == 1, full.stderr
     line = full.stderr.strip().splitlines()[-1]
     assert "no room left" in line

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from forked import run_forked
 from gtalign.lab import experiment
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import COLD_START, done, needs, run_stage
 from gtalign.lab.workshop import workshop
+from gtalign.synthesis.best_of import best_of
 from gtalign.transcripts import TranscriptWriter, read_transcripts
-from small_lab import SETTINGS, contents, run_script
+from small_lab import SETTINGS, contents
 
 # The trainer complains of its own habits.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -109,7 +111,7 @@ def test_cold_start_that_was_killed_ends_the_same(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(experiment, "best_of", dies_on_call(experiment.best_of, 3))
+        patch.setattr(experiment, "best_of", dies_on_call(best_of, 3))
         stage(COLD_START, tmp_path)
     assert not done(tmp_path / COLD_START)
     stage(COLD_START, tmp_path)
@@ -156,7 +158,7 @@ def test_full_disk_keeps_what_is_written(whole: Path, tmp_path: Path) -> None:
             except StorageError as error:
                 print(error)
     """
-    result = run_script(script, folder, room)
+    result = run_forked(script, folder, room)
     assert result.returncode == 0, result.stderr
     assert "File too large" in result.stdout
     assert "written before are kept" in result.stdout

@@ -14,7 +14,8 @@ from gtalign.lab.model import make_model
 from gtalign.lab.settings import ModelSettings
 from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import END, TURN_END, TURN_START, train_tokenizer
-from small_lab import run_script, small_model, small_tokenizer, small_world
+from scripts import run_script
+from small_lab import small_model, small_tokenizer, small_world
 
 TEXTS = [
     "bodu has 8 cards. bodu sells 123 cards!",

@@ -15,7 +15,7 @@ import pytest
 from gtalign.errors import StorageError
 from gtalign.lab import schedule
 from gtalign.lab.schedule import run_plan
-from small_lab import run_script
+from scripts import run_script
 
 PLAN = {"cold": None, "base": "cold", "sft": "base", "mutual": "sft", "user": "sft"}
 
@@ -159,7 +159,7 @@ def test_worker_follows_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = threading.Event()
     codes: list[int] = []
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: SimpleNamespace(sentinel=ours))
-    monkeypatch.setattr(schedule.os, "_exit", lambda code: (codes.append(code), gone.set()))
+    monkeypatch.setattr(os, "_exit", lambda code: (codes.append(code), gone.set()))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     schedule._begin(2)

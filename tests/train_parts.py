@@ -1,11 +1,9 @@
 """A student that a test can train, and the commands that train and test it."""
 
 import asyncio
-import os
-import sys
 from pathlib import Path
-from typing import Any
 
+from forked import Forked
 from gtalign.cli import main
 from gtalign.data.schema import system_prompt
 from small_lab import small_model, small_tokenizer
@@ -49,17 +47,11 @@ async def run_cli(*arguments: str) -> int:
     return await asyncio.to_thread(main, list(arguments))
 
 
-async def start_cli(*arguments: str, room: int = 0) -> asyncio.subprocess.Process:
+async def start_cli(*arguments: str, room: int = 0) -> Forked:
     """Start the command in a process of its own, on one thread.
 
     Args:
         arguments: Of the command.
         room: Largest size of a file that it may write; 0 for any.
     """
-    env: dict[str, Any] = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SCRIPT, str(room), *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=env,
-    )
+    return await asyncio.to_thread(Forked, SCRIPT, room, *arguments)

@@ -16,6 +16,8 @@ from typing import TypeVar
 S = TypeVar("S")
 
 POLL_SECONDS = 0.5
+START_METHOD = "spawn"
+"""How workers begin: as new interpreters, with no copy of a thread or a lock of this process."""
 
 
 def run_plan(
@@ -44,7 +46,7 @@ def run_plan(
     sorter.prepare()
     pool = ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=multiprocessing.get_context(START_METHOD),
         initializer=_begin,
         initargs=(threads,),
     )
