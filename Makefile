@@ -15,7 +15,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 ARGS ?=
 PIP_ARGS ?=
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 SECONDS ?= 600
 
 BIN := $(VENV)/bin
@@ -44,6 +44,7 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 pytest: $(VENV)/.installed-dev
 	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS) \

@@ -15,7 +15,7 @@ THREE_BY_TWO = GameForm(
 
 PAYOFF = Bimatrix(
     USER_LLM,
-    [[[3, 3], [1, 0.5], [2, 4]], [[-1, 1.5], [2, 2.5], [1, 1]]],
+    [[[3.0, 3.0], [1.0, 0.5], [2.0, 4.0]], [[-1.0, 1.5], [2.0, 2.5], [1.0, 1.0]]],
 )
 VALID = render("What is meant?", PAYOFF, "Frontier: DQ_AQ, DQ_DA. Choose DQ_AQ.", "Which one?")
 

@@ -73,7 +73,8 @@ def spoiled_records(draw: st.DrawFn, record: Any) -> Any:
     """A record with up to three places replaced or taken away."""
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.sampled_from(places(record)))
-        if at and draw(st.booleans()):
+        taken = draw(st.booleans())
+        if at and taken:
             record = without(record, at)
         else:
             record = put(record, at, draw(st.sampled_from(HOSTILE) | json_values))

@@ -5,6 +5,7 @@ import importlib
 import json
 import math
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ from gtalign.game import USER_LLM, Bimatrix
 parsing = importlib.import_module("gtalign.chain.parse")  # the package's name for it is `parse`
 
 
-def broken(text: str, **options: float) -> tuple[str, int]:
+def broken(text: str, **options: Any) -> tuple[str, int]:
     with pytest.raises(ChainError) as caught:
         parse(text, **options)
     assert caught.value.rule in RULES
@@ -174,7 +175,7 @@ def test_the_range_is_inclusive_and_can_be_moved() -> None:
     assert parse(text).payoff.cell("DQ_DA") == (-5, 4)
     assert broken(text, high=4.5) == ("payoff-range", text.index("5, "))
     assert parse(text.replace(": 5,", ": 7,"), high=7).payoff.payoffs.max() == 7
-    anything = {"low": float("-inf"), "high": float("inf")}
+    anything: Any = {"low": float("-inf"), "high": float("inf")}
     assert parse(text.replace(": 5,", ": 1e9,"), **anything).payoff.payoffs.max() == 1e9
     assert broken(text.replace(": 5,", ": 1e999,"), **anything)[0] == "payoff-finite"
 

@@ -1,6 +1,7 @@
 """The incremental parser: the strict parser's result for every slicing, and early reports."""
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -29,9 +30,9 @@ from gtalign.chain import (
 from gtalign.errors import ChainError
 
 
-def outcome(read: object) -> Chain | tuple[str, int, str]:
+def outcome(read: Callable[[], Chain]) -> Chain | tuple[str, int, str]:
     try:
-        return read()  # type: ignore[operator]
+        return read()
     except ChainError as error:
         return error.rule, error.position, str(error)
 
@@ -77,6 +78,7 @@ def test_every_slicing_gives_the_strict_result(text: str, places: list[float]) -
             result.payoff
         ]
     for error in broken:
+        assert isinstance(events[-1], ChainBroken)
         assert error is events[-1].error
         assert (error.rule, error.position, str(error)) == result
 

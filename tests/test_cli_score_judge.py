@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from starlette.responses import Response
 
 from gtalign.chain import render
 from gtalign.cli import main
-from gtalign.cli import score as command
 from gtalign.errors import JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Verdict
@@ -487,6 +487,6 @@ def test_progress_where_somebody_looks(
     logs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert command.Console(stderr=True).is_terminal
+    assert Console(stderr=True).is_terminal
     assert main(["score", str(logs), "--json"]) == 0
     assert "5/5" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -48,16 +49,16 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         assert address is not None
         url = f"{address}/v1"
         async with openai.AsyncOpenAI(base_url=url, api_key=secret, max_retries=0) as client:
-            messages = [{"role": "user", "content": "Which?"}]
+            messages: Any = [{"role": "user", "content": "Which?"}]
             answer = await client.chat.completions.create(model="lab:free", messages=messages)
             assert answer.choices[0].finish_reason == "length"
-            assert answer.usage.completion_tokens <= 12
+            assert answer.usage is not None and answer.usage.completion_tokens <= 12
             with pytest.raises(openai.BadRequestError, match="does not know presence_penalty"):
                 await client.chat.completions.create(
                     model="lab", messages=messages, presence_penalty=1
                 )
             for _ in range(500):  # the record of what was refused is written a little later
-                page = await client.get("/../admin/decisions", cast_to=object)
+                page: Any = await client.get("/../admin/decisions", cast_to=object)
                 if len(page["data"]) == 2 * 2 + 2:
                     break
             else:

@@ -54,9 +54,9 @@ def test_prices_flip_the_answer_of_a_server(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["response"] for line in lines] == [model.RESPONSES["CQ"], model.RESPONSES["DA"]]
     decisions = [Decision.from_json(line["decision"]) for line in lines]
-    assert [d.after.action for d in decisions] == ["CQ", "DA"]
+    assert [d.after and d.after.action for d in decisions] == ["CQ", "DA"]
     kept = list(read_transcripts(out))
-    assert [Decision.from_json(t.decision) for t in kept] == decisions
+    assert [Decision.from_json(t.decision or {}) for t in kept] == decisions
     assert kept[0].unscored == "not judged"
 
 

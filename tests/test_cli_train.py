@@ -27,7 +27,7 @@ from gtalign.judges import FakeJudge, Judges, JudgesConfig
 from gtalign.models.template import check_template, fitted
 from gtalign.reward import Reward, RunningNormaliser, normalise
 from gtalign.synthesis.examples import read_examples
-from gtalign.tasks import Question
+from gtalign.tasks import Message, Question
 from gtalign.training import LoRASettings, SFTSettings
 from gtalign.training.held_out import HeldOut
 from gtalign.training.lengths import keep_whole
@@ -49,8 +49,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 PAPER = Path(__file__).parents[1] / "configs" / "paper"
 CONVERSATION = (
-    {"role": "system", "content": "Be kind."},
-    {"role": "user", "content": "Who owns it?"},
+    Message(role="system", content="Be kind."),
+    Message(role="user", content="Who owns it?"),
 )
 TEMPLATES = {
     "qwen": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
@@ -137,11 +137,12 @@ def test_packing_and_parts_of_a_batch_learn_the_same(tmp_path: Path) -> None:
     lengths = ("a", "b c d e f g", "h i j")
     examples = [((CONVERSATION[1],), f"{CHAIN} {text}") for text in lengths]
     losses = {}
-    for name, changes in {
+    cases: dict[str, dict[str, Any]] = {
         "plain": {},
         "packed": {"packing": True, "max_length": 2048},
         "parts": {"hardware": {"accumulation": 3}},
-    }.items():
+    }
+    for name, changes in cases.items():
         given = {"batch": 3, "max_length": 1024, "save_steps": 1, **changes}
         settings = SFTSettings.model_validate(given)
         folder = tmp_path / name
@@ -160,7 +161,7 @@ def test_a_judge_that_fails_is_told_of_while_training_goes_on(
     file = tmp_path / "held_out.jsonl"
     held_out = HeldOut(asked, lambda model, qs: [CHAIN, "no chain"], Reward(), judges, file, 1)
     state: Any = TrainerState(global_step=1, max_steps=1)
-    held_out.on_step_end(None, state, None, model=torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    held_out.on_step_end(None, state, None, model=torch.nn.Linear(1, 1))
     [line] = read_metrics(file)
     assert line["judge_failed/connection"] == 1  # of those judged: nobody is asked about no chain
     assert line["unscored"] == line["malformed"] == 0.5
@@ -288,8 +289,8 @@ def test_held_out_answers_come_out_alike_after_a_kill(
 
 
 def test_held_out_answers_are_unscored_where_the_judge_fails(tmp_path: Path) -> None:
-    judging = {"default": ["gone"], "endpoints": {"gone": {"url": "http://127.0.0.1:9/v1"}}}
-    judging["endpoints"]["gone"] |= {"model": "m", "attempts": 1}
+    gone = {"url": "http://127.0.0.1:9/v1", "model": "m", "attempts": 1}
+    judging = {"default": ["gone"], "endpoints": {"gone": gone}}
     question = Question("q", "ambig_qa", (CONVERSATION[1],), "multipleQAs###", "q")
     held_out = HeldOut(
         [question, question],
@@ -371,7 +372,7 @@ def test_rl_on_a_mixture_learns_from_rewards_normalised_per_task(
         raw, tasks = [row.extra["reward"] for row in taken], [row.task for row in taken]
         used = memory(raw, tasks) if config.running else normalise(raw, tasks, config)
         assert line["raw_reward"] == pytest.approx(fmean(raw))
-        assert line["reward"] == pytest.approx(fmean(used), abs=1e-6)
+        assert line["reward"] == pytest.approx(fmean(n or 0.0 for n in used), abs=1e-6)
         assert max(abs(a - b) for a, b in zip(raw, used, strict=True)) > 0.1
 
 

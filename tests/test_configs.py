@@ -3,6 +3,7 @@
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ FILES = sorted(CONFIGS.rglob("*.toml"))
 
 def config_class(folder: str) -> type[Config]:
     module, _, name = CLASSES[folder].partition(":")
-    found = getattr(importlib.import_module(module), name)
+    found: type[Config] = getattr(importlib.import_module(module), name)
     assert issubclass(found, Config)
     return found
 
@@ -72,7 +73,7 @@ def test_the_papers_commands_fit_together() -> None:
     sft = load(SFTRun, CONFIGS / "paper" / "sft.toml")
     assert {str(file) for file in sft.held_out.questions} <= tests
     for command, cls in (("synth", ColdStartConfig), ("rl", RLRun)):
-        config = load(cls, CONFIGS / "paper" / f"{command}.toml")
+        config: Any = load(cls, CONFIGS / "paper" / f"{command}.toml")
         assert [str(file) for file in config.questions] == ["data/mix-train.parquet"]
         assert f"gtalign {command} --config configs/paper/{command}.toml --out" in text
     assert "gtalign data mix data/*-train.parquet --to data/mix-train.parquet" in text
@@ -83,8 +84,10 @@ def leaves(cls: type[Config], before: str = "") -> set[str]:
     found = set()
     for name, field in cls.model_fields.items():
         kind = field.annotation
-        inner = isinstance(kind, type) and issubclass(kind, Config)
-        found |= leaves(kind, f"{before}{name}.") if inner else {before + name}
+        if isinstance(kind, type) and issubclass(kind, Config):
+            found |= leaves(kind, f"{before}{name}.")
+        else:
+            found.add(before + name)
     return found
 
 

@@ -110,6 +110,7 @@ async def test_the_overview_sums_up_what_was_decided(tmp_path: Path) -> None:
         assert "1 of 1 flipped, 100.0%" in text and "0 of 3 flipped, 0.0%" in text
         assert "CQ → DA: 1" in text and "not measured" in text
         assert f"+{found.user_payoff:.2f}".rstrip("0") in text
+        assert found.user_payoff is not None and found.llm_payoff is not None
         welfare = ((found.user_payoff + 5) * (found.llm_payoff + 5)) ** 0.5
         assert f"welfare {welfare:.2f}".rstrip("0") in text
         link = "/decisions?last=day&amp;policy=costly&amp;before=CQ&amp;after=DA"
@@ -207,6 +208,7 @@ async def test_a_decision_shows_the_game_the_edit_and_the_policy(tmp_path: Path)
         for row in changes_of(decision):
             assert row.name in text and row.why.split(":")[0].split("'")[0] in text
         totals = [row for row in changes_of(decision) if not row.why]
+        assert decision.edited is not None and decision.stated is not None
         gain = decision.edited.payoffs - decision.stated.payoffs
         assert [row.player for row in totals] == ["user"]
         assert list(totals[0].amounts) == pytest.approx(gain[..., 0].ravel().tolist())
@@ -220,7 +222,7 @@ async def test_a_decision_shows_the_game_the_edit_and_the_policy(tmp_path: Path)
             assert phase.ms is not None and f" {milliseconds(phase.ms)} {phase.finish}" in text
         assert decision.decided_ms is not None
         assert f"To decide {milliseconds(decision.decided_ms)}" in text
-        assert sum(phase.ms for phase in decision.phases) <= record["total_ms"]
+        assert sum(phase.ms or 0.0 for phase in decision.phases) <= record["total_ms"]
         # Another version in force; the record keeps its own.
         await gateway.gateway.policies.put(Policy(name="costly", payer="nobody"))
         page = await visitor.get(f"/decisions/{answer.id}")
@@ -235,7 +237,13 @@ async def test_a_decision_of_which_little_is_known_is_shown_all_the_same(tmp_pat
         [record] = await gateway.records()
         page = await visitor.get(f"/decisions/{record['id']}")
         assert "Prompts and answers are not kept" in page.text
-        bare = {"stated": None, "edited": None, "before": None, "after": None, "terms": ()}
+        bare: dict[str, Any] = {
+            "stated": None,
+            "edited": None,
+            "before": None,
+            "after": None,
+            "terms": (),
+        }
         bare |= {"expected": {}, "phases": (), "acted": None, "steered": False}
         unread = {"status": "failed", "error": "the engine broke", "reason": "no matrix"}
         id_ = await recorded(gateway, record, **bare, **unread, policy_hash="0" * 16)
@@ -345,7 +353,8 @@ async def test_keys_are_made_shown_once_and_revoked(tmp_path: Path) -> None:
         path = f"/keys/{key.id}/revoke"
         assert "Revoke app?" in (await visitor.get(path)).text
         assert (await visitor.post(path)).url.endswith("/dashboard/keys")
-        assert gateway.gateway.keys.get(key.id).revoked is not None
+        kept = gateway.gateway.keys.get(key.id)
+        assert kept is not None and kept.revoked is not None
         assert "revoked already" in (await visitor.get(path)).text
         last = await visitor.post(f"/keys/{root.id}/revoke")
         assert last.status == 400 and "last key with" in last.text
@@ -372,7 +381,9 @@ async def test_a_store_that_is_away_is_told(
 def test_what_a_list_shows_of_a_prompt() -> None:
     assert question_of([{"role": "user", "content": " a\n b "}, {"role": "assistant"}]) == "a b"
     assert question_of([{"role": "user", "content": "x" * 200}]) == "x" * 139 + "…"
-    for odd in (None, "text", [1], [{"role": "user", "content": [{"type": "text"}]}], [{}]):
+    parts = [{"role": "user", "content": [{"type": "text"}]}]
+    odds: tuple[Any, ...] = (None, "text", [1], parts, [{}])
+    for odd in odds:
         assert question_of(odd) == ""
     assert messages_of(None) is None
     assert [said.role for said in messages_of([{"role": "user", "content": 1}, 2]) or ()] == [

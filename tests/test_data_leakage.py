@@ -10,7 +10,7 @@ TEXT = "How many apples does Ann have if she buys seven of them and eats two on 
 
 
 def question(text: str, cluster: str = "", history: str = "") -> Question:
-    messages = (Message(role="user", content=text),)
+    messages: tuple[Message, ...] = (Message(role="user", content=text),)
     if history:
         before = (
             Message(role="user", content=history),

@@ -159,7 +159,7 @@ def test_the_passage_file_keeps_its_rows_under_data(tmp_path: Path) -> None:
 def test_ambiguity_in_the_notation_of_the_authors_own_file(tmp_path: Path) -> None:
     """Their file has lists of objects where the hub's has objects of lists."""
     pairs = [{"question": "Who now?", "answer": ["Bo"]}, {"question": "Who then?", "answer": ["C"]}]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"question": "Who?", "annotations": [{"type": "multipleQAs", "qaPairs": pairs}]},
         {"question": "When?", "annotations": [{"type": "singleAnswer", "answer": ["1", "one"]}]},
         {"question": "Why?", "annotations": []},

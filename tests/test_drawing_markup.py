@@ -112,8 +112,13 @@ def test_everything_that_is_drawn_escapes_its_texts(evil: str) -> None:
         line_chart(evil, [Series(evil, "c0", [(0, 1), (1, 2)])], evil, evil, dots=True),
         stacked_chart(evil, [(evil, {evil: 1.0})], {evil: "c0"}),
         matrix_table(
-            *([(evil, evil)], [(evil, evil)], {evil: (1.0, 2.0)}),
-            **{"caption": evil, "chosen": evil, "frontier": [evil], "played": evil},
+            [(evil, evil)],
+            [(evil, evil)],
+            {evil: (1.0, 2.0)},
+            caption=evil,
+            chosen=evil,
+            frontier=[evil],
+            played=evil,
         ),
     )
     for one in drawn:

@@ -33,8 +33,13 @@ def test_a_matrix_shows_every_cell_where_it_belongs(
     frontier = data.draw(st.sets(st.sampled_from([*payoffs])))
     equilibria = data.draw(st.sets(st.sampled_from([*payoffs])))
     drawn = matrix_table(
-        *([(name, f"{name}, meant") for name in users], [(name, "") for name in llms], payoffs),
-        **{"chosen": chosen, "frontier": frontier, "equilibria": equilibria, "played": users[0]},
+        [(name, f"{name}, meant") for name in users],
+        [(name, "") for name in llms],
+        payoffs,
+        chosen=chosen,
+        frontier=frontier,
+        equilibria=equilibria,
+        played=users[0],
     )
     head, *rows = table(drawn)
     assert [cell.text for cell in head[1:]] == llms
@@ -65,7 +70,7 @@ def test_all_payoffs_of_a_matrix_have_the_same_decimals() -> None:
         drawn = matrix_table(
             [("a", "")],
             [("b", ""), ("c", "")],
-            dict(zip(("a_b", "a_c"), (values[:2], values[2:]), strict=True)),
+            {"a_b": (values[0], values[1]), "a_c": (values[2], values[3])},
         )
         return [b.text or "" for b in ElementTree.fromstring(drawn).iter("b")]
 

@@ -1,6 +1,7 @@
 """What is measured on one transcript, and what is missing on purpose."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_a_good_answer_has_everything() -> None:
 def test_a_malformed_answer_counts_zero_and_has_no_chain_diagnostics(empty: bool) -> None:
     given_one = malformed()
     if empty:
-        nothing = dict.fromkeys(("user_welfare", "llm_welfare", "mutual_welfare"))
+        nothing: dict[str, Any] = dict.fromkeys(("user_welfare", "llm_welfare", "mutual_welfare"))
         given_one = replace(given_one, factors={}, **nothing)
     found = measure(given_one)
     for name in ("format", "quality", "user_welfare", "llm_welfare", "mutual_welfare"):

@@ -118,7 +118,7 @@ def test_ratio_of_means_agrees_with_scipy() -> None:
         quality_a, quality_b, range(50), rng(7), per_a=tokens_a, per_b=tokens_b
     )
 
-    def statistic(qa, ta, qb, tb, axis):  # type: ignore[no-untyped-def]
+    def statistic(qa, ta, qb, tb, axis):
         return qa.sum(axis=axis) / ta.sum(axis=axis) - qb.sum(axis=axis) / tb.sum(axis=axis)
 
     expected = stats.bootstrap(

@@ -2,6 +2,7 @@ import copy
 import json
 import pickle
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from gtalign.errors import GameError, PayoffError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.game.bimatrix import read_object
 
-DILEMMA = {
+DILEMMA: dict[str, dict[str, float]] = {
     "DQ_AQ": {"LLM": 3, "user": 3},
     "DQ_CQ": {"LLM": 0, "user": 0.5},
     "DQ_DA": {"LLM": 4, "user": 0},
@@ -24,9 +25,9 @@ DILEMMA = {
 TEXT = json.dumps(DILEMMA)
 
 
-def edit(cell, **changes):
+def edit(cell: str, **changes: Any) -> dict[str, dict[str, Any]]:
     """The dilemma with one cell changed; None takes a key out."""
-    game = {**DILEMMA, cell: {**DILEMMA[cell], **changes}}
+    game: dict[str, dict[str, Any]] = {**DILEMMA, cell: {**DILEMMA[cell], **changes}}
     game[cell] = {key: value for key, value in game[cell].items() if value is not None}
     return game
 
@@ -123,7 +124,8 @@ def test_wrong_text_is_refused(text, message):
 
 def test_a_range_is_inclusive():
     assert Bimatrix.from_json(DILEMMA, low=0, high=4).cell("DQ_DA") == (0, 4)
-    for bounds in ({"low": 0.1}, {"high": 3.9}):
+    cases: tuple[dict[str, Any], ...] = ({"low": 0.1}, {"high": 3.9})
+    for bounds in cases:
         with pytest.raises(PayoffError, match=re.compile("DQ_[CD].*: the .* outside")):
             Bimatrix.from_json(DILEMMA, **bounds)
 

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from gtalign.game import (
 from gtalign.game.arrays import BLOCK
 
 DILEMMA = np.array([[[3, 3], [0, 0], [0, 4]], [[4, 0], [0, 0], [1, 1]]], float)
-SOLVERS = [
+SOLVERS: list[Callable[[Any], Any]] = [
     pareto_frontier,
     social_optimum,
     best_responses,

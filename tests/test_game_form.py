@@ -24,7 +24,7 @@ def test_a_form_is_a_value():
     assert pickle.loads(pickle.dumps(USER_LLM)) == USER_LLM
     assert GameForm({"VQ": "", "DQ": ""}, {"DA": ""}) != GameForm({"DQ": "", "VQ": ""}, {"DA": ""})
     with pytest.raises(AttributeError):
-        USER_LLM.user = ()
+        USER_LLM.user = ()  # type: ignore[misc]
 
 
 def test_a_mask_selects_cells():

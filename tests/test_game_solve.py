@@ -59,7 +59,7 @@ def test_the_running_example():
     assert solution.misread_loss == {"DQ": 0.0, "VQ": 0.0}
     assert solution.to_json()["equilibria"] == [{"user": {"VQ": 1.0}, "llm": {"DA": 1.0}}]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        solution.trap = False
+        solution.trap = False  # type: ignore[misc]
 
 
 def test_all_parts_agree_on_near_ties():

@@ -68,7 +68,7 @@ def test_numbers_give_a_float_and_arrays_an_array():
     assert type(ces(1, 4, 0)) is float
     result = ces([[1, 0], [-1, 9]], 4.0, 0)
     assert result.shape == (2, 2)
-    assert np.array_equal(result, [[2, 0], [np.nan, 6]], equal_nan=True)
+    assert np.array_equal(result, [[2.0, 0.0], [np.nan, 6.0]], equal_nan=True)
 
 
 def test_nothing_overflows():

@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import openai
 import pytest
@@ -43,12 +44,12 @@ def about(text: str) -> Question:
 
 
 async def scores(
-    server: JudgeServer, cases: dict[str, tuple[Question, str]], structured: str = "tagged"
+    server: JudgeServer, cases: dict[str, tuple[Question, str]], structured: Any = "tagged"
 ) -> dict[str, float | None]:
     settings = JudgeSettings(
         url=server.url,
         model="m",
-        structured=structured,  # type: ignore[arg-type]
+        structured=structured,
         max_chars=4000,
     )
     async with EndpointJudge(settings) as judge:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,9 +192,9 @@ def test_the_interval_of_a_share_is_that_of_the_literature() -> None:
     assert wilson(0, 20).low == 0 and wilson(1, 29).low == pytest.approx(0.0061, abs=5e-5)
 
 
-def chat(response: str, label: object, truth: str = "2") -> dict[str, object]:
+def chat(response: str, label: object, truth: str = "2") -> dict[str, Any]:
     messages = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": response}]
-    row = {"task": "math-hard", "messages": messages, "ground_truth": truth}
+    row: dict[str, Any] = {"task": "math-hard", "messages": messages, "ground_truth": truth}
     return row if label == "none" else {**row, "label": label}
 
 

@@ -25,6 +25,7 @@ PAYOFF = json.dumps(local_server.payoff(True, random.Random(0)).to_json())
 
 @pytest.fixture
 def teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    assert local_server.__file__ is not None
     monkeypatch.syspath_prepend(str(Path(local_server.__file__).parent))
     from lab_teacher import LabTeacher
 

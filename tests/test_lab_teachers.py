@@ -92,7 +92,8 @@ def test_silent_teachers_do_what_is_truly_best(task: str) -> None:
     for question, chain in zip(questions, write(SILENT, questions), strict=True):
         true, chosen = truth(question), chosen_cell(chain.analyze, chain.payoff, None).cell
         best = true.cell(USER_LLM.cells[int(social_optimum(true.payoffs))])
-        assert sum(best) - sum(true.cell(chosen)) <= ROUNDING
+        assert chosen is not None
+        assert np.sum(best) - np.sum(true.cell(chosen)) <= ROUNDING
         verdict = judge(question, chain.response)
         assert verdict.details["right_action"] == 1, question.id
         if question.extra["user_action"] == "DQ":

@@ -69,8 +69,8 @@ def test_no_row_depends_on_another(keys: dict[str, Any], counter: Any, rows: lis
             assert "outside" in (score.unscored or "")
         else:
             assert score == score_one(reward, *alone)
-    alone = [reward.read([completion]).responses[0] for completion in completions]
-    assert list(readings.responses) == alone
+    responses = [reward.read([completion]).responses[0] for completion in completions]
+    assert list(readings.responses) == responses
 
 
 def test_columns_are_what_rows_hold() -> None:

@@ -99,9 +99,9 @@ def as_recorded(file: Path, preset: str, side: str) -> int:
         )
         assert found == pytest.approx(wanted, abs=1e-9), row["id"]
         if side == "eval":
-            wanted = (expected["payoff_reward"], expected["format_reward"])
-            found = (got.factors["distinctness"], got.factors["format"])
-            assert found == pytest.approx(wanted, abs=1e-9), row["id"]
+            terms = (got.factors["distinctness"], got.factors["format"])
+            recorded = (expected["payoff_reward"], expected["format_reward"])
+            assert terms == pytest.approx(recorded, abs=1e-9), row["id"]
         compared += 1
     return compared
 
@@ -336,7 +336,7 @@ def test_aggregates_lie_between_the_sides(quality: float, answer: str, rho: floa
 
 
 def test_a_weight_of_0_does_not_need_its_factor() -> None:
-    keys = {"user": {"quality": 0.0}, "llm": {"quality": 0.0}}
+    keys: dict[str, Any] = {"user": {"quality": 0.0}, "llm": {"quality": 0.0}}
     got = score(verdict=None, **keys)
     assert got.mutual_welfare is not None
 

@@ -26,7 +26,7 @@ from gtalign.endpoints.usage import Usage
 from gtalign.errors import ConfigError, GTAlignError
 from gtalign.evaluation.metrics import measure
 from gtalign.game import Bimatrix
-from gtalign.gateway.answers.request import check_amount, read_chat, read_model, read_object
+from gtalign.gateway.answers.request import read_chat, read_completion
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import KeyRequest
 from gtalign.gateway.settings import GatewayConfig
@@ -128,9 +128,7 @@ def _chat(record: Any) -> None:
 
 
 def _completion(record: Any) -> None:
-    body = read_object(written(record).encode())
-    read_model(body)
-    check_amount(body, max_tokens=100, choices=4)
+    read_completion(written(record).encode(), max_tokens=100, choices=4)
 
 
 def _upstream(record: Any, read: Callable[[Any], pieces.EnginePiece]) -> None:
@@ -205,7 +203,7 @@ GATEWAY = {
     "limits": {"body_bytes": 4096},
 }
 
-READERS: dict[str, tuple[Any, Callable[..., None]]] = {
+READERS: dict[str, tuple[Any, Callable[..., object]]] = {
     "row": (row("2+2?", turns=3), _row),
     "row of a question": (row("x", "ambig_qa", split="test"), _question),
     "question": (TEXT.question.to_json(), lambda record: _to(Question, record)),

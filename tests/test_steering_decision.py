@@ -28,13 +28,26 @@ from gtalign.steering import (
 )
 from gtalign.transcripts import Transcript, TranscriptWriter, read_transcripts
 
-STATED = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2.8], [3.3, 3.1]]])
+STATED = Bimatrix(USER_LLM, [[[3.0, 2], [2.0, 2], [3.0, 3]], [[3.0, 2], [4.0, 2.8], [3.3, 3.1]]])
 
 
 def decided(stated: Bimatrix = STATED, policy: str = "per-token", **keys: Any) -> Decision:
     pricing, prior = load_policy(policy), prior_for(stated.form)
     charged = edit(stated, pricing, prior, prompt_tokens=300)
     charged = fit(charged, decimals=1, low=-5, high=5)
+    facts: dict[str, Any] = {
+        "chosen": "VQ_DA",
+        "acted": "DA",
+        "prompt_tokens": 300,
+        "used_tokens": 12,
+        "phases": (
+            Phase("before", 210, 300, 256, "stop", 12.5),
+            Phase("after", 9, None, None, "end"),
+        ),
+        "retries": 1,
+        "repairs": (Repair("code-fence", 7),),
+        "decided_ms": 0.5,
+    }
     return Decision(
         id="a1",
         created="2026-01-02T03:04:05Z",
@@ -52,20 +65,7 @@ def decided(stated: Bimatrix = STATED, policy: str = "per-token", **keys: Any) -
         sources=TokenHistory().sources("m", stated.form),
         before=recommend(stated, pricing),
         after=recommend(charged.edited, pricing),
-        **{
-            "chosen": "VQ_DA",
-            "acted": "DA",
-            "prompt_tokens": 300,
-            "used_tokens": 12,
-            "phases": (
-                Phase("before", 210, 300, 256, "stop", 12.5),
-                Phase("after", 9, None, None, "end"),
-            ),
-            "retries": 1,
-            "repairs": (Repair("code-fence", 7),),
-            "decided_ms": 0.5,
-        }
-        | keys,
+        **(facts | keys),
     )
 
 

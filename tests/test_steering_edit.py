@@ -35,8 +35,8 @@ LIST = Price(input=3, output=15)
 ACTIONS = USER_LLM.llm_actions
 
 
-def policy(payer: str = "user", **keys: Any) -> Policy:
-    return Policy(name="p", payer=payer, **keys)  # type: ignore[arg-type]
+def policy(payer: Any = "user", **keys: Any) -> Policy:
+    return Policy(name="p", payer=payer, **keys)
 
 
 def summed(edited: Edit) -> Any:
@@ -394,7 +394,7 @@ def test_one_constant_before_any_clipping() -> None:
 
 def test_what_is_spread_too_wide_keeps_its_upper_end() -> None:
     payoffs = np.array(GAME.payoffs)
-    payoffs[..., 1] = [[-20, -9, -8], [0, 1.5, 1.25]]
+    payoffs[..., 1] = [[-20.0, -9.0, -8.0], [0.0, 1.5, 1.25]]
     result = fitted(payoffs)
     assert names(result) == [("shift", "llm"), ("clipping", "llm"), ("rounding", "llm")]
     assert result.edited.payoffs[..., 1].tolist() == [[-5, -5, -4.5], [3.5, 5, 4.7]]

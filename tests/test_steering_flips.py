@@ -15,7 +15,7 @@ from gtalign.steering import Edit, Policy, Price, Quota, edit, fit, flips, prior
 from gtalign.steering.batch import chosen, fitted
 from gtalign.steering.flips import NUMBERS, with_number
 
-GAME = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2.8], [3.3, 3.1]]])
+GAME = Bimatrix(USER_LLM, [[[3.0, 2], [2.0, 2], [3.0, 3]], [[3.0, 2], [4.0, 2.8], [3.3, 3.1]]])
 PRIOR = prior_for(USER_LLM)
 RULES = ("published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces")
 
@@ -51,7 +51,7 @@ def test_a_choice_stays_inside_an_interval_and_differs_in_the_next(number: str, 
     game = data.draw(games(data.draw(st.sampled_from([USER_LLM, THREE_BY_TWO]))))
     policy, decimals = data.draw(policies), data.draw(st.integers(0, 2))
     use = {"prompt_tokens": data.draw(st.integers(0, 3000)), "used_tokens": 2000}
-    low, high = data.draw(st.sampled_from([0.0, 3.0])), HIGH.get(number, 50.0)
+    low, high = data.draw(st.sampled_from([0.0, 3])), HIGH.get(number, 50.0)
     expected = prior_for(game.form)
     found = flips(game, policy, number, low, high, expected=expected, decimals=decimals, **use)
     assert (found[0].low, found[-1].high) == (low, high)
@@ -85,7 +85,7 @@ def test_a_breakpoint_is_where_two_actions_are_worth_the_same() -> None:
 def test_a_quota_is_looked_at_on_both_sides_of_its_corners() -> None:
     quota = Quota(tokens=0, price=Price(output=30))
     policy = Policy(name="p", payer="nobody", quota=quota)
-    use = {"expected": PRIOR, "decimals": 1, "used_tokens": 500}
+    use: dict[str, Any] = {"expected": PRIOR, "decimals": 1, "used_tokens": 500}
     found = flips(GAME, policy, "quota.tokens", 0, 5000, **use)
     assert (found[0].action, found[-1].action) == ("DA", "CQ")
     assert 500 < found[-1].low < 500 + PRIOR["CQ"].written() + PRIOR["CQ"].read(0)

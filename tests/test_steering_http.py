@@ -4,6 +4,7 @@ import asyncio
 import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,13 +12,14 @@ import pytest
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering import Draft, Report, Sampling
 from gtalign.steering.http import HTTPBackend, Method, connect
+from gtalign.tasks import Message
 from standins import model, tokens
 from standins.engines import VLLM, LlamaCpp, LlamaCppPython, SGLang
 from standins.server import StandIn, rendered, serving
 from standins.services import DeepSeek, Restating, Service
 
 QUESTION = "Where to, in Zürich?"
-MESSAGES = [
+MESSAGES: list[Message] = [
     {"role": "system", "content": "Write four blocks."},
     {"role": "user", "content": QUESTION},
 ]
@@ -40,7 +42,13 @@ CASES = [
 ]
 
 
-async def write(draft: Draft, **limits: object) -> str:
+def report_of(draft: Draft) -> Report:
+    """What a draft says of what it wrote last."""
+    assert draft.report is not None
+    return draft.report
+
+
+async def write(draft: Draft, **limits: Any) -> str:
     """Write on, and hold the slices against what the text grows by."""
     before = draft.text
     slices = [piece async for piece in draft.write(**({"max_tokens": 4000} | limits))]
@@ -50,7 +58,7 @@ async def write(draft: Draft, **limits: object) -> str:
 
 
 @asynccontextmanager
-async def connected(standin: StandIn, **options: object) -> AsyncGenerator[HTTPBackend, None]:
+async def connected(standin: StandIn, **options: Any) -> AsyncGenerator[HTTPBackend, None]:
     """Serve, connect, and close both in the end."""
     async with serving(standin) as url:
         options = {"api_key": standin.key} | options
@@ -68,22 +76,22 @@ async def test_an_edited_matrix_changes_the_answer(standin, method: Method, engi
         assert backend.can_resume
         draft = backend.open(MESSAGES, Sampling())
         assert await write(draft, stop=STOP) == draft.text == BEFORE
-        assert draft.report is not None and draft.report.finish == "stop"
+        assert draft.report is not None and report_of(draft).finish == "stop"
         draft.rewrite(BEFORE.replace(model.matrix_text(), model.matrix_text(EDITED)))
         await write(draft)
         assert draft.text == AFTER
-        assert draft.report.finish == "end"
+        assert report_of(draft).finish == "end"
 
 
 @pytest.mark.parametrize(("standin", "method", "engine"), CASES)
 async def test_goes_on_after_running_out_of_tokens(standin, method: Method, engine: str) -> None:
     async with connected(standin()) as backend:
         draft = backend.open(MESSAGES, Sampling())
-        finishes = []
+        finishes: list[str] = []
         while not finishes or finishes[-1] == "length":
             await write(draft, max_tokens=23)
-            finishes.append(draft.report.finish)
-            assert draft.report.tokens <= 23
+            finishes.append(report_of(draft).finish)
+            assert report_of(draft).tokens <= 23
         assert len(finishes) > 2 and finishes[-1] == "end"
         assert draft.text == model.chain(QUESTION)
 
@@ -161,7 +169,7 @@ async def test_a_tokenizer_may_compose_characters() -> None:
         draft = backend.open(MESSAGES, Sampling())
         draft.rewrite(unicodedata.normalize("NFD", model.chain(QUESTION)[:40]))
         await write(draft, stop="<payoff>")
-        assert draft.report.finish == "stop"
+        assert report_of(draft).finish == "stop"
 
 
 async def test_parts_that_do_not_fit_are_put_into_tokens_as_a_whole() -> None:
@@ -198,13 +206,13 @@ async def test_reports_what_the_engine_counts(standin, counted: bool, prompt: bo
     async with connected(standin()) as backend:
         draft = backend.open(MESSAGES, Sampling())
         await write(draft, max_tokens=10)
-        assert draft.report.finish == "length"
-        assert draft.report.tokens == 10 if counted else 0 < draft.report.tokens <= 10
+        assert report_of(draft).finish == "length"
+        assert report_of(draft).tokens == 10 if counted else 0 < report_of(draft).tokens <= 10
         size = len(tokens.encode(rendered(MESSAGES)))
-        assert draft.report.prompt_tokens == (size if prompt else None)
+        assert report_of(draft).prompt_tokens == (size if prompt else None)
         await write(draft, stop="</thinking>")
-        assert draft.report.finish == "stop"
-        assert draft.report.tokens > 0
+        assert report_of(draft).finish == "stop"
+        assert report_of(draft).tokens > 0
 
 
 async def test_reports_cached_tokens() -> None:
@@ -234,8 +242,8 @@ async def test_closing_a_write_stops_the_engine(standin) -> None:
             await anext(draft.write(max_tokens=5))
         await writing.aclose()
         await server.gone.wait()
-        assert draft.report is not None and draft.report.finish == "closed"
-        assert draft.report.tokens > 0
+        assert draft.report is not None and report_of(draft).finish == "closed"
+        assert report_of(draft).tokens > 0
         server.hold_after = None
         await write(draft)
         assert draft.text == model.chain(QUESTION)
@@ -254,12 +262,12 @@ async def test_no_engine_is_told_the_stop_string_but_each_is_stopped(standin) ->
         await server.gone.wait()
         texts = tokens.texts(tokens.encode(model.chain(QUESTION), salt=1))
         count = next(n for n in range(len(texts)) if "</thinking>" in "".join(texts[:n]))
-        assert draft.report.finish == "stop"
+        assert report_of(draft).finish == "stop"
         if backend.engine.name == "unknown engine":
-            assert 0 < draft.report.tokens < count  # events with text
+            assert 0 < report_of(draft).tokens < count  # events with text
         else:
-            assert draft.report.tokens == count
-            assert draft.report.prompt_tokens == len(tokens.encode(rendered(MESSAGES)))
+            assert report_of(draft).tokens == count
+            assert report_of(draft).prompt_tokens == len(tokens.encode(rendered(MESSAGES)))
 
 
 async def test_cancelling_a_write_stops_the_engine() -> None:
@@ -280,8 +288,8 @@ async def test_cancelling_a_write_stops_the_engine() -> None:
             await task
         await server.gone.wait()
         assert model.chain(QUESTION).startswith(draft.text)
-        assert draft.report is not None and draft.report.finish == "closed"
-        assert draft.report.tokens > 0
+        assert draft.report is not None and report_of(draft).finish == "closed"
+        assert report_of(draft).tokens > 0
         server.hold_after = None
         await write(draft)
         assert draft.text == model.chain(QUESTION)
@@ -465,7 +473,8 @@ async def test_drafts_of_one_backend_do_not_mix() -> None:
 
 async def test_an_unknown_method_is_named() -> None:
     with pytest.raises(SteeringError, match="unknown method 'magic'; there are auto, completions-"):
-        await connect("http://127.0.0.1:9", method="magic")
+        magic: Any = "magic"
+        await connect("http://127.0.0.1:9", method=magic)
 
 
 async def test_a_kept_connection_that_breaks_is_replaced_once(
@@ -473,7 +482,7 @@ async def test_a_kept_connection_that_breaks_is_replaced_once(
 ) -> None:
     real, broken = aiohttp.ClientSession.request, [True, False, True, True]
 
-    async def request(self, *arguments, **options):  # type: ignore[no-untyped-def]
+    async def request(self, *arguments, **options):
         if broken and broken.pop(0):
             raise aiohttp.ClientOSError("Can not write request body")
         return await real(self, *arguments, **options)

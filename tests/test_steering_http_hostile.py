@@ -13,11 +13,12 @@ from gtalign.steering import Report, Sampling
 from gtalign.steering.http import Engine, HTTPBackend, HTTPDraft, Method, Timeouts, connect
 from gtalign.steering.http.engines import LLAMA_CPP, UNKNOWN, VLLM
 from gtalign.steering.http.transport import Transport
+from gtalign.tasks import Message
 from standins.hostile import STREAM, Act, misbehaving, status
 
 LONG = Timeouts(connect=60, first=60, between=60)
 MUTE = Timeouts(connect=60, first=60, between=0.05)
-ASK = [{"role": "user", "content": "Well?"}]
+ASK: list[Message] = [{"role": "user", "content": "Well?"}]
 
 
 def event(text: Any = "", finish: Any = None, **more: Any) -> bytes:
@@ -64,7 +65,7 @@ async def written(acts: Sequence[Act], *, fails: bool = False, **options: Any) -
             await transport.aclose()
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[Act, str]] = {
     "json": (
         status("400 Bad Request", b'{"error": {"message": "no such field"}}'),
         "POST /v1/chat/completions answered 400 Bad Request: 'no such field'",
@@ -170,7 +171,11 @@ async def test_a_connection_that_breaks_keeps_what_came_before() -> None:
 
 async def test_silence_is_not_waited_for_forever() -> None:
     deaf = Timeouts(connect=60, first=0.05, between=60)
-    for acts, what in ((["hang"], "the first byte"), ([STREAM, "hang"], "more of the answer")):
+    cases: list[tuple[list[Act], str]] = [
+        (["hang"], "the first byte"),
+        ([STREAM, "hang"], "more of the answer"),
+    ]
+    for acts, what in cases:
         _, error = await written(acts, fails=True, timeouts=deaf)
         # On a slow machine the head may be late as well, where the body was meant to be.
         assert "timed out: nothing came for 0.05 s while waiting for" in error
@@ -389,9 +394,8 @@ async def test_tokens_that_are_none(piece: bytes, message: str) -> None:
 
 async def test_a_rendering_that_is_no_text() -> None:
     transport = Transport("http://127.0.0.1:1", None, LONG)
-    backend = HTTPBackend(
-        transport, "toy", LLAMA_CPP, "completions-text", render=lambda messages: list(messages)
-    )
+    render: Any = list
+    backend = HTTPBackend(transport, "toy", LLAMA_CPP, "completions-text", render=render)
     with pytest.raises(SteeringError, match="render returned list, not text"):
         await anext(backend.open(ASK, Sampling()).write(max_tokens=1))
     await backend.aclose()

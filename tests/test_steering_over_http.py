@@ -20,12 +20,13 @@ from gtalign.steering import (
     answers,
 )
 from gtalign.steering.http import HTTPBackend, connect
+from gtalign.tasks import Message
 from standins import model
 from standins.engines import VLLM, LlamaCpp, LlamaCppPython, SGLang
 from standins.server import RefusedError, StandIn, rendered, serving
 from standins.services import DeepSeek, Service
 
-MESSAGES = ({"role": "user", "content": "Where to, in Zürich?"},)
+MESSAGES: tuple[Message, ...] = ({"role": "user", "content": "Where to, in Zürich?"},)
 COSTLY = Policy(name="costly", payer="user", price={"output": 15.0}, utility_of_money=700.0)
 ENGINES = [VLLM, lambda: VLLM(ids=False), SGLang, LlamaCpp, LlamaCppPython, DeepSeek]
 OPENING = "The highest sum is at {{cell}}: choose {{cell}}."
@@ -60,6 +61,7 @@ async def test_every_engine_gives_the_same_answer(standin: Any, mode: str) -> No
     assert decision.backend == backend.name
     assert decision.stated is not None
     assert decision.stated.to_json() == {k: dict(v) for k, v in model.MATRIX.items()}
+    assert decision.before is not None and decision.after is not None
     assert (decision.before.cell, decision.after.cell) == ("VQ_CQ", "DQ_DA")
     action = "CQ" if mode == "observe" else "DA"
     assert answer.response == model.RESPONSES[action]
@@ -118,6 +120,7 @@ async def test_an_engine_that_fails_after_the_edit_leaves_a_clear_record(
     assert error.upstream == backend.name
     assert "left unfinished after its matrix was edited" in str(error)
     assert error.text.startswith("<thinking>")
+    assert error.decision is not None
     decision = Decision.from_json(error.decision)
     assert decision.steered
     assert decision.edited is not None

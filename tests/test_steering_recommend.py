@@ -18,7 +18,7 @@ GAME = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 RULES = ["published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces"]
 
 
-def policy(solution: str = "published", **keys: Any) -> Policy:
+def policy(solution: Any = "published", **keys: Any) -> Policy:
     return Policy(name="p", payer="user", solution=solution, **keys)
 
 
@@ -99,7 +99,7 @@ def test_ces_maximises_welfare_on_the_frontier(game: Bimatrix, rho: float) -> No
 
 
 def test_the_order_of_ces_matters() -> None:
-    game = Bimatrix(USER_LLM, [[[5, -3], [0.5, 0.5], [0, 0]], [[0, 0], [0, 0], [0, 0]]])
+    game = Bimatrix(USER_LLM, [[[5.0, -3], [0.5, 0.5], [0.0, 0]], [[0.0, 0], [0.0, 0], [0.0, 0]]])
     assert recommend(game, policy("ces", rho=1)).cell == "DQ_AQ"
     assert recommend(game, policy("ces", rho=-math.inf)).cell == "DQ_CQ"
 
@@ -127,7 +127,9 @@ def test_constants_move_no_choice(game: Bimatrix, user: int, llm: int, rule: str
 
 
 def test_asking_under_a_subscription_becomes_an_answer_under_api_pricing() -> None:
-    stated = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2.8], [3.3, 3.1]]])
+    stated = Bimatrix(
+        USER_LLM, [[[3.0, 2], [2.0, 2], [3.0, 3]], [[3.0, 2], [4.0, 2.8], [3.3, 3.1]]]
+    )
     chosen = {}
     for name in ("subscription", "per-token"):
         pricing = load_policy(name)
@@ -147,7 +149,7 @@ def test_the_highest_sum_does_not_see_who_pays(game: Bimatrix, name: str) -> Non
 
 
 def test_who_pays_decides_what_a_leader_does() -> None:
-    payoffs = [[[0, 0.2], [0, 0.5], [0, 0]]] * 2
+    payoffs = [[[0.0, 0.2], [0.0, 0.5], [0.0, 0]]] * 2
     chosen = {}
     for payer in ("user", "provider"):
         pricing = load_policy("per-token").model_copy(update={"payer": payer})

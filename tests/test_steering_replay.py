@@ -38,12 +38,19 @@ policies = st.builds(
 
 def decided(game: Bimatrix, policy: Policy, decimals: int = 1, **more: Any) -> Decision:
     """The record of an answer under a policy."""
-    given_ = {"expected": PRIOR, "prompt_tokens": 50, "used_tokens": 0} | more
+    given_: dict[str, Any] = {"expected": PRIOR, "prompt_tokens": 50, "used_tokens": 0} | more
     use = {"prompt_tokens": given_["prompt_tokens"] or 0, "used_tokens": given_["used_tokens"]}
     edited = fit(edit(game, policy, given_["expected"], **use), decimals=decimals, low=-5, high=5)
     return Decision(
-        **{"id": "d", "created": "", "model": "m", "backend": "b", "mode": "advise"},
-        **{"resume": "splice", "policy": policy.name, "policy_hash": policy.hash, "steered": True},
+        id="d",
+        created="",
+        model="m",
+        backend="b",
+        mode="advise",
+        resume="splice",
+        policy=policy.name,
+        policy_hash=policy.hash,
+        steered=True,
         stated=game,
         edited=edited.edited,
         terms=edited.terms,
@@ -68,7 +75,7 @@ def read(decision: Decision, **changed: Any) -> Past:
 def test_a_replay_chooses_what_each_answer_would_have_been(
     batch: list[Bimatrix], then: Policy, new: Policy, prompt: int | None
 ) -> None:
-    more = {"prompt_tokens": prompt, "used_tokens": 1000}
+    more: dict[str, Any] = {"prompt_tokens": prompt, "used_tokens": 1000}
     records = [decided(game, then, **more) for game in batch]
     again = [decided(game, new, **more) for game in batch]
     found = replay([read(record) for record in records], new)
@@ -84,7 +91,7 @@ def test_a_replay_chooses_what_each_answer_would_have_been(
 
 
 def test_what_flips_costs_the_difference_at_the_new_prices() -> None:
-    game = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2.8], [3.3, 3.1]]])
+    game = Bimatrix(USER_LLM, [[[3.0, 2], [2.0, 2], [3.0, 3]], [[3.0, 2], [4.0, 2.8], [3.3, 3.1]]])
     cheap = Policy(name="p", payer="user")
     dear = Policy(name="p", payer="user", price=Price(input=3, output=15), utility_of_money=500)
     found = replay([read(decided(game, cheap))] * 2, dear)
@@ -110,7 +117,7 @@ def test_old_records_have_the_decimals_of_their_payoffs(decimals: int) -> None:
 
 
 def test_a_record_that_decided_nothing_or_is_broken_is_refused() -> None:
-    game = Bimatrix(USER_LLM, [[[3, 2], [2, 2], [3, 3]], [[3, 2], [4, 2.8], [3.3, 3.1]]])
+    game = Bimatrix(USER_LLM, [[[3.0, 2], [2.0, 2], [3.0, 3]], [[3.0, 2], [4.0, 2.8], [3.3, 3.1]]])
     good = decided(game, Policy(name="p", payer="user")).to_json()
     Past.from_json(good)
     tokens = ActionTokens(output=1).model_dump()

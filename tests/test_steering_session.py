@@ -112,6 +112,7 @@ async def test_advise_splices_the_matrix_and_leaves_the_analysis_to_the_model() 
     assert edited is not None
     assert second.text.startswith(f"{THINKING}<payoff>")
     assert second.text.endswith("</payoff>\n<analyze")  # the model writes the mark
+    assert answer.chain is not None and answer.decision.after is not None
     assert parse(answer.text).payoff == edited == answer.chain.payoff
     assert answer.decision.stated == Bimatrix.from_json(json.loads(payoff()))
     assert answer.decision.chosen == answer.decision.after.cell == "DQ_DA"
@@ -129,7 +130,7 @@ async def test_enforce_also_opens_the_analysis_with_the_cell() -> None:
 
 
 async def test_a_model_that_would_go_on_otherwise_takes_the_whole_text() -> None:
-    def script(messages: Sequence[Message], text: str) -> str:
+    def script(messages: Sequence[Message], text: str) -> Any:
         if text.endswith(("<analyze", "choose DQ_DA")):
             return " something else"
         return obedient(OPENING)(messages, text)
@@ -151,6 +152,7 @@ async def test_observe_records_and_changes_nothing() -> None:
     assert answer.text == OPENING + _rest(OPENING)
     assert len(backend.writes) == 1
     assert (answer.decision.steered, answer.decision.resume) == (False, "none")
+    assert answer.decision.before is not None and answer.decision.after is not None
     assert answer.decision.before.cell == "VQ_CQ"
     assert answer.decision.after.cell == "DQ_DA"
     assert answer.decision.acted == "CQ"
@@ -229,7 +231,7 @@ def obedient_to(*openings: str) -> Script:
     """Write one opening after the other, each time the matrix is asked for."""
     left = list(openings)
 
-    def script(messages: Sequence[Message], text: str) -> str:
+    def script(messages: Sequence[Message], text: str) -> Any:
         if "</payoff>" in text:
             return obedient(OPENING)(messages, text)
         opening = left.pop(0)
@@ -360,7 +362,7 @@ async def test_the_instruction_comes_first_unless_the_model_needs_none() -> None
 
 def dying(after: str) -> Script:
     def script(messages: Sequence[Message], text: str) -> Any:
-        whole = obedient(OPENING)(messages, text)
+        whole: Any = obedient(OPENING)(messages, text)
         yield whole[:20]
         if after == "always" or after in text:
             raise UpstreamError("http://host (vLLM)", "the connection was lost")

@@ -10,8 +10,9 @@ import pytest
 from gtalign.errors import UpstreamError
 from gtalign.steering import Ask, FakeBackend, Session, Steering, SteeringSettings, load_policy
 from gtalign.steering.stopwatch import Stopwatch
+from gtalign.tasks import Message
 
-ASK = Ask(({"role": "user", "content": "Which?"},))
+ASK = Ask((Message(role="user", content="Which?"),))
 POLICY = load_policy("subscription")
 OBSERVE = SteeringSettings(mode="observe", instruct=False)
 
@@ -107,7 +108,7 @@ async def test_a_cancelled_wait_counts_up_to_then(clock: Clock) -> None:
             await asyncio.Event().wait()
             yield ""
 
-        draft.write = stuck
+        draft.write = stuck  # type: ignore[method-assign]
         return draft
 
     backend.open = opened  # type: ignore[method-assign]

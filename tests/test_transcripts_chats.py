@@ -40,7 +40,7 @@ def test_a_full_one(tmp_path: Path) -> None:
 def test_parts_and_tool_calls(tmp_path: Path) -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:"}}
     parts = {"role": "user", "content": [{"type": "text", "text": "What is it?"}, picture]}
-    call = {"role": "assistant", "content": None, "tool_calls": []}
+    call: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
     (found,) = read_transcripts(log(tmp_path, messages=[parts, call, ANSWERED]))
     assert [message["content"] for message in found.prompt] == ["What is it?", ""]
 

@@ -55,7 +55,9 @@ class VLLM(StandIn):
     async def tokenize(self, body: dict[str, Any]) -> dict[str, Any]:
         if "messages" in body:
             self._check_flags(body)
-            ids = tokens.encode(messages_prompt(body, goes_on=body.get("continue_final_message")))
+            ids = tokens.encode(
+                messages_prompt(body, goes_on=bool(body.get("continue_final_message")))
+            )
         else:
             ids = tokens.encode(body["prompt"])
             if body.get("add_special_tokens", True):
@@ -72,7 +74,7 @@ class VLLM(StandIn):
 
     async def chat(self, body: dict[str, Any]) -> Iterator[Any]:
         self._check_flags(body)
-        prompt = messages_prompt(body, goes_on=body.get("continue_final_message"))
+        prompt = messages_prompt(body, goes_on=bool(body.get("continue_final_message")))
         return self._stream(body, prompt, len(tokens.encode(prompt)), chat=True)
 
     def _check_flags(self, body: dict[str, Any]) -> None:
@@ -156,7 +158,7 @@ class SGLang(StandIn):
             raise RefusedError(
                 400, f"top_k must be -1 (disable), or at least 1, got {body['top_k']}."
             )
-        prompt = messages_prompt(body, goes_on=body.get("continue_final_message"))
+        prompt = messages_prompt(body, goes_on=bool(body.get("continue_final_message")))
         steps = generation(prompt, body["max_tokens"])
         return self._events(body, steps, len(tokens.encode(prompt)))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class Step:
     finish: str | None = None
 
 
-def rendered(messages: list[dict[str, Any]]) -> str:
+def rendered(messages: Sequence[Mapping[str, Any]]) -> str:
     """The chat template, with the beginning of an answer."""
     turns = (f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
     return "".join(turns) + ASSISTANT
