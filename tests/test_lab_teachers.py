@@ -15,7 +15,7 @@ from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import (
     COURTESIES,
     MUSINGS,
-    Draft,
+    ChainDraft,
     Noise,
     analyze,
     assemble,
@@ -228,7 +228,7 @@ def test_estimates_err_and_tie() -> None:
 
 def test_draft_goes_through_analysis_and_assembly() -> None:
     matrix = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
-    draft = analyze(Draft(vague=False, payoff=matrix), np.random.default_rng(0), SILENT)
+    draft = analyze(ChainDraft(vague=False, payoff=matrix), np.random.default_rng(0), SILENT)
     assert draft.analyze == "frontier: DQ_AQ, VQ_CQ. choose DQ_AQ."
     assert draft.action == "AQ"
     chain = parse(
