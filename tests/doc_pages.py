@@ -95,7 +95,7 @@ def run(block: Block, folder: Path, path: str) -> str:
     result = subprocess.run(
         [*start, block.code],
         cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"},
+        env={**os.environ, "PATH": path, "COLUMNS": "76", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,6 @@ def test_no_command_stands_outside_a_fence(page: Path) -> None:
 
 @pytest.mark.parametrize("block", of("toml"), ids=str)
 def test_every_block_of_toml_configures_something(block: Block, hooks: Any) -> None:
-    import tomllib
-
     refused = []
     for _, place, _ in hooks("settings").FILES:
         try:
@@ -139,7 +138,7 @@ def test_the_figure_of_the_packages_is_drawn_from_the_imports(hooks: Any) -> Non
 
 def test_the_figure_leaves_out_what_follows_from_other_imports(hooks: Any) -> None:
     packages = hooks("packages")
-    chain = {"a": set(), "b": {"a"}, "c": {"a", "b"}}
+    chain: dict[str, set[str]] = {"a": set(), "b": {"a"}, "c": {"a", "b"}}
     assert packages.direct(chain) == {"a": set(), "b": {"a"}, "c": {"b"}}
     assert packages.levels(chain) == [["a"], ["b"], ["c"]]
 
