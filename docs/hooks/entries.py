@@ -26,10 +26,12 @@ def factors() -> Iterator[str]:
     for factor in FACTORS.values():
         sides = " and ".join({"user": "U", "llm": "L"}[side] for side in factor.sides)
         least, most = factor.range
+        listed = factor.unit[0].isdigit()  # as in "0 or 1": the unit names every value
+        scale = factor.unit if listed else f"{factor.unit}, {least:g} to {most:g}"
         weights = ", ".join(f"`{side}.{factor.key}`" for side in factor.sides)
         yield (
             f"| `{factor.name}` | {sides or 'none'} | {factor.measures}"
-            f" | {factor.unit}, {least:g} to {most:g} | {weights or 'none'}"
+            f" | {scale} | {weights or 'none'}"
             f" | {_yes(factor.chain)} | {_yes(factor.gated)} |"
         )
 
