@@ -15,6 +15,9 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "reward"
 def test_the_default_is_robust() -> None:
     assert RewardConfig() == RewardConfig(preset="robust")
     config = RewardConfig().model_dump(mode="json", include=set(PRESETS["robust"]))
+    for side in ("user", "llm"):
+        for key in set(config[side]) - set(PRESETS["robust"][side]):
+            assert config[side].pop(key) == 0  # of a factor that no preset weighs
     assert config == PRESETS["robust"]
 
 
