@@ -14,6 +14,7 @@ from gtalign.evaluation.metrics import (
     COLUMNS,
     chosen_action,
     measure,
+    metrics,
     payoff_correlation,
     payoff_numbers,
     payoff_regret,
@@ -33,8 +34,9 @@ TRUE = {
 
 def test_a_good_answer_has_everything() -> None:
     found = measure(transcript())
-    assert set(found) == {*BY_NAME, *COLUMNS, "unscored", "malformed"}
-    assert None not in found.values()
+    shipped = {*BY_NAME, *COLUMNS, "unscored", "malformed"}
+    assert set(found) == shipped | {metric.name for metric in metrics()}
+    assert None not in [found[name] for name in shipped]
     assert found["quality"] == 1.0
     assert found["mutual_welfare"] == 0.72
     assert found["quality_per_100_tokens"] == pytest.approx(0.8)
