@@ -5,6 +5,7 @@
 #   make serve                   the gateway before that model, with decisions to look at
 #   make test                    lint, types, tests and coverage
 #   make docs                    build the documentation into site/, strictly and offline
+#   make test-312                the tests on Python 3.12, in an environment of its own
 #   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
 #   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
 #
@@ -28,7 +29,7 @@ ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
-.PHONY: lab serve test lint types pytest fuzz docs test-engines clean
+.PHONY: lab serve test lint types pytest test-312 fuzz docs test-engines clean
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
@@ -52,6 +53,9 @@ pytest: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+test-312:
+	$(MAKE) pytest PYTHON=python3.12 VENV=.venv-312
 
 # It prints each example that fails; add it to its test as @example.
 fuzz: $(VENV)/.installed-dev

@@ -1,0 +1,52 @@
+"""A run directory belongs to one configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from gtalign.config import Config, load
+from gtalign.data.run_directory import claim
+from gtalign.errors import ConfigError
+
+
+class Run(Config):
+    steps: int = 1
+    workers: int = 1
+
+
+def test_the_configuration_is_written_down_complete(tmp_path: Path) -> None:
+    claim(tmp_path / "a" / "run", Run(steps=3))
+    assert load(Run, tmp_path / "a" / "run" / "config.toml") == Run(steps=3)
+    assert [file.name for file in (tmp_path / "a" / "run").iterdir()] == ["config.toml"]
+
+
+def test_a_run_that_has_written_nothing_has_not_begun(tmp_path: Path) -> None:
+    claim(tmp_path, Run(steps=3))
+    (tmp_path / "config.toml.part").write_text("torn")
+    claim(tmp_path, Run(steps=4))
+    assert load(Run, tmp_path / "config.toml") == Run(steps=4)
+
+
+def test_a_run_that_has_begun_goes_on_only_with_its_own(tmp_path: Path) -> None:
+    claim(tmp_path, Run(steps=3))
+    (tmp_path / "transcripts.jsonl").write_text("")
+    claim(tmp_path, Run(steps=3))
+    with pytest.raises(ConfigError, match="began with another configuration; choose another --out"):
+        claim(tmp_path, Run(steps=4))
+    assert load(Run, tmp_path / "config.toml") == Run(steps=3)
+
+
+def test_what_is_no_part_of_a_runs_identity_may_change(tmp_path: Path) -> None:
+    claim(tmp_path, Run(workers=1), lambda run: run.steps)
+    (tmp_path / "transcripts.jsonl").write_text("")
+    claim(tmp_path, Run(workers=8), lambda run: run.steps)
+    assert load(Run, tmp_path / "config.toml") == Run(workers=8)
+    with pytest.raises(ConfigError, match="another configuration"):
+        claim(tmp_path, Run(steps=2), lambda run: run.steps)
+
+
+def test_files_without_a_configuration_are_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    claim(tmp_path, Run())
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert load(Run, tmp_path / "config.toml") == Run()
