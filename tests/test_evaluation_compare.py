@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from evaluation_samples import malformed, plain, transcript, unscored, world
+from gtalign.drawing import change, fixed, interval
 from gtalign.errors import DataError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.metrics import BY_NAME
 from gtalign.evaluation.statistics import holm, mean_ci
-from gtalign.evaluation.tables import interval, number, p_value, percent, print_tables
+from gtalign.evaluation.tables import p_value, print_tables
 from gtalign.transcripts.transcript import Transcript
 from paired import paired_bootstrap
 
@@ -229,9 +230,9 @@ def test_a_single_model_is_printed_without_differences() -> None:
 
 
 def test_numbers_as_text() -> None:
-    assert number(None) == "–"  # noqa: RUF001
-    assert number(-0.25, 2) == "−0.25"  # noqa: RUF001
-    assert number(-0.0001, 2, sign=True) == "0.00"
+    assert fixed(None) == "–"  # noqa: RUF001
+    assert fixed(-0.25, 2) == "−0.25"  # noqa: RUF001
+    assert fixed(-0.0001, 2, sign=True) == "0.00"
     assert interval(None, 1.0) == ""
-    assert percent(0.0723) == "+7.2%"
+    assert change(0.0723) == "+7.2%"
     assert [p_value(p) for p in (None, 0.0002, 0.04, 1.0)] == ["–", "<.001", ".040", "1"]  # noqa: RUF001
