@@ -153,7 +153,7 @@ def check_command(words: list[str]) -> None:
     if words[0] == "gtalign":
         check_options(words[1:])
     elif words[0] == "make":
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets, f"make has no target {words[1]!r}"
     for word in words[1:]:
         if word.partition("/")[0] in (*LENT, "docs"):
