@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # No test reaches a model hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,9 +17,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(SRC), os.environ.ge
 # No test times: a slow machine is no failure. `make test` depends on nothing but the code, so it
 # draws the same examples every time; `make fuzz` draws others in each round.
 settings.register_profile(
-    "repeatable", deadline=None, database=None, derandomize=True, max_examples=50
+    "untimed", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("fuzz", deadline=None, database=None, print_blob=True)
+untimed = settings.get_profile("untimed")
+settings.register_profile("repeatable", untimed, derandomize=True, max_examples=50)
+settings.register_profile("fuzz", untimed, print_blob=True)
 settings.load_profile(os.environ.get("GTALIGN_HYPOTHESIS", "repeatable"))
 
 # Recorded rewards and solved games; their README says where they come from.
