@@ -23,7 +23,7 @@ def train(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def test_file(tmp_path: Path) -> Path:
+def held_out(tmp_path: Path) -> Path:
     rows = [row(TEXT.replace("Ann", "Bea")), row("2+2?"), row("new words")]
     return write(tmp_path / "set-test.jsonl", rows)
 
@@ -138,15 +138,15 @@ def test_inspect_obeys_nothing_that_the_data_says(
     assert "[red]go[/red]" in out and "..." in out
 
 
-def test_check(train: Path, test_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    args = ["data", "check", str(train), "--test", str(test_file)]
+def test_check(train: Path, held_out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["data", "check", str(train), "--test", str(held_out)]
     assert main([*args, "--json"]) == 0
     found = printed(capsys)
     assert [(f["rows"], f["problem_count"]) for f in found["files"]] == [(5, 0), (3, 0)]
     assert found["duplicates"] == [{"file": str(train), "rows": 5, "exact": 1, "near": 0}]
     (shared,) = found["shared"]
     assert shared == {
-        "test": str(test_file),
+        "test": str(held_out),
         "rows": 3,
         "source": 1,
         "exact": 1,
@@ -188,7 +188,7 @@ def test_check_prints_no_request(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_mix(
-    train: Path, test_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    train: Path, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "mix-train.parquet"
     args = ["data", "mix", str(train), "--to", str(output)]
@@ -201,7 +201,7 @@ def test_mix(
     assert "is what is written" in captured.err
     assert main(["data", "mix", str(output), "--to", str(output)]) == 2
     assert "name the files to mix" in capsys.readouterr().err
-    more = ["--without", str(test_file), "--set", "weights.wildguard=1", "--set", "seed=3"]
+    more = ["--without", str(held_out), "--set", "weights.wildguard=1", "--set", "seed=3"]
     assert main([*args, *more]) == 0
     captured = capsys.readouterr()
     assert "100.0%" in captured.out

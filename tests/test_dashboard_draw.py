@@ -125,7 +125,7 @@ def test_cells_at_one_place_stand_side_by_side_and_labels_do_not_meet() -> None:
     payoffs[1, 0] = (2.0, 1.0)
     drawn = frontier_plot(Bimatrix(USER_LLM, payoffs), chosen="VQ_AQ")
     xs = sorted(centre(m)[0] for m in parts_of(drawn, "now") if "VQ_AQ" not in tip(m))
-    assert np.diff(xs) == pytest.approx([14.0] * 4, abs=0.11)
+    assert np.diff(xs) == pytest.approx([14.0] * 4)
     assert not parts_of(drawn, "was") and not parts_of(drawn, "arrow")
     (summary,) = ElementTree.fromstring(drawn).iter("desc")
     assert summary.text is not None

@@ -90,6 +90,13 @@ def test_imports_point_down(file: Path) -> None:
     assert targets <= allowed, f"{own} may import {sorted(allowed)} only"
 
 
+@pytest.mark.parametrize("file", sorted((PACKAGE / "steering").rglob("*.py")), ids=lambda f: f.name)
+def test_steering_imports_nothing_that_measures(file: Path) -> None:
+    """Not even lazily: an answer is steered without judges, rewards, data and transcripts."""
+    targets = {part(module) for module in imported(file)} - {""}
+    assert targets <= {"errors", "config", "game", "tasks", "chain", "models", "steering"}
+
+
 def test_no_cycle_between_modules() -> None:
     graph = {
         module: {target for target in imported(file) if target in MODULES and target != module}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from gtalign.judges import Judge, Verdict
-from gtalign.lab.judge import LabJudge, answer_quality, split_response
+from gtalign.lab.judge import _SENTENCE, LabJudge, answer_quality, split_response
 from gtalign.lab.users import REPLY_RATE, STAY_RATE
 from gtalign.tasks import Message, Question
 
@@ -139,6 +139,12 @@ def test_a_long_response_is_split() -> None:
     stated, asks = split_response(HUGE + "? " + "a" * 100_000)
     assert len(asks) == 1
     assert len(stated) == 100_000
+
+
+def test_each_character_of_a_response_is_in_one_sentence() -> None:
+    """So a split reads a response once, however long it is."""
+    for response in (HUGE, HUGE + "? a. b! " * 1000, "?" * 1000, ""):
+        assert "".join(_SENTENCE.findall(response)) == response
 
 
 def test_response_is_split_at_sentences() -> None:
