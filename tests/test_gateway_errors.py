@@ -25,7 +25,7 @@ from gtalign.errors import (
 )
 from gtalign.gateway.answers.wire import Chunks
 from gtalign.gateway.demo import ask_all
-from gtalign.gateway.errors import TOLD, APIError, EngineRefusal, explained, unquoted
+from gtalign.gateway.errors import REPLIES, APIError, EngineRefusal, explained, unquoted
 from gtalign.gateway.telemetry.logs import JSONFormatter
 from gtalign.gateway.telemetry.metrics import Counter, Histogram
 
@@ -107,7 +107,7 @@ def test_an_error_is_told_as_its_nearest_base_is() -> None:
         pass
 
     assert explained(Mine("x")).code == explained(Nearer("x")).code == "invalid_value"
-    assert all(issubclass(kind, Exception) for kind in TOLD)
+    assert all(issubclass(kind, Exception) for kind in REPLIES)
 
 
 def test_an_error_of_ours_behind_another_one_is_told_by_its_own_class() -> None:

@@ -39,8 +39,8 @@ def test_too_many_failures_stop_the_run() -> None:
     with pytest.raises(JudgeError) as caught:
         failures.add([UNSCORED])
     assert str(caught.value) == (
-        "4 of the latest 8 judged completions have no score (3 timeout, 1 unscored), more than the"
-        " share of 0.25 that is borne; the latest: question 'q2': no verdict"
+        "4 of the latest 8 judged completions have no score (3 timeout, 1 unscored); the limit is"
+        " 25%. The last failure: question 'q2': no verdict"
     )
     assert caught.value.cause == "timeout"
 

@@ -1,7 +1,7 @@
-"""The words by which a choice is told: which choose, point, deny, suppose and conclude.
+"""Words that mark a choice: words that choose, point, deny, suppose and conclude.
 
-Most texts hold few of them, and to look for a few letters is quick. So each pattern that has to
-search comes with stems, one of which every match of it in ASCII text holds.
+Most texts hold few of them, and a search for a few letters is quick. So each pattern comes with
+stems: every match of the pattern in ASCII text contains one of its stems.
 """
 
 import re

@@ -22,8 +22,8 @@ def command(
 ) -> None:
     """Let a model answer questions, judge and score the answers, and write a report.
 
-    The model is a checkpoint or stands behind an OpenAI-compatible server. A run that was killed
-    goes on when it is started again. OUT/transcripts.jsonl is for gtalign compare.
+    The model is a checkpoint, or a model behind an OpenAI-compatible server. You can stop a run at
+    any time; the same command resumes it. gtalign compare reads OUT/transcripts.jsonl.
 
     Examples:
         gtalign eval --config configs/eval/small.toml --dry-run

@@ -23,8 +23,8 @@ def command(
 ) -> None:
     """Let teachers write several chains for each question, judge them and keep the best.
 
-    A run that was killed goes on when it is started again; nothing finished is asked for twice.
-    The kept chains are in OUT/kept.jsonl, for gtalign sft.
+    You can stop a run at any time; the same command resumes it and repeats no finished request.
+    gtalign sft learns from OUT/kept.jsonl, the kept chains.
 
     Examples:
         gtalign synth --config configs/synth/two-teachers.toml --dry-run

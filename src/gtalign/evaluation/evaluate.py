@@ -28,11 +28,13 @@ from gtalign.training.memory import GENERATION, generation
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
 
 Progress = Callable[[int, int, str | None], None]
-"""Takes how many questions are done, of how many, and why one could not be answered."""
+"""Takes the number of questions done, their total, and why one of them could not be answered."""
 
 
 def plan(config: EvalRun) -> dict[str, Any]:
-    """Count what a run would ask of whom, retries not included, and the memory of a model here.
+    """Count the requests a run would send to each model, and the memory of a model in this process.
+
+    Retries are not included.
 
     Raises:
         DataError: A file of questions is wrong.
@@ -59,7 +61,7 @@ def plan(config: EvalRun) -> dict[str, Any]:
 def run(
     config: EvalRun, out: Path, command: str = "", progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Evaluate, or go on, write a report and return what came of it.
+    """Evaluate or resume, write a report and return a summary.
 
     Args:
         config: Of the run.

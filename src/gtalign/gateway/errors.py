@@ -73,8 +73,8 @@ class APIError(Exception):
     def body(self) -> bytes:
         """The object of OpenAI's interface, as JSON."""
         kind = _TYPES.get(self.status, "api_error")
-        told = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return orjson.dumps({"error": told})
+        body = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+        return orjson.dumps({"error": body})
 
     def headers(self) -> Mapping[str, str]:
         """``Retry-After``, where it helps to wait, and ``Allow``, where another method would."""
@@ -87,7 +87,7 @@ class APIError(Exception):
 
 
 class EngineRefusal(APIError):
-    """The engine refused a request that was passed through to it; its client is told the same.
+    """The engine refused a request that was passed through to it; the client gets its refusal.
 
     Attributes:
         quotes: As `UpstreamError.quotes`.
@@ -97,8 +97,8 @@ class EngineRefusal(APIError):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a client is told of a class of errors.
+class ErrorReply:
+    """The reply to one class of errors.
 
     Args:
         status: The HTTP status.
@@ -113,55 +113,55 @@ class Told:
     longest: int | None = None
 
 
-TOLD: Final[Mapping[type[Exception], Told]] = {
-    GTAlignError: Told(400, None),
-    ConfigError: Told(400, "invalid_value", longest=1000),
-    DataError: Told(400, "invalid_value", longest=1000),
-    SteeringError: Told(502, "not_steered"),
-    UpstreamError: Told(502, "upstream_failed"),
-    LateError: Told(504, "upstream_timeout"),
-    StorageError: Told(
+REPLIES: Final[Mapping[type[Exception], ErrorReply]] = {
+    GTAlignError: ErrorReply(400, None),
+    ConfigError: ErrorReply(400, "invalid_value", longest=1000),
+    DataError: ErrorReply(400, "invalid_value", longest=1000),
+    SteeringError: ErrorReply(502, "not_steered"),
+    UpstreamError: ErrorReply(502, "upstream_failed"),
+    LateError: ErrorReply(504, "upstream_timeout"),
+    StorageError: ErrorReply(
         503,
         "not_recorded",
         "the decision cannot be recorded, so that no answer is given; try later",
     ),
     # Other than of a record, whose writer raises its own.
-    StoreError: Told(
+    StoreError: ErrorReply(
         503, "store_unavailable", "{0.what}: the audit store does not answer; try later"
     ),
-    TimeoutError: Told(504, "timeout", "the answer took longer than it may"),
-    Exception: Told(500, "internal", "an internal error; the log has more"),
+    TimeoutError: ErrorReply(504, "timeout", "the answer took longer than it may"),
+    Exception: ErrorReply(500, "internal", "an internal error; the log has more"),
 }
-"""What clients are told of errors, by class; of a class that is not here, what its nearest base
-says."""
+"""The reply to each class of error; a class without an entry gets the reply of its nearest base."""
 
-REFUSED: Final[Mapping[int, Told]] = {
-    **dict.fromkeys((400, 413, 422), Told(400, "upstream_refused")),
-    429: Told(429, "upstream_busy"),
-    503: Told(503, "upstream_unavailable"),
+REFUSED: Final[Mapping[int, ErrorReply]] = {
+    **dict.fromkeys((400, 413, 422), ErrorReply(400, "upstream_refused")),
+    429: ErrorReply(429, "upstream_busy"),
+    503: ErrorReply(503, "upstream_unavailable"),
 }
-"""What clients are told of a `RefusedError`, by the status of the engine's answer; any other status
-is told as its class is."""
+"""The reply to a `RefusedError`, by the status of the engine's answer; any other status gets the
+reply of its class."""
 
 
 def explained(error: Exception) -> APIError:
-    """The answer to a request that failed with `error`, whatever that is.
+    """The reply to a request that failed with `error`, of any class.
 
-    What a client did wrong is told in full. What is wrong inside is logged, and told by its kind.
+    The reply explains a mistake of the client in full. Of a fault inside the gateway it names the
+    kind alone; the log has the rest.
     """
     if isinstance(error, APIError):
         return error
     cause = _cause(error)
-    told = next(TOLD[kind] for kind in type(cause).__mro__ if kind in TOLD)
+    reply = next(REPLIES[kind] for kind in type(cause).__mro__ if kind in REPLIES)
     if isinstance(cause, RefusedError):
-        told = REFUSED.get(cause.status, told)
-    if told is TOLD[Exception]:
+        reply = REFUSED.get(cause.status, reply)
+    if reply is REPLIES[Exception]:
         log.error("unexpected %s", type(error).__name__, exc_info=error)
-    message = str(error)[: told.longest] if told.says is None else told.says.format(error)
-    wait = WAITS.get(told.status)
+    message = str(error)[: reply.longest] if reply.says is None else reply.says.format(error)
+    wait = WAITS.get(reply.status)
     if wait is not None and isinstance(cause, RefusedError):
         wait = cause.wait or wait
-    return APIError(told.status, message, code=told.code, wait=wait)
+    return APIError(reply.status, message, code=reply.code, wait=wait)
 
 
 def repeatable(error: UpstreamError) -> bool:

@@ -162,7 +162,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         return self.endpoint.known(prompt.messages(form, "", problem), body, index)
 
     def _forget(self, prompt: Prompt, index: int, problems: Sequence[str | None]) -> None:
-        """Let whoever asks another time, as the same run does when it goes on, ask anew."""
+        """Forget the cached replies, so that a resumed run asks again."""
         for form in _FORMS:
             body = _body(form, prompt.criterion.scale)
             for problem in problems:

@@ -2,9 +2,9 @@
 
 The stages of one seed are the cold start, supervised training on the teachers' first or best
 chains, and reinforcement learning under one reward each. Every stage writes into a folder of its
-own and can be killed at any time: run again, it goes on where it was and ends with the same files.
+own. You can stop a stage at any time; the same stage resumes and ends with the same files.
 
-torch is loaded by the stages alone, so that a wrong setting is told at once.
+Only the stages load torch, so a wrong setting is reported at once.
 """
 
 import asyncio

@@ -29,10 +29,10 @@ class Failures:
     are as many: a bad moment early on does not stop it. At its end it is taken of all of them.
 
     Args:
-        max_failed: Largest share that is borne, in [0, 1].
+        max_failed: The largest share of failures that a run accepts, in [0, 1].
         window: Number of completions, at least 1.
-        told: What the failed ones are said to be.
-        error: What is raised.
+        told: The message's words for the failed ones.
+        error: The class of error to raise.
 
     Attributes:
         counts: Failures by cause, from the beginning.
@@ -61,8 +61,8 @@ class Failures:
         """Take in judged completions; None for one that has a score.
 
         Raises:
-            ServiceError: More than the share that is borne have failed; tells how many of each
-                cause, and the latest one in full.
+            ServiceError: The share of failures is above `max_failed`. The message counts them by
+                cause and quotes the last one in full.
         """
         self._all += len(outcomes)
         for failure in outcomes:
@@ -89,8 +89,8 @@ class Failures:
             return
         counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
         raise self.error(
-            f"{failed} of {of} {self.told} ({counted}), more than the share of"
-            f" {self.max_failed:g} that is borne; the latest: {self._last.reason}",
+            f"{failed} of {of} {self.told} ({counted}); the limit is {100 * self.max_failed:g}%."
+            f" The last failure: {self._last.reason}",
             causes.most_common(1)[0][0],
         )
 

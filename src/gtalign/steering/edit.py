@@ -100,7 +100,7 @@ def edit(
 
     Args:
         stated: The matrix as the model wrote it.
-        policy: What a token costs whom.
+        policy: Who pays how much per token.
         expected: Expected tokens of every LLM action of the game.
         prompt_tokens: Tokens of this turn's prompt, which further turns read again.
         used_tokens: Tokens of the quota used so far, this turn's prompt among them.

@@ -73,7 +73,7 @@ def flips(
 
     Args:
         stated: The matrix as the model wrote it.
-        policy: What a token costs whom; `number` of it is passed over.
+        policy: Who pays how much per token; its own value of `number` is ignored.
         number: One of `NUMBERS`.
         low: Its least value.
         high: Its greatest.

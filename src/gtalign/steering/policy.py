@@ -1,4 +1,4 @@
-"""Pricing policies: what a token costs whom, and by which rule a cell is chosen.
+"""Pricing policies: who pays how much per token, and which rule chooses the cell.
 
 A policy is data. It knows no payoffs: `gtalign.steering.edit` turns it, with the tokens that each
 action is expected to take, into an edit of a payoff matrix.

@@ -5,9 +5,9 @@ teachers and judges in ``replies.sqlite``, and at the end ``candidates.jsonl`` (
 its scores and its fate, in the order of the questions), ``kept.jsonl`` (rows in the dataset's
 schema with the ``completion`` to learn) and ``summary.json``.
 
-Whatever a teacher or a judge has replied is on disk before it is used. A run that is killed, or
-stopped by a full disk or a dead server, goes on where it was: finished candidates are not written
-again, and parts of unfinished ones are not asked for again.
+Every reply of a teacher or a judge is on disk before it is used. So a run that was killed, or that
+a full disk or a dead server stopped, can be resumed: it keeps the finished candidates, and the
+parts of unfinished ones that were already written.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Progress = Callable[[int, int, Counter[str]], None]
 
 
 def plan(config: ColdStartConfig) -> dict[str, Any]:
-    """Count what a run would ask of whom; retries come on top.
+    """Count the requests that a run would send to each teacher and judge, retries not included.
 
     Raises:
         DataError: As for `count_questions`.
@@ -133,8 +133,9 @@ async def write_candidates(
 ) -> None:
     """Write and score every candidate that is not finished.
 
-    A candidate that a teacher or judge fails on is written down as failed, with the cause, and the
-    others go on. Questions are read as they are needed, so that memory does not grow with texts.
+    If a teacher or a judge fails on a candidate, the candidate is recorded as failed, with the
+    cause, and the run continues with the others. Questions are read as they are needed, so memory
+    does not grow with their texts.
 
     Args:
         config: What to write.

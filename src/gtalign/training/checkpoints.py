@@ -1,4 +1,4 @@
-"""Where a training stage leaves its state, so that it can be killed and go on."""
+"""Checkpoints from which an interrupted training stage resumes."""
 
 import shutil
 from pathlib import Path

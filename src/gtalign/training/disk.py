@@ -1,4 +1,4 @@
-"""Stages that write: what they raise when the disk is full, in one form."""
+"""One form of error for a training stage that meets a full disk."""
 
 import errno
 import re
@@ -10,18 +10,18 @@ from pathlib import Path
 from gtalign.errors import GTAlignError, StorageError
 
 SCANT_BYTES = 64 << 20
-"""Less room than this on a disk is taken for the reason why a stage could not write."""
+"""If a write fails and less room than this is free, the full disk is taken for the reason."""
 
 
 @contextmanager
 def room_in(folder: Path) -> Iterator[None]:
-    """Tell of a full disk as such, whichever library met it.
+    """Report a full disk as one kind of error, whichever library met it.
 
     Args:
         folder: Where the stage writes.
 
     Raises:
-        StorageError: The block ended because the disk is full; what is written stays.
+        StorageError: The disk is full; the files written so far are kept.
     """
     try:
         yield
@@ -30,7 +30,10 @@ def room_in(folder: Path) -> Iterator[None]:
     except Exception as error:
         if not _lacks_room(error, folder):
             raise
-        reason = f"no room left ({error}); what is written stays, and the same command goes on"
+        reason = (
+            f"no room left ({error}); the files written so far are complete: free some space and"
+            " run the same command again"
+        )
         raise StorageError(errno.ENOSPC, reason, str(folder)) from error
 
 

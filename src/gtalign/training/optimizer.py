@@ -1,6 +1,7 @@
 """Muon for the matrices of a network and AdamW for the rest, as one optimizer.
 
-From scratch, on so few steps, a small network learns to look things up in its prompt only so.
+With AdamW alone, a small network trained from scratch for few steps does not learn to copy from its
+prompt.
 """
 
 from collections.abc import Callable

@@ -34,8 +34,9 @@ class TRLReward:
         reward: Scores the completions.
         judge: Grades the responses.
         log: A JSON Lines file to append one transcript per completion to.
-        max_failed: Largest share of judged completions without a score that is borne, in [0, 1].
-        window: Number of judged completions, the latest ones, that the share is taken of.
+        max_failed: The largest share of judged completions without a score that a run accepts, in
+            [0, 1].
+        window: The share is measured over this many judged completions, the latest ones.
 
     Attributes:
         failures: What went wrong so far, by cause.

@@ -30,9 +30,9 @@ def train_rl(
 ) -> Path:
     """Train a model under a reward and return its checkpoint, ``folder / "checkpoint"``.
 
-    A stage that was killed goes on from its last intermediate checkpoint, with the generators'
-    states, so that it ends as if it had not been killed. Low-rank updates are merged into the
-    checkpoint, which is an ordinary one.
+    An interrupted stage resumes from its last intermediate checkpoint and the states of its random
+    generators, so it ends with the same weights. Low-rank updates are merged into the checkpoint,
+    which is an ordinary one.
 
     Args:
         model: To train.

@@ -31,8 +31,8 @@ def train_sft(
 ) -> Path:
     """Train a model on examples and return its checkpoint, ``folder / "checkpoint"``.
 
-    A stage that was killed goes on from its last intermediate checkpoint; a finished one is
-    returned as it is. Low-rank updates are merged into the checkpoint, which is an ordinary one.
+    An interrupted stage resumes from its last intermediate checkpoint; a finished one is returned
+    as it is. Low-rank updates are merged into the checkpoint, which is an ordinary one.
 
     Args:
         model: To train.

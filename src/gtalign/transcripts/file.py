@@ -1,4 +1,4 @@
-"""Files of transcripts: written line by line, read whoever wrote them."""
+"""Write our transcripts; read ours, verl's dumps and logs of chats."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager

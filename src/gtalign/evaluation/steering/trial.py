@@ -109,8 +109,8 @@ async def run_trial(
 ) -> None:
     """Answer the questions in every arm, and write ``transcripts.jsonl`` as they are answered.
 
-    A trial that was killed goes on where it was. ``seconds.json`` holds the mean seconds of an
-    answer by arm, of the answers of this process alone: the clock never repeats itself.
+    You can stop a trial at any time; the same call resumes it. ``seconds.json`` holds the mean
+    seconds of an answer by arm, over the answers of this process alone: times differ between runs.
 
     Raises:
         UpstreamError: The engine failed.

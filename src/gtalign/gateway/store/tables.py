@@ -79,14 +79,14 @@ GROUPS: Final = (
     *("policy", "policy_hash", "mode", "status", "before_action", "after_action"),
     *("acted", "flipped", "steered"),
 )
-"""Columns by which hours are rolled up: what sums are told by, and all filters but the key."""
+"""Columns that the hourly sums are grouped by: every filter except the key."""
 
 SIEVE: Final = Index(
     "decisions_sieve",
     *(decisions.c[name] for name in ("at", "id", "key_id", *GROUPS)),
 )
-"""Everything that decisions are filtered by, in the order of their time: whatever the filters, the
-rows themselves, which are many times larger, are read for what is shown alone."""
+"""Every column that decisions are filtered by, in order of time. A query filters by this index, and
+reads the rows, which are many times larger, only for the decisions that it shows."""
 
 
 def _sums(name: str, *more: Column[Any]) -> Table:

@@ -1,4 +1,4 @@
-"""What a trace is told of an answer: its parts, its decision, its tokens, its records."""
+"""The spans of one answer: its phases, decision, tokens and records."""
 
 import asyncio
 from time import perf_counter
