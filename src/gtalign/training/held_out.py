@@ -1,7 +1,6 @@
 """Questions held out of training, answered and scored while it goes on."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from gtalign.data.lines import LineWriter
 from gtalign.judges import Judges
 from gtalign.reward import Reward
 from gtalign.reward.failures import shares
@@ -85,8 +85,8 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
             last = failures[-1].reason
             log.warning("held out: %d answers are unscored; the last: %s", len(failures), last)
         line = {"step": state.global_step, **means(found.scores), **shares(outcomes)}
-        with self.file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        with LineWriter(self.file) as lines:
+            lines.write(line)
 
     async def _judged(self, completions: Sequence[str]) -> Judged:
         try:

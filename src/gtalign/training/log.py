@@ -8,6 +8,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gtalign.data.files import replacing
+from gtalign.data.lines import LineWriter
 from gtalign.reward import RunningNormaliser
 
 # Figures that depend on the clock, or that begin again at zero when a run is resumed: it has to end
@@ -54,8 +55,8 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         }
         if "loss" not in figures:
             return
-        with self.path.open("a") as file:
-            file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
+        with LineWriter(self.path) as lines:
+            lines.write({"step": state.global_step, **figures})
 
 
 class CompletionLog(TrainerCallback):  # type: ignore[misc]

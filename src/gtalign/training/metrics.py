@@ -1,12 +1,14 @@
 """``metrics.jsonl``: one object a logged step."""
 
-import json
 from pathlib import Path
+
+from gtalign.data import read_lines
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """Return the complete lines of a metrics file; none where it does not exist yet."""
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """Return the complete lines of a metrics file; none where it does not exist yet.
+
+    Raises:
+        DataError: As for `gtalign.data.read_lines`.
+    """
+    return [line for _, line in read_lines(path)] if path.exists() else []
