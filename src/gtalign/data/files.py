@@ -1,6 +1,7 @@
 """Files written whole: JSON that any text survives, and a file that is replaced at once."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +28,12 @@ def replacing(path: Path) -> Iterator[Path]:
     beside.unlink(missing_ok=True)
     try:
         yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())  # or a power cut could leave the name without the content
+        beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    beside.replace(path)
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:

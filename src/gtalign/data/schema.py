@@ -5,11 +5,10 @@ the conversation), ``data_source``, ``ability``, ``reward_model`` and ``extra_in
 the bare conversation, so that `gtalign.data.rows` reads the question back as it was.
 """
 
-import contextlib
 import json
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gtalign.chain import prompt
-from gtalign.data.files import to_json
+from gtalign.data.files import replacing, to_json
 from gtalign.data.rows import is_jsonl
 from gtalign.errors import DataError, StorageError
 from gtalign.tasks import Message, Question
@@ -114,18 +113,18 @@ class RowWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = 0
-        self._beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._waiting: list[Mapping[str, Any]] = []
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._beside.open("wb")
-        except OSError as error:
-            raise self._failure(error) from error
         self._parquet: Any = None
-        if not is_jsonl(path):
-            from pyarrow import parquet  # of the extra `eval`; JSON Lines do without
+        with self._naming_the_file(), ExitStack() as stack:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = stack.enter_context(replacing(path))
+            self._file = stack.enter_context(beside.open("wb"))
+            if not is_jsonl(path):
+                from pyarrow import parquet  # of the extra `eval`; JSON Lines do without
 
-            self._parquet = parquet.ParquetWriter(self._file, _arrow_schema())
+                self._parquet = parquet.ParquetWriter(self._file, _arrow_schema())
+            stack.push(self._end)
+            self._open = stack.pop_all()  # ends the rows, closes the file, puts it in its place
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add a row.
@@ -137,7 +136,8 @@ class RowWriter:
         self._waiting.append(row)
         self.rows += 1
         if len(self._waiting) == _BATCH:
-            self._flush()
+            with self._naming_the_file():
+                self._flush()
 
     def __enter__(self) -> Self:
         return self
@@ -148,41 +148,47 @@ class RowWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        with self._naming_the_file():
+            self._open.__exit__(kind, error, traceback)
+
+    def _end(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Write what is left, unless an error ended the block."""
+        whole = False
         try:
             if error is None:
-                self._finish()
+                self._flush()
+                if self._parquet is not None:
+                    self._parquet.close()
+                self._file.flush()
+                whole = True
         finally:
             if self._parquet is not None:
                 self._parquet.is_open = False  # or its finaliser would write the end once more
-            with contextlib.suppress(OSError):  # synced above, or another error is on its way
-                self._file.close()
-            self._beside.unlink(missing_ok=True)
-
-    def _finish(self) -> None:
-        self._flush()
-        try:
-            if self._parquet is not None:
-                self._parquet.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._beside.replace(self.path)
-        except OSError as error:
-            raise self._failure(error) from error
+            if not whole:
+                with suppress(OSError):  # another error is on its way
+                    self._file.close()
 
     def _flush(self) -> None:
         rows, self._waiting = self._waiting, []
         if not rows:
             return
-        try:
-            if self._parquet is None:
-                self._file.write(b"".join(map(to_json, rows)))
-            else:
-                self._parquet.write_table(_table(rows, self.rows - len(rows)))
-        except OSError as error:
-            raise self._failure(error) from error
+        if self._parquet is None:
+            self._file.write(b"".join(map(to_json, rows)))
+        else:
+            self._parquet.write_table(_table(rows, self.rows - len(rows)))
 
-    def _failure(self, error: OSError) -> StorageError:
-        return StorageError(error.errno, error.strerror or "cannot be written", str(self.path))
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or "cannot be written"
+            raise StorageError(error.errno, reason, str(self.path)) from error
 
 
 def _table(rows: list[Mapping[str, Any]], first: int) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gtalign.data.files import replacing
 from gtalign.drawing import Markup, element, join, stylesheet
 from gtalign.errors import StorageError
 from gtalign.evaluation import charts, markup
@@ -70,7 +71,8 @@ def write_report(
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        with replacing(path) as beside:
+            beside.write_text(page, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or "cannot be written"
         raise StorageError(error.errno or errno.EIO, reason, str(path)) from error
