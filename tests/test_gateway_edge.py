@@ -11,7 +11,7 @@ from gtalign.errors import StorageError, StoreError, UpstreamError
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.http.edge import Edge
-from gtalign.gateway.http.reply import EVENTS, Reply
+from gtalign.gateway.http.reply import EVENTS, HTTPReply
 from gtalign.gateway.keys import ANYONE
 from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.request_log import RequestLog
@@ -118,7 +118,7 @@ async def test_nobody_is_told_where_the_client_left_first() -> None:
 @pytest.mark.parametrize("kind", [EVENTS, "application/json"])
 async def test_an_error_after_the_head_ends_the_stream_or_breaks_off(kind: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        reply = RequestLog.of(scope).reply = Reply(send, {}, patience=1.0)
+        reply = RequestLog.of(scope).reply = HTTPReply(send, {}, patience=1.0)
         await reply.start(200, kind)
         raise UpstreamError("u", "broke")
 
@@ -151,7 +151,7 @@ async def test_one_line_of_log_holds_what_is_known_of_a_request(
         log.path, log.key = "/x/{id}", ANYONE
         log.terms = Terms("a-1", log.id, ANYONE, policy, "response", "toy")
         log.asked = [{"role": "user", "content": "Which?"}]
-        await Reply(send, {}, patience=1.0).whole(200, b"{}")
+        await HTTPReply(send, {}, patience=1.0).whole(200, b"{}")
 
     with caplog.at_level("INFO", "gtalign.gateway.access"):
         _, metrics = await through(app, client=("192.0.2.1", 5), headers=[(b"x-request-id", b"r")])

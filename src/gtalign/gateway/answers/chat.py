@@ -11,7 +11,7 @@ from gtalign.gateway.answers.answer import Answer
 from gtalign.gateway.answers.request import AnswerRequest
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.reply import Reply, send_events
+from gtalign.gateway.http.reply import HTTPReply, send_events
 from gtalign.steering import Ask, fan_out
 
 
@@ -27,7 +27,7 @@ class Chat:
     """
 
     def __init__(
-        self, gateway: Gateway, terms: Terms, request: AnswerRequest, reply: Reply, began: float
+        self, gateway: Gateway, terms: Terms, request: AnswerRequest, reply: HTTPReply, began: float
     ) -> None:
         self._gateway = gateway
         self._terms = terms

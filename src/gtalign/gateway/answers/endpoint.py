@@ -14,7 +14,7 @@ from gtalign.gateway.answers.forward import Forwarding
 from gtalign.gateway.answers.request import AnswerRequest, read_chat, read_completion
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body, unless_gone
-from gtalign.gateway.http.reply import Reply
+from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.gateway.telemetry.tracing import current
 
@@ -78,7 +78,7 @@ class AnswersEndpoint:
                 log.asked = request.body.get(interface.asked)
             current().named(f"{interface.operation} {terms.model}")
             current().about(terms.traced(gateway.upstream.kind, gateway.upstream.model))
-            reply = log.reply = Reply(send, terms.headers(), patience=timeouts.idle)
+            reply = log.reply = HTTPReply(send, terms.headers(), patience=timeouts.idle)
             began = perf_counter()
             work: Chat | Forwarding
             if request.passes is None:

@@ -17,7 +17,7 @@ from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.wire import said
 from gtalign.gateway.errors import APIError, repeatable
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.reply import EVENTS, Reply, send_events
+from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
 from gtalign.gateway.proxy import Passed
 from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Decision, Phase, Steering
@@ -51,7 +51,7 @@ class Forwarding:
         path: str,
         request: AnswerRequest,
         raw: bytes,
-        reply: Reply,
+        reply: HTTPReply,
         began: float,
     ) -> None:
         assert request.passes is not None

@@ -31,7 +31,7 @@ from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import unless_gone
-from gtalign.gateway.http.reply import Reply, send_events
+from gtalign.gateway.http.reply import HTTPReply, send_events
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.steering import Ask, Decision
 
@@ -108,7 +108,7 @@ class _Events(Response):
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = Reply(send, dict(self.headers), patience=self._timeouts.idle)
+        reply = HTTPReply(send, dict(self.headers), patience=self._timeouts.idle)
         RequestLog.of(scope).reply = reply  # to tell an error in
         async with aclosing(self._events) as events, asyncio.timeout(self._timeouts.total):
             keep_alive = self._timeouts.keep_alive

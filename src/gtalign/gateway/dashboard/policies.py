@@ -37,7 +37,7 @@ _TEMPLATE: Final = 'name = "my-policy"\npayer = "user"  # or "provider", "nobody
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class Flip:
     """A decision that would have been another one."""
 
     id: str
@@ -72,7 +72,7 @@ class Preview:
     written: float
     read: float
     money: float
-    examples: Sequence[Example]
+    examples: Sequence[Flip]
     ms: float
 
 
@@ -185,7 +185,7 @@ def _tried(
         pair = (past.action, action)
         counts[pair] = counts.get(pair, 0) + 1
         if past.action != action:
-            examples.append(Example(row["id"], row["at"], row["policy"], *pair))
+            examples.append(Flip(row["id"], row["at"], row["policy"], *pair))
     return Preview(
         tried=len(pasts),
         unread=len(rows) - len(pasts),

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gtalign.errors import GTAlignError
 from gtalign.gateway.errors import WAITS, APIError, explained, unquoted
 from gtalign.gateway.http.client import ClientGone, discard_body
-from gtalign.gateway.http.reply import EVENTS, JSON, Reply
+from gtalign.gateway.http.reply import EVENTS, JSON, HTTPReply
 from gtalign.gateway.telemetry.logs import access
 from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.request_log import SCOPE, RequestLog
@@ -94,12 +94,12 @@ class Edge:
             )
 
     async def _refuse(
-        self, error: APIError, reply: Reply | None, unread: Receive | None, out: Send
+        self, error: APIError, reply: HTTPReply | None, unread: Receive | None, out: Send
     ) -> None:
         """Tell the client, in whatever state its answer is."""
         try:
             if reply is None:
-                reply = Reply(out, {}, patience=30.0)
+                reply = HTTPReply(out, {}, patience=30.0)
             if reply.started:
                 # The status is out. In a stream, the error is the last event, without [DONE];
                 # anything else is left unfinished, so that the connection breaks off.

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.reply import Reply
+from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.telemetry.metrics import CONTENT_TYPE
 
 _PATIENCE: Final = 30.0
@@ -18,7 +18,7 @@ class HealthEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await Reply(send, {}, patience=_PATIENCE).whole(200, b'{"status":"ok"}')
+        await HTTPReply(send, {}, patience=_PATIENCE).whole(200, b'{"status":"ok"}')
 
 
 class ReadyEndpoint:
@@ -37,7 +37,7 @@ class ReadyEndpoint:
             problems.append("decisions cannot be written")
         body = {"status": "not ready" if problems else "ready", "problems": problems}
         status = 503 if problems else 200
-        await Reply(send, {}, patience=_PATIENCE).whole(status, orjson.dumps(body))
+        await HTTPReply(send, {}, patience=_PATIENCE).whole(status, orjson.dumps(body))
 
 
 class MetricsEndpoint:
@@ -56,4 +56,4 @@ class MetricsEndpoint:
         metrics.dropped.set(writer.dropped)
         metrics.down.set(float(writer.down is not None))
         body = metrics.text().encode()
-        await Reply(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)
+        await HTTPReply(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)

@@ -13,7 +13,7 @@ EVENTS: Final = "text/event-stream"
 _TOGETHER: Final = 8192  # bytes that are sent at once without waiting for more
 
 
-class Reply:
+class HTTPReply:
     """An answer that is sent piece by piece; its head goes out with the first piece.
 
     Args:
@@ -66,7 +66,7 @@ class Reply:
 
 
 async def send_events(
-    reply: Reply, chunks: AsyncIterator[bytes], *, comment: bytes | None, keep_alive: float
+    reply: HTTPReply, chunks: AsyncIterator[bytes], *, comment: bytes | None, keep_alive: float
 ) -> None:
     """Send a stream of events, with a comment wherever nothing comes for `keep_alive` seconds.
 
@@ -97,7 +97,7 @@ async def send_events(
 class _Outgoing:
     """Chunks on their way: sent when nothing more is there at once, or when they are many."""
 
-    def __init__(self, reply: Reply, comment: bytes | None, keep_alive: float) -> None:
+    def __init__(self, reply: HTTPReply, comment: bytes | None, keep_alive: float) -> None:
         self._reply = reply
         self._comment = comment
         self._keep_alive = None if comment is None else keep_alive

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.types import Scope
 
 from gtalign.gateway.answers.terms import Terms
-from gtalign.gateway.http.reply import Reply
+from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.keys import Key
 
 SCOPE = "gtalign"
@@ -38,7 +38,7 @@ class RequestLog:
     key: Key | None = None
     terms: Terms | None = None
     asked: Any = None
-    reply: Reply | None = None
+    reply: HTTPReply | None = None
     status: int = 0
     problem: str | None = None
 
