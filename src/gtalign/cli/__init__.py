@@ -54,6 +54,7 @@ RunFolder = Annotated[
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 DryTraining = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
 ]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gtalign.cli import AsJson
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.runs import compare_runs
 from gtalign.evaluation.statistics import RESAMPLES
@@ -24,7 +25,7 @@ def command(
     html: Annotated[Path | None, typer.Option(help="Write the report to this file.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = RESAMPLES,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Set runs side by side: every metric with its interval, and paired differences.
 

@@ -1,11 +1,9 @@
 """``gtalign eval``: let a model answer questions, score the answers and report."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli import AsJson, DryAsking, RunConfig, RunFolder, changes
+from gtalign.cli import AsJson, DryAsking, RunConfig, RunFolder, changes, command_line
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
@@ -41,5 +39,5 @@ def command(
             if problem is not None:
                 progress.console.print(problem, markup=False)
 
-        result = run(settings, out, shlex.join(["gtalign", *sys.argv[1:]]), show)
+        result = run(settings, out, command_line(), show)
     print_result(result, as_json=as_json)

@@ -1,6 +1,7 @@
 """``gtalign score``: fill in factors, welfare and verdicts of what was answered, from anywhere."""
 
 import asyncio
+import itertools
 import json
 import logging
 from collections import Counter
@@ -11,8 +12,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gtalign.cli import AsJsonLines
+from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.errors import ConfigError
@@ -72,7 +74,7 @@ def command(
     attack: Annotated[
         bool, typer.Option("--attack", help="Instead, measure what attacks on the reward earn.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Score what was answered: transcripts, dumps of verl, logs of chats.
 
@@ -157,9 +159,8 @@ def _progress(stack: ExitStack, file: Path) -> Callable[[], None]:
     console = Console(stderr=True)
     if not console.is_terminal:
         return lambda: None
-    columns = (TextColumn("scored"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    progress = stack.enter_context(Progress(*columns, console=console, transient=True))
     with file.open("rb") as lines:
         total = sum(1 for line in lines if not line.isspace())
-    task = progress.add_task("scored", total=total)
-    return lambda: progress.advance(task)
+    bar = stack.enter_context(Bar(console, "{task.completed}/{task.total}"))
+    done = itertools.count(1)
+    return lambda: bar(next(done), total, "scored")

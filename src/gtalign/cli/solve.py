@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gtalign.cli import AsJsonLines
 from gtalign.cli.show.solution import solution_panel
 from gtalign.errors import PayoffError
 from gtalign.game import solve
@@ -22,9 +23,7 @@ def command(
             help="JSON, or JSON Lines for several matrices; - or nothing reads stdin.",
         ),
     ] = Path("-"),
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each matrix, one a line.")
-    ] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Solve a payoff matrix: its frontier, equilibria, optimum and welfare.
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtalign.cli import changes
+from gtalign.cli import AsJsonLines, changes
 from gtalign.cli.show.steered import Printer, print_json
 from gtalign.config import load
 from gtalign.data.asked import read_asked
@@ -73,9 +73,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Append transcripts with their decisions to this file.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each answer.")
-    ] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Answer questions under pricing policies, steering each answer while it is written.
 

@@ -4,9 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from gtalign.cli import AsJson, DryAsking, RunFolder, changes
+from gtalign.cli import AsJson, DryAsking, RunConfig, RunFolder, changes
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
@@ -15,7 +13,7 @@ from gtalign.synthesis.run import plan, run
 
 
 def command(
-    config: Annotated[Path, typer.Option(help="A TOML file of teachers, judges and questions.")],
+    config: RunConfig,
     out: RunFolder = Path("runs/synth"),
     overrides: Annotated[list[str] | None, changes("candidates=3")] = None,
     dry_run: DryAsking = False,

@@ -15,14 +15,14 @@ def token_counter(tokenizer: Any) -> Callable[[str], int]:
 def counter_in(folder: Path) -> Callable[[str], int]:
     """Return the function that counts the tokens of a text by a folder's ``tokenizer.json``.
 
-    Neither torch nor transformers is loaded.
+    Neither torch nor transformers is loaded; whoever has loaded a tokenizer calls `token_counter`.
 
     Raises:
         ConfigError: There is no such file, or it cannot be read as a tokenizer.
     """
     file = folder / "tokenizer.json"
     if not file.is_file():
-        raise ConfigError(f"{folder}: no tokenizer.json in it; --tokenizer names a folder with one")
+        raise ConfigError(f"{folder}: no tokenizer.json in it")
     from tokenizers import Tokenizer  # of the extra `train`
 
     try:

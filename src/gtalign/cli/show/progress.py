@@ -81,7 +81,7 @@ class Bar:
             doing: What is being done.
             problem: A line to print above the bar.
         """
-        self._progress.start()
         self._progress.update(self._task, completed=done, total=total, description=doing)
+        self._progress.start()
         if problem is not None:
             self._progress.console.print(problem, markup=False)
