@@ -16,12 +16,11 @@ import torch
 from transformers import GenerationConfig
 
 from gtalign.judges import judge_all
+from gtalign.lab import LabJudge, make_world
 from gtalign.lab.config import LAB
-from gtalign.lab.judge import LabJudge
 from gtalign.lab.model import make_model
 from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import train_tokenizer
-from gtalign.lab.world import make_world
 from gtalign.reward import Reward, RewardConfig
 from gtalign.steering import Ask, Sampling, Session, Steering, SteeringSettings, load_policy
 from gtalign.steering.local import TransformersBackend

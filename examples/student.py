@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gtalign.lab.model import make_model
 from gtalign.lab.tokenizer import train_tokenizer
-from gtalign.synthesis.examples import read_examples
+from gtalign.synthesis import read_examples
 
 source, target = map(Path, sys.argv[1:3])
 examples = list(read_examples(source))

@@ -1,10 +1,13 @@
 """What each package offers: declared, documented, importable, and no more than is listed here."""
 
+import ast
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,10 @@ import gtalign
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "gtalign"
 LIST = Path(__file__).with_name("public_names.txt")
+EXAMPLES = sorted(
+    file for file in (ROOT / "examples").rglob("*") if file.suffix in (".py", ".ipynb", ".md")
+)
+IMPORT = re.compile(r"^\s*from (gtalign[\w.]*) import (\([^)]*\)|.+)$", re.MULTILINE)
 DECLARES = re.compile(r"^__all__ = ", re.MULTILINE)
 DECLARED = sorted(
     ".".join(file.parent.relative_to(PACKAGE.parent).parts)
@@ -52,10 +59,58 @@ def test_public_names_exist_and_say_what_they_are(package: str) -> None:
             assert own, f"{package}.{name} has the docstring of a dataclass without one"
 
 
-@pytest.mark.parametrize("name", [name for name in gtalign.__all__ if name != "__version__"])
+SHOWN = sorted(
+    {name for name in gtalign.__all__ if name != "__version__"}
+    | {package.removeprefix("gtalign.") for package in DECLARED}
+)
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_each_part_has_a_page_of_the_reference(name: str) -> None:
-    text = (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
-    assert re.search(rf"^::: gtalign\.{name}$", text, re.MULTILINE)
+    page = f"reference/{name.replace('.', '-')}.md"
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert re.search(rf"^::: gtalign\.{re.escape(name)}$", text, re.MULTILINE)
+    assert page in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+
+
+def shown_imports() -> Iterator[tuple[str, str, str]]:
+    """Yield place, module and name of each import that documentation and examples show."""
+    for file in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *EXAMPLES):
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".ipynb":
+            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        for module, names in IMPORT.findall(text):
+            for name in names.strip("()").split(","):
+                if bare := name.partition("#")[0].partition(" as ")[0].strip():
+                    yield str(file.relative_to(ROOT)), module, bare
+
+
+def offered_by(module: str) -> set[str]:
+    """Return the names in the ``__all__`` of a module, which is not imported: some are heavy."""
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    for file in (base / "__init__.py", base.with_suffix(".py")):
+        if file.exists():
+            for node in ast.parse(file.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                    return set(ast.literal_eval(node.value))
+    return set()
+
+
+def test_documentation_and_examples_import_what_is_public() -> None:
+    shown = list(shown_imports())
+    assert len({place for place, _, _ in shown}) > 15
+    wrong = [
+        f"{place}: from {module} import {name}"
+        for place, module, name in shown
+        if name not in offered_by(module) and not offered_by(f"{module}.{name}")
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", sorted({m for _, m, _ in shown_imports()} - {"gtalign"}))
+def test_modules_that_are_imported_from_are_in_the_reference(module: str) -> None:
+    text = (ROOT / "docs" / "reference" / f"{module.split('.')[1]}.md").read_text(encoding="utf-8")
+    assert re.search(rf"^::: {re.escape(module)}$", text, re.MULTILINE)
 
 
 def test_the_root_shows_every_part_but_the_command_line() -> None:

@@ -28,6 +28,8 @@ from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
 from gtalign.evaluation.statistics import Contrast, Floats, Interval
 from gtalign.transcripts.transcript import Transcript
 
+__all__ = ["compare"]
+
 SPLITS = {"test": "In distribution", "ood": "Out of distribution"}
 """Splits that are pooled into a group of their own, and that group's name."""
 

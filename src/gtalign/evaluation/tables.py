@@ -12,6 +12,8 @@ from gtalign.drawing import NONE, change, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
 from gtalign.evaluation.metrics import BY_NAME, Metric
 
+__all__ = ["print_tables"]
+
 _LABEL, _COLUMN = 28, 18  # widths of the first and of every other column of estimates
 
 

@@ -11,6 +11,8 @@ from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab.experiment import Arm, ExperimentSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 
+__all__ = ["LAB", "LabConfig"]
+
 LAB: Mapping[str, Any] = {
     # The paper's reward with windows and latency scaled to completions of 130 tokens, not 1,500.
     "reward": {

@@ -3,6 +3,8 @@
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+__all__ = ["make_model"]
+
 
 def make_model(
     tokenizer: PreTrainedTokenizerFast, *, seed: int, width: int, layers: int, positions: int

@@ -14,6 +14,8 @@ from gtalign.game import USER_LLM, Bimatrix, pareto_frontier, social_optimum
 from gtalign.lab.questions import pick
 from gtalign.tasks import Question
 
+__all__ = ["Noise", "candidate"]
+
 MUSINGS = (
     "let me think about what is asked here and what is told.",
     "i have to look at all that is told before i answer.",

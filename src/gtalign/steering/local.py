@@ -29,6 +29,8 @@ from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.tasks import Message
 
+__all__ = ["TransformersBackend"]
+
 _RETOKENISED = ">"
 """Stands before a text that is tokenised on its own, where the tokenizer marks a beginning."""
 

@@ -8,6 +8,8 @@ from gtalign.tasks.safety import SAFETY
 from gtalign.tasks.task import Task, same_on_both_sides
 from gtalign.tasks.writing import WRITING
 
+__all__ = ["DIRECT", "TASKS", "task_named"]
+
 TASKS: Mapping[str, Task] = {
     "math-hard": MATH,
     "minerva": MATH,

@@ -1,8 +1,10 @@
 """Cold start (`gtalign.training.sft`) and reinforcement learning (`gtalign.training.rl`) on TRL.
 
-Importing this package gives their settings; only the two modules load torch.
+Importing this package gives their settings and the reward function; only the two modules load
+torch.
 """
 
+from gtalign.training.reward import TRLReward
 from gtalign.training.settings import HardwareSettings, LoRASettings, RLSettings, SFTSettings
 
-__all__ = ["HardwareSettings", "LoRASettings", "RLSettings", "SFTSettings"]
+__all__ = ["HardwareSettings", "LoRASettings", "RLSettings", "SFTSettings", "TRLReward"]

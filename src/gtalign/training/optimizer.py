@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+__all__ = ["MuonWithAdamW"]
+
 
 class MuonWithAdamW(torch.optim.Optimizer):  # type: ignore[misc]
     """Two optimizers under one roof, so that one schedule and one checkpoint serve both.
