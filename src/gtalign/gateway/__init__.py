@@ -6,6 +6,7 @@
     keys, loopback      who may ask: clients with a key, or without keys this machine alone
     limits, policies    how much a key may take, and under which policies it is answered
     upstream, proxy     the engine that writes, and requests that are passed through to it
+    text                text that UTF-8 cannot write, for clients and databases
     errors              what clients are told of each class of errors
     http/               bodies, replies, refusals, and the endpoints that give no answers
     answers/            from a request to its answer and its record

@@ -1,10 +1,11 @@
 """Steered answers in the form of OpenAI's interface: whole, as events, and what headers say."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
+
+from gtalign.gateway.text import to_json, without_surrogates
 
 DONE: Final = b"data: [DONE]\n\n"
 COMMENT: Final = b": the answer is being written\n\n"
@@ -92,10 +93,7 @@ def completion(
         },
         "gtalign": abouts[0] if len(abouts) == 1 else abouts,
     }
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # a lone surrogate, which has no UTF-8
-        return json.dumps(body).encode()
+    return to_json(body)
 
 
 def message(content: Sequence[str], reasoning: Sequence[str]) -> dict[str, Any]:
@@ -126,5 +124,5 @@ def event(value: Any) -> bytes:
 def _quoted(text: str) -> bytes:
     try:
         return orjson.dumps(text)
-    except TypeError:  # a lone surrogate, which has no UTF-8
-        return orjson.dumps(text.encode("utf-8", "replace").decode())
+    except TypeError:  # a lone surrogate
+        return orjson.dumps(without_surrogates(text))

@@ -1,13 +1,11 @@
 """What happens to an answer, and the row of the audit store that tells of it."""
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-import orjson
-
 from gtalign.gateway.store.writer import Record
+from gtalign.gateway.text import to_json, without_surrogates
 from gtalign.steering import Decision, Policy
 
 Status = Literal["writing", "done", "failed", "gone", "passed"]
@@ -105,7 +103,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         "total_ms": log.total_ms,
         "added_ms": log.added_ms,
         "error": _text(log.error),
-        "decision": _json(decision.to_json()),
+        "decision": to_json(decision.to_json()).decode(),
     }
     kept = None
     if log.prompt is not None:
@@ -116,13 +114,6 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
             "answer": _text(log.answer),
         }
     return Record(row, kept)
-
-
-def _json(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # a lone surrogate, which has no UTF-8
-        return json.dumps(value)
 
 
 def now() -> int:
@@ -155,5 +146,4 @@ def _text(text: str | None) -> str | None:
     """A text that every database takes: without NUL and lone surrogates."""
     if text is None:
         return None
-    clean = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return clean.encode("utf-8", "replace").decode()
+    return without_surrogates(text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))
