@@ -29,4 +29,6 @@ def counter_in(folder: Path) -> Callable[[str], int]:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # what its Rust code raises is a bare Exception
         raise ConfigError(f"{file}: cannot be read as a tokenizer: {error}") from error
+    tokenizer.no_truncation()  # the file may ask for both, and a count needs neither
+    tokenizer.no_padding()
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
