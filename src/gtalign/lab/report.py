@@ -81,6 +81,6 @@ def _trial(settings: LabConfig, out: Path) -> tuple[Trial | None, dict[str, floa
     transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
     if not transcripts:
         return None, {}
-    took = [json.loads(file.read_text()) for f in folders if (file := f / "seconds.json").exists()]
+    took = [json.loads(file.read_bytes()) for f in folders if (file := f / "seconds.json").exists()]
     waits = {arm: float(np.mean([s[arm] for s in took if arm in s])) for s in took for arm in s}
     return measure_trial(transcripts), waits

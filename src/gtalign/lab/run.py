@@ -79,7 +79,7 @@ def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
     seed, name = stage
     own = folder_of(out, stage)
     own.mkdir(parents=True, exist_ok=True)
-    with (own / "log.txt").open("a") as file:
+    with (own / "log.txt").open("a", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         if name == STEERING:

@@ -66,7 +66,7 @@ class CompletionLog(TrainerCallback):  # type: ignore[misc]
     remembers the rewards of the others, as it did when the checkpoint was written.
 
     Args:
-        path: Transcripts as `gtalign.reward.TRLReward` writes them.
+        path: Transcripts as `gtalign.training.TRLReward` writes them.
         normaliser: One with an empty memory; None where rewards are not normalised.
     """
 
