@@ -1,7 +1,7 @@
 """GTAlign: train, steer and measure LLM assistants for mutual welfare.
 
-``import gtalign`` loads nothing else, neither numpy, nor torch, nor a web framework. A package is
-loaded when it is touched: ``gtalign.game.solve``, or ``from gtalign.game import Bimatrix, solve``.
+``import gtalign`` alone is quick: it loads neither numpy, nor torch, nor a web framework. Each
+package loads at its first use: ``gtalign.game.solve``, or ``from gtalign.game import solve``.
 """
 
 __version__ = "0.1.0"

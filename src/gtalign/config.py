@@ -1,7 +1,7 @@
 """Configurations: small frozen models, read from TOML files and ``key=value`` overrides.
 
-A configuration is data. It is written down complete in the run directory and builds the heavy
-objects elsewhere. An unknown key is an error that names the nearest known one.
+A configuration is data alone; other modules build models and judges from it. A run writes its
+complete configuration into its directory. An unknown key is an error that names the nearest one.
 """
 
 import difflib

@@ -10,7 +10,7 @@
     +-- ServiceError (RuntimeError)     a judge or a teacher failed; its cause is the kind
     |   +-- JudgeError                  a judge failed; says on which question
     |   +-- TeacherError                a teacher failed; says on which candidate
-    +-- TrainingError (RuntimeError)    a training stage cannot start or go on
+    +-- TrainingError (RuntimeError)    a training stage cannot start or continue
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
     |       +-- UnreachableError        no connection to its server
@@ -22,8 +22,8 @@
 A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
 errors pass.
 
-Six more classes of exception are signals: whoever raises one knows who catches it, in the same
-package, and none of them reaches a caller.
+Six more classes of exception are signals inside one package: the package that raises one also
+catches it, and none reaches a caller.
 
     APIError (gateway)          ends a request with the status and the message that it carries
     EngineRefusal (gateway)     an `APIError` that the engine behind the gateway gave
@@ -99,7 +99,7 @@ class TeacherError(ServiceError):
 
 
 class TrainingError(GTAlignError, RuntimeError):
-    """A training stage cannot start or go on."""
+    """A training stage cannot start or continue."""
 
 
 class SteeringError(GTAlignError, RuntimeError):
@@ -157,7 +157,7 @@ class RefusedError(UpstreamError):
 
 
 class StorageError(GTAlignError, OSError):
-    """A result could not be written; whatever was written before is kept."""
+    """A result could not be written; the parts written before are kept."""
 
 
 class StoreError(StorageError):

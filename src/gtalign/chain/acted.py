@@ -1,8 +1,8 @@
-"""Which action of the LLM a response carries out, read by rule.
+"""Read from a response, by rule, which action of the LLM it carries out.
 
-The rule is that of the game: a response that only states answers directly, one that only asks
-clarifies, one that does both answers and follows up. So all it takes is to tell questions from
-statements, sentence by sentence.
+A response that only makes statements answers directly (DA). One that only asks clarifies (CQ). One
+that does both answers and follows up (AQ). So the rule sorts sentences into questions and
+statements.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The chains of many texts at once: numbers as arrays, and each chain when it is asked for."""
+"""The chains of many texts: their numbers as arrays, and each chain on request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Which cell the analyze block chooses, read by rule.
+"""Read from the analyze block, by rule, which cell it chooses.
 
-The text names cells while it reasons, so to name one is not to choose it. The rule looks for words
-of choice and takes what they point at. If words of the same strength point at different things, or
-if nothing tells the choice from the reasoning, the choice is unknown: it never guesses.
+The text also names cells while it reasons, so a name alone is no choice. The rule looks for words
+that mark a choice and takes the cell that they refer to. If words of the same strength refer to
+different cells, or no words mark a choice, the choice is unknown: the rule never guesses.
 """
 
 import re

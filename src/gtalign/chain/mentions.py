@@ -1,4 +1,4 @@
-"""Where a text names cells and actions of a game, and which."""
+"""Find the cells and actions of a game that a text names, and where."""
 
 import re
 from functools import lru_cache, partial

@@ -1,4 +1,4 @@
-"""The tolerant reading of a chain: what models commonly misspell, put right and recorded."""
+"""The tolerant reading of a chain: it corrects common misspellings and records each correction."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""The rules that a chain keeps, and the errors for those about its blocks.
+"""The rules of a chain, and the errors for the rules about its blocks.
 
 The strict, the tolerant and the incremental parser raise these same errors. (The errors of the
 ``payoff-*`` rules are raised where the payoff is read.)

@@ -1,4 +1,4 @@
-"""The chain read while it is being written, from slices of any size."""
+"""Read a chain while it is being written, from slices of any size."""
 
 from dataclasses import dataclass
 

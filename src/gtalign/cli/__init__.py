@@ -50,7 +50,7 @@ INTERRUPTED = 130
 # Options that several commands take.
 RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file with the run's settings.")]
 RunFolder = Annotated[
-    Path, typer.Option("--out", help="Run directory; a run that is there is resumed.")
+    Path, typer.Option("--out", help="Run directory; an interrupted run in it is resumed.")
 ]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -59,7 +59,7 @@ DryTraining = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
 ]
 DryAsking = Annotated[
-    bool, typer.Option("--dry-run", help="Print how often each model would be asked; ask nothing.")
+    bool, typer.Option("--dry-run", help="Print the number of requests to each model; send none.")
 ]
 
 

@@ -1,4 +1,4 @@
-"""``gtalign score``: fill in factors, welfare and verdicts of what was answered, from anywhere."""
+"""``gtalign score``: add factors, welfare and verdicts to existing answers."""
 
 import asyncio
 import itertools

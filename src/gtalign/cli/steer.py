@@ -1,4 +1,4 @@
-"""``gtalign steer``: answer questions under pricing policies, and see what each of them changes."""
+"""``gtalign steer``: answer questions under pricing policies, and show what each policy changes."""
 
 import asyncio
 import logging
@@ -54,7 +54,7 @@ def command(
     fallback: Annotated[
         str | None,
         typer.Option(
-            help="none (the default), or reask where a server cannot go on from an edited text."
+            help="none (the default), or reask: ask again if a server cannot continue edited text."
         ),
     ] = None,
     served: Annotated[str | None, typer.Option("--model", help="Model of the server.")] = None,

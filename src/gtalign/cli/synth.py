@@ -1,4 +1,4 @@
-"""``gtalign synth``: chains to learn from, written by teachers."""
+"""``gtalign synth``: teachers write the chains to train on."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Questions on disk: dataset rows, their sources and mixtures, and what checks them."""
+"""Questions on disk: dataset rows, their sources, mixtures and checks."""
 
 from gtalign.data.duplicates import DuplicateConfig
 from gtalign.data.lines import LineWriter, read_lines

@@ -1,4 +1,4 @@
-"""Questions that are asked on the spot: a text, a file, or standard input."""
+"""Questions from the command line: a text, a file, or standard input."""
 
 from pathlib import Path
 from typing import Final, TextIO

@@ -1,4 +1,4 @@
-"""Check files of questions: wrong rows, rows that repeat, and what test files share with them."""
+"""Check files of questions: wrong rows, repeated rows, and questions shared with test files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,13 +1,14 @@
-"""Duplicate texts: exact by their normalised form, near by the Jaccard similarity of shingles.
+"""Find duplicate texts: exact ones by their normalised form, near ones by their shingles.
 
-A text is normalised by Unicode NFKC, case folding and one space for each run of whitespace; its
-shingles are all runs of ``shingle`` characters of that, or the whole text if it is shorter. Pairs
-that may be similar are found by MinHash (Broder, 1997) with banding (Leskovec, Rajaraman and
-Ullman, Mining of Massive Datasets, section 3.4) and then checked by the exact Jaccard similarity of
-their sets of shingles: what is reported is similar; of what is similar, a pair at the very
-threshold is missed with a probability of at most 1%, and one above it with less. A band that 64
-texts share takes no more of them, so that thousands of texts from one template do not take the
-square of their number in time; such a text still finds one of the 64 that it repeats.
+A text is normalised by Unicode NFKC, case folding and one space for each run of whitespace. Its
+shingles are all runs of ``shingle`` characters of the result, or the whole text if it is shorter.
+MinHash (Broder, 1997) with banding (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets,
+section 3.4) proposes pairs; the exact Jaccard similarity of their sets of shingles then decides. So
+every reported pair is similar. A similar pair is missed with a probability of at most 1% at the
+threshold, and less above it.
+
+A band takes at most 64 texts. Otherwise, thousands of texts from one template would take time that
+grows with the square of their number. Each such text is still matched with one of the 64.
 """
 
 import unicodedata

@@ -1,4 +1,4 @@
-"""Files written whole: JSON that any text survives, and a file that is replaced at once."""
+"""Write JSON that can hold any text, and replace a file in one step."""
 
 import json
 import os

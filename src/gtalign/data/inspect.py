@@ -1,7 +1,6 @@
-"""What is in a file of dataset rows: counts, lengths, labels and a sample, read in one pass.
+"""Summarise a file of dataset rows in one pass: counts, lengths, labels and a sample.
 
-Memory holds a number for each source prompt and each length that occurs, and the sample; never the
-rows.
+Memory holds the sample and a number for each source prompt and each length, never the rows.
 """
 
 import hashlib

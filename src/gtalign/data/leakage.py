@@ -1,4 +1,4 @@
-"""Questions that one set shares with another: the source prompt, the text, or nearly the text."""
+"""Find questions that two sets share: by source prompt, by text, or by nearly the same text."""
 
 from collections import Counter
 from collections.abc import Iterable

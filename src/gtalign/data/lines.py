@@ -1,4 +1,4 @@
-"""JSON Lines that survive a crash: appended whole, mended when opened again."""
+"""JSON Lines that survive a crash: lines are appended whole, and a torn last one is removed."""
 
 import json
 import logging

@@ -1,11 +1,11 @@
 """Mix the tasks of several files in given shares, into one file in verl's schema.
 
 The shares are explicit weights, or the tasks' numbers of rows to the power 1/temperature: 1 keeps
-their proportions, larger temperatures even them out. Rows of a task are drawn without replacement,
-and whole passes of them where they are to be repeated; the same files and configuration give the
-same mixture. Rows with a problem that `gtalign.data.validate`
-names, such as an empty ground truth, are left out and counted. Files are streamed: memory holds a
-number for each row, and the questions of the files that must not be learned from.
+their proportions, larger temperatures even them out. Rows of a task are drawn without replacement;
+with ``repeat``, whole passes over them come first. The same files and configuration give the same
+mixture. Rows with a problem that `gtalign.data.validate` names, such as an empty ground truth, are
+left out and counted. Files are streamed: memory holds a number for each row, and the questions of
+the test files.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""Run directories: the configuration of a run is written down, and a run goes on only with it."""
+"""Run directories: each holds its run's configuration, and only that configuration resumes it."""
 
 from collections.abc import Callable
 from pathlib import Path

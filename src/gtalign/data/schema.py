@@ -1,4 +1,4 @@
-"""Dataset rows in verl's schema, written.
+"""Write dataset rows in verl's schema.
 
 A row has ``prompt`` (our system message, with the instruction for the chain if one is wanted, and
 the conversation), ``data_source``, ``ability``, ``reward_model`` and ``extra_info``, which keeps

@@ -1,8 +1,8 @@
-"""The public sets that the method is trained and tested on: where they are, and how a row is read.
+"""The public sets for training and testing the method: where they are, and how to read their rows.
 
 Sizes are those of GTAlign (arXiv 2510.08872, section 4), in source prompts. Each reader turns a row
-of the source into an `Item`, or says in a few words why the row is left out; ground truths are in
-the notation of the released rows.
+of the source into an `Item`, or gives a short reason for leaving the row out. Ground truths are
+written as in the released rows.
 """
 
 import re

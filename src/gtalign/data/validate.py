@@ -1,4 +1,4 @@
-"""Check a file of dataset rows: every problem, with its row and column, and not the first only."""
+"""Check a file of dataset rows and report every problem, not only the first, by row and column."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Axes, ticks, staircase, matrix and numbers: what the report and the dashboard draw with."""
+"""Axes, ticks, staircase, matrix and numbers: the drawing kit of the report and the dashboard."""
 
 from gtalign.drawing.axis import Axis, Point, ticks
 from gtalign.drawing.bars import stacked_chart

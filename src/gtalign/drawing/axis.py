@@ -1,4 +1,4 @@
-"""Axes: round numbers for their ticks, and from a number to its place in a picture."""
+"""Axes: round numbers for their ticks, and the position of a number in a picture."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""Places for the names of points: beside each, free of other points and names where that can be."""
+"""Place the names of points: beside each point, clear of other points and names if possible."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""HTML and SVG as text. The one place that escapes: what is not `Markup` is shown as it reads."""
+"""HTML and SVG as text. All escaping happens here: text that is not `Markup` is escaped."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Numbers as people read them: a true minus sign, no minus zero, a dash where there is none."""
+"""Numbers for people: a true minus sign, no minus zero, and a dash for a missing number."""
 
 import math
 from typing import Final

@@ -1,4 +1,4 @@
-"""OpenAI-compatible endpoints, of judges and teachers: requests, limits and cost."""
+"""Requests to OpenAI-compatible endpoints of judges and teachers, with their limits and cost."""
 
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.settings import EndpointSettings, Prices

@@ -1,7 +1,7 @@
-"""Replies on disk, so that nothing is asked twice: one SQLite file, shared by processes.
+"""A cache of replies in one SQLite file that processes share: no request is sent twice.
 
 The key of a reply is a hash of all that determines it: address, model, messages, parameters and
-the number of the sample. The code of the fence is random and takes no part in it.
+the number of the sample. The random code of the fence is left out of the hash.
 """
 
 import contextlib

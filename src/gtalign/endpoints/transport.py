@@ -1,8 +1,8 @@
-"""Requests to an OpenAI-compatible endpoint: sent, limited, retried, counted and cached here only.
+"""Send requests to an OpenAI-compatible endpoint, with limits, retries, counts and a cache.
 
-The client's own retries are off. What can pass (a timeout, a broken connection, 408, 409, 429,
-5xx) is tried again after a jittered, growing wait, or after the wait that the server names; what
-cannot (a wrong key, an unknown model) fails at once.
+The client's own retries are off. A passing failure (a timeout, a broken connection, 408, 409, 429,
+5xx) is retried after a jittered, growing wait, or after the wait that the server asks for. A
+lasting failure (a wrong key, an unknown model) is raised at once.
 """
 
 import asyncio

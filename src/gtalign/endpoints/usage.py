@@ -1,4 +1,4 @@
-"""What asking took: requests, tokens and cost, of replies that were no use as well."""
+"""Count requests, tokens and cost, those of unusable replies included."""
 
 from dataclasses import dataclass, fields
 from typing import Any

@@ -1,4 +1,4 @@
-"""Measuring whether it worked: metrics, statistics, comparison of models, and the report."""
+"""Measure models and compare them: metrics, statistics, and the report."""
 
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.metrics import Metric, measure

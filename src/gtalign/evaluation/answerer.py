@@ -1,4 +1,4 @@
-"""Who answers the questions of an evaluation: a model in this process, or a server."""
+"""The model that answers the questions of an evaluation: in this process, or on a server."""
 
 import zlib
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The sections of the report that draw: welfare, learning, and what is inside the chain."""
+"""The sections of the report with charts: welfare, learning, and the content of the chain."""
 
 from collections.abc import Mapping, Sequence
 

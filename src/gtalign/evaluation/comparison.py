@@ -1,4 +1,4 @@
-"""What a comparison of models consists of, as data."""
+"""A comparison of models, as data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

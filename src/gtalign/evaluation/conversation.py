@@ -1,4 +1,4 @@
-"""One transcript as HTML that a person would want to read."""
+"""One transcript as HTML for people to read."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
-"""What is measured on one transcript, and how the measures are named, read and pooled.
+"""The measures of one transcript: their names, how each is read, and how they are pooled.
 
-The rules about what is missing:
+The rules about missing values:
 
 - An answer that does not parse as a chain is *malformed*: it has format, quality and welfare 0, as
   the reward gave it, and no chain diagnostics.

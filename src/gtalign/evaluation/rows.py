@@ -1,4 +1,4 @@
-"""Transcripts as arrays: who answered what, and the sums that each metric needs."""
+"""Transcripts as arrays: the model and question of each, and the sums that each metric needs."""
 
 from collections.abc import Sequence
 

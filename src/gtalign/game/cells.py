@@ -1,4 +1,4 @@
-"""Solutions in pure actions: which cells are efficient, stable, best, or forced by a leader.
+"""Solutions in pure actions: the cells that are efficient, stable, best, or chosen by a leader.
 
 Every function takes the payoffs of one game ``[m, n, 2]`` or of a batch ``[N, m, n, 2]`` (``...``
 below is the batch axis or nothing), raises ``GameError`` for any other shape and for payoffs that

@@ -1,4 +1,4 @@
-"""What a solution costs: the price of selfish play, and what the joint optimum leaves out.
+"""Costs of a solution: the price of selfish play, and the temptation to leave the joint optimum.
 
 Shapes, errors and cell numbers as in ``gtalign.game.cells``.
 """

@@ -1,4 +1,4 @@
-"""Who plays and what they can do: the players' action names, and the cells that they span."""
+"""The form of a game: the players, the names of their actions, and the cells."""
 
 import re
 from collections.abc import Iterable, Mapping

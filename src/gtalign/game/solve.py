@@ -1,4 +1,4 @@
-"""Everything about one game, by the names of its actions."""
+"""Solve one game and report the solution by the names of its actions."""
 
 import math
 from collections.abc import Mapping

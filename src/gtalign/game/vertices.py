@@ -1,4 +1,4 @@
-"""Extreme equilibria of many 2 x n or m x 2 games at once: which pairs of vertices are shared.
+"""Extreme equilibria of many 2 x n or m x 2 games at once.
 
 Call the player with two actions the *pair* player, the other the *many* player. Both polytopes
 have few possible vertices:

@@ -3,11 +3,11 @@
     app, server         the routes, and the server that runs them
     gateway             the parts that endpoints share, opened and closed together
     settings            the configuration
-    keys, loopback      who may ask: clients with a key, or without keys this machine alone
+    keys, loopback      access: clients with a key; while there are no keys, this machine alone
     limits, policies    how much a key may take, and under which policies it is answered
     upstream, proxy     the engine that writes, and requests that are passed through to it
     text                text that UTF-8 cannot write, for clients and databases
-    errors              what clients are told of each class of errors
+    errors              the reply to each class of errors
     http/               bodies, replies, refusals, and the endpoints that give no answers
     answers/            from a request to its answer and its record
     store/              the audit store: every decision, found, summed and exported

@@ -1,4 +1,4 @@
-"""Answers to given questions under every policy, so that there is something to look at."""
+"""Answer given questions under every policy, so that the dashboard has records to show."""
 
 from collections.abc import Sequence
 from contextlib import aclosing

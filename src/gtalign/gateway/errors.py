@@ -1,4 +1,4 @@
-"""Errors as clients of OpenAI's interface expect them: a status, and an object that explains it."""
+"""Errors in the form of OpenAI's interface: a status, and an object that explains it."""
 
 import logging
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Keys of clients: made, shown once, kept as hashes, and revoked."""
+"""Make and revoke keys of clients. A key is shown once; the gateway keeps its hash."""
 
 import asyncio
 import hashlib

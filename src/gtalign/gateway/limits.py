@@ -1,4 +1,4 @@
-"""What a key may take: requests at once, requests a minute, tokens a minute."""
+"""Limits of a key: requests at once, requests a minute, tokens a minute."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Whether a request comes from this machine: all that a gateway without keys answers."""
+"""Check that a request comes from this machine; a gateway without keys answers no others."""
 
 import ipaddress
 import re

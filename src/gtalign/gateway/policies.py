@@ -1,4 +1,4 @@
-"""The policies of a gateway: those that it was started with, and what was changed since."""
+"""The policies of a gateway: those of its configuration, and later changes."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The gateway as a program: open what answers, make an admin key, serve, and end in order."""
+"""The gateway as a program: open the engine, make an admin key, serve, and shut down in order."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""Requests that the model server answers itself, passed on byte by byte."""
+"""Pass requests to the model server, and its answers back, byte by byte."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager

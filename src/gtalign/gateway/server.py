@@ -1,4 +1,4 @@
-"""Serving the application with uvicorn, behind a guard of connections."""
+"""Serve the application with uvicorn, with limits on connections and request heads."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""How the gateway serves, as configuration."""
+"""The configuration of the gateway."""
 
 from ipaddress import ip_network
 from typing import Annotated, Literal, Self

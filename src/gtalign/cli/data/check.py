@@ -1,4 +1,4 @@
-"""``gtalign data check``: wrong rows, duplicates, and what test files share."""
+"""``gtalign data check``: wrong rows, duplicates, and questions shared with test files."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``gtalign data inspect``: what a file of questions holds."""
+"""``gtalign data inspect``: the content of a file of questions."""
 
 import json
 from pathlib import Path

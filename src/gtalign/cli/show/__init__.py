@@ -1,1 +1,1 @@
-"""How commands print: results, tables and progress, and the things that a package computes."""
+"""How commands print results, tables and progress."""

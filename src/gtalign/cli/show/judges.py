@@ -1,4 +1,4 @@
-"""What a check of judges found, on a terminal."""
+"""The result of a check of judges, on a terminal."""
 
 import typer
 from rich.box import SIMPLE_HEAD

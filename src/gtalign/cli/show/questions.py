@@ -1,4 +1,4 @@
-"""Files of questions on a terminal. Whatever a file holds, the terminal obeys none of it."""
+"""Files of questions on a terminal, with control characters in them made harmless."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a command found, for people or for programs; stdout holds nothing else."""
+"""The result of a command, for people or for programs; stdout holds nothing else."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Tables for a terminal, and for a file or a pipe that has no width of its own."""
+"""Tables for a terminal, or for a file or a pipe, which have no width."""
 
 from collections.abc import Sequence
 

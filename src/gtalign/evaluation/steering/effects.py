@@ -1,4 +1,4 @@
-"""What steering did: a trial's arms measured, and set against each other question by question."""
+"""The effects of steering: measures of a trial's arms, and their differences by question."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

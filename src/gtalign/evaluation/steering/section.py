@@ -1,4 +1,4 @@
-"""The part of a report that shows what steering did, and the same tables on the terminal."""
+"""The effects of steering as a section of a report, and the same tables on the terminal."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from gtalign.transcripts import Transcript
 SHOWN = tuple(name for name in EFFECTS if name != "quality")
 CONTRASTED = ("obeyed", "tokens", "computed", "user", "llm", "sum", "W")
 CONTRASTS = (("advise", "observe"), ("enforce", "observe"), ("enforce", "reask"))
-"""Ways that are set against each other under one policy: the second is the baseline."""
+"""Pairs of ways that are compared under one policy; the second of each is the baseline."""
 
 
 def steering_section(trial: Trial, seconds: Mapping[str, float]) -> Markup:
@@ -128,7 +128,7 @@ def decision_article(transcript: Transcript) -> Markup:
     if decision.stated is not None and decision.before is not None:
         games.append(game_table(decision.stated, "As the model wrote it", decision.before.cell))
     if decision.edited is not None and decision.after is not None:
-        games.append(game_table(decision.edited, "As it went on from", decision.after.cell))
+        games.append(game_table(decision.edited, "The model continued from", decision.after.cell))
     if transcript.chain is not None:
         thinking, _, analysis, response = (str(transcript.chain[name]) for name in BLOCKS)
         written = join(

@@ -1,4 +1,4 @@
-"""Steered answers as transcripts, and what transcripts say about the tokens of an action."""
+"""Steered answers as transcripts, and the tokens of each action as transcripts record them."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
 """A trial of steering: the same questions under several policies, in each way of steering.
 
-It answers whether a model obeys. Every arm of a trial is a policy and a way; all arms draw with the
-same seed for the same question, so that their first phases are the same text.
+A trial shows whether a model obeys. Each arm is a policy and a way of steering. All arms use the
+same seed for the same question, so their answers begin with the same text.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""The record of one answer, kept while it is written: begun, waited for, and brought to its end."""
+"""Keep the record of one answer: start it, wait for its first write, and complete it."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""One steered answer, of which nothing is shown before its decision is on record."""
+"""One steered answer. The client sees none of it before its decision is on record."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

@@ -1,4 +1,4 @@
-"""Requests that are passed through: recorded like answers, steered by nobody."""
+"""Requests that are passed through to the engine: recorded, but not steered."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A request for an answer, read field by field: what is wrong is named, and why."""
+"""Read a request for an answer field by field; an error names the field and the reason."""
 
 import math
 from collections.abc import Mapping

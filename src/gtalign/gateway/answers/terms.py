@@ -1,4 +1,4 @@
-"""Under which terms a request is answered."""
+"""The terms of an answer: its key, its policy and its limits."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a client sees of a chain while it is being written."""
+"""Select the part of a chain that a client sees while the chain is being written."""
 
 import json
 from dataclasses import dataclass

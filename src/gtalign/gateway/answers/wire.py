@@ -1,4 +1,4 @@
-"""Steered answers in the form of OpenAI's interface: whole, as events, and what headers say."""
+"""Steered answers in the form of OpenAI's interface: whole, as events, and their headers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""One decision: everything that explains it."""
+"""The page of one decision, with everything that explains it."""
 
 import json
 from collections.abc import Mapping, Sequence

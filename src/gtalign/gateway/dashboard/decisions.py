@@ -1,4 +1,4 @@
-"""The decisions: filtered, searched, and page by page."""
+"""The list of decisions: filters, search, and pages."""
 
 from collections.abc import Mapping
 from typing import Any, Final, get_args

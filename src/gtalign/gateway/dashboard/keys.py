@@ -1,4 +1,4 @@
-"""The keys: listed, made, and revoked."""
+"""The page of keys: list, make and revoke them."""
 
 from starlette.responses import Response
 

@@ -1,4 +1,4 @@
-"""A game's matrix as a table, with what a policy's rule chooses in it."""
+"""A game's matrix as a table that marks the cell a policy's rule chooses."""
 
 from gtalign.drawing import Markup, matrix_table
 from gtalign.game import Bimatrix, pareto_frontier, pure_nash

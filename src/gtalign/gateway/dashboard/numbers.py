@@ -1,4 +1,4 @@
-"""The numbers that the what-if page moves: each a slider with a field beside it."""
+"""The numbers that a user moves on the what-if page, each by a slider or a field."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The policies: listed, edited with a preview on decisions of the past, saved and removed."""
+"""The pages of policies: list, edit, preview on past decisions, save and delete them."""
 
 import asyncio
 import json

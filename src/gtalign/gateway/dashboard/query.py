@@ -1,4 +1,4 @@
-"""What a page's address asks for: a period, filters, and addresses of what is near."""
+"""The query of a page's address: its period and filters, and links to related pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pages as HTML: the templates, and what all of them can use."""
+"""Render pages as HTML: the templates, and the functions that all of them can use."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,4 +1,4 @@
-"""Who is signed in: sessions in memory, which time, signing out or a revoked key ends."""
+"""Sessions of signed-in people, in memory. Time, signing out or a revoked key ends one."""
 
 import hashlib
 import hmac

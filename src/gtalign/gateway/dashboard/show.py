@@ -1,4 +1,4 @@
-"""Money, durations and times as people read them, and the filters of templates."""
+"""Money, durations and times for people, as filters of the templates."""
 
 import math
 from collections.abc import Callable

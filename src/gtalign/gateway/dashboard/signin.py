@@ -1,4 +1,4 @@
-"""Signing in with an admin key, and out."""
+"""Sign in with an admin key, and sign out."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The dashboard as routes: settles who may see a page, and what a browser may do with it."""
+"""The routes of the dashboard: who may see a page, and what a browser may do with it."""
 
 import logging
 from collections.abc import Mapping, Sequence

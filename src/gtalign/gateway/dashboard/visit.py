@@ -1,4 +1,4 @@
-"""A visit to a page: who comes, what they ask for, and what they are given."""
+"""A visit to a page: the visitor, the request and the response."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

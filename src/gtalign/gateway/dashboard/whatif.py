@@ -1,4 +1,4 @@
-"""What if: a matrix under a policy whose numbers can be moved, and where the choice flips."""
+"""The what-if page: a matrix under a policy whose numbers the user moves."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Whether the gateway is alive, whether it is ready, and its numbers."""
+"""Health, readiness and metrics of the gateway."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The parameters of a request that name decisions, read into a filter."""
+"""Read a request's parameters into a filter of decisions."""
 
 from collections.abc import Mapping
 from dataclasses import fields

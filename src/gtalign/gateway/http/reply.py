@@ -1,4 +1,4 @@
-"""An answer on its way to a client: whole, piece by piece, or as a stream of events."""
+"""Send an answer to a client: whole, piece by piece, or as a stream of events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""What answers at one address, by method."""
+"""The handlers of one address, by method."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""The audit store: every decision on record, and how records are found, summed and exported."""
+"""The audit store: write a record of every decision; find, sum and export records."""
 
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.filter import Filter

@@ -1,4 +1,4 @@
-"""Changes of keys and policies that other processes on the same database made."""
+"""Watch for changes that other processes on the same database make to keys and policies."""
 
 import asyncio
 import logging

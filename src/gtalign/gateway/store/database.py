@@ -1,4 +1,4 @@
-"""The database of the audit store: opening it, its transactions, and what its failures say."""
+"""The database of the audit store: open it, run transactions, and explain its failures."""
 
 import asyncio
 import logging

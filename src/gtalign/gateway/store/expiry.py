@@ -1,4 +1,4 @@
-"""The time by which kept texts expire: deleting them at a wrong time cannot be undone."""
+"""The clock for deleting kept texts, safe against jumps: a deletion cannot be undone."""
 
 from collections.abc import Callable
 from time import monotonic_ns, time_ns

@@ -1,4 +1,4 @@
-"""Decisions written out, as JSON Lines or as parquet."""
+"""Export decisions as JSON Lines or parquet."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Which decisions are meant, and how they are found among many."""
+"""Filters of decisions, and the queries that apply them."""
 
 from dataclasses import dataclass
 from typing import Any, Final

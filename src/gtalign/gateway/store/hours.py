@@ -1,4 +1,4 @@
-"""Hours of decisions rolled up, so that a month is summed from hundreds of rows, not a million."""
+"""Hourly sums of decisions, so that a month is summed from hundreds of rows, not a million."""
 
 import asyncio
 import logging

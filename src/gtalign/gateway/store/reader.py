@@ -1,4 +1,4 @@
-"""Reading the audit store: pages of decisions, one decision, sums, and exports."""
+"""Read the audit store: pages of decisions, one decision, sums, and exports."""
 
 import json
 import re

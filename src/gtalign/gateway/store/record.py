@@ -1,4 +1,4 @@
-"""What happens to an answer, and the row of the audit store that tells of it."""
+"""The status of an answer, and its row in the audit store."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gtalign.gateway.text import to_json, without_surrogates
 from gtalign.steering import Decision, Policy
 
 Status = Literal["writing", "done", "failed", "gone", "passed"]
-"""How an answer stands: being written, finished, broken off by a failure, left by its client, or
+"""The status of an answer: being written, finished, ended by a failure, left by its client, or
 passed through untouched."""
 
 STATUSES: Final = get_args(Status)

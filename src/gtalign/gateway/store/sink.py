@@ -1,4 +1,4 @@
-"""Where batches of records go: each in one transaction, which is on disk when `write` returns."""
+"""Write batches of records: each is one transaction, which is on disk when `write` returns."""
 
 import asyncio
 import os

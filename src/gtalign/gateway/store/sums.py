@@ -1,4 +1,4 @@
-"""Sums over decisions: of rolled-up hours as far as they go, and of the decisions for the rest."""
+"""Sums over decisions: from hourly sums where they exist, and from the decisions elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

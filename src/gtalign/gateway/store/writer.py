@@ -1,4 +1,4 @@
-"""The one writer of decisions: records that come at the same time share a transaction."""
+"""The one writer of decisions: records that arrive at the same time share a transaction."""
 
 import asyncio
 import logging

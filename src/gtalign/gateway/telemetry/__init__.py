@@ -1,1 +1,1 @@
-"""What the gateway says about its work: logs, metrics and traces."""
+"""Logs, metrics and traces of the gateway."""

@@ -131,7 +131,7 @@ class Metrics:
         self.seconds = Histogram("gtalign_answer_seconds", "Time of a whole answer.")
         self.upstream = Counter(
             "gtalign_upstream_failures_total",
-            "Failures of the upstream, by status told.",
+            "Failures of the upstream, by status sent to the client.",
             ("status",),
         )
         self.records = Gauge("gtalign_audit_records", "Records that were written since the start.")

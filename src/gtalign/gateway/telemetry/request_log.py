@@ -1,4 +1,4 @@
-"""The log of one request: who asks for what, under which terms, and how it went."""
+"""The log of one request: its client, its terms and its outcome."""
 
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -27,7 +27,7 @@ class RequestLog:
         key: Who asks; None before that is known.
         terms: Under which it is answered; None for anything but an answer.
         asked: The messages or the prompt, where prompts are logged.
-        reply: The answer on its way, in which an error can be told.
+        reply: The answer on its way; it can report an error.
         status: The HTTP status; 0 before the head of the answer is out.
         problem: Why it failed, in words for the log.
     """

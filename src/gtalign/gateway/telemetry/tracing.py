@@ -1,8 +1,8 @@
 """Traces of requests for OpenTelemetry, where an address is configured, without text of prompts.
 
 A request is one span, with the attributes of the conventions for generative AI, and continues the
-trace of its client. Its parts are told of afterwards, with the times that are measured anyway, so
-that answers carry no code for it. Without an address, nothing of OpenTelemetry is imported.
+trace of its client. Its child spans are made after the answer, from times that the gateway measures
+anyway, so the code of answers does no tracing. Without an address, OpenTelemetry is not imported.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _CARRIED: Final = ("traceparent", "tracestate")
 
 
 class Trace:
-    """What is told of one request; this one tells nobody."""
+    """The trace of one request; this one sends nothing."""
 
     def named(self, name: str) -> None:
         """Name the request."""
@@ -49,7 +49,7 @@ class Tracing:
     """Where traces go; this one goes nowhere.
 
     Attributes:
-        on: Whether anything is told.
+        on: Whether anything is traced.
     """
 
     on = False
