@@ -78,10 +78,10 @@ def command(
 ) -> None:
     """Score what was answered: transcripts, dumps of verl, logs of chats.
 
-    Without --judge nobody is asked: verdicts on record are used, and what has none stays unscored.
-    Judges grade by task. A chat log that names none in its rows needs --task (math-hard, medium,
-    wildguard, ambig_qa, ...): nobody can grade what they do not know the task of. Tokens are
-    counted by --tokenizer, or as recorded, or else in words.
+    Without --judge, only recorded verdicts are used; answers without one stay unscored. Judges
+    grade by task, so a chat log that names none in its rows needs --task (math-hard, medium,
+    wildguard, ambig_qa, ...). Tokens are counted by --tokenizer, or else taken from the record, or
+    else counted in words.
 
     Examples:
         gtalign score runs/lab/seed-0/mutual/transcripts.jsonl

@@ -50,7 +50,7 @@ class EndpointSettings(Config):
         timeout: Seconds that one request may take from beginning to end.
         attempts: Most times that one request is sent if it times out, is refused for load
             (429), or the server fails (5xx); the waits between eight add up to a minute.
-        prices: Of tokens; without them no cost is told.
+        prices: Of tokens; without them no cost is reported.
         extra: Further keys of the request's body, such as a server's own switches.
     """
 

@@ -47,7 +47,7 @@ class TimeoutSettings(Config):
         idle: For more of an answer that has begun, and for a client to read on.
         total: For a whole answer.
         keep_alive: After so long without text, a stream carries a comment.
-        drain: For answers on their way when the gateway is told to end.
+        drain: For running answers when the gateway shuts down.
     """
 
     head: Seconds = 10.0
@@ -127,8 +127,8 @@ class DashboardSettings(Config):
     """The pages for people.
 
     Keys:
-        origin: What browsers show before the path where that is not what the gateway is told, as
-            behind a proxy: ``https://gateway.example``. With https, cookies are for https alone.
+        origin: The scheme and host that browsers show, if the gateway sees another, as behind a
+            proxy: ``https://gateway.example``. With https, cookies are for https alone.
         hours: After which a person has to sign in again.
     """
 

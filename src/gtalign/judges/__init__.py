@@ -1,4 +1,4 @@
-"""Who says how good an answer is."""
+"""Judges: they grade answers."""
 
 from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.judges.agreement import krippendorff_alpha

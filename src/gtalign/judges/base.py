@@ -1,4 +1,4 @@
-"""The seam between a reward and whoever says how good an answer is."""
+"""The interface between a reward and the judge that grades an answer."""
 
 import sys
 from collections.abc import Mapping

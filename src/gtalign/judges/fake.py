@@ -1,4 +1,4 @@
-"""A judge for tests: says what it is told to say, and remembers what it was asked."""
+"""A judge for tests: it gives scripted verdicts and records the requests."""
 
 from collections.abc import Callable
 

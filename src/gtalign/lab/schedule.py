@@ -1,7 +1,7 @@
 """Runs the stages of a plan in worker processes, as many at once as asked for.
 
-A worker does not outlive the process that started it: killed or not, two plans never write into
-one folder, and what was running goes on when the plan is run again.
+A worker ends with the process that started it, so two plans never write into one folder. Running
+the plan again resumes the stages that were interrupted.
 """
 
 import multiprocessing

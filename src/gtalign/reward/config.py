@@ -1,4 +1,4 @@
-"""Configuration of a reward: a preset, and whatever departs from it."""
+"""Configuration of a reward: a preset, and the keys that change it."""
 
 from collections.abc import Mapping
 from typing import Any

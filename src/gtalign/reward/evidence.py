@@ -1,4 +1,4 @@
-"""What a reward knows of completions, for its factors to measure."""
+"""The facts about completions that the factors of a reward measure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

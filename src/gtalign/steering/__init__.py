@@ -1,4 +1,4 @@
-"""Steering: edit the payoff matrix while the model is writing, and let it go on from there."""
+"""Steering: edit the payoff matrix while the model is writing, and let it continue from there."""
 
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling

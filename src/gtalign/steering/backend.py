@@ -1,7 +1,7 @@
 """The seam between a steering session and whatever writes the text: one narrow protocol.
 
-A backend opens a *draft*: one assistant message that is being written. A draft can be told to go
-on from where it stands, and it can be rewritten: then it goes on from exactly the new text.
+A backend opens a *draft*: one assistant message that is being written. A draft can write on, and it
+can be rewritten: then it continues from exactly the new text.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence

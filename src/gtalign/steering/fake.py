@@ -1,4 +1,4 @@
-"""A backend for tests: writes what it is told to write, and remembers what it was asked."""
+"""A backend for tests: it writes a given script and records the requests."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -88,7 +88,7 @@ class Policy(Config):
         value_of_time: Currency units that an hour of waiting costs the user.
         tokens_per_second: Speed at which the model writes.
         reply_seconds: Time that the user needs to answer one question, in seconds.
-        adjust: Points added to payoffs besides.
+        adjust: Further points added to payoffs.
         solution: The rule that chooses a cell, one of `gtalign.steering.rules.SOLUTION_RULES`.
         rho: Order of a rule that takes a mean of welfares (`SolutionRule.keys`), at most 1: 1 is
             utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.

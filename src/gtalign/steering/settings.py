@@ -20,10 +20,10 @@ class SteeringSettings(Config):
             ``advise`` splices the edited matrix and lets the model analyse it; ``enforce`` also
             splices the chosen cell into the opening of ``<analyze>``.
         on_malformed: A matrix that cannot be read is written once more; if that fails, ``pass``
-            lets the answer go on unsteered, marked, and ``fail`` is an error.
-        fallback: What to do where a backend cannot go on from an edited text: ``reask`` asks again
+            lets the answer continue unsteered and marks it, and ``fail`` is an error.
+        fallback: What to do if a backend cannot continue an edited text: ``reask`` asks again
             with an instruction, as the released code does; ``none`` is an error.
-        resume: ``reask`` asks again even where the backend could go on, for comparison.
+        resume: ``reask`` asks again even if the backend could continue, for comparison.
         instruct: Put the instruction for the chain before the conversation. A model that was
             trained on the chain without it does without.
         decimals: Of the payoffs in an edited matrix; None for as many as the model writes.

@@ -1,4 +1,4 @@
-"""What comes of a cold start: every candidate with its fate, and the chains to learn from."""
+"""The result of a cold start: every candidate with its fate, and the chains to learn from."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Questions held out of training, answered and scored while it goes on."""
+"""Answer and score held-out questions during training."""
 
 import asyncio
 import logging

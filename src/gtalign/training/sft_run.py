@@ -27,7 +27,7 @@ from gtalign.training.settings import SFTSettings
 
 
 class HeldOutSettings(Config):
-    """Questions that are answered and scored while supervised training goes on.
+    """Questions that are answered and scored during supervised training.
 
     Keys:
         questions: Files of them; none by default.

@@ -1,4 +1,4 @@
-"""Transcripts judged and scored: the one loop for whatever was answered, by whomever.
+"""Judge and score transcripts: the one loop for all answers.
 
 Whoever answers writes unscored transcripts; a `Scorer` asks the judge for the verdicts that are
 missing and fills in what was measured.

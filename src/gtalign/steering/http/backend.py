@@ -1,4 +1,4 @@
-"""The backend: one model behind one server, and how its messages go on."""
+"""The backend: one model behind one server, and the way to continue its messages."""
 
 import math
 from collections.abc import Mapping, Sequence

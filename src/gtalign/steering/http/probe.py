@@ -1,4 +1,4 @@
-"""Find out what a server is, and by which method it really goes on with a message."""
+"""Find out which engine a server runs, and by which method it really continues a message."""
 
 import os
 import re
