@@ -39,7 +39,7 @@ def command(
         typer.echo(f"{to} is what is written, and not read", err=True)
         files = [file for file in files if file != to]
         if not files:
-            raise DataError(f"{to}: name the files to mix besides the one to write")
+            raise DataError(f"{to}: name the files to mix as well as the file to write")
     mixed = mix(files, to, load(MixtureConfig, config, overrides or ()), tests or ())
     if as_json:
         print(json.dumps({"file": str(to), **asdict(mixed)}))
