@@ -108,7 +108,7 @@ async def test_a_judge_that_is_gone_leaves_no_score_and_comes_back(
 
     with stamina.set_testing(True, attempts=2, cap=True):
         async with serve(answer) as server, judge_at(server, tmp_path, concurrency=1) as judge:
-            with pytest.raises(JudgeError, match="25 of 40 judged completions have no score"):
+            with pytest.raises(JudgeError, match="25 of 40 judged answers have no score"):
                 await scored(config, judge, tmp_path)
             found = read(tmp_path)
             unscored = {name for name, t in found.items() if t.mutual_welfare is None}
@@ -135,7 +135,7 @@ async def test_a_judge_that_is_gone_stops_a_run_that_goes_on_later(
 
     async with serve(answer) as server, judge_at(server, tmp_path, concurrency=1) as judge:
         for _ in range(2):  # what is unscored is judged first, which stops the run again
-            with pytest.raises(JudgeError, match="15 of the latest 15 judged completions"):
+            with pytest.raises(JudgeError, match="15 of the latest 15 judged answers"):
                 await scored(strict, judge, tmp_path)
             assert len(list(read_transcripts(tmp_path / "transcripts.jsonl"))) == 20
         gone, before = False, len(server.requests)

@@ -7,8 +7,8 @@ import pytest
 
 from gtalign.errors import JudgeError
 from gtalign.judges import EndpointJudge, FakeJudge, JudgeSettings
+from gtalign.judges.failures import Failure, Failures, shares
 from gtalign.reward import Reward, RewardConfig
-from gtalign.reward.failures import Failure, Failures, shares
 from gtalign.tasks import Message, Question
 from gtalign.training.reward import TRLReward
 from gtalign.transcripts import read_transcripts
@@ -39,8 +39,8 @@ def test_too_many_failures_stop_the_run() -> None:
     with pytest.raises(JudgeError) as caught:
         failures.add([UNSCORED])
     assert str(caught.value) == (
-        "4 of the latest 8 judged completions have no score (3 timeout, 1 unscored); the limit is"
-        " 25%. The last failure: question 'q2': no verdict"
+        "4 of the latest 8 judged answers have no score (3 timeout, 1 unscored); the limit is 25%."
+        " The last failure: question 'q2': no verdict"
     )
     assert caught.value.cause == "timeout"
 
@@ -50,7 +50,7 @@ def test_old_failures_are_forgotten() -> None:
     failures.add([TIMEOUT])
     for _ in range(5):
         failures.add([None] * 3)
-        failures.add([TIMEOUT])  # one in four is borne
+        failures.add([TIMEOUT])  # one in four is the limit
     assert failures.counts["timeout"] == 6
 
 

@@ -15,9 +15,9 @@ from gtalign.data.schema import given
 from gtalign.errors import DataError, JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Judge, Verdict
+from gtalign.judges.failures import Failures, raise_broken
 from gtalign.reward import Reward, RewardConfig
 from gtalign.reward import score as reward_module
-from gtalign.reward.failures import Failures, raise_broken
 from gtalign.reward.judged import judged
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import Scored, Scorer, Transcript, TranscriptWriter, read_transcripts

@@ -19,9 +19,9 @@ from gtalign.cli.show.table import print_table
 from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.judges import Judges, JudgesConfig
+from gtalign.judges.failures import Failures
 from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward, RewardConfig
-from gtalign.reward.failures import Failures
 from gtalign.transcripts import Scorer
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.means import Means

@@ -19,9 +19,9 @@ from gtalign.evaluation.answerer import Answerer, open_answerer
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.settings import EvalRun
 from gtalign.judges import Judge, Judges
-from gtalign.judges.batch import together
+from gtalign.judges.batch import work_through
+from gtalign.judges.failures import Failures
 from gtalign.reward import Reward
-from gtalign.reward.failures import Failures
 from gtalign.tasks import Message, Question
 from gtalign.training.disk import room_in
 from gtalign.training.memory import GENERATION, generation
@@ -180,24 +180,23 @@ async def evaluate(
         written = writer.ids()
         todo = read_rows(*config.questions, limit=config.limit)
 
-        async def work() -> None:
+        async def work(batch: list[Question]) -> None:
             nonlocal done
-            while batch := list(islice(todo, answerer.width)):
-                problem = None
-                if not all(question.id in written for question in batch):
-                    try:
-                        answers = await _answer(config, answerer, batch)
-                    except TeacherError as error:
-                        problem = str(error)
-                        failed.append(problem)
-                    else:
-                        left = [answer for answer in answers if answer.id not in written]
-                        await scorer.score(left, writer.write)
-                done += len(batch)
-                if progress is not None:
-                    progress(done, problem)
+            problem = None
+            if not all(question.id in written for question in batch):
+                try:
+                    answers = await _answer(config, answerer, batch)
+                except TeacherError as error:
+                    problem = str(error)
+                    failed.append(problem)
+                else:
+                    left = [answer for answer in answers if answer.id not in written]
+                    await scorer.score(left, writer.write)
+            done += len(batch)
+            if progress is not None:
+                progress(done, problem)
 
-        await together([work() for _ in range(workers)])
+        await work_through(iter(lambda: list(islice(todo, answerer.width)), []), work, workers)
     failures.end()
     return failed
 

@@ -1,7 +1,7 @@
 """Many answers judged at once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from gtalign.errors import JudgeError
@@ -37,22 +37,37 @@ async def judge_all(
         For each answer, in order, its verdict or how the judge failed on it.
     """
     found: list[Verdict | JudgeError | None] = [None] * len(answers)
-    todo = iter(enumerate(answers))
     done = 0
 
-    async def work(todo: Iterator[tuple[int, tuple[Question, str]]]) -> None:
+    async def one(index: int) -> None:
         nonlocal done
-        for index, (question, response) in todo:
-            try:
-                found[index] = await judge.judge(question, response)
-            except JudgeError as error:
-                found[index] = error
-            done += 1
-            if progress is not None:
-                progress(done, len(answers))
+        try:
+            found[index] = await judge.judge(*answers[index])
+        except JudgeError as error:
+            found[index] = error
+        done += 1
+        if progress is not None:
+            progress(done, len(answers))
 
-    await together([work(todo) for _ in range(min(workers, len(answers)))])
+    await work_through(range(len(answers)), one, workers)
     return [verdict for verdict in found if verdict is not None]
+
+
+async def work_through(
+    items: Iterable[T], work: Callable[[T], Coroutine[Any, Any, None]], workers: int
+) -> None:
+    """Do the work on each item, on up to ``workers`` of them at once.
+
+    An item is taken when a worker is free, so that memory does not grow with their number. The
+    first error cancels the others and is raised as it is.
+    """
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await work(item)
+
+    await together([worker() for _ in range(workers)])
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -9,7 +9,7 @@ Only the stages load torch, so a wrong setting is reported at once.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,6 @@ from gtalign.judges import Judge
 from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
-from gtalign.reward.failures import raise_broken
 from gtalign.synthesis.best_of import best_of
 from gtalign.tasks import Question
 from gtalign.training import RLSettings, SFTSettings
@@ -197,38 +196,46 @@ def _test(
     workshop: Workshop,
     settings: ExperimentSettings,
 ) -> None:
-    """Let the last checkpoint answer the test questions; batches that are complete are kept."""
-    from gtalign.models.generate import generate
-
+    """Let the last checkpoint answer the test questions, and judge and score its answers."""
     tokenizer = load_tokenizer(checkpoint)
-    model = load_model(checkpoint)
     # Every arm is measured by the same welfare, whatever it was trained on.
     reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
-    scorer = Scorer(reward, workshop.judge)
-    size = settings.test_batch
+    scorer = Scorer(reward, workshop.judge, strict=True)
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
-        written = writer.ids()
-        batches = [workshop.test[i : i + size] for i in range(0, len(workshop.test), size)]
-        for number, batch in enumerate(batches):
-            if all(q.id in written for q in batch):
-                continue
-            completions = generate(
-                model,
-                tokenizer,
-                [q.messages for q in batch],
-                max_tokens=settings.rl.max_completion,
-                temperature=settings.test_temperature,
-                seed=1_000_000 * seed + number,
-            )
-            unscored = [
-                Transcript.of(question, text, model=stage, seed=seed, plain=stage in PLAIN)
-                for question, text in zip(batch, completions, strict=True)
-                if question.id not in written
-            ]
-            scored = asyncio.run(scorer.score(unscored))
-            raise_broken(answer.failure for answer in scored)
-            for answer in scored:
-                writer.write(answer.transcript)
+        answers = _answers(stage, seed, checkpoint, workshop.test, settings, writer.ids())
+        for batch in answers:
+            asyncio.run(scorer.score(batch, writer.write))
+
+
+def _answers(
+    stage: str,
+    seed: int,
+    checkpoint: Path,
+    questions: Sequence[Question],
+    settings: ExperimentSettings,
+    written: Collection[str],
+) -> Iterator[list[Transcript]]:
+    """Yield the unscored transcripts of each batch of questions, but of those that are written."""
+    from gtalign.models.generate import generate
+
+    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint)
+    for number, start in enumerate(range(0, len(questions), settings.test_batch)):
+        batch = questions[start : start + settings.test_batch]
+        if all(question.id in written for question in batch):
+            continue
+        completions = generate(
+            model,
+            tokenizer,
+            [question.messages for question in batch],
+            max_tokens=settings.rl.max_completion,
+            temperature=settings.test_temperature,
+            seed=1_000_000 * seed + number,
+        )
+        yield [
+            Transcript.of(question, text, model=stage, seed=seed, plain=stage in PLAIN)
+            for question, text in zip(batch, completions, strict=True)
+            if question.id not in written
+        ]
 
 
 def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = None) -> RewardConfig:

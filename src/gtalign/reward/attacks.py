@@ -15,7 +15,6 @@ from statistics import fmean
 from gtalign.chain import render
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Judge, Verdict
-from gtalign.reward.failures import raise_broken
 from gtalign.reward.judged import judged
 from gtalign.reward.score import Reward
 from gtalign.tasks import Question, task_named
@@ -154,8 +153,7 @@ async def _earn(
     if attack.quality is not None:
         tops = [task_named(question.task).top for question in questions]
         deserved = [Verdict("fixed", attack.quality * top, "as it deserves") for top in tops]
-    found = await judged(reward, judge, questions, completions, deserved)
-    raise_broken(found.failures.values())
+    found = await judged(reward, judge, questions, completions, deserved, strict=True)
     for row, response in enumerate(found.readings.responses):
         if response is None:
             raise ValueError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gtalign.errors import JudgeError
 from gtalign.judges import Judge, Verdict
 from gtalign.judges.batch import together
-from gtalign.reward.failures import Failure
+from gtalign.judges.failures import Failure, raise_broken
 from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import Scores
@@ -40,6 +40,8 @@ async def judged(
     verdicts: Sequence[Verdict | None] | None = None,
     solutions: Sequence[float | None] | None = None,
     tokens: Sequence[Mapping[str, int] | None] | None = None,
+    *,
+    strict: bool = False,
 ) -> Judged:
     """Read completions, ask for the verdicts that are missing, all at once, and score.
 
@@ -55,8 +57,10 @@ async def judged(
         verdicts: Those that exist already.
         solutions: S, where they are known; see `Reward.score`.
         tokens: The counts of earlier scores, likewise.
+        strict: Accept no failure of the judge itself.
 
     Raises:
+        JudgeError: The judge failed, and ``strict`` was set.
         ValueError: There are not as many questions or verdicts as completions.
     """
     readings = reward.read(completions)
@@ -76,6 +80,8 @@ async def judged(
     scores = reward.score(questions, readings, known, solutions, tokens)
     for row in asked.keys() & scores.errors.keys():
         known[row], asked[row] = _failed(judge, scores.errors[row])
+    if strict:
+        raise_broken(asked.values())
     return Judged(readings, scores, known, asked)
 
 

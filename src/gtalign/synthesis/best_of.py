@@ -8,7 +8,6 @@ import numpy as np
 from gtalign.errors import DataError
 from gtalign.judges import Judge
 from gtalign.reward import Reward, Score
-from gtalign.reward.failures import raise_broken
 from gtalign.reward.judged import judged
 from gtalign.tasks import Question
 
@@ -43,8 +42,7 @@ async def best_of(
         DataError: None of them could be scored; the message names the question.
         JudgeError: The judge failed.
     """
-    found = await judged(reward, judge, [question] * len(candidates), candidates)
-    raise_broken(found.failures.values())
+    found = await judged(reward, judge, [question] * len(candidates), candidates, strict=True)
     scores = found.scores
     rewards_N = np.where(np.isnan(scores.reward), -1.0, scores.reward)
     best = int(rewards_N.argmax())

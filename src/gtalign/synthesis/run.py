@@ -12,7 +12,7 @@ parts of unfinished ones that were already written.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import DataError, TeacherError
 from gtalign.judges import Judge, Judges
-from gtalign.judges.batch import together
+from gtalign.judges.batch import work_through
+from gtalign.judges.failures import Failure, Failures
 from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
-from gtalign.reward.failures import Failure, Failures
 from gtalign.synthesis.candidates import Candidates, failed_record, record_of
 from gtalign.synthesis.outcome import finish
 from gtalign.synthesis.settings import ColdStartConfig
@@ -156,24 +156,20 @@ async def write_candidates(
     )
     done = 0
 
-    def jobs() -> Iterator[tuple[Question, int]]:
-        for question in read_rows(*config.questions, limit=config.limit):
-            for number in range(config.candidates):
-                yield question, number
-
-    async def work(todo: Iterator[tuple[Question, int]]) -> None:
+    async def write(job: tuple[Question, int]) -> None:
         nonlocal done
-        for question, number in todo:
-            if not candidates.done((question.id, number)):
-                record = await _candidate(question, number, writer, scorer)
-                candidates.write(record)
-                failures.add([_failure(record)])
-            done += 1
-            if progress is not None:
-                progress(done, total, failures.counts)
+        question, number = job
+        if not candidates.done((question.id, number)):
+            record = await _candidate(question, number, writer, scorer)
+            candidates.write(record)
+            failures.add([_failure(record)])
+        done += 1
+        if progress is not None:
+            progress(done, total, failures.counts)
 
-    todo = jobs()
-    await together([work(todo) for _ in range(min(config.workers, total))])
+    questions = read_rows(*config.questions, limit=config.limit)
+    jobs = ((question, number) for question in questions for number in range(config.candidates))
+    await work_through(jobs, write, config.workers)
 
 
 async def _candidate(

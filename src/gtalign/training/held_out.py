@@ -11,8 +11,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from gtalign.data.lines import LineWriter
 from gtalign.judges import Judges
+from gtalign.judges.failures import shares
 from gtalign.reward import Reward
-from gtalign.reward.failures import shares
 from gtalign.reward.judged import Judged, judged
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines

@@ -13,7 +13,7 @@ import numpy as np
 
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
-from gtalign.reward.failures import Failures, shares
+from gtalign.judges.failures import Failures, shares
 from gtalign.reward.judged import Judged, judged
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import Scores, as_known

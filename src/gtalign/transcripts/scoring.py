@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
+from gtalign.judges.failures import Failure, Failures
 from gtalign.reward import Reward, Score
-from gtalign.reward.failures import Failure, Failures
 from gtalign.reward.judged import judged
 from gtalign.transcripts.transcript import Transcript
 
@@ -71,6 +71,7 @@ class Scorer:
         failures: Counts the judgements that fail, and stops the work if they are too many; without
             it they are in the results alone.
         recount: Count tokens anew. Otherwise the counts on record stand.
+        strict: Accept no failure of the judge itself: raise it before anything is written.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Scorer:
         failures: Failures | None = None,
         *,
         recount: bool = False,
+        strict: bool = False,
     ) -> None:
         plain = reward.config.model_copy(update={"chain": False})
         self.reward = reward
         self.judge = judge
         self._failures = failures
         self._recount = recount
+        self._strict = strict
         self._rewards = {True: Reward(plain, reward.count_tokens, reward.form), False: reward}
 
     async def score(
@@ -103,7 +106,7 @@ class Scorer:
             write: Takes each, filled in, in order.
 
         Raises:
-            JudgeError: Too many judgements failed.
+            JudgeError: Too many judgements failed, or with ``strict`` one did.
         """
         found = await self._fill([Row(transcript, "") for transcript in transcripts])
         for scored in found:
@@ -222,6 +225,7 @@ class Scorer:
                 [transcript.verdicts[0] if transcript.verdicts else None for transcript in some],
                 [rows[i].solution for i in places],
                 counts,
+                strict=self._strict,
             )
             for row, score in enumerate(done.scores):
                 verdict, asked = done.verdicts[row], row in done.failures

@@ -6,7 +6,8 @@ same seed for the same question, so their answers begin with the same text.
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,6 @@ from gtalign.config import Config
 from gtalign.data.files import write_json
 from gtalign.judges import Judge
 from gtalign.reward import Reward
-from gtalign.reward.failures import raise_broken
 from gtalign.steering.answer import Ask
 from gtalign.steering.backend import Backend, Sampling
 from gtalign.steering.expected import ActionTokens
@@ -107,37 +107,62 @@ async def run_trial(
     judge: Judge,
     seed: int,
 ) -> None:
-    """Answer the questions in every arm, and write ``transcripts.jsonl`` as they are answered.
+    """Answer the questions in every arm; judge and score the answers into ``transcripts.jsonl``.
 
     You can stop a trial at any time; the same call resumes it. ``seconds.json`` holds the mean
     seconds of an answer by arm, over the answers of this process alone: times differ between runs.
 
     Raises:
         UpstreamError: The engine failed.
+        JudgeError: The judge failed.
         StorageError: A result cannot be written.
     """
-    arms = settings.arms()
     seconds: dict[str, list[float]] = defaultdict(list)
-    scorer = Scorer(reward, judge)
+    scorer = Scorer(reward, judge, strict=True)
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
-        written = writer.ids()
-        for number, question in enumerate(questions):
-            for arm in arms:
-                identity = f"{question.id} [{arm.name}]"
-                if identity in written:
-                    continue
-                steering = Steering(backend, arm.policy, arm.settings, prior=settings.expected)
-                sampling = Sampling(temperature=settings.temperature, seed=1_000 * seed + number)
-                started = time.perf_counter()
-                ask = Ask(question.messages, settings.max_tokens, sampling)
-                answer = await Session(steering, ask).answer()
-                seconds[arm.name].append(time.perf_counter() - started)
-                unscored = Transcript.of(question, answer.text, model=arm.name, seed=seed)
-                # Neither random nor dated: a trial that was killed ends with the same file.
-                decision = replace(answer.decision.timeless(), id=identity).to_json()
-                [scored] = await scorer.score([replace(unscored, id=identity, decision=decision)])
-                raise_broken([scored.failure])
-                writer.write(scored.transcript)
+        answers = trial_answers(backend, questions, settings, seed=seed, but=writer.ids())
+        async with aclosing(answers):
+            async for answer, took in answers:
+                seconds[answer.model].append(took)
+                await scorer.score([answer], writer.write)
     means = {name: sum(took) / len(took) for name, took in seconds.items()}
     if means:
         write_json(folder / "seconds.json", means, indent=1)
+
+
+async def trial_answers(
+    backend: Backend,
+    questions: Sequence[Question],
+    settings: TrialSettings,
+    *,
+    seed: int,
+    but: Collection[str] = (),
+) -> AsyncGenerator[tuple[Transcript, float], None]:
+    """Yield an unscored transcript of each question in each arm, and the seconds that it took.
+
+    Args:
+        backend: The engine.
+        questions: In the order of which their answers draw.
+        settings: Of the trial.
+        seed: Of the trial.
+        but: Ids of the transcripts that are done already.
+
+    Raises:
+        UpstreamError: The engine failed.
+    """
+    arms = settings.arms()
+    for number, question in enumerate(questions):
+        for arm in arms:
+            identity = f"{question.id} [{arm.name}]"
+            if identity in but:
+                continue
+            steering = Steering(backend, arm.policy, arm.settings, prior=settings.expected)
+            sampling = Sampling(temperature=settings.temperature, seed=1_000 * seed + number)
+            started = time.perf_counter()
+            ask = Ask(question.messages, settings.max_tokens, sampling)
+            answer = await Session(steering, ask).answer()
+            took = time.perf_counter() - started
+            unscored = Transcript.of(question, answer.text, model=arm.name, seed=seed)
+            # Neither random nor dated: a trial that was killed ends with the same file.
+            decision = replace(answer.decision.timeless(), id=identity).to_json()
+            yield replace(unscored, id=identity, decision=decision), took

@@ -1,4 +1,4 @@
-"""Judges and teachers that fail during a run: counted by cause, and accepted up to a share."""
+"""Failures of judges and teachers during a run: counted by cause, accepted up to a limit."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from gtalign.errors import JudgeError, TeacherError
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a completion that was judged has no score.
+    """Why an answer that was judged has no score.
 
     Args:
         cause: The kind of failure in a word or two; ``unscored`` for a verdict without a score.
@@ -23,16 +23,16 @@ class Failure:
 
 
 class Failures:
-    """Counts failures and says when there are too many.
+    """Counts failures and stops a run that has too many.
 
-    During a run the share is taken of the latest ``window`` judged completions, and only once there
-    are as many: a bad moment early on does not stop it. At its end it is taken of all of them.
+    During a run, the share is taken of the latest ``window`` judged answers, once there are as
+    many: a bad moment early on stops nothing. At its end, the share is taken of all answers.
 
     Args:
         max_failed: The largest share of failures that a run accepts, in [0, 1].
-        window: Number of completions, at least 1.
-        told: The message's words for the failed ones.
-        error: The class of error to raise.
+        window: Number of answers, at least 1.
+        what: What the message says of those that failed.
+        error: The class of the error that is raised.
 
     Attributes:
         counts: Failures by cause, from the beginning.
@@ -42,7 +42,7 @@ class Failures:
         self,
         max_failed: float,
         window: int,
-        told: str = "judged completions have no score",
+        what: str = "judged answers have no score",
         error: type[JudgeError] | type[TeacherError] = JudgeError,
     ) -> None:
         if not 0 <= max_failed <= 1:
@@ -50,7 +50,7 @@ class Failures:
         if window < 1:
             raise ValueError(f"window has to be at least 1, not {window!r}")
         self.max_failed = max_failed
-        self.told = told
+        self.what = what
         self.error = error
         self.counts: Counter[str] = Counter()
         self._latest: deque[Failure | None] = deque(maxlen=window)
@@ -58,7 +58,7 @@ class Failures:
         self._all = 0
 
     def add(self, outcomes: Sequence[Failure | None]) -> None:
-        """Take in judged completions; None for one that has a score.
+        """Count judged answers; None stands for one that has a score.
 
         Raises:
             ServiceError: The share of failures is above `max_failed`. The message counts them by
@@ -76,10 +76,10 @@ class Failures:
             self._refuse(latest, window, f"the latest {window}")
 
     def end(self) -> None:
-        """Say at the end of a run whether too many failed of all that was judged.
+        """Check all answers at the end of a run, which may be shorter than the window.
 
         Raises:
-            ServiceError: As `add` does; a run may be shorter than the window.
+            ServiceError: Too many failed; as for `add`.
         """
         self._refuse(self.counts, self._all, f"{self._all}")
 
@@ -89,14 +89,14 @@ class Failures:
             return
         counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
         raise self.error(
-            f"{failed} of {of} {self.told} ({counted}); the limit is {100 * self.max_failed:g}%."
-            f" The last failure: {self._last.reason}",
+            f"{failed} of {of} {self.what} ({counted}); the limit is {limit}."
+            f" The latest: {self._last.reason}",
             causes.most_common(1)[0][0],
         )
 
 
 def shares(outcomes: Sequence[Failure | None]) -> dict[str, float]:
-    """Return the share of judged completions that each cause took, as metrics of a batch."""
+    """Return the share of judged answers that each cause took, as metrics of a batch."""
     counts = Counter(failure.cause for failure in outcomes if failure is not None)
     return {f"judge_failed/{cause}": count / len(outcomes) for cause, count in counts.items()}
 
