@@ -224,7 +224,7 @@ async def _judge_again(scorer: Scorer, file: Path, block: int) -> None:
     """Judge what has no score; the file is replaced as a whole, also if that is stopped."""
     if not file.is_file():
         return
-    todo = [transcript for transcript in read_transcripts(file) if _unscored(transcript)]
+    todo = [transcript for transcript in read_transcripts(file) if scorer.asks_again(transcript)]
     if not todo:
         return
     known: dict[str, Transcript] = {}
@@ -239,7 +239,3 @@ async def _judge_again(scorer: Scorer, file: Path, block: int) -> None:
         with replacing(file) as beside, TranscriptWriter(beside) as writer:
             for transcript in read_transcripts(file):
                 writer.write(known.get(transcript.id, transcript))
-
-
-def _unscored(transcript: Transcript) -> bool:
-    return any(verdict.score is None for verdict in transcript.verdicts)

@@ -89,8 +89,8 @@ class Failures:
             return
         counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
         raise self.error(
-            f"{failed} of {of} {self.what} ({counted}); the limit is {limit}."
-            f" The latest: {self._last.reason}",
+            f"{failed} of {of} {self.what} ({counted}); the limit is {100 * self.max_failed:g}%."
+            f" The last failure: {self._last.reason}",
             causes.most_common(1)[0][0],
         )
 

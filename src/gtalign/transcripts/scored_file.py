@@ -156,7 +156,7 @@ class FileScorer:
             lacking = False
             for kept in skip_done(rows, out):
                 self._check(kept)
-                lacking |= self._is_asked_again(kept.transcript)
+                lacking |= self.scorer.asks_again(kept.transcript)
             again = self._fill(read(out), beside if lacking else None, resumed=True)
             async with aclosing(again):
                 async for row in again:
@@ -199,10 +199,6 @@ class FileScorer:
                 f"{kept.place}: scored by another reward (preset {other}) than is asked for now"
                 f" (preset {self._preset}): name another file, or the same reward"
             )
-
-    def _is_asked_again(self, kept: Transcript) -> bool:
-        # What has a score without a verdict cannot be read: there is nothing to judge.
-        return kept.unscored is not None and self.scorer.lacks_verdict(kept)
 
 
 def _mend(done: Path) -> Path:

@@ -167,6 +167,13 @@ class Scorer:
         if problem is not None:
             raise problem
 
+    def asks_again(self, transcript: Transcript) -> bool:
+        """Whether a transcript of an earlier run has no score for want of a verdict.
+
+        One that is scored without a verdict could not be read: there is nothing to judge.
+        """
+        return transcript.unscored is not None and self.lacks_verdict(transcript)
+
     def lacks_verdict(self, transcript: Transcript) -> bool:
         """Whether the judge is to be asked about a transcript that may be scored already."""
         known = any(verdict.score is not None for verdict in transcript.verdicts[:1])
