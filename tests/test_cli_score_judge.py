@@ -246,7 +246,7 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
         code, asked, errors = await score(out)
         assert (code, asked) == (1, 9)
         assert (
-            "6 of 9 judged answers have no score (6 http 500); the limit is half. The latest: "
+            "6 of 9 judged answers have no score (6 http 500); the limit is 50%. The last failure: "
             in errors
         )
         assert given(out) == [1.0] * 3 + [None] * 6  # on disk, in order
