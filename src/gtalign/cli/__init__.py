@@ -29,18 +29,18 @@ from gtalign.errors import GTAlignError, ServiceError, SteeringError, StorageErr
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
-    "lab": "Train a small model here and offline, compare it with others, and report.",
-    "steer": "Answer questions under pricing policies, steering each answer as it is written.",
-    "serve": "Put a steering gateway before a model server, and record every decision.",
+    "lab": "Train a small model offline, compare it with others, and report.",
+    "steer": "Answer questions under pricing policies and steer each answer.",
+    "serve": "Run a steering gateway before a model server; record every decision.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",
-    "synth": "Let teacher models write chains to learn from, and keep the best.",
+    "synth": "Let teacher models write training chains, and keep the best.",
     "sft": "Train a model on chains that teachers wrote.",
     "rl": "Train a model for mutual welfare by reinforcement learning.",
     "eval": "Let a model answer questions, score the answers and report.",
-    "score": "Score transcripts, dumps and chat logs; ask judges for what is missing.",
+    "score": "Score transcripts, dumps and chat logs; ask judges for missing verdicts.",
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
-    "compare": "Set runs side by side, with confidence intervals.",
+    "compare": "Compare runs, with confidence intervals.",
 }
 
 BAD_INPUT = 2
@@ -50,11 +50,13 @@ INTERRUPTED = 130
 # Options that several commands take.
 RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file with the run's settings.")]
 RunFolder = Annotated[
-    Path, typer.Option("--out", help="Run directory; an interrupted run in it is resumed.")
+    Path, typer.Option("--out", help="Run directory; the command resumes an interrupted run in it.")
 ]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Parquet or JSON Lines.")]
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Files of questions, parquet or JSON Lines.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 DryTraining = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
 ]
@@ -113,7 +115,7 @@ def load(name: str) -> Any:
 
 
 def diagnose(error: Exception) -> tuple[int, str] | None:
-    """Return exit code and message for an error that is no bug of ours, else None."""
+    """Return exit code and message of an expected error; None for a bug of ours."""
     if isinstance(error, ServiceError | SteeringError | TrainingError):
         return FAILED, str(error)
     if isinstance(error, StorageError) and error.errno in _FULL:
@@ -164,7 +166,7 @@ class Commands(TyperGroup):
 
 
 def _allow_connections() -> None:
-    """Let the process hold as many connections as it may; most systems begin with 1,024."""
+    """Raise the limit of open connections to its maximum; most systems begin with 1,024."""
     try:
         import resource
     except ImportError:  # not on Windows, where there is no such limit

@@ -1,4 +1,4 @@
-"""``gtalign compare``: transcripts of several models side by side."""
+"""``gtalign compare``: compare the transcripts of several models."""
 
 import json
 from pathlib import Path
@@ -14,23 +14,33 @@ from gtalign.evaluation.tables import print_tables
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="TRANSCRIPTS...", help="JSON Lines.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="TRANSCRIPTS...", help="Scored transcripts, JSON Lines.")
+    ],
     reference: Annotated[
         str | None,
-        typer.Option(help="The model to compare with the others: mutual, else the last one."),
+        typer.Option(
+            help="The model to compare with the others; by default mutual, or else the last one."
+        ),
     ] = None,
     baselines: Annotated[
-        list[str] | None, typer.Option("--baseline", help="One of the others; all by default.")
+        list[str] | None,
+        typer.Option(
+            "--baseline", help="Compare with this model only; repeatable; all others by default."
+        ),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the report to this file.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = RESAMPLES,
+    html: Annotated[Path | None, typer.Option(help="Write a report as HTML to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
+    resamples: Annotated[
+        int, typer.Option(min=100, help="Number of bootstrap resamples.")
+    ] = RESAMPLES,
     as_json: AsJson = False,
 ) -> None:
-    """Set runs side by side: every metric with its interval, and paired differences.
+    r"""Compare runs: every metric with its interval, and paired differences.
 
     Example:
-        gtalign compare runs/lab/seed-0/{sft,mutual}/transcripts.jsonl --html report.html
+        gtalign compare runs/lab/seed-0/{sft,mutual}/transcripts.jsonl \
+            --html report.html
     """
     found = compare_runs(
         files, reference=reference, baselines=baselines, html=html, seed=seed, resamples=resamples

@@ -18,10 +18,11 @@ def command(
     dry_run: DryAsking = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a model answer questions, judge and score the answers, and write a report.
+    """Let a model answer questions, judge and score the answers, and report.
 
-    The model is a checkpoint, or a model behind an OpenAI-compatible server. You can stop a run at
-    any time; the same command resumes it. gtalign compare reads OUT/transcripts.jsonl.
+    The model is a checkpoint, or a model behind an OpenAI-compatible server.
+    You can stop a run at any time; the same command resumes it. The report is
+    in OUT; gtalign compare reads OUT/transcripts.jsonl.
 
     Examples:
         gtalign eval --config configs/eval/small.toml --dry-run

@@ -1,4 +1,4 @@
-"""``gtalign judges``: are the judges right?"""
+"""``gtalign judges``: compare judges with people."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False)
 
 @app.callback()
 def command() -> None:
-    """Judges: hold them against people's labels.
+    """Check how well judges agree with people's labels.
 
     Example:
         gtalign judges check labelled.jsonl --judge judges.toml
@@ -39,35 +39,39 @@ def check_labels(
         ),
     ],
     judge: Annotated[
-        Path | None, typer.Option(help="A TOML file of judges; rules alone by default.")
+        Path | None, typer.Option(help="A TOML file of judges; by default only rules judge.")
     ] = None,
     task: Annotated[
-        str, typer.Option(help="The task of rows that name none, such as plain chat logs.")
+        str, typer.Option(help="Task of rows that name no task, such as plain chat logs.")
     ] = TASK,
     good_from: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Least score of a good answer, as a share of the task's best score."
+            min=0, max=1, help="Lowest score of a good answer, as a share of the best score."
         ),
     ] = 0.5,
     pairs: Annotated[
-        int, typer.Option(min=0, help="Most pairs of answers that each model compares.")
+        int, typer.Option(min=0, help="Each model compares at most this many pairs of answers.")
     ] = 100,
-    workers: Annotated[int, typer.Option(min=1, help="Most judgements under way at once.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the intervals, and of the pairs drawn.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Largest number of judgements at once.")] = 64,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the intervals and of the sample of pairs.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Hold judges against people's labels: agreement, error rates and position bias.
+    r"""Compare judges with people: agreement, error rates and position bias.
 
-    Rows with a label show how far the judge agrees with people, and which
-    share of good and of bad answers it recognises. Rows without a label show
-    the share of good answers: as the judge says, and corrected for its errors.
-    Where one question has a better and a worse labelled answer, each model
-    behind an endpoint compares the two in both orders.
+    From rows with a label, the command measures how often the judge agrees
+    with people, and which share of the good and of the bad answers the judge
+    recognises. From rows without a label, it estimates the share of good
+    answers: as the judge says, and corrected for the judge's errors. If one
+    question has a better and a worse labelled answer, each model behind an
+    endpoint compares the two in both orders: this shows position bias.
 
     Examples:
         gtalign judges check labelled.jsonl
-        gtalign judges check labelled.jsonl --judge judges.toml --task medium --json
+        gtalign judges check labelled.jsonl --judge judges.toml \
+            --task medium --json
     """
     config = JudgesConfig() if judge is None else load(JudgesConfig, judge)
     answers = read_labelled(file, task)

@@ -1,4 +1,4 @@
-"""``gtalign lab``: the whole loop on a small model from scratch."""
+"""``gtalign lab``: train, compare and report with a small model from scratch."""
 
 import logging
 from pathlib import Path
@@ -22,17 +22,24 @@ log = logging.getLogger(__name__)
 
 def command(
     out: RunFolder = Path("runs/lab"),
-    full: Annotated[bool, typer.Option("--full", help="Train every arm, not only three.")] = False,
-    seeds: Annotated[str, typer.Option(help="Seeds, such as 0,1,2.")] = "",
+    full: Annotated[
+        bool, typer.Option("--full", help="Train all arms; by default only base, sft and mutual.")
+    ] = False,
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of the runs, such as 0,1,2; 0 by default.")
+    ] = "",
     data: Annotated[
         Path | None, typer.Option(help="Train on the published question files in this folder.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with the settings of the lab.")
+    ] = None,
     overrides: Annotated[list[str] | None, changes("experiment.rl.steps=60")] = None,
 ) -> None:
-    """Train a small assistant for mutual welfare from scratch, compare it and report.
+    """Train a small assistant for mutual welfare, compare it and report.
 
-    The lab needs no GPU and no network. You can stop it at any time; the same command resumes it.
+    The lab trains a small network from scratch. It needs no GPU and no
+    network. You can stop it at any time; the same command resumes it.
 
     Example:
         gtalign lab --full --seeds 0,1,2 --out runs/full

@@ -16,10 +16,12 @@ def command(
     dry_run: DryTraining = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model for mutual welfare by GRPO, with the judges of the configuration.
+    """Train a model for mutual welfare by GRPO (reinforcement learning).
 
-    The trained model is in OUT/checkpoint, every completion with its score in
-    OUT/transcripts.jsonl. You can stop the run at any time; the same command resumes it.
+    The judges of the configuration grade each completion. The trained model is
+    in OUT/checkpoint; every completion with its score is in
+    OUT/transcripts.jsonl. You can stop the run at any time; the same command
+    resumes it.
 
     Examples:
         gtalign rl --config configs/rl/small.toml --dry-run

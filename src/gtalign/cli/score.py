@@ -36,57 +36,71 @@ _WINDOW = 64  # latest judgements of which too many may fail
 def command(
     file: Annotated[
         Path | None,
-        typer.Argument(help="JSON Lines: transcripts, verl dumps, chat logs or recorded vectors."),
+        typer.Argument(
+            help="JSON Lines: transcripts, verl dumps, chat logs or recorded test vectors."
+        ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="robust (the default), paper, released or released-eval."),
+        typer.Option(
+            help="Preset of the reward: robust (default), paper, released or released-eval."
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file of the reward, instead of a preset.")
+        Path | None,
+        typer.Option(help="A TOML file with the reward; it takes the place of --preset."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, such as llm.format=0.3."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one key of the reward, such as llm.format=0.3.",
+        ),
     ] = None,
     judge: Annotated[
         Path | None,
-        typer.Option(help="A TOML file of judges: ask them for the verdicts that are missing."),
+        typer.Option(help="A TOML file of judges, which are asked for missing verdicts."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Most judgements under way at once.")] = 64,
+    workers: Annotated[int, typer.Option(min=1, help="Largest number of judgements at once.")] = 64,
     max_failed: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of judgements that may fail.")
+        float,
+        typer.Option(min=0, max=1, help="The command stops if a larger share of judgements fails."),
     ] = 0.5,
     task: Annotated[
-        str, typer.Option(help="The task of rows that name none, such as plain chat logs.")
+        str, typer.Option(help="Task of rows that name no task, such as plain chat logs.")
     ] = TASK,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Append the filled transcripts to this file; skip what it holds, but ask again for"
-            " verdicts that it lacks."
+            help="Append the scored transcripts to this file. Rows that it holds are skipped;"
+            " judges are asked again only for missing verdicts."
         ),
     ] = None,
     tokenizer: Annotated[
         Path | None,
-        typer.Option(help="A folder with tokenizer.json: count tokens anew, by this tokenizer."),
+        typer.Option(help="Folder with a tokenizer.json, which counts the tokens."),
     ] = None,
     attack: Annotated[
-        bool, typer.Option("--attack", help="Instead, measure what attacks on the reward earn.")
+        bool,
+        typer.Option("--attack", help="Measure what attacks on the reward earn; takes no FILE."),
     ] = False,
     as_json: AsJsonLines = False,
 ) -> None:
-    """Score what was answered: transcripts, dumps of verl, logs of chats.
+    r"""Score recorded answers: transcripts, verl dumps and chat logs.
 
-    Without --judge, only recorded verdicts are used; answers without one stay unscored. Judges
-    grade by task, so a chat log that names none in its rows needs --task (math-hard, medium,
-    wildguard, ambig_qa, ...). Tokens are counted by --tokenizer, or else taken from the record, or
-    else counted in words.
+    Without --judge, the command uses only recorded verdicts; an answer without
+    a verdict gets no score. Judges grade by task: a chat log whose rows name
+    no task needs --task (math-hard, medium, wildguard, ambig_qa, ...). Lengths
+    are counted in tokens of --tokenizer. Without one, they are the recorded
+    numbers of tokens, or if there are none, numbers of words.
 
     Examples:
         gtalign score runs/lab/seed-0/mutual/transcripts.jsonl
-        gtalign score chats.jsonl --task medium --judge judges.toml --out scored.jsonl
-        gtalign score transcripts.jsonl --preset released --set llm.format=0.3 --json
+        gtalign score chats.jsonl --task medium --judge judges.toml \
+            --out scored.jsonl
+        gtalign score transcripts.jsonl --preset released \
+            --set llm.format=0.3 --json
         gtalign score --attack
     """
     chosen = _configure(preset, config, overrides or [])
@@ -155,7 +169,7 @@ def _configure(preset: str | None, file: Path | None, overrides: list[str]) -> R
 
 
 def _progress(stack: ExitStack, file: Path) -> Callable[[], None]:
-    """Show progress on stderr where somebody is looking; return what advances it by a row."""
+    """Show progress on a terminal; return a function that advances it by a row."""
     console = Console(stderr=True)
     if not console.is_terminal:
         return lambda: None

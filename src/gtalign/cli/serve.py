@@ -1,4 +1,4 @@
-"""``gtalign serve``: the gateway."""
+"""``gtalign serve``: run the steering gateway."""
 
 import logging
 import sys
@@ -21,40 +21,53 @@ def command(
         typer.Argument(
             metavar="MODEL_OR_URL",
             help="A checkpoint directory, or the address of a model server such as"
-            " http://127.0.0.1:8000/v1. Not needed where the configuration names it.",
+            " http://127.0.0.1:8000/v1. Not needed if the configuration names it.",
         ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with the settings of the gateway.")
+    ] = None,
     policies: Annotated[
         list[str] | None,
         typer.Option(
-            "--policy", help="A policy file, or the name of one that ships; the first is default."
+            "--policy",
+            help="A policy file, or the name of a built-in policy; repeatable. The first is the"
+            " default.",
         ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen at; 0 for a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address on which to listen.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on which to listen; 0 takes a free one.")
+    ] = None,
     database: Annotated[
-        str | None, typer.Option(help="Where decisions are kept: a file or a URL.")
+        str | None, typer.Option(help="Database of the decisions: a file or a URL.")
     ] = None,
     bare: Annotated[
         bool,
-        typer.Option(help="Give no instruction for the chain: the model was trained without one."),
+        typer.Option(
+            help="Give the model no instruction for the chain; for models trained without it."
+        ),
     ] = False,
     key: Annotated[
-        str | None, typer.Option(help="Make a new admin key of this name, and show it once.")
+        str | None, typer.Option(help="Make a new admin key with this name, and show it once.")
     ] = None,
     demo: Annotated[
-        int, typer.Option(min=0, help="Ask this many of the lab's questions under every policy.")
+        int,
+        typer.Option(
+            min=0, help="At the start, ask this many of the lab's questions under every policy."
+        ),
     ] = 0,
     overrides: Annotated[list[str] | None, changes("audit.texts=true")] = None,
 ) -> None:
-    """Serve steered answers in OpenAI's form, with every decision on record.
+    r"""Serve steered answers over OpenAI's interface; record every decision.
 
-    The key of the model server is read from GTALIGN_UPSTREAM_KEY. Without a key of its own, the
-    gateway answers this machine alone; make one with --key, which later starts leave out.
+    GTALIGN_UPSTREAM_KEY holds the API key of the model server. As long as the
+    gateway has no keys of its own, it answers only this machine. Give --key at
+    the first start to make an admin key; leave it out later.
 
     Example:
-        gtalign serve http://127.0.0.1:8000/v1 --policy per-token --policy subscription
+        gtalign serve http://127.0.0.1:8000/v1 --policy per-token \
+            --policy subscription
     """
     # The web frameworks are imported when they are used.
     from gtalign.gateway.policies import read_policies
@@ -94,7 +107,7 @@ def command(
 
 
 async def _demo(gateway: Any, count: int) -> None:
-    """Ask questions of the small world under every policy, as a client would."""
+    """Ask the lab's questions under every policy, as a client would."""
     from gtalign.gateway.demo import ask_all
     from gtalign.lab.world import make_world
 

@@ -1,4 +1,4 @@
-"""``gtalign sft``: supervised training on written chains."""
+"""``gtalign sft``: supervised training on chains that teachers wrote."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +18,8 @@ def command(
 ) -> None:
     """Train a model on the chains that gtalign synth kept.
 
-    The trained model is in OUT/checkpoint. You can stop the run at any time; the same command
-    resumes it and ends with the same weights.
+    The trained model is in OUT/checkpoint. You can stop the run at any time;
+    the same command resumes it and ends with the same weights.
 
     Examples:
         gtalign sft --config configs/sft/small.toml --dry-run

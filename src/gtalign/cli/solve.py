@@ -20,7 +20,7 @@ def command(
         Path,
         typer.Argument(
             metavar="[FILE|-]",
-            help="JSON, or JSON Lines for several matrices; - or nothing reads stdin.",
+            help="JSON, or JSON Lines for several matrices; - or no FILE reads stdin.",
         ),
     ] = Path("-"),
     as_json: AsJsonLines = False,
@@ -28,9 +28,10 @@ def command(
     """Solve a payoff matrix: its frontier, equilibria, optimum and welfare.
 
     A matrix is an object with a key for each cell, user action first:
-    {"DQ_AQ": {"LLM": 3, "user": 3}, ...}. The usual game has the user
-    actions DQ and VQ and the LLM actions AQ, CQ and DA. Other names make a
-    game of their own, with the actions in order of appearance.
+    {"DQ_AQ": {"LLM": 3, "user": 3}, ...}. In the usual game, the user asks a
+    detailed (DQ) or a vague question (VQ); the LLM answers directly (DA), asks
+    back (CQ), or answers and asks (AQ). Other names define another game, with
+    the actions in order of appearance.
 
     Example:
         gtalign solve matrix.json

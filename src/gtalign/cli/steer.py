@@ -1,4 +1,4 @@
-"""``gtalign steer``: answer questions under pricing policies, and show what each policy changes."""
+"""``gtalign steer``: answer questions under pricing policies, and show what each changes."""
 
 import asyncio
 import logging
@@ -31,56 +31,77 @@ def command(
     ],
     policies: Annotated[
         list[str],
-        typer.Option("--policy", help="A policy file, or the name of one that ships; repeatable."),
+        typer.Option(
+            "--policy", help="A policy file, or the name of a built-in policy; repeatable."
+        ),
     ],
     question: Annotated[
         str,
         typer.Option(
-            help="The question; or a file with its text, or with rows (.parquet, .jsonl); or -, for"
-            " standard input."
+            help="The question, a file with its text, a file of questions (.parquet, .jsonl), or -"
+            " for standard input."
         ),
     ] = "-",
     mode: Annotated[
-        str | None, typer.Option(help="observe, advise (the default) or enforce.")
+        str | None,
+        typer.Option(
+            help="observe changes nothing; advise (the default) edits the matrix; enforce also"
+            " states the choice."
+        ),
     ] = None,
     bare: Annotated[
         bool,
-        typer.Option(help="Give no instruction for the chain: the model was trained without one."),
+        typer.Option(
+            help="Give the model no instruction for the chain; for models trained without it."
+        ),
     ] = False,
     overrides: Annotated[
         list[str] | None, changes("price.output=60", "Change one key of every policy")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of steering settings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with the settings of steering.")
+    ] = None,
     fallback: Annotated[
         str | None,
         typer.Option(
-            help="none (the default), or reask: ask again if a server cannot continue edited text."
+            help="If a server cannot continue an edited text: none (the default) stops, reask asks"
+            " again."
         ),
     ] = None,
-    served: Annotated[str | None, typer.Option("--model", help="Model of the server.")] = None,
+    served: Annotated[
+        str | None, typer.Option("--model", help="Name of the model on the server.")
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the model's tokenizer: its chat template renders the prompt for a"
-            " server that continues plain text only."
+            help="Folder of the model's tokenizer, whose chat template renders the prompt for a"
+            " server that only continues plain text."
         ),
     ] = None,
-    count: Annotated[int, typer.Option("-n", min=1, help="Answers to each question.")] = 1,
-    limit: Annotated[int, typer.Option(min=1, help="Most rows of a file.")] = 10,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 2048,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.0,
+    count: Annotated[
+        int, typer.Option("-n", min=1, help="Number of answers to each question.")
+    ] = 1,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Largest number of questions read from a file.")
+    ] = 10,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 2048,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Sampling temperature; 0 takes the likeliest token.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Sampling seed.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Append transcripts with their decisions to this file.")
     ] = None,
     as_json: AsJsonLines = False,
 ) -> None:
-    """Answer questions under pricing policies, steering each answer while it is written.
+    r"""Answer questions under pricing policies, and steer each answer.
 
-    The key of a server is read from GTALIGN_UPSTREAM_KEY.
+    The policy edits the payoff matrix while the model writes its answer.
+    GTALIGN_UPSTREAM_KEY holds the API key of a server.
 
     Example:
-        gtalign steer runs/lab/seed-0/mutual/checkpoint --bare --policy per-token \
+        gtalign steer runs/lab/seed-0/mutual/checkpoint \
+            --bare --policy per-token \
             --question "say momo of siton is a nurse. what is the job of momo?"
     """
     options = {

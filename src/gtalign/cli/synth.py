@@ -1,4 +1,4 @@
-"""``gtalign synth``: teachers write the chains to train on."""
+"""``gtalign synth``: teachers write chains for training."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,14 +19,15 @@ def command(
     dry_run: DryAsking = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let teachers write several chains for each question, judge them and keep the best.
+    r"""Let teachers write chains for each question, judge them and keep the best.
 
-    You can stop a run at any time; the same command resumes it and repeats no finished request.
-    gtalign sft learns from OUT/kept.jsonl, the kept chains.
+    You can stop a run at any time; the same command resumes it and repeats no
+    finished request. OUT/kept.jsonl holds the kept chains for gtalign sft.
 
     Examples:
         gtalign synth --config configs/synth/two-teachers.toml --dry-run
-        gtalign synth --config configs/synth/two-teachers.toml --out runs/cold-start
+        gtalign synth --config configs/synth/two-teachers.toml \
+            --out runs/cold-start
     """
     settings = load(ColdStartConfig, config, overrides or [])
     if dry_run:

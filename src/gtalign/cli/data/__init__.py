@@ -9,14 +9,16 @@ app = typer.Typer(add_completion=False)
 
 @app.callback()
 def command() -> None:
-    """Build, inspect, check and mix files of questions in verl's schema.
+    r"""Build, inspect, check and mix files of questions in verl's schema.
 
     Examples:
-        gtalign data build                                     (lists the public sets)
+        gtalign data build                                (lists the sets)
         gtalign data build ambig_qa --to data
         gtalign data inspect data/ambig_qa-train.parquet
-        gtalign data check data/ambig_qa-train.parquet --test data/ambig_qa-test.parquet
-        gtalign data mix data/*-train.parquet --to mix-train.parquet --set temperature=2
+        gtalign data check data/ambig_qa-train.parquet \
+            --test data/ambig_qa-test.parquet
+        gtalign data mix data/*-train.parquet --to mix-train.parquet \
+            --set temperature=2
     """
 
 

@@ -1,4 +1,4 @@
-"""``gtalign data build``: files of the public sets."""
+"""``gtalign data build``: build question files from public data sets."""
 
 import json
 from pathlib import Path
@@ -15,23 +15,33 @@ from gtalign.errors import DataError
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[SET...]", help="Sets to build; none lists them.")
+        list[str] | None,
+        typer.Argument(metavar="[SET...]", help="Sets to build; without a name, list the sets."),
     ] = None,
-    to: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("data"),
+    to: Annotated[Path, typer.Option(help="Folder to write the files to.")] = Path("data"),
     source: Annotated[
         str | None,
-        typer.Option(help="Read one set from this file, folder, URL or name on the hub."),
+        typer.Option(
+            help="Read the set from this file, folder, URL or name on the Hugging Face hub."
+        ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(min=1, help="Most source prompts; the published size by default.")
+        int | None,
+        typer.Option(
+            min=1, help="Largest number of source prompts; the published size by default."
+        ),
     ] = None,
-    test_share: Annotated[float, typer.Option(help="Share of them that is tested on.")] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample and the split.")] = 0,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON Lines instead of parquet.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Ask for no chain.")] = False,
+    test_share: Annotated[float, typer.Option(help="Share of the prompts in the test file.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample and of the split.")] = 0,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Write JSON Lines instead of parquet.")
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Let the system message not ask for the chain.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build the files of public sets from their sources; without a name, list the sets.
+    """Build question files from public data sets; without a name, list the sets.
 
     Examples:
         gtalign data build

@@ -1,4 +1,4 @@
-"""``gtalign data check``: wrong rows, duplicates, and questions shared with test files."""
+"""``gtalign data check``: find wrong rows, duplicates and questions shared with test files."""
 
 import json
 from pathlib import Path
@@ -18,23 +18,29 @@ def command(
     files: Files,
     tests: Annotated[
         list[Path] | None,
-        typer.Option("--test", help="A test file; counts what it shares with FILE."),
+        typer.Option(
+            "--test", help="A test file: count the questions that it shares with FILE; repeatable."
+        ),
     ] = None,
     by: Annotated[
-        By, typer.Option("--by", help="What to compare: the last turn, or all turns.")
+        By,
+        typer.Option("--by", help="Compare the last turn (question) or all turns (conversation)."),
     ] = "question",
     overrides: Annotated[list[str] | None, changes("threshold=0.7")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most problems to print of a file.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Largest number of problems to print per file.")
+    ] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Check rows, find duplicates within the files, and count what test files share with them.
+    r"""Check rows, find duplicates, and count questions shared with test files.
 
-    Exit code 2 if a row is wrong. Duplicates and shared questions are counted, not refused.
-    The keys of --set are threshold, shingle, hashes and seed.
+    The exit code is 2 if a row is wrong. Duplicates and shared questions are
+    only counted. The keys of --set are threshold, shingle, hashes and seed.
 
     Examples:
         gtalign data check math-hard-train.parquet --test math-hard-test.parquet
-        gtalign data check *-train.parquet --set threshold=0.7 --by conversation --json
+        gtalign data check *-train.parquet --set threshold=0.7 \
+            --by conversation --json
     """
     found = check(files, tests or (), load(DuplicateConfig, None, overrides or ()), by, limit)
     if as_json:

@@ -1,4 +1,4 @@
-"""``gtalign data inspect``: the content of a file of questions."""
+"""``gtalign data inspect``: show the content of a file of questions."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,13 @@ from gtalign.data.inspect import inspect_rows
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="Parquet or JSON Lines.")],
-    samples: Annotated[int, typer.Option(min=0, help="Questions to show of each task.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    file: Annotated[Path, typer.Argument(help="File of questions, parquet or JSON Lines.")],
+    samples: Annotated[
+        int, typer.Option(min=0, help="Number of questions to show of each task.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
     show_harmful: Annotated[
-        bool, typer.Option("--show-harmful", help="Show harmful requests as well.")
+        bool, typer.Option("--show-harmful", help="Show harmful requests too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

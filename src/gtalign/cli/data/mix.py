@@ -1,4 +1,4 @@
-"""``gtalign data mix``: one file of several tasks in given shares."""
+"""``gtalign data mix``: mix several tasks in given shares into one file."""
 
 import json
 from dataclasses import asdict
@@ -19,24 +19,31 @@ def command(
     to: Annotated[Path, typer.Option(help="The file to write: parquet, or .jsonl.")],
     tests: Annotated[
         list[Path] | None,
-        typer.Option("--without", help="A test file; leaves out the questions that it shares."),
+        typer.Option(
+            "--without", help="A test file: leave out questions that also appear in it; repeatable."
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of the mixture.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with the settings of the mixture.")
+    ] = None,
     overrides: Annotated[list[str] | None, changes("temperature=2")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mix the tasks of several files in given shares, with our prompt.
+    r"""Mix the tasks of several files in given shares into one file.
 
-    The keys of --set are weights.TASK, temperature, size, repeat, distinct, by, chain, seed and
-    duplicates.threshold.
+    Every row gets our system message; it asks for the chain unless chain=false.
+    The keys of --set are weights.TASK, temperature, size, repeat, distinct, by,
+    chain, seed and duplicates.threshold.
 
     Examples:
-        gtalign data mix *-train.parquet --to mix-train.parquet --set temperature=2
-        gtalign data mix a.parquet b.parquet --to mix.jsonl --set weights.medium=2 \
-            --set weights.math-hard=1 --set size=1000 --without a-test.parquet
+        gtalign data mix *-train.parquet --to mix-train.parquet \
+            --set temperature=2
+        gtalign data mix a.parquet b.parquet --to mix.jsonl \
+            --set weights.medium=2 --set weights.math-hard=1 --set size=1000 \
+            --without a-test.parquet
     """
     if to in files:  # of an earlier run, which a pattern names too
-        typer.echo(f"{to} is what is written, and not read", err=True)
+        typer.echo(f"{to} is the output; it is not read", err=True)
         files = [file for file in files if file != to]
         if not files:
             raise DataError(f"{to}: name the files to mix as well as the file to write")
