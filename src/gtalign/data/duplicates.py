@@ -34,10 +34,10 @@ class DuplicateConfig(Config):
     """What counts as a near duplicate.
 
     Keys:
-        threshold: Least Jaccard similarity, in (0, 1].
+        threshold: Lowest Jaccard similarity of two near duplicates, in (0, 1].
         shingle: Length of a shingle in characters.
         hashes: Number of hash functions of a signature.
-        seed: Of the hash functions.
+        seed: Seed of the hash functions.
     """
 
     threshold: float = Field(default=0.8, gt=0, le=1)

@@ -35,17 +35,19 @@ class MixtureConfig(Config):
     """Which rows a mixture takes.
 
     Keys:
-        weights: Share of each task, in any unit; a task that is not named is left out. Without
-            any, the temperature decides.
-        temperature: See the module.
-        size: Rows of the mixture; by default as many as the shares allow without repeating a row,
-            or with ``repeat`` as many as there are.
-        repeat: Whether a task with too few rows is gone through more than once.
+        weights: Share of each task, in any unit; a task without a weight is left out. Without
+            weights, the temperature decides.
+        temperature: The share of a task is proportional to its number of rows to the power
+            1/temperature: 1 keeps the proportions of the files, larger values even them out.
+        size: Number of rows of the mixture; by default as many as the shares allow without
+            repeating a row, or with ``repeat`` as many as there are.
+        repeat: Whether rows of a task with too few rows are used more than once.
         distinct: Whether rows that repeat an earlier row of their task are left out.
-        by: What two rows are compared by: ``question`` or ``conversation``.
+        by: How two rows are compared: by the last turn (``question``) or by all turns
+            (``conversation``).
         duplicates: What counts as a near duplicate.
         chain: Whether the system message asks for the chain.
-        seed: Of the draw and the order.
+        seed: Seed of the sample and of the order.
     """
 
     weights: dict[str, Weight] = Field(default_factory=dict)

@@ -27,30 +27,32 @@ def _address(url: str) -> str:
 
 
 class Prices(Config):
-    """What an endpoint asks for a million tokens, in one currency of your choice."""
+    """Prices of a million tokens at an endpoint, in one currency of your choice."""
 
     prompt: Price
     completion: Price
 
 
 class EndpointSettings(Config):
-    """An OpenAI-compatible chat endpoint and what may be asked of it.
+    """An OpenAI-compatible chat endpoint, and limits on its requests.
 
     Keys:
         url: Base address, up to and including ``/v1``.
-        model: Name of the model there.
-        key_env: Name of the environment variable that holds the API key; none for a server
-            without keys.
-        temperature: Of the replies.
-        max_tokens: Longest reply, reasoning included.
-        seed: If given, each request is sent a seed of its own, made of this one, its messages and
-            the number of its sample: a server that draws by it replies alike in every run.
-        concurrency: Most requests under way at once.
-        requests_per_minute: Most requests begun in a minute, evenly spaced; no limit by default.
+        model: Name of the model on the server.
+        key_env: Name of the environment variable that holds the API key; by default no key is
+            sent.
+        temperature: Sampling temperature of the replies.
+        max_tokens: Longest reply in tokens, including reasoning.
+        seed: If given, each request carries a seed made from this one, the messages and the number
+            of the sample. A server that uses the seed then gives the same replies in every run.
+        concurrency: Largest number of requests at once.
+        requests_per_minute: Largest number of requests begun in a minute, evenly spaced; no limit
+            by default.
         timeout: Seconds that one request may take from beginning to end.
-        attempts: Most times that one request is sent if it times out, is refused for load
-            (429), or the server fails (5xx); the waits between eight add up to a minute.
-        prices: Of tokens; without them no cost is reported.
+        attempts: How often one request is sent at most. It is sent again if it times out, if the
+            server refuses it for load (429) or if the server fails (5xx). The waits between eight
+            attempts add up to a minute.
+        prices: Prices of tokens; without them no cost is reported.
         extra: Further keys of the request's body, such as a server's own switches.
     """
 

@@ -33,12 +33,12 @@ _Count = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class KeyLimits(Config):
-    """A key's own limits; None takes that of the gateway.
+    """A key's own limits; None takes the limit of the gateway.
 
     Keys:
-        concurrency: Most requests that are answered at once.
-        requests_per_minute: Requests in a minute.
-        tokens_per_minute: Tokens read and written in a minute.
+        concurrency: Largest number of requests that the gateway answers at once.
+        requests_per_minute: Largest number of requests in a minute.
+        tokens_per_minute: Largest number of tokens read and written in a minute.
     """
 
     concurrency: _Count | None = None
@@ -47,13 +47,13 @@ class KeyLimits(Config):
 
 
 class KeyRequest(Config):
-    """What an admin asks for.
+    """A key that an admin wants to make.
 
     Keys:
-        name: For people and records.
-        scopes: What it may do.
-        policy: Under which its requests are answered; None for any that they ask for.
-        limits: Its own.
+        name: Name of the key, for people and records.
+        scopes: What the key may do.
+        policy: Policy of all requests with the key; None lets each request choose.
+        limits: The key's own limits.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -67,13 +67,13 @@ class Key:
     """A key, without its secret.
 
     Args:
-        id: For records.
-        name: For people.
-        scopes: What it may do.
-        policy: Under which its requests are answered; None for any.
-        limits: Its own.
-        created: In microseconds since 1970.
-        revoked: When it was revoked; None if it was not.
+        id: Name of the key in records.
+        name: Name of the key for people.
+        scopes: What the key may do.
+        policy: Policy of all requests with the key; None lets each request choose.
+        limits: The key's own limits.
+        created: When the key was made, in microseconds since 1970.
+        revoked: When the key was revoked, in the same unit; None if it was not.
     """
 
     id: str

@@ -19,14 +19,15 @@ class UpstreamSettings(Config):
     """The model server that answers.
 
     Keys:
-        address: Of its OpenAI-compatible interface, or a folder with a checkpoint, which is then
-            served in this process. The key of a server is read from GTALIGN_UPSTREAM_KEY.
-        model: Name of the model; None takes the first that the server lists, or for a checkpoint
-            ``name``, or else the folder's.
-        name: What clients call the model; None for the same name.
+        address: Address of the server's OpenAI-compatible interface; or a folder with a
+            checkpoint, which the gateway then serves in its own process. The environment variable
+            GTALIGN_UPSTREAM_KEY holds the API key of the server.
+        model: Name of the model on the server. If it is missing, the gateway takes the first model
+            that the server lists; for a checkpoint, it takes ``name`` or the name of the folder.
+        name: Name by which clients call the model; by default the same as ``model``.
         tokenizer: Folder of a tokenizer whose chat template renders prompts for a server that
-            continues plain text only.
-        retries: How often a request is sent again that failed before its answer began.
+            only continues plain text; by default none.
+        retries: How often the gateway sends a request again that failed before its answer began.
     """
 
     address: str
@@ -40,14 +41,14 @@ class TimeoutSettings(Config):
     """How long to wait, in seconds.
 
     Keys:
-        head: For the head of a request.
-        body: For the body of a request.
-        connect: For a connection to the upstream.
-        first: For the first byte of an answer of the upstream.
-        idle: For more of an answer that has begun, and for a client to read on.
-        total: For a whole answer.
-        keep_alive: After so long without text, a stream carries a comment.
-        drain: For running answers when the gateway shuts down.
+        head: Seconds until the head of a request is complete.
+        body: Seconds until the body of a request is complete.
+        connect: Seconds until the model server accepts a connection.
+        first: Seconds until the first byte of the model server's answer arrives.
+        idle: Seconds between two pieces of an answer, and until the client reads more of it.
+        total: Seconds until a whole answer is complete.
+        keep_alive: Seconds without text after which a stream sends a comment.
+        drain: Seconds that running answers get when the gateway shuts down.
     """
 
     head: Seconds = 10.0
@@ -61,17 +62,20 @@ class TimeoutSettings(Config):
 
 
 class LimitSettings(Config):
-    """What one request and one key may take; a key can have limits of its own for the last three.
+    """Limits of one request and of one key. A key can have its own values of the last three.
 
     Keys:
-        head_bytes: Most bytes of the head of a request.
-        body_bytes: Most bytes of its body.
-        max_tokens: Most tokens of one answer; also what a request gets that asks for no number.
-        choices: Most answers to one request (``n``).
-        total_concurrency: Most requests that are answered at once.
-        concurrency: Most requests of one key that are answered at once.
-        requests_per_minute: Requests of one key in a minute; None for no limit.
-        tokens_per_minute: Tokens read and written for one key in a minute; None for no limit.
+        head_bytes: Largest head of a request, in bytes.
+        body_bytes: Largest body of a request, in bytes.
+        max_tokens: Longest answer in tokens; also the length of an answer to a request that asks
+            for no number.
+        choices: Largest number of answers to one request (``n``).
+        total_concurrency: Largest number of requests that the gateway answers at once.
+        concurrency: Largest number of requests of one key that the gateway answers at once.
+        requests_per_minute: Largest number of requests of one key in a minute; no limit by
+            default.
+        tokens_per_minute: Largest number of tokens read and written for one key in a minute; no
+            limit by default.
     """
 
     head_bytes: Annotated[int, Field(ge=1024)] = 32_768
@@ -88,16 +92,16 @@ class AuditSettings(Config):
     """The record of decisions.
 
     Keys:
-        database: A file of SQLite, or the URL of a database with an asynchronous driver, such as
+        database: SQLite file, or URL of a database with an asynchronous driver, such as
             ``postgresql+asyncpg://...``.
-        when_down: While decisions cannot be written, ``fail`` refuses requests (503), ``pass``
-            answers them unsteered and says so.
-        texts: Keep the prompts and answers.
+        when_down: What happens to requests while decisions cannot be written: ``fail`` refuses
+            them (503); ``pass`` answers them unsteered and says so.
+        texts: Whether prompts and answers are kept.
         text_days: Days after which kept texts are deleted.
-        batch: Most records of one transaction.
-        busy_seconds: How long to wait for a database that is locked.
-        watch_seconds: How often to look for changes that other processes on the database made to
-            keys and policies.
+        batch: Largest number of records in one transaction.
+        busy_seconds: Seconds to wait for a locked database.
+        watch_seconds: Seconds between two checks whether other processes on the database changed
+            keys or policies.
     """
 
     database: str = "gtalign.db"
@@ -113,9 +117,9 @@ class TelemetrySettings(Config):
     """Traces for OpenTelemetry.
 
     Keys:
-        endpoint: Address of a collector that takes OTLP over HTTP, such as
-            ``http://127.0.0.1:4318``; None for no traces. Headers that it wants are read from
-            OTEL_EXPORTER_OTLP_HEADERS.
+        endpoint: Address of a collector that accepts OTLP over HTTP, such as
+            ``http://127.0.0.1:4318``; no traces by default. The environment variable
+            OTEL_EXPORTER_OTLP_HEADERS holds headers for the collector.
         service: Name of the gateway in traces.
     """
 
@@ -124,12 +128,13 @@ class TelemetrySettings(Config):
 
 
 class DashboardSettings(Config):
-    """The pages for people.
+    """The dashboard: web pages for the people who run the gateway.
 
     Keys:
-        origin: The scheme and host that browsers show, if the gateway sees another, as behind a
-            proxy: ``https://gateway.example``. With https, cookies are for https alone.
-        hours: After which a person has to sign in again.
+        origin: Scheme and host that browsers show, such as ``https://gateway.example``. It is
+            needed behind a proxy, where the gateway sees another host. With https, browsers send
+            cookies only over https.
+        hours: Hours after which a person has to sign in again.
     """
 
     origin: str | None = None
@@ -152,20 +157,20 @@ class GatewayConfig(Config):
 
     Keys:
         upstream: The model server.
-        host: Address to listen at. Without a key it has to be one of loopback.
-        port: Port to listen at; 0 takes a free one.
-        proxies: Addresses and networks of reverse proxies, whose word on where a request came from
-            (X-Forwarded-For, X-Forwarded-Proto) is taken, and nobody else's.
-        policies: Policies that are there from the start: files, or names of those that ship.
-        default_policy: The one in force where none is asked for; None for the first.
+        host: Address on which the gateway listens. Without keys, it must be a loopback address.
+        port: Port on which the gateway listens; 0 takes a free one.
+        proxies: Addresses and networks of reverse proxies. The gateway believes the headers
+            X-Forwarded-For and X-Forwarded-Proto only if they come from these.
+        policies: Policies that exist from the start: files, or names of built-in policies.
+        default_policy: Policy of requests that name none; by default the first of ``policies``.
         show: What clients see of a chain unless they ask for something else.
-        log_prompts: Write the messages of requests to the log.
+        log_prompts: Whether the messages of requests are written to the log.
         steering: How answers are steered.
-        timeouts: How long to wait.
-        limits: What requests may take.
+        timeouts: How long the gateway waits.
+        limits: Limits of requests and keys.
         audit: The record of decisions.
-        dashboard: The pages for people.
-        telemetry: Traces.
+        dashboard: The web pages for the people who run the gateway.
+        telemetry: Traces for OpenTelemetry.
     """
 
     upstream: UpstreamSettings

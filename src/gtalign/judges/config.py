@@ -26,20 +26,20 @@ Names = Annotated[list[str], Field(min_length=1)]
 
 
 class JudgesConfig(Config):
-    """Who judges what.
+    """The judges of each task.
 
     Keys:
-        default: Judges of every task without judges of its own, by name, in the order in which
-            they are asked: the next one only where the one before leaves the answer unscored.
-            Names are ``rule``, ``mathematics`` and those of ``endpoints``.
-        tasks: Likewise by name of a task or of a kind of task (``math``, ``writing``,
-            ``ambiguity``, ``safety``, ``direct``).
-        endpoints: Endpoints by a name of yours.
-        cache: File that keeps the endpoints' replies; none by default.
-        times: How many verdicts an endpoint gives on each answer.
-        vote: How several become one: ``majority`` or ``mean``.
-        math_seconds: Longest time for one comparison of mathematical answers.
-        math_workers: Processes that compare mathematical answers.
+        default: Names of the judges of every task that ``tasks`` does not name, in the order in
+            which they are asked. A judge is asked only if the judge before it gave no score.
+            Names are ``rule``, ``mathematics`` and the names in ``endpoints``.
+        tasks: Judges of one task or of one kind of task (``math``, ``writing``, ``ambiguity``,
+            ``safety``, ``direct``), by its name.
+        endpoints: Endpoints that serve judge models, each under a name of your choice.
+        cache: File that keeps the endpoints' replies; by default replies are not kept.
+        times: Number of verdicts that an endpoint gives on each answer.
+        vote: How several verdicts become one: ``majority`` or ``mean``.
+        math_seconds: Longest time in seconds for one comparison of mathematical answers.
+        math_workers: Number of processes that compare mathematical answers.
     """
 
     default: Names = Field(default=["rule"])

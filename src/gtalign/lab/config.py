@@ -45,10 +45,11 @@ TRIAL: Mapping[str, Any] = {
 
 
 class LabConfig(Config):
-    """All of a lab run. Same configuration, same files on the same machine.
+    """A lab run. The same configuration gives the same files on the same machine.
 
-    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of
-    published files, the questions are theirs (``published``) instead of the small world's.
+    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of the
+    published question files, the lab asks their questions (``published``) instead of those of its
+    small world.
     """
 
     seeds: tuple[NonNegativeInt, ...] = (0,)

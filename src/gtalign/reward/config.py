@@ -17,9 +17,9 @@ class RewardConfig(RewardSettings):
     ``llm.format = 0.3`` change one weight of the released reward.
 
     Keys:
-        user: Weights of the factors in U.
-        llm: Weights of the factors in L.
-        llm_by_task: LLM weights of tasks that depart from ``llm``, by task name.
+        user: Weights of the factors in the user's welfare U.
+        llm: Weights of the factors in the LLM's welfare L.
+        llm_by_task: Weights in L for tasks that differ from ``llm``, by task name.
     """
 
     user: UserWeights = UserWeights(**ROBUST["user"])

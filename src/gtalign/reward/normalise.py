@@ -56,9 +56,10 @@ class NormaliseConfig(Config):
 
     Keys:
         method: One of the eight above.
-        running: Whether statistics run over the last rewards; else each batch has its own.
-        window: So many rewards of each task are remembered by the running form.
-        kappa: Weight of the pooled statistics in ``shrinkage``, in samples.
+        running: Whether statistics are over the last ``window`` rewards of a task; otherwise each
+            batch has its own statistics.
+        window: Number of rewards of each task that the running form remembers.
+        kappa: Weight of the pooled statistics in ``shrinkage``, as a number of samples.
     """
 
     method: Method = "zscore"

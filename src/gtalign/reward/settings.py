@@ -36,12 +36,13 @@ class RewardSettings(Config):
             (U + L)/2, ``user`` U, ``llm`` L, or ``ces`` with the exponent ``rho``.
         rho: Exponent of ``ces``, at most 1; 1 is utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
         chain: Whether completions are chains. If not, a completion is the response alone, and the
-            chain's own terms leave the LLM's welfare.
-        reading: What counts as a chain: ``strict``, ``tolerant`` (spelling is put right, at the
-            price of the format factor), or the leniency of the released code.
-        terms: How lengths and the chain are measured: ``paper``, or ``robust``, where lengths pay
-            only as far as the answer helps, and the chain only as far as it binds the answer.
-        quality: Whose definition of answer quality: ``paper`` or ``released``.
+            LLM's welfare has no terms of the chain.
+        reading: What counts as a chain: ``strict``; ``tolerant`` (spelling is corrected, and the
+            format factor is lost); or as lenient as the released code.
+        terms: How lengths and the chain are measured: ``paper``; or ``robust``, where lengths pay
+            in proportion to how much the answer helps, and the chain in proportion to how much it
+            binds the answer.
+        quality: Definition of answer quality: that of the ``paper`` or of the ``released`` code.
         unit: Unit of the windows: ``tokens`` or ``words``.
         latency_unit: Unit of ``latency_scale``: ``tokens``, ``words`` or ``characters``.
     """

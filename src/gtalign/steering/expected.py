@@ -19,10 +19,10 @@ class ActionTokens(Config):
     """Expected tokens of one action of the LLM; means, so they need not be whole.
 
     Keys:
-        output: Tokens that the LLM writes in this turn, its whole chain included.
-        turns: Further turns that the action causes.
-        follow_up: Tokens that the LLM writes in each of those.
-        reply: Tokens that the user writes in each of those.
+        output: Tokens that the LLM writes in this turn, including its whole chain.
+        turns: Number of further turns that the action causes.
+        follow_up: Tokens that the LLM writes in each further turn.
+        reply: Tokens that the user writes in each further turn.
     """
 
     output: Tokens

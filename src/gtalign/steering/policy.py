@@ -33,8 +33,8 @@ class Price(Config):
     """Price of tokens, in currency units per million of them.
 
     Keys:
-        input: Of tokens that the model reads.
-        output: Of tokens that it writes.
+        input: Price of a million tokens that the model reads.
+        output: Price of a million tokens that the model writes.
     """
 
     input: Amount = 0.0
@@ -45,8 +45,9 @@ class Quota(Config):
     """An allowance of tokens, and what the user pays above it.
 
     Keys:
-        tokens: Tokens included in a period, read and written together.
-        price: What the user pays for each token above them, whoever pays for those within.
+        tokens: Number of tokens in the allowance of a period, read and written together.
+        price: Price that the user pays for tokens above the allowance; ``payer`` pays for the
+            tokens within it.
     """
 
     tokens: Annotated[int, Field(ge=0, le=2**53)]
@@ -54,11 +55,11 @@ class Quota(Config):
 
 
 class Adjustment(Config):
-    """Points that are added to payoffs whatever the tokens cost.
+    """Points that are added to payoffs, independent of what tokens cost.
 
     Keys:
-        action: The LLM's action in whose cells they are added; or else
-        cell: the one cell, as in ``VQ_CQ``.
+        action: LLM action whose cells get the points; give ``action`` or ``cell``.
+        cell: The one cell that gets the points, such as ``VQ_CQ``.
         user: Points added to the user's payoffs.
         llm: Points added to the LLM's.
     """
@@ -79,20 +80,21 @@ class Policy(Config):
     """A pricing policy.
 
     Keys:
-        name: For people and records; it is no part of `hash`.
+        name: Name of the policy, for people and records; it is no part of `hash`.
         payer: Who pays `price`: ``user`` (per-token pricing), ``provider`` (a subscription; its
             payoffs are the LLM's) or ``nobody`` (the price then charges no one).
-        price: Of the tokens that the payer pays for.
-        quota: An allowance above which the user pays; None for no limit.
+        price: Price of the tokens that the payer pays for.
+        quota: Allowance of tokens above which the user pays; by default none.
         utility_of_money: Payoff points that one currency unit is worth, to either side.
         value_of_time: Currency units that an hour of waiting costs the user.
-        tokens_per_second: Speed at which the model writes.
+        tokens_per_second: Speed of the model, in tokens written per second.
         reply_seconds: Time that the user needs to answer one question, in seconds.
-        adjust: Further points added to payoffs.
-        solution: The rule that chooses a cell, one of `gtalign.steering.rules.SOLUTION_RULES`.
+        adjust: Points that are added to payoffs besides costs; by default none.
+        solution: Name of the rule that chooses a cell, of `gtalign.steering.rules.SOLUTION_RULES`.
         rho: Order of a rule that takes a mean of welfares (`SolutionRule.keys`), at most 1: 1 is
             utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
-        tie_break: Whose payoff decides between cells that a rule holds equal (`SolutionRule.keys`).
+        tie_break: Player whose payoff decides between cells that are equal under the rule
+            (`SolutionRule.keys`).
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -16,22 +16,24 @@ class SteeringSettings(Config):
     """How answers are steered.
 
     Keys:
-        mode: ``observe`` writes on as if nothing were and records what the policy would change;
-            ``advise`` splices the edited matrix and lets the model analyse it; ``enforce`` also
-            splices the chosen cell into the opening of ``<analyze>``.
-        on_malformed: A matrix that cannot be read is written once more; if that fails, ``pass``
-            lets the answer continue unsteered and marks it, and ``fail`` is an error.
+        mode: ``observe`` leaves the answer as it is and records what the policy would change;
+            ``advise`` replaces the matrix by the edited one and lets the model analyse it;
+            ``enforce`` also writes the chosen cell into the opening of ``<analyze>``.
+        on_malformed: What to do with a matrix that cannot be read. The model writes it once more;
+            if that fails too, ``pass`` continues the answer unsteered and marks it, and ``fail``
+            raises an error.
         fallback: What to do if a backend cannot continue an edited text: ``reask`` asks again
-            with an instruction, as the released code does; ``none`` is an error.
+            with an instruction, as the released code does; ``none`` raises an error.
         resume: ``reask`` asks again even if the backend could continue, for comparison.
-        instruct: Put the instruction for the chain before the conversation. A model that was
-            trained on the chain without it does without.
-        decimals: Of the payoffs in an edited matrix; None for as many as the model writes.
-        opening: How ``enforce`` begins the analysis. Filled are ``{{frontier}}``, ``{{payoff}}``,
-            ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``.
-        again: What asking again adds to the user's message; filled likewise.
-        low: Least payoff, inclusive.
-        high: Greatest payoff, inclusive.
+        instruct: Whether the instruction for the chain comes before the conversation. Switch it
+            off for a model that was trained on the chain without the instruction.
+        decimals: Decimals of the payoffs in an edited matrix; by default as many as the model
+            writes.
+        opening: Text with which ``enforce`` begins the analysis. Its fields are ``{{frontier}}``,
+            ``{{payoff}}``, ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``.
+        again: Text that asking again adds to the user's message; it has the same fields.
+        low: Lowest payoff, inclusive.
+        high: Highest payoff, inclusive.
     """
 
     mode: Mode = "advise"

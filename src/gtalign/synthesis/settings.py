@@ -17,14 +17,15 @@ _LIMITS = ("key_env", "concurrency", "requests_per_minute", "timeout", "attempts
 
 
 class TeacherSettings(EndpointSettings):
-    """An endpoint that serves as a teacher.
+    """An endpoint that serves as a teacher; it has two more keys than `EndpointSettings`.
 
-    Keys, besides those of `EndpointSettings`:
-        tries: How often a part is asked for whose text cannot be used.
-        payoff: How the payoff is held to its form: ``json_schema`` (``response_format``, as most
-            servers have it), ``structured_outputs`` or ``guided_json`` (vLLM's own keys, new and
-            old), ``grammar`` (llama.cpp's GBNF), ``none`` (asked for in words, read tolerantly), or
-            ``auto``: ``json_schema``, unless the server refuses it.
+    Keys:
+        tries: Number of times to ask for a part until its text can be used.
+        payoff: How the server is made to keep the form of the payoff block: ``json_schema``
+            (``response_format``, which most servers have), ``structured_outputs`` or
+            ``guided_json`` (vLLM's new and old key), ``grammar`` (llama.cpp's GBNF), ``none`` (the
+            prompt asks for the form, and reading is tolerant), or ``auto``: ``json_schema``, or
+            ``none`` if the server refuses it.
     """
 
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
@@ -37,11 +38,11 @@ class SelectionSettings(Config):
     """Which candidates are kept: of each question, the one with the highest mutual welfare W.
 
     Keys:
-        min_welfare: Least W of a candidate that is kept.
-        min_quality: Least answer quality of a candidate that is kept.
-        action_share: Largest share of what is kept that may choose the same action of the LLM.
-            Above it, the next best candidate of a question is taken where that costs least W, and
-            then the worst are dropped.
+        min_welfare: Lowest W of a kept candidate.
+        min_quality: Lowest answer quality of a kept candidate.
+        action_share: Largest share of the kept candidates that may choose the same LLM action.
+            If a larger share does, the next best candidates of some questions replace them, those
+            first that cost the least W; if that is not enough, the worst are dropped.
     """
 
     min_welfare: Share = 0.3
@@ -50,27 +51,27 @@ class SelectionSettings(Config):
 
 
 class ColdStartConfig(Config):
-    """A cold start: who writes what, who judges it, and what is kept.
+    """A cold start: teachers write chains, judges grade them, and the best are kept.
 
     Keys:
         questions: Files of questions, parquet or JSON Lines.
-        limit: Most questions that are taken, from the beginning; all by default.
-        candidates: How many chains are written for each question.
-        instruct: Whether the rows to learn from begin with our system message with the instruction
-            for the chain; a small student from scratch learns without it.
-        teachers: Endpoints by a name of yours.
-        blocks: The teacher of each part (``thinking``, ``payoff``, ``analyze``, ``response``), by
-            name. Parts that are not named go to ``thinking``'s teacher, or else to the first.
-        tokenizer: Folder or name of the student's tokenizer, by which lengths are counted; without
-            one, tokens are words.
-        reward: By which candidates are scored.
-        judges: Who grades their responses. Without a cache of their own, replies are kept in the
-            run directory.
+        limit: Number of questions to take, from the beginning; all by default.
+        candidates: Number of chains that the teachers write for each question.
+        instruct: Whether the training rows begin with our system message, which asks for the
+            chain; a small student from scratch learns without it.
+        teachers: Endpoints that serve teacher models, each under a name of your choice.
+        blocks: Name of the teacher of each part (``thinking``, ``payoff``, ``analyze``,
+            ``response``). The teacher of ``thinking`` writes the parts that are not named; without
+            one, the first teacher does.
+        tokenizer: Folder or name of the student's tokenizer, which counts lengths; by default
+            lengths are counted in words.
+        reward: Reward that scores the candidates.
+        judges: Judges that grade the responses. If they have no cache, their replies are kept in
+            the run directory.
         selection: Which candidates are kept.
-        workers: Candidates under way at once; each teacher has limits of its own.
-        max_failed: Largest share of the latest ``window`` candidates that may fail; more stop the
-            run.
-        window: Number of those candidates.
+        workers: Number of candidates written at once; each teacher has limits of its own.
+        max_failed: The run stops if a larger share of the latest ``window`` candidates fails.
+        window: Number of latest candidates over which ``max_failed`` is counted.
     """
 
     questions: Files

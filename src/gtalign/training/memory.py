@@ -24,7 +24,7 @@ _GIB: Final = float(1 << 30)
 
 
 class ModelSize(Config):
-    """Sizes of a network, as its model card tells them.
+    """Sizes of a network, as its model card gives them.
 
     ``kv_width`` is the width of the keys where several heads share them.
     """

@@ -27,11 +27,11 @@ from gtalign.training.settings import RLSettings
 
 
 class RLReward(RewardConfig):
-    """The reward of a run of reinforcement learning.
+    """The reward of a run of reinforcement learning; it has one more key than `RewardConfig`.
 
-    Keys, besides those of `RewardConfig`:
-        normalise: How rewards are normalised per task, for training on several at once; not at all
-            by default.
+    Keys:
+        normalise: How rewards are normalised per task, for training on several tasks at once; by
+            default they are not normalised.
     """
 
     normalise: NormaliseConfig | None = None
@@ -41,18 +41,20 @@ class RLRun(Config):
     """A run of reinforcement learning.
 
     Keys:
-        model: Folder or name of the model to begin with.
+        model: Folder or name of the model that is trained.
         questions: Files of questions.
-        limit: Most questions, from the beginning; all by default.
-        instruct: Whether the model is given our system message with the instruction for the chain.
-        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
-        seed: Of the order of the questions and of sampling.
+        limit: Number of questions to take, from the beginning; all by default.
+        instruct: Whether the prompt begins with our system message, which asks for the chain.
+        max_prompt: Longest prompt in tokens. Only the dry run uses it, to compute the memory; a
+            run does not cut longer prompts.
+        seed: Seed of the order of the questions and of sampling.
         rl: Settings of training.
-        reward: What is maximised.
-        judges: Who grades the responses.
-        max_failed: Largest share of the latest ``window`` judged completions without a score.
-        window: Number of those completions.
-        size: Sizes of the network, for the dry run.
+        reward: Reward that training maximises.
+        judges: Judges that grade the responses.
+        max_failed: The run stops if a larger share of the latest ``window`` judged completions
+            has no score.
+        window: Number of latest judged completions over which ``max_failed`` is counted.
+        size: Sizes of the network, which the dry run needs.
     """
 
     model: str

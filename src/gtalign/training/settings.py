@@ -28,14 +28,14 @@ class HardwareSettings(Config):
 
 
 class SFTSettings(Config):
-    """Settings of the cold start; lengths in tokens.
+    """Settings of supervised training; lengths in tokens.
 
-    ``completion_only`` leaves the prompt out of the loss. A model from scratch had better learn the
-    prompts as well: what it is asked is all the language that it ever sees. With a
-    ``matrix_learning_rate`` its matrices learn by Muon; without one, all learns by AdamW.
+    ``completion_only`` leaves the prompt out of the loss. Set it to false for a model from scratch,
+    which sees no other language than its prompts and completions. With a
+    ``matrix_learning_rate``, Muon trains the matrices; without one, AdamW trains all weights.
     ``packing`` fills each row of a batch with several examples, kept apart by their positions.
     Examples of more than ``max_length`` tokens are left out with a warning (``too_long = "drop"``)
-    or lose their end, which is the response (``"cut"``).
+    or are cut at the end, so that they lose the response (``"cut"``).
     """
 
     epochs: PositiveInt = 1

@@ -30,14 +30,14 @@ class HeldOutSettings(Config):
     """Questions that are answered and scored during supervised training.
 
     Keys:
-        questions: Files of them; none by default.
-        limit: Most questions, from the beginning.
-        instruct: Whether the model is given our system message with the instruction for the chain,
-            as it is in the rows of `gtalign synth`.
-        every: Steps between two evaluations; one more comes at the end.
-        batch: Questions answered at once.
-        max_tokens: Longest answer.
-        temperature: Of sampling; 0 takes the likeliest token.
+        questions: Files of held-out questions; none by default.
+        limit: Number of questions to take, from the beginning.
+        instruct: Whether the prompt begins with our system message, which asks for the chain, as
+            in the rows of `gtalign synth`.
+        every: Training steps between two evaluations; the last evaluation is at the end.
+        batch: Number of questions answered at once.
+        max_tokens: Longest answer, in tokens.
+        temperature: Sampling temperature; 0 takes the likeliest token.
     """
 
     questions: tuple[Path, ...] = ()
@@ -53,14 +53,15 @@ class SFTRun(Config):
     """A run of supervised training.
 
     Keys:
-        model: Folder or name of the model to begin with.
-        data: Rows with a ``completion``, JSON Lines, such as ``kept.jsonl`` of `gtalign synth`.
-        seed: Of the order of the examples.
+        model: Folder or name of the model that is trained.
+        data: File of training examples, JSON Lines with a ``completion`` in each row, such as
+            ``kept.jsonl`` of `gtalign synth`.
+        seed: Seed of the order of the examples.
         sft: Settings of training.
-        held_out: What is evaluated on the way.
-        reward: By which held-out answers are scored.
-        judges: Who grades them.
-        size: Sizes of the network, for the dry run.
+        held_out: Questions that are answered and scored during training.
+        reward: Reward that scores the held-out answers.
+        judges: Judges that grade the held-out answers.
+        size: Sizes of the network, which the dry run needs.
     """
 
     model: str

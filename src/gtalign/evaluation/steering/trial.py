@@ -34,19 +34,21 @@ Way = Literal["observe", "advise", "enforce", "reask"]
 
 
 class TrialSettings(Config):
-    """What is tried.
+    """A trial of steering: which policies, ways of steering and questions it combines.
 
     Keys:
-        policies: Names of policies, or files.
-        utility_of_money: In place of that of the policies: what an answer costs has to matter next
-            to payoffs of a few points, and small models write short answers. None leaves it.
+        policies: Names of built-in policies, or policy files.
+        utility_of_money: Payoff points that one currency unit is worth, for every policy of the
+            trial; None keeps the value of each policy. Small models write short, cheap answers:
+            a larger value makes their cost matter next to payoffs of a few points.
         ways: Ways of steering.
-        questions: Most questions, a sample of the test set in distribution; 0 for no trial.
-        temperature: Of sampling.
-        max_tokens: Most tokens of an answer.
+        questions: Largest number of questions, sampled from the test set in distribution; 0 for no
+            trial.
+        temperature: Sampling temperature.
+        max_tokens: Longest answer, in tokens.
         expected: Expected tokens of each LLM action.
-        again: What asking again says; by default that of the settings of steering. A small model
-            needs words that it knows.
+        again: Instruction that asking again adds; by default that of the settings of steering. A
+            small model needs words that it knows.
     """
 
     policies: tuple[str, ...] = ("subscription", "per-token")
