@@ -221,7 +221,7 @@ async def test_a_decision_shows_the_game_the_edit_and_the_policy(tmp_path: Path)
             assert f"{phase.name} {number(phase.prompt_tokens, 0)}" in text
             assert phase.ms is not None and f" {milliseconds(phase.ms)} {phase.finish}" in text
         assert decision.decided_ms is not None
-        assert f"To decide {milliseconds(decision.decided_ms)}" in text
+        assert f"Time to decide {milliseconds(decision.decided_ms)}" in text
         assert sum(phase.ms or 0.0 for phase in decision.phases) <= record["total_ms"]
         # Another version in force; the record keeps its own.
         await gateway.gateway.policies.put(Policy(name="costly", payer="nobody"))

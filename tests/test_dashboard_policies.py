@@ -51,7 +51,7 @@ async def test_policies_are_listed_with_their_versions_and_who_uses_them(tmp_pat
         assert page.status == 200
         for name in ("costly", "subscription"):
             assert gateway.gateway.policies.get(name).hash in page.text
-        assert "all that name none; the key app &lt;1&gt;" in page.text
+        assert "requests that name none; the key app &lt;1&gt;" in page.text
         assert page.text.count(">default<") == 1
         editor = await visitor.get(PATH + "/subscription")
         assert typed(editor) == dump(gateway.gateway.policies.get("subscription"))

@@ -49,12 +49,12 @@ TIMES: Final = (
 )
 QUOTA: Final = (
     Number("quota.tokens", "Tokens included", "a period", 2_000_000),
-    Number("quota.price.output", "Price above it, written", "a million", 60),
-    Number("quota.price.input", "Price above it, read", "a million", 12),
+    Number("quota.price.output", "Price above the quota, written", "a million", 60),
+    Number("quota.price.input", "Price above the quota, read", "a million", 12),
 )
 TURN: Final = (
     Number("prompt_tokens", "Tokens of the prompt", "tokens", 8_000),
-    Number("used_tokens", "Used of the quota before", "tokens", 2_000_000),
+    Number("used_tokens", "Quota used before", "tokens", 2_000_000),
 )
 _EXPECTED: Final = (
     ("output", "written in this turn", "tokens", 3_000),

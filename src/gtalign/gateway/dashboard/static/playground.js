@@ -50,7 +50,7 @@ async function answer(policy, signal) {
         return;
       }
     }
-    throw new Error("The answer broke off.");
+    throw new Error("The answer ended before it was complete.");
   } catch (error) {
     note.className = signal.aborted ? "soft" : "problem";
     note.textContent = signal.aborted ? "stopped" : error.message;
@@ -81,7 +81,7 @@ async function problem(response, kind) {
   const text = await response.text();
   if (kind.startsWith("application/json")) return JSON.parse(text).error.message;
   const found = new DOMParser().parseFromString(text, "text/html").querySelector(".problem");
-  return found ? found.textContent : "You are not signed in any more: load this page again.";
+  return found ? found.textContent : "You are no longer signed in: load this page again.";
 }
 
 function blockOf(side, name, open) {
