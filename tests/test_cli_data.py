@@ -81,7 +81,10 @@ def test_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("args", "message"),
     [
         (["nope"], "no set 'nope'; the sets are math-hard"),
-        (["minerva", "medium", "--source", "x"], "--source is the place of one set; 2 are named"),
+        (
+            ["minerva", "medium", "--source", "x"],
+            "--source is the place of one set, but 2 sets are named",
+        ),
         (["minerva", "--source", "absent.parquet"], "absent.parquet: no such file or folder"),
         (["minerva", "--test-share", "2"], "the test share is 2"),
     ],

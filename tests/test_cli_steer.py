@@ -154,7 +154,7 @@ def test_a_checkpoint_is_steered_in_process(
     [
         (("nowhere", "--policy", "free", "--question", "x"), "no checkpoint"),
         (("nowhere", "--policy", "fre", "--question", "x"), "did you mean 'free'"),
-        (("nowhere", "--policy", "free", "--question", " "), "nothing is asked"),
+        (("nowhere", "--policy", "free", "--question", " "), "the question is empty"),
         (
             ("nowhere", "--policy", "free", "--question", "x", "--mode", "obey"),
             "error: --mode: mode: input should be 'observe', 'advise' or 'enforce', got 'obey'",

@@ -31,7 +31,7 @@ def test_a_file_holds_a_text_or_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("source", "stdin"), [(" \n", ""), ("-", ""), ("-", " ")])
 def test_nothing_is_no_question(source: str, stdin: str) -> None:
-    with pytest.raises(DataError, match="--question: nothing is asked"):
+    with pytest.raises(DataError, match="--question: the question is empty"):
         asked(source, stdin)
 
 

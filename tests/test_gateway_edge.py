@@ -97,7 +97,7 @@ async def test_a_request_that_is_cancelled_is_told_that_the_gateway_ends(
     assert (head["status"], json.loads(body["body"])["error"]["code"]) == (503, "draining")
     assert metrics.requests.values == {("other", "503"): 1}
     problem = caplog.records[-1].fields["problem"]  # type: ignore[attr-defined]
-    assert problem == "the gateway ends; try again"
+    assert problem == "the gateway is shutting down; try again"
 
 
 async def test_a_broken_connection_is_a_client_that_left() -> None:

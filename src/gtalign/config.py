@@ -184,7 +184,7 @@ def _insert(table: dict[str, Any], key: str, value: Any, origin: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it, whatever it is."""
+    """A value of any type, as messages show it."""
     try:
         return repr(value)
     except (RecursionError, ValueError):  # lists in lists, or a number of thousands of digits

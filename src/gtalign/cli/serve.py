@@ -91,7 +91,7 @@ def command(
         "steering.instruct": ("--bare", False if bare else None),
     }
     settings = load(GatewayConfig, config, changed, options)
-    read_policies(settings.policies)  # what is wrong with them is told before anything is opened
+    read_policies(settings.policies)  # report their errors before anything is opened
     log_to()
 
     def ready(server: Any, address: str) -> None:

@@ -33,6 +33,6 @@ def read_asked(source: str, limit: int, stdin: TextIO, origin: str) -> list[Ques
     elif len(source) < _LONGEST_PATH and "\n" not in source and path.is_file():
         text = path.read_text(encoding="utf-8")
     if not text.strip():
-        raise DataError(f"{origin}: nothing is asked")
+        raise DataError(f"{origin}: the question is empty")
     message = Message(role="user", content=text.strip())
     return [Question("question", "", (message,), "", cluster="question")]

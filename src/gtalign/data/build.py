@@ -53,7 +53,7 @@ def build(
 
     A source prompt is in one of the two files only, with all of its turns. Which ones are taken,
     and which of them are tested on, is decided by a hash of the seed and the prompt: the same
-    seed gives the same files whatever the order of the source. The rows that are kept are in
+    seed gives the same files for any order of the source. The rows that are kept are in
     memory until they are written.
 
     Args:
@@ -201,7 +201,7 @@ def _rows(source: Source, place: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _told(source: Source, place: str) -> Iterator[None]:
-    """Turn whatever `datasets` raises about a source into one line that names it."""
+    """Turn any error of `datasets` about a source into one line that names the source."""
     from datasets.exceptions import DatasetsError
     from pyarrow import ArrowException
 

@@ -54,7 +54,7 @@ class LengthSummary:
 
 @dataclass(slots=True)
 class Summary:
-    """What is known about the rows of one task.
+    """Counts and lengths of the rows of one task.
 
     Args:
         rows: How many there are.
@@ -130,7 +130,7 @@ def label(question: Question) -> str:
 
 
 def is_hidden(question: Question) -> bool:
-    """Whether a question is a harmful request, as far as its set labels them."""
+    """Whether a question is labelled as a harmful request."""
     return label(question) == "harmful"
 
 

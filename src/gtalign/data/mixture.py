@@ -63,7 +63,7 @@ class MixtureConfig(Config):
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """What a mixture was made of, by task.
+    """The rows of a mixture, counted by task.
 
     Args:
         rows: Rows of the mixture.

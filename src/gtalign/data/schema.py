@@ -59,7 +59,7 @@ def given(messages: Sequence[Message], *, instruct: bool, chain: bool = True) ->
     Args:
         messages: The conversation.
         instruct: Whether our system message comes before it; a small model from scratch cannot
-            read one, and learns what is wanted of it from the chains alone.
+            read one, and learns its task from the chains alone.
         chain: Whether a chain is wanted.
     """
     return instructed(messages, system_prompt(chain=chain)) if instruct else list(messages)
@@ -200,8 +200,8 @@ def _table(rows: list[Mapping[str, Any]], first: int) -> Any:
         texts = (json.dumps(row, ensure_ascii=False) for row in rows)
         wrong = next(n for n, text in enumerate(texts, first) if _SURROGATE.search(text))
         raise DataError(
-            f"row {wrong}: text with a lone surrogate has no place in a parquet file; write JSON"
-            " Lines or mend it"
+            f"row {wrong}: a parquet file cannot hold text with a lone surrogate; write JSON Lines,"
+            " or correct the text"
         ) from error
 
 

@@ -68,7 +68,7 @@ class Source:
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what one has to know of the set as an object."""
+        """Return the facts of the set as an object."""
         return {
             "set": self.name,
             "task": self.task,

@@ -91,7 +91,7 @@ class Cache:
         self._execute(_FORGET, key)
 
     def usage(self, source: str) -> Usage:
-        """What all replies of a source took when they were made.
+        """The requests and tokens of all replies of a source, counted when they were made.
 
         Raises:
             StorageError: The file is corrupt, not ours, or cannot be read.
@@ -157,8 +157,8 @@ class Cache:
             version = _VERSION
         if version != _VERSION:
             raise StorageError(
-                f"cache {self.file}: version {version} is not {_VERSION}, which this release"
-                " reads; name another file"
+                f"cache {self.file}: it has version {version}, and this release reads version"
+                f" {_VERSION}; name another file"
             )
         connection.execute("COMMIT")
         # Readers never wait for a writer, and a commit is one append. The mode is the file's: where
@@ -175,5 +175,5 @@ class Cache:
         if isinstance(error, sqlite3.OperationalError):
             return StorageError(f"cache {self.file}: cannot be read or written: {error}")
         return StorageError(
-            f"cache {self.file}: corrupt ({error}); move it away, and replies are asked for anew"
+            f"cache {self.file}: corrupt ({error}); move it away to ask for the replies again"
         )

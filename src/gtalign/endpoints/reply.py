@@ -8,7 +8,7 @@ from gtalign.endpoints.usage import Usage
 from gtalign.errors import DataError
 
 CUT_OFF: Final = "it was cut off at the limit of tokens"
-"""The problem of a reply that is an answer, as far as it goes."""
+"""The problem of a reply that is an answer, but an incomplete one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # of the extra `judge`, and slow to import
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds between two attempts at most, whatever the server asks for."""
+"""Most seconds between two attempts, even if the server asks for more."""
 
 _FIRST_WAIT: Final = 0.5
 _JITTER: Final = 1.0
@@ -54,7 +54,7 @@ class Endpoint:
         source: Under which the cache adds up what its replies took, such as ``judge local``.
 
     Attributes:
-        used: What the requests of this object took.
+        used: Requests, tokens and failures of this object.
         saved: What the replies from the cache took when they were made.
     """
 
@@ -155,7 +155,7 @@ class Endpoint:
                 self.saved += known.usage
                 return known
             reply = await self._ask(client, messages, parameters, accepts, about)
-            # Nothing is awaited in between, so that it cannot be lost.
+            # Nothing is awaited in between, so it cannot be lost.
             self.cache.put(key, reply, self._source)
             return reply
 
@@ -276,7 +276,7 @@ def response_format(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _tell_of_retries() -> None:
-    """Have each of our retries logged in a line that says of whom, why and when.
+    """Log each of our retries in a line that names the endpoint, the cause and the wait.
 
     Once in a process; the hooks that are there stay in force for all that others retry.
     """
@@ -324,7 +324,7 @@ def _patience() -> Callable[[Exception], bool | float]:
                 return True
             named = min(asked, LONGEST_WAIT)
             return max(named, own) + random.uniform(0, _JITTER)
-        # A body that is no JSON is a reply broken off.
+        # A body that is not JSON is an interrupted reply.
         return isinstance(error, openai.APIConnectionError | TimeoutError | ValueError)
 
     return before_retry
@@ -338,7 +338,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
-    """Return the kind of a failure in a word or two, and what to tell of it."""
+    """Return the kind of a failure in a word or two, and its message."""
     import openai
 
     where = f"{settings.model!r} at {settings.url}"

@@ -17,7 +17,7 @@ class Usage:
         completion_tokens: Tokens received, of the calls that say.
         unmetered: Calls whose reply does not say how many tokens it took.
         unread: Calls whose reply was not what was asked for; their tokens count like any other's.
-        failed: Requests that brought no reply (refused, timed out, broken off), one an attempt.
+        failed: Requests without a reply (refused, timed out, interrupted); every attempt counts.
     """
 
     calls: int = 0

@@ -123,7 +123,7 @@ REPLIES: Final[Mapping[type[Exception], ErrorReply]] = {
     StorageError: ErrorReply(
         503,
         "not_recorded",
-        "the decision cannot be recorded, so that no answer is given; try later",
+        "the decision cannot be recorded, so there is no answer; try later",
     ),
     # Other than of a record, whose writer raises its own.
     StoreError: ErrorReply(

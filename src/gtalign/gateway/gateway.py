@@ -157,7 +157,7 @@ class Gateway:
             return suffix
         raise APIError(
             404,
-            f"there is no model {model!r}; there is {name!r}, also with a policy behind it:"
+            f"there is no model {model!r}; ask for {name!r}, or with a policy after the name:"
             f" {name}:{self.policies.default}",
             code="model_not_found",
             param="model",
@@ -179,13 +179,13 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
         keys = await Keys.open(store)
         if not keys.required and not is_loopback(config.host):
             raise ConfigError(
-                f"host: {config.host} can be reached from elsewhere, and there is no key; make one"
-                " (gtalign serve --key NAME), or listen at 127.0.0.1"
+                f"host: other machines can reach {config.host}, but the gateway has no key; make"
+                " one (gtalign serve --key NAME), or listen on 127.0.0.1"
             )
         if not keys.required and config.proxies:
             raise ConfigError(
-                "proxies: what comes through them comes from elsewhere, and there is no key; make"
-                " one (gtalign serve --key NAME), or leave them out"
+                "proxies: other machines send requests through them, but the gateway has no key;"
+                " make one (gtalign serve --key NAME), or leave out proxies"
             )
         policies = await Policies.open(store, config.policies, config.default_policy)
         reader = Reader(store)

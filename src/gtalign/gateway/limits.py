@@ -77,7 +77,7 @@ class Limits:
         """
         if self.running >= self.settings.total_concurrency:
             raise APIError(
-                503, f"{self.running} requests are being answered", code="busy", wait=1.0
+                503, f"the gateway is busy with {self.running} requests", code="busy", wait=1.0
             )
         use = self._use(key)
         most = key.limits.concurrency or self.settings.concurrency

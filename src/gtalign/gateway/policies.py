@@ -139,7 +139,7 @@ class Policies:
         """
         self.get(name)
         if name == self.default:
-            raise ConfigError(f"{name!r} is the default policy, so that it has to stay")
+            raise ConfigError(f"{name!r} is the default policy, so it has to stay")
         async with self._changing:
             async with transaction(self._engine, "a policy could not be removed") as connection:
                 await changed(connection, "policies")
@@ -253,6 +253,6 @@ def _check(policy: Policy) -> None:
     policy.check(USER_LLM)
     if not _NAME.fullmatch(policy.name):
         raise ConfigError(
-            f"name: {policy.name!r} has to be of letters, digits, '.', '_' and '-' here, because it"
-            " stands in addresses and behind models' names"
+            f"name: {policy.name!r}: use only letters, digits, '.', '_' and '-', because the name"
+            " becomes part of addresses and models' names"
         )

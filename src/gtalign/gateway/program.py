@@ -32,7 +32,7 @@ async def serve_configured(
         ready: Called once requests are taken.
         key: Name of an admin key to make before that; None makes none.
         show_key: Takes the new key. It is shown once and stored as a hash alone.
-        beside: Work that goes on beside the server, and is cancelled when the server ends.
+        beside: Work that runs beside the server; it is cancelled when the server ends.
 
     Raises:
         ConfigError: The configuration is wrong, the address cannot be listened at, or there is a

@@ -101,7 +101,7 @@ class Server(uvicorn.Server):
 
     Args:
         config: Of uvicorn.
-        gateway: Told that it is draining.
+        gateway: Gateway that is marked as draining.
         ready: Called with the address once requests are taken.
     """
 
@@ -191,7 +191,7 @@ async def serve(
             await server.serve()
         except SystemExit as error:  # how uvicorn says that it cannot listen
             raise ConfigError(
-                f"host, port: {config.host}:{config.port} cannot be listened at; is it taken?"
+                f"host, port: cannot listen on {config.host}:{config.port}; is the port in use?"
             ) from error
 
 

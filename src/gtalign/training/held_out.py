@@ -29,7 +29,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
 
     A line has the ``step``, the mean of each factor and welfare over the questions that know it,
     ``unscored`` and ``malformed`` (shares); a judge that fails leaves its answer unscored, which
-    is told with its cause (``judge_failed/CAUSE``, a share of those judged).
+    is logged with its cause (``judge_failed/CAUSE``, a share of those judged).
     Training's own source of chance is left as it was.
 
     Args:

@@ -25,7 +25,7 @@ def keep_whole(
     """Return the examples to learn from, and warn of those that are too long.
 
     Args:
-        examples: Whatever is trained on.
+        examples: The training examples.
         lengths: The tokens of each, prompt included.
         names: What each is called in the warning.
         settings: ``max_length`` and what is done with a longer one, ``too_long``.

@@ -96,7 +96,7 @@ class TRLReward:
         if self.log is not None:
             step = getattr(trainer_state, "global_step", None)
             self._write(self.log, step, questions, texts, found)
-        # After the log, which then tells what every one of them failed of.
+        # After the log, which then has the cause of every failure.
         failed = [failure for failure in outcomes if failure is not None and failure.broken]
         if failed and len(failed) == len(scores):
             raise JudgeError(

@@ -1,4 +1,4 @@
-"""A run of reinforcement learning: its configuration, what it would take, and the run.
+"""A run of reinforcement learning: its configuration, its dry run, and the run.
 
 You can stop a run at any time. The same run resumes it and ends with the same weights.
 """
@@ -125,7 +125,7 @@ def read_questions(config: RLRun) -> list[Question]:
 
 
 def run(config: RLRun, out: Path) -> dict[str, Any]:
-    """Train a model, or resume its training, and return what came of it.
+    """Train a model, or resume its training, and return a summary.
 
     Args:
         config: Of the run.

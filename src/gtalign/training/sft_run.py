@@ -1,4 +1,4 @@
-"""A run of supervised training: its configuration, what it would take, and the run.
+"""A run of supervised training: its configuration, its dry run, and the run.
 
 You can stop a run at any time. The same run resumes it and ends with the same weights.
 """
@@ -112,7 +112,7 @@ def held_out_questions(config: SFTRun) -> list[Question]:
 
 
 def run(config: SFTRun, out: Path) -> dict[str, Any]:
-    """Train a model, or resume its training, and return what came of it.
+    """Train a model, or resume its training, and return a summary.
 
     Args:
         config: Of the run.

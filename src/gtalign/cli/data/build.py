@@ -58,7 +58,7 @@ def command(
     if unknown:
         raise DataError(f"no set {unknown[0]!r}; the sets are {', '.join(SOURCES)}")
     if source is not None and len(names) > 1:
-        raise DataError(f"--source is the place of one set; {len(names)} are named")
+        raise DataError(f"--source is the place of one set, but {len(names)} sets are named")
     results = []
     for name in names:
         built = build(

@@ -45,7 +45,7 @@ def progress_bar(
 class Bar:
     """A progress bar that appears with the first step.
 
-    Work that is refused before it begins shows no bar, so that its error takes one line.
+    Work that is refused before it begins shows no bar: its error takes one line.
 
     Args:
         console: Where it is shown; stderr by default.

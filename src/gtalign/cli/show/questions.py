@@ -19,7 +19,7 @@ _QUANTILES = {"median": 0.5, "90%": 0.9, "largest": 1.0}
 
 
 def print_sources(sources: Iterable[Source]) -> None:
-    """Print the public sets with what one has to know of each."""
+    """Print the public sets with the facts of each."""
     console = wide_console()
     for source in sources:
         console.print(Text(source.name, style="bold"))

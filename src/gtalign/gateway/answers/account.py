@@ -121,7 +121,7 @@ class Account:
         self._pending = None
 
     def spend(self, read: int, written: int) -> None:
-        """Count tokens, whatever becomes of the answer."""
+        """Count tokens, also if the answer fails."""
         self._gateway.limits.spend(self._terms.key, read + written)
         self._gateway.metrics.tokens.add(read, "read")
         self._gateway.metrics.tokens.add(written, "written")

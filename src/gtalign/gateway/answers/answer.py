@@ -186,7 +186,7 @@ class Answer:
         )
 
     def _decided(self, decision: Decision) -> None:
-        """Take note of a decision, and have it written while the model goes on."""
+        """Note a decision, and start its record while the model continues."""
         self._account.log.decided = perf_counter()
         self.decision = self._own(decision)
         self._account.begin(self.decision)

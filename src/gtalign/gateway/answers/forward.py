@@ -59,8 +59,8 @@ class Forwarding:
         if gateway.proxy is None:
             raise APIError(
                 400,
-                f"{why}: the model is in this process, which answers steered chats only; nothing"
-                " could take this request as it is",
+                f"{why}: the model runs inside the gateway, which answers only steered chats; there"
+                " is no server to pass this request to",
                 code="unsupported",
                 param=why,
             )

@@ -33,7 +33,7 @@ class Terms:
         return self if number == 0 else replace(self, id=f"{self.id}-{number}")
 
     def headers(self) -> dict[str, str]:
-        """What is known of an answer before it is written."""
+        """The part of an answer's record that is known before the answer is written."""
         return {
             "x-gtalign-decision": self.id,
             "x-gtalign-policy": self.policy.name,

@@ -95,7 +95,7 @@ async def on_record(gateway: Gateway, id_: str) -> tuple[dict[str, Any], Decisio
 
 
 def messages_of(prompt: Any) -> list[Said] | None:
-    """The messages of a prompt, whatever a client has put in them; None if they are not kept."""
+    """The messages of a prompt, in any form that a client sent; None if they are not kept."""
     if prompt is None:
         return None
     found = []

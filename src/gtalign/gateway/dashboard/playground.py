@@ -58,7 +58,7 @@ class Side:
         policy: Under which.
         decision: What was decided; None if that did not come to be.
         blocks: Of its chain, or the whole text.
-        facts: What is told below it.
+        facts: Facts that are shown below it.
         error: Why there is no answer; empty if there is one.
     """
 
@@ -164,7 +164,7 @@ def _games(decision: Decision | None) -> str:
 
 
 def _facts(answer: Answer, began: float, first: float | None) -> dict[str, Any]:
-    """What is told below an answer."""
+    """The facts that are shown below an answer."""
     return {
         **answer.about(),
         **answer.usage(),

@@ -125,7 +125,7 @@ async def change(visit: Visit) -> Page | Response:
             more["base"] = current.hash
             raise ConfigError(
                 f"{current.name!r} was changed since this page was loaded, to version"
-                f" {current.hash}; save again to replace that"
+                f" {current.hash}; save again to replace that version"
             )
         await policies.put(draft)
     except ConfigError as error:
@@ -267,7 +267,7 @@ def _unused(name: str, taken: Sequence[str]) -> str:
 def _check_name(draft: Policy, current: Policy | None, taken: Sequence[str]) -> None:
     if current is not None and draft.name != current.name:
         raise ConfigError(
-            f"name: this is {current.name!r}; a policy of another name is made as a new one"
+            f"name: this page edits {current.name!r}; make a new policy for another name"
         )
     if current is None and draft.name in taken:
-        raise ConfigError(f"name: there is a policy {draft.name!r} already; take another name")
+        raise ConfigError(f"name: there is a policy {draft.name!r} already; choose another name")

@@ -34,7 +34,7 @@ class Query:
     last: str
 
     def url(self, path: str, /, **others: str) -> str:
-        """Address of a page about the same decisions, with other parameters besides or instead.
+        """Address of a page about the same decisions, with further or changed parameters.
 
         A parameter that is empty is left out.
         """

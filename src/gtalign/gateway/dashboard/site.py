@@ -41,7 +41,7 @@ _TITLES: Final = {
     400: "That cannot be read",
     403: "Not allowed",
     404: "Nothing here",
-    405: "Not done like this",
+    405: "Wrong method",
     408: "Too slow",
     413: "Too much",
     415: "Not a form",
@@ -101,7 +101,7 @@ class Site:
         if visit.key is not None:
             RequestLog.of(visit.scope).key = visit.key
         if handler is None:
-            message = f"nothing at this address takes {visit.method[:20]}"
+            message = f"this address does not take {visit.method[:20]}"
             allow = [method for method, name in _METHODS.items() if getattr(view, name)]
             raise APIError(405, message, code="method_not_allowed", allow=allow)
         if _METHODS[visit.method] != "get":
@@ -130,7 +130,7 @@ class _Endpoint:
 
 
 def _problem(visit: Visit, error: Exception) -> Page:
-    """The page that tells what went wrong, or its one sentence where htmx asked for a part."""
+    """The page that says what went wrong, or its one sentence where htmx asked for a part."""
     if isinstance(error, StorageError):
         log.warning("a page cannot be shown: %s", error)
         told = APIError(503, "the audit store does not answer now: try again in a moment")
@@ -144,7 +144,7 @@ def _problem(visit: Visit, error: Exception) -> Page:
 
 
 def _to_sign_in(visit: Visit) -> Response:
-    """Where somebody who is not signed in is sent; back to this page afterwards."""
+    """The sign-in page, which leads back to this page afterwards."""
     if visit.fragment:
         return Response(status_code=401, headers={"HX-Redirect": PREFIX + SIGN_IN} | _PAGE)
     if visit.method != "GET":

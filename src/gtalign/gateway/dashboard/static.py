@@ -39,7 +39,7 @@ class Static:
 
 @cache
 def static_files() -> dict[str, Static]:
-    """Every file that is served, by name; there are no others, whatever is asked for."""
+    """Every file that is served, by name; no other file can be requested."""
     own = files(__package__).joinpath("static").iterdir()
     bodies = {file.name: file.read_bytes() for file in own if file.is_file()}
     bodies["drawing.css"] = stylesheet().encode()

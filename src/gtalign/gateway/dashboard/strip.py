@@ -12,10 +12,10 @@ from gtalign.steering import ChoiceInterval
 WIDTH: Final = 1000.0
 
 LISTED: Final = 14
-"""Most intervals that are also told in words."""
+"""Largest number of intervals that are also listed in words."""
 
 DRAWN: Final = 500
-"""Most intervals that are drawn each as it is; of more, those in the middle of so many slots."""
+"""Largest number of intervals that are all drawn; of more, one in each of so many slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Strip:
 
     @property
     def listed(self) -> tuple[Part, ...]:
-        """The intervals that are told in words: the first ones, where there are too many."""
+        """The intervals that are listed in words: the first ones, where there are too many."""
         return self.parts[:LISTED]
 
 

@@ -141,7 +141,7 @@ class Visit(Request):
         if not self.sessions.matches(self._id, token):
             raise APIError(
                 403,
-                "this form is of an earlier session: load its page again, and send it from there",
+                "this form belongs to an earlier session: load the page again and resend the form",
                 code="wrong_token",
             )
 

@@ -77,7 +77,7 @@ class Fault:
         message: In words.
         rule: The rule that it breaks.
         line: Where, from 1 on.
-        column: Likewise.
+        column: Column of the error, from 1.
     """
 
     message: str
@@ -88,13 +88,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What becomes of a matrix under a policy.
+    """A matrix, its edit by a policy, and both choices.
 
     Args:
         edit: The matrix before and after, and the terms.
         before: The choice before.
         after: The choice after.
-        repairs: What was put right in the text of the matrix.
+        repairs: Corrections in the text of the matrix.
         decimals: That payoffs are rounded to.
         policy: As it was moved.
         strip: Where the choice flips; None if that cannot be told.
@@ -224,7 +224,7 @@ def _outcome(
     choices: Mapping[str, str],
     along: str,
 ) -> WhatIf:
-    """What the gateway would make of a matrix; raises GTAlignError that names what is wrong."""
+    """The edit and the choices that the gateway would make; raises a GTAlignError for bad input."""
     settings = gateway.config.steering
     rho = read_rho(choices["rho"])
     policy = read_policy(base, texts, {**choices, "rho": rho})
@@ -318,5 +318,5 @@ async def _policy(gateway: Gateway, base: str) -> Policy:
 async def _decision(gateway: Gateway, id_: str) -> Decision:
     _, decision = await on_record(gateway, id_)
     if decision.stated is None or decision.stated.form != USER_LLM:
-        raise APIError(400, f"the decision {id_[:80]!r} has no matrix that could be looked at here")
+        raise APIError(400, f"the decision {id_[:80]!r} has no matrix that this page can show")
     return decision

@@ -69,8 +69,10 @@ class Edge:
         try:
             await self._app(scope, into, out)
         except asyncio.CancelledError:
-            # The gateway ends, and waits no longer: this is the last that its client can be told.
-            ends = APIError(503, "the gateway ends; try again", code="draining", wait=WAITS[503])
+            # The gateway shuts down and waits no longer: this is its last chance to reply.
+            ends = APIError(
+                503, "the gateway is shutting down; try again", code="draining", wait=WAITS[503]
+            )
             log.problem = str(ends)
             await self._refuse(ends, log.reply, None, out)
         except Exception as error:
@@ -96,7 +98,7 @@ class Edge:
     async def _refuse(
         self, error: APIError, reply: HTTPReply | None, unread: Receive | None, out: Send
     ) -> None:
-        """Tell the client, in whatever state its answer is."""
+        """Send the client an error, before or after its answer has begun."""
         try:
             if reply is None:
                 reply = HTTPReply(out, {}, patience=30.0)
@@ -117,7 +119,7 @@ class Edge:
             await discard_body(unread, limit=_DISCARDED, seconds=_PATIENCE)
             await reply.end()
         except ClientGone:
-            access.info("the client left before it was told")
+            access.info("the client closed the connection before it got the error")
 
 
 def _left(error: Exception) -> bool:

@@ -15,7 +15,7 @@ class WallTime:
     """Microseconds since 1970, by a clock whose jumps are not believed before they have lasted.
 
     A system's clock is set wrong at times, by years even, and right again minutes later. Until
-    then this one goes on from the time before.
+    then this one continues from the time before.
 
     Args:
         clock: The system's, in nanoseconds since 1970.

@@ -29,7 +29,7 @@ _PAUSE: Final = 60.0  # seconds between looks for hours that are over
 
 
 def measures() -> list[Label[Any]]:
-    """What is summed of decisions, by the names of the columns of `tables.hours`."""
+    """The sums over decisions, by the names of the columns of `tables.hours`."""
     c = decisions.c
     return [
         func.count().label("n"),
@@ -127,7 +127,7 @@ async def hold(connection: AsyncConnection, wanted: Iterable[int], *, alone: boo
 
 
 def hours_of(rows: Iterable[Mapping[str, Any]]) -> list[int]:
-    """The hours of decisions: what was rolled up of them is to be done anew."""
+    """The hours of decisions, whose sums have to be computed again."""
     return sorted({row["at"] // HOUR * HOUR for row in rows})
 
 

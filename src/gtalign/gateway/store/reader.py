@@ -23,7 +23,7 @@ MOST: Final = 500
 """Most decisions of one page."""
 
 COLUMNS: Final = tuple(column for column in decisions.c if column.name != "decision")
-"""What a page shows of a decision."""
+"""The columns of a decision that a page shows."""
 
 SEARCHED: Final = 5_000
 """Decisions that are searched for a text for one page."""
@@ -282,5 +282,5 @@ def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
 def _read(cursor: str) -> tuple[int, str]:
     found = _CURSOR.fullmatch(cursor)
     if found is None:
-        raise DataError("cursor: this is not what a page gave as its next")
+        raise DataError("cursor: this is not the 'next' of an earlier page")
     return int(found[1]), found[2]

@@ -109,9 +109,9 @@ class FileSink:
         self._thread.shutdown()
 
     def _write(self, rows: Rows, kept: Rows) -> None:
-        # SQLite would write on to a file that was deleted, which nobody can read then.
+        # SQLite would continue to write to a deleted file, which nobody can read.
         if self._on_disk() != self._file:
-            raise FileNotFoundError(f"{self._path} was deleted or replaced: start the gateway anew")
+            raise FileNotFoundError(f"{self._path} was deleted or replaced: restart the gateway")
         if self._connection is None:
             self._connection = sqlite3.connect(self._path, timeout=self._busy, isolation_level=None)
             prepare(self._connection)

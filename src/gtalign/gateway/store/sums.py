@@ -24,7 +24,7 @@ class Overview:
         user_payoff: Mean of the user's payoff in the cells chosen, of the edited matrices.
         llm_payoff: Of the LLM's.
         saved_tokens: Expected to be written less because of flips.
-        saved_money: In currency units, likewise.
+        saved_money: Expected money saved, in currency units.
         prompt_tokens: Tokens read.
         written_tokens: Tokens written.
         added_ms: Mean time that the gateway added.

@@ -222,4 +222,7 @@ class AuditWriter:
             log.warning("%s", storage_error(error, "old texts could not be deleted"))
             return
         if gone.rowcount:
-            log.info("deleted the texts of %d answers, whose time is over", gone.rowcount)
+            log.info(
+                "deleted the texts of %d answers, which were kept for audit.text_days",
+                gone.rowcount,
+            )

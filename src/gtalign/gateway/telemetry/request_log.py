@@ -16,7 +16,7 @@ SCOPE = "gtalign"
 
 @dataclass(slots=True)
 class RequestLog:
-    """What is known of one request: filled in on its way, and read at its end.
+    """The facts of one request: the layers fill them in, and its end reads them.
 
     What happens to its answers is in an `AnswerLog` each.
 

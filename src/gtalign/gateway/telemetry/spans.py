@@ -10,7 +10,7 @@ from gtalign.steering.stopwatch import Stopwatch
 
 
 def trace_record(written: "asyncio.Future[None]", status: str) -> None:
-    """Tell of a record once it is written, or could not be."""
+    """Add a span when a record is written, or could not be."""
     trace, began = current(), perf_counter()
 
     def done(_: "asyncio.Future[None]") -> None:
