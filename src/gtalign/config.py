@@ -54,8 +54,8 @@ def load(
         file: A TOML file; without one, the defaults are the start.
         overrides: ``key=value`` strings. A key may name a nested table (``reward.aggregate``), a
             value is read as a TOML value and, where it is none, taken as the text it is.
-        options: Of a command line: by key, the option that was given and its value; a value of
-            None was not given.
+        options: Options of a command line, by key: the name of the option and its value. A value
+            of None was not given.
 
     Raises:
         ConfigError: The file cannot be read, is no TOML (the message names the line), or a key is

@@ -165,7 +165,7 @@ class StoreError(StorageError):
 
     Args:
         what: What could not be done.
-        reason: Of the database, without a statement and its values.
+        reason: The database's own message, without the statement and its values.
     """
 
     def __init__(self, what: str, reason: str) -> None:

@@ -63,7 +63,7 @@ def build(
         size: Most source prompts; by default the source's own size.
         test_share: Share of source prompts in the test file, in (0, 1); unused for sets that are
             only tested on.
-        seed: Of the sample and the split.
+        seed: Seed of the sample and the split.
         suffix: ``.parquet`` or ``.jsonl``.
         chain: Whether the system message asks for the chain.
 

@@ -79,8 +79,8 @@ def check(
     """Check the rows of files, and compare the files with each other.
 
     Args:
-        files: To train on; a file that is named twice is checked once.
-        tests: To be tested on; they are held against ``files``.
+        files: Files of training questions; a file that is named twice is checked once.
+        tests: Files of test questions; they are compared with ``files``.
         config: What counts as a near duplicate.
         by: What is compared.
         limit: Most problems to keep of a file; all are counted.

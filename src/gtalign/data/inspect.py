@@ -140,7 +140,7 @@ def inspect_rows(path: Path, *, samples: int = 3, seed: int = 0) -> dict[str, Su
     Args:
         path: A file that `read_rows` reads.
         samples: So many questions of each task are kept.
-        seed: Of the sample.
+        seed: Seed of the sample.
 
     Raises:
         DataError: As for `read_rows`.

@@ -18,7 +18,7 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
 
     Args:
         out: The run directory; it is made if need be.
-        config: Of the run.
+        config: Configuration of the run.
         identity: What must not change; everything by default.
 
     Raises:

@@ -40,13 +40,13 @@ class Source:
     """A public set.
 
     Args:
-        name: Of the files that are built from it.
+        name: Name of the files that are built from it.
         task: Their ``data_source``.
         address: Name on the Hugging Face hub, or the URL of a JSON file.
         read: Turns a row into an item, or says why it is left out.
         licence: As its authors state it; where it could not be found, that is said.
         citation: Authors, title, year, arXiv number or venue.
-        config: Of the hub's set.
+        config: Configuration of the hub's set.
         split: Of the hub's set.
         field: Where a JSON file keeps its rows.
         size: Most source prompts that are taken; None takes all.

@@ -89,7 +89,7 @@ def problems_of(row: Mapping[str, Any], number: int, stem: str) -> Iterator[Prob
 
     Args:
         row: Its columns.
-        number: For the problems.
+        number: Number of the row, for the problems.
         stem: The file's name without its ending.
     """
     found = list(_in_columns(row))

@@ -19,7 +19,7 @@ def stacked_chart(
     """Bars below each other, with the total at the end of each; empty without any.
 
     Args:
-        title: Of the chart.
+        title: Title of the chart.
         bars: Label of each bar with its parts and their lengths, 0 or more, in one unit.
         colours: Class of the colour of each part.
     """

@@ -48,7 +48,7 @@ def interval_chart(
     """Rows of estimates in groups; empty without any.
 
     Args:
-        title: Of the chart.
+        title: Title of the chart.
         sets: Groups of rows, each under its own name; empty ones are left out.
         digits: Decimals of the numbers at the end of the rows.
         within: Ends that the axis stays within, if the numbers do.

@@ -46,7 +46,7 @@ def line_chart(
     """Lines with both axes; empty without a point.
 
     Args:
-        title: Of the chart.
+        title: Title of the chart.
         series: The lines.
         across: Name of the first axis.
         up: Name of the second.

@@ -61,7 +61,7 @@ def picture(
     Args:
         title: Name of the picture.
         description: What it shows, in words; empty if the title says it.
-        width: Of the view box.
+        width: Width of the view box.
         height: Likewise.
         parts: The shapes.
         kind: Its class.

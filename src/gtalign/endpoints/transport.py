@@ -49,7 +49,7 @@ class Endpoint:
 
     Args:
         settings: Where it is and what it may do.
-        cache: Of replies; a request that it holds is not sent.
+        cache: Cache of replies; a request that it holds is not sent.
         failure: The error of whoever is asked.
         source: Under which the cache adds up what its replies took, such as ``judge local``.
 

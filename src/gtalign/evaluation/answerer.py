@@ -77,7 +77,7 @@ class Opened:
         answerer: Answers.
         workers: Batches that it takes at once.
         count_tokens: Length of a text in its tokens; None where that is unknown.
-        endpoint: To close at the end, if a server answers.
+        endpoint: Endpoint to close at the end, if a server answers.
     """
 
     answerer: Answerer

@@ -64,7 +64,7 @@ def run(
     """Evaluate or resume, write a report and return a summary.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         out: The run directory.
         command: What was typed, for the report.
         progress: Takes how many questions are done, of how many, and why one failed.
@@ -155,11 +155,11 @@ async def evaluate(
     answers as if it had not been; of a batch that was written in part, the rest is.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         answerer: Answers the questions.
         reward: Scores the answers.
         judge: Grades the responses; where it fails, the answer is unscored and says why.
-        file: Of the transcripts, appended as they are made.
+        file: File of the transcripts, appended as they are made.
         workers: Batches under way at once.
         progress: Takes how many questions are done, and why one failed.
 

@@ -39,8 +39,8 @@ def compare_runs(
         reference: The model to compare with the others; by default `METHOD`, else the last one.
         baselines: The others; all by default.
         html: Where the report goes.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
+        seed: Seed of the bootstrap.
+        resamples: Number of resamples of the bootstrap.
 
     Raises:
         DataError: A file is wrong, there are no transcripts, or a named model has none.

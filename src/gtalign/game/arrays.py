@@ -73,7 +73,7 @@ def solve_blocks(payoffs: ArrayLike, kernel: Kernel, *cell: int | str, dtype: DT
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
         kernel: Fills the result of one block.
         cell: Shape of one game's result; ``"m"`` and ``"n"`` stand for the game's own.
-        dtype: Of the result.
+        dtype: Data type of the result.
 
     Returns:
         Array ``[*cell]`` or ``[N, *cell]``.

@@ -93,11 +93,11 @@ class Gateway:
         """Settle under which terms a request is answered.
 
         Args:
-            headers: Of the request.
+            headers: Headers of the request.
             key: Who asks.
             model: The model's name as the client gave it.
-            id: Of the answer.
-            request_id: Of the request.
+            id: Id of the answer.
+            request_id: Id of the request.
 
         Raises:
             APIError: There is no such model or policy (404), there is no such way to show chains,

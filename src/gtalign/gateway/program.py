@@ -28,7 +28,7 @@ async def serve_configured(
     """Serve until the process is told to end; everything is written by then.
 
     Args:
-        config: Of the gateway.
+        config: Configuration of the gateway.
         ready: Called once requests are taken.
         key: Name of an admin key to make before that; None makes none.
         show_key: Takes the new key. It is shown once and stored as a hash alone.

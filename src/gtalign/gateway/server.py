@@ -100,7 +100,7 @@ class Server(uvicorn.Server):
     """A server that tells when it listens, and the gateway when it ends.
 
     Args:
-        config: Of uvicorn.
+        config: Configuration of uvicorn.
         gateway: Gateway that is marked as draining.
         ready: Called with the address once requests are taken.
     """
@@ -175,7 +175,7 @@ async def serve(
     """Serve until the process is told to end; everything is written by then.
 
     Args:
-        config: Of the gateway.
+        config: Configuration of the gateway.
         upstream: What answers; closed at the end.
         ready: Called with the open gateway and its address once requests are taken.
 

@@ -131,7 +131,8 @@ class JudgeCheck:
 
     Args:
         tasks: By name of the task.
-        positions: Of each endpoint; empty where no two labelled answers to a question differ.
+        positions: Position bias of each endpoint; empty if no two labelled answers to a question
+            differ.
     """
 
     tasks: tuple[TaskCheck, ...]
@@ -158,7 +159,7 @@ async def check_judge(
     Args:
         judge: Grades every answer.
         answers: Some of them with labels.
-        rng: Of the intervals, and of the pairs that are drawn.
+        rng: Random generator of the intervals, and of the pairs that are drawn.
         endpoints: Judges that also compare pairs of labelled answers to one question, by name.
         good_from: Least score that calls an answer good, as a share of the task's best score.
         pairs: Most pairs that each endpoint compares.

@@ -62,7 +62,7 @@ def corrected_rate(
     """Correct the share of true verdicts for the judge's errors.
 
     Args:
-        verdicts: Of the judge, on answers without a label. They must not hold the gold set.
+        verdicts: Verdicts of the judge on answers without a label, not of the gold set.
         gold: The judge's verdict and the label of each answer of the gold set, which has to be
             drawn from the same kind of answers, with some of both labels.
         rng: Source of the draws.

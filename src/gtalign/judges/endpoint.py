@@ -27,8 +27,8 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
     the answer is unscored and the reason says why.
 
     Args:
-        settings: Of the endpoint.
-        cache: Of replies.
+        settings: Settings of the endpoint.
+        cache: Cache of replies.
         name: In verdicts and errors; the model's by default.
         criteria: Gives the criterion of a question, or None to leave it unscored.
         nonce: Draws the code of a fence; a source that a model could guess breaks the fence.

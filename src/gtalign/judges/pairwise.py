@@ -20,7 +20,7 @@ class Preference:
             missing.
         consistent: Whether both orders name the same answer, or both neither; None if a verdict is
             missing.
-        reason: Of both orders.
+        reason: Reason of both orders.
         straight: Which answer won where ``first`` was shown first; None if a verdict is missing.
         swapped: Which answer won where ``second`` was shown first; None likewise.
     """

@@ -112,8 +112,8 @@ def run_stage(
 
     Args:
         stage: ``COLD_START`` or an arm; what it needs has to be done.
-        seed: Of everything that is drawn in it.
-        folder: Of the seed; the stage writes into the folder of its own name.
+        seed: Seed of everything that is drawn in it.
+        folder: Folder of the seed; the stage writes into the folder of its own name.
         workshop: Questions, judge, teachers and models.
         settings: Shared by all arms.
 

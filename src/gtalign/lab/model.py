@@ -13,7 +13,7 @@ def make_model(
 
     Args:
         tokenizer: Fixes the vocabulary and the end-of-turn token.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
         width: Size of the residual stream; heads are 32 wide.
         layers: Number of blocks.
         positions: Longest sequence, in tokens.

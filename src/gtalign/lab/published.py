@@ -86,7 +86,7 @@ def read_published(
         test_questions: Most questions of each task to be tested on.
         max_chars: A longer conversation is cut to its last so many characters, as in
             `cut_conversation`.
-        seed: Of the samples, which take equal shares of ambiguous and clear questions, and of
+        seed: Seed of the samples, which take equal shares of ambiguous and clear questions, and of
             harmful and harmless requests, as far as there are enough.
 
     Raises:

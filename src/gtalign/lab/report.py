@@ -27,8 +27,8 @@ class LabReport:
 
     Args:
         file: The report as a page.
-        comparison: Of the arms.
-        trial: Of steering; None where nothing was steered.
+        comparison: Comparison of the arms.
+        trial: Trial of steering; None where nothing was steered.
     """
 
     file: Path
@@ -40,7 +40,7 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
     """Compare the arms of a finished run and write ``report.html``.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         out: Its run directory.
         command: The command that began the run.
         seconds: That this session took.

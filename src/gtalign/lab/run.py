@@ -36,7 +36,7 @@ def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport
     """Do all stages of a run, or what is left of them, and write the report.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         out: Run directory; one that exists is resumed.
         command: The command that began the run, for the report.
         watch: Called now and then, and once at the end.

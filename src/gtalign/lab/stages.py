@@ -43,7 +43,7 @@ class RunProgress:
     """How much of a run is done, by what its stages have written.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         out: Its run directory.
         train: Number of questions to learn from.
         test: Number of questions to be tested on.

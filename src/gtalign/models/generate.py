@@ -24,8 +24,8 @@ def generate(
         tokenizer: Its tokenizer, with a chat template; pads on the left.
         conversations: What to complete, as one batch.
         max_tokens: Longest completion, in tokens; a longer one is cut off.
-        temperature: Of sampling; 0 takes the likeliest token.
-        seed: Of sampling; the same batch and seed give the same completions.
+        temperature: Temperature of sampling; 0 takes the likeliest token.
+        seed: Seed of sampling; the same batch and seed give the same completions.
     """
     settings = GenerationConfig(
         max_new_tokens=max_tokens,

@@ -17,7 +17,7 @@ def load_tokenizer(name: str | Path, **options: Any) -> "PreTrainedTokenizerBase
 
     Args:
         name: A checkpoint folder, or the name of a model on a hub.
-        options: Of ``from_pretrained``.
+        options: Options of ``from_pretrained``.
 
     Raises:
         ConfigError: There is no tokenizer.
@@ -32,8 +32,8 @@ def load_model(name: str | Path, *, dtype: str = "float32", **options: Any) -> "
 
     Args:
         name: A checkpoint folder, or the name of a model on a hub.
-        dtype: Of its weights, such as ``bfloat16``; ``auto`` keeps that of the checkpoint.
-        options: Of ``from_pretrained``.
+        dtype: Data type of its weights, such as ``bfloat16``; ``auto`` keeps the checkpoint's.
+        options: Options of ``from_pretrained``.
 
     Raises:
         ConfigError: There is no such model.

@@ -53,7 +53,7 @@ def check_template(
     """Check that a completion comes out of the chat template as it went in.
 
     Args:
-        tokenizer: With its chat template.
+        tokenizer: Tokenizer with its chat template.
         messages: A conversation that fits it.
         completion: What the model is to learn.
 

@@ -31,7 +31,7 @@ class Factor:
         sides: Whose welfare it enters: ``user``, ``llm``, both, or neither if it is only reported.
         weight: Key of its weight in the tables ``user`` and ``llm`` of a configuration; by default
             its name.
-        unit: Of the number.
+        unit: Unit of the number.
         range: Its least and greatest value. A factor that enters a welfare stays within 0 and 1.
         chain: Whether it measures the chain. Such a factor is absent where no chain was asked for,
             and `measure` is then not called.

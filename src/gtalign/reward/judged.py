@@ -20,8 +20,8 @@ class Judged:
     Args:
         readings: The completions as they were read.
         scores: What they are worth.
-        verdicts: Of each; None where there was nothing to judge. Where the judge failed, the
-            verdict has no score and says why.
+        verdicts: Verdict on each; None where there was nothing to judge. Where the judge failed,
+            the verdict has no score and says why.
         failures: Of those that the judge was asked about, in order: why it has no score, by row;
             None where it has one.
     """

@@ -74,7 +74,7 @@ def normalise(
     """Normalise a batch by its own statistics.
 
     Args:
-        rewards: Of the samples; one that is None stays None and counts for nothing.
+        rewards: Rewards of the samples; one that is None stays None and counts for nothing.
         tasks: The task of each sample.
         config: Its ``method`` and ``kappa`` are used.
 

@@ -33,7 +33,7 @@ class Welfare:
         """Build the sum.
 
         Args:
-            weights: Of the side.
+            weights: Weights of the side.
             gated: Whether factors that are `Factor.gated` are multiplied by the quality to the
                 side.
             chain: Whether the chain's own terms count. If not, the remaining weights are scaled so

@@ -18,7 +18,7 @@ class Ask:
         max_tokens: Most tokens to write, over all phases together.
         sampling: How tokens are drawn, in every phase.
         stop: Strings that end the response; inside the response only.
-        used_tokens: Of the user's quota, before this answer.
+        used_tokens: Tokens used of the user's quota, before this answer.
     """
 
     messages: tuple[Message, ...]

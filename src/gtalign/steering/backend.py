@@ -23,7 +23,7 @@ class Sampling:
         temperature: 0 takes the likeliest token.
         top_p: Least probability mass that is drawn from, in (0, 1].
         top_k: Number of likeliest tokens that are drawn from; 0 for all.
-        seed: Of the draws; None leaves them to the engine.
+        seed: Seed of the draws; None leaves them to the engine.
         extra: Further parameters, handed to an HTTP engine as they are; a backend in process
             refuses those that it does not know.
     """
@@ -58,7 +58,7 @@ class Draft(Protocol):
 
     Attributes:
         text: All of it, as it stands.
-        report: Of the last write that ended; None before.
+        report: Report of the last write that ended; None before.
     """
 
     @property
@@ -88,7 +88,7 @@ class Draft(Protocol):
             max_tokens: Most tokens to write, at least 1.
             stop: Ends the write once the new text contains it; the text then ends with it, and
                 nothing behind it is kept.
-            grammar: Of the new text, in the language that `Backend.grammar` names.
+            grammar: Grammar of the new text, in the language that `Backend.grammar` names.
             sampling: For this write alone; by default that of the draft.
 
         Raises:

@@ -71,32 +71,32 @@ class Decision:
     """How one answer was steered, or why it was not.
 
     Args:
-        id: Of the answer.
-        created: When, in ISO 8601, UTC.
+        id: Id of the answer.
+        created: Time of the answer, in ISO 8601, UTC.
         model: Name of the model.
         backend: Name of the backend that wrote.
         mode: What steering was allowed to do.
-        resume: How the model went on after the matrix.
+        resume: How the model continued after the matrix.
         policy: Name of the policy.
         policy_hash: `Policy.hash` of it.
-        steered: Whether the model went on from an edited matrix.
-        reason: Why it did not, or what was unusual; None if all went as planned.
+        steered: Whether the model continued from an edited matrix.
+        reason: Why it did not, or what was unusual; None if nothing was.
         stated: The matrix as the model wrote it; None if there is none.
         edited: The matrix under the policy.
-        terms: What was added to the one to give the other.
+        terms: The points that the edit added, term by term.
         expected: Expected tokens by LLM action.
-        sources: Where those come from, by LLM action.
-        before: What the policy's rule chooses in the stated matrix.
-        after: What it chooses in the edited one.
+        sources: Source of these numbers, by LLM action.
+        before: The choice of the policy's rule in the stated matrix.
+        after: The choice of the rule in the edited matrix.
         chosen: The cell on which the model's analysis settled.
         acted: The LLM's action that the response carries out.
         prompt_tokens: Tokens of the prompt; None if unknown.
         used_tokens: Tokens of the quota that were used before.
         phases: The stretches of writing, in order.
         retries: How often a part was written again.
-        repairs: What had to be put right to read the chain.
-        decimals: Of the payoffs in the edited matrix; None if there is none, or in old records.
-        decided_ms: Milliseconds that it took to decide; None likewise.
+        repairs: Corrections that were needed to read the chain.
+        decimals: Decimals of the payoffs in the edited matrix; None without one, or in old records.
+        decided_ms: Milliseconds that the decision took; None without one, or in old records.
     """
 
     id: str

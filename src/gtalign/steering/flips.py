@@ -78,9 +78,9 @@ def flips(
         low: Its least value.
         high: Its greatest.
         expected: Expected tokens of every LLM action, as for `edit`.
-        decimals: Of the payoffs in the edited matrix, as for `fit`.
+        decimals: Decimals of the payoffs in the edited matrix, as for `fit`.
         prompt_tokens: Tokens of the prompt, as for `edit`.
-        used_tokens: Of the quota, as for `edit`.
+        used_tokens: Tokens used of the quota, as for `edit`.
         least: Least payoff, as for `fit`.
         most: Greatest payoff.
 

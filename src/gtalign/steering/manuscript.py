@@ -47,7 +47,7 @@ class Manuscript:
         backend: What writes.
         messages: The conversation.
         ask: The request: how tokens are drawn, and how many.
-        grammar: Of the parts of a chain.
+        grammar: Grammar of the parts of a chain.
         watch: Times the writing.
 
     Attributes:

@@ -29,7 +29,7 @@ class Past:
         expected: Expected tokens by LLM action.
         prompt_tokens: Tokens of the prompt; 0 if unknown.
         used_tokens: Tokens of the quota that were used before.
-        decimals: Of the payoffs in the edited matrix.
+        decimals: Decimals of the payoffs in the edited matrix.
     """
 
     stated: Bimatrix

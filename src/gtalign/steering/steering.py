@@ -88,7 +88,7 @@ class Steering:
             decimals: That the payoffs of the edited matrix have.
             prompt_tokens: Tokens of the prompt; None if the engine does not say (then the further
                 turns that an action causes are charged for the rest alone).
-            used_tokens: Of the user's quota.
+            used_tokens: Tokens used of the user's quota.
             steered: Whether the answer will go on from the edited matrix.
         """
         undecided = self.undecided(None, used_tokens=used_tokens)

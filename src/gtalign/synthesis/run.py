@@ -69,7 +69,7 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
     """Do a cold start, or what is left of it, and return its summary.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         out: The run directory.
         progress: Called after each candidate.
 

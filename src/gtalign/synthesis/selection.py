@@ -16,10 +16,10 @@ class Entry:
     """What selection knows of a candidate.
 
     Args:
-        number: Of the candidate among those of its question.
+        number: Number of the candidate among those of its question.
         welfare: W; None if it is unknown.
-        quality: Of the answer; None if it is unknown.
-        action: Of the LLM, as the analysis chooses it; None if it chooses none.
+        quality: Quality of the answer; None if it is unknown.
+        action: Action of the LLM, as the analysis chooses it; None if it chooses none.
         problem: Why there is no score: it was not written, or not judged.
         place: Where its line begins in the file of candidates, in bytes.
     """

@@ -82,8 +82,8 @@ class Teacher:
 
     Args:
         name: In errors and reports.
-        settings: Of its endpoint.
-        cache: Of its replies, so that none is asked for twice.
+        settings: Settings of its endpoint.
+        cache: Cache of its replies, so that none is asked for twice.
 
     Attributes:
         endpoint: Where requests go; tells what they took.
@@ -104,7 +104,7 @@ class Teacher:
             block: Its name.
             question: What the chain answers.
             before: Contents of the parts before it.
-            number: Of the candidate; another number is another sample.
+            number: Number of the candidate; another number is another sample.
 
         Raises:
             TeacherError: The endpoint failed, or every reply was unusable (cause ``unusable``).
@@ -176,7 +176,7 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
 
     Args:
         config: Who writes what.
-        cache: Of all their replies.
+        cache: Cache of all their replies.
 
     Attributes:
         teachers: By name.

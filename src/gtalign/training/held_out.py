@@ -33,7 +33,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
     Training's own source of chance is left as it was.
 
     Args:
-        questions: To be answered.
+        questions: Questions to answer.
         answer: Lets the model answer them.
         reward: Scores the answers.
         judges: Grade the responses.

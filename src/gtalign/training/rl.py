@@ -35,13 +35,13 @@ def train_rl(
     which is an ordinary one.
 
     Args:
-        model: To train.
-        tokenizer: With a chat template that takes the prompts.
-        questions: To be answered.
+        model: Model to train.
+        tokenizer: Tokenizer with a chat template that takes the prompts.
+        questions: Questions to answer.
         reward: Scores completions; takes the column ``question``.
-        folder: Of the stage.
-        settings: Of the stage.
-        seed: Of the order of the questions and of sampling.
+        folder: Folder of the stage.
+        settings: Settings of the stage.
+        seed: Seed of the order of the questions and of sampling.
         prompt: What the model is given for a question; by default its bare messages.
         callbacks: What else is to be done on the way, such as `CompletionLog`.
     """

@@ -128,7 +128,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     """Train a model, or resume its training, and return a summary.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         out: Run directory; gets ``checkpoint``, ``metrics.jsonl`` and ``transcripts.jsonl``.
 
     Raises:

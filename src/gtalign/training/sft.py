@@ -38,9 +38,9 @@ def train_sft(
         model: To train.
         tokenizer: With a chat template that takes the conversations.
         examples: What to learn.
-        folder: Of the stage.
-        settings: Of the stage.
-        seed: Of the order of the examples and of dropout.
+        folder: Folder of the stage.
+        settings: Settings of the stage.
+        seed: Seed of the order of the examples and of dropout.
         callbacks: What else is to be done on the way, such as `HeldOut`.
 
     Raises:

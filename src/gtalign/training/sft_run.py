@@ -115,7 +115,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     """Train a model, or resume its training, and return a summary.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         out: Run directory; gets ``checkpoint``, ``metrics.jsonl`` and ``held_out.jsonl``.
 
     Raises:

@@ -14,9 +14,9 @@ def read_column(type: Any, value: Any, name: str) -> Any:
     """Return the value of a field from that of its column.
 
     Args:
-        type: Of the field.
-        value: Of the column.
-        name: Of both.
+        type: Type of the field.
+        value: Value of the column.
+        name: Name of both.
 
     Raises:
         DataError: The value is of the wrong kind; the message names the column.

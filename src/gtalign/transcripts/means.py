@@ -24,7 +24,7 @@ class Means:
         """Add a score.
 
         Args:
-            task: Of the question.
+            task: Task of the question.
             unit: What its tokens are, in a word.
             score: Unknown values count for nothing.
         """

@@ -82,7 +82,7 @@ class FileScored:
     """A row of the output.
 
     Args:
-        transcript: With a note of what scored it (``extra["scored"]``).
+        transcript: Transcript with a note of what scored it (``extra["scored"]``).
         score: Its score.
         kept: Whether the output file held it already, with all that it can have.
     """

@@ -46,7 +46,7 @@ class Scored:
     """A transcript as it was scored.
 
     Args:
-        transcript: With everything that was measured.
+        transcript: Transcript with all measured values.
         score: Its score.
         asked: Whether the judge was asked.
         failure: Why that left it unscored.

@@ -20,15 +20,15 @@ class Transcript:
     """A question, its completion and everything measured on it.
 
     Args:
-        id: Of the question.
-        task: Of the question.
+        id: Id of the question.
+        task: Task of the question.
         split: ``train``, ``test`` or ``ood``.
         cluster: The question's source prompt.
-        seed: Of the run that trained or sampled; None if unknown.
+        seed: Seed of the run that trained or sampled; None if unknown.
         model: Name of the model that answered.
         prompt: The messages that it was given.
         completion: What it wrote, whole.
-        ground_truth: Of the question.
+        ground_truth: Ground truth of the question.
         chain: The four blocks as an object, or None.
         chain_error: Why there is no chain; None if there is one or none was asked for.
         plain: No chain was asked for: the completion is the response.
@@ -36,10 +36,10 @@ class Transcript:
         factors: Each factor of the reward, None if unknown.
         user_welfare, llm_welfare, mutual_welfare: U, L and sqrt(U L), None if unknown.
         answer_llm_welfare, answer_mutual_welfare: L and W without the chain's own terms.
-        verdicts: Of the judges; the first one graded the response.
+        verdicts: Verdicts of the judges; the first one graded the response.
         unscored: Why the welfare is unknown.
-        extra: Of the question, such as ``user_action`` and ``true_payoff``, and further facts.
-        decision: How the answer was steered, as the record of it tells; None if it was not.
+        extra: Facts of the question, such as ``user_action`` and ``true_payoff``, and others.
+        decision: Record of how the answer was steered; None if it was not steered.
     """
 
     id: str
@@ -84,7 +84,7 @@ class Transcript:
             question: What was asked.
             completion: What the model wrote.
             model: Name of the model.
-            seed: Of the run.
+            seed: Seed of the run.
             split: By default the question's own (``extra["split"]``).
             plain: No chain was asked for.
             prompt: What the model was given, if not the bare messages of the question.

@@ -77,7 +77,7 @@ class Bar:
 
         Args:
             done: How much is done.
-            total: Of how much; None if that is unknown.
+            total: Amount of work in all; None if that is unknown.
             doing: What is being done.
             problem: A line to print above the bar.
         """

@@ -22,8 +22,8 @@ def solution_panel(solution: Solution, title: str, ascii_only: bool) -> Panel:
     """Return a solved game as a person reads it: the payoffs, and the solutions in words.
 
     Args:
-        solution: Of the game.
-        title: Of the panel; empty for none.
+        solution: Solution of the game.
+        title: Title of the panel; empty for none.
         ascii_only: Whether the terminal shows ASCII only.
     """
     optimum, nash = ("*", "o") if ascii_only else ("★", "●")

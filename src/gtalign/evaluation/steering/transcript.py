@@ -17,7 +17,7 @@ def steered_transcript(
         answer: The finished answer.
         question: What was asked.
         model: Name of the model that answered.
-        seed: Of the run; None if unknown.
+        seed: Seed of the run; None if unknown.
     """
     return Transcript(
         id=question.id,

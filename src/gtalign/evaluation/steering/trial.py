@@ -145,8 +145,8 @@ async def trial_answers(
     Args:
         backend: The engine.
         questions: In the order of which their answers draw.
-        settings: Of the trial.
-        seed: Of the trial.
+        settings: Settings of the trial.
+        seed: Seed of the trial.
         but: Ids of the transcripts that are done already.
 
     Raises:

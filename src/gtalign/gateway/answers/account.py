@@ -31,7 +31,7 @@ class Account:
 
     Args:
         gateway: Who answers.
-        terms: Under which.
+        terms: Terms of the answer: its key, policy and limits.
         prompt: What was asked, as JSON has it.
         stream: Whether the answer is streamed.
         began: When its time began to run, by `perf_counter`; None for now.

@@ -28,13 +28,13 @@ class Answer:
 
     Args:
         gateway: Who answers.
-        terms: Under which.
+        terms: Terms of the answer: its key, policy and limits.
         ask: The request.
         stream: Whether pieces are passed on as they come; if not, all of them at the end.
         began: When its time began to run, by `perf_counter`; None for now.
 
     Attributes:
-        decision: As far as it is made.
+        decision: The decision so far.
 
     Raises:
         StorageError: The answer cannot be recorded, and has to be.

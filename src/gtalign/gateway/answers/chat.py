@@ -20,7 +20,7 @@ class Chat:
 
     Args:
         gateway: Who answers.
-        terms: Under which.
+        terms: Terms of the answer: its key, policy and limits.
         request: What is asked.
         reply: Where the answer goes.
         began: When its time began to run, by `perf_counter`.

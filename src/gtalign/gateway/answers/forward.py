@@ -32,8 +32,8 @@ class Forwarding:
 
     Args:
         gateway: Who passes it on.
-        terms: Under which it is asked.
-        path: Of the engine's interface.
+        terms: Terms of the request: its key, policy and limits.
+        path: Path of the engine's interface.
         request: What is asked, and why that is not steered.
         raw: Its body as it came.
         reply: Where the answer goes.

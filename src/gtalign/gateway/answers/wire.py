@@ -15,7 +15,7 @@ class Chunks:
     """Writes the chunks of one answer. They differ in their delta alone, so the rest is made once.
 
     Args:
-        id: Of the answer.
+        id: Id of the answer.
         created: When, in seconds since 1970.
         model: The model's name as the client gave it.
         include_usage: Whether a chunk with the usage comes last; the others then say null.
@@ -68,10 +68,10 @@ def completion(
     """A whole answer, of one choice or of several.
 
     Args:
-        id: Of the answer.
+        id: Id of the answer.
         created: When, in seconds since 1970.
         model: The model's name as the client gave it.
-        messages: Of each choice.
+        messages: Messages of each choice.
         finishes: Why each choice ended.
         usages: Tokens of each choice; all of them read the same prompt.
         abouts: What was decided about each choice.

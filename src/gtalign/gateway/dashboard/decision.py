@@ -33,10 +33,10 @@ class Change:
     """What one term added, or all of them.
 
     Args:
-        name: Of the term.
+        name: Name of the term.
         player: Whose payoffs.
         amounts: Points by cell, in the order of the cells; None where it added nothing.
-        why: In words.
+        why: Reason in words.
         fitting: Whether it only makes the matrix writable.
     """
 

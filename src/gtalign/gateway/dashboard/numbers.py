@@ -24,8 +24,8 @@ class Number:
 
     Args:
         name: Its key in a policy, or what else it is.
-        label: For people.
-        unit: Of the number.
+        label: Label for people.
+        unit: Unit of the number.
         most: Greatest value of the slider, unless the number is greater.
         least: Least value of the slider.
     """
@@ -92,7 +92,7 @@ class Dial:
         number: Which.
         text: Its value, as it is or was typed.
         most: Greatest value of the slider.
-        step: Of the slider.
+        step: Step of the slider.
     """
 
     number: Number

@@ -55,9 +55,9 @@ class Side:
     """A finished answer, for the page.
 
     Args:
-        policy: Under which.
+        policy: Name of the policy.
         decision: What was decided; None if that did not come to be.
-        blocks: Of its chain, or the whole text.
+        blocks: Blocks of its chain, or the whole text.
         facts: Facts that are shown below it.
         error: Why there is no answer; empty if there is one.
     """

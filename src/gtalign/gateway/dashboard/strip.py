@@ -65,7 +65,7 @@ def strip(intervals: Sequence[ChoiceInterval], actions: Sequence[str], value: fl
     Args:
         intervals: In order, beginning at 0.
         actions: The LLM's, in the order of their colours.
-        value: Of the number.
+        value: Value of the number.
     """
     high = intervals[-1].high
     parts = []

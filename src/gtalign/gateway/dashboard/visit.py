@@ -40,7 +40,7 @@ class Page:
     Args:
         template: Its name in ``templates/``.
         shown: What the template can name.
-        status: Of HTTP.
+        status: HTTP status.
         headers: Besides those that all pages have.
     """
 

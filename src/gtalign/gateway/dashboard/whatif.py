@@ -74,7 +74,7 @@ class Fault:
     """What is wrong with a matrix.
 
     Args:
-        message: In words.
+        message: The error in words.
         rule: The rule that it breaks.
         line: Where, from 1 on.
         column: Column of the error, from 1.
@@ -96,7 +96,7 @@ class WhatIf:
         after: The choice after.
         repairs: Corrections in the text of the matrix.
         decimals: That payoffs are rounded to.
-        policy: As it was moved.
+        policy: The policy with the numbers that the user moved.
         strip: Where the choice flips; None if that cannot be told.
         problem: Why it cannot.
     """

@@ -17,8 +17,8 @@ class HTTPReply:
     """An answer that is sent piece by piece; its head goes out with the first piece.
 
     Args:
-        send: To the client.
-        headers: Of the answer; more can be added until it begins.
+        send: Sends a message to the client.
+        headers: Headers of the answer; more can be added until it begins.
         patience: Seconds that the client may take to read a piece.
 
     Attributes:

@@ -14,7 +14,7 @@ class Resource:
     """The applications of one path, which requests are counted under.
 
     Args:
-        path: As the router has it, with its parameters unfilled.
+        path: Path of the route, with its parameters unfilled.
         apps: What answers, by method.
     """
 

@@ -34,7 +34,7 @@ def export_response(
     """A download of decisions.
 
     Args:
-        reader: Of the store.
+        reader: Reader of the store.
         which: Which decisions.
         format_: One of `FORMATS`.
         transcripts: Write those whose texts are kept as transcripts, and no others.
@@ -77,7 +77,7 @@ async def jsonl(reader: Reader, which: Filter, *, transcripts: bool) -> AsyncGen
     """Yield the lines of decisions.
 
     Args:
-        reader: Of the store.
+        reader: Reader of the store.
         which: Which decisions.
         transcripts: Write those whose texts are kept as transcripts, and no others.
     """

@@ -15,11 +15,11 @@ class Filter:
     """Which decisions are meant; None leaves a condition out.
 
     Args:
-        since: From this time on, in microseconds since 1970.
+        since: Only decisions from this time on, in microseconds since 1970.
         until: Before this time.
-        key_id: Of this key.
-        policy: Under this policy's name.
-        policy_hash: Under this version of a policy.
+        key_id: Only decisions of this key.
+        policy: Only decisions under the policy of this name.
+        policy_hash: Only decisions under this version of a policy.
         status: That stand like this.
         mode: Steered in this mode.
         before: Whose choice before the edit was this action.

@@ -152,7 +152,7 @@ async def stretches(
     """Where the latest decisions of a filter are, as far as rolled-up hours can tell.
 
     Args:
-        connection: To the store.
+        connection: Connection to the store.
         which: The filter, without a search.
         until: Before this time, besides that of the filter.
         count: So many decisions are wanted.

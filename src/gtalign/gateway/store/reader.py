@@ -205,7 +205,7 @@ class Reader:
         """Messages of those of some decisions whose texts are kept, by id.
 
         Args:
-            ids: Of the decisions, up to `MOST`.
+            ids: Ids of the decisions, up to `MOST`.
             longest: Most characters of a prompt's JSON; longer ones are left out.
         """
         c = texts.c

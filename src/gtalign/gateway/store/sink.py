@@ -29,7 +29,7 @@ class Sink(Protocol):
         """Write rows in the place of those of the same id, in one transaction.
 
         Args:
-            rows: Of `tables.decisions`, every column.
+            rows: Rows of `tables.decisions`, every column.
             kept: Of `tables.texts`, likewise. With neither, it is seen whether one can write, which
                 a full disk allows as long as nothing is.
 

@@ -35,8 +35,8 @@ class Record:
     """What is written of one answer; a later record of the same id takes its place.
 
     Args:
-        row: Of `tables.decisions`, every column.
-        texts: Of `tables.texts`, where texts are kept.
+        row: Row of `tables.decisions`, every column.
+        texts: Rows of `tables.texts`, where texts are kept.
     """
 
     row: Mapping[str, Any]

@@ -31,7 +31,7 @@ class Counter:
     """A number that only grows, for each combination of labels.
 
     Args:
-        name: Of the metric.
+        name: Name of the metric.
         help: What it counts.
         labels: Names of its labels.
     """
@@ -70,7 +70,7 @@ class Histogram:
     """How values are spread.
 
     Args:
-        name: Of the metric.
+        name: Name of the metric.
         help: What is measured.
         bounds: Upper ends of the buckets, in ascending order.
     """

@@ -25,7 +25,7 @@ class RequestLog:
         began: When it came, by `perf_counter`.
         path: The pattern of its address, which requests are counted under.
         key: Who asks; None before that is known.
-        terms: Under which it is answered; None for anything but an answer.
+        terms: Terms of its answer; None for requests of other kinds.
         asked: The messages or the prompt, where prompts are logged.
         reply: The answer on its way; it can report an error.
         status: The HTTP status; 0 before the head of the answer is out.

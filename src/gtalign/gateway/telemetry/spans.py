@@ -25,7 +25,7 @@ def trace_answer(decision: Decision, log: AnswerLog, watch: Stopwatch) -> None:
     Args:
         decision: About it.
         log: What happened to it.
-        watch: Of its writing.
+        watch: Stopwatch of its writing.
     """
     trace, writes, decided = current(), watch.stretches, log.decided
     tokens = [phase.tokens for phase in decision.phases]

@@ -69,7 +69,7 @@ class HTTPBackend:
     `connect` finds out the arguments; whoever knows them needs no probe.
 
     Args:
-        transport: To the server; closed by `aclose`.
+        transport: Connection to the server; closed by `aclose`.
         model: Name of the model.
         engine: Kind of the server.
         method: How messages go on.

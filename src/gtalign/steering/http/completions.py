@@ -19,7 +19,7 @@ class TextPrompt:
     """The conversation as rendered text, followed by the message as it stands.
 
     Args:
-        transport: To the engine.
+        transport: Connection to the engine.
         upstream: Name of the engine for messages.
         messages: The conversation.
         render: Renders it; None asks llama.cpp's server to (``/apply-template``).
@@ -83,7 +83,7 @@ class TokenPrompt:
     the text behind it is put into tokens, and the whole is compared with the text.
 
     Args:
-        transport: To the engine.
+        transport: Connection to the engine.
         upstream: Name of the engine for messages.
         model: Whose tokens they are.
         messages: The conversation.

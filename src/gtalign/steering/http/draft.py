@@ -52,7 +52,7 @@ class HTTPDraft:
     """One assistant message that an engine writes; see `gtalign.steering.Draft`.
 
     Args:
-        transport: To the engine.
+        transport: Connection to the engine.
         upstream: Name of the engine for messages.
         engine: Its kind.
         prompt: What it goes on from.
@@ -128,7 +128,7 @@ class HTTPDraft:
         Args:
             max_tokens: Most tokens to write, at least 1.
             stop: Ends the write once the new text contains it; nothing behind it is kept.
-            grammar: Of the new text, in the language of the engine.
+            grammar: Grammar of the new text, in the language of the engine.
             sampling: For this write alone; by default that of the draft.
 
         Raises:
