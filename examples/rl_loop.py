@@ -150,7 +150,7 @@ for step in range(RL_STEPS):
     print(f"step {step + 1}/{RL_STEPS}: W {welfare.mean():.3f}, malformed {unread:.2f}", flush=True)
 print(f"W on test questions after reinforcement learning: {test():.3f}")
 
-# 6. Steer: the matrix is edited under a price while the model writes, and it goes on from there.
+# 6. Steer: the matrix is edited under a price while the model writes, and it continues from there.
 model.eval()
 backend = TransformersBackend(model, tokenizer)
 settings = SteeringSettings(mode="enforce", instruct=False)

@@ -105,7 +105,7 @@ def test_a_local_tokenizer_renders_for_a_server_of_plain_text(
     assert main(["steer", url, *given, "--tokenizer", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)["response"] == model.RESPONSES["CQ"]
     assert main(["steer", url, *given]) == 1
-    assert "cannot go on with a message" in capsys.readouterr().err
+    assert "cannot continue a message" in capsys.readouterr().err
 
 
 def test_a_server_that_continues_nothing_may_be_asked_again(
@@ -115,7 +115,7 @@ def test_a_server_that_continues_nothing_may_be_asked_again(
     given = ("--policy", "free", "--question", "Where to?", "--json", "--bare")
     assert main(["steer", url, *given]) == 1
     error = capsys.readouterr().err
-    assert "cannot go on with a message" in error
+    assert "cannot continue a message" in error
     assert error.count("\n") == 1
     assert main(["steer", url, *given, "--fallback", "reask"]) == 0
     decision = json.loads(capsys.readouterr().out)["decision"]

@@ -1,4 +1,4 @@
-"""Every way to go on with a message, against servers that are true to their engines."""
+"""Every way to continue a message, against servers that are true to their engines."""
 
 import asyncio
 import unicodedata
@@ -404,7 +404,7 @@ async def test_an_upstream_that_begins_anew_is_refused() -> None:
 
 async def test_an_upstream_that_restates_is_refused() -> None:
     async with serving(Restating()) as url:
-        with pytest.raises(SteeringError, match="prefill: repeats what it should go on from"):
+        with pytest.raises(SteeringError, match="prefill: repeats what it should continue from"):
             await connect(url, method="prefill")
 
 
@@ -416,10 +416,10 @@ async def test_without_a_method_only_asking_again_is_left(options: dict[str, obj
         draft = backend.open(MESSAGES, Sampling())
         await write(draft, stop=STOP)
         assert draft.text == BEFORE
-        with pytest.raises(SteeringError, match="cannot go on with an edited message") as caught:
+        with pytest.raises(SteeringError, match="cannot continue an edited message") as caught:
             draft.rewrite(BEFORE)
         assert ("begins anew" in str(caught.value)) == bool(backend.report)
-        with pytest.raises(SteeringError, match="cannot go on with a message that has begun"):
+        with pytest.raises(SteeringError, match="cannot continue a message that has begun"):
             await write(draft)
 
 

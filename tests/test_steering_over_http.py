@@ -127,11 +127,11 @@ async def test_an_engine_that_fails_after_the_edit_leaves_a_clear_record(
 
 
 async def test_a_service_that_continues_nothing_is_refused_or_asked_again() -> None:
-    with pytest.raises(SteeringError, match="cannot go on with a message"):
+    with pytest.raises(SteeringError, match="cannot continue a message"):
         async with connected(Service()):
             pass
     async with connected(Service(), fallback_reask=True) as backend:
-        with pytest.raises(SteeringError, match="cannot go on from an edited text"):
+        with pytest.raises(SteeringError, match="cannot continue an edited text"):
             steering(backend)
         answer = await Session(steering(backend, fallback="reask"), ASK).answer()
         assert answer.decision.resume == "reask"

@@ -174,7 +174,7 @@ async def test_asking_again_is_another_message() -> None:
 
 async def test_what_cannot_be_resumed_is_refused_unless_it_may_ask_again() -> None:
     backend = FakeBackend(obedient(OPENING), can_resume=False)
-    with pytest.raises(SteeringError, match=r"fake cannot go on from an edited text.*reask"):
+    with pytest.raises(SteeringError, match=r"fake cannot continue an edited text.*reask"):
         steering(backend)
     assert steering(backend, mode="observe").resume == "none"
     answer = await Session(steering(backend, fallback="reask"), ask()).answer()

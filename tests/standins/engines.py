@@ -8,7 +8,7 @@ from standins.server import RefusedError, StandIn, Step, generation, rendered
 
 
 def messages_prompt(body: dict[str, Any], *, goes_on: bool) -> str:
-    """The prompt of a chat request, its last message left open if it is to go on."""
+    """The prompt of a chat request, its last message left open if it is to continue."""
     messages = body["messages"]
     if not goes_on or messages[-1]["role"] != "assistant":
         return rendered(messages)
@@ -179,7 +179,7 @@ class SGLang(StandIn):
 
 
 class LlamaCpp(StandIn):
-    """llama.cpp's server: renders for others, goes on by itself, times each token.
+    """llama.cpp's server: renders for others, continues by itself, times each token.
 
     ``flags`` False is an older one, which ignores ``continue_final_message``; ``template`` False
     one without ``/apply-template``; ``prefill`` False one that was started so.

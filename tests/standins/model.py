@@ -1,4 +1,4 @@
-"""The scripted model: goes on with any beginning of a chain, and does what its matrix says."""
+"""The scripted model: continues any beginning of a chain, and does what its matrix says."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def chain(question: str, matrix: dict[str, dict[str, float]] = MATRIX) -> str:
 def continuation(question: str, begun: str) -> str:
     """Return the rest of a message that begins like this; nothing, if it makes no sense.
 
-    To end with a tag makes none: the token that ends a tag goes on behind it, so that no model has
+    To end with a tag makes none: the token that ends a tag continues behind it, so no model has
     ever seen one that does not.
     """
     if begun.endswith("</payoff>"):

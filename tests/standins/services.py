@@ -1,4 +1,4 @@
-"""Services that one rents: a mark in the last message, or no way to go on at all."""
+"""Services that one rents: a mark in the last message, or no way to continue at all."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -58,7 +58,7 @@ class DeepSeek(Service):
 
 
 class Restating(Service):
-    """Repeats what it was given before it goes on, as if that were new."""
+    """Repeats what it was given before it continues, as if that were new."""
 
     def prompt(self, body: dict[str, Any]) -> str:
         return messages_prompt(body, goes_on=True)

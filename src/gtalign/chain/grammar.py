@@ -157,7 +157,7 @@ def _magnitudes(sign: str, lowest: int, highest: int) -> Iterator[str]:
 
 
 def _tag_rules() -> Iterator[tuple[str, str]]:
-    """A rule for each beginning of a tag: how free text may go on without completing the tag.
+    """A rule for each beginning of a tag: how free text may continue without completing the tag.
 
     ``<`` stands only at the beginning of a tag, so the tags are a trie with one way back: after a
     character that leads nowhere the text is free again, and after ``<`` it is at the root.

@@ -164,7 +164,7 @@ class _Scan:
                     self.numbers[key, player] = (where, self.position)
         self.space()
         if self.position < self.end:
-            raise self.error("payoff-syntax", "the payoff goes on after its closing brace")
+            raise self.error("payoff-syntax", "the payoff continues after its closing brace")
         return Bimatrix(form, np.array(pairs).reshape(*form.shape, len(PLAYER_KEYS)))
 
     def items(self, allowed: Sequence[str], where: int, cell: str = "") -> Iterator[str]:

@@ -112,7 +112,7 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
         model = model.to("cuda")
 
     def write(prompts: Sequence[Any], ids: Sequence[str]) -> list[str]:
-        # Of the questions, not of the batch's number: a run that goes on draws the same.
+        # Of the questions, not of the batch's number: a run that continues draws the same.
         seed = zlib.crc32(f"{config.seed} {ids[0]}".encode())
         return generate(
             model,

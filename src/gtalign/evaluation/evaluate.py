@@ -164,11 +164,11 @@ async def evaluate(
         progress: Takes how many questions are done, and why one failed.
 
     Returns:
-        For each question that could not be answered, why; the same run goes on with those.
+        For each question that could not be answered, why; the same run continues with those.
 
     Raises:
         JudgeError: Too many answers could not be judged; what there is stays, and the same run
-            goes on with the rest.
+            continues with the rest.
         StorageError: A transcript cannot be written.
     """
     failures = Failures(config.max_failed, config.window)

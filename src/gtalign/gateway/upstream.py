@@ -42,7 +42,7 @@ async def open_upstream(config: GatewayConfig) -> Upstream:
     Raises:
         ConfigError: There is neither at the address.
         UpstreamError: The server cannot be reached.
-        SteeringError: It cannot go on from an edited text, and no fallback is configured.
+        SteeringError: It cannot continue an edited text, and no fallback is configured.
     """
     wanted, limits = config.upstream, config.timeouts
     timeouts = Timeouts(limits.connect, limits.first, limits.idle, limits.total)

@@ -25,7 +25,7 @@ async def judge_all(
 
     One answer that the judge fails on does not stop the others. If the call is cancelled (Ctrl-C),
     so is all that is under way; with a judge that caches, what is done is kept and a second call
-    goes on from there.
+    continues from there.
 
     Args:
         judge: Grades each of them.

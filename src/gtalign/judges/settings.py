@@ -10,7 +10,7 @@ from gtalign.endpoints.settings import EndpointSettings
 class JudgeSettings(EndpointSettings):
     """An endpoint that serves as a judge; repeated judging needs a temperature above 0.
 
-    Keys, besides those of `EndpointSettings`:
+    Keys:
         max_chars: Longest text that is shown in one block; the middle of a longer one is cut out.
         structured: How verdicts are written: ``json_schema`` (the server enforces it), ``tagged``,
             or ``auto``: the schema, unless the server refuses it.

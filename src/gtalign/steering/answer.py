@@ -61,7 +61,7 @@ class Steered:
     """A finished answer.
 
     Args:
-        text: The whole message, with the matrix that the model went on from.
+        text: The whole message, with the matrix that the model continued from.
         response: What the user sees; None if it cannot be told from the rest of the message.
         chain: The message as a chain, read tolerantly; None if it is none.
         decision: What was done, and why.

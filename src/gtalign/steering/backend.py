@@ -42,7 +42,7 @@ class Report:
     Args:
         finish: Why it ended.
         tokens: Tokens that were written in it.
-        prompt_tokens: Tokens that it went on from, the rewritten message included; None if the
+        prompt_tokens: Tokens that it continued from, the rewritten message included; None if the
             engine does not say.
         cached_tokens: How many of those the engine did not compute again; None if it does not say.
     """
@@ -98,7 +98,7 @@ class Draft(Protocol):
         ...
 
     def rewrite(self, text: str) -> None:
-        """Replace the whole message; the next write goes on from exactly there.
+        """Replace the whole message; the next write continues from exactly there.
 
         Raises:
             SteeringError: The backend cannot (see `Backend.can_resume`).

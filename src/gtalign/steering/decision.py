@@ -18,7 +18,7 @@ Mode = Literal["observe", "advise", "enforce"]
 """What steering may do: only look, edit the matrix, or also hold the answer to the choice."""
 
 Resume = Literal["splice", "reask", "none"]
-"""How the model went on: from the edited matrix, asked once more, or without any change."""
+"""How the model continued: from the edited matrix, asked once more, or without any change."""
 
 _MODES: Final = get_args(Mode)
 _RESUMES: Final = get_args(Resume)
@@ -34,7 +34,7 @@ class Phase:
     Args:
         name: What was written, such as ``thinking`` or ``response``.
         tokens: Tokens that were written.
-        prompt_tokens: Tokens that it went on from; None if unknown.
+        prompt_tokens: Tokens that it continued from; None if unknown.
         cached_tokens: How many of those were not computed again; None if unknown.
         finish: Why it ended.
         ms: Milliseconds from its request to its end, what its reader took included; None in old

@@ -251,7 +251,7 @@ def _time(form: GameForm, policy: Policy, tokens: Mapping[str, ActionTokens]) ->
 
 
 def _adjustments(form: GameForm, policy: Policy) -> list[Term | None]:
-    """The points that the policy adds besides, all together for each player."""
+    """The points that the policy's adjustments add, as one term for each player."""
     terms = []
     for player in PLAYERS:
         amounts = dict.fromkeys(form.cells, 0.0)

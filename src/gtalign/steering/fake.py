@@ -9,13 +9,13 @@ from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.tasks import Message
 
 Script = Callable[[Sequence[Message], str], str | Iterable[str | UpstreamError]]
-"""Conversation and message so far in; how the message goes on out: text, or slices of it, among
+"""Conversation and message so far in; how the message continues out: text, or slices of it, among
 which an error is raised when it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of `FakeDraft.write`: where it went on from, and with what."""
+    """One call of `FakeDraft.write`: where it continued from, and with what."""
 
     text: str
     max_tokens: int
@@ -124,5 +124,5 @@ class FakeDraft:
     def rewrite(self, text: str) -> None:
         """Replace the message."""
         if not self._backend.can_resume:
-            raise SteeringError(f"{self._backend.name} cannot go on from an edited text")
+            raise SteeringError(f"{self._backend.name} cannot continue an edited text")
         self.text = text

@@ -203,7 +203,7 @@ class LocalDraft:
         self._cache = DynamicCache(config=self._backend.model.config)
 
     def _tokens(self, text: str) -> list[int]:
-        """Tokens of a text that goes on another one."""
+        """Tokens of a text that continues another one."""
 
         def ids_of(text: str) -> list[int]:
             return list(self._backend.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -228,7 +228,7 @@ class LocalDraft:
             raise SteeringError(f"{backend.name}: the conversation fills its whole context")
         start = len(self.text)
         before = len(self._prompt) + len(self._ids)
-        self._crop(before - 1)  # at least one token has to be computed to go on from
+        self._crop(before - 1)  # at least one token has to be computed to continue from
         cached = self._cache.get_seq_length()
         pending = [*self._prompt, *self._ids][cached:]
         finish: Finish = "broken"

@@ -72,7 +72,7 @@ class Manuscript:
 
     @property
     def text(self) -> str:
-        """The message as far as it is written."""
+        """The message so far."""
         return self._draft.text
 
     @property
@@ -90,7 +90,7 @@ class Manuscript:
         self._draft = self._backend.open(messages, self._ask.sampling)
 
     def replace(self, text: str) -> None:
-        """Replace the whole message; the next stretch goes on from exactly there."""
+        """Replace the whole message; the next stretch continues from exactly there."""
         self._draft.rewrite(text)
 
     def rewrite(self, text: str) -> None:

@@ -46,7 +46,7 @@ async def open_backend(
     timeouts: "Timeouts | None" = None,
     fallback_reask: bool = False,
 ) -> OpenedBackend:
-    """Load a checkpoint, or connect to a model server and find out how its messages go on.
+    """Load a checkpoint, or connect to a model server and find out how its messages continue.
 
     A network of fewer than `SMALL` parameters runs on one thread, unless OMP_NUM_THREADS says
     otherwise: to share its work among more takes longer than the work.
@@ -57,12 +57,12 @@ async def open_backend(
         tokenizer: Folder of a tokenizer whose chat template renders conversations, for a server
             that continues plain text only.
         timeouts: How long to wait for the server.
-        fallback_reask: Whether a server that cannot go on from an edited text will do.
+        fallback_reask: Whether to accept a server that cannot continue an edited text.
 
     Raises:
         ConfigError: There is neither at the address, or the folder holds no whole checkpoint.
         UpstreamError: The server cannot be reached, or lists no model.
-        SteeringError: The server cannot go on from an edited text, and has to.
+        SteeringError: The server cannot continue an edited text, and no fallback is allowed.
     """
     if is_url(address):
         from gtalign.steering.http import connect

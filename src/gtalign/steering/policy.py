@@ -89,7 +89,7 @@ class Policy(Config):
         value_of_time: Currency units that an hour of waiting costs the user.
         tokens_per_second: Speed of the model, in tokens written per second.
         reply_seconds: Time that the user needs to answer one question, in seconds.
-        adjust: Points that are added to payoffs besides costs; by default none.
+        adjust: Points that are added to payoffs, in addition to costs; by default none.
         solution: Name of the rule that chooses a cell, of `gtalign.steering.rules.SOLUTION_RULES`.
         rho: Order of a rule that takes a mean of welfares (`SolutionRule.keys`), at most 1: 1 is
             utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.

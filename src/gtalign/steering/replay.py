@@ -21,7 +21,7 @@ _USUAL = 1  # decimals of a payoff in a chain
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A decision, as far as another policy has to know it.
+    """The part of a decision that another policy has to know.
 
     Args:
         stated: The matrix as the model wrote it, of ``USER_LLM``.

@@ -2,7 +2,7 @@
 
 Generation stops where the payoff closes. The matrix is edited under the pricing policy in force and
 spliced into the message in place of the model's own, the next tag is opened, and the same message
-goes on from there.
+continues from there.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Session:
         self._written = Manuscript(
             steering.backend, self._messages, ask, self._grammar, watch or Stopwatch()
         )
-        self._text = ""  # the message as far as it is passed on
+        self._text = ""  # the part of the message that is passed on
         self._stopped = False  # a stop string of the request has ended it
         self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
         self._retries = 0
@@ -91,7 +91,7 @@ class Session:
 
     @property
     def text(self) -> str:
-        """The message as far as it is written."""
+        """The message so far."""
         return self._written.text
 
     @property
@@ -161,7 +161,7 @@ class Session:
         self._finish()
 
     def _steer(self) -> Iterator[Step]:
-        """Write up to the matrix, edit it, and go on from there."""
+        """Write up to the matrix, edit it, and continue from there."""
         written, problem = None, ""
         for attempt in range(2):
             yield self._to_payoff(attempt)
@@ -188,7 +188,7 @@ class Session:
 
     def _to_payoff(self, attempt: int) -> Stretch:
         parser = self._parser()
-        # What a second attempt goes on from has been reported.
+        # What a second attempt continues from has been reported.
         parser.feed(self.text)
         sampling = self.ask.sampling
         if attempt:
@@ -243,7 +243,7 @@ class Session:
     # Phase two: on from there
 
     def _resume(self, decision: Decision) -> Iterator[Step]:
-        """Splice the edited matrix and open the next block, and let the model go on."""
+        """Splice the edited matrix and open the next block, and let the model continue."""
         assert decision.edited is not None
         text = self.text
         start, end = self._chain(_opening(text)).spans["payoff"]
@@ -272,7 +272,7 @@ class Session:
         yield from self._to_end("asked again", self._parser(), "whole")
 
     def _unsteered(self, problem: str) -> Iterator[Step]:
-        """Let an answer whose matrix cannot be read go on as it is, or fail."""
+        """Let an answer whose matrix cannot be read continue as it is, or fail."""
         self._decision = self._undecided(f"the matrix cannot be read: {problem}")
         yield Decided(self._decision)
         if self.steering.settings.on_malformed == "fail":

@@ -35,7 +35,7 @@ class Steering:
         now: The clock.
 
     Raises:
-        SteeringError: The backend cannot go on from an edited text, and no fallback is configured.
+        SteeringError: The backend cannot continue an edited text, and no fallback is configured.
     """
 
     backend: Backend
@@ -50,13 +50,13 @@ class Steering:
     def __post_init__(self) -> None:
         if self.settings.mode != "observe" and self.resume == "none":
             raise SteeringError(
-                f"{self.backend.name} cannot go on from an edited text, so that its answers cannot"
-                ' be steered; with fallback = "reask" they are asked for again instead'
+                f"{self.backend.name} cannot continue an edited text, so its answers cannot be"
+                ' steered; with fallback = "reask" the model is asked again instead'
             )
 
     @property
     def resume(self) -> Resume:
-        """How an answer goes on after its matrix was edited."""
+        """How an answer continues after its matrix was edited."""
         if self.settings.mode == "observe":
             return "none"
         if self.settings.resume == "splice" and not self.backend.can_resume:
@@ -89,7 +89,7 @@ class Steering:
             prompt_tokens: Tokens of the prompt; None if the engine does not say (then the further
                 turns that an action causes are charged for the rest alone).
             used_tokens: Tokens used of the user's quota.
-            steered: Whether the answer will go on from the edited matrix.
+            steered: Whether the answer will continue from the edited matrix.
         """
         undecided = self.undecided(None, used_tokens=used_tokens)
         exact = edit(

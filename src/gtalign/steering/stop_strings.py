@@ -66,7 +66,7 @@ def _overlap(text: str, needle: str) -> int:
 
 
 def loose_response(text: str) -> str | None:
-    """The response of a message that is no chain, as far as it can be told.
+    """The response of a message that is no chain, as well as it can be recognised.
 
     That is what follows the last ``<response>``, or the whole text where it holds no tag of a
     chain; None otherwise, and where nothing is left.

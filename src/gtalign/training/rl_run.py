@@ -108,7 +108,7 @@ def plan(config: RLRun) -> dict[str, Any]:
         )
         found |= {"memory_gib": parts, "memory_formula": FORMULA}
         if rl.vllm:
-            found["memory_of_vllm"] = f"{rl.vllm_memory:.0%} of the GPU, besides"
+            found["memory_of_vllm"] = f"{rl.vllm_memory:.0%} of the GPU, in addition"
     return found
 
 

@@ -1,7 +1,7 @@
 """Score a file of transcripts into another file, which a second run can resume.
 
 Everything streams. Results come in the order of the input whatever order the judge answers in, so
-that an output file is always the beginning of the whole, and a second run goes on where it ends.
+that an output file is always the beginning of the whole, and a second run continues where it ends.
 """
 
 import hashlib

@@ -70,7 +70,7 @@ def _summary(answer: Steered) -> str:
 
 
 def _matrices(decision: Decision) -> Table:
-    """Both matrices side by side: what the model wrote, and what it went on from."""
+    """Both matrices side by side: what the model wrote, and what it continued from."""
     assert decision.stated is not None and decision.edited is not None
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column("cell")

@@ -227,7 +227,7 @@ class Answer:
         return result
 
     def _broken_off(self) -> Decision:
-        """The decision as far as it is made, with all that was written, which is counted."""
+        """The decision so far; logs the written text and counts its tokens."""
         decision, session, log = self.decision, self._session, self._account.log
         if decision is None:
             decision = self._undecided(_UNDECIDED)

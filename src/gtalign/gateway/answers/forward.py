@@ -174,7 +174,7 @@ class Forwarding:
             yield chunk
 
     def _counted(self) -> Decision:
-        """The decision with the tokens read and written, as far as they are known."""
+        """The decision with the tokens read and written; None where they are unknown."""
         read, written = self._usage()
         self._account.spend(read or 0, written or 0)
         if written is None:

@@ -54,14 +54,14 @@ class Preview:
     Args:
         tried: Number of decisions.
         unread: Number of records that cannot be read.
-        flips: How many would be of another action.
-        flow: From the actions chosen then to those of the draft.
-        counts: Decisions by both.
-        written: Expected tokens written, with the draft less without.
-        read: Expected tokens read, likewise.
-        money: Their price under the draft.
-        examples: Some that flip, the latest first.
-        ms: How long it took.
+        flips: Number of decisions whose action the draft would change.
+        flow: Decisions from the actions chosen then to those of the draft.
+        counts: Number of decisions for each pair of the two actions.
+        written: Expected tokens written under the draft, less those without it.
+        read: Expected tokens read under the draft, less those without it.
+        money: Price of these differences under the draft.
+        examples: Some decisions that flip, the latest first.
+        ms: Milliseconds that the preview took.
     """
 
     tried: int

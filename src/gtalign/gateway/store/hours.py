@@ -154,7 +154,7 @@ async def stretches(
     Args:
         connection: Connection to the store.
         which: The filter, without a search.
-        until: Before this time, besides that of the filter.
+        until: Before this time, in addition to the filter's.
         count: So many decisions are wanted.
 
     Returns:

@@ -59,7 +59,7 @@ class Reader:
     ) -> DecisionPage:
         """A page of decisions, the latest first; found by index, however many there are.
 
-        A text is searched for in `SEARCHED` decisions for one page, and the next page goes on
+        A text is searched for in `SEARCHED` decisions for one page, and the next page continues
         behind them; an id is found wherever it is.
 
         Args:

@@ -28,9 +28,9 @@ class AnswerLog:
         stream: Whether the answer is streamed.
         prompt: The messages as JSON, where texts are kept; else None.
         until: When kept texts are deleted, in microseconds since 1970.
-        began: When its time began to run, by `perf_counter`.
-        decided: When the decision was made, likewise; None if it was not.
-        status: How the answer stands.
+        began: Time of the start by `perf_counter`, in seconds.
+        decided: Time of the decision by `perf_counter`; None if there is none.
+        status: Status of the answer.
         finish: As `Steered.finish`; None if it did not come to its end.
         first_ms: Milliseconds to the first text.
         total_ms: Milliseconds to the end.

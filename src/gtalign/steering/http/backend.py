@@ -17,7 +17,7 @@ from gtalign.tasks import Message
 Method = Literal[
     "completions-ids", "completions-text", "continue-final", "prefill", "prefix", "none"
 ]
-"""How a message goes on, best first: as tokens, as rendered text, by flags of the chat interface,
+"""How a message continues, best first: as tokens, as rendered text, by flags of the chat interface,
 by the last message's role alone, by a mark in the last message, or not at all."""
 
 METHODS: Final[tuple[Method, ...]] = (
@@ -27,7 +27,7 @@ METHODS: Final[tuple[Method, ...]] = (
     "prefill",
     "prefix",
 )
-"""The methods that can go on, in the order in which they are tried."""
+"""The methods that can continue, in the order in which they are tried."""
 
 OWNED: Final = frozenset(
     {
@@ -54,7 +54,7 @@ class MethodTrial:
 
     Args:
         method: Which.
-        works: Whether the engine went on from the prefix.
+        works: Whether the engine continued from the prefix.
         detail: What it wrote, or why that is no continuation.
     """
 
@@ -72,7 +72,7 @@ class HTTPBackend:
         transport: Connection to the server; closed by `aclose`.
         model: Name of the model.
         engine: Kind of the server.
-        method: How messages go on.
+        method: How messages continue.
         render: For ``completions-text``; None where the server renders.
         report: What the probe found.
     """
@@ -147,7 +147,7 @@ class HTTPBackend:
 def explained(report: Sequence[MethodTrial]) -> str:
     """Why no method worked, one after the other."""
     failed = [f"{trial.method}: {trial.detail}" for trial in report if not trial.works]
-    return "; ".join(failed) or "no method to go on was asked for"
+    return "; ".join(failed) or "no method was to be tried"
 
 
 def _check(sampling: Sampling) -> None:

@@ -1,4 +1,4 @@
-"""Messages that go on in ``/v1/chat/completions``, as far as a server offers it.
+"""Messages that continue in ``/v1/chat/completions``, on servers that offer it.
 
 The server renders the message, so that whitespace at its end may be lost in the model's chat
 template: let a rewritten message end in something else.
@@ -12,8 +12,9 @@ from gtalign.steering.http.pieces import EnginePiece, read_chat
 from gtalign.tasks import Message
 
 Form = Literal["continue-final", "prefill", "prefix", "none"]
-"""How a server is told to go on: by flags (vLLM, SGLang, llama.cpp), by the mere fact that the last
-message is the assistant's (older llama.cpp, Groq), by a mark in it (DeepSeek, Mistral), not at all.
+"""How a request asks a server to continue: by flags (vLLM, SGLang, llama.cpp), by a last
+message of the assistant alone (older llama.cpp, Groq), by a mark in it (DeepSeek, Mistral), or
+not at all.
 """
 
 _FLAGS: Final[Mapping[str, Any]] = {"continue_final_message": True, "add_generation_prompt": False}
@@ -24,7 +25,7 @@ class ChatPrompt:
 
     Args:
         messages: The conversation.
-        form: How the server is told to go on.
+        form: How a request asks the server to continue.
     """
 
     path = "/v1/chat/completions"
@@ -34,7 +35,7 @@ class ChatPrompt:
         self._form = form
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine go on behind `text`.
+        """The fields that make the engine continue behind `text`.
 
         Raises:
             SteeringError: There is a text, and the server cannot.
@@ -42,7 +43,7 @@ class ChatPrompt:
         if not text:
             return {"messages": self._messages}
         if self._form == "none":
-            raise SteeringError("this upstream cannot go on with a message that has begun")
+            raise SteeringError("this upstream cannot continue a message that has begun")
         begun: dict[str, Any] = {"role": "assistant", "content": text}
         if self._form == "prefix":
             begun["prefix"] = True
@@ -53,7 +54,7 @@ class ChatPrompt:
         """Read an event.
 
         Raises:
-            ValueError: It has another shape, or it is none of the message that goes on.
+            ValueError: It has another shape, or it is none of the message that continues.
         """
         piece = read_chat(value)
         if piece.beside and self._form != "none":

@@ -1,4 +1,4 @@
-"""Messages that go on in ``/v1/completions``: the whole prompt is ours, as tokens or as text."""
+"""Messages that continue in ``/v1/completions``: the whole prompt is ours, as tokens or as text."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ class TextPrompt:
         self._conversation: str | None = None
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine go on behind `text`."""
+        """The fields that make the engine continue behind `text`."""
         if self._conversation is None:
             self._conversation = await self._rendered()
         # The template wrote what begins a text (as vLLM's name for it has it: special tokens).
@@ -109,7 +109,7 @@ class TokenPrompt:
         self._ledger = Ledger()
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine go on behind `text`."""
+        """The fields that make the engine continue behind `text`."""
         if self._conversation is None:
             self._conversation = await self._tokens(
                 messages=list(self._messages), add_generation_prompt=True, **self._rendering
@@ -138,7 +138,7 @@ class TokenPrompt:
     def grew(self, piece: EnginePiece) -> None:
         """Take note of the tokens that the engine wrote."""
         if piece.finish == "stop":
-            return  # the last token ends the turn, and must not stand before what goes on
+            return  # the last token ends the turn, and must not stand before what continues
         self._ledger.add(piece.text, piece.ids)
 
     async def _splice(self, rest: str, text: str) -> None:
@@ -150,8 +150,8 @@ class TokenPrompt:
             if not await self._fits(text):
                 raise UpstreamError(
                     self._upstream,
-                    "its tokenizer gives a text back changed, so that no message can go on"
-                    " token by token; use another method, such as 'continue-final'",
+                    "its tokenizer gives a text back changed, so no message can continue token by"
+                    " token; use another method, such as 'continue-final'",
                 )
 
     async def _tokens(self, **request: Any) -> list[int]:

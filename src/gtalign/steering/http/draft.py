@@ -1,11 +1,11 @@
 """A message that an engine writes over HTTP: one request a write, cut where it has to end.
 
-No engine is told the stop string. Some drop it from their text, and then leave open whether they
-met it or ended their turn. And the token that completes it mostly goes on behind it (``><``), which
-those that keep the string cut off: to go on from the bare string is to go on from tokens that the
-model never saw, and small models end their turn there. So the answer is cut here and the connection
-closed, at the price of the tokens under way, and a write that goes on from a stop string goes on
-from the model's own token.
+A request never holds the stop string. Some engines drop it from their text, and then leave open
+whether they met it or ended their turn. Other engines keep it, but cut off the rest of the token
+that completes it (``><``). A message that continues from the bare string continues from tokens that
+the model never saw, and small models end their turn there. So this module cuts the answer and
+closes the connection, at the price of the tokens under way. A write that continues from a stop
+string then continues from the model's own token.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _JOINED: Final = re.compile(r"\W*")  # what a token may hold behind a tag; words
 
 
 class EnginePrompt(Protocol):
-    """What the engine is to go on from, in the form that it takes."""
+    """What the engine is to continue from, in the form that it takes."""
 
     @property
     def path(self) -> str:
@@ -36,7 +36,7 @@ class EnginePrompt(Protocol):
         ...
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine go on behind `text`."""
+        """The fields that make the engine continue behind `text`."""
         ...
 
     def read(self, value: Any) -> EnginePiece:
@@ -55,7 +55,7 @@ class HTTPDraft:
         transport: Connection to the engine.
         upstream: Name of the engine for messages.
         engine: Its kind.
-        prompt: What it goes on from.
+        prompt: What it continues from.
         common: The fields of a request for how its tokens are drawn.
         sampling: How they are drawn unless a write says otherwise.
         refusal: Why the message cannot be rewritten; None if it can.
@@ -97,14 +97,14 @@ class HTTPDraft:
         return self._report
 
     def rewrite(self, text: str) -> None:
-        """Replace the whole message; the next write goes on from exactly there.
+        """Replace the whole message; the next write continues from exactly there.
 
         Raises:
             SteeringError: The backend cannot, or a write is under way.
         """
         if self._refusal is not None:
             raise SteeringError(
-                f"{self._upstream} cannot go on with an edited message: {self._refusal}"
+                f"{self._upstream} cannot continue an edited message: {self._refusal}"
             )
         if self._writing:
             raise SteeringError(

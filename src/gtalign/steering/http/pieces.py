@@ -32,7 +32,7 @@ class EnginePiece:
         text: What was written, mostly one token.
         ids: Its tokens, where they were asked for. The text may come with a later piece, if a
             character ends there.
-        finish: Why the engine stopped; None while it goes on.
+        finish: Why the engine stopped; None while it continues.
         usage: Tokens so far, if it says so.
         beside: Whether it wrote something that is no part of the message, such as reasoning.
     """

@@ -49,11 +49,11 @@ async def connect(
     timeouts: Timeouts | None = None,
     fallback_reask: bool = False,
 ) -> HTTPBackend:
-    """Connect to a model server and find out how its messages go on.
+    """Connect to a model server and find out how its messages continue.
 
-    Each method is made to go on from a prefix that no model would write, and that ends where only
-    a number can follow. An engine that does not really go on from there begins anew or repeats
-    what it was given, and is found out.
+    Each method has to continue from a prefix that no model would write, and that ends where only a
+    number can follow. An engine that does not really continue from there begins anew or repeats the
+    prefix, and so fails the trial.
 
     Args:
         url: Address of its OpenAI-compatible interface, such as ``http://127.0.0.1:8000/v1``.
@@ -102,7 +102,7 @@ async def _probe(
     if fallback_reask:
         return HTTPBackend(transport, model, engine, "none", None, tuple(trials))
     raise SteeringError(
-        f"{transport.api} ({engine.name}) cannot go on with a message of {model!r}."
+        f"{transport.api} ({engine.name}) cannot continue a message of {model!r}."
         f" {explained(trials)}. What would help: a server that continues messages (vLLM, SGLang or"
         " llama.cpp); for one that has /v1/completions, the folder of the model's tokenizer, whose"
         " chat template renders the prompt (steer: --tokenizer, serve: --set upstream.tokenizer=,"
@@ -148,7 +148,7 @@ async def _engine(transport: Transport, owner: str) -> Engine:
 
 
 async def _try(backend: HTTPBackend) -> MethodTrial:
-    """Let a backend go on from nonsense, and judge what it writes."""
+    """Let a backend continue from nonsense, and judge what it writes."""
     nonce = secrets.token_hex(6)
     prefix = (  # spelled as a model that was trained on chains would
         f"<thinking>{nonce} lanterns under the seventh stair.</thinking>"
@@ -165,9 +165,9 @@ async def _try(backend: HTTPBackend) -> MethodTrial:
         return MethodTrial(backend.method, False, reason)
     shown = repr(written[:60]) + ("..." if len(written) > 60 else "")
     if nonce in written:
-        return MethodTrial(backend.method, False, f"repeats what it should go on from: {shown}")
+        return MethodTrial(backend.method, False, f"repeats what it should continue from: {shown}")
     if not _CONTINUES.match(written):
         return MethodTrial(
             backend.method, False, f"begins anew, where only a number could follow: {shown}"
         )
-    return MethodTrial(backend.method, True, f"goes on with {shown}")
+    return MethodTrial(backend.method, True, f"continues with {shown}")
