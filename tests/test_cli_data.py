@@ -201,7 +201,7 @@ def test_mix(
     assert main(["data", "mix", str(train), str(output), "--to", str(output), "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["rows"] == {"math-hard": 3, "wildguard": 2}
-    assert "is what is written" in captured.err
+    assert "is the output" in captured.err
     assert main(["data", "mix", str(output), "--to", str(output)]) == 2
     assert "name the files to mix" in capsys.readouterr().err
     more = ["--without", str(held_out), "--set", "weights.wildguard=1", "--set", "seed=3"]
