@@ -70,7 +70,7 @@ def changes(example: str, says: str = "Change one key") -> Any:
 
     Args:
         example: A change, for its help.
-        says: What it does, for its help.
+        says: Beginning of its help.
     """
     return typer.Option("--set", metavar="KEY=VALUE", help=f"{says}, such as {example}.")
 

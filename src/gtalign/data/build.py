@@ -20,7 +20,7 @@ _BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build did.
+    """The result of a build.
 
     Args:
         files: Rows of each file that was written.

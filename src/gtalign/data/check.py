@@ -29,14 +29,14 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found. Files that cannot be read as questions are not compared.
+    """The result of a check. Files that cannot be read as questions are not compared.
 
     Args:
         config: What counts as a near duplicate.
-        by: What was compared.
+        by: Texts that were compared.
         reports: The problems of every file.
         repeats: The duplicates of every file that can be read.
-        shared: What each test file shares with them.
+        shared: Questions that each test file shares with them.
     """
 
     config: DuplicateConfig
@@ -82,7 +82,7 @@ def check(
         files: Files of training questions; a file that is named twice is checked once.
         tests: Files of test questions; they are compared with ``files``.
         config: What counts as a near duplicate.
-        by: What is compared.
+        by: Texts to compare.
         limit: Most problems to keep of a file; all are counted.
 
     Raises:

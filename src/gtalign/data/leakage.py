@@ -9,7 +9,7 @@ from gtalign.data.duplicates import DuplicateConfig, Index, Match
 from gtalign.tasks import Question
 
 By = Literal["question", "conversation"]
-"""What is compared: the last message, or all of them with their roles."""
+"""Texts to compare: the last message, or all messages with their roles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Known:
 
     Args:
         config: What counts as a near duplicate.
-        by: What is compared.
+        by: Texts to compare.
     """
 
     def __init__(self, config: DuplicateConfig | None = None, by: By = "question") -> None:

@@ -85,7 +85,7 @@ def mix(
     """Write a mixture of the rows of some files.
 
     Args:
-        files: What to draw from; each may hold several tasks.
+        files: Files to draw rows from; each may hold several tasks.
         output: The file to write, parquet or ``.jsonl``.
         config: Which rows to take.
         without: Files of questions to be tested on: rows that share a source prompt with them, or

@@ -19,7 +19,7 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
     Args:
         out: The run directory; it is made if need be.
         config: Configuration of the run.
-        identity: What must not change; everything by default.
+        identity: The part of the configuration that must not change; by default all of it.
 
     Raises:
         ConfigError: A run of another configuration began here.

@@ -71,7 +71,7 @@ def to_row(
     """Return the row of a question.
 
     Args:
-        question: What is asked. Its id is kept as ``extra_info.source_id``.
+        question: The question. Its id is kept as ``extra_info.source_id``.
         index: The row's number in its file.
         source_prompt: What the conversation stems from; rows that share it are one cluster. By
             default the first message.

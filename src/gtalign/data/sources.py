@@ -51,7 +51,7 @@ class Source:
         field: Where a JSON file keeps its rows.
         size: Most source prompts that are taken; None takes all.
         tested_only: No training split is made of it.
-        note: What one has to know or do to use it.
+        note: Facts or steps that are needed to use it.
     """
 
     name: str

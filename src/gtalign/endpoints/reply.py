@@ -13,12 +13,12 @@ CUT_OFF: Final = "it was cut off at the limit of tokens"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an endpoint answered.
+    """The reply of an endpoint.
 
     Args:
         text: The answer; empty where there is none.
         problem: Why the answer is not a whole one (cut off, refused); None if it can.
-        usage: What it took.
+        usage: Tokens and requests that it took.
     """
 
     text: str

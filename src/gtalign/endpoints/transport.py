@@ -55,7 +55,7 @@ class Endpoint:
 
     Attributes:
         used: Requests, tokens and failures of this object.
-        saved: What the replies from the cache took when they were made.
+        saved: Requests and tokens that the replies from the cache took when they were made.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Endpoint:
         cancelled leaves nothing behind; a reply that has arrived is in the cache.
 
         Args:
-            messages: What is sent.
+            messages: Messages to send.
             identity: The messages without what is random in them: requests that share it, the
                 body and the sample share a reply.
             accepts: Whether a text is what was asked for; if not, the reply is counted as unread.
@@ -301,7 +301,7 @@ def _tell_of_retries() -> None:
 
 
 def _patience() -> Callable[[Exception], bool | float]:
-    """What decides for one request whether a failure is worth another attempt.
+    """Decides for one request whether a failure is worth another attempt.
 
     It returns that, or, where the server names a wait, seconds: no fewer than those named, and no
     fewer than would be waited otherwise. A server under load that always names one second would

@@ -21,7 +21,7 @@ class Bucket:
     afterwards; nothing more is given before the debt is paid.
 
     Args:
-        per_minute: What a minute brings.
+        per_minute: Amount added in a minute.
         now: The time, in seconds.
     """
 

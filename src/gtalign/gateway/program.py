@@ -25,7 +25,7 @@ async def serve_configured(
     show_key: Callable[[str], None] = lambda secret: None,
     beside: Callable[[Gateway], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Serve until the process is told to end; everything is written by then.
+    """Serve until a signal ends the process; every record is written by then.
 
     Args:
         config: Configuration of the gateway.

@@ -172,11 +172,11 @@ async def serve(
     upstream: Upstream,
     ready: Callable[[Gateway, str], None] = lambda gateway, address: None,
 ) -> None:
-    """Serve until the process is told to end; everything is written by then.
+    """Serve until a signal ends the process; every record is written by then.
 
     Args:
         config: Configuration of the gateway.
-        upstream: What answers; closed at the end.
+        upstream: The model server or model; closed at the end.
         ready: Called with the open gateway and its address once requests are taken.
 
     Raises:

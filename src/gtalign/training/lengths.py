@@ -27,7 +27,7 @@ def keep_whole(
     Args:
         examples: The training examples.
         lengths: The tokens of each, prompt included.
-        names: What each is called in the warning.
+        names: Name of each example in the warning.
         settings: ``max_length`` and what is done with a longer one, ``too_long``.
 
     Raises:

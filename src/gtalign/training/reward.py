@@ -39,7 +39,7 @@ class TRLReward:
         window: The share is measured over this many judged completions, the latest ones.
 
     Attributes:
-        failures: What went wrong so far, by cause.
+        failures: Failures so far, by cause.
     """
 
     def __init__(

@@ -42,8 +42,8 @@ def train_rl(
         folder: Folder of the stage.
         settings: Settings of the stage.
         seed: Seed of the order of the questions and of sampling.
-        prompt: What the model is given for a question; by default its bare messages.
-        callbacks: What else is to be done on the way, such as `CompletionLog`.
+        prompt: Makes the messages for a question; by default its bare messages.
+        callbacks: Further callbacks of the trainer, such as `CompletionLog`.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():

@@ -37,11 +37,11 @@ def train_sft(
     Args:
         model: To train.
         tokenizer: With a chat template that takes the conversations.
-        examples: What to learn.
+        examples: Training examples.
         folder: Folder of the stage.
         settings: Settings of the stage.
         seed: Seed of the order of the examples and of dropout.
-        callbacks: What else is to be done on the way, such as `HeldOut`.
+        callbacks: Further callbacks of the trainer, such as `HeldOut`.
 
     Raises:
         TrainingError: No example has any of its completion within the longest length.

@@ -78,7 +78,7 @@ class Bar:
         Args:
             done: How much is done.
             total: Amount of work in all; None if that is unknown.
-            doing: What is being done.
+            doing: Name of the work.
             problem: A line to print above the bar.
         """
         self._progress.update(self._task, completed=done, total=total, description=doing)

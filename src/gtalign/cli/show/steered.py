@@ -56,7 +56,7 @@ class Printer:
 
 
 def _summary(answer: Steered) -> str:
-    """What was recommended, chosen and done, in one line."""
+    """The recommended, the chosen and the executed action, in one line."""
     decision = answer.decision
     said = []
     if decision.before is not None and decision.after is not None:

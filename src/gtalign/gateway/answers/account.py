@@ -32,13 +32,13 @@ class Account:
     Args:
         gateway: Who answers.
         terms: Terms of the answer: its key, policy and limits.
-        prompt: What was asked, as JSON has it.
+        prompt: Messages or prompt of the request, in JSON types.
         stream: Whether the answer is streamed.
         began: When its time began to run, by `perf_counter`; None for now.
         added_ms: Milliseconds so far that are the gateway's own; None while that is not known.
 
     Attributes:
-        log: What has happened to the answer.
+        log: Events of the answer so far.
         recorded: Whether the answer is or will be on record.
         committed: Whether it is.
 

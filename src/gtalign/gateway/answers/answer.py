@@ -133,7 +133,7 @@ class Answer:
             raise
 
     def about(self) -> dict[str, Any]:
-        """What was decided, for the client."""
+        """The decision, for the client."""
         decision, terms = self.decision, self._terms
         told: dict[str, Any] = {
             "decision": terms.id,

@@ -21,7 +21,7 @@ class Chat:
     Args:
         gateway: Who answers.
         terms: Terms of the answer: its key, policy and limits.
-        request: What is asked.
+        request: The request.
         reply: Where the answer goes.
         began: When its time began to run, by `perf_counter`.
     """

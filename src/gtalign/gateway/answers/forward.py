@@ -34,7 +34,7 @@ class Forwarding:
         gateway: Who passes it on.
         terms: Terms of the request: its key, policy and limits.
         path: Path of the engine's interface.
-        request: What is asked, and why that is not steered.
+        request: The request, and why it is not steered.
         raw: Its body as it came.
         reply: Where the answer goes.
         began: When its time began to run, by `perf_counter`.

@@ -74,7 +74,7 @@ def completion(
         messages: Messages of each choice.
         finishes: Why each choice ended.
         usages: Tokens of each choice; all of them read the same prompt.
-        abouts: What was decided about each choice.
+        abouts: The decision about each choice.
     """
     read, written = usages[0]["prompt_tokens"], sum(u["completion_tokens"] for u in usages)
     body = {
@@ -105,7 +105,7 @@ def message(content: Sequence[str], reasoning: Sequence[str]) -> dict[str, Any]:
 
 
 def headers(about: Mapping[str, Any]) -> dict[str, str]:
-    """What was decided about an answer, as headers."""
+    """The decision about an answer, as headers."""
     names = ("steered", "recorded", "before", "after")
     told = {f"x-gtalign-{name}": said(about[name]) for name in names if name in about}
     return told | {"x-gtalign-added-ms": f"{about['added_ms']:g}"}

@@ -30,7 +30,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one term added, or all of them.
+    """The points that one term added, or all of them.
 
     Args:
         name: Name of the term.
@@ -124,7 +124,7 @@ def blocks_of(answer: str | None) -> tuple[Sequence[tuple[str, str]], str | None
 
 
 def changes_of(decision: Decision) -> list[Change]:
-    """What each term of the edit added, then what all of them did, for each player."""
+    """The points that each term of the edit added, then their sums, for each player."""
     if decision.stated is None or decision.edited is None:
         return []
     cells = decision.stated.form.cells

@@ -66,7 +66,7 @@ async def export(visit: Visit) -> Response:
 
 
 def question_of(messages: Any) -> str:
-    """What the user said last, in short; empty if that cannot be told."""
+    """The last message of the user, shortened; empty if there is none."""
     for message in reversed(messages if isinstance(messages, list) else []):
         if isinstance(message, Mapping) and message.get("role") == "user":
             content = message.get("content")

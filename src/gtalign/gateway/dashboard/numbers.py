@@ -12,7 +12,7 @@ from gtalign.steering import ActionTokens, Policy
 
 SLIDER: Final = ".slider"
 WAS: Final = ".was"
-"""What the names of a slider, and of the value that the page was rendered with, end with."""
+"""Endings of the name of a slider, and of the value with which the page was rendered."""
 
 _STEPS: Final = 200
 _LONGEST: Final = 40

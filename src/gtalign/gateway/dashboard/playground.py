@@ -56,7 +56,7 @@ class Side:
 
     Args:
         policy: Name of the policy.
-        decision: What was decided; None if that did not come to be.
+        decision: The decision; None if there is none.
         blocks: Blocks of its chain, or the whole text.
         facts: Facts that are shown below it.
         error: Why there is no answer; empty if there is one.
@@ -138,7 +138,7 @@ async def _events(visit: Visit, terms: Terms, request: Ask) -> AsyncGenerator[by
 
 
 def _told(piece: Piece) -> list[dict[str, str]]:
-    """What a piece of an answer shows: a block that opens, or more text of it.
+    """Events for a piece of an answer: a block that opens, or more of its text.
 
     The chain comes with its tags, each in a piece of its own or at the end of one; the matrix,
     which is drawn, is left out.

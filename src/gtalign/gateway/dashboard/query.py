@@ -25,7 +25,7 @@ class Query:
 
     Args:
         which: The filter.
-        given: What the address names, as it was written; what was left empty is left out.
+        given: Parameters of the address, as they were written, without the empty ones.
         last: The period, if one of `PERIODS`; empty if there is none.
     """
 

@@ -16,7 +16,7 @@ SESSIONS: Final = 10_000
 """Most people who are signed in at once; the one who has been for longest has to sign in again."""
 
 ATTEMPTS: Final = 10
-"""Wrong keys that one address may try in a minute, and is told of what is wrong with them."""
+"""Wrong keys that one address may try in a minute before its tries are refused."""
 
 _ADDRESSES: Final = 10_000
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
@@ -82,7 +82,7 @@ class Sessions:
         self._by_hash.pop(_hash(id_), None)
 
     def token(self, id_: str) -> str:
-        """What a form has to send to show that it is of a page that this cookie's owner was given.
+        """The token of a form; it shows that the owner of this cookie got the page from here.
 
         It follows from the cookie's value, so that nothing is kept for visitors who have not signed
         in; nobody outside can compute it.

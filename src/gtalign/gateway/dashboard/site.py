@@ -67,7 +67,7 @@ class Site:
     """Answers visits.
 
     Args:
-        gateway: What is shown.
+        gateway: Gateway that the pages show.
         views: All pages.
     """
 

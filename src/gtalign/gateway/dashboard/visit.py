@@ -39,7 +39,7 @@ class Page:
 
     Args:
         template: Its name in ``templates/``.
-        shown: What the template can name.
+        shown: Values that the template can name.
         status: HTTP status.
         headers: Besides those that all pages have.
     """
@@ -54,7 +54,7 @@ class Visit(Request):
     """A request of a browser.
 
     Attributes:
-        gateway: What is looked at.
+        gateway: Gateway that the page shows.
         key: Who is signed in; `ANYONE` while the gateway has no keys; None if nobody is.
         sent: The fields of the form that was sent; empty for a GET.
     """
@@ -205,8 +205,8 @@ class View:
 
     Args:
         path: Below `PREFIX`, with parameters as in ``/keys/{id}``.
-        get: What is shown.
-        post: What its form does.
+        get: Handler that shows the page.
+        post: Handler of its form.
         nav: Its name in the navigation; None for none.
         open: Whether one need not be signed in.
         body: Most bytes that its form sends.

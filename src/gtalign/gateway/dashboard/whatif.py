@@ -71,7 +71,7 @@ _VERSION: Final = "@"  # before the hash of a version; no name begins with it
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a matrix.
+    """An error in a matrix.
 
     Args:
         message: The error in words.
@@ -97,7 +97,7 @@ class WhatIf:
         repairs: Corrections in the text of the matrix.
         decimals: That payoffs are rounded to.
         policy: The policy with the numbers that the user moved.
-        strip: Where the choice flips; None if that cannot be told.
+        strip: Where the choice flips; None if that is unknown.
         problem: Why it cannot.
     """
 

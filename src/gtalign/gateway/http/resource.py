@@ -15,7 +15,7 @@ class Resource:
 
     Args:
         path: Path of the route, with its parameters unfilled.
-        apps: What answers, by method.
+        apps: Application for each method.
     """
 
     def __init__(self, path: str, apps: Mapping[str, App]) -> None:

@@ -134,7 +134,7 @@ def hours_of(rows: Iterable[Mapping[str, Any]]) -> list[int]:
 def gaps(
     since: int | None, until: int | None, whole: Sequence[int]
 ) -> list[tuple[int | None, int | None]]:
-    """What lies between some hours, before them and behind them."""
+    """The gaps between some hours, before them and after them."""
     found: list[tuple[int | None, int | None]] = []
     start = since
     for hour in whole:

@@ -66,7 +66,7 @@ class Reader:
             which: Which decisions.
             limit: Most of them, up to `MOST`.
             cursor: `DecisionPage.next` of the page before.
-            columns: What is read of them.
+            columns: Columns to read.
 
         Raises:
             DataError: The cursor is none.

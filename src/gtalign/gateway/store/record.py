@@ -17,7 +17,7 @@ STATUSES: Final = get_args(Status)
 
 @dataclass(slots=True)
 class AnswerLog:
-    """What happens to one answer, as it happens: records, metrics and traces read it.
+    """The events of one answer, as they happen: records, metrics and traces read it.
 
     Args:
         id: The answer's id.

@@ -32,7 +32,7 @@ KEPT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is written of one answer; a later record of the same id takes its place.
+    """The record of one answer; a later record of the same id takes its place.
 
     Args:
         row: Row of `tables.decisions`, every column.
@@ -93,7 +93,7 @@ class AuditWriter:
         """Hand over a record; the future is done when it is committed.
 
         Args:
-            record: What is written.
+            record: Record to write.
             keep: Try again later if the store is down: the answer is out, and its record must not
                 be lost. The future fails all the same.
 

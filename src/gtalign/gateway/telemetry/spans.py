@@ -24,7 +24,7 @@ def trace_answer(decision: Decision, log: AnswerLog, watch: Stopwatch) -> None:
 
     Args:
         decision: About it.
-        log: What happened to it.
+        log: Events of the answer.
         watch: Stopwatch of its writing.
     """
     trace, writes, decided = current(), watch.stretches, log.decided
