@@ -443,7 +443,7 @@ def test_a_tokenizer_counts_anew(
     again = tmp_path / "again.jsonl"
     assert main(["score", str(out), "--out", str(again)]) == 0
     assert next(iter(read_transcripts(again))).extra["scored"]["tokens"] == "tokens of letters"
-    assert "unscored: no verdict" in capsys.readouterr().err
+    assert "without a score: no verdict" in capsys.readouterr().err
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     assert main(["score", str(logs), "--tokenizer", str(folder)]) == 2
     assert main(["score", str(logs), "--tokenizer", str(tmp_path)]) == 2

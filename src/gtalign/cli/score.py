@@ -142,7 +142,7 @@ def command(
     if not as_json:
         print_table(Console(), means.title(chosen), means.table())
     for reason, times in unscored.most_common(_REASONS):
-        typer.echo(f"{times} unscored: {reason}", err=True)
+        typer.echo(f"{times} without a score: {reason}", err=True)
     failures.end()
 
 
