@@ -18,7 +18,7 @@ class Ask:
         max_tokens: Most tokens to write, over all phases together.
         sampling: How tokens are drawn, in every phase.
         stop: Strings that end the response; inside the response only.
-        used_tokens: Tokens used of the user's quota, before this answer.
+        used_tokens: Tokens of the user's quota that were used before this answer.
     """
 
     messages: tuple[Message, ...]
@@ -29,7 +29,7 @@ class Ask:
 
 
 def fan_out(ask: Ask, count: int) -> list[Ask]:
-    """Return the requests for several answers to one request: each has the next seed."""
+    """Return one request for each of several answers; each has the next seed."""
     seed = ask.sampling.seed
     if seed is None:
         return [ask] * count
@@ -40,20 +40,20 @@ def fan_out(ask: Ask, count: int) -> list[Ask]:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The decision has been made; what it says of the response is not known yet."""
+    """The decision has been made; its facts about the response are not known yet."""
 
     decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The message is written anew from character ``position`` on; what was reported is void."""
+    """The message is rewritten from character ``position`` on; discard what was reported there."""
 
     position: int
 
 
 SteeringEvent = Event | Decided | Restarted
-"""What a session reports, in order: the chain as it is written, and what is decided about it."""
+"""The events of a session, in order: the chain as it is written, and the decision about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class Steered:
 
     Args:
         text: The whole message, with the matrix that the model continued from.
-        response: What the user sees; None if it cannot be told from the rest of the message.
-        chain: The message as a chain, read tolerantly; None if it is none.
-        decision: What was done, and why.
+        response: What the user sees; None if it cannot be separated from the rest of the message.
+        chain: The message as a chain, read tolerantly; None if it is not a chain.
+        decision: The record of what was done, and why.
         finish: ``stop`` at the end of the message or at a stop string, ``length`` out of tokens.
     """
 
@@ -76,5 +76,5 @@ class Steered:
 
     @property
     def tokens(self) -> int:
-        """Tokens written over all phases, those that were discarded included."""
+        """Tokens written over all phases, including those that were discarded."""
         return sum(phase.tokens for phase in self.decision.phases)

@@ -1,7 +1,7 @@
-"""The seam between a steering session and whatever writes the text: one narrow protocol.
+"""The seam between a steering session and the engine that writes the text: one narrow protocol.
 
-A backend opens a *draft*: one assistant message that is being written. A draft can write on, and it
-can be rewritten: then it continues from exactly the new text.
+A backend opens a *draft*: one assistant message that is being written. A draft can be continued,
+and it can be rewritten: it then continues from exactly the new text.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -23,7 +23,7 @@ class Sampling:
         temperature: 0 takes the likeliest token.
         top_p: Least probability mass that is drawn from, in (0, 1].
         top_k: Number of likeliest tokens that are drawn from; 0 for all.
-        seed: Seed of the draws; None leaves them to the engine.
+        seed: Seed of the draws; None lets the engine choose.
         extra: Further parameters, handed to an HTTP engine as they are; a backend in process
             refuses those that it does not know.
     """
@@ -37,14 +37,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one write took, known when it has ended.
+    """The reason and the token counts of one write, known when it has ended.
 
     Args:
         finish: Why it ended.
-        tokens: Tokens that were written in it.
-        prompt_tokens: Tokens that it continued from, the rewritten message included; None if the
-            engine does not say.
-        cached_tokens: How many of those the engine did not compute again; None if it does not say.
+        tokens: Number of tokens that it wrote.
+        prompt_tokens: Number of tokens before it, including the rewritten message; None if the
+            engine does not report it.
+        cached_tokens: How many of those the engine took from its cache; None if it does not
+            report it.
     """
 
     finish: Finish
@@ -57,18 +58,18 @@ class Draft(Protocol):
     """One assistant message that is being written.
 
     Attributes:
-        text: All of it, as it stands.
-        report: Report of the last write that ended; None before.
+        text: The whole message so far.
+        report: The report of the last write that ended; None before.
     """
 
     @property
     def text(self) -> str:
-        """The message as it stands."""
+        """The whole message so far."""
         ...
 
     @property
     def report(self) -> Report | None:
-        """What the last write took; None before one has ended."""
+        """The report of the last write; None before one has ended."""
         ...
 
     def write(
@@ -79,21 +80,21 @@ class Draft(Protocol):
         grammar: str | None = None,
         sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
-        """Go on writing, and yield the new text in slices as they come.
+        """Continue the message, and yield the new text in slices as they come.
 
-        Joined, the slices are exactly what `text` grows by. Closing the generator early, or
-        cancelling its reader, stops the engine; `report` then counts what had been written so far.
+        Joined, the slices are exactly the text that is added to `text`. To stop the engine, close
+        the generator early or cancel its reader; `report` then counts the tokens written so far.
 
         Args:
             max_tokens: Most tokens to write, at least 1.
-            stop: Ends the write once the new text contains it; the text then ends with it, and
-                nothing behind it is kept.
+            stop: The write ends once the new text contains this string; the text then ends with
+                it, and nothing after it is kept.
             grammar: Grammar of the new text, in the language that `Backend.grammar` names.
-            sampling: For this write alone; by default that of the draft.
+            sampling: Sampling of this write alone; by default that of the draft.
 
         Raises:
-            UpstreamError: The engine failed; names it. What it wrote before is in `text`, and
-                counted in `report`.
+            UpstreamError: The engine failed; the message names it. `text` keeps what it wrote
+                before, and `report` counts it.
         """
         ...
 
@@ -101,23 +102,23 @@ class Draft(Protocol):
         """Replace the whole message; the next write continues from exactly there.
 
         Raises:
-            SteeringError: The backend cannot (see `Backend.can_resume`).
+            SteeringError: The backend cannot do so (see `Backend.can_resume`).
         """
         ...
 
 
 class Backend(Protocol):
-    """Whatever writes text.
+    """An engine that writes text.
 
     Attributes:
-        name: For people and records, such as ``transformers`` or an address with a method.
-        can_resume: Whether its drafts can be rewritten. If not, only asking again is left.
-        grammar: Language of the grammars that it can be held to; None if it cannot.
+        name: Name for people and records, such as ``transformers`` or an address with a method.
+        can_resume: Whether its drafts can be rewritten. If not, an answer can only be asked again.
+        grammar: Language of the grammars that can constrain it; None if it takes none.
     """
 
     @property
     def name(self) -> str:
-        """What it is, for people and records."""
+        """Name of the backend, for people and records."""
         ...
 
     @property
@@ -127,7 +128,7 @@ class Backend(Protocol):
 
     @property
     def grammar(self) -> Literal["gbnf", "ebnf"] | None:
-        """Language of the grammars that it can be held to."""
+        """Language of the grammars that can constrain it."""
         ...
 
     def open(self, messages: Sequence[Message], sampling: Sampling) -> Draft:
@@ -135,5 +136,5 @@ class Backend(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections and threads."""
+        """Close connections and end threads."""
         ...

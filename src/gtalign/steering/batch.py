@@ -12,7 +12,7 @@ from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
 
 
 def fitted(payoffs: ArrayLike, decimals: ArrayLike, *, low: float, high: float) -> Payoffs:
-    """The payoffs as `fit` makes them: rounded, shifted into the range, and clipped where wide.
+    """The payoffs after `fit`: rounded, shifted into the range, and clipped where spread wider.
 
     Args:
         payoffs: ``[..., m, n, 2]``, up to 2**53 units of the last decimal.
@@ -40,8 +40,8 @@ def chosen(
     Args:
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
         policy: Its `solution`, `rho` and `tie_break`.
-        form: The game, for messages.
-        low: Least payoff there can be.
+        form: The game, for error messages.
+        low: Least possible payoff.
 
     Returns:
         Cell numbers, user-major, integer ``[...]``.

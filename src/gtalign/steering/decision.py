@@ -29,15 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of writing.
+    """One phase of writing.
 
     Args:
         name: What was written, such as ``thinking`` or ``response``.
-        tokens: Tokens that were written.
-        prompt_tokens: Tokens that it continued from; None if unknown.
-        cached_tokens: How many of those were not computed again; None if unknown.
+        tokens: Number of tokens written.
+        prompt_tokens: Number of tokens before them; None if unknown.
+        cached_tokens: How many of those came from the engine's cache; None if unknown.
         finish: Why it ended.
-        ms: Milliseconds from its request to its end, what its reader took included; None in old
+        ms: Milliseconds from its request to its end, including the time of its reader; None in old
             records.
     """
 
@@ -78,25 +78,26 @@ class Decision:
         mode: What steering was allowed to do.
         resume: How the model continued after the matrix.
         policy: Name of the policy.
-        policy_hash: `Policy.hash` of it.
+        policy_hash: `Policy.hash` of that policy.
         steered: Whether the model continued from an edited matrix.
-        reason: Why it did not, or what was unusual; None if nothing was.
+        reason: Why it did not, or what was unusual; None if all went as planned.
         stated: The matrix as the model wrote it; None if there is none.
         edited: The matrix under the policy.
-        terms: The points that the edit added, term by term.
+        terms: The terms that turn the stated matrix into the edited one.
         expected: Expected tokens by LLM action.
-        sources: Source of these numbers, by LLM action.
-        before: The choice of the policy's rule in the stated matrix.
-        after: The choice of the rule in the edited matrix.
+        sources: Source of the expected tokens, by LLM action.
+        before: What the policy's rule chooses in the stated matrix.
+        after: What it chooses in the edited one.
         chosen: The cell on which the model's analysis settled.
         acted: The LLM's action that the response carries out.
         prompt_tokens: Tokens of the prompt; None if unknown.
         used_tokens: Tokens of the quota that were used before.
-        phases: The stretches of writing, in order.
+        phases: The phases of writing, in order.
         retries: How often a part was written again.
-        repairs: Corrections that were needed to read the chain.
-        decimals: Decimals of the payoffs in the edited matrix; None without one, or in old records.
-        decided_ms: Milliseconds that the decision took; None without one, or in old records.
+        repairs: What had to be repaired to read the chain.
+        decimals: Decimals of the payoffs in the edited matrix; None if there is none, or in old
+            records.
+        decided_ms: Milliseconds that the decision took; None if there is none, or in old records.
     """
 
     id: str
@@ -141,7 +142,7 @@ class Decision:
         return self.acted == self.after.action
 
     def timeless(self) -> "Decision":
-        """The decision without when it was made and how long that took: the same for the same."""
+        """The decision without its times, so that equal answers have equal decisions."""
         phases = tuple(replace(phase, ms=None) for phase in self.phases)
         return replace(self, created="", phases=phases, decided_ms=None)
 

@@ -19,7 +19,7 @@ PLAYERS: Final[tuple[Player, Player]] = ("user", "llm")
 """The players in the order of the payoff array's last axis."""
 
 DECIMALS: Final = round(-math.log10(TOLERANCE))
-"""Most decimals of a payoff that is written: the package does not tell finer ones apart."""
+"""Most decimals of a payoff that is written; finer differences count as none in the package."""
 
 FITTING: Final = ("shift", "clipping", "rounding")
 """Names of the terms that `fit` adds: they charge nobody, and only make a matrix writable."""
@@ -34,8 +34,8 @@ class Term:
     """One reason why payoffs of one player changed.
 
     Args:
-        name: What it is for, such as ``output tokens``, ``time`` or ``rounding``.
-        player: Whose payoffs.
+        name: Name of the reason, such as ``output tokens``, ``time`` or ``rounding``.
+        player: The player whose payoffs change.
         amounts: Points added, by cell key; cells that keep their payoff are left out.
         why: One sentence with the numbers and their units.
     """
@@ -72,9 +72,9 @@ class Edit:
     """A matrix before and after, and the terms that add up to the difference.
 
     Args:
-        stated: As the model wrote it.
-        edited: As the policy has it.
-        terms: What was added, in order.
+        stated: The matrix as the model wrote it.
+        edited: The matrix under the policy.
+        terms: The terms that were added, in order.
     """
 
     stated: Bimatrix
@@ -93,17 +93,17 @@ def edit(
     """Charge each action's expected tokens, and the user's time, to the payoffs.
 
     A charge is ``utility_of_money * price * tokens / 1e6`` points, for written and for read tokens
-    at their own price; it depends on the LLM's action alone. What is left of a quota,
-    ``quota.tokens - used_tokens``, is used by written and read tokens in proportion; that share is
-    the payer's, the rest the user's at the quota's price. The result is exact: neither rounded nor
-    held to any range (see `fit`). All formulas are in docs/explanation/steering.md.
+    at their own price; it depends on the LLM's action alone. Written and read tokens use the rest
+    of a quota, ``quota.tokens - used_tokens``, in proportion. The payer pays for that share; the
+    user pays for the other tokens at the quota's price. The result is exact: neither rounded nor
+    limited to a range (see `fit`). All formulas are in docs/explanation/steering.md.
 
     Args:
         stated: The matrix as the model wrote it.
         policy: Who pays how much per token.
         expected: Expected tokens of every LLM action of the game.
         prompt_tokens: Tokens of this turn's prompt, which further turns read again.
-        used_tokens: Tokens of the quota used so far, this turn's prompt among them.
+        used_tokens: Tokens of the quota used so far, including this turn's prompt.
 
     Raises:
         ConfigError: The policy adjusts what the game does not have, or charges so much that no
@@ -155,7 +155,7 @@ def fit(edit: Edit, *, decimals: int, low: float, high: float) -> Edit:
     among the high ones. No two payoffs of a player change places. The changes are terms as well.
 
     Args:
-        edit: Whose edited matrix is to be fitted.
+        edit: The edit whose edited matrix is to be fitted.
         decimals: Most decimals of a payoff, 0 to `DECIMALS`.
         low: Least payoff, inclusive.
         high: Greatest payoff, inclusive.
@@ -205,7 +205,7 @@ def fit(edit: Edit, *, decimals: int, low: float, high: float) -> Edit:
 
 
 def _shift(least: int, most: int, bottom: int, top: int) -> int:
-    """What to add to numbers from `least` to `most`, so that they lie in a range if they can."""
+    """The shift that moves numbers from `least` to `most` into a range, if one exists."""
     if most > top or most - least > top - bottom:
         return top - most
     return max(bottom - least, 0)
@@ -251,7 +251,7 @@ def _time(form: GameForm, policy: Policy, tokens: Mapping[str, ActionTokens]) ->
 
 
 def _adjustments(form: GameForm, policy: Policy) -> list[Term | None]:
-    """The points that the policy's adjustments add, as one term for each player."""
+    """The further points that the policy adds, summed for each player."""
     terms = []
     for player in PLAYERS:
         amounts = dict.fromkeys(form.cells, 0.0)

@@ -20,9 +20,9 @@ class ActionTokens(Config):
 
     Keys:
         output: Tokens that the LLM writes in this turn, including its whole chain.
-        turns: Number of further turns that the action causes.
-        follow_up: Tokens that the LLM writes in each further turn.
-        reply: Tokens that the user writes in each further turn.
+        turns: Further turns that the action causes.
+        follow_up: Tokens that the LLM writes in each of those.
+        reply: Tokens that the user writes in each of those.
     """
 
     output: Tokens
@@ -37,8 +37,9 @@ class ActionTokens(Config):
     def read(self, prompt_tokens: float) -> float:
         """Tokens that the model reads in the further turns: prompt, answer and reply again.
 
-        The prompt of this turn has been read whatever the action will be, so it is left out. That
-        a second further turn reads the first as well is left out too: `turns` is about 1 or less.
+        The model reads the prompt of this turn under every action, so it is left out. A second
+        further turn would also read the first one; this is left out too, as `turns` is about 1 or
+        less.
 
         Args:
             prompt_tokens: Tokens of this turn's prompt.
@@ -56,19 +57,19 @@ PRIOR: Final[Mapping[str, ActionTokens]] = {
     "CQ": ActionTokens(output=_ASKING, turns=1.0, follow_up=_ANSWER, reply=_REPLY),
     "AQ": ActionTokens(output=_ANSWER + _QUESTION, turns=0.5, follow_up=_ANSWER, reply=_REPLY),
 }
-"""What is assumed of the actions of ``USER_LLM`` before anything was measured.
+"""Assumed tokens of the actions of ``USER_LLM``, used before any are measured.
 
 An answer, with the chain before it, takes 1,000 tokens: the published model needs 1,638 on math,
 its longest task (GTAlign, arXiv 2510.08872). A clarifying question takes 500, nearly all of them
-for the chain (a payoff block alone is over 100), and always brings one more turn with an answer in
-full. An answer with a question is longer by the question, of two lines, and users take it up half
-the time. Replies are as short as questions. These are round numbers in the right order, not
-measurements: `TokenHistory` replaces `output` as soon as it can.
+for the chain (a payoff block alone is over 100), and always brings one more turn with a full
+answer. An answer with a question is longer by the two lines of the question, and users reply to it
+half the time. Replies are as short as questions. These are round numbers of the right order of
+magnitude, not measurements: `TokenHistory` replaces `output` as soon as it has enough answers.
 """
 
 UNKNOWN: Final = PRIOR["DA"]
-"""What is assumed of an action that `PRIOR` does not know: an answer that ends the exchange. It is
-the same for all such actions, so that no guess favours one of them."""
+"""Assumed tokens of an action that `PRIOR` lacks: those of an answer that ends the exchange. They
+are the same for all such actions, so no guess favours one of them."""
 
 
 def prior_for(form: GameForm) -> dict[str, ActionTokens]:
@@ -77,7 +78,7 @@ def prior_for(form: GameForm) -> dict[str, ActionTokens]:
 
 
 class TokenHistory:
-    """Output tokens that were measured, by model and action of the LLM.
+    """Measured output tokens, by model and action of the LLM.
 
     It keeps sums and counts, so it stays small however many answers it has seen.
     """
@@ -89,9 +90,9 @@ class TokenHistory:
         """Count one answer.
 
         Args:
-            model: Who wrote it.
+            model: Name of the model that wrote it.
             action: The LLM's action that it carried out.
-            output: Tokens that were written, the whole chain included.
+            output: Number of tokens written, including the whole chain.
 
         Raises:
             DataError: `output` is negative, not finite, absurdly large or no number.
@@ -115,12 +116,12 @@ class TokenHistory:
     ) -> dict[str, ActionTokens]:
         """Expected tokens of every LLM action of a form.
 
-        Only `output` is measured: once there are `enough` answers of an action, their mean stands
-        in for the prior's. Further turns, follow-ups and replies stay the prior's.
+        Only `output` is measured: once there are `enough` answers of an action, their mean
+        replaces that of the prior. Further turns, follow-ups and replies stay those of the prior.
 
         Args:
-            model: Whose answers count.
-            form: Whose actions.
+            model: Name of the model whose answers count.
+            form: The game.
             prior: Expected tokens by action; by default `prior_for` the form.
             enough: Least number of answers, at least 1.
 
@@ -175,7 +176,7 @@ def tokens_of(expected: Mapping[str, ActionTokens], action: str) -> ActionTokens
     """The expected tokens of one action.
 
     Raises:
-        SteeringError: They are not given.
+        SteeringError: The action has none.
     """
     if action not in expected:
         known = ", ".join(expected) or "no action"

@@ -9,13 +9,13 @@ from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.tasks import Message
 
 Script = Callable[[Sequence[Message], str], str | Iterable[str | UpstreamError]]
-"""Conversation and message so far in; how the message continues out: text, or slices of it, among
-which an error is raised when it is reached."""
+"""Takes the conversation and the message so far; returns its continuation: text, or slices of it.
+An error among the slices is raised when it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of `FakeDraft.write`: where it continued from, and with what."""
+    """One call of `FakeDraft.write`: the message before it, and its arguments."""
 
     text: str
     max_tokens: int
@@ -25,13 +25,13 @@ class Write:
 
 
 class FakeBackend:
-    """A backend with a script. A token is ``size`` characters of it.
+    """A backend that writes a script. A token is ``size`` characters of it.
 
     Args:
-        script: What is written.
+        script: The text to write.
         size: Characters in a token, and in a slice.
         can_resume: Whether its drafts can be rewritten.
-        grammar: Language of the grammars that it takes (and keeps to as far as its script does).
+        grammar: Language of the grammars that it takes. It ignores them: the script decides.
 
     Attributes:
         asked: The conversations that drafts were opened for.
@@ -61,7 +61,7 @@ class FakeBackend:
         return FakeDraft(self, tuple(messages), sampling)
 
     async def aclose(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to close."""
 
 
 class FakeDraft:
@@ -84,7 +84,7 @@ class FakeDraft:
         grammar: str | None = None,
         sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
-        """Go on as the script says."""
+        """Continue as the script says."""
         backend, start = self._backend, len(self.text)
         backend.writes.append(
             Write(self.text, max_tokens, stop, grammar, sampling or self._sampling)

@@ -12,7 +12,7 @@ _SHOWN = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields of one object from outside; those that nobody asks for are ignored.
+    """The fields of one object from outside; unknown fields are ignored.
 
     Every method raises DataError, naming the field, where it is missing or of another type.
 
@@ -21,7 +21,7 @@ class Fields:
         where: Names of the fields that lead to it, each with a dot after it.
 
     Raises:
-        DataError: It is no object.
+        DataError: The source is not an object.
     """
 
     source: Mapping[str, Any]
@@ -34,7 +34,7 @@ class Fields:
 
     @classmethod
     def of(cls, source: "Mapping[str, Any] | Fields") -> "Fields":
-        """The fields of an object, or those that were read from it before."""
+        """The fields of an object, or the `Fields` that were made of it before."""
         return source if isinstance(source, Fields) else cls(source)
 
     def text(self, name: str) -> str:
@@ -104,7 +104,7 @@ class Fields:
         return tuple(self.source)
 
     def refuse(self, name: str, wanted: str) -> NoReturn:
-        """Raise the error for a field that is not what it has to be."""
+        """Raise the error for a field of the wrong kind."""
         if name not in self.source:
             raise DataError(f"{self.where + name!r} is missing; it has to be {wanted}")
         given = _shown(self.source[name])

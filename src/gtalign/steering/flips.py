@@ -1,8 +1,8 @@
-"""Where a choice flips as one number of a policy grows, found exactly.
+"""The exact values at which a choice flips as one number of a policy grows.
 
-Every charge is linear in each price, so that a payoff, rounded to what a chain can hold, changes at
-prices that can be computed: where it passes the middle between two decimals. Between two such
-prices the edited matrix is one and the same. It is solved once for each.
+Every charge is linear in each price. So the prices at which a rounded payoff changes can be
+computed: there the exact payoff passes the middle between two decimals. Between two such prices the
+edited matrix stays the same, so it is solved once for each interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ NUMBERS: Final = (
     *("price.output", "price.input", "utility_of_money", "value_of_time", "reply_seconds"),
     *("quota.tokens", "quota.price.output", "quota.price.input"),
 )
-"""Numbers of a policy in which every charge is linear, or has a few corners in between."""
+"""Numbers of a policy in which every charge is linear, or linear between a few corners."""
 
 STEPS: Final = 200_000
-"""Most changes of payoffs that are looked at."""
+"""Most changes of payoffs in one range."""
 
 _AT_ONCE: Final = 16_384  # games, so that little memory is needed
 _APART: Final = 1e-12  # of the range: prices nearer than this are one
@@ -40,9 +40,9 @@ class ChoiceInterval:
     """Values of a number, between two of them, under which one action is chosen.
 
     Args:
-        action: The LLM's.
-        low: Where it begins to be chosen.
-        high: Where it ends to be.
+        action: The LLM's action.
+        low: The value from which on it is chosen.
+        high: The value up to which it is chosen.
     """
 
     action: str
@@ -64,12 +64,12 @@ def flips(
     least: float = -5.0,
     most: float = 5.0,
 ) -> tuple[ChoiceInterval, ...]:
-    """The actions that a policy chooses as one of its numbers grows, all else being as it is.
+    """The actions that a policy chooses as one of its numbers grows and all others stay.
 
-    It is the choice of a steered answer: of the matrix that `edit` and `fit` make. Near a price at
-    which two actions are worth the same, rounding may turn the choice back and forth in narrow
-    intervals; they are real, and listed. At an end itself, payoffs are halfway between two
-    decimals, and either neighbour may hold.
+    The choice is that of a steered answer, in the matrix that `edit` and `fit` make. Near a price
+    at which two actions are worth the same, rounding may flip the choice back and forth in narrow
+    intervals; they are real, and listed. Exactly at an end, payoffs are halfway between two
+    decimals, and the action of either neighbour may be chosen.
 
     Args:
         stated: The matrix as the model wrote it.
@@ -80,7 +80,7 @@ def flips(
         expected: Expected tokens of every LLM action, as for `edit`.
         decimals: Decimals of the payoffs in the edited matrix, as for `fit`.
         prompt_tokens: Tokens of the prompt, as for `edit`.
-        used_tokens: Tokens used of the quota, as for `edit`.
+        used_tokens: Tokens of the quota used so far, as for `edit`.
         least: Least payoff, as for `fit`.
         most: Greatest payoff.
 
@@ -88,8 +88,8 @@ def flips(
         Intervals that cover [low, high] in order, each with another action than the one before.
 
     Raises:
-        ConfigError: There is no such number, or the policy has none of it.
-        SteeringError: The range is none, or the matrix changes too often in it.
+        ConfigError: There is no such number, or the policy lacks it.
+        SteeringError: The range is empty, or the matrix changes too often in it.
     """
     if not 0 <= low < high < np.inf:
         raise SteeringError(
@@ -126,7 +126,7 @@ def with_number(policy: Policy, number: str, value: float) -> Policy:
     """The policy with another value of one of `NUMBERS`, which is not checked.
 
     Raises:
-        ConfigError: There is no such number, or the policy has none of it.
+        ConfigError: There is no such number, or the policy lacks it.
     """
     if number not in NUMBERS:
         raise ConfigError(f"{number!r} is no number to move; there are {', '.join(NUMBERS)}")
@@ -146,7 +146,7 @@ def _replaced(table: C, path: Sequence[str], value: float, number: str) -> C:
 def _steps(
     start: float, end: float, first: Payoffs, last: Payoffs, decimals: int
 ) -> tuple[Payoffs, Payoffs]:
-    """Where rounded payoffs change that go straight from `first` to `last`.
+    """Where rounded payoffs change while the exact ones move linearly from `first` to `last`.
 
     Returns:
         The edges of the ranges in which none changes, ``[E + 1]``, and the exact payoffs in the

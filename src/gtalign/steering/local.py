@@ -32,7 +32,7 @@ from gtalign.tasks import Message
 __all__ = ["TransformersBackend"]
 
 _RETOKENISED = ">"
-"""Stands before a text that is tokenised on its own, where the tokenizer marks a beginning."""
+"""Put before a text that is tokenised on its own, where the tokenizer marks beginnings."""
 
 
 class TransformersBackend:
@@ -43,7 +43,7 @@ class TransformersBackend:
     Args:
         model: The model, on its device.
         tokenizer: A fast tokenizer with a chat template.
-        name: What records call it.
+        name: Its name in records.
 
     Attributes:
         positions: Positions that the network has computed, over all drafts.
@@ -96,7 +96,7 @@ class TransformersBackend:
         """Logits ``[vocabulary]`` after the last of some tokens; the cache grows by all of them.
 
         Raises:
-            UpstreamError: The network cannot be computed, as where memory is used up.
+            UpstreamError: The network cannot be computed, for example for lack of memory.
         """
         self.positions += len(ids)
         inputs = torch.tensor([list(ids)], device=self.model.device)
@@ -137,7 +137,7 @@ class LocalDraft:
         grammar: str | None = None,
         sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
-        """Go on writing; see `gtalign.steering.backend.Draft`."""
+        """Continue the message; see `gtalign.steering.backend.Draft`."""
         if grammar is not None:
             raise SteeringError(f"{self._backend.name} cannot be held to a grammar")
         draws = self._draws
@@ -190,7 +190,7 @@ class LocalDraft:
         self._crop(len(self._prompt) + count)
 
     def _crop(self, length: int) -> None:
-        """Forget what the network has seen beyond so many tokens."""
+        """Crop the cache to so many tokens."""
         surplus = self._cache.get_seq_length() - length
         if surplus <= 0:
             return
@@ -228,7 +228,7 @@ class LocalDraft:
             raise SteeringError(f"{backend.name}: the conversation fills its whole context")
         start = len(self.text)
         before = len(self._prompt) + len(self._ids)
-        self._crop(before - 1)  # at least one token has to be computed to continue from
+        self._crop(before - 1)  # at least one token has to be computed again
         cached = self._cache.get_seq_length()
         pending = [*self._prompt, *self._ids][cached:]
         finish: Finish = "broken"
@@ -269,7 +269,7 @@ class LocalDraft:
 
 
 class _Draws:
-    """Draws tokens; a generator of its own, so that drafts do not disturb each other."""
+    """Draws tokens with a generator of its own, so drafts do not change each other's draws."""
 
     def __init__(self, sampling: Sampling, device: torch.device) -> None:
         self._generator = torch.Generator(device=device)

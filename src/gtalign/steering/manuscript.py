@@ -1,4 +1,4 @@
-"""One message as it is written: stretch by stretch, each of them counted and timed."""
+"""One message as it is written, stretch by stretch; each stretch is counted and timed."""
 
 import string
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
@@ -24,11 +24,11 @@ class Stretch:
     """One stretch of writing.
 
     Args:
-        name: For the record.
+        name: Its name in the record.
         stop: The text that ends it.
-        part: The part of a chain to whose grammar the engine is held; None for no grammar.
+        part: The part of a chain whose grammar constrains the engine; None for no grammar.
         take: Reads a slice of the new text, and returns the events that it completes.
-        enough: Whether nothing more is wanted after a slice.
+        enough: Tells after a slice whether to stop.
         sampling: How tokens are drawn; None for the way that the request names.
     """
 
@@ -41,17 +41,17 @@ class Stretch:
 
 
 class Manuscript:
-    """A message of one answer, which may be rewritten, or begun anew, between two stretches.
+    """The message of one answer; it may be rewritten or restarted between two stretches.
 
     Args:
-        backend: What writes.
+        backend: The backend that writes.
         messages: The conversation.
         ask: The request: how tokens are drawn, and how many.
-        grammar: Grammar of the parts of a chain.
+        grammar: Returns the grammar of a part of a chain.
         watch: Times the writing.
 
     Attributes:
-        phases: What each stretch took so far, the last one as far as it came.
+        phases: The phases so far, including an unfinished last one.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Manuscript:
 
     @property
     def report(self) -> Report | None:
-        """What the last stretch of this message took; None before one has ended."""
+        """The report of this message's last stretch; None before one has ended."""
         return self._draft.report
 
     @property
@@ -86,7 +86,7 @@ class Manuscript:
         return self._ask.max_tokens - sum(phase.tokens for phase in self.phases)
 
     def restart(self, messages: Sequence[Message]) -> None:
-        """Begin the message anew, in answer to these messages."""
+        """Start the message again, in answer to these messages."""
         self._draft = self._backend.open(messages, self._ask.sampling)
 
     def replace(self, text: str) -> None:
@@ -94,17 +94,18 @@ class Manuscript:
         self._draft.rewrite(text)
 
     def rewrite(self, text: str) -> None:
-        """Replace the message, but for the marks at its end, which the model will write itself.
+        """Replace the message except for the marks at its end, which the model writes itself.
 
-        Tokenizers join marks with what follows them, so that a model rarely sees a text cut behind
-        one: ``<analyze>`` often ends in the middle of a token. What is held back has to come first.
+        Tokenizers join marks with what follows them, so a model rarely sees a text that ends after
+        one: ``<analyze>`` often ends in the middle of a token. The next stretch has to begin with
+        the marks that are held back.
         """
         kept = text.rstrip(_MARKS)
         self._lead = text[len(kept) :]
         self._draft.rewrite(kept)
 
     async def write(self, stretch: Stretch) -> AsyncGenerator[str, None]:
-        """Write on, and put down what it took. What was held back is written in any case.
+        """Continue writing and record the phase. The marks held back are written in any case.
 
         Raises:
             UpstreamError: The engine failed.
@@ -127,7 +128,7 @@ class Manuscript:
                     watch.wait()
         if said.startswith(lead):
             return
-        # The model would have gone on in another way: it has to take the whole text as it is.
+        # The model did not write the lead itself: give it the whole text as it is.
         self._draft.rewrite(begun + lead)
         yield lead
         if self.tokens_left > 0:
@@ -148,7 +149,7 @@ class Manuscript:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """Put down what a stretch takes, however it ends."""
+        """Record the phase of a stretch, however it ends."""
         draft, began, before = self._draft, perf_counter(), self._draft.report
         try:
             with self._watch.stretch():

@@ -20,10 +20,10 @@ SMALL: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class OpenedBackend:
-    """A backend, and what it is.
+    """A backend with its model and its kind of engine.
 
     Args:
-        backend: What writes; whoever opened it closes it.
+        backend: The backend; the caller of `open_backend` closes it.
         model: Name of the model: the server's, or that of the checkpoint's folder.
         engine: Kind of engine, such as ``vllm`` or ``transformers``.
     """
@@ -34,7 +34,7 @@ class OpenedBackend:
 
 
 def is_url(address: str) -> bool:
-    """Whether an address is that of a server; otherwise it names a folder."""
+    """Whether an address is a server's; otherwise it names a folder."""
     return address.startswith(("http://", "https://"))
 
 
@@ -46,10 +46,10 @@ async def open_backend(
     timeouts: "Timeouts | None" = None,
     fallback_reask: bool = False,
 ) -> OpenedBackend:
-    """Load a checkpoint, or connect to a model server and find out how its messages continue.
+    """Load a checkpoint, or connect to a model server and find out how it continues messages.
 
     A network of fewer than `SMALL` parameters runs on one thread, unless OMP_NUM_THREADS says
-    otherwise: to share its work among more takes longer than the work.
+    otherwise: sharing so little work among threads takes longer than the work.
 
     Args:
         address: A checkpoint folder, or a server such as ``http://127.0.0.1:8000/v1``.
@@ -60,9 +60,9 @@ async def open_backend(
         fallback_reask: Whether to accept a server that cannot continue an edited text.
 
     Raises:
-        ConfigError: There is neither at the address, or the folder holds no whole checkpoint.
+        ConfigError: The address is neither, or the folder holds no complete checkpoint.
         UpstreamError: The server cannot be reached, or lists no model.
-        SteeringError: The server cannot continue an edited text, and no fallback is allowed.
+        SteeringError: The server cannot continue an edited text, and `fallback_reask` is false.
     """
     if is_url(address):
         from gtalign.steering.http import connect

@@ -33,8 +33,8 @@ class Price(Config):
     """Price of tokens, in currency units per million of them.
 
     Keys:
-        input: Price of a million tokens that the model reads.
-        output: Price of a million tokens that the model writes.
+        input: Price of tokens that the model reads.
+        output: Price of tokens that it writes.
     """
 
     input: Amount = 0.0
@@ -45,9 +45,8 @@ class Quota(Config):
     """An allowance of tokens, and what the user pays above it.
 
     Keys:
-        tokens: Number of tokens in the allowance of a period, read and written together.
-        price: Price that the user pays for tokens above the allowance; ``payer`` pays for the
-            tokens within it.
+        tokens: Tokens included in a period, read and written together.
+        price: What the user pays for each token above them, under every `payer`.
     """
 
     tokens: Annotated[int, Field(ge=0, le=2**53)]
@@ -55,7 +54,7 @@ class Quota(Config):
 
 
 class Adjustment(Config):
-    """Points that are added to payoffs, independent of what tokens cost.
+    """Points that are added to payoffs, independently of the price of tokens.
 
     Keys:
         action: LLM action whose cells get the points; give ``action`` or ``cell``.
@@ -80,11 +79,11 @@ class Policy(Config):
     """A pricing policy.
 
     Keys:
-        name: Name of the policy, for people and records; it is no part of `hash`.
+        name: Name for people and records; it is not part of `hash`.
         payer: Who pays `price`: ``user`` (per-token pricing), ``provider`` (a subscription; its
             payoffs are the LLM's) or ``nobody`` (the price then charges no one).
         price: Price of the tokens that the payer pays for.
-        quota: Allowance of tokens above which the user pays; by default none.
+        quota: An allowance above which the user pays; None for no limit.
         utility_of_money: Payoff points that one currency unit is worth, to either side.
         value_of_time: Currency units that an hour of waiting costs the user.
         tokens_per_second: Speed of the model, in tokens written per second.
@@ -115,15 +114,15 @@ class Policy(Config):
         """Hash of what the policy does: 16 hexadecimal digits.
 
         It covers every key but `name`, defaults included. Two files with the same content in
-        another order or spelling have the same hash; another number has another.
+        another order or spelling have the same hash; a changed number changes it.
         """
         return _hash(self)
 
     def check(self, form: GameForm) -> None:
-        """See whether the policy fits a game: each adjustment names an action or a cell of it.
+        """Check that the policy fits a game: each adjustment names an action or a cell of it.
 
         Raises:
-            ConfigError: One does not; the message names it and what would be right.
+            ConfigError: An adjustment does not; the message names it and the names of the game.
         """
         for number, adjustment in enumerate(self.adjust):
             kind, name, known = "LLM action", adjustment.action, form.llm_actions
@@ -173,7 +172,7 @@ def _hash(policy: Policy) -> str:
 
 
 def _positive_zero(value: Any) -> Any:
-    """The same content with -0.0 as 0.0, which is the same number."""
+    """The same content with 0.0 for -0.0, which is the same number."""
     if isinstance(value, dict):
         return {key: _positive_zero(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -40,10 +40,10 @@ class Recommendation:
 
     Args:
         cell: The cell.
-        action: The LLM's action of it.
+        action: The LLM's action of the cell.
         solution: The rule that chose it (`Policy.solution`).
-        solve: Solves the game. That takes longer than to choose, and an answer that waits for the
-            choice need not wait for the rest: the game is solved where somebody asks.
+        solve: Solves the game. That takes longer than the choice, so the game is solved only when
+            its solutions are read: an answer need not wait for them.
     """
 
     cell: str
@@ -141,7 +141,7 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
 
 
 def _theory(form: GameForm, payoffs: NDArray[np.float64]) -> Theory:
-    # As `solve` has it, and of that no more than is told.
+    # The same equilibria as `solve`, without its other results.
     return Theory(
         frontier=form.where(pareto_frontier(payoffs)),
         pure_nash=form.where(pure_nash(payoffs)),

@@ -1,4 +1,4 @@
-"""Decisions of the past under another policy: which of them would have been others."""
+"""Past decisions under another policy: which of them it would have changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _USUAL = 1  # decimals of a payoff in a chain
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The part of a decision that another policy has to know.
+    """The facts of a decision that another policy needs.
 
     Args:
         stated: The matrix as the model wrote it, of ``USER_LLM``.
@@ -41,13 +41,13 @@ class Past:
 
     @classmethod
     def from_json(cls, source: Mapping[str, Any]) -> "Past":
-        """Read what `Decision.to_json` wrote, in a quarter of the time that all of it takes.
+        """Read what `Decision.to_json` wrote, in a quarter of the time of `Decision.from_json`.
 
-        Old records do not say the decimals. They are then those of the payoffs, and at least one,
+        Old records lack the number of decimals. It is then that of the payoffs, and at least one,
         as models write them; fewer only where rounding has left none.
 
         Raises:
-            DataError: It made no choice, is of another game, or a field is wrong.
+            DataError: The decision chose nothing, is about another game, or a field is wrong.
         """
         given = Fields(source)
         stated, edited = given.object("stated").source, given.object("edited").source
@@ -78,13 +78,13 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a policy would have chosen.
+    """The choices and costs of a policy on past decisions.
 
     Args:
         actions: The LLM's action of each decision.
-        written: Expected tokens written, of these actions less those of the actions chosen then.
-        read: Expected tokens read, likewise.
-        money: The price of both under the policy, whoever pays it, without its quota.
+        written: Expected tokens written, under these actions less under those chosen then.
+        read: Expected tokens read, under these actions less under those chosen then.
+        money: The price of both under the policy, for every payer, without its quota.
     """
 
     actions: tuple[str, ...]
@@ -103,7 +103,7 @@ def replay(
 
     Args:
         pasts: The decisions.
-        policy: Applied instead of the one in force then.
+        policy: The policy to apply instead of the one in force then.
         low: Least payoff, as for `fit`.
         high: Greatest payoff.
 

@@ -20,10 +20,10 @@ from gtalign.game.form import Player
 
 @dataclass(frozen=True, slots=True)
 class RuleOptions:
-    """What a policy says to its rule.
+    """The options that a policy gives to its rule.
 
     Args:
-        tie_break: Whose payoff decides between cells that the rule holds equal.
+        tie_break: The player whose payoff decides between cells that the rule ranks equal.
         rho: Order of a mean of two welfares, at most 1.
         low: Least payoff there can be.
     """
@@ -38,7 +38,7 @@ class SolutionRule:
     """One way to choose a cell.
 
     Args:
-        name: As policies name it.
+        name: Its name in policies.
         says: Which cell it chooses, in one sentence.
         ties: Which of several equal cells it takes, in one sentence.
         choose: Takes payoffs ``[..., m, n, 2]``, of one game or of a batch, and the `RuleOptions`;
@@ -113,7 +113,7 @@ SOLUTION_RULES: Final[dict[str, SolutionRule]] = {
         ),
     )
 }
-"""The rules by name. An entry of your own counts from the moment it is added."""
+"""The rules by name. An entry of your own takes effect as soon as you add it."""
 
 
 def known_rule(name: str) -> str:

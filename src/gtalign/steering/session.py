@@ -1,8 +1,8 @@
 """Halt, edit, resume: one answer, steered while it is being written.
 
 Generation stops where the payoff closes. The matrix is edited under the pricing policy in force and
-spliced into the message in place of the model's own, the next tag is opened, and the same message
-continues from there.
+spliced into the message in place of the model's own, the next tag is opened, and the model
+continues the same message.
 """
 
 import asyncio
@@ -41,10 +41,10 @@ from gtalign.steering.stopwatch import Stopwatch
 from gtalign.tasks import Message
 
 RETRY_TEMPERATURE: Final = 0.7
-"""A matrix is written again at no less than this: the likeliest tokens would be the same again."""
+"""Least temperature for writing a matrix again: the likeliest tokens would be the same again."""
 
 _PAYOFF, _PAYOFF_ENDS, _ANALYZE = "<payoff>", "</payoff>", "<analyze>"
-# What a parser of whole chains needs to see behind an opening.
+# The parser of whole chains needs this after an opening.
 _REST: Final = "<analyze>.</analyze><response>.</response>"
 
 
@@ -57,7 +57,7 @@ class Session:
     Args:
         steering: The backend, the policy and the settings.
         ask: The request.
-        watch: Times the writing; by default, one that nobody reads.
+        watch: Times the writing; by default a new one.
     """
 
     def __init__(self, steering: Steering, ask: Ask, *, watch: Stopwatch | None = None) -> None:
@@ -83,7 +83,7 @@ class Session:
         """The finished answer.
 
         Raises:
-            SteeringError: It is not finished.
+            SteeringError: The answer is not finished.
         """
         if self._result is None:
             raise SteeringError("the answer is not finished: read its events to their end first")
@@ -96,7 +96,7 @@ class Session:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The stretches of writing so far, the last one as far as it came."""
+        """The phases of writing so far, including an unfinished last one."""
         return tuple(self._written.phases)
 
     async def answer(self) -> Steered:
@@ -147,8 +147,8 @@ class Session:
             return "the answer was left unfinished after its matrix was edited"
         return "the answer, which was not steered, was left unfinished"
 
-    # Each step of an answer is an event to report, or a stretch to write. Steps are asked for one
-    # after the other, so that each finds what the stretches before it have written.
+    # Each step of an answer is an event to report, or a stretch to write. Steps are taken one after
+    # the other, so each sees the text of the stretches before it.
 
     def _observe(self) -> Iterator[Step]:
         """Write the answer in one go, and say what the policy would have changed."""
@@ -188,7 +188,7 @@ class Session:
 
     def _to_payoff(self, attempt: int) -> Stretch:
         parser = self._parser()
-        # What a second attempt continues from has been reported.
+        # The text that a second attempt continues has been reported.
         parser.feed(self.text)
         sampling = self.ask.sampling
         if attempt:
@@ -243,7 +243,7 @@ class Session:
     # Phase two: on from there
 
     def _resume(self, decision: Decision) -> Iterator[Step]:
-        """Splice the edited matrix and open the next block, and let the model continue."""
+        """Splice the edited matrix, open the next block, and let the model continue."""
         assert decision.edited is not None
         text = self.text
         start, end = self._chain(_opening(text)).spans["payoff"]
@@ -272,7 +272,7 @@ class Session:
         yield from self._to_end("asked again", self._parser(), "whole")
 
     def _unsteered(self, problem: str) -> Iterator[Step]:
-        """Let an answer whose matrix cannot be read continue as it is, or fail."""
+        """Continue an answer unsteered whose matrix cannot be read, or fail."""
         self._decision = self._undecided(f"the matrix cannot be read: {problem}")
         yield Decided(self._decision)
         if self.steering.settings.on_malformed == "fail":
@@ -308,7 +308,7 @@ class Session:
                 self._parsed = self._text, parser.close()
 
     def _finish(self) -> None:
-        """Read what has been written, and complete the decision."""
+        """Read the finished message, and complete the decision."""
         assert self._decision is not None
         decision, chain, problem = self._decision, None, ""
         try:
@@ -360,7 +360,7 @@ class Session:
         return self._parsed[1]
 
     def _fill(self, template: str, decision: Decision) -> str:
-        """Fill a template, which need not name everything, with what is recommended."""
+        """Fill a template with the recommendation; it need not use every value."""
         assert decision.edited is not None and decision.after is not None
         action = decision.after.action
         values = {

@@ -9,7 +9,7 @@ from gtalign.config import Config
 from gtalign.steering.decision import Mode
 
 FILLED = frozenset({"frontier", "payoff", "cell", "action", "description"})
-"""What templates may name."""
+"""The names that templates may use."""
 
 
 class SteeringSettings(Config):
@@ -17,23 +17,21 @@ class SteeringSettings(Config):
 
     Keys:
         mode: ``observe`` leaves the answer as it is and records what the policy would change;
-            ``advise`` replaces the matrix by the edited one and lets the model analyse it;
-            ``enforce`` also writes the chosen cell into the opening of ``<analyze>``.
-        on_malformed: What to do with a matrix that cannot be read. The model writes it once more;
-            if that fails too, ``pass`` continues the answer unsteered and marks it, and ``fail``
-            raises an error.
+            ``advise`` splices the edited matrix and lets the model analyse it; ``enforce`` also
+            splices the chosen cell into the opening of ``<analyze>``.
+        on_malformed: A matrix that cannot be read is written once more; if that fails, ``pass``
+            lets the answer continue unsteered and marks it, and ``fail`` is an error.
         fallback: What to do if a backend cannot continue an edited text: ``reask`` asks again
             with an instruction, as the released code does; ``none`` raises an error.
         resume: ``reask`` asks again even if the backend could continue, for comparison.
-        instruct: Whether the instruction for the chain comes before the conversation. Switch it
-            off for a model that was trained on the chain without the instruction.
-        decimals: Decimals of the payoffs in an edited matrix; by default as many as the model
-            writes.
-        opening: Text with which ``enforce`` begins the analysis. Its fields are ``{{frontier}}``,
+        instruct: Put the instruction for the chain before the conversation. A model that was
+            trained on the chain without it does without.
+        decimals: Decimals of the payoffs in an edited matrix; None for as many as the model writes.
+        opening: Text with which ``enforce`` begins the analysis. It may use ``{{frontier}}``,
             ``{{payoff}}``, ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``.
-        again: Text that asking again adds to the user's message; it has the same fields.
-        low: Lowest payoff, inclusive.
-        high: Highest payoff, inclusive.
+        again: Text that asking again adds to the user's message; it may use the same names.
+        low: Least payoff, inclusive.
+        high: Greatest payoff, inclusive.
     """
 
     mode: Mode = "advise"

@@ -44,10 +44,10 @@ def splice(text: str, span: tuple[int, int], edited: Bimatrix, *, decimals: int)
     repaired, is written anew as plain JSON.
 
     Args:
-        text: What holds the block.
+        text: The text that holds the block.
         span: Where the block's content begins and ends in `text`.
         edited: The matrix to write.
-        decimals: Decimals of the numbers that are written, as of `fit`.
+        decimals: Decimals of the numbers that are written, as for `fit`.
 
     Returns:
         The new content of the block, for ``text[span[0]:span[1]]``. It parses strictly to

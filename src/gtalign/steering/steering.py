@@ -20,12 +20,12 @@ from gtalign.steering.settings import SteeringSettings
 
 @dataclass(frozen=True)
 class Steering:
-    """A backend, the policy that it is steered under, and how.
+    """A backend, the policy that steers its answers, and the settings.
 
     `gtalign.steering.Session` writes the answers.
 
     Args:
-        backend: What writes.
+        backend: The backend that writes.
         policy: The pricing policy in force.
         settings: How answers are steered.
         model: Name of the model, for records and for the history.
@@ -67,7 +67,7 @@ class Steering:
         """Add the tokens of an answer to the history of its action."""
         decision = answer.decision
         if decision.acted is not None and answer.chain is not None:
-            # What was asked for a second time is no part of the answer.
+            # A message that was discarded to ask again is not part of the answer.
             phases = decision.phases[-1:] if decision.resume == "reask" else decision.phases
             tokens = sum(phase.tokens for phase in phases)
             self.history.add(self.model, decision.acted, tokens)
@@ -84,11 +84,11 @@ class Steering:
         """Edit the matrix of a chain under the policy, and recommend a cell before and after.
 
         Args:
-            chain: What holds the matrix; its repairs are put down.
-            decimals: That the payoffs of the edited matrix have.
-            prompt_tokens: Tokens of the prompt; None if the engine does not say (then the further
-                turns that an action causes are charged for the rest alone).
-            used_tokens: Tokens used of the user's quota.
+            chain: The chain that holds the matrix; the decision records its repairs.
+            decimals: Decimals of the payoffs of the edited matrix.
+            prompt_tokens: Tokens of the prompt; None if the engine does not report it (the further
+                turns that an action causes are then charged without it).
+            used_tokens: Tokens of the user's quota that were used before.
             steered: Whether the answer will continue from the edited matrix.
         """
         undecided = self.undecided(None, used_tokens=used_tokens)

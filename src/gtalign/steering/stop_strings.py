@@ -10,16 +10,16 @@ CLOSES: Final = "</response>"
 
 
 class ResponseCut:
-    """Passes a message on until its response holds one of some strings.
+    """Passes a message on until its response holds one of the stop strings.
 
-    The strings count inside the response alone, wherever the slices are cut. Text that may be the
+    The strings count only inside the response, wherever the slices are cut. Text that may be the
     beginning of one is held back until that is known.
 
     Args:
-        stops: The strings; empty ones are left out. Without any, all is passed on as it comes.
+        stops: The strings; empty ones are left out. Without any, all text is passed on at once.
 
     Attributes:
-        ended: One of the strings has come; nothing more is passed on.
+        ended: Whether one of the strings has come; nothing more is passed on.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class ResponseCut:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """Take the next slice and return what can be passed on."""
+        """Take the next slice and return the text that can be passed on."""
         passed, buffer = "", self._held + text
         self._held = ""
         while not self.ended and (found := self._first(buffer)) is not None:
@@ -41,7 +41,7 @@ class ResponseCut:
             end = start + len(needle)
             passed, buffer = passed + buffer[:end], buffer[end:]
             self._inside = not self._inside
-            # Behind the closing tag nothing is looked for.
+            # After the closing tag no string counts.
             self._needles = (*self._stops, CLOSES) if self._inside else ()
         if self.ended:
             return ""
@@ -66,10 +66,10 @@ def _overlap(text: str, needle: str) -> int:
 
 
 def loose_response(text: str) -> str | None:
-    """The response of a message that is no chain, as well as it can be recognised.
+    """The response of a message that is not a chain; None if none can be separated.
 
-    That is what follows the last ``<response>``, or the whole text where it holds no tag of a
-    chain; None otherwise, and where nothing is left.
+    It is the text after the last ``<response>``, or the whole text if it holds no tag of a chain;
+    None in all other cases, and if that text is empty.
     """
     _, opened, response = text.rpartition(OPENS)
     if not opened and TAG.search(text):

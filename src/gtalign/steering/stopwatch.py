@@ -1,4 +1,4 @@
-"""How long the writer of an answer was waited for: the rest of its time is the reader's own."""
+"""The time that the engine took for an answer, without the time of its reader."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from time import perf_counter
 
 
 class Stopwatch:
-    """Runs while text is waited for, over all stretches of writing of one answer.
+    """Runs while an answer waits for text, over all its stretches of writing.
 
     Attributes:
         waited: Seconds, over all stretches.
@@ -22,7 +22,7 @@ class Stopwatch:
 
     @contextmanager
     def stretch(self) -> Iterator[None]:
-        """Time one stretch of writing, which may fail, or be closed while its reader is busy."""
+        """Time one stretch of writing; it may fail, or be closed while its reader is busy."""
         began = perf_counter()
         self._since = began
         try:
@@ -32,12 +32,12 @@ class Stopwatch:
             self.stretches.append((began, perf_counter()))
 
     def came(self) -> None:
-        """Text has come: stop until `wait`."""
+        """Stop until `wait`, because text has come."""
         self.begun = True
         self._stop()
 
     def wait(self) -> None:
-        """More text is waited for."""
+        """Run again, because the answer waits for more text."""
         self._since = perf_counter()
 
     def _stop(self) -> None:
