@@ -154,7 +154,7 @@ async def test_a_tokenizer_that_does_not_give_text_back_is_found_out() -> None:
 
     async with connected(Lossy()) as backend:
         assert backend.method == "continue-final"
-        assert "gives a text back changed" in backend.report[0].detail
+        assert "changes a text on the way to tokens and back" in backend.report[0].detail
 
 
 async def test_a_tokenizer_may_compose_characters() -> None:
@@ -396,7 +396,7 @@ async def test_an_upstream_that_begins_anew_is_refused() -> None:
             "prefix",
         ):
             assert f"{method}: " in message
-        assert "begins anew" in message and "404" in message
+        assert "starts again" in message and "404" in message
         for way in ("--tokenizer", "upstream.tokenizer=", "render=", "--fallback reask"):
             assert way in message
         assert "sk-toy" not in message
@@ -404,7 +404,7 @@ async def test_an_upstream_that_begins_anew_is_refused() -> None:
 
 async def test_an_upstream_that_restates_is_refused() -> None:
     async with serving(Restating()) as url:
-        with pytest.raises(SteeringError, match="prefill: repeats what it should continue from"):
+        with pytest.raises(SteeringError, match="prefill: repeats the text to continue"):
             await connect(url, method="prefill")
 
 
@@ -418,7 +418,7 @@ async def test_without_a_method_only_asking_again_is_left(options: dict[str, obj
         assert draft.text == BEFORE
         with pytest.raises(SteeringError, match="cannot continue an edited message") as caught:
             draft.rewrite(BEFORE)
-        assert ("begins anew" in str(caught.value)) == bool(backend.report)
+        assert ("starts again" in str(caught.value)) == bool(backend.report)
         with pytest.raises(SteeringError, match="cannot continue a message that has begun"):
             await write(draft)
 

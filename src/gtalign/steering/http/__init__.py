@@ -1,8 +1,8 @@
-"""Backends over HTTP: model servers that can continue a message that was begun elsewhere.
+"""Backends over HTTP: model servers that can continue a message begun elsewhere.
 
     backend = await connect("http://127.0.0.1:8000/v1")
 
-asks the server what it is and tries out how its messages continue; the backend then has the best
+finds out which engine the server runs and how it continues messages; the backend then has the best
 method that really works.
 """
 

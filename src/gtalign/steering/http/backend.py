@@ -17,8 +17,8 @@ from gtalign.tasks import Message
 Method = Literal[
     "completions-ids", "completions-text", "continue-final", "prefill", "prefix", "none"
 ]
-"""How a message continues, best first: as tokens, as rendered text, by flags of the chat interface,
-by the last message's role alone, by a mark in the last message, or not at all."""
+"""How a message is continued, best first: as tokens, as rendered text, by flags of the chat
+interface, by the last message's role alone, by a mark in the last message, or not at all."""
 
 METHODS: Final[tuple[Method, ...]] = (
     "completions-ids",
@@ -27,7 +27,7 @@ METHODS: Final[tuple[Method, ...]] = (
     "prefill",
     "prefix",
 )
-"""The methods that can continue, in the order in which they are tried."""
+"""The methods that continue messages, in the order in which they are tried."""
 
 OWNED: Final = frozenset(
     {
@@ -53,9 +53,9 @@ class MethodTrial:
     """One method that the probe tried.
 
     Args:
-        method: Which.
-        works: Whether the engine continued from the prefix.
-        detail: What it wrote, or why that is no continuation.
+        method: The method.
+        works: Whether the engine continued the prefix.
+        detail: What it wrote, or why that is not a continuation.
     """
 
     method: Method
@@ -66,15 +66,15 @@ class MethodTrial:
 class HTTPBackend:
     """Writes with a model behind an HTTP server; see `gtalign.steering.Backend`.
 
-    `connect` finds out the arguments; whoever knows them needs no probe.
+    `connect` finds out the arguments; with known arguments no probe is needed.
 
     Args:
-        transport: Connection to the server; closed by `aclose`.
+        transport: The connection to the server; `aclose` closes it.
         model: Name of the model.
         engine: Kind of the server.
-        method: How messages continue.
-        render: For ``completions-text``; None where the server renders.
-        report: What the probe found.
+        method: How messages are continued.
+        render: Renders conversations for ``completions-text``; None where the server renders.
+        report: The methods that the probe tried.
     """
 
     def __init__(
@@ -105,14 +105,14 @@ class HTTPBackend:
 
     @property
     def grammar(self) -> Language | None:
-        """Language of the grammars that it can be held to."""
+        """Language of the grammars that can constrain it."""
         return self.engine.grammar
 
     def open(self, messages: Sequence[Message], sampling: Sampling) -> HTTPDraft:
         """Begin the next assistant message of a conversation; nothing is sent yet.
 
         Raises:
-            SteeringError: The sampling is none, or sets a field that steering depends on.
+            SteeringError: The sampling is invalid, or sets a field that steering depends on.
         """
         _check(sampling)
         extra = dict(sampling.extra)
@@ -147,7 +147,7 @@ class HTTPBackend:
 def explained(report: Sequence[MethodTrial]) -> str:
     """Why no method worked, one after the other."""
     failed = [f"{trial.method}: {trial.detail}" for trial in report if not trial.works]
-    return "; ".join(failed) or "no method was to be tried"
+    return "; ".join(failed) or "no method to continue a message was asked for"
 
 
 def _check(sampling: Sampling) -> None:

@@ -1,7 +1,7 @@
-"""Messages that continue in ``/v1/chat/completions``, on servers that offer it.
+"""Messages continued in ``/v1/chat/completions``, where a server offers it.
 
-The server renders the message, so that whitespace at its end may be lost in the model's chat
-template: let a rewritten message end in something else.
+The server renders the message, so the model's chat template may drop whitespace at its end: let a
+rewritten message end in something else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,19 @@ from gtalign.steering.http.pieces import EnginePiece, read_chat
 from gtalign.tasks import Message
 
 Form = Literal["continue-final", "prefill", "prefix", "none"]
-"""How a request asks a server to continue: by flags (vLLM, SGLang, llama.cpp), by a last
-message of the assistant alone (older llama.cpp, Groq), by a mark in it (DeepSeek, Mistral), or
-not at all.
+"""What makes a server continue a message: flags (vLLM, SGLang, llama.cpp), the role alone of a last
+message that is the assistant's (older llama.cpp, Groq), a mark in it (DeepSeek, Mistral), nothing.
 """
 
 _FLAGS: Final[Mapping[str, Any]] = {"continue_final_message": True, "add_generation_prompt": False}
 
 
 class ChatPrompt:
-    """The conversation as messages, with the message as it stands as the last one.
+    """The conversation as messages, with the message so far as the last one.
 
     Args:
         messages: The conversation.
-        form: How a request asks the server to continue.
+        form: What makes the server continue.
     """
 
     path = "/v1/chat/completions"
@@ -35,10 +34,10 @@ class ChatPrompt:
         self._form = form
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine continue behind `text`.
+        """The fields that make the engine continue after `text`.
 
         Raises:
-            SteeringError: There is a text, and the server cannot.
+            SteeringError: There is a text, and the server cannot continue it.
         """
         if not text:
             return {"messages": self._messages}
@@ -54,7 +53,7 @@ class ChatPrompt:
         """Read an event.
 
         Raises:
-            ValueError: It has another shape, or it is none of the message that continues.
+            ValueError: It has another shape, or does not continue the message.
         """
         piece = read_chat(value)
         if piece.beside and self._form != "none":

@@ -1,4 +1,4 @@
-"""Messages that continue in ``/v1/completions``: the whole prompt is ours, as tokens or as text."""
+"""Messages continued in ``/v1/completions``: the whole prompt is ours, as tokens or as text."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +16,17 @@ Render = Callable[[Sequence[Message]], str]
 
 
 class TextPrompt:
-    """The conversation as rendered text, followed by the message as it stands.
+    """The conversation as rendered text, followed by the message so far.
 
     Args:
         transport: Connection to the engine.
         upstream: Name of the engine for messages.
         messages: The conversation.
-        render: Renders it; None asks llama.cpp's server to (``/apply-template``).
+        render: Renders it; None makes llama.cpp's server render (``/apply-template``).
         rendering: Further parameters for the chat template.
 
     Raises:
-        SteeringError: There are parameters for a template that `render` stands in for.
+        SteeringError: There are parameters for a template, but `render` replaces the template.
     """
 
     path = PATH
@@ -77,15 +77,15 @@ class TextPrompt:
 
 
 class TokenPrompt:
-    """The conversation and the message as tokens (vLLM): what was written is never cut anew.
+    """The conversation and the message as tokens (vLLM); written text keeps the model's own tokens.
 
-    After a rewrite, the tokens stay up to the last one that lies wholly before the change; only
-    the text behind it is put into tokens, and the whole is compared with the text.
+    After a rewrite, the tokens stay up to the last one that lies wholly before the change. Only the
+    text after it is tokenised again, and the result is compared with the whole text.
 
     Args:
-        transport: Connection to the engine.
+        transport: The connection to the engine.
         upstream: Name of the engine for messages.
-        model: Whose tokens they are.
+        model: Name of the model whose tokens they are.
         messages: The conversation.
         rendering: Further parameters for the chat template.
     """
@@ -138,11 +138,11 @@ class TokenPrompt:
     def grew(self, piece: EnginePiece) -> None:
         """Take note of the tokens that the engine wrote."""
         if piece.finish == "stop":
-            return  # the last token ends the turn, and must not stand before what continues
+            return  # the last token ends the turn, and must not stand before a continuation
         self._ledger.add(piece.text, piece.ids)
 
     async def _splice(self, rest: str, text: str) -> None:
-        """Put the end of the message into tokens; all of it, where its parts do not fit."""
+        """Tokenise the end of the message; all of it, where its parts do not fit."""
         self._ledger.add(rest, await self._tokens(prompt=rest, add_special_tokens=False))
         if not await self._fits(text):
             self._ledger = Ledger()
@@ -150,8 +150,8 @@ class TokenPrompt:
             if not await self._fits(text):
                 raise UpstreamError(
                     self._upstream,
-                    "its tokenizer gives a text back changed, so no message can continue token by"
-                    " token; use another method, such as 'continue-final'",
+                    "its tokenizer changes a text on the way to tokens and back, so messages"
+                    " cannot continue as tokens; use another method, such as 'continue-final'",
                 )
 
     async def _tokens(self, **request: Any) -> list[int]:
@@ -162,7 +162,7 @@ class TokenPrompt:
         return ids
 
     async def _fits(self, text: str) -> bool:
-        """Whether the tokens are this text, but for characters that a tokenizer composes."""
+        """Whether the tokens spell this text, except for characters that a tokenizer composes."""
         answer = await self._ask("/detokenize", {"tokens": self._ledger.ids})
         decoded = answer.get("prompt")
         if not isinstance(decoded, str):
@@ -176,10 +176,10 @@ class TokenPrompt:
 
 
 class Ledger:
-    """The tokens of a text, and where in both one can be cut.
+    """The tokens of a text, and the places at which both can be cut.
 
     Attributes:
-        ids: The tokens, but for those whose text has not come yet.
+        ids: The tokens, without those whose text has not come yet.
         text: Their text.
     """
 
@@ -196,7 +196,7 @@ class Ledger:
         return bool(self._pending)
 
     def add(self, text: str, ids: Sequence[int]) -> None:
-        """Add tokens, and text that they, and those still without, add up to."""
+        """Add tokens, and the text of these and of earlier tokens still without text."""
         self._pending += ids
         if text:
             self.ids += self._pending
@@ -206,7 +206,7 @@ class Ledger:
             self._counts.append(len(self.ids))
 
     def keep(self, text: str) -> None:
-        """Keep the tokens that lie wholly within what `text` begins with as well."""
+        """Keep the tokens that lie wholly within the beginning shared with `text`."""
         pairs = zip(self.text, text, strict=False)
         same = next((at for at, (own, new) in enumerate(pairs) if own != new), len(text))
         cuts = bisect_right(self._ends, same)

@@ -1,11 +1,11 @@
 """A message that an engine writes over HTTP: one request a write, cut where it has to end.
 
-A request never holds the stop string. Some engines drop it from their text, and then leave open
-whether they met it or ended their turn. Other engines keep it, but cut off the rest of the token
-that completes it (``><``). A message that continues from the bare string continues from tokens that
-the model never saw, and small models end their turn there. So this module cuts the answer and
-closes the connection, at the price of the tokens under way. A write that continues from a stop
-string then continues from the model's own token.
+No request contains the stop string. Some engines drop it from their text; the reader then cannot
+know whether they met it or ended their turn. Other engines keep it, but cut off the rest of the
+token that completes it, which mostly has further characters (``><``): a message that continues
+after the bare string consists of tokens that the model never saw, and small models end their turn
+there. So this module cuts the answer and closes the connection, which wastes the tokens under way.
+The next write then continues from the model's own token.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ _JOINED: Final = re.compile(r"\W*")  # what a token may hold behind a tag; words
 
 
 class EnginePrompt(Protocol):
-    """What the engine is to continue from, in the form that it takes."""
+    """The text that the engine is to continue, in the form that it takes."""
 
     @property
     def path(self) -> str:
-        """Where it is posted."""
+        """The path to post it to."""
         ...
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine continue behind `text`."""
+        """The fields that make the engine continue after `text`."""
         ...
 
     def read(self, value: Any) -> EnginePiece:
@@ -52,12 +52,12 @@ class HTTPDraft:
     """One assistant message that an engine writes; see `gtalign.steering.Draft`.
 
     Args:
-        transport: Connection to the engine.
+        transport: The connection to the engine.
         upstream: Name of the engine for messages.
         engine: Its kind.
-        prompt: What it continues from.
-        common: The fields of a request for how its tokens are drawn.
-        sampling: How they are drawn unless a write says otherwise.
+        prompt: The text that it continues.
+        common: The fields of a request that say how tokens are drawn.
+        sampling: How tokens are drawn unless a write says otherwise.
         refusal: Why the message cannot be rewritten; None if it can.
     """
 
@@ -85,14 +85,15 @@ class HTTPDraft:
 
     @property
     def text(self) -> str:
-        """The message as it stands."""
+        """The whole message so far."""
         return self._text
 
     @property
     def report(self) -> Report | None:
-        """What the last write took; None before one has ended.
+        """The report of the last write; None before one has ended.
 
-        Where the engine does not say how many tokens it wrote, each event with text counts as one.
+        Where the engine does not report how many tokens it wrote, each event with text counts as
+        one.
         """
         return self._report
 
@@ -100,7 +101,7 @@ class HTTPDraft:
         """Replace the whole message; the next write continues from exactly there.
 
         Raises:
-            SteeringError: The backend cannot, or a write is under way.
+            SteeringError: The backend cannot do so, or a write is under way.
         """
         if self._refusal is not None:
             raise SteeringError(
@@ -120,16 +121,16 @@ class HTTPDraft:
         grammar: str | None = None,
         sampling: Sampling | None = None,
     ) -> AsyncGenerator[str, None]:
-        """Go on writing, and yield the new text in slices as they come.
+        """Continue the message, and yield the new text in slices as they come.
 
-        If the message still ends with the stop string of the write before, and no grammar says what
-        follows, the new text begins with what the model's token held behind it.
+        If the message still ends with the stop string of the write before, and there is no grammar,
+        the new text begins with the rest of the model's token after that string.
 
         Args:
             max_tokens: Most tokens to write, at least 1.
-            stop: Ends the write once the new text contains it; nothing behind it is kept.
+            stop: The write ends once the new text contains it; nothing after it is kept.
             grammar: Grammar of the new text, in the language of the engine.
-            sampling: For this write alone; by default that of the draft.
+            sampling: Sampling of this write alone; by default that of the draft.
 
         Raises:
             UpstreamError: The engine failed; what it wrote before is in `text`.
@@ -186,7 +187,7 @@ class HTTPDraft:
             self._writing = False
 
     def _read(self, values: Iterable[Any], tally: "_Tally") -> tuple[str, UpstreamError | None]:
-        """What the text grows by with some events, and what is wrong with the one behind them."""
+        """The text that some events add, and the error of the event after them, if it has one."""
         new = ""
         for value in values:
             try:
@@ -202,10 +203,10 @@ class HTTPDraft:
 
 
 class _Tally:
-    """What one answer has come to: how far it is read, and where its text ends.
+    """The state of one answer: how much of it is read, and where its text ends.
 
     Attributes:
-        joined: What the piece of text with the stop string holds behind it, up to a word.
+        joined: The text after the stop string in the same piece, up to a word.
     """
 
     def __init__(self, max_tokens: int, stop: str | None) -> None:
@@ -237,14 +238,14 @@ class _Tally:
         return self._cut or self._trailers > _TRAILERS
 
     def begin(self, joined: str) -> str:
-        """Take what the model had written before; return what the text grows by."""
+        """Take text that the model wrote before; return the text that it adds."""
         return self._up_to_stop(joined)
 
     def add(self, piece: EnginePiece) -> str:
-        """Take the next event and return what the text grows by.
+        """Take the next event and return the text that it adds.
 
         Raises:
-            ValueError: It cannot be, after those before it.
+            ValueError: It cannot come after the events before it.
         """
         if self._finish is not None:
             self._trailers += 1
@@ -277,10 +278,10 @@ class _Tally:
         return known[len(self._tail) : end]
 
     def report(self, upstream: str) -> Report:
-        """What the answer took.
+        """The report of the answer.
 
         Raises:
-            UpstreamError: It is not complete.
+            UpstreamError: The answer is not complete.
         """
         finish: Finish
         if self._cut:
@@ -294,7 +295,7 @@ class _Tally:
         return self.counted(finish)
 
     def counted(self, finish: Finish) -> Report:
-        """What the answer took so far, as far as it is known."""
+        """The report of the answer so far."""
         usage = self._usage
         tokens = next(
             count for count in (usage.tokens, self._ids or None, self._events) if count is not None

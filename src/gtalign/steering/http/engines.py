@@ -12,16 +12,16 @@ Language = Literal["gbnf", "ebnf"]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What a kind of server understands beyond OpenAI's interface.
+    """The fields that a kind of server understands beyond OpenAI's interface.
 
     Args:
-        name: For people and records.
+        name: Name for people and records.
         grammar: Language of its grammars; None if it takes none.
         grammar_field: Where a grammar goes, a path of keys.
-        counts: What makes it say how many tokens it took, with each event where it can: an answer
-            that is cut has no last one.
+        counts: Fields that make it report token counts, with each event where it can: an answer
+            that is cut has no last event.
         all_tokens: Its ``top_k`` for no limit; None if it may not know ``top_k``.
-        plain: What turns off the changes of probability that it makes by default.
+        plain: Fields that turn off the changes of probability that it makes by default.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Engine:
         return {**fields, **self.plain}
 
     def holding(self, grammar: str | None) -> dict[str, Any]:
-        """The fields that hold it to a grammar.
+        """The fields that constrain it by a grammar.
 
         Raises:
             SteeringError: It takes none.

@@ -1,4 +1,4 @@
-"""One request to a model server and its answer: waited for with patience, failures in words."""
+"""One request to a model server and its answer, with time limits and failures put into words."""
 
 import asyncio
 import json
@@ -36,11 +36,11 @@ class Timeouts:
     """How long to wait for a model server, in seconds.
 
     Args:
-        connect: For a connection.
-        first: For the first byte of an answer, while the prompt is read and others are served;
-            connecting counts.
-        between: For more of an answer that has begun. Keep-alive comments count as more.
-        total: For a whole answer. Only waiting counts, not what is done with it meanwhile.
+        connect: Time for a connection.
+        first: Time for the first byte of an answer, including the connection; meanwhile the server
+            reads the prompt and serves others.
+        between: Time between two parts of an answer. Keep-alive comments count as parts.
+        total: Time for a whole answer. Only waiting counts, not the work of its reader.
 
     Raises:
         SteeringError: One of them is not a positive number.
@@ -58,7 +58,7 @@ class Timeouts:
 
 
 class Exchange:
-    """One request and its answer: waits for it with patience, and words what goes wrong."""
+    """One request and its answer: waits within the time limits, and puts failures into words."""
 
     def __init__(self, request: str, upstream: str, key: str | None, timeouts: Timeouts) -> None:
         self._request = request
@@ -82,7 +82,7 @@ class Exchange:
 
     @property
     def quotes(self) -> tuple[str, ...]:
-        """What was quoted of the answer so far."""
+        """The parts of the answer that messages have quoted so far."""
         return tuple(self._quotes)
 
     def error(self, what: str) -> UpstreamError:
@@ -90,7 +90,7 @@ class Exchange:
         return self.quoting(UpstreamError(self._upstream, f"{self._request} {what}"))
 
     def quoting(self, error: _E) -> _E:
-        """Put down in an error what of it is quoted."""
+        """Record in an error the parts of the answer that it quotes."""
         error.quotes = self.quotes
         return error
 
@@ -110,7 +110,7 @@ class Exchange:
         return self._response
 
     async def check(self) -> None:
-        """See whether the answer is one.
+        """Check that the server has accepted the request.
 
         Raises:
             UpstreamError: It is an error, a redirect, or compressed.
@@ -169,7 +169,7 @@ class Exchange:
         return value
 
     async def _refusal(self) -> str:
-        """What an answer other than 200 says, with advice."""
+        """The message of an answer other than 200, with advice."""
         response = self._response
         said = f"answered {response.status} {response.reason or ''}".rstrip()
         body = b""
@@ -178,7 +178,7 @@ class Exchange:
                 body += chunk
             reason = _reason(orjson.loads(body)).encode()
         except (UpstreamError, orjson.JSONDecodeError):
-            reason = body  # as far as it came: the status says enough
+            reason = body  # the part that came is enough: there is the status
         if reason.strip():
             said += f": {self.quoted(reason)}"
         if 300 <= response.status < 400:

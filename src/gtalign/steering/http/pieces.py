@@ -1,4 +1,4 @@
-"""What one event of an engine's answer says, in the dialects of OpenAI's interface."""
+"""The content of one event of an engine's answer, in the dialects of OpenAI's interface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ sums of them fit a database."""
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """Tokens as the engine counts them; None where it does not say.
+    """Tokens as the engine counts them; None where it does not report them.
 
     Args:
-        tokens: Written.
-        prompt_tokens: Gone on from.
-        cached_tokens: Of those, not computed again.
+        tokens: Number of tokens written.
+        prompt_tokens: Number of tokens before them.
+        cached_tokens: How many of those before came from its cache.
     """
 
     tokens: int | None = None
@@ -29,12 +29,12 @@ class EnginePiece:
     """One event: more text, the end, a count of tokens, or several of these.
 
     Args:
-        text: What was written, mostly one token.
+        text: The new text, mostly of one token.
         ids: Its tokens, where they were asked for. The text may come with a later piece, if a
             character ends there.
-        finish: Why the engine stopped; None while it continues.
-        usage: Tokens so far, if it says so.
-        beside: Whether it wrote something that is no part of the message, such as reasoning.
+        finish: Why the engine stopped; None while it writes.
+        usage: Tokens so far, if the engine reports them.
+        beside: Whether it wrote something outside the message, such as reasoning.
     """
 
     text: str = ""

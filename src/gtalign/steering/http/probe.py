@@ -36,7 +36,7 @@ _PLACES: Final = (
     ("/get_server_info", "", SGLANG),
     ("/server_info", "", SGLANG),
 )
-"""Where kinds of engine tell about themselves, and a key that they answer with."""
+"""Where kinds of engine describe themselves, and a key of that answer."""
 
 
 async def connect(
@@ -49,11 +49,11 @@ async def connect(
     timeouts: Timeouts | None = None,
     fallback_reask: bool = False,
 ) -> HTTPBackend:
-    """Connect to a model server and find out how its messages continue.
+    """Connect to a model server and find out how it continues messages.
 
-    Each method has to continue from a prefix that no model would write, and that ends where only a
-    number can follow. An engine that does not really continue from there begins anew or repeats the
-    prefix, and so fails the trial.
+    The probe tries each method on a prefix that no model would write, and that ends where only a
+    number can follow. An engine that does not really continue the prefix starts again or repeats
+    it, so the probe can tell.
 
     Args:
         url: Address of its OpenAI-compatible interface, such as ``http://127.0.0.1:8000/v1``.
@@ -112,7 +112,7 @@ async def _probe(
 
 
 async def _model(transport: Transport, model: str | None) -> tuple[str, str]:
-    """Return the name of the model, and who its server says that it is owned by."""
+    """Return the name of the model, and the owner that its server gives for it."""
     upstream = transport.api
     try:
         answer = await transport.ask("/v1/models", upstream=upstream)
@@ -134,7 +134,7 @@ async def _model(transport: Transport, model: str | None) -> tuple[str, str]:
 
 
 async def _engine(transport: Transport, owner: str) -> Engine:
-    """Return the kind of the server: what its models say, or else what it tells of itself."""
+    """Return the kind of the server, from its list of models or else from its own pages."""
     if owner in OWNERS:
         return OWNERS[owner]
     for path, key, engine in _PLACES:
@@ -148,7 +148,7 @@ async def _engine(transport: Transport, owner: str) -> Engine:
 
 
 async def _try(backend: HTTPBackend) -> MethodTrial:
-    """Let a backend continue from nonsense, and judge what it writes."""
+    """Let a backend continue nonsense, and judge what it writes."""
     nonce = secrets.token_hex(6)
     prefix = (  # spelled as a model that was trained on chains would
         f"<thinking>{nonce} lanterns under the seventh stair.</thinking>"
@@ -165,9 +165,9 @@ async def _try(backend: HTTPBackend) -> MethodTrial:
         return MethodTrial(backend.method, False, reason)
     shown = repr(written[:60]) + ("..." if len(written) > 60 else "")
     if nonce in written:
-        return MethodTrial(backend.method, False, f"repeats what it should continue from: {shown}")
+        return MethodTrial(backend.method, False, f"repeats the text to continue: {shown}")
     if not _CONTINUES.match(written):
         return MethodTrial(
-            backend.method, False, f"begins anew, where only a number could follow: {shown}"
+            backend.method, False, f"starts again, where only a number could follow: {shown}"
         )
     return MethodTrial(backend.method, True, f"continues with {shown}")

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes of any slicing, within hard limits."""
+"""Read server-sent events from bytes, sliced anywhere, within hard limits."""
 
 import re
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ class Event(NamedTuple):
 class EventReader:
     """Reads the format of the HTML standard ("server-sent events") from slices of bytes.
 
-    Lines end with CR, LF or CRLF, comments are skipped, and an event without data is none. Each
-    byte is looked at once. Text is not decoded here, so that a character may be split between
-    slices. Unlike the standard, an event that the end of the stream cuts off counts: whether it is
-    whole is for its reader to see.
+    Lines end with CR, LF or CRLF, comments are skipped, and an event without data is skipped too.
+    Each byte is looked at once. Text is not decoded here, so a character may be split between
+    slices. Unlike the standard, an event that the end of the stream cuts off counts: its reader
+    checks whether it is whole.
 
     Args:
         limit: Most bytes of one event, its field names included, and of one line.

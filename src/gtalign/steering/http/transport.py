@@ -1,7 +1,7 @@
 """One model server over HTTP: JSON and event streams, with every failure named.
 
-Nothing is sent twice: a request that failed is the caller's to repeat. Nothing is followed either
-(redirects, proxies and credentials of the environment), so that the key goes to one address only.
+A failed request is not sent again: the caller decides. Redirects, proxies and credentials of the
+environment are ignored, so the key goes to one address only.
 """
 
 import json
@@ -69,9 +69,9 @@ class Transport:
     ) -> AsyncGenerator[list[Any], None]:
         """Post `body` and yield the JSON values of the answer's events, without ``[DONE]``.
 
-        Those that came together are yielded together, since every step of what reads them costs
-        more than an event. An answer that is plain JSON counts as one event. Closing the generator
-        early ends the connection, which tells the server to stop.
+        Events that came together are yielded together, since each step of their reader costs more
+        than an event. An answer that is plain JSON counts as one event. Closing the generator early
+        ends the connection, which makes the server stop.
 
         Raises:
             UpstreamError: The exchange failed; what came before was yielded.
@@ -113,7 +113,7 @@ class Transport:
             await session.close()
 
     def connected(self) -> aiohttp.ClientSession:
-        """What sends requests to the server, with its key; the same until closed."""
+        """The HTTP client, which sends the key; the same one until it is closed."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
@@ -131,7 +131,7 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send a request, and once more where a kept connection breaks while it is written.
 
-        The server had closed it meanwhile, so that it has not seen the request.
+        In that case the server had closed the connection and has not seen the request.
         """
         session = self.connected()
         try:
@@ -149,7 +149,7 @@ class Transport:
     async def _exchange(
         self, path: str, body: Mapping[str, Any] | None, upstream: str
     ) -> AsyncGenerator["Exchange", None]:
-        """Send a request and hand over the answer, if it is one; end the connection after."""
+        """Send a request and yield the exchange once it is accepted; end the connection after."""
         url = self.api + path[3:] if path.startswith("/v1/") else self.root + path
         verb = "GET" if body is None else "POST"
         exchange = Exchange(f"{verb} {urlsplit(url).path}", upstream, self._key, self._timeouts)
