@@ -15,7 +15,7 @@ from gtalign.tasks import Message
 
 
 class Answerer(Protocol):
-    """Whoever answers the questions: a model here, or a server."""
+    """The model that answers the questions, here or on a server."""
 
     width: int
     """Questions that it takes at once."""
@@ -24,7 +24,7 @@ class Answerer(Protocol):
         """Return a completion of each prompt.
 
         Raises:
-            TeacherError: It failed; says on which question.
+            TeacherError: The model failed; the message names the question.
         """
         ...
 
@@ -33,8 +33,8 @@ class Local:
     """A model in this process.
 
     Args:
-        write: Prompts and the ids of their questions in, completions out.
-        width: Prompts in a batch.
+        write: Takes prompts and the ids of their questions; returns completions.
+        width: Number of prompts in a batch.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Local:
 
 
 class Served:
-    """A model behind an endpoint; what it is cut off at is its own answer, cut off."""
+    """A model behind an endpoint; an answer that its limit cuts off counts as it is."""
 
     width = 1
 
@@ -74,10 +74,10 @@ class Opened:
     """An answerer that is ready.
 
     Args:
-        answerer: Answers.
-        workers: Batches that it takes at once.
-        count_tokens: Length of a text in its tokens; None where that is unknown.
-        endpoint: Endpoint to close at the end, if a server answers.
+        answerer: The model that answers.
+        workers: Number of batches under way at once.
+        count_tokens: Length of a text in the model's tokens; None where that is unknown.
+        endpoint: The endpoint to close at the end, if a server answers.
     """
 
     answerer: Answerer
@@ -87,7 +87,7 @@ class Opened:
 
 
 def open_answerer(config: EvalRun, cache: Cache) -> Opened:
-    """Load the model of a configuration, or open its server, whose replies the cache keeps.
+    """Load the model of a configuration, or connect to its server; the cache keeps its replies.
 
     Raises:
         ConfigError: There is no such model or tokenizer.
@@ -112,7 +112,7 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
         model = model.to("cuda")
 
     def write(prompts: Sequence[Any], ids: Sequence[str]) -> list[str]:
-        # Of the questions, not of the batch's number: a run that continues draws the same.
+        # From the questions, not the batch's number: a resumed run draws the same.
         seed = zlib.crc32(f"{config.seed} {ids[0]}".encode())
         return generate(
             model,

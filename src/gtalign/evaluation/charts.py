@@ -67,7 +67,7 @@ def welfare(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
     standings = (
         element(
             "p",
-            "One point a question, the mean over its answers. Hypervolume: area that a model's "
+            "Each point is a question, the mean over its answers. Hypervolume: area that a model's "
             "points dominate above (0, 0). Undominated: share of questions on which no other "
             "model is at least as good for both players and better for one.",
             class_="sub below",
@@ -185,7 +185,7 @@ def chains(
         ]
         charts.append(
             line_chart(
-                f"What the {who}'s payoffs say, and what is true",
+                f"The {who}'s payoffs: stated and true",
                 series,
                 "stated payoff, rounded",
                 "true payoff, mean",

@@ -1,9 +1,9 @@
 """Models side by side: every metric with its interval, and paired differences to a reference.
 
-All rows of a group count the same, so a group of several tasks is dominated by the larger ones; the
-tasks stand beside it. Intervals say how far the numbers would move with other *questions*; they
-take the trained models as given. How far they move with another training seed is shown next to
-them, as the spread between seeds.
+All rows of a group count the same, so the larger tasks dominate a group of several; each task is
+also a group of its own. Intervals show how far the numbers would move with other *questions*; they
+take the trained models as given. The spread between seeds, next to them, shows how far the numbers
+move with another training seed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def compare(
             seeds.
         reference: The model that the others are compared with.
         rng: Source of the bootstrap's resamples.
-        baselines: Models it is compared with; by default all others, in order of appearance.
+        baselines: The models to compare it with; by default all others, in order of appearance.
         resamples: Bootstrap resamples of each group.
 
     Raises:
@@ -128,7 +128,7 @@ def _in_group(
     rng: np.random.Generator,
     resamples: int,
 ) -> tuple[dict[Key, Estimate], dict[Key, tuple[Contrast, dict[int, float]]]]:
-    """Estimates and unadjusted differences of one group, from one set of resamples."""
+    """Estimates and uncorrected differences of one group, from one set of resamples."""
     inside = rows.split == group.split
     if group.task is not None:
         inside &= rows.task == group.task
@@ -206,7 +206,7 @@ def _in_group(
 
 
 def _clip(interval: Interval, metric: Metric) -> Interval:
-    """Keep the ends of an interval where the metric can be."""
+    """Keep the ends of an interval within the range of the metric."""
     if interval.low is None or interval.high is None:
         return interval
     least, most = metric.range
@@ -231,7 +231,7 @@ def _adjust(
     reference: str,
     baselines: Sequence[str],
 ) -> dict[Key, Difference]:
-    """Correct the p values: tasks are one family, pooled splits another."""
+    """Correct the p values: the tasks are one family of tests, the pooled splits another."""
     found: dict[Key, Difference] = {}
     families = ([g.name for g in groups if g.task is None], [g.name for g in groups if g.task])
     for baseline in baselines:
@@ -252,7 +252,7 @@ def _adjust(
 def _standings(
     rows: Rows, groups: Sequence[Group], models: Sequence[str], reference: str
 ) -> tuple[Standing, ...]:
-    """Pareto measures of each split, on one point a question: the mean over its answers."""
+    """Pareto measures of each split; each question is one point, the mean over its answers."""
     names = [metric.name for metric in rows.metrics]
     axes = [names.index("user_welfare"), names.index("llm_welfare")]
     questions = int(rows.question.max()) + 1
@@ -295,7 +295,7 @@ def _standings(
 
 
 def _gains(comparison: Comparison) -> tuple[Gain, ...]:
-    """The published gains that these transcripts have a counterpart of."""
+    """The published gains that these transcripts can be compared with."""
     found = []
     for metric, split, published in PUBLISHED:
         group = next((g.name for g in comparison.groups if g.split == split and not g.task), None)

@@ -22,9 +22,9 @@ class Estimate:
     """One model's number in one group.
 
     Attributes:
-        interval: The estimate with its interval; value None where nothing was measured.
+        interval: The estimate with its interval; the value is None where nothing was measured.
         rows: Answers in the group.
-        missing: Answers without this measure, the unscored ones included.
+        missing: Answers without this measure, including the unscored ones.
         unscored: Answers whose judge gave no score.
         seeds: The estimate of each seed alone.
         spread: Standard deviation between seeds; None for fewer than two.
@@ -71,10 +71,10 @@ class Standing:
     """Pareto measures of one model in one split.
 
     Attributes:
-        hypervolume: Area that its points of single questions dominate above (0, 0).
+        hypervolume: Area above (0, 0) that its points, one for each question, dominate.
         coverage: Share of questions on which no other model dominates it.
         wins: Questions on which the reference dominates it; None for the reference itself.
-        losses: Questions on which it dominates the reference.
+        losses: Questions on which it dominates the reference; None for the reference itself.
         questions: Questions that enter the coverage.
     """
 
@@ -104,14 +104,14 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that tables and report show, as data.
+    """All results that tables and report show, as data.
 
     Attributes:
         models: Names, the reference last.
         plain: Models that answer without a chain.
         groups: Splits first, then tasks.
         seeds: Seeds of each model.
-        unscored: Unscored answers of each model, over everything.
+        unscored: Unscored answers of each model, over all groups.
     """
 
     models: tuple[str, ...]
@@ -139,7 +139,7 @@ class Comparison:
 
         Args:
             group: Name of the group.
-            metric: What to rank by.
+            metric: The metric to rank by.
             chains: Consider only models that answer with a chain.
         """
         sign = -1.0 if metric.higher is False else 1.0
@@ -153,12 +153,12 @@ class Comparison:
         return max(found)[1] if found else None
 
     def metrics(self) -> tuple[Metric, ...]:
-        """Metrics that at least one model has anywhere."""
+        """Metrics that at least one model has in some group."""
         held = {key[2] for key, found in self.estimates.items() if found.value is not None}
         return tuple(metric for metric in metrics() if metric.name in held)
 
     def to_json(self) -> dict[str, Any]:
-        """One JSON object of plain types."""
+        """Return the comparison as one JSON object."""
         return {
             "models": list(self.models),
             "plain": sorted(self.plain),

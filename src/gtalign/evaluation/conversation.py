@@ -19,9 +19,9 @@ def conversation(
     """A transcript as an article: question, reasoning, matrix, response, verdict and factors.
 
     Args:
-        transcript: What to show.
-        others: Answers of other models to the same question, folded away below it.
-        note: Why this one is shown.
+        transcript: The transcript to show.
+        others: Answers of other models to the same question, folded below it.
+        note: Why this transcript is shown.
     """
     said: Content
     if transcript.chain is not None:
@@ -45,7 +45,7 @@ def conversation(
 
 
 def bubble(role: str, text: str) -> Markup:
-    """What somebody said; a system message is folded away."""
+    """One message; a system message is folded."""
     if role == "system":
         return element(
             "details", element("summary", "System message"), lines(text), class_="system"
@@ -104,7 +104,7 @@ def _head(transcript: Transcript, note: str) -> Markup:
 
 
 def article_head(title: str, facts: str, result: Content) -> Markup:
-    """The head of an article: its title, a line of facts, and what came of it."""
+    """The head of an article: its title, a line of facts, and its scores."""
     about = element("div", element("h3", title), element("p", facts))
     return element("header", about, element("div", result, class_="welfare"))
 
@@ -140,7 +140,7 @@ def chain_of(thinking: str, games: Sequence[Markup], choice: Content, analysis: 
 
 
 def _choice(transcript: Transcript, stated: Payoff, cell: str | None, action: str | None) -> Markup:
-    """What was chosen and whether it was wise, in a sentence."""
+    """One sentence on the choice: its cell, and whether it was right."""
     if action is None:
         return join("No single choice can be read from the analysis.")
     rest = ""

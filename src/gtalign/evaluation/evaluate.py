@@ -28,7 +28,7 @@ from gtalign.training.memory import GENERATION, generation
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
 
 Progress = Callable[[int, int, str | None], None]
-"""Takes the number of questions done, their total, and why one of them could not be answered."""
+"""Takes the number of finished questions, their total, and why one could not be answered."""
 
 
 def plan(config: EvalRun) -> dict[str, Any]:
@@ -66,15 +66,15 @@ def run(
     Args:
         config: Configuration of the run.
         out: The run directory.
-        command: What was typed, for the report.
-        progress: Takes how many questions are done, of how many, and why one failed.
+        command: The command line, for the report.
+        progress: Called after each question; see `Progress`.
 
     Raises:
         ConfigError: The directory holds a run of another configuration.
         DataError: A file is wrong.
         JudgeError: Too many answers could not be judged; all answers are written.
-        TeacherError: The model could not answer every question; what it answered is written.
-        StorageError: A result cannot be written; what is written stays.
+        TeacherError: The model could not answer every question; its answers so far are written.
+        StorageError: A result cannot be written; earlier results are kept.
     """
     total = sum(1 for _ in read_rows(*config.questions, limit=config.limit))
     claim(out, config)
@@ -134,7 +134,7 @@ def run(
 
 
 def prompt_of(config: EvalRun, question: Question) -> list[Message]:
-    """Return what the model is given for a question."""
+    """Return the messages that the model gets for a question."""
     return given(question.messages, instruct=config.instruct, chain=config.reward.chain)
 
 
@@ -150,25 +150,26 @@ async def evaluate(
 ) -> list[str]:
     """Answer and score every question that has no transcript yet.
 
-    Answers of an earlier run that no judge has scored are judged again first. A batch is made of
-    the same questions however often the run is interrupted, so that a model that is seeded by them
-    answers as if it had not been; of a batch that was written in part, the rest is.
+    Answers of an earlier run that no judge has scored are judged again first. Interruptions do not
+    change which questions form a batch. A model that is seeded by its questions therefore gives the
+    same answers as in a run without interruptions; of a batch that was written in part, only the
+    rest is written.
 
     Args:
         config: Configuration of the run.
         answerer: Answers the questions.
         reward: Scores the answers.
-        judge: Grades the responses; where it fails, the answer is unscored and says why.
-        file: File of the transcripts, appended as they are made.
-        workers: Batches under way at once.
-        progress: Takes how many questions are done, and why one failed.
+        judge: Grades the responses; where it fails, the answer is unscored, with the reason.
+        file: File of transcripts; each answer is appended as it is made.
+        workers: Number of batches under way at once.
+        progress: Called after each question; see `Progress`.
 
     Returns:
-        For each question that could not be answered, why; the same run continues with those.
+        The reason for each question that could not be answered; the same run asks them again.
 
     Raises:
-        JudgeError: Too many answers could not be judged; what there is stays, and the same run
-            continues with the rest.
+        JudgeError: Too many answers could not be judged; the answers so far are kept, and the same
+            run does the rest.
         StorageError: A transcript cannot be written.
     """
     failures = Failures(config.max_failed, config.window)
@@ -204,7 +205,7 @@ async def evaluate(
 async def _answer(
     config: EvalRun, answerer: Answerer, questions: Sequence[Question]
 ) -> list[Transcript]:
-    """Let the model answer; return unscored transcripts."""
+    """Ask the model and return unscored transcripts."""
     prompts = [prompt_of(config, question) for question in questions]
     completions = await answerer.answer(prompts, [question.id for question in questions])
     return [
@@ -221,7 +222,7 @@ async def _answer(
 
 
 async def _judge_again(scorer: Scorer, file: Path, block: int) -> None:
-    """Judge what has no score; the file is replaced as a whole, also if that is stopped."""
+    """Judge the unscored answers; the file is replaced as a whole, even after an interruption."""
     if not file.is_file():
         return
     todo = [transcript for transcript in read_transcripts(file) if scorer.asks_again(transcript)]

@@ -1,4 +1,4 @@
-"""The result in words, computed from a comparison."""
+"""The results in sentences, computed from a comparison."""
 
 from gtalign.drawing import MINUS, Content, Markup, change, element, fixed, interval, join
 from gtalign.evaluation.comparison import Comparison, Difference, Group
@@ -10,7 +10,7 @@ _GLUE = "\N{NO-BREAK SPACE}"
 
 
 def sentences(comparison: Comparison) -> list[Markup]:
-    """What happened, one sentence each: W, quality and tokens, plain answers, and gaps."""
+    """Return sentences on W, on quality and tokens, on plain answers and on missing scores."""
     found: list[Markup] = []
     for group in comparison.groups:
         if group.task is None:
@@ -25,7 +25,7 @@ def sentences(comparison: Comparison) -> list[Markup]:
 
 
 def verdict(difference: Difference, metric: Metric) -> str:
-    """``better``, ``worse`` or ``even``: which side of zero the interval and the p value are on."""
+    """``better`` or ``worse`` if both the interval and the p value exclude zero, else ``even``."""
     contrast = difference.contrast
     if (
         contrast.value is None
@@ -41,7 +41,7 @@ def verdict(difference: Difference, metric: Metric) -> str:
 
 
 def ahead(difference: Difference, metric: Metric) -> str:
-    """In how many of the seeds the reference is better; empty for fewer than two."""
+    """Say in how many seeds the reference is better; empty for fewer than two seeds."""
     if len(difference.seeds) < 2:
         return ""
     sign = -1 if metric.higher is False else 1
@@ -83,7 +83,7 @@ def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Marku
 
 
 def _against_plain(comparison: Comparison) -> list[Markup]:
-    """How answering without a chain compares, in distribution."""
+    """Compare the reference with answers without a chain, in distribution."""
     found = []
     group = next((g.name for g in comparison.groups if g.task is None), None)
     for model in comparison.baselines:
@@ -133,7 +133,7 @@ def _name(model: str) -> Markup:
 
 
 def _p(p: float | None) -> str:
-    """A p value that a line is not broken in."""
+    """A p value without a space at which a line could break."""
     text = p_value(p)
     sign, size = ("<", text[1:]) if text.startswith("<") else ("=", text)
     return f"p{_GLUE}{sign}{_GLUE}{size}"

@@ -32,7 +32,7 @@ Colours = Mapping[str, str]
 
 
 def model_colour(place: int) -> str:
-    """Class of the colour of a model that is not the reference, by its place among these."""
+    """Colour classes of the models other than the reference, in their order."""
     return COLOURS[1 + place % (len(COLOURS) - 1)]
 
 
@@ -45,7 +45,7 @@ def colours_of(comparison: Comparison) -> dict[str, str]:
 
 
 def section(title: Content, sub: Content, *body: Content) -> Markup:
-    """A part of the page; nothing if its body is empty."""
+    """A section of the page; empty if its body is empty."""
     held = join(*body)
     if not held:
         return held
@@ -53,12 +53,12 @@ def section(title: Content, sub: Content, *body: Content) -> Markup:
 
 
 def fold(summary: Content, *body: Content, unfolded: bool = False) -> Markup:
-    """What a reader unfolds."""
+    """Content that a reader can unfold."""
     return element("details", element("summary", summary), *body, open=unfolded)
 
 
 def plots(charts: Sequence[Markup]) -> Markup | None:
-    """Charts side by side; nothing without any."""
+    """Charts side by side; empty without charts."""
     return element("div", charts, class_="plots") if any(charts) else None
 
 
@@ -91,7 +91,7 @@ def table(head: Iterable[Content], rows: Iterable[Markup], reference: int | None
 
 
 def row(name: Content, *cells: Content, note: str | None = None, kind: str | None = None) -> Markup:
-    """A row of a table: its name, explained by `note`, and its cells."""
+    """A table row: its name, with `note` as explanation, and its cells."""
     return element("tr", element("th", name, title=note), cells, class_=kind)
 
 
@@ -193,7 +193,7 @@ def _card(gain: Gain, better: Sequence[Gain]) -> Markup:
 
 
 def glossary(comparison: Comparison) -> Markup:
-    """What every metric shown means."""
+    """The meaning of every metric shown."""
     items = (
         element("li", element("strong", metric.label), f": {metric.note}")
         for metric in comparison.metrics()

@@ -39,10 +39,9 @@ class Metric:
         note: One sentence: what it is, with its unit.
         bottom: Column it is divided by (a ratio of means); None for a plain mean over rows.
         scale: Factor on that ratio.
-        plain: Defined for answers without a chain.
+        plain: Whether it is defined for answers without a chain.
         digits: Decimals to print.
         range: Least and greatest possible value; intervals of means end there.
-        note: One sentence: what it is, with its unit.
     """
 
     name: str
@@ -178,7 +177,7 @@ WELFARE = (*PLAIN_WELFARE, "llm_welfare", "mutual_welfare")
 
 
 def measure(transcript: Transcript) -> Measures:
-    """Everything measured on one transcript.
+    """Return all measures of one transcript.
 
     Returns:
         Every name of `metrics` and `COLUMNS`, and `unscored` and `malformed` (0 or 1). None where a
@@ -215,7 +214,7 @@ def measure(transcript: Transcript) -> Measures:
 
 
 def right_action(transcript: Transcript) -> float | None:
-    """1 if the answer was of the right kind, 0 if not, None if nobody judged that.
+    """1 if the answer was of the right kind, 0 if not, None if that was not judged.
 
     An answer that did not parse showed the user nothing, so it was not of the right kind.
     """

@@ -39,7 +39,7 @@ def frontier(points_n2: ArrayLike) -> NDArray[np.bool_]:
 
 
 def dominance(a_n2: ArrayLike, b_n2: ArrayLike) -> tuple[int, int]:
-    """On how many questions a dominates b, and b dominates a.
+    """Number of questions on which a dominates b, and on which b dominates a.
 
     One point dominates another if it is at least as good on both axes and better on one, beyond
     the package's tolerance.

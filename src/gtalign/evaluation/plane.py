@@ -23,9 +23,9 @@ class Spot:
         colour: Class of its colour.
         user: The user's welfare.
         llm: The LLM's.
-        user_ends: Lower and upper end of the interval of the user's.
-        llm_ends: Likewise of the LLM's.
-        strong: Whether the model stands out.
+        user_ends: Lower and upper end of the interval of the user's welfare.
+        llm_ends: Lower and upper end of the interval of the LLM's welfare.
+        strong: Whether the model is emphasised.
     """
 
     label: str

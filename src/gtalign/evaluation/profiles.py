@@ -16,7 +16,7 @@ Curve = list[tuple[float, float]]
 
 
 def block_tokens(transcripts: Sequence[Transcript]) -> dict[str, float]:
-    """Mean tokens of each block over the answers that could be read, and of the rest (the tags).
+    """Mean tokens of each block, and of the tags, over the answers that could be read.
 
     Returns:
         Block name -> tokens, in the order of the chain; empty if no answer could be read. Plain
@@ -38,8 +38,8 @@ def calibration(transcripts: Sequence[Transcript], least: int = 10) -> tuple[Cur
     """Mean true payoff at each stated payoff, rounded to whole numbers.
 
     Args:
-        transcripts: Those with a chain and `extra["true_payoff"]` are used.
-        least: Points with fewer payoffs than this are left out.
+        transcripts: The transcripts; those with a chain and `extra["true_payoff"]` count.
+        least: Least number of payoffs at a point; other points are left out.
 
     Returns:
         The curve of the user's payoffs and that of the LLM's.

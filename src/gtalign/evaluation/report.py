@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that holds everything it shows and fetches nothing."""
+"""The report of a run: one self-contained HTML page, which loads nothing from elsewhere."""
 
 import errno
 import re
@@ -41,14 +41,14 @@ def write_report(
     """Compare models and write the page.
 
     Args:
-        path: The HTML file; its folder is made if need be.
+        path: The HTML file; its folder is made if it does not exist.
         title: Heading of the page.
         transcripts: Answers of all models, or lists of them by any key.
         reference: The model that the others are compared with.
         rng: Source of the bootstrap's resamples.
-        baselines: What it is compared with; by default all other models.
+        baselines: The models to compare it with; by default all others.
         curves: Training metrics by run, ``model`` or ``model/seed``; rows with ``step``.
-        facts: What to say of the run: command, versions, seeds, durations.
+        facts: Facts about the run to show: command, versions, seeds, durations.
         sections: Further parts of the page, before the conversations.
         resamples: Bootstrap resamples.
 
@@ -108,18 +108,18 @@ def render(
         "sections": join(*parts),
     }
     template = files("gtalign.evaluation").joinpath("report.html").read_text(encoding="utf-8")
-    # One pass: what is filled in is never looked at again.
+    # One pass: placeholders inside the inserted text stay as they are.
     return _PLACE.sub(lambda place: filled[place[1]], template)
 
 
 def examples(
     comparison: Comparison, transcripts: Sequence[Transcript]
 ) -> list[tuple[Transcript, str]]:
-    """Transcripts of the reference to show, chosen by rule and not by hand, each with the rule.
+    """Transcripts of the reference to show, each with the rule that chose it.
 
-    For each task and each kind of question the one whose W is nearest to the median; then the
-    lowest W among those that parsed, and one answer that did not parse. The published harmful
-    requests are real and are not quoted.
+    The rules take, for each task and each kind of question, the one whose W is nearest to the
+    median; then the lowest W among those that parsed; then one answer that did not parse. The
+    published harmful requests are real and are not quoted.
     """
     own = [
         t
@@ -174,7 +174,7 @@ def _by_group(
     colours: Mapping[str, str],
     table: Callable[[Comparison, str, Mapping[str, str]], Markup],
 ) -> list[Markup]:
-    """A table for each group; those of single tasks are folded away."""
+    """A table for each group; those of single tasks are folded."""
     found = []
     for group in comparison.groups:
         drawn = table(comparison, group.name, colours)

@@ -15,7 +15,7 @@ NO_SEED = -1
 
 
 class Rows:
-    """Transcripts as arrays: who, what and the sums each metric needs.
+    """Transcripts as arrays: model, question and the sums that each metric needs.
 
     Attributes:
         metrics: The M metrics.
@@ -50,9 +50,9 @@ class Rows:
 
 
 def _fill_right_action(transcripts: Sequence[Transcript], measures: Sequence[Measures]) -> None:
-    """Where a task judges the kind of action, an answer that did not parse was of the wrong kind.
+    """Count an answer that did not parse as the wrong kind, in tasks that judge the kind of action.
 
-    Such an answer never reached a judge, and leaving it out would flatter a model that often fails.
+    Such an answer never reached a judge. Leaving it out would flatter a model that often fails.
     """
     judged = {
         (t.split, t.task)

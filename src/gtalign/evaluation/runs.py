@@ -17,7 +17,7 @@ from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.transcripts import Transcript, read_transcripts
 
 METHOD: Final = "mutual"
-"""The model that is compared with the others where nobody says which, if it is there."""
+"""The default reference, if there are transcripts of it."""
 
 
 def compare_runs(
@@ -29,7 +29,7 @@ def compare_runs(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Compare the models of some files of transcripts, and write the page if one is asked for.
+    """Compare the models of some files of transcripts, and write the report if a path is given.
 
     Transcripts without a model get the name of their file. A model that answers the same questions
     in two files gets two names.
@@ -37,10 +37,10 @@ def compare_runs(
     Args:
         files: JSON Lines; a file that is named twice is read once.
         reference: The model to compare with the others; by default `METHOD`, else the last one.
-        baselines: The others; all by default.
-        html: Where the report goes.
+        baselines: The models to compare it with; by default all others.
+        html: Path of the report; None writes none.
         seed: Seed of the bootstrap.
-        resamples: Number of resamples of the bootstrap.
+        resamples: Number of bootstrap resamples.
 
     Raises:
         DataError: A file is wrong, there are no transcripts, or a named model has none.

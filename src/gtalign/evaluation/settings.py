@@ -16,27 +16,25 @@ class EvalRun(Config):
 
     Keys:
         questions: Files of questions.
-        limit: Number of questions to take in total, from the beginning; all by default.
-        model: Folder or name of a model that this process loads; give ``model`` or ``server``.
-        server: OpenAI-compatible endpoint that serves the model.
+        limit: Most questions in total, from the beginning; all by default.
+        model: Folder or name of a model to load here; or
+        server: an OpenAI-compatible endpoint that serves one.
         tokenizer: Folder or name of the tokenizer that counts lengths; by default that of
-            ``model``. For a server, lengths are counted in words by default.
-        name: Name of the model in the transcripts; by default that of ``model`` or of the server's
-            model.
-        instruct: Whether the prompt begins with our system message, which asks for the chain.
-        batch: Number of questions that a model loaded here answers at once.
-        max_tokens: Longest answer of a model loaded here, in tokens.
-        max_prompt: Longest prompt in tokens. Only the dry run uses it, to compute the memory; a
-            run does not cut longer prompts.
-        temperature: Sampling temperature of a model loaded here; 0 takes the likeliest token.
-        seed: Seed of its sampling; also written into the transcripts.
-        gpu: Whether a model loaded here runs on a GPU.
-        reward: Reward that scores the answers.
-        judges: Judges that grade the answers.
-        max_failed: The run stops if a larger share of the latest ``window`` judged answers has no
-            score; at the end, the same limit holds for all answers.
-        window: Number of latest judged answers over which ``max_failed`` is counted.
-        size: Sizes of a network loaded here, which the dry run needs.
+            ``model``, and words for a server.
+        name: Name of the model in the transcripts; by default ``model`` or the server's.
+        instruct: Whether the model gets our system message with the instruction for the chain.
+        batch: Questions answered at once by a model loaded here.
+        max_tokens: Longest answer of a model loaded here.
+        max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
+        temperature: Temperature of the sampling; 0 takes the likeliest token.
+        seed: Seed of the sampling; written into the transcripts.
+        gpu: Whether the model runs on a GPU.
+        reward: The reward that scores the answers.
+        judges: The judges that grade the answers.
+        max_failed: Largest accepted share of judged answers without a score: among the latest
+            ``window``, and at the end among all.
+        window: Number of latest answers for ``max_failed``.
+        size: Sizes of a network loaded here, for the dry run.
     """
 
     questions: Files

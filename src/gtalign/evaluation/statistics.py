@@ -1,9 +1,9 @@
 """Means, ratios and paired differences with intervals, clustered by question.
 
 Rows that answer the same question, under several seeds or as rewordings of one source prompt, are
-not independent: they form one *cluster*, and clusters, not rows, are what is drawn. Every quantity
-here is a ratio of two sums over rows (a mean is the ratio of a sum to a count), so everything is
-computed from sums per cluster, and a bootstrap is one matrix product.
+not independent: they form one *cluster*, and the bootstrap draws clusters, not rows. Every quantity
+here is a ratio of two sums over rows (a mean is the ratio of a sum to a count). So all quantities
+are computed from sums per cluster, and a bootstrap is one matrix product.
 
 Not-a-number marks a row without the measurement; it is left out of both sums and never counts as
 zero.
@@ -31,7 +31,7 @@ class Interval:
     Attributes:
         value: The estimate; None where no row has the measurement.
         low: Lower end; None where fewer than two clusters leave it undefined.
-        high: Upper end; None likewise.
+        high: Upper end; None where fewer than two clusters leave it undefined.
         n: Rows that have the measurement.
         clusters: Distinct clusters among them.
     """

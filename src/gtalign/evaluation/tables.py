@@ -29,7 +29,7 @@ class CellText:
 
     @property
     def lines(self) -> list[str]:
-        """What stands below the number."""
+        """The lines below the number."""
         return [text for text in (self.interval, self.spread, self.count) if text]
 
 
@@ -109,7 +109,7 @@ def counts(comparison: Comparison, group: str, model: str) -> tuple[int, int]:
 
 
 def beside_each_other(console: Console, names: Sequence[str]) -> list[Sequence[str]]:
-    """Cut names of columns of estimates into as many as fit into one table each."""
+    """Split the columns of estimates into groups that each fit into one table."""
     step = max(1, (console.width - _LABEL) // _COLUMN)
     return [names[start : start + step] for start in range(0, len(names), step)]
 

@@ -33,13 +33,13 @@ async def steered_answers(
     """Answer every question under every policy; yield each answer when it is written.
 
     Args:
-        opened: What writes.
-        policies: Who pays how much per token, one policy after the other.
+        opened: The backend that writes.
+        policies: The pricing policies, applied one after the other.
         settings: How answers are steered.
-        questions: What is asked.
+        questions: The questions to answer.
         sampling: How tokens are drawn.
         max_tokens: Most tokens of an answer.
-        count: Answers to each question under each policy; their seeds follow each other.
+        count: Number of answers to each question under each policy; their seeds are consecutive.
         out: Transcripts are appended to this file; None for none.
 
     Raises:

@@ -17,10 +17,10 @@ class Effect:
     """One measure of an arm.
 
     Attributes:
-        label: For people.
+        label: Name for people.
         note: One sentence: what it is, with its unit.
         digits: Decimals to print.
-        share: It lies between 0 and 1, and its intervals end there.
+        share: Whether it lies between 0 and 1; its intervals then end there.
     """
 
     label: str
@@ -107,7 +107,7 @@ class Trial:
         )
 
     def moved(self, arm: str, other: str) -> Interval:
-        """Share of the questions on which the responses of two arms carry out other actions."""
+        """Share of the questions on which the responses of two arms carry out different actions."""
         one, two = self.transcripts[arm], self.transcripts[other]
         shared = [q for q in one if q in two]
         return mean_ci(
@@ -149,7 +149,7 @@ def decision_of(transcript: Transcript) -> Decision:
 def _measure(transcript: Transcript) -> Measured:
     decision = decision_of(transcript)
     found = dict.fromkeys(EFFECTS, nan)
-    # What a message that is no chain says is no part of a game.
+    # Without a chain there is no matrix that the response could follow.
     acted = None if transcript.chain is None else decision.acted
     found["read"] = float(transcript.chain is not None)
     if decision.after is not None:
@@ -178,7 +178,7 @@ def _measure(transcript: Transcript) -> Measured:
 
 
 def _charged(decision: Decision, cell: str, player: Player) -> float:
-    """What the policy adds to a payoff, without what only makes the edited matrix writable."""
+    """The points that the policy adds to a payoff, without the terms of `fit`."""
     return sum(
         term.amounts.get(cell, 0.0)
         for term in decision.terms

@@ -21,7 +21,7 @@ from gtalign.transcripts import Transcript
 SHOWN = tuple(name for name in EFFECTS if name != "quality")
 CONTRASTED = ("obeyed", "tokens", "computed", "user", "llm", "sum", "W")
 CONTRASTS = (("advise", "observe"), ("enforce", "observe"), ("enforce", "reask"))
-"""Pairs of ways that are compared under one policy; the second of each is the baseline."""
+"""Pairs of ways to compare under one policy; the second of each pair is the baseline."""
 
 
 def steering_section(trial: Trial, seconds: Mapping[str, float]) -> Markup:
@@ -29,7 +29,7 @@ def steering_section(trial: Trial, seconds: Mapping[str, float]) -> Markup:
 
     Args:
         trial: The measures.
-        seconds: Mean seconds of an answer by arm, as far as they are known.
+        seconds: Mean seconds of an answer by arm; arms without a measurement may be missing.
     """
     policies = _by_policy(trial)
     body: list[Markup | None] = []
@@ -94,11 +94,11 @@ def _by_policy(trial: Trial) -> dict[str, list[str]]:
 
 
 def example(trial: Trial) -> list[Transcript] | None:
-    """The same vague question under two policies, where the prices flip what is done.
+    """One vague question under two policies whose prices flip the action.
 
-    Chosen by rule: the first question on which the response asks under the first policy and asks
-    no more, or no longer without an answer, under the second, as the edit there recommends and the
-    stated matrix did not. To only ask comes before to answer and ask, and advising before
+    The rule takes the first question on which the response asks under the first policy and, under
+    the second, does not ask or also answers. There the edited matrix recommends that action and the
+    stated one does not. Only asking comes before answering and asking, and advising before
     enforcing. The published harmful requests are real and are not quoted.
     """
     policies = _by_policy(trial)
@@ -122,7 +122,7 @@ def _is_harmful(transcript: Transcript) -> bool:
 
 
 def decision_article(transcript: Transcript) -> Markup:
-    """One decision in full: both matrices, each term of the edit, and what was written."""
+    """One decision in full: both matrices, each term of the edit, and the text written."""
     decision = decision_of(transcript)
     games = []
     if decision.stated is not None and decision.before is not None:
@@ -206,7 +206,7 @@ def _contrasts(trial: Trial, policy: str, arms: Sequence[str]) -> Markup | None:
 
 
 def _between(trial: Trial, policies: Sequence[str]) -> Markup | None:
-    """What the second policy changes against the first, in each way."""
+    """The differences of the second policy from the first, for each way of steering."""
     if len(policies) < 2:
         return None
     first, second = policies[:2]

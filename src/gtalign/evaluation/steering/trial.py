@@ -34,21 +34,19 @@ Way = Literal["observe", "advise", "enforce", "reask"]
 
 
 class TrialSettings(Config):
-    """A trial of steering: which policies, ways of steering and questions it combines.
+    """Settings of a trial.
 
     Keys:
-        policies: Names of built-in policies, or policy files.
-        utility_of_money: Payoff points that one currency unit is worth, for every policy of the
-            trial; None keeps the value of each policy. Small models write short, cheap answers:
-            a larger value makes their cost matter next to payoffs of a few points.
+        policies: Names of policies, or files.
+        utility_of_money: Replaces that of the policies: the cost of an answer has to matter next to
+            payoffs of a few points, and small models write short answers. None keeps it.
         ways: Ways of steering.
-        questions: Largest number of questions, sampled from the test set in distribution; 0 for no
-            trial.
-        temperature: Sampling temperature.
-        max_tokens: Longest answer, in tokens.
+        questions: Most questions, a sample of the test set in distribution; 0 for no trial.
+        temperature: Temperature of the sampling.
+        max_tokens: Most tokens of an answer.
         expected: Expected tokens of each LLM action.
-        again: Instruction that asking again adds; by default that of the settings of steering. A
-            small model needs words that it knows.
+        again: Text that asking again adds; by default that of the steering settings. A small model
+            needs words that it knows.
     """
 
     policies: tuple[str, ...] = ("subscription", "per-token")
@@ -61,11 +59,11 @@ class TrialSettings(Config):
     again: str | None = None
 
     def arms(self) -> list["Arm"]:
-        """Every policy in every way."""
+        """Return the arms: every policy in every way."""
         return [Arm(p, way, self._steering(way)) for p in self._policies() for way in self.ways]
 
     def sample(self, questions: Sequence[Question]) -> list[Question]:
-        """The questions of a trial, the same ones for every seed, in their order."""
+        """Return the questions of a trial, the same for every seed, in their order."""
         tested = [q for q in questions if q.extra.get("split") == "test"]
         chosen = np.random.default_rng(0).permutation(len(tested))[: self.questions]
         return [tested[i] for i in sorted(chosen)]
@@ -95,7 +93,7 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Name of the arm, which its transcripts bear as their model."""
+        """Name of the arm; its transcripts name it as their model."""
         return f"{self.policy.name}, {self.way}"
 
 
