@@ -18,7 +18,7 @@ class Answerer(Protocol):
     """The model that answers the questions, here or on a server."""
 
     width: int
-    """Questions that it takes at once."""
+    """Number of questions in a batch."""
 
     async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
         """Return a completion of each prompt.

@@ -195,7 +195,7 @@ def chains(
         )
     return markup.section(
         "Inside the chain",
-        "Where the tokens go, and whether the matrices that the models write are right: if they "
-        "are, the lines rise along the dashed diagonal.",
+        "The tokens of each block, and stated against true payoffs: if the matrices that the "
+        "models write are right, the lines rise along the dashed diagonal.",
         join(markup.legend(colours), markup.plots(charts)) if any(charts) else None,
     )

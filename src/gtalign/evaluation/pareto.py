@@ -27,7 +27,7 @@ def hypervolume(points_n2: ArrayLike, worst: tuple[float, float] = (0.0, 0.0)) -
     points = np.asarray(points_n2, dtype=np.float64).reshape(-1, 2)
     if not len(points):
         return 0.0
-    import moocore  # of the extra `eval`, which those who only steer do without
+    import moocore  # needs the extra `eval`
 
     return float(moocore.hypervolume(points, ref=worst, maximise=True))
 

@@ -198,7 +198,7 @@ def _conversations(comparison: Comparison, transcripts: Sequence[Transcript]) ->
     return section(
         "Conversations",
         f"Answers of {comparison.reference}, chosen by rule: for each task the one nearest to the "
-        "median, taking turns between vague and detailed questions, then the worst.",
+        "median, alternating between vague and detailed questions, then the worst.",
         element("div", talks, class_="talks") if talks else None,
     )
 

@@ -127,7 +127,7 @@ def mean_of_sums(sums: Floats, counts: Floats, level: float = LEVEL) -> Interval
     mean = float(sums.sum() / n)
     if groups < 2:
         return Interval(mean, None, None, n, groups)
-    from scipy import special  # of the extra `eval`, which those who only steer do without
+    from scipy import special  # needs the extra `eval`
 
     residuals = sums - mean * counts
     error = float(np.sqrt(np.square(residuals).sum() * groups / (groups - 1)) / n)

@@ -1,6 +1,6 @@
 """The small world: questions, users, teachers, a judge, a tokenizer and a model from scratch.
 
-Everything in it is known, so that what a model believes can be held against the truth.
+Every fact of it is known, so the beliefs of a model can be compared with the truth.
 """
 
 from gtalign.lab.judge import LabJudge

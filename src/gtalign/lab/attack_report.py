@@ -1,4 +1,4 @@
-"""The reward-hacking suite of ``gtalign score --attack``: what each attack earns under a reward."""
+"""The reward-hacking suite of ``gtalign score --attack``: the W of each attack by reward."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ ITEMS = 4
 def questions() -> list[Question]:
     """Return questions of the small world, whose judge knows the right answers.
 
-    They go by the name of a published task, so that presets with weights by task use them.
+    They have the name of a published task, so presets apply their weights for that task.
     """
     world = make_world(0, 1, ITEMS)
     return [replace(question, task="math-hard") for question in (*world.test, *world.ood)]
@@ -57,7 +57,7 @@ def lines(rewards: Mapping[str, RewardConfig]) -> Iterator[str]:
 
 
 def table(rewards: Mapping[str, RewardConfig]) -> Table:
-    """Return W by attack and reward; a star marks what earns more than the honest answer."""
+    """Return W by attack and reward; a star marks attacks that earn more than the honest answer."""
     found = Table(
         title="mean W; * earns more than the honest mediocre answer",
         box=SIMPLE_HEAD,

@@ -1,4 +1,4 @@
-"""The configuration of `gtalign lab`, with what the lab has different from any experiment."""
+"""The configuration of `gtalign lab`, with the lab's own defaults."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +31,8 @@ LAB: Mapping[str, Any] = {
 """What the lab's experiment has different from the defaults of any experiment."""
 
 TRIAL: Mapping[str, Any] = {
-    # An answer of the lab takes a tenth of the tokens of a real one. So that prices matter next to
-    # payoffs in whole numbers, money is worth thirty times what it is by default.
+    # An answer of the lab takes a tenth of the tokens of a real one. For prices to matter next to
+    # payoffs in whole numbers, money is worth thirty times the default.
     "utility_of_money": 3000.0,
     "again": "choose {{cell}}.",
     "expected": {
@@ -47,9 +47,8 @@ TRIAL: Mapping[str, Any] = {
 class LabConfig(Config):
     """A lab run. The same configuration gives the same files on the same machine.
 
-    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of the
-    published question files, the lab asks their questions (``published``) instead of those of its
-    small world.
+    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of
+    published files, the questions come from there (``published``), not from the small world.
     """
 
     seeds: tuple[NonNegativeInt, ...] = (0,)
@@ -76,7 +75,7 @@ class LabConfig(Config):
 
 
 def _over(base: Mapping[str, Any], given: Any) -> Any:
-    """Return what is given laid over a base, table by table."""
+    """Return a base with the given values laid over it, table by table."""
     if not isinstance(given, Mapping):
         return given
     merged = {**base, **given}

@@ -37,8 +37,9 @@ Arm = Literal["base", "sft", "sft-plain", "user", "llm", "linear", "mutual", "pl
 
 COLD_START = "cold-start"
 SUPERVISED: dict[Arm, str] = {"base": "raw", "sft": "best", "sft-plain": "response"}
-"""Arms that learn from the cold start, and which column of it: the base from scratch on the
-teachers' raw chains, the others from the base on the best chain, or on its response alone."""
+"""Arms that learn from the cold start, and the column that each learns: the base starts from
+scratch on the teachers' raw chains; the others start from the base, on the best chain or on its
+response alone."""
 
 AGGREGATES: dict[Arm, str] = {
     "user": "user",
@@ -47,16 +48,16 @@ AGGREGATES: dict[Arm, str] = {
     "mutual": "cobb_douglas",
     "plain": "cobb_douglas",
 }
-"""Arms of reinforcement learning, and the aggregate of the two welfares that is their reward."""
+"""Arms of reinforcement learning; the reward of each is an aggregate of the two welfares."""
 
 PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
 """Arms that answer without a chain."""
 
 
 class ExperimentSettings(Config):
-    """What all arms of an experiment have in common.
+    """The settings that all arms of an experiment share.
 
-    ``candidates`` chains are written for each question; the base model learns from the first
+    The teachers write ``candidates`` chains for each question; the base model learns from the first
     ``raw`` of them, the others from the best one. Every arm answers the test questions once, by
     sampling at ``test_temperature``, in batches of ``test_batch``.
     """
@@ -72,7 +73,7 @@ class ExperimentSettings(Config):
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What an experiment takes from the world that it is done in.
+    """The parts of an experiment that come from its world.
 
     Args:
         train: Questions to learn from.
@@ -108,17 +109,17 @@ def done(folder: Path) -> bool:
 def run_stage(
     stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
 ) -> None:
-    """Do one stage of one seed, or what is left of it.
+    """Do one stage of one seed, or resume it.
 
     Args:
-        stage: ``COLD_START`` or an arm; what it needs has to be done.
-        seed: Seed of everything that is drawn in it.
+        stage: ``COLD_START`` or an arm; the stage that it needs has to be done.
+        seed: Seed of all random draws in the stage.
         folder: Folder of the seed; the stage writes into the folder of its own name.
         workshop: Questions, judge, teachers and models.
-        settings: Shared by all arms.
+        settings: The settings that all arms share.
 
     Raises:
-        StorageError: A result cannot be written; what is written stays.
+        StorageError: A result cannot be written; earlier results are kept.
     """
     own = folder / stage
     if done(own):

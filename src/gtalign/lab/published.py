@@ -1,8 +1,7 @@
 """The published questions, bare and cut to what a small model can read.
 
-Nothing is written about a question here but what its file says: whether it is ambiguous, harmful
-or neither decides what the right thing to do is. Nobody knows the true payoffs of a real prompt,
-so that there are none.
+The only facts about a question are those of its file: whether it is ambiguous, harmful or neither
+decides which action is right. The true payoffs of a real prompt are unknown, so there are none.
 """
 
 import re
@@ -26,15 +25,15 @@ SETS = {
     "ambig_qa": ("ambig_qa-train", "ambig_qa-test"),
     "wildguard": ("wildguard-train", "wildguard-test"),
 }
-"""Tasks with a file to learn from and one to be tested on."""
+"""Tasks with one file for training and one for the test."""
 
 WRITING_SET = ("medium", "medium-test")
-"""The task that has one file, of which half of the source prompts are learned from."""
+"""The task that has one file; half of its source prompts are for training."""
 
 OOD_SETS = {"minerva": "minerva-test", "abg-coqa": "abg_coqa-test", "advbench": "advbench-test"}
 
 TOPICS = 10
-"""So many of a reference text's most frequent content words are its topics."""
+"""Number of a reference text's most frequent content words that are its topics."""
 
 _ROOM = 8
 """Least number of characters that a conversation can be cut to."""
@@ -61,7 +60,7 @@ _STOPWORDS = frozenset(_FUNCTION_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Questions to learn from, and those to be tested on, in and out of distribution."""
+    """Training questions, and test questions in and out of distribution."""
 
     train: list[Question] = field(repr=False)
     test: list[Question] = field(repr=False)
@@ -77,17 +76,17 @@ def read_published(
     ``answer``), ``words`` (content words of what is asked, as they are written) and, for writing,
     ``topics`` (the most frequent content words of the reference text).
 
-    Questions whose source prompt is tested on are not learned from. Writing has one file: half of
-    its source prompts are learned from and the other half is tested on.
+    No training question shares its source prompt with a test question. Writing has one file: half
+    of its source prompts are for training and the other half for the test.
 
     Args:
         folder: Where the parquet files are.
-        train_questions: Most questions of each task to learn from.
-        test_questions: Most questions of each task to be tested on.
-        max_chars: A longer conversation is cut to its last so many characters, as in
+        train_questions: Most training questions of each task.
+        test_questions: Most test questions of each task.
+        max_chars: Longest conversation in characters; of a longer one the end is kept, as in
             `cut_conversation`.
-        seed: Seed of the samples, which take equal shares of ambiguous and clear questions, and of
-            harmful and harmless requests, as far as there are enough.
+        seed: Seed of the samples. They take equal shares of ambiguous and clear questions, and of
+            harmful and harmless requests, if there are enough.
 
     Raises:
         DataError: A file is missing, lacks a column, holds another task or has a wrong row; the
@@ -129,10 +128,9 @@ def wanted(question: Question) -> str:
 def cut_conversation(messages: Sequence[Message], max_chars: int) -> tuple[Message, ...]:
     """Cut a conversation to its last ``max_chars`` characters, the end of the last question.
 
-    One that is short enough stays as it is. Otherwise all turns become one message of the user,
-    with the role before each turn where there are several, and the cut is moved to the next
-    whitespace so that no word is torn. A label of the whole, such as harmful, may then rest on
-    words that are gone.
+    A shorter one stays as it is. Otherwise all turns become one message of the user, with the role
+    before each turn where there are several, and the cut moves to the next whitespace so that no
+    word is torn. A label such as harmful may then refer to words that were cut off.
     """
     if sum(len(m["content"]) for m in messages) <= max_chars:
         return tuple(messages)
@@ -150,7 +148,7 @@ def cut_conversation(messages: Sequence[Message], max_chars: int) -> tuple[Messa
 def content_words(text: str) -> list[str]:
     """Return the different words that carry content, as written, in order of appearance.
 
-    Those are runs of 3 to 20 letters that are no function words; case does not tell words apart.
+    Those are runs of 3 to 20 letters other than function words; case is ignored.
     """
     words: dict[str, str] = {}
     for word in _WORD.findall(text):
@@ -186,7 +184,7 @@ def _rng(seed: int, name: str) -> np.random.Generator:
 
 
 def _without(questions: Iterable[Question], tested: Iterable[Question]) -> list[Question]:
-    """Leave out what shares a source prompt, or the wording, with a question to be tested on."""
+    """Leave out questions that share a source prompt, or the wording, with a test question."""
     others = list(tested)
     clusters, texts = {q.cluster for q in others}, {q.text.strip() for q in others}
     return [q for q in questions if q.cluster not in clusters and q.text.strip() not in texts]
@@ -206,7 +204,7 @@ def _halves(
 
 
 def _sample(questions: Sequence[Question], count: int, rng: np.random.Generator) -> list[Question]:
-    """Draw questions, the same number of each label as long as there are any; in file order."""
+    """Draw questions, equally many of each label while there are enough; in file order."""
     rows: dict[str, list[int]] = {}
     for row in rng.permutation(len(questions)):
         rows.setdefault(wanted(questions[row]), []).append(int(row))
@@ -236,6 +234,6 @@ def _prepare(question: Question, split: str, max_chars: int) -> Question:
 
 
 def _visible(asked: str, shown: str) -> str:
-    """Return the part of what is asked that the cut has left."""
+    """Return the part of the question that remains after the cut."""
     asked = asked.rstrip()
     return asked if shown.rstrip().endswith(asked) else shown

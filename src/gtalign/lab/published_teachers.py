@@ -43,7 +43,7 @@ def published_candidate(question: Question, rng: np.random.Generator, noise: Noi
     Args:
         question: As `gtalign.lab.published.read_published` made it.
         rng: Source of chance.
-        noise: How often, and how far, the teachers err. A misread question is taken for the other
+        noise: How often and by how much the teachers err. A misread question is taken for the other
             kind of its task: ambiguous for clear, harmful for harmless, any other for vague.
     """
     reading, draft = _think(question, rng, noise)

@@ -1,9 +1,9 @@
 """The four kinds of question of the small world, each in a vague and a detailed form.
 
-An *item* is one thing that a user wants. Both of its forms are built from the same words, so that
-only the way in which the words belong together tells vague from detailed and harmful from
-harmless: a vague form leaves out one thing that the answer needs and says something of the same
-shape about another.
+An *item* is one thing that a user wants. Both of its forms are built from the same words, so only
+the way in which the words belong together separates vague from detailed and harmful from harmless:
+a vague form leaves out one fact that the answer needs and states a fact of the same shape about
+something else.
 """
 
 import zlib
@@ -22,7 +22,7 @@ TOOLS = GUARDS | HAZARDS
 ALTERNATIVE = "but i can help"
 
 HOLDOUT = 5
-"""One triple of numbers in so many belongs to the test side."""
+"""One of this many triples of numbers belongs to the test side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,17 @@ class Need:
     """One thing that a user wants.
 
     Args:
-        vague: Conversation that leaves one needed thing out: contents, the user's turns first,
+        vague: Conversation that leaves out one needed fact: contents, the user's turns first,
             alternating with the LLM's.
-        detailed: Conversation that says all.
+        detailed: Conversation that states all facts.
         answer: The right answer, in the words that a good teacher would use.
         wrong: Other answers of the same shape.
-        ask: The question that brings out what the vague form lacks.
+        ask: The question for the fact that the vague form lacks.
         topic: Words that such a question has to name.
-        reply: What the user says when asked.
-        facts: What a right answer names.
-        lies: What a right answer does not name.
-        quotes: What decides between vague and detailed, as each form tells it; by form.
+        reply: The user's reply to that question.
+        facts: Words that a right answer names.
+        lies: Words that a right answer does not name.
+        quotes: By form, the quotation of it that decides between vague and detailed.
         harmful: Whether the request must be refused.
         work: Intermediate steps, for the thinking block.
         guess: Probability that a direct answer to the vague form is right.
@@ -94,7 +94,7 @@ def _numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, lis
 def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
     """Build multi-step arithmetic; the vague form says "some" where a number is needed.
 
-    Both forms say "some" once and tell as many numbers: of what is counted, or of something else.
+    Both forms say "some" once and state as many numbers: of the things counted, or of other things.
     """
     (who,) = pick(rng, names.people, 1)
     (thing,), (other,) = pick(rng, COUNTED, 1), pick(rng, UNCOUNTED, 1)
@@ -158,8 +158,8 @@ def _about(person: _Person, field: str) -> str:
 def people(rng: np.random.Generator, names: NamePool, dialogue: bool = False) -> Need:
     """Build a look-up in a few records; in the vague form the name belongs to several people.
 
-    As a dialogue the records come first and a question about one of the namesakes has been
-    answered: asking on about the same name is clear, asking about another shared name is not.
+    In a dialogue the records come first, and a question about one of the namesakes has been
+    answered: a further question about the same name is clear, one about another shared name is not.
     """
     shared = 2 if dialogue or rng.random() < 0.7 else 3
     name, other = pick(rng, names.people, 2)
@@ -204,9 +204,9 @@ def people(rng: np.random.Generator, names: NamePool, dialogue: bool = False) ->
 
 
 def notes(rng: np.random.Generator, names: NamePool) -> Need:
-    """Build a short text to write from three facts, one of which the vague form does not tell.
+    """Build a short text to write from three facts, one of which the vague form leaves out.
 
-    What both forms say beside the facts is the same, and begins as the facts do.
+    The other sentences are the same in both forms, and begin as the facts do.
     """
     (who,) = pick(rng, names.people, 1)
     mine, theirs = _persons(rng, names, [who, who])
@@ -251,8 +251,8 @@ def notes(rng: np.random.Generator, names: NamePool) -> Need:
 def requests(rng: np.random.Generator, names: NamePool, command: bool = False) -> Need:
     """Build a request about a device: to stop a guard or to start a hazard does harm.
 
-    Each verb and each device is harmful in half of its uses. The vague form tells what another
-    device is, and of the one in question only what the detailed form tells of the other.
+    Each verb and each device is harmful in half of its uses. The detailed form states the kind of
+    the device in question and calls another one new; the vague form swaps the two statements.
     """
     (place,), (owner,) = pick(rng, names.cities, 1), pick(rng, names.people, 1)
     (device,) = pick(rng, tuple(TOOLS), 1)

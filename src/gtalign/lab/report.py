@@ -1,4 +1,4 @@
-"""The report of a lab run: its arms compared, and what steering did."""
+"""The report of a lab run: its arms compared, and the effects of steering."""
 
 import json
 import platform
@@ -23,12 +23,12 @@ VERSIONS = ("gtalign", "torch", "transformers", "trl")
 
 @dataclass(frozen=True, slots=True)
 class LabReport:
-    """What a run found.
+    """The results of a run.
 
     Args:
         file: The report as a page.
-        comparison: Comparison of the arms.
-        trial: Trial of steering; None where nothing was steered.
+        comparison: The comparison of the arms.
+        trial: The measures of the steering trial; None where nothing was steered.
     """
 
     file: Path
@@ -40,10 +40,10 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
     """Compare the arms of a finished run and write ``report.html``.
 
     Args:
-        settings: Settings of the run.
+        settings: Configuration of the run.
         out: Its run directory.
         command: The command that began the run.
-        seconds: That this session took.
+        seconds: Seconds since this process began or resumed the run.
     """
     stages = [(seed, arm) for arm in settings.arms for seed in settings.seeds]
     transcripts: list[Transcript] = []
@@ -76,7 +76,7 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
 
 
 def _trial(settings: LabConfig, out: Path) -> tuple[Trial | None, dict[str, float]]:
-    """What steering did over all seeds, and the mean seconds of an answer by arm."""
+    """The steering trial over all seeds, and the mean seconds of an answer by arm."""
     folders = [folder_of(out, (seed, STEERING)) for seed in settings.seeds]
     transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
     if not transcripts:

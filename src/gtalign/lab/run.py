@@ -33,10 +33,10 @@ Watch = Callable[[frozenset[Stage], float], None]
 
 
 def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport:
-    """Do all stages of a run, or what is left of them, and write the report.
+    """Do all stages of a run that are not done, and write the report.
 
     Args:
-        settings: Settings of the run.
+        settings: Configuration of the run.
         out: Run directory; one that exists is resumed.
         command: The command that began the run, for the report.
         watch: Called now and then, and once at the end.

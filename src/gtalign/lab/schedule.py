@@ -1,4 +1,4 @@
-"""Runs the stages of a plan in worker processes, as many at once as asked for.
+"""Run the stages of a plan in a given number of worker processes.
 
 A worker ends with the process that started it, so two plans never write into one folder. Running
 the plan again resumes the stages that were interrupted.
@@ -38,7 +38,7 @@ def run_plan(
         watch: Called now and then with the stages that are running.
 
     Raises:
-        Exception: Whatever the first stage to fail raised; stages that run are ended.
+        Exception: The exception of the first stage that failed; running stages are ended.
     """
     sorter = TopologicalSorter(
         {stage: () if need is None else (need,) for stage, need in plan.items()}

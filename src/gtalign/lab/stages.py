@@ -1,4 +1,4 @@
-"""The stages of a lab run: which there are, where they write, and how far each has come."""
+"""The stages of a lab run: their order, their folders, and the progress of each."""
 
 from pathlib import Path
 
@@ -40,13 +40,13 @@ def folder_of(out: Path, stage: Stage) -> Path:
 
 
 class RunProgress:
-    """How much of a run is done, by what its stages have written.
+    """The progress of a run, read from the files that its stages have written.
 
     Args:
-        settings: Settings of the run.
+        settings: Configuration of the run.
         out: Its run directory.
-        train: Number of questions to learn from.
-        test: Number of questions to be tested on.
+        train: Number of training questions.
+        test: Number of test questions.
     """
 
     def __init__(self, settings: LabConfig, out: Path, train: int, test: int) -> None:
@@ -57,12 +57,12 @@ class RunProgress:
         self._sizes = {stage: self._size(stage[1]) for stage in plan(settings)}
 
     def share(self) -> float:
-        """Return the share of the run's time that is behind it, in [0, 1]."""
+        """Return the finished share of the run's time, in [0, 1]."""
         finished = sum(size * self._done(stage) for stage, size in self._sizes.items())
         return finished / max(1, sum(self._sizes.values()))
 
     def _size(self, name: str) -> int:
-        """Roughly how many seconds a stage takes on a slow core."""
+        """Rough number of seconds that a stage takes on a slow core."""
         experiment, steering = self.settings.experiment, self.settings.steering
         if name == COLD_START:
             return self.train // 60

@@ -31,7 +31,7 @@ COURTESIES = (
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How often, or how far, the teachers err."""
+    """How often, or by how much, the teachers err."""
 
     misread: float = 0.12
     payoff_sd: float = 0.6
@@ -45,7 +45,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class ChainDraft:
-    """The blocks that one candidate has so far, and what the thinker believes."""
+    """The blocks of one candidate so far, and the thinker's belief about the question."""
 
     vague: bool
     thinking: str = ""
@@ -75,7 +75,7 @@ def assemble(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> str:
 
 
 def _break(texts: list[str], rng: np.random.Generator) -> str:
-    """Break the chain in one of the ways in which models do."""
+    """Break the chain in one of the ways that are common in models."""
     match int(rng.integers(4)):
         case 0:  # a block is left out
             del texts[int(rng.integers(len(texts) - 1))]
@@ -91,7 +91,7 @@ def _break(texts: list[str], rng: np.random.Generator) -> str:
 def _think(question: Question, rng: np.random.Generator, noise: Noise) -> ChainDraft:
     item = question.extra["item"]
     vague = (question.extra["user_action"] == "VQ") != (rng.random() < noise.misread)
-    # What decides comes first: from a quotation a small model can tell, from afar it cannot.
+    # The quotation that decides comes first: a small model cannot decide from words further back.
     quote = item["quotes"]["VQ" if vague else "DQ"]
     told = f"{quote} vague." if vague else f"{quote} detailed. {item['work']}".strip()
     idle = pick(rng, MUSINGS, 1) if rng.random() < noise.idle_words else []
@@ -101,7 +101,7 @@ def _think(question: Question, rng: np.random.Generator, noise: Noise) -> ChainD
 def _value(
     question: Question, draft: ChainDraft, rng: np.random.Generator, noise: Noise
 ) -> ChainDraft:
-    """Estimate the true matrix; a misread question gets that of its other form."""
+    """Estimate the true matrix; a misread question gets the matrix of its other form."""
     read_well = draft.vague == (question.extra["user_action"] == "VQ")
     truth = Bimatrix.from_json(question.extra["true_payoff" if read_well else "other_payoff"])
     return replace(draft, payoff=misjudge(truth, rng, noise))
@@ -144,11 +144,11 @@ def respond(question: Question, action: str, rng: np.random.Generator, wrong: fl
     """Write a response that carries out an LLM action.
 
     Args:
-        question: What is asked.
+        question: The question.
         action: ``DA``, ``CQ`` or ``AQ``.
         rng: Source of chance.
-        wrong: Probability that a stated answer is a wrong one; to a vague question it is a guess,
-            right no more often than the item allows.
+        wrong: Probability that a stated answer is wrong. To a vague question the answer is a guess,
+            right at most as often as the item allows.
     """
     item = question.extra["item"]
     if action == "CQ":

@@ -1,6 +1,6 @@
 """A byte-level BPE tokenizer trained on the world, with Qwen2's pre-tokenization and chat format.
 
-Other engines know that pre-tokenization by its pattern, so that they load the checkpoint as it is.
+Other engines recognise that pre-tokenization by its pattern, so they load the checkpoint as it is.
 """
 
 from collections.abc import Iterable
@@ -29,8 +29,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     """Train a tokenizer.
 
     Args:
-        texts: What it will have to write, chains included.
-        vocabulary: Number of tokens, the 256 bytes and three markers included.
+        texts: Examples of the texts that it will write, including chains.
+        vocabulary: Number of tokens, including the 256 bytes and three markers.
     """
     bpe = Tokenizer(models.BPE())
     bpe.normalizer = normalizers.NFC()

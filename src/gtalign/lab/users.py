@@ -1,8 +1,8 @@
-"""The scripted user, and what every cell of the game is truly worth in the small world.
+"""The scripted user, and the true payoffs of every cell of the game in the small world.
 
 Because the user's reply is known, the true payoff matrix of a question can be computed instead of
-guessed: each cell is played to its end and the welfare of both sides is averaged over what may
-happen (the user answers or leaves; a guess is right or wrong).
+guessed: each cell is played to its end, and the welfare of both sides is averaged over all outcomes
+(the user answers or leaves; a guess is right or wrong).
 """
 
 import math
@@ -14,10 +14,10 @@ import numpy as np
 from gtalign.game import USER_LLM, Bimatrix
 
 REPLY_RATE = 0.9
-"""How often a user who was asked for what is missing answers; otherwise the user leaves."""
+"""How often a user answers a question for the missing fact; otherwise the user leaves."""
 
 STAY_RATE = 0.5
-"""How often a user who said everything, and gets an idle question with the answer, stays for it."""
+"""How often a user who said everything stays when the answer comes with an idle question."""
 
 EFFORT = 4.0
 """Payoff that a user who asked vaguely would lose by writing everything down at once."""
@@ -25,10 +25,10 @@ EFFORT = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the worth of an answer depends on.
+    """The facts that decide what an answer is worth.
 
     Args:
-        vague: Whether the user left out something that the answer needs.
+        vague: Whether the user left out a fact that the answer needs.
         guess: Probability that a direct answer to the vague form is right.
         wrong: Quality of a direct answer that guessed wrongly, in [0, 1].
         answer_words: Length of the right answer, in words.
@@ -58,7 +58,7 @@ class Outcome:
 def play(situation: Situation, user_action: str, llm_action: str) -> Iterator[Outcome]:
     """Yield every outcome of one cell, with probabilities that sum to one.
 
-    A user who said everything and is asked again instead of answered leaves.
+    A user who said everything and gets a question instead of an answer leaves.
     """
     s = situation
     answer, ask, reply = s.answer_words, s.ask_words, s.reply_words

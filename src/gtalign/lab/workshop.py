@@ -1,4 +1,4 @@
-"""What an experiment takes from its world: the small one, or published questions."""
+"""The parts of an experiment that come from its world: the small one, or published questions."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from gtalign.lab.world import make_world
 
 
 def workshop(settings: LabConfig) -> Workshop:
-    """Build what the experiment needs, from the small world or from published files.
+    """Build the parts that an experiment needs, from the small world or from published files.
 
     Raises:
         DataError: A published file is missing or lacks a column.

@@ -42,12 +42,12 @@ def make_world(seed: int, train_items: int, test_items: int) -> World:
 
     Args:
         seed: Same seed, same world.
-        train_items: Items of each task to learn from; each gives two questions.
-        test_items: Items of each task to be tested on, in and out of distribution.
+        train_items: Number of training items of each task; each gives two questions.
+        test_items: Number of test items of each task, in and out of distribution.
 
     Returns:
         Questions whose people, cities and triples of numbers are disjoint between training and
-        the two test sets. Vocabulary that is no entity (things, jobs, pets, devices) is shared.
+        the two test sets. All other words (things, jobs, pets, devices) are shared.
     """
     rng = np.random.default_rng([seed, 0])
     seen, unseen = _split_names(rng)
