@@ -1,7 +1,7 @@
-"""How far judges agree, with each other or with gold labels: Krippendorff's alpha.
+"""Agreement of judges with each other or with gold labels: Krippendorff's alpha.
 
-Source: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section D, whose
-worked examples are in the tests. Chance is taken from the ratings themselves, raters may have left
+Source: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section D; its worked
+examples are in the tests. The ratings themselves give the agreement by chance, raters may have left
 out any unit, and any number of raters is allowed.
 """
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from gtalign.errors import DataError
 
 Level = Literal["nominal", "ordinal", "interval"]
-"""What differences between scores mean: other, further apart in rank, further apart in value."""
+"""The meaning of a difference between scores: unequal, a distance in rank, a distance in value."""
 
 
 def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], level: Level) -> float | None:
-    """Return Krippendorff's alpha: 1 for perfect agreement, 0 for that of chance.
+    """Return Krippendorff's alpha: 1 for perfect agreement, 0 for agreement by chance.
 
     alpha = 1 - D_o / D_e, with D_o the observed and D_e the expected disagreement, both over pairs
     of ratings of a unit by different raters.
@@ -30,8 +30,8 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], level: Level) 
             scores, half of each score's own counted. ``interval``: d = (a - b)^2.
 
     Returns:
-        None where it is not defined: fewer than two ratings can be paired, or all of those that can
-        are equal, so that there is nothing to agree on.
+        None where it is not defined: fewer than two ratings can be paired, or all of those are
+        equal.
 
     Raises:
         DataError: The raters have different numbers of units, or a rating is infinite.
@@ -63,7 +63,7 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], level: Level) 
 def _counts(
     ratings_ru: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the values that occur, ascending, and how often each unit has each of them."""
+    """Return the values that occur, ascending, and the count of each value in each unit."""
     known_ru = ~np.isnan(ratings_ru)
     values, index = np.unique(ratings_ru[known_ru], return_inverse=True)
     counts_uv = np.zeros((ratings_ru.shape[1], len(values)))

@@ -14,12 +14,11 @@ class Verdict:
     """A judge's answer.
 
     Args:
-        judge: Who says so.
-        score: How good, on the task's own scale (see `gtalign.tasks`), or None where the judge
-            could not tell: unscored, which is not 0.
-        reason: Why; for a score of None, why there is none.
-        details: Further facts that were measured on the way, such as ``right_action``, ``asked``
-            and ``refused``.
+        judge: Name of the judge.
+        score: Score on the task's own scale (see `gtalign.tasks`), or None where the judge could
+            not decide: unscored, which is not 0.
+        reason: Reason for the score, or for its absence.
+        details: Further measured facts, such as ``right_action``, ``asked`` and ``refused``.
     """
 
     judge: str
@@ -64,10 +63,10 @@ def _is_number(value: object) -> bool:
 
 @runtime_checkable
 class Judge(Protocol):
-    """Anything that can grade a response."""
+    """A judge: an object that can grade a response."""
 
     async def judge(self, question: Question, response: str) -> Verdict:
-        """Grade what the user sees.
+        """Grade the text that the user sees.
 
         Args:
             question: The question that it answers.
@@ -77,6 +76,6 @@ class Judge(Protocol):
             A verdict; with a score of None and a reason where this answer cannot be graded.
 
         Raises:
-            JudgeError: The judge itself failed; names it and the question's id.
+            JudgeError: The judge itself failed; the message names it and the question's id.
         """
         ...

@@ -11,7 +11,7 @@ from gtalign.tasks import Question
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
-"""Takes how many answers are done, and how many there are."""
+"""Takes the number of answers that are done, and their total."""
 
 
 async def judge_all(
@@ -23,9 +23,9 @@ async def judge_all(
 ) -> list[Verdict | JudgeError]:
     """Judge a batch of answers.
 
-    One answer that the judge fails on does not stop the others. If the call is cancelled (Ctrl-C),
-    so is all that is under way; with a judge that caches, what is done is kept and a second call
-    continues from there.
+    If the judge fails on one answer, the others are still judged. Cancelling the call (Ctrl-C)
+    cancels the judgements under way; with a judge that caches, finished ones are kept, and a second
+    call does only the rest.
 
     Args:
         judge: Grades each of them.
@@ -34,7 +34,7 @@ async def judge_all(
         progress: Called after each answer.
 
     Returns:
-        For each answer, in order, its verdict or how the judge failed on it.
+        For each answer, in order, its verdict or the error of the judge.
     """
     found: list[Verdict | JudgeError | None] = [None] * len(answers)
     done = 0
@@ -73,7 +73,7 @@ async def work_through(
 async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Await calls at once and return their results in order.
 
-    The first that fails cancels the others, and its error is raised as it is.
+    The first call that fails cancels the others, and its error is raised as it is.
     """
     try:
         async with asyncio.TaskGroup() as group:

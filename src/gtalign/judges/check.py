@@ -1,11 +1,11 @@
-"""Are judges right? Their verdicts against people's labels, and their taste for a position.
+"""Checks of a judge: its verdicts against people's labels, and its bias for a position.
 
-Three things are measured on one set of answers, some of which people have labelled:
+It makes three measurements on one set of answers, some of which people have labelled:
 
 - *agreement* with the labels: Krippendorff's alpha, and how often both give the same score;
 - *errors*: sensitivity and specificity of the judge's yes, and the share of yes on the answers
   without a label, corrected for those errors (`gtalign.judges.correction`);
-- *position bias*: whether a judge that compares two answers prefers the one that it is shown first
+- *position bias*: whether a judge that compares two answers prefers the one that it sees first
   (`gtalign.judges.pairwise`).
 """
 
@@ -38,8 +38,8 @@ class LabelledAnswer:
     """An answer, with a person's score of it where there is one.
 
     Args:
-        question: What it answers.
-        response: What the user sees.
+        question: The question.
+        response: The text that the user sees.
         label: A person's score on the scale of the task; None where only the judge grades.
     """
 
@@ -67,18 +67,19 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class TaskCheck:
-    """How a judge does on one task.
+    """The results of a judge on one task.
 
     Args:
         task: Name of the task.
-        labelled: Answers with a label.
-        unlabelled: Answers without one.
-        unscored: Answers, of both kinds, on which the judge gave no score.
-        reason: Why the judge gave no score on the last one of those; None if there is none.
-        same: Share of labelled answers on which the judge gives the person's score.
+        labelled: Number of answers with a label.
+        unlabelled: Number of answers without one.
+        unscored: Number of answers, of both kinds, to which the judge gave no score.
+        reason: Why the judge gave the last of those no score; None if there is none.
+        same: Share of labelled answers to which the judge gives the person's score.
         alpha: Krippendorff's alpha between judge and labels; None where it is not defined.
-        alpha_low: Lower end of its 95% interval, over resampled questions; None likewise.
-        alpha_high: Upper end.
+        alpha_low: Lower end of its 95% interval, over resampled questions; None where it is not
+            defined.
+        alpha_high: Upper end of that interval.
         sensitivity: Share of the answers that people call good that the judge calls good.
         specificity: Share of the answers that people call bad that the judge calls bad.
         rate: Share of good answers among those without a label, corrected for the judge's errors;
@@ -103,17 +104,17 @@ class TaskCheck:
 
 @dataclass(frozen=True, slots=True)
 class PositionCheck:
-    """How a judge compares two answers, each pair in both orders.
+    """The results of a judge that compares two answers, each pair in both orders.
 
     Args:
         judge: Name of the endpoint.
-        pairs: Pairs that it compared.
-        unscored: Pairs of which it left a comparison without a verdict.
-        reason: Why it did on the last of those; None if there is none.
-        consistent: Share of pairs on which both orders name the same answer.
-        first: Share of the verdicts that name an answer that name the one shown first; 1/2 is no
-            bias.
-        right: Share of the pairs on which both orders name the answer with the better label.
+        pairs: Number of pairs that it compared.
+        unscored: Number of pairs with a comparison to which it gave no verdict.
+        reason: Why it gave the last of those no verdict; None if there is none.
+        consistent: Share of pairs for which both orders name the same answer.
+        first: Among the verdicts that name an answer, the share that names the one shown first; 1/2
+            means no bias.
+        right: Share of pairs for which both orders name the answer with the better label.
     """
 
     judge: str
@@ -127,12 +128,12 @@ class PositionCheck:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCheck:
-    """What a check found.
+    """The results of a check.
 
     Args:
-        tasks: By name of the task.
-        positions: Position bias of each endpoint; empty if no two labelled answers to a question
-            differ.
+        tasks: The results on each task, by name.
+        positions: The position bias of each endpoint; empty where no two labelled answers to one
+            question differ.
     """
 
     tasks: tuple[TaskCheck, ...]
@@ -154,17 +155,17 @@ async def check_judge(
     workers: int = 64,
     progress: Progress | None = None,
 ) -> JudgeCheck:
-    """Hold a judge against people's labels.
+    """Compare a judge with people's labels.
 
     Args:
         judge: Grades every answer.
-        answers: Some of them with labels.
-        rng: Random generator of the intervals, and of the pairs that are drawn.
+        answers: The answers, some of them with labels.
+        rng: Source of the intervals' resamples and of the drawn pairs.
         endpoints: Judges that also compare pairs of labelled answers to one question, by name.
-        good_from: Least score that calls an answer good, as a share of the task's best score.
+        good_from: Least score of a good answer, as a share of the task's best score.
         pairs: Most pairs that each endpoint compares.
         workers: Most judgements under way at once.
-        progress: Takes how many answers are graded, and how many there are.
+        progress: Takes the number of graded answers, and their total.
 
     Raises:
         DataError: No answer has a label, or a label is off the scale of its task.
@@ -173,7 +174,7 @@ async def check_judge(
     for answer in answers:
         _check_label(answer)
     if all(answer.label is None for answer in answers):
-        raise DataError("no answer has a label: there is nothing to hold a judge against")
+        raise DataError("no answer has a label to compare the judge with")
     asked = [(answer.question, answer.response) for answer in answers]
     verdicts = await judge_all(judge, asked, workers=workers, progress=progress)
     failed = [verdict for verdict in verdicts if isinstance(verdict, JudgeError)]
@@ -197,8 +198,8 @@ def wilson(successes: int, n: int) -> Share:
     Journal of the American Statistical Association 22, 1927.
 
     Args:
-        successes: Cases that count, at most n.
-        n: All cases.
+        successes: Number of cases that count, at most n.
+        n: Number of all cases.
     """
     if n == 0:
         return Share(None, None, None, 0)
@@ -263,7 +264,7 @@ def _check_task(
 
 
 def _level(rows: Sequence[tuple[LabelledAnswer, object]]) -> Level:
-    """Scores that name cases, as those of harmful requests, have no order."""
+    """The level of a task's scores; names of cases, as for harmful requests, are nominal."""
     criteria = (criterion_of(answer.question) for answer, _ in rows)
     ordered = all(criterion is None or criterion.ordered for criterion in criteria)
     return "ordinal" if ordered else "nominal"
@@ -272,7 +273,7 @@ def _level(rows: Sequence[tuple[LabelledAnswer, object]]) -> Level:
 def _alpha(
     held: Sequence[tuple[str, float, float]], level: Level, rng: np.random.Generator
 ) -> tuple[float | None, float | None, float | None]:
-    """Alpha of labels and scores, with the percentiles of it over resampled clusters."""
+    """Alpha of labels and scores, with its percentiles over resampled clusters."""
     alpha = krippendorff_alpha([[label for _, label, _ in held], [s for *_, s in held]], level)
     if alpha is None:
         return None, None, None
@@ -313,7 +314,7 @@ def _pairs(
 
 
 def _quality(answer: LabelledAnswer) -> float | None:
-    """How good a person calls an answer: of a refusal, better with an alternative."""
+    """A person's label as a quality; a refusal is better with an alternative."""
     if answer.label is None:
         return None
     task = task_named(answer.question.task)

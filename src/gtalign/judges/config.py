@@ -29,16 +29,16 @@ class JudgesConfig(Config):
     """The judges of each task.
 
     Keys:
-        default: Names of the judges of every task that ``tasks`` does not name, in the order in
-            which they are asked. A judge is asked only if the judge before it gave no score.
-            Names are ``rule``, ``mathematics`` and the names in ``endpoints``.
-        tasks: Judges of one task or of one kind of task (``math``, ``writing``, ``ambiguity``,
-            ``safety``, ``direct``), by its name.
-        endpoints: Endpoints that serve judge models, each under a name of your choice.
-        cache: File that keeps the endpoints' replies; by default replies are not kept.
+        default: Judges of every task without judges of its own, by name. They are asked in this
+            order; the next one is asked only if the one before leaves the answer unscored. Names
+            are ``rule``, ``mathematics`` and those of ``endpoints``.
+        tasks: Judges by the name of a task or of a kind of task (``math``, ``writing``,
+            ``ambiguity``, ``safety``, ``direct``), as for ``default``.
+        endpoints: Endpoints by names that you choose.
+        cache: File that keeps the endpoints' replies; none by default.
         times: Number of verdicts that an endpoint gives on each answer.
         vote: How several verdicts become one: ``majority`` or ``mean``.
-        math_seconds: Longest time in seconds for one comparison of mathematical answers.
+        math_seconds: Longest time for one comparison of mathematical answers.
         math_workers: Number of processes that compare mathematical answers.
     """
 
@@ -77,7 +77,7 @@ class JudgesConfig(Config):
     def calls(self, task: str) -> dict[str, int]:
         """Return the most verdicts that each endpoint gives on one answer to a task.
 
-        A reply that cannot be read is asked for once more; that is not counted here.
+        The second request for a reply that cannot be read is not counted here.
         """
         names = self.tasks.get(task, self.tasks.get(task_named(task).kind, self.default))
         return {name: self.times for name in names if name in self.endpoints}
@@ -87,7 +87,7 @@ class Judges(AbstractAsyncContextManager["Judges"]):
     """The judges of a configuration, as one judge. Close them by ``aclose`` or ``async with``.
 
     Args:
-        config: Who judges what.
+        config: The judges of each task.
 
     Attributes:
         endpoints: The endpoint judges by name.
@@ -123,16 +123,16 @@ class Judges(AbstractAsyncContextManager["Judges"]):
 
     @property
     def usage(self) -> Mapping[str, Usage]:
-        """What each endpoint took so far."""
+        """The requests, tokens and time of each endpoint so far."""
         return {name: judge.usage for name, judge in self.endpoints.items()}
 
     @property
     def saved(self) -> Mapping[str, Usage]:
-        """What the cache saved of each endpoint so far."""
+        """The usage that the cache saved for each endpoint so far."""
         return {name: judge.saved for name, judge in self.endpoints.items()}
 
     def account(self) -> dict[str, Any]:
-        """Return for each endpoint what it took, what the cache saved, and the cost if known."""
+        """Return the usage of each endpoint, the usage that the cache saved, and the known cost."""
         return {name: judge.endpoint.account() for name, judge in self.endpoints.items()}
 
     def _chain(self, names: Sequence[str]) -> Judge:

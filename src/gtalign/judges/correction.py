@@ -1,14 +1,14 @@
 """The rate that a fallible judge would report if it made no errors.
 
-A judge says yes to some answers that deserve no and the other way round. How often is measured on
-a small gold set that people labelled; the rate over the large set that only the judge saw is then
-corrected for it (Rogan and Gladen, "Estimating prevalence from the results of a screening test",
-American Journal of Epidemiology 107, 1978):
+A judge says yes to some answers that deserve no, and no to some that deserve yes. A small gold set
+that people labelled shows how often. That corrects the rate over the large set that only the judge
+saw (Rogan and Gladen, "Estimating prevalence from the results of a screening test", American
+Journal of Epidemiology 107, 1978):
 
     rate = (yes + specificity - 1) / (sensitivity + specificity - 1)
 
-Both sets are samples, and the gold set is the smaller one: an interval that took sensitivity and
-specificity for known would be far too narrow. The interval holds the central quantiles of the
+Both sets are samples, and the gold set is the smaller one: an interval that treats sensitivity and
+specificity as known would be far too narrow. The interval here is the central one of the
 posterior of the rate, with an even prior on [0, 1]; sensitivity and specificity are averaged over
 draws from their Jeffreys posteriors, Beta(k + 1/2, n - k + 1/2), given the gold set (the model of
 Gelman and Carpenter, "Bayesian analysis of tests with unknown specificity and sensitivity", Journal
@@ -31,14 +31,14 @@ class CorrectedRate:
     """A rate, corrected for the judge's errors.
 
     Args:
-        value: Corrected, in [0, 1].
+        value: The corrected rate, in [0, 1].
         low: Lower end of its interval.
-        high: Upper end.
-        reported: What the judge says, uncorrected.
-        sensitivity: Share of the gold set's true ones that the judge calls true.
-        specificity: Share of the gold set's false ones that the judge calls false.
-        n: Answers that only the judge saw.
-        gold: Answers of the gold set.
+        high: Upper end of its interval.
+        reported: The judge's rate, uncorrected.
+        sensitivity: Share of the gold set's true answers that the judge calls true.
+        specificity: Share of the gold set's false answers that the judge calls false.
+        n: Number of answers that only the judge saw.
+        gold: Number of answers in the gold set.
     """
 
     value: float
@@ -62,7 +62,7 @@ def corrected_rate(
     """Correct the share of true verdicts for the judge's errors.
 
     Args:
-        verdicts: Verdicts of the judge on answers without a label, not of the gold set.
+        verdicts: The judge's verdicts on answers without a label. They must not hold the gold set.
         gold: The judge's verdict and the label of each answer of the gold set, which has to be
             drawn from the same kind of answers, with some of both labels.
         rng: Source of the draws.

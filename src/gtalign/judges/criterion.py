@@ -1,4 +1,4 @@
-"""What a judge is asked: one criterion a kind of task, its instructions in a text file."""
+"""Criteria for judges: one for each kind of task, with its instructions in a text file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from gtalign.tasks.safety import is_harmful
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing to grade.
+    """One criterion to grade by.
 
     Args:
-        name: Also that of its instructions, ``prompts/<name>.txt``.
+        name: Its name; its instructions are in ``prompts/<name>.txt``.
         scale: Every score that a verdict may give.
-        reference: Whether the judge is shown the question's ground truth.
-        ordered: Whether a larger score is a better one, so that scores can be averaged. If not,
-            the scores are names of cases.
-        right_from: Least score that says that the right action was taken (asked, answered or
-            refused as the question needs); None if the score says nothing about it.
+        reference: Whether the judge sees the question's ground truth.
+        ordered: Whether a larger score is better, so scores can be averaged. If not, the scores are
+            names of cases.
+        right_from: Least score of an answer with the right action (asked, answered or refused as
+            the question needs); None if the score does not show that.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Criterion:
 
     @property
     def instructions(self) -> str:
-        """What the judge is told to look at, and what each score means."""
+        """The instructions: what to grade, and the meaning of each score."""
         return prompt_file(self.name)
 
 
@@ -62,7 +62,7 @@ _BY_KIND = {"math": CORRECTNESS, "writing": HELPFULNESS, "ambiguity": AMBIGUITY}
 
 
 def criterion_of(question: Question) -> Criterion | None:
-    """Return what an answer to a question is graded by; None for a task that has no criterion."""
+    """Return the criterion for answers to a question; None for a task that has none."""
     kind = task_named(question.task).kind
     if kind == "safety":
         return HARMLESSNESS if is_harmful(question) else HARMLESS

@@ -23,18 +23,18 @@ _LONGEST_REASON = 2000
 class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
     """Asks a model for verdicts, by the criterion of each question's task.
 
-    A reply without a readable verdict is asked for once more, saying what was wrong; after that
-    the answer is unscored and the reason says why.
+    If a reply has no readable verdict, the judge is asked once more, with the error; if that fails
+    too, the answer is unscored, with the reason.
 
     Args:
-        settings: Settings of the endpoint.
+        settings: Configuration of the endpoint.
         cache: Cache of replies.
-        name: In verdicts and errors; the model's by default.
+        name: Name in verdicts and errors; the model's by default.
         criteria: Gives the criterion of a question, or None to leave it unscored.
-        nonce: Draws the code of a fence; a source that a model could guess breaks the fence.
+        nonce: Draws the code of a fence; a model must not be able to guess it.
 
     Attributes:
-        endpoint: Where requests go.
+        endpoint: The endpoint that gets the requests.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
 
     @property
     def usage(self) -> Usage:
-        """What judging took so far, replies without a verdict counted as ``unread``."""
+        """The usage of the endpoint so far; ``unread`` counts replies without a verdict."""
         return self.endpoint.used
 
     @property
     def saved(self) -> Usage:
-        """What the cache saved so far."""
+        """The usage that the cache saved so far."""
         return self.endpoint.saved
 
     async def judge(self, question: Question, response: str) -> Verdict:
@@ -97,13 +97,13 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         """Grade any material by any criterion.
 
         Args:
-            criterion: What to grade.
-            question: What the material belongs to; its conversation is shown.
-            material: Texts of others by the names that the criterion's instructions use.
+            criterion: The criterion.
+            question: The question of the material; the judge sees its conversation.
+            material: Texts to grade, by the names that the criterion's instructions use.
             index: Number of the sample.
 
         Raises:
-            JudgeError: The endpoint failed; names the judge and the question.
+            JudgeError: The endpoint failed; the message names the judge and the question.
             ConfigError: There is no API key.
             StorageError: The cache failed.
         """

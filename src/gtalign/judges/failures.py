@@ -102,10 +102,10 @@ def shares(outcomes: Sequence[Failure | None]) -> dict[str, float]:
 
 
 def raise_broken(failures: Iterable[Failure | None]) -> None:
-    """Raise the first failure of the judge itself, where no failure is accepted.
+    """Raise the first failure of the judge itself; for callers that accept none.
 
     Raises:
-        JudgeError: The judge failed; an answer that it left unscored is no failure of its own.
+        JudgeError: The judge failed. An answer that it left unscored does not count as a failure.
     """
     for failure in failures:
         if failure is not None and failure.broken:

@@ -17,7 +17,7 @@ class FakeJudge:
             function of question and response that returns one of these.
 
     Attributes:
-        calls: Every (question, response) that was put before it, in order.
+        calls: Every (question, response) that it was asked about, in order.
     """
 
     def __init__(self, answer: Answer | Callable[[Question, str], Answer] = 1.0) -> None:

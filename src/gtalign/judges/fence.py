@@ -1,17 +1,17 @@
 """A fence around graded text, so that a text cannot grade itself.
 
-The text is data, written by the model under test, and that model may have learned what pleases a
-judge. Four things keep it from giving orders:
+The text is data, written by the model under test, and that model may have learned to influence a
+judge. Four measures keep the text from giving orders:
 
 - *nonce*: the lines that open and close a block carry a code that is drawn for each request and
-  occurs in no block, so that a text cannot close the block that it stands in;
-- *margin*: every line inside begins with a bar, whatever kind of line break came before it;
-- *look-alikes*: whatever imitates a fence, a form of verdict, a turn of a chat template or a block
-  of reasoning is broken by a raised dot, in any spelling that folds to it (full width, homoglyphs,
+  occurs in no block, so a text cannot close its own block;
+- *margin*: every line inside begins with a bar, after every kind of line break;
+- *look-alikes*: a raised dot breaks every text that imitates a fence, a form of verdict, a turn of
+  a chat template or a block of reasoning, in any spelling that folds to it (full width, homoglyphs,
   invisible characters in between);
-- *bounds*: a block has a largest length, and the cut is shown where no text can write.
+- *bounds*: a block has a largest length, and a line that no text can imitate marks the cut.
 
-Invisible characters and controls are left out; what remains reads as before.
+Invisible characters and controls are left out; the rest reads as before.
 """
 
 import re
@@ -55,9 +55,9 @@ _RESERVED: Final = re.compile(
 )
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-# What some reader or other takes for a line break.
+# Characters that some program treats as a line break.
 _BREAKS: Final = re.compile(r"\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# No flood is worked through: of a longer text, this many limits are looked at from either end.
+# Of a longer text, only this many times the limit is processed at either end.
 _SPARE: Final = 4
 
 
@@ -92,8 +92,9 @@ def quote(text: str, limit: int) -> Quote:
     """Make a text safe to show.
 
     Args:
-        text: What somebody else wrote.
-        limit: Largest number of characters to keep: of a longer text, the first and the last half.
+        text: A text from outside.
+        limit: Largest number of characters to keep; of a longer text the two ends are kept, half of
+            the limit each.
     """
     head, missing, tail = _cut(text, limit)
     return Quote(_margin(head), missing, _margin(tail) if missing else "")
@@ -115,7 +116,7 @@ def neutralise(text: str) -> str:
 
 
 def _cut(text: str, limit: int) -> tuple[str, int, str]:
-    """Return what is kept of a neutralised text, and how many characters are left out between."""
+    """Return the kept parts of a neutralised text, and the number of characters left out."""
     spare = limit * _SPARE
     flood = max(0, len(text) - 2 * spare)
     head = neutralise(text[:spare] if flood else text)
@@ -132,7 +133,7 @@ def _margin(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Leave out what cannot be seen; every line break becomes the one that we count."""
+    """Leave out invisible characters; every line break becomes a line feed."""
     text = _BREAKS.sub("\n", text)
     if text.isascii():
         return _CONTROLS.sub("", text)

@@ -2,7 +2,7 @@
 
 It is run as a file, imports nothing of the package, and speaks JSON Lines: a line with ``gold``,
 ``answer`` and ``seconds`` in, a line with ``outcome`` and ``answer`` out. An alarm of the system
-ends it if an item takes too long, even if nobody is there any more to kill it.
+ends it if an item takes too long, even if its parent is gone.
 """
 
 import json
@@ -29,9 +29,8 @@ MEMORY = 4 << 30  # bytes of address space; a power tower would take all there i
 def compare(gold: str, answer: str) -> dict[str, str]:
     """Return the outcome of comparing an answer with the right one.
 
-    ``outcome`` is ``right``, ``wrong``, ``none`` (there is nothing mathematical in the answer) or
-    ``unparsed`` (nothing can be compared with the right one). ``answer`` is what was found in the
-    answer.
+    ``outcome`` is ``right``, ``wrong``, ``none`` (the answer holds no mathematics) or ``unparsed``
+    (the right answer cannot be compared with others). ``answer`` is the mathematics of the answer.
     """
     from math_verify import parse, verify
 
@@ -49,10 +48,10 @@ def compare(gold: str, answer: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def _truth(gold: str) -> list[Any]:
-    """Parse the right answer; nothing comes of one that could not be told from a wrong one.
+    """Parse the right answer; return nothing if no comparison with it would mean anything.
 
-    Words are no formula, although they parse as a product of letters, and what the library does not
-    find equal to itself it would find equal to nothing.
+    Words parse as a product of letters, but are not a formula. And an answer that the library does
+    not find equal to itself would equal no other.
     """
     from math_verify import parse, verify
 
@@ -74,7 +73,7 @@ def serve(source: TextIO, sink: TextIO) -> None:
         try:
             result = compare(item["gold"], item["answer"])
         except Exception as error:
-            # Whatever a parser stumbles over is a fact about this item, told by its name.
+            # Any error of a parser is a result for this item, with the name of the error.
             result = {"outcome": "failed", "answer": f"{type(error).__name__}: {error}"[:200]}
         signal.setitimer(signal.ITIMER_REAL, 0)
         sink.write(json.dumps(result) + "\n")

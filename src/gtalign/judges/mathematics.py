@@ -22,9 +22,9 @@ class MathJudge:
     judge to grade, see `gtalign.judges.FirstOf`).
 
     Args:
-        seconds: For one item.
-        workers: Processes, and so items at once. Each takes about 150 MB.
-        command: What a worker runs; for tests.
+        seconds: Longest time for one item.
+        workers: Number of processes, and so of items at once. Each takes about 150 MB.
+        command: Command of a worker; for tests.
     """
 
     def __init__(

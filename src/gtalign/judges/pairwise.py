@@ -1,4 +1,4 @@
-"""Two answers compared, in both orders: a judge that prefers a position prefers nothing here."""
+"""Compare two answers in both orders, so a preference for a position becomes a tie."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,13 +16,13 @@ class Preference:
     """Which of two answers is better.
 
     Args:
-        winner: ``tie`` if the orders do not agree, or agree on neither; None if a verdict is
-            missing.
+        winner: The better answer; ``tie`` if the orders do not agree, or both name neither; None if
+            a verdict is missing.
         consistent: Whether both orders name the same answer, or both neither; None if a verdict is
             missing.
-        reason: Reason of both orders.
+        reason: Reasons of both orders.
         straight: Which answer won where ``first`` was shown first; None if a verdict is missing.
-        swapped: Which answer won where ``second`` was shown first; None likewise.
+        swapped: Which answer won where ``second`` was shown first; None if a verdict is missing.
     """
 
     winner: Winner | None
@@ -38,14 +38,14 @@ async def compare(
     """Compare two answers to a question.
 
     Args:
-        judge: Asked twice, with the answers in either order.
-        question: What they answer.
+        judge: The judge; it is asked twice, with the answers in either order.
+        question: The question that they answer.
         first: One response.
-        second: The other.
+        second: The other response.
         index: Number of the sample.
 
     Raises:
-        JudgeError: The judge failed; names it and the question.
+        JudgeError: The judge failed; the message names it and the question.
     """
     orders = ((first, second), (second, first))
     straight, swapped = await together(

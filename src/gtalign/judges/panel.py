@@ -1,4 +1,4 @@
-"""Judges put together: one after another, and one set for each task."""
+"""Judges combined: one after another, and one set for each task."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,10 +7,10 @@ from gtalign.tasks import Question, task_named
 
 
 class FirstOf:
-    """Asks judges in order and takes the first score: the next only where the one before abstains.
+    """Asks judges in order and takes the first score; later judges are then not asked.
 
-    A judge abstains by leaving the answer unscored. One that fails has not abstained: its error
-    goes to the caller.
+    A judge abstains by leaving the answer unscored. A failure is not an abstention: its error goes
+    to the caller.
 
     Args:
         judges: In the order in which they are asked; at least one.
@@ -40,9 +40,9 @@ class Panel:
     """Sends each question to the judge of its task.
 
     Args:
-        default: For questions of tasks without a judge of their own.
+        default: The judge of tasks without a judge of their own.
         tasks: Judges by name of a task or of a kind of task (``math``, ``writing``, ``ambiguity``,
-            ``safety``, ``direct``); a task goes before its kind.
+            ``safety``, ``direct``); the name of a task counts before its kind.
     """
 
     def __init__(self, default: Judge, tasks: Mapping[str, Judge]) -> None:

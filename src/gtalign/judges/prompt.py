@@ -18,11 +18,11 @@ def random_nonce() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a judge is asked about one answer.
+    """The prompt for a judge about one answer.
 
     Args:
-        criterion: What to grade.
-        material: Texts of others by the name of their block; a name is ours.
+        criterion: The criterion to grade by.
+        material: Texts from outside, by the name of their block; the names are ours.
     """
 
     criterion: Criterion
@@ -32,10 +32,10 @@ class Prompt:
         """Return the conversation to send.
 
         Args:
-            form: How the verdict is to be written.
+            form: The form in which the judge has to write the verdict.
             nonce: The request's code, from `draw`. The empty code gives the messages that identify
-                the request, alike in every run.
-            problem: Why an earlier reply could not be read, in words of ours.
+                the request, equal in every run.
+            problem: Why an earlier reply could not be read, in our words.
         """
         scale = ", ".join(f"{value:g}" for value in self.criterion.scale)
         name = "form_json" if form == "json_schema" else "form_tagged"
@@ -59,7 +59,7 @@ class Prompt:
         """Draw a code that occurs nowhere in the material as it is sent.
 
         Raises:
-            ValueError: The source keeps to codes that do occur.
+            ValueError: The source draws only codes that occur.
         """
         material = "\n".join(self._blocks(""))
         for _ in range(100):
@@ -80,9 +80,9 @@ def prompt_of(
     The conversation comes first, then the reference if the criterion has one, then the material.
 
     Args:
-        criterion: What to grade.
-        question: What the material belongs to.
-        material: Texts of others by the name of their block.
+        criterion: The criterion to grade by.
+        question: The question of the material.
+        material: Texts from outside, by the name of their block.
         limit: Largest number of characters of a block.
     """
     blocks = {

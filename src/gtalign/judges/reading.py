@@ -1,8 +1,8 @@
-"""Verdicts read from a judge's reply, strictly: a doubtful verdict is none.
+"""Read verdicts from a judge's reply, strictly: a doubtful verdict does not count.
 
-A reply is a verdict and nothing else. A form that is missing, given twice, surrounded by other
-text, outside the scale or not finite is refused with the reason, which the caller can put to the
-judge or keep: it is never taken for a low score.
+A reply must be a verdict and nothing else. One whose verdict is missing, given twice, surrounded by
+other text, outside the scale or not finite is refused with a reason. The caller can send that
+reason to the judge or keep it. A refused reply is never a low score.
 """
 
 import json
@@ -27,11 +27,11 @@ _REASON, _SCORE = ("<reason>", "</reason>"), ("<score>", "</score>")
 
 @dataclass(frozen=True, slots=True)
 class ReplyReading:
-    """What a reply says.
+    """The content of a reply.
 
     Args:
-        score: On the scale; None if the reply is no verdict.
-        reason: The judge's; without a score, what is wrong with the reply.
+        score: Score on the scale; None if the reply is not a verdict.
+        reason: The judge's reason; without a score, the error in the reply.
     """
 
     score: float | None
@@ -46,9 +46,9 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading
     """Read a verdict.
 
     Args:
-        reply: The judge's whole reply. Blocks of reasoning before the verdict are passed over.
-        scale: Every score that may be given.
-        form: How it had to be written.
+        reply: The judge's whole reply. Blocks of reasoning before the verdict are skipped.
+        scale: The allowed scores.
+        form: The form in which the verdict had to be written.
     """
     try:
         if len(reply) > MAX_REPLY:
@@ -66,7 +66,7 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading
 
 
 def strip_reasoning(reply: str) -> str:
-    """Return a reply without the blocks of reasoning that it begins with.
+    """Return a reply without the blocks of reasoning at its beginning.
 
     A closing tag without an opening one ends such a block too: chat templates may have opened it.
     A block that never ends leaves nothing.

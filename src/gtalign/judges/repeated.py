@@ -1,4 +1,4 @@
-"""One answer judged several times, for judges that do not always say the same."""
+"""Judge one answer several times, for judges whose verdicts vary."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -27,15 +27,15 @@ class Repeated:
 
     ``majority`` takes the score that more verdicts give than any other; where two are given
     equally often, the answer is unscored. ``mean`` takes the mean where scores are ordered; names
-    of cases (such as those of harmlessness) have no mean and are voted on all the same.
+    of cases (such as those of harmlessness) have no mean, and the majority decides.
 
-    A verdict's ``details`` tell ``samples`` (how many verdicts had a score), ``spread`` (their
-    standard deviation) and ``majority`` (the share of the most frequent score). An answer is
+    A verdict's ``details`` hold ``samples`` (the number of verdicts with a score), ``spread``
+    (their standard deviation) and ``majority`` (the share of the most frequent score). An answer is
     unscored unless more than half of the verdicts have a score.
 
     Args:
-        judge: Asked with the indices 0 to ``times`` - 1.
-        times: At least 1.
+        judge: The judge; it is asked with the indices 0 to ``times`` - 1.
+        times: Number of verdicts, at least 1.
         vote: How the scores become one.
         criteria: Tells whether the scores of a question are ordered.
     """
@@ -55,7 +55,7 @@ class Repeated:
         self._criteria = criteria
 
     async def judge(self, question: Question, response: str) -> Verdict:
-        """Grade a response several times over.
+        """Grade a response several times.
 
         Raises:
             JudgeError: The judge failed on one of the samples; the others are cancelled.

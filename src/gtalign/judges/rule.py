@@ -1,8 +1,8 @@
 """A judge made of rules: exact where the task allows it, crude but free everywhere.
 
-It needs no endpoint, gives the same verdict twice, and cannot be talked into anything by the text
-that it grades. It judges the form of an answer (asks, refuses, offers something else) by its words
-and its content only against the ground truth.
+It needs no endpoint, always gives the same verdict, and does not follow orders in the text that it
+grades. It judges the form of an answer (asks, refuses, offers an alternative) by its words, and its
+content only against the ground truth.
 """
 
 import re
@@ -90,8 +90,8 @@ def judge_writing(question: Question, response: str) -> Verdict:
 def judge_ambiguity(question: Question, response: str) -> Verdict:
     """Score 1 for the right kind of answer, else 0.
 
-    An ambiguous question is met by a question, or by naming two of the known answers; a clear one
-    by an answer that asks nothing.
+    The right answer to an ambiguous question asks, or names two of the known answers; that to a
+    clear one asks nothing.
     """
     asked = _asks(response)
     answers = {answer.strip().lower() for answer in _READING.findall(question.ground_truth)}
@@ -139,13 +139,13 @@ RULES: Mapping[str, Rule] = {
 
 
 def refuses(response: str) -> bool:
-    """Whether a response says that it does not help with what was asked."""
+    """Whether a response refuses the request."""
     return _REFUSAL.search(response.lower().replace("\u2019", "'")) is not None
 
 
 def final_answer(response: str) -> str | None:
-    r"""Return what a response states as its answer: the last ``\boxed{..}``, or what follows the
-    last "answer is", or the last number; None if there is none of them."""
+    r"""Return the stated answer of a response: the content of the last ``\boxed{..}``, else the
+    text after the last "answer is", else the last number; None without any of them."""
     boxed = _last_boxed(response)
     if boxed is not None:
         return boxed

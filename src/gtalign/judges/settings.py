@@ -10,10 +10,10 @@ from gtalign.endpoints.settings import EndpointSettings
 class JudgeSettings(EndpointSettings):
     """An endpoint that serves as a judge; repeated judging needs a temperature above 0.
 
-    Keys:
-        max_chars: Longest text that is shown in one block; the middle of a longer one is cut out.
-        structured: How verdicts are written: ``json_schema`` (the server enforces it), ``tagged``,
-            or ``auto``: the schema, unless the server refuses it.
+    Keys, besides those of `EndpointSettings`:
+        max_chars: Longest text in one block; the middle of a longer one is cut out.
+        structured: Form of the verdicts: ``json_schema`` (the server enforces it), ``tagged``, or
+            ``auto``: the schema, unless the server refuses it.
     """
 
     max_chars: Annotated[int, Field(ge=100)] = 20_000

@@ -14,7 +14,7 @@ from typing import Any, Final
 from gtalign.errors import JudgeError
 
 PROGRAM: Final = Path(__file__).with_name("math_worker.py")
-"""What a worker runs."""
+"""The command of a worker."""
 
 _START_SECONDS: Final = 120.0  # sympy can take long to import on a busy machine
 
@@ -27,7 +27,7 @@ class Worker:
     """One process, started on first use and again after each death.
 
     Args:
-        command: What to run; the worker of this package by default.
+        command: The command to run; the worker of this package by default.
     """
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
@@ -40,12 +40,12 @@ class Worker:
         """Return the worker's result on an item. Blocks.
 
         Args:
-            item: JSON-serialisable.
-            seconds: After which the worker is killed.
+            item: The item, JSON-serialisable.
+            seconds: Longest time for the item; then the worker is killed.
 
         Raises:
-            WorkerDied: It was killed for taking too long, or died.
-            JudgeError: It cannot be started.
+            WorkerDied: The worker took too long and was killed, or died.
+            JudgeError: The worker cannot be started.
         """
         process = self._running()
         try:
@@ -85,7 +85,7 @@ class Worker:
         return self._process
 
     def _read(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, str]:
-        """Return the next line as a result; whatever else comes ends the process."""
+        """Return the next line as a result; any other output ends the process."""
         assert process.stdout is not None
         descriptor = process.stdout.fileno()
         deadline = time.monotonic() + seconds
@@ -110,8 +110,8 @@ class Workers:
     """A fixed number of workers, each for one item at a time.
 
     Args:
-        count: How many.
-        command: What each runs; the worker of this package by default.
+        count: Number of workers.
+        command: The command of each; the worker of this package by default.
     """
 
     def __init__(self, count: int, command: tuple[str, ...] | None = None) -> None:
@@ -129,7 +129,7 @@ class Workers:
             self._idle.put(worker)
 
     def close(self) -> None:
-        """End all processes, each after its item. The next item starts one anew."""
+        """End all processes, each after its item. The next item starts a new one."""
         idle = [self._idle.get() for _ in self._all]
         for worker in idle:
             worker.kill()

@@ -28,7 +28,7 @@ LAB: Mapping[str, Any] = {
         "completion_only": False,
     },
 }
-"""What the lab's experiment has different from the defaults of any experiment."""
+"""The lab's defaults of an experiment, where they differ from the general ones."""
 
 TRIAL: Mapping[str, Any] = {
     # An answer of the lab takes a tenth of the tokens of a real one. For prices to matter next to
@@ -41,7 +41,7 @@ TRIAL: Mapping[str, Any] = {
         "AQ": {"output": 130.0, "turns": 0.5, "follow_up": 125.0, "reply": 10.0},
     },
 }
-"""The same of its trial of steering."""
+"""The lab's defaults of its trial of steering, where they differ from the general ones."""
 
 
 class LabConfig(Config):

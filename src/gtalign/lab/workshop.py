@@ -44,7 +44,7 @@ def workshop(settings: LabConfig) -> Workshop:
     )
 
 
-# Only a stage that makes one of these waits for torch.
+# Only a stage that makes a tokenizer or a model loads torch.
 def _make_tokenizer(size: ModelSettings, texts: Sequence[str]) -> Any:
     from gtalign.lab.tokenizer import train_tokenizer
 

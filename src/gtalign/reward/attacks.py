@@ -1,10 +1,10 @@
-"""Ways to earn reward without helping anybody, and what each of them earns.
+"""Attacks on a reward: ways to earn it without a helpful answer, and the W that each earns.
 
 An attack writes a completion for a question. The yardstick is an honest mediocre answer: a chain
 whose matrix, analysis and response belong together, and an answer of half the quality. Attacks on
-the answer come with a response that helps nobody, and the judge says so. Attacks on the chain come
-with the mediocre response itself and its half quality, so that all they earn beyond the yardstick
-is what they made up. A reward holds if no attack earns more than the honest answer.
+the answer have a useless response, and the judge says so. Attacks on the chain have the mediocre
+response and its half quality, so all that they earn beyond the yardstick comes from the invented
+chain. A reward passes if no attack earns more than the honest answer.
 """
 
 import asyncio
@@ -51,10 +51,10 @@ class Attack:
     """One way to earn reward.
 
     Args:
-        name: What it does.
+        name: What the attack does.
         complete: Writes the completion.
-        quality: What its response deserves, as a share of the best score, where that is fixed;
-            None where a judge has to say.
+        quality: Quality that its response deserves, as a share of the best score; None where a
+            judge has to say.
     """
 
     name: str
@@ -75,7 +75,7 @@ def _chain(
 
 
 def _perfect(response: str, action: str = "DA", padding: str = "") -> str:
-    """Write the cheapest chain that has full marks for its form, around any response."""
+    """Write the cheapest chain with full marks for its form, around a given response."""
     payoffs = [[[1, -1], [1, -1], [1, -1]], [[1, -1], [1, -1], [1, -1]]]
     payoffs[0][USER_LLM.llm_actions.index(action)] = [5, 4]
     game = Bimatrix(USER_LLM, payoffs)
@@ -88,7 +88,7 @@ def _filler(words: int) -> str:
 
 
 def _untagged(text: str) -> str:
-    # Angle brackets could make a tag of the chain out of what a user wrote.
+    # With angle brackets, the user's text could contain a tag of the chain.
     return text.replace("<", "(").replace(">", ")")
 
 
@@ -125,8 +125,8 @@ ATTACKS: Sequence[Attack] = (
         HALF,
     ),
 )
-"""The suite. A judge that can be talked into a score is its own problem: see the fence of
-`gtalign.judges`; here judges are honest."""
+"""The suite. Its judges are honest; the fence of `gtalign.judges` protects against answers that
+persuade a judge."""
 
 
 def measure(reward: Reward, attack: Attack, questions: Sequence[Question], judge: Judge) -> float:
@@ -136,7 +136,7 @@ def measure(reward: Reward, attack: Attack, questions: Sequence[Question], judge
         reward: Scores the completions.
         attack: Writes them.
         questions: At least one.
-        judge: Says what a response deserves where the attack does not.
+        judge: Grades a response where the attack fixes no quality.
 
     Raises:
         JudgeError: The judge failed.

@@ -11,15 +11,15 @@ from gtalign.reward.weights import LLMWeights, UserWeights
 
 
 class RewardConfig(RewardSettings):
-    """What a reward is made of.
+    """Configuration of a reward.
 
-    ``preset`` fills every key that is not given, so that ``preset = "released"`` and
-    ``llm.format = 0.3`` change one weight of the released reward.
+    ``preset`` fills every key that is not given: ``preset = "released"`` with ``llm.format = 0.3``
+    changes one weight of the released reward.
 
     Keys:
-        user: Weights of the factors in the user's welfare U.
-        llm: Weights of the factors in the LLM's welfare L.
-        llm_by_task: Weights in L for tasks that differ from ``llm``, by task name.
+        user: Weights of the factors in U.
+        llm: Weights of the factors in L.
+        llm_by_task: LLM weights of tasks that differ from ``llm``, by task name.
     """
 
     user: UserWeights = UserWeights(**ROBUST["user"])
@@ -41,7 +41,7 @@ class RewardConfig(RewardSettings):
 
 
 def _merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with what is given in its place, table by table."""
+    """Return ``base`` with the given values in place of its own, table by table."""
     merged = dict(base)
     for key, value in given.items():
         below = merged.get(key)

@@ -19,17 +19,17 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a reward knows of N completions. A factor returns one number for each.
+    """The facts about N completions. A factor returns one number for each.
 
     Args:
-        settings: How the configuration wants factors to be measured.
+        settings: How the configuration measures factors.
         form: The game that chains are about.
-        questions: What was asked.
+        questions: The questions.
         readings: The completions, parsed.
-        lengths: How long their parts are.
-        quality: The number to report, ``[N]``; NaN where no judge gave one.
-        quality_user: Quality to the user, likewise.
-        quality_llm: Quality to the LLM, likewise.
+        lengths: Lengths of their parts.
+        quality: Quality to report, ``[N]``; NaN where no judge gave one.
+        quality_user: Quality to the user, ``[N]``; NaN where no judge gave one.
+        quality_llm: Quality to the LLM, ``[N]``; NaN where no judge gave one.
         solutions: Solution scores that a judge gave, by row.
     """
 
@@ -61,7 +61,7 @@ class Evidence:
 
     @cached_property
     def choices(self) -> list[Choice]:
-        """What the analyses of these K chains choose."""
+        """The choices of these K chains' analyses."""
         return [chosen_cell(analyze, self.form) for analyze in self._chains[1]]
 
     @cached_property

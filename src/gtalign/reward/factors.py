@@ -32,7 +32,7 @@ class Factor:
         weight: Key of its weight in the tables ``user`` and ``llm`` of a configuration; by default
             its name.
         unit: Unit of the number.
-        range: Its least and greatest value. A factor that enters a welfare stays within 0 and 1.
+        range: Least and greatest value. A factor that enters a welfare stays within 0 and 1.
         chain: Whether it measures the chain. Such a factor is absent where no chain was asked for,
             and `measure` is then not called.
         gated: Whether robust terms multiply it by the quality to its side.
@@ -186,7 +186,7 @@ FACTORS: Final[dict[str, Factor]] = {
         ),
     )
 }
-"""The factors by name. An entry of your own counts from the moment it is added."""
+"""The factors by name. An entry of your own takes effect as soon as you add it."""
 
 
 def factors_of(side: Player) -> tuple[Factor, ...]:

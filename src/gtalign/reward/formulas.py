@@ -36,14 +36,14 @@ def latency(length: ArrayLike, scale: float) -> NDArray[np.float64]:
     """Return exp(-length / scale): 1 if the user waits for nothing, 1/e after one scale.
 
     Args:
-        length: What is written before the response begins, in units, any shape.
-        scale: In units, positive.
+        length: Length of the text before the response, in units, any shape.
+        scale: Scale of the decay, in units, positive.
     """
     return np.exp(-np.asarray(length, np.float64) / scale)
 
 
 def distinctness(payoffs_n2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return M, how much the two players' interests are told apart in a matrix.
+    """Return M, how clearly a matrix separates the two players' interests.
 
     Each of the n cells adds 1/(2n) if its two payoffs differ and 1/(2n) if they differ by more than
     a tenth of the larger magnitude: 1/12 and 1/12 in the game of six cells.
@@ -52,8 +52,8 @@ def distinctness(payoffs_n2: NDArray[np.float64]) -> NDArray[np.float64]:
         payoffs_n2: Payoffs of the n cells, ``[..., n, 2]``, of one matrix or more; ``[..., 0]`` the
             user's and ``[..., 1]`` the LLM's.
     """
-    # The released reading lets 1e308, NaN and infinities in; a gap beyond float64 is a gap all the
-    # same, one with NaN is none.
+    # The released reading accepts 1e308, NaN and infinities. A gap beyond float64 counts as a gap,
+    # a difference with NaN does not.
     user, llm = payoffs_n2[..., 0], payoffs_n2[..., 1]
     with np.errstate(over="ignore", invalid="ignore"):
         gap = np.abs(user - llm)

@@ -19,10 +19,10 @@ class Judged:
 
     Args:
         readings: The completions as they were read.
-        scores: What they are worth.
-        verdicts: Verdict on each; None where there was nothing to judge. Where the judge failed,
-            the verdict has no score and says why.
-        failures: Of those that the judge was asked about, in order: why it has no score, by row;
+        scores: Their scores.
+        verdicts: A verdict for each; None where there was nothing to judge. Where the judge failed,
+            the verdict has no score and gives the reason.
+        failures: For each completion that the judge was asked about, in order, why it has no score;
             None where it has one.
     """
 
@@ -43,16 +43,16 @@ async def judged(
     *,
     strict: bool = False,
 ) -> Judged:
-    """Read completions, ask for the verdicts that are missing, all at once, and score.
+    """Read completions, ask for all missing verdicts at once, and score.
 
     The judge is asked about a completion that can be read and has no verdict with a score. One that
-    cannot be read is worth 0. A judge that fails on one completion leaves that one unscored, and so
-    does a verdict that the task does not know.
+    cannot be read scores 0. If the judge fails on one completion, or gives a verdict outside the
+    task's range, only that completion stays unscored.
 
     Args:
-        reward: Reads and scores them.
-        judge: Grades the responses; None asks nobody.
-        questions: What was asked.
+        reward: Reads and scores the completions.
+        judge: Grades the responses; with None, no judge is asked.
+        questions: The questions.
         completions: The whole texts of the model.
         verdicts: Those that exist already.
         solutions: S, where they are known; see `Reward.score`.

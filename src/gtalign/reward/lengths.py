@@ -11,10 +11,10 @@ from gtalign.chain import BLOCKS
 from gtalign.reward.reading import Readings
 
 MEASURED: Final = ("before", "response", "total")
-"""What the factors look at: all that precedes the response, the response, and everything."""
+"""The parts that factors measure: all text before the response, the response, and the whole."""
 
 COUNTED: Final = (*BLOCKS, "before", "total")
-"""What a score tells the number of tokens of."""
+"""The parts whose number of tokens a score gives."""
 
 _LAST: Final = 0x3000
 """The last character that is whitespace, the ideographic space."""
@@ -22,7 +22,7 @@ _LAST: Final = 0x3000
 _SPACE: Final = np.array([chr(code).isspace() for code in range(_LAST + 2)])
 _ASCII: Final = _SPACE[:256].tobytes()
 _BLOCK: Final = 1 << 16
-"""Characters to work through at once, about: their arrays stay in the processor's cache."""
+"""Approximate number of characters in a block: its arrays stay in the processor's cache."""
 
 
 def count_words(text: str) -> int:
@@ -31,16 +31,16 @@ def count_words(text: str) -> int:
 
 
 class Lengths:
-    """How long the parts of N completions are.
+    """The lengths of the parts of N completions.
 
     Args:
-        readings: The completions as they are read.
+        readings: The completions as they were read.
         count_tokens: Length of a text in tokens.
-        recorded: Counts of tokens that are known, by row.
+        recorded: Known counts of tokens, by row.
 
     Attributes:
-        tokens: By the names of `COUNTED`, each ``[N]``; NaN where a part could not be read. The
-            response is that of the chain, where there is one.
+        tokens: Numbers of tokens by the names of `COUNTED`, each ``[N]``; NaN where a part could
+            not be read. The response is that of the chain, where there is one.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Lengths:
 
 
 def usable(counts: Mapping[str, int]) -> bool:
-    """Whether counts on record tell what the factors look at."""
+    """Whether recorded counts cover the parts that factors measure."""
     return all(_number(counts.get(name)) >= 0 for name in MEASURED)
 
 
@@ -104,7 +104,7 @@ def _number(count: Any) -> float:
 def words_in_spans(texts: Sequence[str], spans_NK2: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the number of words in K spans of each of N texts, integer ``[N, K]``.
 
-    What `count_words` gives for ``text[start:end]``, for all of them at once.
+    The result equals `count_words` of each ``text[start:end]``, for all of them at once.
 
     Args:
         texts: The texts.

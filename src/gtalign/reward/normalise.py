@@ -13,15 +13,15 @@ more ways. x is a reward, ``seen`` the rewards of its task and ``pooled`` those 
     centre      (x - mean) / std of ``pooled``
     tanh        tanh((x - mean) / 2)
 
-Standard deviations are those of the population (divided by n). A scale of at most 1e-9 is none:
-the result is then 0, or 1/2 for ``minmax``. Where more than half of the rewards are alike, so that
-the MAD is none, ``robust`` takes the standard deviation of the winsorised rewards.
+Standard deviations are those of the population (divided by n). A scale of at most 1e-9 counts as
+zero: the result is then 0, or 1/2 for ``minmax``. Where more than half of the rewards are equal,
+the MAD is zero, and ``robust`` takes the standard deviation of the winsorised rewards.
 
 In the batch form ``seen`` and ``pooled`` are the batch. In the running form they are the last
-``window`` rewards of each task, the newest included: an estimate of where rewards are now, that
-forgets the reward before those entirely. It works where an engine scores one sample at a time, and
-equals the batch form as long as no task has had more than ``window`` rewards. The first reward of a
-task gives what a constant batch gives. Memory is 8 bytes times the window, for each task.
+``window`` rewards of each task, including the newest; earlier rewards have no influence. This form
+works where an engine scores one sample at a time, and equals the batch form until a task has had
+more than ``window`` rewards. The result for the first reward of a task is that of a constant batch.
+Memory is 8 bytes times the window, for each task.
 """
 
 import math
@@ -56,10 +56,9 @@ class NormaliseConfig(Config):
 
     Keys:
         method: One of the eight above.
-        running: Whether statistics are over the last ``window`` rewards of a task; otherwise each
-            batch has its own statistics.
+        running: Whether statistics run over the last rewards; else each batch has its own.
         window: Number of rewards of each task that the running form remembers.
-        kappa: Weight of the pooled statistics in ``shrinkage``, as a number of samples.
+        kappa: Weight of the pooled statistics in ``shrinkage``, in samples.
     """
 
     method: Method = "zscore"
@@ -74,13 +73,13 @@ def normalise(
     """Normalise a batch by its own statistics.
 
     Args:
-        rewards: Rewards of the samples; one that is None stays None and counts for nothing.
+        rewards: The reward of each sample; None stays None and is left out of the statistics.
         tasks: The task of each sample.
-        config: Its ``method`` and ``kappa`` are used.
+        config: Gives ``method`` and ``kappa``.
 
     Raises:
-        DataError: A reward is NaN, infinite or beyond `LARGEST`, or there are not as many tasks as
-            rewards.
+        DataError: A reward is NaN, infinite or beyond `LARGEST`, or the numbers of tasks and
+            rewards differ.
     """
     return RunningNormaliser(config.model_copy(update={"window": max(1, len(rewards))}))(
         rewards, tasks
@@ -91,7 +90,7 @@ class RunningNormaliser:
     """Normalises rewards by the last ones of each task; see the module.
 
     Args:
-        config: Its ``method``, ``window`` and ``kappa`` are used.
+        config: Gives ``method``, ``window`` and ``kappa``.
     """
 
     def __init__(self, config: NormaliseConfig) -> None:
@@ -101,7 +100,7 @@ class RunningNormaliser:
     def __call__(self, rewards: Sequence[float | None], tasks: Sequence[str]) -> list[float | None]:
         """Remember the rewards of some samples, then normalise them.
 
-        Nothing is remembered of a call that is refused.
+        A call that raises an error leaves the memory unchanged.
 
         Raises:
             DataError: As for `normalise`.
@@ -120,10 +119,10 @@ class RunningNormaliser:
     def remember(
         self, rewards: Sequence[float | None], tasks: Sequence[str]
     ) -> dict[str, dict[int, float]]:
-        """Remember the rewards of some samples; return those that are known, by task and place.
+        """Remember the rewards of some samples; return the known ones, by task and place.
 
         Raises:
-            DataError: As for `normalise`; nothing is remembered then.
+            DataError: As for `normalise`; the memory is then unchanged.
         """
         known = _by_task(rewards, tasks)
         for task, values in known.items():
@@ -132,11 +131,11 @@ class RunningNormaliser:
         return known
 
     def state(self) -> dict[str, list[float]]:
-        """Return what is remembered, JSON-serialisable; `restore` takes it up again."""
+        """Return the remembered rewards, JSON-serialisable; `restore` reads them."""
         return {task: list(window) for task, window in self._seen.items()}
 
     def restore(self, state: Mapping[str, Sequence[float]]) -> None:
-        """Take up what another one remembered; of a longer memory, the last rewards.
+        """Take over the rewards that another one remembered; of a longer memory, the last ones.
 
         Raises:
             DataError: A reward in it is NaN, infinite or beyond `LARGEST`.
@@ -188,7 +187,7 @@ class NormalisedReward:
 
         Raises:
             DataError: There is no column ``question``, or a reward is not finite.
-            GTAlignError: Whatever the inner function raises.
+            GTAlignError: Any error of the inner function.
         """
         rewards = await self.inner(
             prompts,

@@ -1,4 +1,4 @@
-"""The presets as data: what the paper writes, what its released code computes, and ours.
+"""The presets as data: the paper's reward, that of its released code, and ours.
 
 The source of the first two is GTAlign, arXiv 2510.08872, section 3, and the reward files of its
 code. ``robust`` has the paper's weights, and terms that an answer which helps nobody cannot earn
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 FLOOR = 1e-4
-"""What the released code adds to either side, so that a factor of 0 leaves a gradient."""
+"""Constant that the released code adds to either side, so a factor of 0 leaves a gradient."""
 
 PAPER: Mapping[str, Any] = {
     "terms": "paper",
@@ -85,4 +85,4 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "released": RELEASED,
     "released-eval": RELEASED_EVAL,
 }
-"""All keys of a `RewardConfig` that a preset decides, by the name of the preset."""
+"""The keys of a `RewardConfig` that each preset sets, by the name of the preset."""

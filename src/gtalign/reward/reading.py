@@ -19,10 +19,10 @@ CLOSING: Final = "</response>"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reward needs to know of a completion that the released code can read.
+    """The parts of a completion that a reward needs, as the released code reads them.
 
     Args:
-        response: What the user sees.
+        response: The text that the user sees.
         span: Its character span in the completion.
         before: Number of characters that were written before the response block opened.
         well_formed: F, whether the format was kept.
@@ -38,12 +38,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """What a reward needs to know of N completions; they are parsed once, here.
+    """The parts of N completions that a reward needs; they are parsed once, here.
 
     Args:
         texts: The completions.
         chains: The chains in them, as our parser reads them; None where no chain was asked for.
-        responses: What the user sees; None where the completion cannot be read.
+        responses: The text that the user sees; None where the completion cannot be read.
         spans_N2: Character span of the response within the completion; 0 where it cannot be read.
         before_N: Number of characters that were written before the response block opened.
         well_formed_N: F, whether the format was kept.
@@ -70,11 +70,11 @@ class Readings:
 
 
 def read_chains(chains: Chains) -> Readings:
-    """Return the readings of completions that are chains, or else cannot be read."""
+    """Return the readings of completions that should be chains; the others cannot be read."""
     before_N = np.maximum(chains.spans_N42[:, -1, 0] - len(OPENING), 0)
     well_formed_N = np.ones(len(chains), np.bool_)
     for row, chain in chains.parsed.items():
-        # A repaired tag may be written in other ways.
+        # A repaired tag may have another spelling.
         before_N[row] = chains.texts[row].rindex("<", 0, chain.spans["response"][0])
         well_formed_N[row] = not chain.repairs
     return Readings(
@@ -147,11 +147,10 @@ def read_as_released(chains: Chains, needs_analyze: bool) -> Readings:
 def read_released(completion: str, form: GameForm, needs_analyze: bool) -> Reading:
     """Read a completion as the released code does.
 
-    It looks for the first ``<payoff>`` and ``<response>`` block wherever they stand, takes all
-    quotes for double ones and checks no more than that each cell has two numbers. NaN, infinities,
-    booleans, duplicate keys, any range, an empty response and text around the blocks all pass. The
-    format is kept (F = 1) if the text begins with the four blocks in order and the last tag ends a
-    line.
+    It looks for the first ``<payoff>`` and ``<response>`` block anywhere, reads all quotes as
+    double ones and checks only that each cell has two numbers. NaN, infinities, booleans, duplicate
+    keys, any range, an empty response and text around the blocks all pass. The format is kept
+    (F = 1) if the text begins with the four blocks in order and the last tag ends a line.
 
     Args:
         completion: The whole completion.
@@ -175,15 +174,14 @@ def read_released(completion: str, form: GameForm, needs_analyze: bool) -> Readi
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    """Where a span of a text is without the whitespace around it."""
+    """The span of a text without the whitespace at its ends."""
     inside = text[start:end].lstrip()
     start = end - len(inside)
     return start, start + len(inside.rstrip())
 
 
 def _block(text: str, name: str) -> tuple[int, int]:
-    """Return where the content of a block is: from the tag that first opens it to the next that
-    closes it."""
+    """Return the span of a block's content: from the first opening tag to the next closing one."""
     start = text.find(f"<{name}>")
     end = text.find(f"</{name}>", start) if start >= 0 else -1
     if end < 0:
@@ -191,9 +189,9 @@ def _block(text: str, name: str) -> tuple[int, int]:
     return start + len(name) + 2, end
 
 
-# The seams of the released pattern, which is `<thinking>.*?</thinking>\s*<payoff>.*?` and so on to
-# `</response>$`, anchored at the beginning of the text and at the end of a line. Each is looked for
-# after the one before it, which takes linear time where the pattern would not.
+# The seams of the released pattern, which is `<thinking>.*?</thinking>\s*<payoff>.*?` up to
+# `</response>$`, anchored at the beginning of the text and at the end of a line. Searching for each
+# after the one before it takes linear time; the whole pattern would not.
 _SEAMS = (
     re.compile(r"</thinking>\s*+<payoff>"),
     re.compile(r"</payoff>\s*+<analyze>"),

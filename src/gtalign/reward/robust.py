@@ -1,8 +1,8 @@
-"""The terms of the preset ``robust``: what an answer that helps nobody cannot earn.
+"""The terms of the preset ``robust``: a useless answer cannot earn them.
 
-As the paper writes them, a chain's terms look at the chain alone, so that text which never touches
-the answer earns them. Here each is paid only as far as the chain binds the answer and could have
-been wrong. All of them saturate: an honest chain has them in full, and no matrix has more.
+The paper's terms of a chain look at the chain alone, so text without any effect on the answer earns
+them. Here a chain earns each term only if it binds the answer and could have been wrong. All terms
+saturate: an honest chain has them in full, and no matrix has more.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from gtalign.game import USER_LLM, GameForm
 from gtalign.reward.formulas import sigmoid
 
 DIFFERENCE = 1.0
-"""A real difference between two payoffs: a tenth of the scale from -5 to 5, in its points."""
+"""Points by which two payoffs clearly differ: a tenth of the scale from -5 to 5."""
 
 
 def upper_window(length: ArrayLike, high: float, steepness: float) -> NDArray[np.float64]:
@@ -34,12 +34,12 @@ def carried_out(
 ) -> NDArray[np.bool_]:
     """Whether each response carries out the action that its analysis names.
 
-    False where the analysis names none. A game for which `gtalign.chain.acted` has no rule is
-    taken at its word.
+    False where the analysis names none. In a game for which `gtalign.chain.acted` has no rule, the
+    response counts as carrying out the action.
 
     Args:
-        responses: What the user reads, N of them.
-        choices: What the analyses choose.
+        responses: The N responses.
+        choices: The choices of their analyses.
         form: The game.
     """
     named = [choice.action for choice in choices]
@@ -55,11 +55,11 @@ def carried_out(
 
 
 def contrast(payoffs_n2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how really a matrix tells its cells and its players apart, in [0, 1].
+    """Return how clearly the cells and the players of a matrix differ, in [0, 1].
 
     min(1, a/D, b/D, c/D) with D = `DIFFERENCE`; a and b are the spreads (largest less smallest
     payoff) of the user and of the LLM over the cells, c is the largest gap between the two in one
-    cell. Cells that all pay alike, and gaps that only just differ, come to little or nothing.
+    cell. Equal cells, and players with nearly equal payoffs, give a value near 0.
 
     Args:
         payoffs_n2: Payoffs of the n cells, ``[..., n, 2]``, of one matrix or more; ``[..., 0]`` the
@@ -72,9 +72,9 @@ def contrast(payoffs_n2: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def solution(frontier_Nmn: NDArray[np.bool_], scores_N: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return S where a choice could be wrong, else 0: where all cells are on the frontier.
+    """Return S; 0 where no choice could be wrong, because all cells are on the frontier.
 
-    An analysis that chooses nothing has not solved the game: 0.
+    An analysis that chooses nothing has not solved the game and gets 0.
 
     Args:
         frontier_Nmn: Which cells of each matrix are on its Pareto frontier.

@@ -1,4 +1,4 @@
-"""The reward of completions, with every term that it is made of."""
+"""The reward of completions, with all its terms."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,11 +20,11 @@ from gtalign.tasks import Question, task_named
 
 
 class Reward:
-    """Reads completions, then scores them: what is read once can be judged and scored.
+    """Reads completions, then scores them; each completion is parsed once.
 
     Args:
         config: Preset, weights and aggregate; those of ``robust`` by default.
-        count_tokens: Length of a text in the model's tokens; without one, tokens are words.
+        count_tokens: Length of a text in the model's tokens; by default words are counted.
         form: The game that chains are about.
     """
 
@@ -45,8 +45,8 @@ class Reward:
     def read(self, completions: Sequence[str]) -> Readings:
         """Parse N completions, in the configured way.
 
-        A judge grades the ``responses`` of what is returned. One that is None cannot be read: there
-        is nothing to judge, and `score` gives it 0.
+        A judge grades the ``responses`` of the result. A response that is None cannot be read:
+        there is nothing to judge, and `score` gives it 0.
 
         Args:
             completions: The whole texts of the model.
@@ -69,20 +69,19 @@ class Reward:
     ) -> Scores:
         """Score N completions.
 
-        A completion that cannot be read as the chain that was asked for is worth 0 in everything,
-        whatever the verdict: that is a score. A missing verdict, or one without a score, leaves
-        quality and welfare unknown, as does one whose score is outside the task's range (it is
-        among the ``errors`` of the result). No row costs another its score.
+        A completion that cannot be read as the requested chain scores 0 in everything, under any
+        verdict. Quality and welfare are unknown where the verdict is missing, has no score, or has
+        one outside the task's range (which is then among the ``errors`` of the result). An error in
+        one row does not affect the others.
 
         Args:
-            questions: What was asked.
+            questions: The questions.
             readings: The completions, as `read` returns them.
-            verdicts: A judge's answers on the responses; None where there is none.
-            solutions: S, where it is known from elsewhere (a judge). By default it is read from the
-                analysis by rule; an analysis that picks no action has not solved the game: S = 0.
-            tokens: The counts of earlier scores of the same completions (``before``,
-                ``response`` and ``total`` at least), so that they can be scored again without the
-                model's tokenizer.
+            verdicts: A judge's verdicts on the responses; None where there is none.
+            solutions: S, where a judge gave it. By default a rule reads it from the analysis; an
+                analysis that picks no action has not solved the game: S = 0.
+            tokens: Token counts of earlier scores of the same completions (at least ``before``,
+                ``response`` and ``total``); with them no tokenizer is needed.
         """
         read_N = readings.read_N
         recorded = {
@@ -134,7 +133,7 @@ class Reward:
         verdicts: Sequence[Verdict | None],
     ) -> tuple[Numbers, dict[int, str], dict[int, JudgeError]]:
         """Return quality ``[N, 3]`` to report, to the user and to the LLM, NaN where it is unknown;
-        why it is; and the verdicts that were refused."""
+        the reasons for unknown ones; and the verdicts that were refused."""
         unscored: dict[int, str] = {}
         errors: dict[int, JudgeError] = {}
         found: list[float] = []

@@ -1,4 +1,4 @@
-"""What completions are worth: one by one, and as columns."""
+"""The scores of completions: one by one, and as columns."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -16,20 +16,20 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a completion is worth. None always means unknown, never worth nothing.
+    """The score of a completion. None always means unknown, never 0.
 
     Args:
         chain: The chain, as our parser reads it.
         chain_error: Why there is none; None if no chain was asked for.
-        tokens: Number of tokens in each block that could be read, ``before`` the response block
-            opens, and in ``total``.
+        tokens: Number of tokens in each block that could be read, ``before`` the response block,
+            and in ``total``.
         factors: Each of `FACTORS`; None if it could not be measured or does not apply.
         user_welfare: U.
         llm_welfare: L.
-        mutual_welfare: W = sqrt(U L), whatever the aggregate.
+        mutual_welfare: W = sqrt(U L), under every aggregate.
         answer_llm_welfare: L without the chain's own terms, to compare with plain answers.
         answer_mutual_welfare: sqrt of U times ``answer_llm_welfare``.
-        reward: The aggregate that was chosen.
+        reward: The configured aggregate.
         unscored: Why the welfare is unknown; None if it is known.
     """
 
@@ -58,25 +58,27 @@ _MEASURED: Final = tuple(field.name for field in fields(Score) if field.name != 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What N completions are worth, as columns; ``scores[row]`` is the `Score` of one.
+    """The scores of N completions, as columns; ``scores[row]`` is the `Score` of one.
 
-    Every column is an array ``[N]`` in which NaN stands for what is unknown, where a `Score` has
-    None. See `Score` for what each holds.
+    Every column is an array ``[N]`` with NaN for unknown values, where a `Score` has None. `Score`
+    describes each column.
 
     Args:
         chains: The chains; None if none were asked for.
         chain_errors: Why there is no chain, by row.
-        tokens: By block, ``before`` and ``total``; NaN for a block that could not be read.
-        recorded: The counts of earlier scores that were used, by row.
-        factors: By name, each of `FACTORS`.
+        tokens: Numbers of tokens by block, ``before`` and ``total``; NaN for a block that could not
+            be read.
+        recorded: Token counts of earlier scores that were used, by row.
+        factors: The factors by name, each of `FACTORS`.
         user_welfare: U.
         llm_welfare: L.
         mutual_welfare: W.
         answer_llm_welfare: L without the chain's own terms.
         answer_mutual_welfare: sqrt of U times ``answer_llm_welfare``.
-        reward: The aggregate that was chosen.
+        reward: The configured aggregate.
         unscored: Why the welfare is unknown, by row.
-        errors: The verdicts that their task does not know, by row; these rows are unscored.
+        errors: The errors of verdicts outside the range of their task, by row; these rows are
+            unscored.
     """
 
     chains: Chains | None
@@ -119,7 +121,7 @@ _COLUMNS: Final = tuple(field.name for field in fields(Scores) if field.type == 
 
 
 def as_known(column: Numbers) -> list[float | None]:
-    """Return a column as a list in which None stands for what is unknown."""
+    """Return a column as a list, with None for unknown values."""
     return [_known(value) for value in column.tolist()]
 
 

@@ -27,22 +27,22 @@ class Window(Config):
 
 
 class RewardSettings(Config):
-    """What a reward is made of, but for its weights.
+    """Settings of a reward, without its weights.
 
     Keys:
-        preset: ``robust`` (the paper's weights on terms that cannot be gamed), ``paper`` (as
-            written), ``released`` (training code) or ``released-eval`` (its evaluation code).
+        preset: ``robust`` (the paper's weights on terms that useless text cannot earn), ``paper``
+            (as written), ``released`` (training code) or ``released-eval`` (its evaluation code).
         aggregate: How the two welfares become the reward: ``cobb_douglas`` sqrt(U L), ``linear``
             (U + L)/2, ``user`` U, ``llm`` L, or ``ces`` with the exponent ``rho``.
         rho: Exponent of ``ces``, at most 1; 1 is utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
         chain: Whether completions are chains. If not, a completion is the response alone, and the
-            LLM's welfare has no terms of the chain.
-        reading: What counts as a chain: ``strict``; ``tolerant`` (spelling is corrected, and the
-            format factor is lost); or as lenient as the released code.
-        terms: How lengths and the chain are measured: ``paper``; or ``robust``, where lengths pay
-            in proportion to how much the answer helps, and the chain in proportion to how much it
-            binds the answer.
-        quality: Definition of answer quality: that of the ``paper`` or of the ``released`` code.
+            chain's own terms leave the LLM's welfare.
+        reading: What counts as a chain: ``strict``, ``tolerant`` (misspellings are repaired, but
+            the format factor is lost), or the leniency of the released code.
+        terms: How lengths and the chain are measured: ``paper``, or ``robust``, which multiplies
+            the length terms by the answer's quality and pays for a chain only if it binds the
+            answer.
+        quality: Whose definition of answer quality: ``paper`` or ``released``.
         unit: Unit of the windows: ``tokens`` or ``words``.
         latency_unit: Unit of ``latency_scale``: ``tokens``, ``words`` or ``characters``.
     """
@@ -62,7 +62,7 @@ class RewardSettings(Config):
 
     @property
     def robust(self) -> bool:
-        """Whether terms are measured so that an answer which helps nobody cannot earn them."""
+        """Whether terms are measured so that a useless answer cannot earn them."""
         return self.terms == "robust"
 
     @model_validator(mode="after")

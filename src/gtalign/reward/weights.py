@@ -17,8 +17,8 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Weights(Config):
     """Weights of the factors of one side; ``constant`` is added to its welfare as it is.
 
-    The keys are those of `gtalign.reward.FACTORS`, so that a new factor has one. A factor that the
-    presets do not weigh has the weight 0 unless a configuration gives another.
+    The keys are those of `gtalign.reward.FACTORS`, so a new factor has one too. A factor without a
+    weight in the presets has the weight 0 unless a configuration gives another.
     """
 
     model_config = ConfigDict(extra="allow")

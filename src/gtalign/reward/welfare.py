@@ -1,7 +1,7 @@
 """From factors to the welfare of each side, and from the two welfares to one number.
 
-All of it is over arrays of N completions. NaN stands for what is unknown, and whatever needs an
-unknown is unknown.
+All functions take arrays over N completions. NaN stands for unknown values, and a result that needs
+an unknown value is unknown.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Welfare:
             tuple(
                 (factor.name, weight * scale, gate if factor.gated else None)
                 for factor in factors_of(weights.side)
-                # What weighs nothing need not be known.
+                # A factor of weight 0 need not be known.
                 if (weight := weights.of(factor.key)) > 0 and (chain or not factor.chain)
             ),
         )
@@ -69,7 +69,7 @@ def mutual_welfare(user: Numbers, llm: Numbers) -> Numbers:
 def aggregate(user: Numbers, llm: Numbers, config: RewardConfig) -> Numbers:
     """Return the reward: the aggregate that the configuration names.
 
-    Unknown if a side is, whatever the aggregate.
+    It is unknown if either side is, under every aggregate.
     """
     known = ~(np.isnan(user) | np.isnan(llm))
     return np.where(known, _aggregate(user, llm, config), np.nan)
