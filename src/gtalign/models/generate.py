@@ -22,10 +22,10 @@ def generate(
     Args:
         model: A causal language model.
         tokenizer: Its tokenizer, with a chat template; pads on the left.
-        conversations: What to complete, as one batch.
+        conversations: The conversations to complete, as one batch.
         max_tokens: Longest completion, in tokens; a longer one is cut off.
-        temperature: Temperature of sampling; 0 takes the likeliest token.
-        seed: Seed of sampling; the same batch and seed give the same completions.
+        temperature: Temperature of the sampling; 0 takes the likeliest token.
+        seed: Seed of the sampling; the same batch and seed give the same completions.
     """
     settings = GenerationConfig(
         max_new_tokens=max_tokens,

@@ -1,4 +1,4 @@
-"""Models and tokenizers from a folder or a hub, or one line that says why there are none.
+"""Load models and tokenizers from a folder or a hub; errors give the reason in one line.
 
 Only the functions load torch and transformers: importing this module is cheap.
 """
@@ -32,8 +32,8 @@ def load_model(name: str | Path, *, dtype: str = "float32", **options: Any) -> "
 
     Args:
         name: A checkpoint folder, or the name of a model on a hub.
-        dtype: Data type of its weights, such as ``bfloat16``; ``auto`` keeps the checkpoint's.
-        options: Options of ``from_pretrained``.
+        dtype: Type of its weights, such as ``bfloat16``; ``auto`` keeps that of the checkpoint.
+        options: Of ``from_pretrained``.
 
     Raises:
         ConfigError: There is no such model.

@@ -1,4 +1,4 @@
-"""Chat templates: conversations fitted to them, and chains that have to survive them."""
+"""Chat templates: fit conversations to them, and check that chains pass through them unchanged."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ def fitted(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> l
     Some templates (Gemma's) refuse system messages: the first user message then begins with it.
 
     Raises:
-        TrainingError: The template refuses the conversation all the same, or there is none.
+        TrainingError: The template refuses that conversation too, or there is no template.
     """
     given = list(messages)
     try:
@@ -50,19 +50,19 @@ def renderer(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[Message]]
 def check_template(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], completion: str
 ) -> int:
-    """Check that a completion comes out of the chat template as it went in.
+    """Check that the chat template leaves a completion unchanged.
 
     Args:
-        tokenizer: Tokenizer with its chat template.
-        messages: A conversation that fits it.
-        completion: What the model is to learn.
+        tokenizer: The tokenizer with its chat template.
+        messages: A conversation that fits the template.
+        completion: The text that the model is to learn.
 
     Returns:
-        How many tokens the conversation has with the completion.
+        Number of tokens of the conversation with the completion.
 
     Raises:
-        TrainingError: The completion would not follow the prompt that the model is given, or its
-            text or one of the four blocks' tags would be lost.
+        TrainingError: The rendered completion does not follow the rendered prompt, or its text or
+            one of the four blocks' tags would be lost.
     """
     prompt = tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=True

@@ -1,4 +1,4 @@
-"""How long a text is for a model."""
+"""Count the tokens of a text."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,8 @@ def token_counter(tokenizer: Any) -> Callable[[str], int]:
 def counter_in(folder: Path) -> Callable[[str], int]:
     """Return the function that counts the tokens of a text by a folder's ``tokenizer.json``.
 
-    Neither torch nor transformers is loaded; whoever has loaded a tokenizer calls `token_counter`.
+    Neither torch nor transformers is loaded. For a tokenizer that is already loaded, use
+    `token_counter`.
 
     Raises:
         ConfigError: There is no such file, or it cannot be read as a tokenizer.

@@ -17,10 +17,10 @@ class BestOf:
     """Candidates of one question and the one that was kept.
 
     Args:
-        question: What they answer.
-        candidates: Their texts, in the order in which they were written.
-        responses: What the user sees of each; None of one that cannot be read.
-        scores: What each is worth.
+        question: The question.
+        candidates: The texts, in the order in which they were written.
+        responses: The response in each; None where it cannot be read.
+        scores: The score of each.
         best: Index of the one with the highest reward; of equals, the first.
     """
 

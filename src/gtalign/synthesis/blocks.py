@@ -1,4 +1,4 @@
-"""One part of a chain, taken from what a teacher replied."""
+"""Read one part of a chain from a teacher's reply."""
 
 import re
 from typing import Final
@@ -40,11 +40,11 @@ def read_payoff(
 ) -> Bimatrix:
     """Return the payoffs of a reply, each rounded to one decimal, as a chain writes them.
 
-    Words and code fences around the JSON, other quotes and trailing commas are put right; what is
-    missing, doubled, not a number or out of range is not.
+    Words and code fences around the JSON, other quotes and trailing commas are repaired. A cell or
+    payoff that is missing, doubled, not a number or out of range is refused.
 
     Raises:
-        UnusableReply: It holds no such JSON; says where it goes wrong.
+        UnusableReply: It holds no such JSON; the message names the place.
     """
     text = _bare(reply, "payoff")
     start, end = text.find("{"), text.rfind("}") + 1

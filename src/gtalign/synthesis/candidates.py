@@ -1,8 +1,8 @@
-"""Candidates on disk: one line each as soon as it is scored, and what became of it at the end.
+"""Candidates on disk: one line for each as soon as it is scored, and its fate at the end.
 
 A line is a transcript with the candidate's ``number``, ``action``, ``reward``, and ``failed``, the
-kind of failure of one that was not written or not judged. Such a candidate is tried again when the
-run is started again; of two lines about one candidate the later one holds.
+kind of failure if the candidate was not written or not judged. Such a candidate is tried again when
+the run is resumed; of two lines about one candidate the later one counts.
 """
 
 import json
@@ -27,7 +27,7 @@ def record_of(scored: Scored, number: int, failed: str | None) -> dict[str, Any]
     """Return the line of a candidate.
 
     Args:
-        scored: The candidate with what it is worth.
+        scored: The candidate with its score.
         number: Its number among the candidates of the question.
         failed: The kind of failure; None if nothing failed.
     """
@@ -39,7 +39,7 @@ def record_of(scored: Scored, number: int, failed: str | None) -> dict[str, Any]
 
 
 def failed_record(question: Question, number: int, failed: str, reason: str) -> dict[str, Any]:
-    """Return the line of a candidate that was not written: nothing about it is known."""
+    """Return the line of a candidate that was not written; all its measures are unknown."""
     unwritten = Transcript.of(question, "", model="teachers")
     transcript = replace(unwritten, unscored=reason)
     facts = {"number": number, "action": None, "reward": None, "failed": failed}
@@ -49,14 +49,14 @@ def failed_record(question: Question, number: int, failed: str, reason: str) -> 
 class Candidates(AbstractContextManager["Candidates"]):
     """The candidates of a run, appended to a file as they are made.
 
-    Only what selection needs of each stays in memory.
+    Memory holds only the facts that selection needs.
 
     Args:
-        file: Where; one that a crash has left is mended and gone on with.
+        file: The file; one that a crash has left is mended and continued.
 
     Raises:
         StorageError: The file cannot be written.
-        DataError: It holds something else.
+        DataError: The file holds something other than candidates.
     """
 
     def __init__(self, file: Path) -> None:
@@ -92,7 +92,7 @@ class Candidates(AbstractContextManager["Candidates"]):
         """Append a candidate.
 
         Raises:
-            StorageError: It could not be written; what was written before is kept.
+            StorageError: It could not be written; earlier lines are kept.
         """
         place = self.file.stat().st_size
         self._lines.write(record)

@@ -11,11 +11,11 @@ from gtalign.tasks.question import read_messages
 
 
 class Example(NamedTuple):
-    """One thing to learn.
+    """One example to learn from.
 
     Args:
-        prompt: What the model is given.
-        completion: What it is to write.
+        prompt: The messages that the model gets.
+        completion: The text that it is to write.
         name: The question's id, or the row's place in its file.
     """
 
@@ -28,7 +28,8 @@ def read_examples(path: Path) -> Iterator[Example]:
     """Yield the example in each row of a JSON Lines file.
 
     Raises:
-        DataError: The file cannot be read, or a row is wrong; names file, row and column.
+        DataError: The file cannot be read, or a row is wrong; the message names file, row and
+            column.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file; gtalign synth writes chains, into OUT/kept.jsonl")

@@ -16,16 +16,16 @@ from gtalign.synthesis.settings import ColdStartConfig
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """What came of a cold start; every planned candidate is counted once in ``fates``.
+    """The summary of a cold start; ``fates`` counts every planned candidate once.
 
     Args:
-        questions: How many there are.
-        planned: How many candidates were to be written.
-        finished: How many of them have a score.
-        kept: How many of them are kept.
-        fates: How many were kept, and how many dropped for which reason.
-        actions: How many of the kept ones choose which action of the LLM.
-        welfare: Mean W of all that have one, and of the kept ones.
+        questions: Number of questions.
+        planned: Number of candidates to write.
+        finished: Number of candidates with a score.
+        kept: Number of candidates that are kept.
+        fates: Number of candidates kept, and dropped for each reason.
+        actions: Number of kept candidates by the action of the LLM that they choose.
+        welfare: Mean W of all candidates that have one, and of the kept ones.
     """
 
     questions: int
@@ -53,9 +53,10 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
     """Choose among the candidates; write all with their fates, and the kept ones to learn from.
 
     Args:
-        config: What was planned, and how to choose.
-        candidates: What was written.
-        folder: Where ``candidates.jsonl`` and ``kept.jsonl`` go; each appears whole or not at all.
+        config: Configuration of the run.
+        candidates: The candidates of the run.
+        folder: Folder of ``candidates.jsonl`` and ``kept.jsonl``; each is written whole or not at
+            all.
 
     Raises:
         StorageError: They cannot be written.

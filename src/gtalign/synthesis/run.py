@@ -36,7 +36,7 @@ from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, Transcript
 
 Progress = Callable[[int, int, Counter[str]], None]
-"""Takes how many candidates are done, how many there are, and the failures by cause."""
+"""Takes the number of candidates that are done, their total, and the failures by cause."""
 
 
 def plan(config: ColdStartConfig) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def plan(config: ColdStartConfig) -> dict[str, Any]:
 
 
 def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) -> dict[str, Any]:
-    """Do a cold start, or what is left of it, and return its summary.
+    """Do or resume a cold start and return its summary.
 
     Args:
         config: Configuration of the run.
@@ -138,8 +138,8 @@ async def write_candidates(
     does not grow with their texts.
 
     Args:
-        config: What to write.
-        candidates: Where to.
+        config: Configuration of the run.
+        candidates: The file of candidates to append to.
         writer: The teachers.
         judge: Grades the responses.
         reward: Scores the candidates.

@@ -13,13 +13,13 @@ KEPT = "kept"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What selection knows of a candidate.
+    """The facts about a candidate that selection needs.
 
     Args:
         number: Number of the candidate among those of its question.
         welfare: W; None if it is unknown.
         quality: Quality of the answer; None if it is unknown.
-        action: Action of the LLM, as the analysis chooses it; None if it chooses none.
+        action: The LLM's action that the analysis chooses; None if it chooses none.
         problem: Why there is no score: it was not written, or not judged.
         place: Where its line begins in the file of candidates, in bytes.
     """
@@ -33,20 +33,20 @@ class Entry:
 
 
 Fates = dict[tuple[str, int], str]
-"""What became of each candidate, by question and number: `KEPT`, or why it was dropped."""
+"""The fate of each candidate, by question and number: `KEPT`, or why it was dropped."""
 
 
 def select(entries: Mapping[str, Sequence[Entry]], settings: SelectionSettings) -> Fates:
     """Keep at most one candidate of each question.
 
-    That is the one with the highest W of those that may be kept; of equals, the first. Where more
-    than the allowed share of what is kept would choose one action, questions change to their best
-    candidate with another action, those first that lose least W by it, and then the candidates of
-    that action with the lowest W are dropped.
+    That is the one with the highest W among those that may be kept; of equals, the first. If more
+    than the allowed share of the kept ones choose one action, questions change to their best
+    candidate with another action, beginning with those that lose least W. If that is not enough,
+    the candidates of that action with the lowest W are dropped.
 
     Args:
         entries: The candidates of each question.
-        settings: What may be kept.
+        settings: Which candidates may be kept.
     """
     fates: Fates = {}
     eligible: dict[str, list[Entry]] = {}
@@ -91,7 +91,7 @@ def _refused(entry: Entry, settings: SelectionSettings) -> str:
 def _exchange(
     picks: dict[str, Entry], eligible: Mapping[str, Sequence[Entry]], share: float
 ) -> None:
-    """Replace picks of actions above the cap by the next best of another action, in place."""
+    """Replace picks of actions above the cap by the next best pick of another, in place."""
     cap = floor(share * len(picks) + TOLERANCE)
     counts = Counter(entry.action for entry in picks.values())
     offers = []

@@ -19,13 +19,12 @@ _LIMITS = ("key_env", "concurrency", "requests_per_minute", "timeout", "attempts
 class TeacherSettings(EndpointSettings):
     """An endpoint that serves as a teacher; it has two more keys than `EndpointSettings`.
 
-    Keys:
-        tries: Number of times to ask for a part until its text can be used.
-        payoff: How the server is made to keep the form of the payoff block: ``json_schema``
-            (``response_format``, which most servers have), ``structured_outputs`` or
-            ``guided_json`` (vLLM's new and old key), ``grammar`` (llama.cpp's GBNF), ``none`` (the
-            prompt asks for the form, and reading is tolerant), or ``auto``: ``json_schema``, or
-            ``none`` if the server refuses it.
+    Keys, besides those of `EndpointSettings`:
+        tries: Most requests for one part, if replies cannot be used.
+        payoff: Constraint on the form of the payoff: ``json_schema`` (``response_format``, as on
+            most servers), ``structured_outputs`` or ``guided_json`` (vLLM's own keys, new and old),
+            ``grammar`` (llama.cpp's GBNF), ``none`` (described in words, read tolerantly), or
+            ``auto``: ``json_schema``, unless the server refuses it.
     """
 
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
@@ -38,11 +37,11 @@ class SelectionSettings(Config):
     """Which candidates are kept: of each question, the one with the highest mutual welfare W.
 
     Keys:
-        min_welfare: Lowest W of a kept candidate.
-        min_quality: Lowest answer quality of a kept candidate.
-        action_share: Largest share of the kept candidates that may choose the same LLM action.
-            If a larger share does, the next best candidates of some questions replace them, those
-            first that cost the least W; if that is not enough, the worst are dropped.
+        min_welfare: Least W of a candidate that is kept.
+        min_quality: Least answer quality of a candidate that is kept.
+        action_share: Largest share of the kept candidates that may choose the same action of the
+            LLM. Above it, the next best candidate of a question replaces its best where that costs
+            least W; then the worst are dropped.
     """
 
     min_welfare: Share = 0.3
@@ -51,27 +50,27 @@ class SelectionSettings(Config):
 
 
 class ColdStartConfig(Config):
-    """A cold start: teachers write chains, judges grade them, and the best are kept.
+    """A cold start: its teachers, its judges, and the rule for which chains are kept.
 
     Keys:
         questions: Files of questions, parquet or JSON Lines.
-        limit: Number of questions to take, from the beginning; all by default.
-        candidates: Number of chains that the teachers write for each question.
-        instruct: Whether the training rows begin with our system message, which asks for the
-            chain; a small student from scratch learns without it.
-        teachers: Endpoints that serve teacher models, each under a name of your choice.
-        blocks: Name of the teacher of each part (``thinking``, ``payoff``, ``analyze``,
-            ``response``). The teacher of ``thinking`` writes the parts that are not named; without
-            one, the first teacher does.
+        limit: Most questions in total, from the beginning; all by default.
+        candidates: Number of chains to write for each question.
+        instruct: Whether the rows to learn from begin with our system message with the instruction
+            for the chain; a small student from scratch learns without it.
+        teachers: Endpoints by names that you choose.
+        blocks: The teacher of each part (``thinking``, ``payoff``, ``analyze``, ``response``), by
+            name. The teacher of ``thinking``, or else the first, writes all other parts.
         tokenizer: Folder or name of the student's tokenizer, which counts lengths; by default
-            lengths are counted in words.
-        reward: Reward that scores the candidates.
-        judges: Judges that grade the responses. If they have no cache, their replies are kept in
-            the run directory.
+            words are counted.
+        reward: The reward that scores the candidates.
+        judges: The judges that grade the responses. Without a cache of their own, replies are kept
+            in the run directory.
         selection: Which candidates are kept.
-        workers: Number of candidates written at once; each teacher has limits of its own.
-        max_failed: The run stops if a larger share of the latest ``window`` candidates fails.
-        window: Number of latest candidates over which ``max_failed`` is counted.
+        workers: Candidates under way at once; each teacher has limits of its own.
+        max_failed: Largest share of the latest ``window`` candidates that may fail; above it, the
+            run stops.
+        window: Number of latest candidates for ``max_failed``.
     """
 
     questions: Files
@@ -110,9 +109,9 @@ class ColdStartConfig(Config):
         return next((name for part, name in self.blocks.items() if part == block), first)
 
     def identity(self) -> dict[str, Any]:
-        """Return what determines the text and the score of a candidate.
+        """Return the settings that determine the text and the score of a candidate.
 
-        Runs that share it can share a directory: limits, prices and what is kept may change.
+        Runs with equal ones can share a directory: limits, prices and the selection may differ.
         """
         facts = self.model_dump(mode="json")
         for name in (

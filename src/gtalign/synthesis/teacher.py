@@ -1,4 +1,4 @@
-"""Teachers write a chain part by part, each part in view of those before."""
+"""Teachers: they write a chain part by part, and see the parts written before."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _TRIES: Final = 1_000_000  # numbers of samples kept apart for the tries of one 
 
 
 def constraint(kind: str) -> dict[str, Any]:
-    """Return the parameters that hold a payoff to its form; see `TeacherSettings`."""
+    """Return the parameters that constrain the form of a payoff; see `TeacherSettings`."""
     schema = json_schema(low=LOW, high=HIGH)
     if kind == "json_schema":
         return response_format("payoff", schema)
@@ -38,11 +38,11 @@ def constraint(kind: str) -> dict[str, Any]:
 
 
 def instructions(block: str, question: Question, before: Mapping[str, str]) -> list[Message]:
-    """Return what a teacher is sent for one part.
+    """Return the messages to a teacher for one part.
 
     Args:
         block: The part to write.
-        question: What the chain answers.
+        question: The question that the chain answers.
         before: Contents of the parts before it, in order.
     """
     cells = ", ".join(f'"{cell}": {{"LLM": number, "user": number}}' for cell in USER_LLM.cells)
@@ -81,12 +81,12 @@ class Teacher:
     """Writes parts of chains.
 
     Args:
-        name: In errors and reports.
-        settings: Settings of its endpoint.
-        cache: Cache of its replies, so that none is asked for twice.
+        name: Name in errors and reports.
+        settings: Configuration of its endpoint.
+        cache: Cache of its replies, so no request is sent twice.
 
     Attributes:
-        endpoint: Where requests go; tells what they took.
+        endpoint: The endpoint that gets the requests and counts their usage.
     """
 
     def __init__(self, name: str, settings: TeacherSettings, cache: Cache | None = None) -> None:
@@ -101,8 +101,8 @@ class Teacher:
         """Write a part that is text.
 
         Args:
-            block: Its name.
-            question: What the chain answers.
+            block: Name of the part.
+            question: The question that the chain answers.
             before: Contents of the parts before it.
             number: Number of the candidate; another number is another sample.
 
@@ -175,11 +175,11 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
     """Writes whole chains with the teachers of a configuration. Close it, or use ``async with``.
 
     Args:
-        config: Who writes what.
-        cache: Cache of all their replies.
+        config: Configuration of the cold start.
+        cache: Cache of all replies.
 
     Attributes:
-        teachers: By name.
+        teachers: The teachers by name.
     """
 
     def __init__(self, config: ColdStartConfig, cache: Cache | None = None) -> None:
@@ -192,7 +192,7 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
         """Write one candidate, which parses strictly.
 
         Raises:
-            TeacherError: A teacher failed; parts that were written before stay in the cache.
+            TeacherError: A teacher failed; the parts written so far stay in the cache.
         """
         before: dict[str, str] = {}
         before["thinking"] = await self._of["thinking"].text("thinking", question, before, number)
@@ -204,16 +204,16 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
 
     @property
     def usage(self) -> Mapping[str, Usage]:
-        """What each teacher took so far."""
+        """The requests, tokens and time of each teacher so far."""
         return {name: teacher.endpoint.used for name, teacher in self.teachers.items()}
 
     @property
     def saved(self) -> Mapping[str, Usage]:
-        """What the cache saved of each teacher so far."""
+        """The usage that the cache saved for each teacher so far."""
         return {name: teacher.endpoint.saved for name, teacher in self.teachers.items()}
 
     def account(self) -> dict[str, Any]:
-        """Return for each teacher what it took, what the cache saved, and the cost if known."""
+        """Return the usage of each teacher, the usage that the cache saved, and the known cost."""
         return {name: teacher.endpoint.account() for name, teacher in self.teachers.items()}
 
     async def __aexit__(self, *_: object) -> None:

@@ -11,19 +11,19 @@ from gtalign.chain.blocks import TAG
 from gtalign.errors import DataError
 
 TASK = "direct"
-"""The task of a log that names none: its judge gives the quality, in [0, 1]."""
+"""The default task of a log: its judge gives the quality, in [0, 1]."""
 
 
 def is_chat(record: Mapping[str, Any]) -> bool:
-    """Whether the object of a line is a chat, and no transcript of ours."""
+    """Whether the object of a line is a chat, not a transcript of ours."""
     return "messages" in record and "completion" not in record
 
 
 def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) -> dict[str, Any]:
-    """Return the fields of the transcript that a chat is.
+    """Return the fields of the transcript of a chat.
 
     The last message is the completion, those before it are the prompt. A completion without any
-    tag of a chain is a plain answer: nobody asked for a chain.
+    tag of a chain is a plain answer: no chain was requested.
 
     Args:
         record: The line's object.
@@ -66,7 +66,7 @@ def _turn(message: Any, index: int) -> dict[str, str]:
 
 
 def _text(content: Any, index: int) -> str:
-    """Return the text of a message: of one in parts, its texts; of a mere tool call, none."""
+    """Return the text of a message: the joined texts of its parts; empty for a mere tool call."""
     if content is None:
         return ""
     if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""The columns of a line, read by the type of the field that they fill."""
+"""Read the columns of a line by the types of their fields."""
 
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -55,7 +55,7 @@ def check_chain(chain: Any) -> None:
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
-    """Check the facts that measures read; the others can be anything.
+    """Check the facts that measures read; other facts are not checked.
 
     Raises:
         DataError: A fact is of the wrong kind; names the column.

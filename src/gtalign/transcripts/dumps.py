@@ -13,12 +13,12 @@ _COLUMNS = ("input", "output", "gts", "score")
 
 
 def is_dump(record: Mapping[str, Any]) -> bool:
-    """Whether the object of a line is one of a dump, and no transcript of ours."""
+    """Whether the object of a line comes from a dump, and is not a transcript of ours."""
     return "completion" not in record and all(key in record for key in _COLUMNS)
 
 
 def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
-    """Return the transcript that a line of a dump is.
+    """Return the transcript of a line of a dump.
 
     Args:
         record: The line's object.

@@ -55,9 +55,9 @@ class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
     call `close`.
 
     Args:
-        path: The file; it and its folder are made if need be.
-        keep_ids: Keep the ids of what is in the file in memory. Without them, `ids` reads the
-            file, and opening it reads no more than its end.
+        path: The file; it and its folder are made if they do not exist.
+        keep_ids: Whether to keep the ids of the file's transcripts in memory. If not, `ids` reads
+            the file, and opening it reads only its end.
 
     Raises:
         StorageError: The file cannot be opened for writing.
@@ -69,22 +69,22 @@ class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
         self._lines = LineWriter(path)
         self._ids: set[str] | None = set() if keep_ids else None
         try:
-            if path.is_file() and self._ids is not None:  # a device has no past
+            if path.is_file() and self._ids is not None:  # a device holds no earlier lines
                 self._ids |= self._read_ids()
         except BaseException:
             self._lines.close()
             raise
 
     def ids(self) -> frozenset[str]:
-        """Ids of the questions whose transcripts are in the file: what a resumed run can skip."""
+        """Ids of the questions whose transcripts are in the file; a resumed run skips them."""
         return frozenset(self._read_ids() if self._ids is None else self._ids)
 
     def write(self, transcript: Transcript) -> None:
         """Append one transcript.
 
         Raises:
-            StorageError: It could not be written whole; what was written before it is kept, and
-                no part of it remains.
+            StorageError: It could not be written whole; earlier lines are kept, and no part of it
+                remains.
         """
         self._lines.write(transcript.to_json())
         if self._ids is not None:

@@ -23,15 +23,16 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
 
     A row is a transcript, a line of a verl dump or a chat, as `read_transcripts` takes it. A column
     ``label`` holds a person's score on the scale of the task; without it, or with null, the answer
-    has no label. An answer that cannot be read as the chain that was asked for has no response to
-    judge: it is left out, and a warning counts such answers.
+    has no label. An answer that cannot be read as the requested chain has no response to judge: it
+    is left out, and a warning counts such answers.
 
     Args:
         path: JSON Lines.
         task: The task of rows that name none.
 
     Raises:
-        DataError: The file cannot be read, or a row is wrong; names file, line and column.
+        DataError: The file cannot be read, or a row is wrong; the message names file, line and
+            column.
     """
     found = []
     for number, record in read_lines(path):

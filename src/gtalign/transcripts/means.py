@@ -9,10 +9,10 @@ _WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
 
 
 class Means:
-    """Means by task, and of all.
+    """Means by task, and over all tasks.
 
     Attributes:
-        count: How many scores were added.
+        count: Number of scores added.
     """
 
     def __init__(self) -> None:
@@ -25,8 +25,8 @@ class Means:
 
         Args:
             task: Task of the question.
-            unit: What its tokens are, in a word.
-            score: Unknown values count for nothing.
+            unit: Unit of its token counts, in a word.
+            score: The score; its unknown values enter no mean.
         """
         self.count += 1
         self._units.add(unit)
@@ -44,7 +44,7 @@ class Means:
                 sums[name] = (total + (value or 0.0), count + (value is not None))
 
     def title(self, config: RewardConfig) -> str:
-        """Say what the table shows."""
+        """Return the title of the table."""
         title = f"means of the reward {config.aggregate}, preset {config.preset}"
         if config.unit == "tokens" and self._units:
             title += f"; tokens: {', '.join(sorted(self._units))}"

@@ -1,7 +1,8 @@
 """Score a file of transcripts into another file, which a second run can resume.
 
-Everything streams. Results come in the order of the input whatever order the judge answers in, so
-that an output file is always the beginning of the whole, and a second run continues where it ends.
+Rows are read and written one by one. Results come in the order of the input, even if the judge
+answers in another order. So an output file is always the beginning of the whole, and a second run
+continues after its end.
 """
 
 import hashlib
@@ -33,7 +34,8 @@ def read(file: Path, task: str = TASK) -> Iterator[Row]:
         task: The task of logs and dumps that name none.
 
     Raises:
-        DataError: The file cannot be read, or a line is wrong; names file, line and column.
+        DataError: The file cannot be read, or a line is wrong; the message names file, line and
+            column.
     """
     for number, record in read_lines(file):
         place = f"{file}, line {number}"
@@ -44,7 +46,7 @@ def read(file: Path, task: str = TASK) -> Iterator[Row]:
 
 
 def row_of(record: Mapping[str, Any], name: str, place: str, task: str = TASK) -> Row:
-    """Return the row that a line is.
+    """Return the row of a line.
 
     Args:
         record: The line's object.
@@ -82,9 +84,9 @@ class FileScored:
     """A row of the output.
 
     Args:
-        transcript: Transcript with a note of what scored it (``extra["scored"]``).
+        transcript: The transcript, with a note of the reward that scored it (``extra["scored"]``).
         score: Its score.
-        kept: Whether the output file held it already, with all that it can have.
+        kept: Whether the output file held it already, with nothing to add.
     """
 
     transcript: Transcript
@@ -93,7 +95,7 @@ class FileScored:
 
     @property
     def unit(self) -> str:
-        """What its tokens are, in a word."""
+        """Unit of its token counts, in a word."""
         return str(self.transcript.extra["scored"]["tokens"])
 
     def to_json(self) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class FileScorer:
 
     Args:
         scorer: Judges and scores the rows.
-        unit: What its reward counts as tokens, in a word.
+        unit: Unit of its reward's token counts, in a word.
         workers: Most judgements under way at once.
     """
 
@@ -137,17 +139,17 @@ class FileScorer:
     ) -> AsyncGenerator[FileScored, None]:
         """Yield the rows of a file, scored, in order, each once it is written.
 
-        What ``out`` holds is not scored anew, but the judge is asked again for verdicts that it
-        lacks; if there are any, the file is written anew beside it and then replaced.
+        Rows in ``out`` are not scored again, but the judge is asked for verdicts that they lack. If
+        any row lacks one, the rows are written to a new file, which then replaces ``out``.
 
         Args:
-            file: As for `read`.
-            out: The output; None writes nothing.
+            file: The file, as for `read`.
+            out: The output file; None writes nothing.
             task: The task of logs and dumps that name none.
 
         Raises:
             DataError: A row is wrong, or the output is not the beginning of these results.
-            JudgeError: Too many judgements failed; what is done is written.
+            JudgeError: Too many judgements failed; finished rows are written.
             StorageError: A result cannot be written.
         """
         rows = read(file, task)
@@ -182,7 +184,7 @@ class FileScorer:
                     yield FileScored(transcript, scored.score, resumed and not scored.asked)
 
     def _noted(self, scored: Scored) -> Transcript:
-        """Return a transcript with a note of what scored it."""
+        """Return a transcript with a note of the reward that scored it."""
         extra = scored.transcript.extra
         before, unit = extra.get("scored"), self._unit
         if scored.recorded:
@@ -202,13 +204,14 @@ class FileScorer:
 
 
 def _mend(done: Path) -> Path:
-    """Put an output file in order whose rows were being judged again when that was broken off.
+    """Mend an output file whose rows were being judged again when the run was interrupted.
 
     Returns:
-        Where they are written when they are judged again, beside the file, which it then replaces.
+        The file beside it that rows are written to when they are judged again; it then replaces the
+        output file.
 
     Raises:
-        DataError: What is beside the file is not the beginning of it.
+        DataError: The file beside it does not hold the beginning of its rows.
         StorageError: It cannot be written.
     """
     beside = done.with_name(done.name + ".part")
@@ -224,11 +227,11 @@ def _mend(done: Path) -> Path:
 
 
 def skip_done(rows: Iterator[Row], done: Path) -> Iterator[Row]:
-    """Take the rows that an output file holds already off the input, and yield them as they are
-    in the file.
+    """Skip the rows of the input that an output file already holds, and yield those of the file.
 
     Raises:
-        DataError: The file holds other rows than the input begins with; names the first.
+        DataError: The file's rows are not those at the beginning of the input; the message names
+            the first difference.
     """
     for kept in read(done):
         row = next(rows, None)

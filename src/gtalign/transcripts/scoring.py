@@ -1,7 +1,7 @@
 """Judge and score transcripts: the one loop for all answers.
 
-Whoever answers writes unscored transcripts; a `Scorer` asks the judge for the verdicts that are
-missing and fills in what was measured.
+Checkpoints, servers and teachers write unscored transcripts; a `Scorer` asks the judge for missing
+verdicts and fills in the measures.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from gtalign.reward.judged import judged
 from gtalign.transcripts.transcript import Transcript
 
 AHEAD = 4
-"""Rows read ahead for each judgement under way, so that one slow judgement holds up no others."""
+"""Rows read ahead for each judgement under way, so one slow judgement does not delay the others."""
 
 BLOCK = 64
-"""Rows scored at once where no judge is asked."""
+"""Number of rows in a block that is scored at once, where no judge is asked."""
 
 BLOCK_CHARACTERS = 1 << 20
-"""Characters of completions in such a block, about, so that long ones take no more memory."""
+"""Approximate number of characters in such a block, which limits the memory for long rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Row:
     """A transcript to be scored.
 
     Args:
-        transcript: What was asked and answered, with the verdicts on record.
+        transcript: The question and its completion, with the recorded verdicts.
         place: File and line, for errors.
-        solution: S, where it is on record.
+        solution: S, where it is recorded.
     """
 
     transcript: Transcript
@@ -46,12 +46,12 @@ class Scored:
     """A transcript as it was scored.
 
     Args:
-        transcript: Transcript with all measured values.
+        transcript: The transcript with all measures.
         score: Its score.
         asked: Whether the judge was asked.
-        failure: Why that left it unscored.
-        recorded: Whether its tokens are those on record, and were not counted anew.
-        refused: The verdict on record that its task does not know.
+        failure: Why the judge left it unscored.
+        recorded: Whether its token counts are the recorded ones.
+        refused: The error of a recorded verdict outside the range of its task.
     """
 
     transcript: Transcript
@@ -96,14 +96,14 @@ class Scorer:
         transcripts: Sequence[Transcript],
         write: Callable[[Transcript], None] | None = None,
     ) -> list[Scored]:
-        """Judge and score a batch, all at once, and write it.
+        """Judge and score a batch at once, and write it.
 
-        Failures are counted after the whole batch is written, so that one that stops the work costs
-        nothing that is done.
+        Failures are counted after the whole batch is written, so no finished row is lost if they
+        stop the work.
 
         Args:
-            transcripts: Unscored ones, or scored ones to score again.
-            write: Takes each, filled in, in order.
+            transcripts: Unscored transcripts, or scored ones to score again.
+            write: Takes each finished transcript, in order.
 
         Raises:
             JudgeError: Too many judgements failed, or with ``strict`` one did.
@@ -118,19 +118,19 @@ class Scorer:
     async def stream(self, rows: Iterable[Row], workers: int) -> AsyncGenerator[Scored, None]:
         """Yield rows scored, in order, with up to ``workers`` judgements under way at once.
 
-        Rows that nobody is asked about are scored a block at a time. A judge that fails leaves its
-        row unscored, with the reason. A row that is wrong ends the work once those before it are
-        done; so do too many failures, with the rows that are done by then.
+        Rows without a judgement are scored a block at a time. A judge that fails leaves its row
+        unscored, with the reason. A wrong row ends the work after the rows before it are done. Too
+        many failures end it with the rows that are done by then.
 
         Raises:
-            DataError: A row is wrong, or its verdict on record outside the range of its task;
-                names the place.
+            DataError: A row is wrong, or its recorded verdict is outside the range of its task; the
+                message names the place.
             JudgeError: Too many judgements failed.
         """
         limit = asyncio.Semaphore(workers)
         pending: deque[tuple[list[Row], asyncio.Task[list[Scored]]]] = deque()
         problem: DataError | JudgeError | None = None
-        stopped = False  # by failures: what is not done by now is given up
+        stopped = False  # by failures: unfinished rows are dropped
         left = self._blocks(rows)
 
         async def one(block: list[Row]) -> list[Scored]:
@@ -184,7 +184,7 @@ class Scorer:
             self._failures.add([scored.failure for scored in found if scored.asked])
 
     def _blocks(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
-        """Yield each row that a judge may be asked about alone, the others by the block.
+        """Yield each row that may need a judgement alone, and the others in blocks.
 
         Raises:
             DataError: A row is wrong; those before it were yielded.

@@ -1,6 +1,6 @@
 """Transcripts: a question, its completion and everything measured on it, one JSON object a line.
 
-They are written as they are made and can be read after a crash. A thing that could not be scored
+They are written as they are made and can be read after a crash. A measure that could not be taken
 is null with a reason, never 0.
 """
 
@@ -26,20 +26,20 @@ class Transcript:
         cluster: The question's source prompt.
         seed: Seed of the run that trained or sampled; None if unknown.
         model: Name of the model that answered.
-        prompt: The messages that it was given.
-        completion: What it wrote, whole.
+        prompt: The messages that the model got.
+        completion: The whole text that it wrote.
         ground_truth: Ground truth of the question.
         chain: The four blocks as an object, or None.
         chain_error: Why there is no chain; None if there is one or none was asked for.
         plain: No chain was asked for: the completion is the response.
-        tokens: Number of tokens by block, ``before`` the response, and ``total``.
+        tokens: Number of tokens by block, ``before`` the response, and in ``total``.
         factors: Each factor of the reward, None if unknown.
         user_welfare, llm_welfare, mutual_welfare: U, L and sqrt(U L), None if unknown.
         answer_llm_welfare, answer_mutual_welfare: L and W without the chain's own terms.
         verdicts: Verdicts of the judges; the first one graded the response.
         unscored: Why the welfare is unknown.
         extra: Facts of the question, such as ``user_action`` and ``true_payoff``, and others.
-        decision: Record of how the answer was steered; None if it was not steered.
+        decision: The record of how the answer was steered; None if it was not.
     """
 
     id: str
@@ -78,16 +78,16 @@ class Transcript:
         plain: bool = False,
         prompt: Sequence[Message] | None = None,
     ) -> "Transcript":
-        """Build the transcript of a completion that nobody has judged or scored yet.
+        """Build the transcript of a completion that is not judged or scored yet.
 
         Args:
-            question: What was asked.
-            completion: What the model wrote.
+            question: The question.
+            completion: The text that the model wrote.
             model: Name of the model.
             seed: Seed of the run.
-            split: By default the question's own (``extra["split"]``).
-            plain: No chain was asked for.
-            prompt: What the model was given, if not the bare messages of the question.
+            split: The split; by default the question's own (``extra["split"]``).
+            plain: Whether no chain was asked for.
+            prompt: The messages that the model got, if not the bare ones of the question.
         """
         return cls(
             id=question.id,
@@ -104,11 +104,11 @@ class Transcript:
         )
 
     def scored(self, score: Score, verdicts: Sequence[Verdict] = ()) -> "Transcript":
-        """Return it with what was measured on it.
+        """Return the transcript with its measures.
 
         Args:
-            score: The reward's answer.
-            verdicts: The judges' answers, the one on the response first.
+            score: The score of the reward.
+            verdicts: The judges' verdicts, the one on the response first.
         """
         return replace(self, **score.to_json(), verdicts=tuple(verdicts))
 
