@@ -13,17 +13,17 @@ from gtalign.errors import DrawingError
 
 Point = tuple[float, float]
 
-_SLACK: Final = Fraction(1, 10**9)  # of a step: by so much a tick may lie outside through rounding
+_SLACK: Final = Fraction(1, 10**9)  # share of a step by which rounding may put a tick outside
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers from `low` to `high`: multiples of 1, 2 or 5 times a power of ten.
 
-    The step is the least with which they are `most` at the most, so that less than a step is left
-    over at each end.
+    The step is the smallest that gives at most `most` numbers; less than a step remains at each
+    end.
 
     Args:
-        low: The lesser end, in the unit of what is drawn.
+        low: The lesser end, in the unit of the data.
         high: The greater end; equal to `low` for one tick.
         most: Greatest number of ticks, 3 or more.
 
@@ -60,10 +60,10 @@ class Axis:
     """A linear axis: numbers from `low` to `high` lie from `start` to `end` of a picture.
 
     Args:
-        low: Least number, in its own unit.
+        low: Least number, in the unit of the data.
         high: Greatest number.
-        start: Where the least lies, in the picture's units.
-        end: Where the greatest lies; less than `start` on an axis that goes up.
+        start: Position of the least number, in the picture's units.
+        end: Position of the greatest; less than `start` on an axis that goes up.
 
     Raises:
         DrawingError: An end is not finite, or `high` is not greater than `low`.
@@ -96,11 +96,11 @@ class Axis:
 
         Args:
             values: One or more, in the unit of the axis.
-            start: Where the least lies.
-            end: Where the greatest lies.
-            pad: Room at each end, as a part of the span of the values.
+            start: Position of the least number.
+            end: Position of the greatest.
+            pad: Room at each end, as a share of the span of the values.
             least: Least room, in the unit of the axis.
-            within: Ends that the axis stays within, if all values do: (0, 1) for shares.
+            within: Limits of the axis if all values are within them: (0, 1) for shares.
 
         Raises:
             DrawingError: A value is not finite, or there is none.
@@ -119,7 +119,7 @@ class Axis:
         return cls(lower, upper, start, end)
 
     def at(self, value: float) -> float:
-        """Where a number lies, in the picture's units."""
+        """Position of a number, in the picture's units."""
         span = self.high - self.low
         if math.isfinite(span):
             part = (value - self.low) / span
@@ -128,5 +128,5 @@ class Axis:
         return self.start + part * (self.end - self.start)
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
-        """Place and text of each tick."""
+        """Position and text of each tick."""
         return [(self.at(value), short(value)) for value in ticks(self.low, self.high, most)]

@@ -16,12 +16,12 @@ _STEP: Final = 30
 def stacked_chart(
     title: str, bars: Sequence[tuple[str, Mapping[str, float]]], colours: Mapping[str, str]
 ) -> Markup:
-    """Bars below each other, with the total at the end of each; empty without any.
+    """Bars below each other, with the total at the end of each; empty without bars.
 
     Args:
         title: Title of the chart.
         bars: Label of each bar with its parts and their lengths, 0 or more, in one unit.
-        colours: Class of the colour of each part.
+        colours: Colour class of each part.
     """
     if not bars:
         return Markup()

@@ -20,13 +20,13 @@ class Whisker:
     """One row: an estimate, the ends of its interval, and single values to mark below it.
 
     Args:
-        label: Whose estimate.
-        colour: Class of its colour.
+        label: Name of the row.
+        colour: Colour class.
         value: The estimate, in the unit of the axis.
         low: Lower end of the interval.
         high: Upper end.
         marks: Further values.
-        strong: Whether the row stands out.
+        strong: Whether the row is emphasised.
     """
 
     label: str
@@ -45,13 +45,13 @@ def interval_chart(
     *,
     within: Point | None = None,
 ) -> Markup:
-    """Rows of estimates in groups; empty without any.
+    """Rows of estimates in groups; empty without rows.
 
     Args:
         title: Title of the chart.
         sets: Groups of rows, each under its own name; empty ones are left out.
         digits: Decimals of the numbers at the end of the rows.
-        within: Ends that the axis stays within, if the numbers do.
+        within: Limits of the axis if all numbers are within them.
 
     Raises:
         DrawingError: A number is not finite.

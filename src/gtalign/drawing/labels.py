@@ -14,10 +14,9 @@ class Labels:
     """The labels of one picture, placed one after another.
 
     Args:
-        box: Where labels should stay.
-        marks: The points, each with how far its mark reaches, in the picture's units.
-        lines: Corners of lines that labels should not lie on; of these, the pieces along an axis
-            count.
+        box: The box in which labels should stay.
+        marks: The points, each with the radius of its mark, in the picture's units.
+        lines: Corners of lines that labels should not cover; only pieces along an axis count.
     """
 
     def __init__(
@@ -37,9 +36,9 @@ class Labels:
         self.taken: list[Box] = [(x - r, y - r, x + r, y + r) for x, y, r in marks]
 
     def place(self, x: float, y: float, name: str) -> Point:
-        """Where the label of the mark at a point begins; its place is taken from then on."""
+        """Place the label of the mark at a point; return where it begins."""
         wide = width_of(name)
-        # Slantwise first: lines run along the axes.
+        # Diagonal places first: lines run along the axes.
         places = (
             *((x + 10, y - 12), (x - 10 - wide, y - 12), (x + 10, y + 21), (x - 10 - wide, y + 21)),
             *((x - wide / 2, y - 18), (x - wide / 2, y + 27)),
@@ -54,7 +53,7 @@ class Labels:
         return places[best]
 
     def _cost(self, box: Box, own: Point) -> float:
-        """How bad a place is: what it covers, whether it is outside or nearer to another mark."""
+        """The penalty of a place: for covering others, being outside, or nearer to another mark."""
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         left, top, right, bottom = self.box
         outside = box[0] < left or box[1] < top or box[2] > right or box[3] > bottom
@@ -65,17 +64,17 @@ class Labels:
 
 
 def width_of(name: str) -> float:
-    """Width of a label, about, in the picture's units: letters of a sans serif of 13 units."""
+    """Approximate width of a label, in the picture's units: a sans serif of 13 units."""
     return sum(9.6 if letter.isupper() else 7.6 for letter in name)
 
 
 def margin_for(names: Iterable[str]) -> float:
-    """How wide a margin has to be for names beside rows, within bounds, in the picture's units."""
+    """Width of a margin for the names of rows, within bounds, in the picture's units."""
     return min(max(92.0, *(width_of(name) + 12 for name in names)), 180.0)
 
 
 def fitted(name: str, wide: float) -> str:
-    """A name, cut so that it is not wider than that; the end of what is cut is an ellipsis."""
+    """A name cut to a width; a cut name ends in an ellipsis."""
     while width_of(name) > wide:
         name = name.removesuffix("…")[:-1] + "…"
     return name

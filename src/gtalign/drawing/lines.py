@@ -20,11 +20,11 @@ class Series:
     """One line.
 
     Args:
-        label: What it is of.
-        colour: Class of its colour.
-        points: In the units of the axes, by increasing first number. Those that are not finite are
-            left out.
-        faint: Whether it stands back.
+        label: Name of the line.
+        colour: Colour class.
+        points: Points in the units of the axes, by increasing first number. Points that are not
+            finite are left out.
+        faint: Whether the line is faint.
     """
 
     label: str
@@ -49,17 +49,17 @@ def line_chart(
         title: Title of the chart.
         series: The lines.
         across: Name of the first axis.
-        up: Name of the second.
+        up: Name of the second axis.
         dots: Whether each point has a dot.
-        diagonal: Whether the line on which both numbers are equal is drawn.
-        within: Ends that the second axis stays within, if the numbers do.
+        diagonal: Whether to draw the line on which both numbers are equal.
+        within: Limits of the second axis if all numbers are within them.
     """
     drawn = [(one, [p for p in one.points if isfinite(p[0]) and isfinite(p[1])]) for one in series]
     points = [point for _, own in drawn for point in own]
     if not points:
         return Markup()
     y = Axis.around((y for _, y in points), 230, 30, within=within)
-    # A phone shows the numbers of ticks larger.
+    # Phones show the numbers of ticks in a larger font.
     left = max(46.0, 12 + 1.15 * max(width_of(number) for _, number in y.ticks()))
     x = Axis.around((x for x, _ in points), left, 396, pad=0)
     plane = Plane(x, y)

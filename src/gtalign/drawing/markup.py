@@ -12,7 +12,7 @@ _UNSHOWN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufff
 class Markup(str):
     """Text that is markup already and is not escaped again, here or in a template of Jinja.
 
-    What is cut out of it or added to it with ``+`` is plain text again, and is escaped.
+    Slices of it and sums with ``+`` are plain text again, and are escaped.
     """
 
     __slots__ = ()
@@ -32,10 +32,11 @@ def element(tag: str, *content: Content, **attributes: Value) -> Markup:
     """One element.
 
     Args:
-        tag: Its name.
-        content: What is inside; text is escaped, markup is not.
-        attributes: In Python's spelling: ``class_``, ``aria_label``. Text is escaped; numbers are
-            lengths in the units of the picture and get one decimal; None and False are left out.
+        tag: Name of the element.
+        content: Content of the element; text is escaped, markup is not.
+        attributes: Attributes in Python's spelling: ``class_``, ``aria_label``. Text is escaped;
+            numbers are lengths in the units of the picture and get one decimal; None and False are
+            left out.
     """
     inner = join(*content)
     start = "".join(
@@ -70,5 +71,5 @@ def _value(value: Value) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text for between tags and in quotes; what no page may hold becomes a replacement mark."""
+    """Escape text for content and attributes; forbidden characters become replacement marks."""
     return escape(_UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text))

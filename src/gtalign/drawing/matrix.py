@@ -8,14 +8,14 @@ from gtalign.drawing.markup import Content, Markup, element
 from gtalign.drawing.numbers import fixed
 
 LEVELS: Final = 8
-"""Strengths of colour besides none: classes ``u0`` to ``u8`` for the user's payoffs, ``l0`` to
+"""Number of colour strengths above none: classes ``u0`` to ``u8`` for the user's payoffs, ``l0`` to
 ``l8`` for the LLM's."""
 
 RANGE: Final = (-5.0, 5.0)
-"""Payoffs that have no colour and all of it, unless a matrix goes beyond."""
+"""Payoffs with the least and the full colour, unless a matrix exceeds them."""
 
 Actions = Sequence[tuple[str, str]]
-"""Names with what they mean."""
+"""Names with their meanings."""
 
 
 def matrix_table(
@@ -29,13 +29,13 @@ def matrix_table(
     equilibria: Collection[str] = (),
     played: str | None = None,
 ) -> Markup:
-    """A matrix as a table that scrolls by itself where it is too wide.
+    """A matrix as a table, which scrolls if it is too wide.
 
     Args:
         users: The user's m actions, one a row.
         llms: The LLM's n actions, one a column.
-        payoffs: By the cell's key, the user's payoff and the LLM's in points, row after row, m * n
-            of them.
+        payoffs: The user's and the LLM's payoff in points, by the cell's key; m * n cells, row
+            after row.
         caption: Title of the table.
         chosen: Key of the cell to mark as chosen.
         frontier: Keys of the cells on the Pareto frontier.
@@ -92,7 +92,7 @@ def matrix_table(
 
 
 def matrix_legend(*more: Content) -> Markup:
-    """What the marks of a matrix mean; `more` is added at the end."""
+    """The meaning of the marks of a matrix, followed by `more`."""
     return element(
         "p",
         "Rows are the user's actions, columns the LLM's; a stronger colour is a higher payoff. ",

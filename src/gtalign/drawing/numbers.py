@@ -4,24 +4,24 @@ import math
 from typing import Final
 
 NONE: Final = "\N{EN DASH}"
-"""Stands where there is no value."""
+"""Shown for a missing value."""
 
 MINUS: Final = "\N{MINUS SIGN}"
 
 
 def fixed(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
-    """A number with so many decimals, for columns; a dash for None and for not-a-number.
+    """A number with fixed decimals, for columns; a dash for None and not-a-number.
 
     Args:
         value: The number, in any unit.
-        digits: Decimals.
-        sign: Whether a plus sign is written as well.
+        digits: Number of decimals.
+        sign: Whether positive numbers get a plus sign.
     """
     return _written(value, f"{'+' if sign else ''}.{digits}f")
 
 
 def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
-    """A number with so many decimals at most, thousands apart; a dash as in `fixed`."""
+    """A number with at most so many decimals and thousands separators; a dash as in `fixed`."""
     text = _written(value, f"{'+' if sign else ''},.{digits}f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -50,7 +50,7 @@ def share(part: float, whole: float) -> str:
 
 
 def short(value: float) -> str:
-    """A number on an axis, in at most nine characters or so: ``0.25``, ``1,200``, ``2e+06``."""
+    """A number on an axis, in about nine characters at most: ``0.25``, ``1,200``, ``2e+06``."""
     if value and not 1e-4 <= abs(value) < 1e6:
         return f"{value:.4g}".replace("-", MINUS)
     return number(value, 6 if abs(value) < 100 else 2)

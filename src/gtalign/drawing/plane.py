@@ -13,15 +13,15 @@ class Plane:
     """Two axes, of which the second goes up.
 
     Args:
-        x: From left to right.
-        y: From the bottom to the top.
+        x: The axis from left to right.
+        y: The axis from bottom to top.
     """
 
     x: Axis
     y: Axis
 
     def at(self, x: float, y: float) -> Point:
-        """Where a point lies, in the picture's units."""
+        """Position of a point, in the picture's units."""
         return self.x.at(x), self.y.at(y)
 
     def path(self, points: Iterable[Point], kind: str) -> Markup:
@@ -33,8 +33,8 @@ class Plane:
 
         Args:
             across: Name of the first axis.
-            up: Name of the second.
-            both: Whether there are lines upwards as well.
+            up: Name of the second axis.
+            both: Whether there are vertical lines as well.
         """
         left, right, bottom, top = self.x.start, self.x.end, self.y.start, self.y.end
         parts = []
@@ -55,18 +55,18 @@ class Plane:
         return parts
 
     def stairs(self, frontier: Iterable[Point]) -> Sequence[Point]:
-        """Where the staircase of a frontier lies, led on to both axes, in the picture's units."""
+        """Corners of a frontier's staircase, extended to both axes, in the picture's units."""
         return [self.at(*corner) for corner in staircase(frontier, self.x.low, self.y.low)]
 
 
 def staircase(frontier: Iterable[Point], left: float, bottom: float) -> Sequence[Point]:
-    """Corners of the line between what a frontier's points dominate and what they do not.
+    """Corners of the line around the area that a frontier's points dominate.
 
     Args:
-        frontier: Points none of which dominates another, more being better on both axes; in any
-            order, and equal ones may repeat. Empty for no line.
-        left: Where the line begins, at the height of the first point.
-        bottom: Where it ends, below the last point.
+        frontier: Points of which none dominates another, where more is better on both axes; in any
+            order, with repetitions. Empty for no line.
+        left: Start of the line on the first axis, at the height of the first point.
+        bottom: End of the line on the second axis, below the last point.
     """
     points = sorted(set(frontier))
     if not points:

@@ -1,19 +1,19 @@
-"""The look that report and dashboard share."""
+"""Colours and style sheet that report and dashboard share."""
 
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 COLOURS: Final = tuple(f"c{number}" for number in range(8))
-"""Classes of colours that are told apart, in the light and in the dark; the first one is the
-accent, the second grey."""
+"""Classes of distinct colours, in the light and in the dark scheme; the first is the accent, the
+second grey."""
 
 ACTIONS: Final = ("c4", "c5", "c3", "c6", "c7", "c2")
-"""Classes of the LLM's actions, in their order: neither of a player's own colour."""
+"""Colour classes of the LLM's actions, in their order; none is a player's colour."""
 
 
 def action_colour(place: int) -> str:
-    """Class of the colour of the LLM's action at a place; from the seventh on they repeat."""
+    """Colour class of the LLM's action at a place; from the seventh on they repeat."""
     return ACTIONS[place % len(ACTIONS)]
 
 

@@ -1,7 +1,7 @@
-"""The shapes that pictures are made of. Lengths are in the picture's own units, y downwards.
+"""The shapes of pictures. Lengths are in the picture's own units, y downwards.
 
-Colours are classes of ``drawing.css``: no shape carries a style of its own, so that pages which
-forbid inline styles can show it.
+Colours are classes of ``drawing.css``: no shape has a style of its own, so pages that forbid inline
+styles can show it.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ def text(x: float, y: float, content: Content, kind: str) -> Markup:
 
 
 def circle(x: float, y: float, radius: float, kind: str, tip: str = "") -> Markup:
-    """A circle of a class; `tip` is shown where it is pointed at."""
+    """A circle of a class; a pointer on it shows `tip`."""
     return element("circle", _tip(tip), class_=kind, cx=x, cy=y, r=radius)
 
 
 def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> Markup:
-    """A rectangle with round corners; `tip` is shown where it is pointed at."""
+    """A rectangle with round corners; a pointer on it shows `tip`."""
     size = {"width": max(width, 0.0), "height": max(height, 0.0)}
     return element("rect", _tip(tip), class_=kind, x=x, y=y, rx=2, **size)
 
@@ -43,7 +43,7 @@ def polygon(points: Sequence[Point], kind: str) -> Markup:
 
 
 def group(kind: str, *parts: Content, tip: str = "") -> Markup:
-    """Several shapes of one class; `tip` is shown where one of them is pointed at."""
+    """Several shapes of one class; a pointer on one of them shows `tip`."""
     return element("g", _tip(tip), *parts, class_=kind)
 
 
@@ -56,19 +56,19 @@ def picture(
     kind: str = "",
     stretched: bool = False,
 ) -> Markup:
-    """A whole picture, with its name and its content in words for those who do not see it.
+    """A whole picture, with its name and a description for people who do not see it.
 
     Args:
         title: Name of the picture.
-        description: What it shows, in words; empty if the title says it.
+        description: Its content in words; empty if the title is enough.
         width: Width of the view box.
-        height: Likewise.
+        height: Height of the view box.
         parts: The shapes.
         kind: Its class.
-        stretched: Whether it fills its place even where that has other proportions.
+        stretched: Whether it fills its place even if the proportions differ.
     """
     drawn = join(*parts)
-    # By its content: one address for one picture, whatever else is on the page.
+    # From its content: the same id for the same picture on every page.
     name = f"d{crc32(join(title, description, drawn).encode()):08x}"
     return element(
         "svg",
