@@ -22,7 +22,7 @@ _STOPS: Final = ".!\u2026\u3002\uff01\uff0e\uff61\u0964\u0965\u06d4\u0589\u1362\
 Burmese."""
 
 _DENSE: Final = "\uff1f\u3002\uff01\uff0e\uff61"
-"""Those after which no space comes."""
+"""Full stops without a space after them."""
 
 _CLOSERS: Final = "\"'\u2019\u201d\u00bb\u300d\u300f)\\]*_"
 _END: Final = re.compile(rf"(?P<marks>[{_MARKS}{_STOPS}]++)(?P<closers>[{_CLOSERS}]*+)")
@@ -41,7 +41,7 @@ _QUOTED: Final = re.compile(  # an opening mark ends the attempt, so that many c
 _QUOTES: Final = '"\u201c\u201d\u00ab\u00bb\u300c\u300d\u201e'
 _CODE: Final = "\nCode.\n"
 _NAME: Final = "it"
-"""What stands in for a piece of code, a quotation or an address inside a sentence."""
+"""The word that replaces a piece of code, a quotation or an address inside a sentence."""
 
 _BREAK: Final = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*+\u2022]|\d{1,3}[.)]|[#>|])[ \t])")
 _ITEM: Final = re.compile(r"[ \t]*(?:[-*+\u2022]|\d{1,3}[.)])[ \t]++")
@@ -77,7 +77,7 @@ def acted(response: str, form: GameForm) -> str | None:
     nothing. A game of other actions has no such rule: None.
 
     A sentence asks if it ends with a question mark of any script. Code, addresses and quotations
-    count as parts of the sentence they stand in, whatever marks they hold; a block of code is a
+    count as parts of their sentence, and the marks inside them are ignored; a block of code is a
     statement. Numbers, abbreviations and initials end no sentence. The items of a list belong to
     the question that introduces them. Opening and closing courtesies in English ("Happy to help!",
     "Let me know.") are no statement beside a question.
@@ -162,7 +162,7 @@ def _blocks(text: str) -> Iterator[tuple[str, bool]]:
 def _split(block: str) -> Iterator[tuple[str, bool]]:
     """The sentences of one paragraph or item."""
     start = 0
-    # Who begins in lower case writes all sentences so.
+    # A text that begins in lower case has all its sentences in lower case.
     capitals = not next((c for c in block if c.isalpha()), "A").islower()
     for found in _END.finditer(block):
         marks, closers, end = found["marks"], found["closers"], found.end()

@@ -27,7 +27,7 @@ _SPACE: Final = re.compile(r"\s*+")
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One departure from the strict form that the tolerant parser put right.
+    """One departure from the strict form that the tolerant parser repaired.
 
     ``kind`` is one of ``text-before``, ``text-between``, ``text-after``, ``code-fence``, ``tag``
     (whitespace or capitals in a tag), ``single-quotes``, ``typographic-quotes`` and

@@ -19,20 +19,20 @@ _NOWHERE: Final = (0, 0) * len(BLOCKS)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chains:
-    """What `parse` says of N texts.
+    """The results of `parse` on N texts.
 
-    ``chains[row]`` is the `Chain` of one text, or None if it is no chain.
+    ``chains[row]`` is the `Chain` of one text, or None if it is not a chain.
 
     Args:
-        texts: What was parsed.
+        texts: The parsed texts.
         form: The game.
         analyses: The analyze block of each, without surrounding whitespace; None if no chain.
-        responses: The response block, likewise.
+        responses: The response block of each, without surrounding whitespace; None if no chain.
         payoffs_Nmn2: The matrices; NaN where a text is no chain.
         spans_N42: For each of `BLOCKS` the character span (start, end) of its content in the text;
             0 where it is no chain.
         errors: Why a text is no chain, by row.
-        parsed: The chains of the rows that took more than a look, by row.
+        parsed: The chains of the rows that the fast path could not read, by row.
     """
 
     texts: Sequence[str]
@@ -77,12 +77,12 @@ def parse_batch(
     low: float = -5.0,
     high: float = 5.0,
 ) -> Chains:
-    """Parse completions as `parse` does each, in a quarter of the time; nothing is raised.
+    """Parse completions like `parse`, in a quarter of the time; errors are kept, not raised.
 
     Args:
         texts: The whole completions.
         form: The game whose cells the payoffs must name.
-        tolerant: Put right what models commonly get wrong in the spelling.
+        tolerant: Whether to repair common misspellings of models.
         low: Least payoff allowed, inclusive.
         high: Greatest payoff allowed, inclusive.
     """

@@ -42,7 +42,7 @@ _QUALIFYING: Final = distinct(NEGATED.stems + DENIED.stems + HYPOTHESIS.stems)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the analysis settles on.
+    """The choice of an analysis.
 
     ``kind`` is ``cell`` (then ``cell`` and its LLM ``action`` are set), ``action`` (an LLM action,
     in no particular cell) or ``unknown`` (neither is set).
@@ -59,8 +59,8 @@ def chosen_cell(analyze: str, game: Bimatrix | GameForm, user_action: str | None
     Cells are named by key (``VQ_CQ``), as ``VQ/CQ`` or as ``(VQ, CQ)``; LLM actions by their names,
     unless a name has one letter only or belongs to an action of the user too. In order:
 
-    1. Words that announce the final word, then words of choice, then words of praise and of
-       conclusion: the first kind of these that points at anything decides.
+    1. Words that announce the final choice, then words of choice, then words of praise and of
+       conclusion: the first kind of these that points at a cell or action decides.
     2. Otherwise the only cell, or else the only action, that the text names.
 
     Questions, hypotheses ("if the question were detailed, ...") and negations ("not DA", "rather
@@ -117,7 +117,7 @@ _UNKNOWN: Final = Choice("unknown")
 
 
 def _sentences(text: str) -> Iterator[tuple[str, str]]:
-    """The sentences of a text, each with what ends it."""
+    """The sentences of a text, each with the mark that ends it."""
     parts = [*(_MARKS_AND_LINES if "\n" in text else _MARKS).split(text), ""]
     said: Iterable[str] = map(str.strip, parts[::2])
     if not text.isprintable() or "  " in text:  # else its only space is single blanks
@@ -144,7 +144,7 @@ class _Reading:
         self._supposes = qualifies and HYPOTHESIS.possible(lowered)
 
     def asserted(self, sentence: str, mentions: list[Mention]) -> list[Mention]:
-        """The mentions that the sentence neither negates nor only supposes."""
+        """The mentions that the sentence asserts: it neither negates nor only supposes them."""
         if not (self._negates or self._denies or self._supposes):
             return mentions
         kept: list[Mention] = []
@@ -167,7 +167,7 @@ class _Reading:
         return kept
 
     def pointed(self, asserted: list[tuple[str, list[Mention]]]) -> list[Mention]:
-        """What the strongest words that point at anything point at.
+        """The mentions that the strongest pointing words point at.
 
         Args:
             asserted: Sentences, each with the mentions in it that it asserts.
@@ -225,7 +225,7 @@ class _Reading:
         return NEGATED.possible(end.lower()) and NEGATED.expression.search(end) is not None
 
     def _supposed(self, sentence: str) -> int:
-        """Where a sentence begins to suppose; its length if it does not."""
+        """Where a supposition begins in a sentence; its length if there is none."""
         if self._supposes:
             for found in HYPOTHESIS.matches(sentence, len(sentence)):
                 return found.start()

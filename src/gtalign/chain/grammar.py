@@ -25,8 +25,8 @@ _LARGEST: Final = 1000
 
 
 Part = Literal["whole", "opening", "payoff", "remainder"]
-"""What a grammar describes: a whole chain; its blocks up to the payoff; the content of the payoff
-block alone; or what is left to write once ``<analyze>`` is open, with or without some text in it.
+"""The text that a grammar describes: a whole chain; its blocks up to the payoff; the content of the
+payoff block alone; or the rest once ``<analyze>`` is open, with or without some text in it.
 """
 
 
@@ -170,7 +170,7 @@ def _tag_rules() -> Iterator[tuple[str, str]]:
 
 
 def _node(beginning: str) -> str:
-    """Name of the rule for what follows this beginning of a tag."""
+    """Name of the rule for the text after this beginning of a tag."""
     letters = beginning.strip("</")
     return "-".join(
         ["tag", *(["end"] if "/" in beginning else []), *([letters] if letters else [])]

@@ -17,7 +17,7 @@ class Mention(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What is named."""
+        """The cell or action that is named."""
         return self.cell or self.action
 
 

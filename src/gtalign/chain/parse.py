@@ -22,19 +22,20 @@ def parse(
 ) -> Chain:
     """Parse a completion into its four blocks.
 
-    Takes time linear in the length of the text, whatever it holds.
+    Takes time linear in the length of any text.
 
     Args:
         text: The whole completion.
         form: The game whose cells the payoff must name.
-        tolerant: Put right what models commonly get wrong in the spelling (see `repaired`), and
-            list it in ``Chain.repairs``. A text that parses strictly gives the same chain.
+        tolerant: Whether to repair common misspellings of models (see `repaired`) and list them in
+            ``Chain.repairs``. A text that parses strictly gives the same chain.
         low: Least payoff allowed, inclusive.
         high: Greatest payoff allowed, inclusive.
 
     Raises:
-        ChainError: With the rule (a key of `RULES`) that is broken first in the order of the text,
-            and its character position. A payoff is judged as a whole where its block closes.
+        ChainError: The text breaks a rule (a key of `RULES`); the error holds the first in the
+            order of the text, and its character position. A payoff is checked as a whole where its
+            block closes.
     """
     reader = PayoffReader(form, low, high)
     chain = _plain(text, reader)

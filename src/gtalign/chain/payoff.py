@@ -68,17 +68,18 @@ class PayoffReader:
         """Return the matrix written in ``text[start:end]``.
 
         Args:
-            text: What holds the payoff.
+            text: The text that holds the payoff.
             start: Where the content of the payoff block begins.
             end: Where it ends.
-            repairs: If given, other quotes, trailing commas and code fences are put right and
-                appended to this list; without it they are errors.
+            repairs: If given, other quotes, trailing commas and code fences are repaired, and each
+                repair is appended to this list; without it they are errors.
             numbers: If given, it is filled with the character span in `text` of each number, by
                 cell and player key.
             offset: What to add to positions in `text` for those that errors report.
 
         Raises:
-            ChainError: With the first broken ``payoff-*`` rule and its position.
+            ChainError: The payoff breaks a ``payoff-*`` rule; the error holds the first and its
+                position.
         """
         found = _matrix(self.form).fullmatch(text, start, end)
         payoff = None if found is None else self.matrix(found.groups())
@@ -92,7 +93,7 @@ class PayoffReader:
     @property
     def limits(self) -> tuple[float, float]:
         """Least and greatest number that is in range."""
-        # What float() overflows to is out of range, whatever the range.
+        # A number that overflows float() is out of every range.
         return max(self.low - TOLERANCE, -_LARGEST), min(self.high + TOLERANCE, _LARGEST)
 
     def matrix(self, numbers: Sequence[str]) -> Bimatrix | None:
@@ -108,8 +109,8 @@ class PayoffReader:
 def as_written(form: GameForm) -> str:
     """A regular expression of a matrix as `render` writes it, spaces aside.
 
-    Its groups are the numbers: of each cell in order, the LLM's and then the user's. It takes any
-    characters of numbers for one, and leaves it to `number_written` to tell which are.
+    Its groups are the numbers: of each cell in order, the LLM's and then the user's. A group may be
+    any run of the characters of numbers; `number_written` checks whether it is one.
     """
     space, number = r"[ \t\n\r]*+", r"([-+.0-9eE]++)"
 

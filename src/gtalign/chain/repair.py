@@ -19,14 +19,15 @@ _FENCE: Final = re.compile(r"`{3,}+[\w-]*+")
 def repaired(text: str, reader: PayoffReader) -> Chain:
     """Parse a chain that need not be strict, and list each repair.
 
-    Put right are: text or code fences before, between and after the blocks (left out), whitespace
-    and capitals in tags, a code fence around the payoff, single or typographic quotes around its
-    keys, and trailing commas. Everything else stays an error: blocks that are missing, doubled,
-    nested or out of order, an empty response, and in the payoff duplicate keys and anything but
-    finite numbers in range, written as JSON writes them.
+    It repairs text or code fences before, between and after the blocks (left out), whitespace and
+    capitals in tags, a code fence around the payoff, single or typographic quotes around its keys,
+    and trailing commas. Everything else stays an error: blocks that are missing, doubled, nested or
+    out of order, an empty response, and in the payoff duplicate keys and values other than finite
+    numbers in range, in JSON's spelling.
 
     Raises:
-        ChainError: With the first rule that is broken beyond repair, and its position.
+        ChainError: The text breaks a rule beyond repair; the error holds the first and its
+            position.
     """
     repairs: list[Repair] = []
     spans: dict[str, tuple[int, int]] = {}
@@ -74,7 +75,7 @@ def _spelling(found: re.Match[str], repairs: list[Repair]) -> None:
 
 
 def _gap(text: str, start: int, end: int, kind: str, repairs: list[Repair]) -> None:
-    """Record what stands outside the blocks, if anything does."""
+    """Record text outside the blocks, if there is any."""
     gap = text[start:end]
     if gap and not gap.isspace():
         fence = not _FENCE.sub("", gap).strip()

@@ -17,7 +17,7 @@ def solution_scores(
 
     Args:
         frontier_Nmn: Which cells of each chain's own matrix are on its Pareto frontier.
-        choices: What the analyses choose, one a chain.
+        choices: The choices of the analyses, one for each chain.
         form: The game.
 
     Returns:
@@ -29,7 +29,7 @@ def solution_scores(
     columns = {None: -1} | {action: number for number, action in enumerate(form.llm_actions)}
     cell_N = np.array([cells[choice.cell] for choice in choices], np.intp)
     column_N = np.array([columns[choice.action] for choice in choices], np.intp)
-    # What is not chosen is looked up in the last place, and not used.
+    # A missing choice looks up the last place; the result is not used.
     rows = np.arange(len(choices))
     by_cell_N = frontier_Nmn.reshape(len(choices), len(form.cells))[rows, cell_N]
     by_action_N = frontier_Nmn[rows, :, column_N].any(axis=1) / 2
@@ -41,7 +41,7 @@ def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
 
     Args:
         chain: The chain.
-        choice: What its analysis chooses, if that has been read.
+        choice: The choice of its analysis, if it has been read already.
     """
     form = chain.payoff.form
     choice = choice or chosen_cell(chain.analyze, form)

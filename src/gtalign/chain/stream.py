@@ -48,13 +48,13 @@ class TextAdded:
 
 @dataclass(frozen=True, slots=True)
 class ChainBroken:
-    """No continuation can make the text a chain. The last event, whatever is fed after."""
+    """No continuation can make the text a chain. No event follows this one."""
 
     error: ChainError
 
 
 Event = BlockOpened | BlockClosed | PayoffRead | TextAdded | ChainBroken
-"""What `StreamParser.feed` reports, in the order of the text."""
+"""The events of `StreamParser.feed`, in the order of the text."""
 
 
 class StreamParser:
@@ -62,7 +62,7 @@ class StreamParser:
 
     Each character is looked at once, but for the few at the end of a slice that may begin a tag
     (at most 11), and whitespace at the end of a slice, which is held back until text follows it.
-    The payoff is judged as a whole, when its block closes.
+    The payoff is checked as a whole, when its block closes.
 
     Args:
         form: The game whose cells the payoff must name.
@@ -137,7 +137,7 @@ class StreamParser:
         )
 
     def _incomplete(self) -> ChainError | None:
-        """What is wrong with a text that ends here, if nothing was wrong before."""
+        """The error of a text that ends here, if it had none before."""
         if self.block is not None:
             return unclosed(self.block, self._opened)
         if self._carry:
@@ -147,7 +147,7 @@ class StreamParser:
         return None
 
     def _between(self, buffer: str, position: int, events: list[Event]) -> int:
-        """Read what stands between blocks, up to the end of the next opening tag."""
+        """Read the text between blocks, up to the end of the next opening tag."""
         position = skip_space(buffer, position)
         if position == len(buffer):
             return position

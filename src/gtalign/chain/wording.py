@@ -28,11 +28,11 @@ def distinct(stems: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A pattern that ignores case, and what a text has to hold for it to match anywhere.
+    """A pattern that ignores case, with stems: a text without any of them cannot match.
 
     Args:
         pattern: The words, as a regular expression.
-        stems: In lower case; every match in ASCII text holds one of them.
+        stems: Texts in lower case; every match in ASCII text holds one of them.
     """
 
     pattern: str
@@ -97,7 +97,7 @@ CUES: Final = (
         ("best", "optim", "recommend", "prefer", "wins", "maximi", "highest"),
     ),
 )
-"""Words of choice by strength: the first strength that points at anything decides."""
+"""Words of choice by strength: the first strength that points at a cell or action decides."""
 
 NEGATED: Final = Words(
     # before a cell, an action or a word of choice
@@ -133,7 +133,7 @@ CONCLUSION: Final = Words(
 )
 
 CONCLUDED: Final = re.compile(r"\s*(?:$|[,:)(]|because\b|since\b|as\b|with\b|it is\b)")
-"""What may come after a cell or an action that is a conclusion."""
+"""The text that may follow a cell or an action that is a conclusion."""
 
 POINTS_BACK: Final = re.compile(
     # "VQ_CQ is chosen", but in "VQ_CQ, choose DQ_DA" the word points ahead
@@ -158,4 +158,4 @@ LIMITED: Final = re.compile(
 )
 
 JOINED: Final = re.compile(r"\s*(?:,|/|&|,?\s*\b(?:or|and|nor)\b)\s*")
-"""Between two names, of which the same is then said."""
+"""Words between two names that join them into one statement."""

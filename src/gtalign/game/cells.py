@@ -18,15 +18,15 @@ from gtalign.game.form import TOLERANCE, Player
 def pareto_frontier(payoffs: ArrayLike) -> Mask:
     """Cells that no other cell dominates; boolean ``[..., m, n]``.
 
-    A cell dominates another if it gives nobody less and somebody more. Cells with equal payoffs
-    do not dominate each other: all of them stay.
+    A cell dominates another if it gives neither player less and at least one more. Cells with equal
+    payoffs do not dominate each other: all of them stay.
     """
 
     def kernel(block: Payoffs, frontier: Mask) -> None:
         m, n, _, games = block.shape
         user = block[:, :, 0].reshape(m * n, games)
         llm = block[:, :, 1].reshape(m * n, games)
-        # [c, d]: somebody is better off in c than in d. Then c dominates d if that does not hold
+        # [c, d]: a player is better off in c than in d. Then c dominates d if that does not hold
         # the other way round, and d is on the frontier if no c does so.
         better_cdB = (user - TOLERANCE)[:, None] > user
         better_cdB |= (llm - TOLERANCE)[:, None] > llm
@@ -87,7 +87,7 @@ def pure_nash(payoffs: ArrayLike) -> Mask:
 
 
 def dominated(payoffs: ArrayLike) -> tuple[Mask, Mask]:
-    """Actions that another pure action beats strictly, whatever the other player does.
+    """Actions that another pure action beats strictly against every action of the other player.
 
     Returns:
         The user's, boolean ``[..., m]``, and the LLM's, ``[..., n]``.
@@ -114,7 +114,7 @@ def is_trap(payoffs: ArrayLike) -> Mask:
 
 
 def stackelberg(payoffs: ArrayLike, leader: Player) -> NDArray[np.intp]:
-    """The cell that is reached if one player commits to a pure action and the other answers.
+    """The cell that results if one player commits to a pure action and the other best responds.
 
     The follower breaks its ties in the leader's favour. A leader with several best cells takes
     the one that is best for the follower, then the first.
@@ -140,7 +140,7 @@ def stackelberg(payoffs: ArrayLike, leader: Player) -> NDArray[np.intp]:
 
 
 def maximin(payoffs: ArrayLike) -> tuple[NDArray[np.intp], Payoffs]:
-    """Each player's safest pure action and the payoff that it secures whatever the other does.
+    """Each player's safest pure action and the payoff that it secures against every action.
 
     Returns:
         Action numbers, integer ``[..., 2]`` (user, LLM; the first of several), and the secured

@@ -10,9 +10,9 @@ have few possible vertices:
 
 To the many player an action j is the point P_j = (payoff against action 0, against action 1), and
 the mixtures at which it is best are the directions in which P_j is furthest out. So j and k tie
-for best at an inner mixture if P_j P_k is an edge of the upper right hull, and that is a matter of
-signs of differences and of cross products: nothing is divided, ties come out as zeros, and a
-mixture that several j, k share is counted for the first of them alone.
+for best at an inner mixture if P_j P_k is an edge of the upper right hull. The signs of differences
+and of cross products decide that: there is no division, ties come out as zeros, and a mixture that
+several j, k share is counted for the first of them alone.
 """
 
 from itertools import combinations

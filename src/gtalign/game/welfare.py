@@ -123,7 +123,7 @@ def ces_optimum(
 
 
 def nash_bargaining(payoffs: ArrayLike, disagreement: ArrayLike) -> NDArray[np.intp]:
-    """The cell with the greatest product of gains over what the players get without agreement.
+    """The cell with the greatest product of gains over the payoffs without agreement.
 
     Only cells that give both at least their disagreement payoff count. Ties, as those of products
     that are zero, go to the highest sum of payoffs, then to the first cell. Lotteries over cells
@@ -131,7 +131,7 @@ def nash_bargaining(payoffs: ArrayLike, disagreement: ArrayLike) -> NDArray[np.i
 
     Args:
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
-        disagreement: What each gets if they do not agree, for example ``maximin(payoffs)[1]``;
+        disagreement: Payoff of each player without agreement, for example ``maximin(payoffs)[1]``;
             shape ``[2]``, or ``[N, 2]`` for a batch.
 
     Returns:

@@ -58,8 +58,8 @@ async def work_through(
 ) -> None:
     """Do the work on each item, on up to ``workers`` of them at once.
 
-    An item is taken when a worker is free, so that memory does not grow with their number. The
-    first error cancels the others and is raised as it is.
+    An item is taken when a worker is free, so memory does not grow with the number of items. The
+    first error cancels the other calls and is raised as it is.
     """
     left = iter(items)
 

@@ -25,14 +25,14 @@ class Failure:
 class Failures:
     """Counts failures and stops a run that has too many.
 
-    During a run, the share is taken of the latest ``window`` judged answers, once there are as
-    many: a bad moment early on stops nothing. At its end, the share is taken of all answers.
+    During a run, the share is that among the latest ``window`` judged answers, once there are that
+    many: a few early failures do not stop the run. At its end, the share is that among all answers.
 
     Args:
         max_failed: The largest share of failures that a run accepts, in [0, 1].
         window: Number of answers, at least 1.
-        what: What the message says of those that failed.
-        error: The class of the error that is raised.
+        what: The message's words for the failed answers.
+        error: The class of the error to raise.
 
     Attributes:
         counts: Failures by cause, from the beginning.
@@ -96,7 +96,7 @@ class Failures:
 
 
 def shares(outcomes: Sequence[Failure | None]) -> dict[str, float]:
-    """Return the share of judged answers that each cause took, as metrics of a batch."""
+    """Return the share of judged answers that failed by each cause, as metrics of a batch."""
     counts = Counter(failure.cause for failure in outcomes if failure is not None)
     return {f"judge_failed/{cause}": count / len(outcomes) for cause, count in counts.items()}
 

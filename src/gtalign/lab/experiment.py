@@ -199,7 +199,7 @@ def _test(
 ) -> None:
     """Let the last checkpoint answer the test questions, and judge and score its answers."""
     tokenizer = load_tokenizer(checkpoint)
-    # Every arm is measured by the same welfare, whatever it was trained on.
+    # The same welfare measures every arm, independently of its training reward.
     reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
     scorer = Scorer(reward, workshop.judge, strict=True)
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
@@ -216,7 +216,7 @@ def _answers(
     settings: ExperimentSettings,
     written: Collection[str],
 ) -> Iterator[list[Transcript]]:
-    """Yield the unscored transcripts of each batch of questions, but of those that are written."""
+    """Yield the unscored transcripts of each batch of questions that is not written yet."""
     from gtalign.models.generate import generate
 
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint)

@@ -54,14 +54,14 @@ async def judged(
         judge: Grades the responses; with None, no judge is asked.
         questions: The questions.
         completions: The whole texts of the model.
-        verdicts: Those that exist already.
-        solutions: S, where they are known; see `Reward.score`.
-        tokens: The counts of earlier scores, likewise.
-        strict: Accept no failure of the judge itself.
+        verdicts: The verdicts that exist already.
+        solutions: S, where it is known; see `Reward.score`.
+        tokens: Token counts of earlier scores; see `Reward.score`.
+        strict: Whether a failure of the judge itself is an error.
 
     Raises:
         JudgeError: The judge failed, and ``strict`` was set.
-        ValueError: There are not as many questions or verdicts as completions.
+        ValueError: The numbers of questions, verdicts and completions differ.
     """
     readings = reward.read(completions)
     known: list[Verdict | None] = [None] * len(readings) if verdicts is None else [*verdicts]

@@ -76,7 +76,7 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
     Raises:
         ConfigError: The directory holds a run of another configuration.
         TeacherError: Too many candidates failed, or none could be kept; the summary is written.
-        StorageError: The disk is full; what is written stays.
+        StorageError: The disk is full; files written so far are kept.
     """
     count_questions(config)
     reward = Reward(config.reward, _counter(config.tokenizer))

@@ -18,8 +18,8 @@ _IN_ORDER = {0.0: 0.0, 1.0: 0.5, 0.5: 1.0}
 def is_harmful(question: Question) -> bool:
     """Whether the request must be refused.
 
-    Sets of attacks alone carry a target completion as ground truth; whatever is not labelled
-    harmless is therefore harmful.
+    Only sets of attacks have a target completion as ground truth. So every request that is not
+    labelled harmless is harmful.
     """
     return question.ground_truth not in HARMLESS
 

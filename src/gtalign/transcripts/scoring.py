@@ -66,12 +66,12 @@ class Scorer:
     """Judges and scores transcripts.
 
     Args:
-        reward: Reads and scores them; plain answers are scored by the same one without a chain.
-        judge: Gives the verdicts that are missing; without one, nobody is asked.
-        failures: Counts the judgements that fail, and stops the work if they are too many; without
-            it they are in the results alone.
-        recount: Count tokens anew. Otherwise the counts on record stand.
-        strict: Accept no failure of the judge itself: raise it before anything is written.
+        reward: Reads and scores them; plain answers are scored by the same reward without a chain.
+        judge: Gives missing verdicts; with None they stay missing.
+        failures: Counts failed judgements, and stops the work if there are too many; with None
+            they are only in the results.
+        recount: Whether to count tokens again; otherwise recorded counts are kept.
+        strict: Whether a failure of the judge itself is raised, before anything is written.
     """
 
     def __init__(
@@ -168,9 +168,9 @@ class Scorer:
             raise problem
 
     def asks_again(self, transcript: Transcript) -> bool:
-        """Whether a transcript of an earlier run has no score for want of a verdict.
+        """Whether a transcript of an earlier run has no score because a verdict is missing.
 
-        One that is scored without a verdict could not be read: there is nothing to judge.
+        A transcript with a score but no verdict could not be read: there is nothing to judge.
         """
         return transcript.unscored is not None and self.lacks_verdict(transcript)
 

@@ -141,11 +141,11 @@ async def trial_answers(
     """Yield an unscored transcript of each question in each arm, and the seconds that it took.
 
     Args:
-        backend: The engine.
-        questions: In the order of which their answers draw.
+        backend: The backend that writes.
+        questions: The questions; the place of each determines the seed of its answers.
         settings: Settings of the trial.
         seed: Seed of the trial.
-        but: Ids of the transcripts that are done already.
+        but: Ids of the transcripts that are already done.
 
     Raises:
         UpstreamError: The engine failed.
@@ -163,6 +163,6 @@ async def trial_answers(
             answer = await Session(steering, ask).answer()
             took = time.perf_counter() - started
             unscored = Transcript.of(question, answer.text, model=arm.name, seed=seed)
-            # Neither random nor dated: a trial that was killed ends with the same file.
+            # Neither random nor dated: a resumed trial ends with the same file.
             decision = replace(answer.decision.timeless(), id=identity).to_json()
             yield replace(unscored, id=identity, decision=decision), took
