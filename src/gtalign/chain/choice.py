@@ -220,7 +220,7 @@ class _Reading:
         """Whether a text ends in words that deny what comes next."""
         if not self._negates:
             return False
-        # The longest of these words are two, and no more than two come after them.
+        # The longest of these phrases has two words, and at most two words come after it.
         end = " ".join(before.rstrip(" :(").rsplit(" ", 4)[-4:])
         return NEGATED.possible(end.lower()) and NEGATED.expression.search(end) is not None
 

@@ -1,4 +1,4 @@
-"""Arrays of games: what the solvers accept, and the blocks in which they work through many.
+"""Arrays of games: the shapes that solvers accept, and the blocks in which they process batches.
 
 A solver takes one game, ``[m, n, 2]``, or a batch, ``[N, m, n, 2]``, and its result has the same
 leading axis or none. Inside, games are the last axis: a block of a few thousand is transposed so
@@ -73,7 +73,7 @@ def solve_blocks(payoffs: ArrayLike, kernel: Kernel, *cell: int | str, dtype: DT
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
         kernel: Fills the result of one block.
         cell: Shape of one game's result; ``"m"`` and ``"n"`` stand for the game's own.
-        dtype: Data type of the result.
+        dtype: Type of the result.
 
     Returns:
         Array ``[*cell]`` or ``[N, *cell]``.

@@ -18,8 +18,8 @@ def equilibrium_welfare(
 ) -> Payoffs:
     """Sum of both expected payoffs in the worst and in the best Nash equilibrium.
 
-    The welfare of a mixture is linear in either player's probabilities, so that the extreme
-    equilibria decide for all of them.
+    The welfare of a mixture is linear in either player's probabilities, so it is enough to compare
+    the extreme equilibria.
 
     Args:
         payoffs: One game or a batch.
@@ -63,7 +63,7 @@ def price_of_stability(payoffs: ArrayLike, *, pure: bool = False) -> Payoffs:
 def welfare_gap(payoffs: ArrayLike, *, pure: bool = False) -> Payoffs:
     """Welfare of the social optimum less that of the worst equilibrium, ``[...]``.
 
-    Defined whatever the signs; nan only where no ``pure`` equilibrium exists.
+    Defined for welfares of any sign; nan only where no ``pure`` equilibrium exists.
     """
     return _optimal(payoffs) - equilibrium_welfare(payoffs, pure=pure)[..., 0]
 
@@ -76,7 +76,7 @@ def price(optimal: ArrayLike, welfare: ArrayLike) -> Payoffs:
 
 
 def deviation_gains(payoffs: ArrayLike, cells: ArrayLike) -> Payoffs:
-    """What each player would gain by leaving a cell alone: 0 for both in an equilibrium.
+    """Each player's gain from leaving a cell while the other stays: 0 for both in an equilibrium.
 
     Args:
         payoffs: One game or a batch.
@@ -99,9 +99,9 @@ def deviation_gains(payoffs: ArrayLike, cells: ArrayLike) -> Payoffs:
 def misread_loss(payoffs: ArrayLike, cells: ArrayLike) -> Payoffs:
     """Welfare lost if the LLM keeps a cell's action while the user's is another.
 
-    The LLM picks its action by the joint optimum of the cell that it believes in, but it controls
-    its own action alone. If the user in fact plays row i, this much less than the best sum of
-    payoffs in row i comes out.
+    The LLM picks the action of the cell that it believes in, but controls only its own action. If
+    the user in fact plays row i, the loss is the best sum of payoffs in row i less the sum in the
+    cell of that row and the LLM's action.
 
     Args:
         payoffs: One game or a batch.

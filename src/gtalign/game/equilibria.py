@@ -1,4 +1,4 @@
-"""All extreme Nash equilibria of a bimatrix game, degenerate games included.
+"""All extreme Nash equilibria of a bimatrix game, including degenerate games.
 
 A mixed action that makes the other player's best-response payoff as small as its neighbours allow
 is a vertex of a polytope: a pure action, or one at which enough of the other's actions tie. A pair
@@ -98,7 +98,7 @@ def _exact(payoffs_mn2: Payoffs) -> list[tuple[Mixed, Mixed]]:
     ticks = [[[_ticks(v) for v in cell] for cell in row] for row in payoffs_mn2.tolist()]
     user = [[cell[0] for cell in row] for row in ticks]
     llm_by_column = [[row[j][1] for row in ticks] for j in range(len(ticks[0]))]
-    # What a player's mixture does is judged by the *other* player's payoffs, one row an answer.
+    # The *other* player's payoffs decide about a player's mixture; each row is an answer.
     user_vertices = list(_vertices(llm_by_column))
     llm_vertices = list(_vertices(user))
     return [

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gtalign.errors import GameError
 
 TOLERANCE = 1e-9
-"""Payoffs and sums of payoffs that differ by no more than this are equal, everywhere in the
-package. It is absolute, and meant for payoffs that are written with a few decimals."""
+"""Payoffs and sums of payoffs that differ by at most this count as equal, everywhere in
+the package. It is absolute, and meant for payoffs that are written with a few decimals."""
 
 Player = Literal["user", "llm"]
 Actions = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -31,7 +31,7 @@ class GameForm:
 
     Args:
         user: The user's actions, name -> description, at least one.
-        llm: The LLM's actions, likewise.
+        llm: The LLM's actions, name -> description, at least one.
 
     Raises:
         GameError: No action, a malformed name, or one name twice on one side.

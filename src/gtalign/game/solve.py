@@ -29,7 +29,7 @@ from gtalign.game.form import GameForm, Player
 
 @dataclass(frozen=True, slots=True)
 class Equilibrium:
-    """A Nash equilibrium: the probabilities of the actions that each player uses at all."""
+    """A Nash equilibrium: the probabilities of the actions that each player uses."""
 
     user: Mapping[str, float]
     llm: Mapping[str, float]
@@ -37,7 +37,7 @@ class Equilibrium:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What the theory says about one game; cells and actions by name, in the form's order.
+    """The solution of one game; cells and actions by name, in the form's order.
 
     Attributes:
         game: The game.
@@ -48,12 +48,12 @@ class Solution:
         stackelberg: Leader -> the cell reached if it commits to a pure action.
         dominated: Player -> actions that another pure action beats strictly.
         maximin: Player -> its safest pure action and the payoff that this secures.
-        trap: Some pure equilibrium is not on the frontier.
+        trap: Whether some pure equilibrium is not on the frontier.
         price_of_anarchy: Optimal welfare over that of the worst equilibrium, mixed ones included;
             None where either is not positive.
-        price_of_stability: Likewise for the best equilibrium.
+        price_of_stability: Optimal welfare over that of the best equilibrium.
         welfare_gap: Optimal welfare less that of the worst equilibrium.
-        deviation_gains: Player -> what it would gain by leaving the optimum alone.
+        deviation_gains: Player -> its gain from leaving the optimum while the other stays.
         misread_loss: Actual action of the user -> welfare lost against the best answer to it if
             the LLM plays its action of the optimum.
     """

@@ -110,8 +110,8 @@ class PublishedJudge:
         """Score one response; never leaves one unscored.
 
         Args:
-            question: As `gtalign.lab.published.read_published` made it.
-            response: What the user sees.
+            question: A question from `gtalign.lab.published.read_published`.
+            response: The text that the user sees.
         """
         _, asks = split_response(response)
         asked, refused = bool(asks), refuses(response)

@@ -41,7 +41,7 @@ def published_candidate(question: Question, rng: np.random.Generator, noise: Noi
     """Write one chain for a published question; it may be wrong, wordy or malformed.
 
     Args:
-        question: As `gtalign.lab.published.read_published` made it.
+        question: A question from `gtalign.lab.published.read_published`.
         rng: Source of chance.
         noise: How often and by how much the teachers err. A misread question is taken for the other
             kind of its task: ambiguous for clear, harmful for harmless, any other for vague.

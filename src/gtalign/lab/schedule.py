@@ -17,7 +17,7 @@ S = TypeVar("S")
 
 POLL_SECONDS = 0.5
 START_METHOD = "spawn"
-"""How workers begin: as new interpreters, with no copy of a thread or a lock of this process."""
+"""Start method of workers: new interpreters, without copies of this process's threads or locks."""
 
 
 def run_plan(
@@ -55,7 +55,7 @@ def run_plan(
     try:
         while sorter.is_active():
             waiting += sorter.get_ready()
-            # No more than there are workers: a plan that fails leaves nothing in the queue.
+            # At most one stage for each worker: a plan that fails leaves nothing in the queue.
             while waiting and len(running) < workers:
                 stage = waiting.pop(0)
                 running[pool.submit(work, stage)] = stage

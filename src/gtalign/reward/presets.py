@@ -1,7 +1,7 @@
 """The presets as data: the paper's reward, that of its released code, and ours.
 
 The source of the first two is GTAlign, arXiv 2510.08872, section 3, and the reward files of its
-code. ``robust`` has the paper's weights, and terms that an answer which helps nobody cannot earn
+code. ``robust`` has the paper's weights, and terms that a useless answer cannot earn
 (see `gtalign.reward.robust`).
 """
 

@@ -140,7 +140,7 @@ class Reward:
         rows = zip(questions, readings.responses, verdicts, strict=True)
         for row, (question, response, verdict) in enumerate(rows):
             if response is None:
-                pass  # worth nothing, whatever a judge says
+                pass  # scores 0 under any verdict
             elif verdict is None:
                 unscored[row] = "no verdict"
             elif verdict.score is None:

@@ -22,7 +22,7 @@ DECIMALS: Final = round(-math.log10(TOLERANCE))
 """Most decimals of a payoff that is written; finer differences count as none in the package."""
 
 FITTING: Final = ("shift", "clipping", "rounding")
-"""Names of the terms that `fit` adds: they charge nobody, and only make a matrix writable."""
+"""Names of the terms that `fit` adds: they charge no one, and only make a matrix writable."""
 
 _MILLION: Final = 1e6
 _HOUR: Final = 3600.0

@@ -112,7 +112,7 @@ class Fields:
 
 
 def _shown(value: Any) -> str:
-    """A value as an error shows it: short, whatever its size."""
+    """A value as an error shows it, always short."""
     if isinstance(value, Mapping | list | tuple):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, int) and abs(value) > _SHOWN:

@@ -24,7 +24,7 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(allow_inf_nan=False)]
 
 RuleName = Annotated[str, AfterValidator(known_rule)]
-"""Name of an entry of `gtalign.steering.rules.SOLUTION_RULES`."""
+"""Name of an entry in `gtalign.steering.rules.SOLUTION_RULES`."""
 
 _SUFFIX = ".toml"
 

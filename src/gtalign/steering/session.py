@@ -71,7 +71,7 @@ class Session:
         self._written = Manuscript(
             steering.backend, self._messages, ask, self._grammar, watch or Stopwatch()
         )
-        self._text = ""  # the part of the message that is passed on
+        self._text = ""  # the part of the message that was passed on
         self._stopped = False  # a stop string of the request has ended it
         self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
         self._retries = 0

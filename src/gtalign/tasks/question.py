@@ -26,7 +26,7 @@ class Question:
         task: Name of the task (``data_source`` of the data row); decides what quality means.
         messages: The conversation without any instruction for the chain; the last turn is the one
             to answer.
-        ground_truth: What is known about the right answer, in the task's own notation.
+        ground_truth: The known facts about the right answer, in the task's own notation.
         cluster: Source prompt. Questions that stem from one source share it, and intervals are
             clustered by it.
         extra: Further facts, JSON-serialisable, such as ``split``, ``user_action`` (``VQ`` or

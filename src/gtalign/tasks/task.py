@@ -8,7 +8,7 @@ from gtalign.errors import JudgeError
 from gtalign.tasks.question import Question
 
 Definition = Literal["paper", "released"]
-"""Whose definition of quality: the paper's text, or the code released with it."""
+"""A definition of quality: that of the paper, or that of the code released with it."""
 
 
 class Quality(NamedTuple):
@@ -20,7 +20,7 @@ class Quality(NamedTuple):
 
 
 Grade = Callable[[Question, str, float], Quality]
-"""Question, response and the verdict's score in; quality out."""
+"""Takes question, response and the verdict's score; returns the quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Task:
 
         Args:
             question: The question that it answers.
-            response: What the user sees.
+            response: The text that the user sees.
             score: The verdict's score, in [0, top].
-            definition: Whose definition of quality.
+            definition: The definition of quality.
 
         Raises:
-            JudgeError: The score is not one that this task knows.
+            JudgeError: The score is outside the range of this task.
         """
         if not 0 <= score <= self.top:  # NaN is outside as well
             raise JudgeError(

@@ -13,7 +13,7 @@ TOP = 4.0
 """The judge's best score."""
 
 ORDER = 4
-"""Longest run of characters that their BLEU counts."""
+"""Longest run of characters that BLEU over characters counts."""
 
 
 @cache
@@ -32,7 +32,7 @@ def word_bleu(text: str, reference: str) -> float:
 
     Args:
         text: The text to grade.
-        reference: The text to be like.
+        reference: The text to compare it with.
     """
     score: float = _word_metric().sentence_score(text, [reference]).score
     return min(score / 100, 1.0)
@@ -46,7 +46,7 @@ def character_bleu(text: str, reference: str) -> float:
 
     Args:
         text: The text to grade.
-        reference: The text to be like.
+        reference: The text to compare it with.
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.helpers import extract_all_char_ngrams

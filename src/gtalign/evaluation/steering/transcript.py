@@ -15,7 +15,7 @@ def steered_transcript(
 
     Args:
         answer: The finished answer.
-        question: What was asked.
+        question: The question.
         model: Name of the model that answered.
         seed: Seed of the run; None if unknown.
     """

@@ -19,7 +19,7 @@ class TextPrompt:
     """The conversation as rendered text, followed by the message so far.
 
     Args:
-        transport: Connection to the engine.
+        transport: The connection to the engine.
         upstream: Name of the engine for messages.
         messages: The conversation.
         render: Renders it; None makes llama.cpp's server render (``/apply-template``).
@@ -50,7 +50,7 @@ class TextPrompt:
         self._conversation: str | None = None
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine continue behind `text`."""
+        """The fields that make the engine continue after `text`."""
         if self._conversation is None:
             self._conversation = await self._rendered()
         # The template wrote what begins a text (as vLLM's name for it has it: special tokens).
@@ -109,7 +109,7 @@ class TokenPrompt:
         self._ledger = Ledger()
 
     async def fields(self, text: str) -> dict[str, Any]:
-        """The fields that make the engine continue behind `text`."""
+        """The fields that make the engine continue after `text`."""
         if self._conversation is None:
             self._conversation = await self._tokens(
                 messages=list(self._messages), add_generation_prompt=True, **self._rendering
