@@ -132,7 +132,7 @@ async def test_a_draft_is_tried_on_the_past_and_nothing_is_saved(tmp_path: Path)
         assert page.status == 200 and typed(page) == FREE
         text = re.sub(r"<[^>]*>", "", page.text)
         assert "1,000 of 1,000 decisions would flip (100.0%)" in text
-        assert "+500,000, +500 a decision" in text and "Took" in text
+        assert "+500,000, +500 per decision" in text and "Took" in text
         links = re.findall(r"/dashboard/decisions/(c\d+)\"", page.text)
         assert links == [f"c{n}" for n in range(1199, 1189, -1)]
         assert (await visitor.get(f"/decisions/{links[0]}")).status == 200

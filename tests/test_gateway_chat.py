@@ -290,9 +290,9 @@ async def test_plain_completions_pass_through(tmp_path: Path) -> None:
 
 async def test_a_model_in_process_passes_nothing_through(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
-        with pytest.raises(openai.BadRequestError, match="in this process"):
+        with pytest.raises(openai.BadRequestError, match="inside the gateway"):
             await gateway.ask(tools=[TOOL])
-        with pytest.raises(openai.BadRequestError, match="in this process"):
+        with pytest.raises(openai.BadRequestError, match="inside the gateway"):
             await gateway.client.completions.create(model="toy", prompt="x")
 
 
