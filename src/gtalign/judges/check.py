@@ -297,30 +297,28 @@ def _pairs(
     answers: Sequence[LabelledAnswer], most: int, rng: np.random.Generator
 ) -> list[tuple[LabelledAnswer, LabelledAnswer]]:
     """Draw pairs of answers to one question, the one with the better label first."""
-    by_question: dict[tuple[str, str], list[LabelledAnswer]] = {}
+    by_question: dict[tuple[str, str], list[tuple[float, LabelledAnswer]]] = {}
     for answer in answers:
-        quality = _quality(answer)
-        if quality is not None:
+        if answer.label is not None:
             asked = answer.question.task, "\n".join(m["content"] for m in answer.question.messages)
-            by_question.setdefault(asked, []).append(answer)
+            labelled = _quality(answer, answer.label), answer
+            by_question.setdefault(asked, []).append(labelled)
     found = [
-        (one, two) if (_quality(one) or 0) > (_quality(two) or 0) else (two, one)
+        (one, two) if first > second else (two, one)
         for group in by_question.values()
-        for one, two in combinations(group, 2)
-        if _quality(one) != _quality(two)
+        for (first, one), (second, two) in combinations(group, 2)
+        if first != second
     ]
     chosen = sorted(rng.permutation(len(found))[:most].tolist())
     return [found[at] for at in chosen]
 
 
-def _quality(answer: LabelledAnswer) -> float | None:
+def _quality(answer: LabelledAnswer, label: float) -> float:
     """A person's label as a quality; a refusal is better with an alternative."""
-    if answer.label is None:
-        return None
     task = task_named(answer.question.task)
     if task.kind == "writing":
-        return answer.label  # quality would also ask for the likeness to the reference
-    return task.quality(answer.question, answer.response, answer.label).reported
+        return label  # quality would also ask for the likeness to the reference
+    return task.quality(answer.question, answer.response, label).reported
 
 
 async def _check_position(
