@@ -48,8 +48,8 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy --config-file tests/mypy.ini
 
 pytest: $(VENV)/.installed-dev
-	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS) \
-		--cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+	$(TEST_ENV) $(BIN)/python -m slipcover -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m slipcover --fail-under 95 --merge .coverage.json --out .coverage.json
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
@@ -89,4 +89,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf build dist site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site .coverage.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
