@@ -18,6 +18,8 @@ MISSING = [
     if there is None
 ]
 needs_browser = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
+in_browser = pytest.mark.asyncio(loop_scope="session")
+"""A test in the browser runs in the loop that the browser was started in."""
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 FAINT = """() => {

@@ -1,10 +1,15 @@
 """What several tests share."""
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
+
+from browser import browser
 
 # No test reaches a model hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -43,3 +48,10 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no shared data at {SHARED}; GTALIGN_SHARED names another place")
     return SHARED
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """One Chromium for all tests; each has windows of its own, without a past."""
+    async with browser() as found:
+        yield found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from browser import browser, needs_browser, window
+from browser import in_browser, needs_browser, window
 from dashboard_parts import Visitor
 from gateway_parts import config_of, served
 from gtalign.errors import ConfigError
@@ -272,10 +272,12 @@ def test_signing_in_leads_to_pages_of_the_dashboard_alone() -> None:
 
 
 @needs_browser
-async def test_a_person_signs_in_and_comes_back_by_a_link_from_elsewhere(tmp_path: Path) -> None:
+@in_browser
+async def test_a_person_signs_in_and_comes_back_by_a_link_from_elsewhere(
+    tmp_path: Path, chromium: Any
+) -> None:
     async with (
         served(tmp_path) as gateway,
-        browser() as chromium,
         window(chromium) as view,
     ):
         _, secret = await gateway.key(name="root")

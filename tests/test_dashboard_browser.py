@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from browser import PHONE, Window, browser, needs_browser, window
+from browser import PHONE, Window, in_browser, needs_browser, window
 from gateway_parts import Served, served
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, in_browser]
 
 TEXT = "<script>document.title = 'taken'</script> " + "unbroken" * 40
 
@@ -30,10 +30,9 @@ async def signed_in(view: Window, gateway: Served, secret: str, path: str = "") 
     return page
 
 
-async def test_a_person_filters_pages_and_opens_a_decision(tmp_path: Path) -> None:
+async def test_a_person_filters_pages_and_opens_a_decision(tmp_path: Path, chromium: Any) -> None:
     async with (
         served(tmp_path, audit={"texts": True}) as gateway,
-        browser() as chromium,
         window(chromium) as view,
     ):
         await filled(gateway)
@@ -68,8 +67,8 @@ async def test_a_person_filters_pages_and_opens_a_decision(tmp_path: Path) -> No
         await page.wait_for_url("**/sign-in")
 
 
-async def test_the_keyboard_is_enough(tmp_path: Path) -> None:
-    async with served(tmp_path) as gateway, browser() as chromium, window(chromium) as view:
+async def test_the_keyboard_is_enough(tmp_path: Path, chromium: Any) -> None:
+    async with served(tmp_path) as gateway, window(chromium) as view:
         await filled(gateway)
         _, secret = await gateway.key(name="root")
         page = view.page
@@ -134,11 +133,10 @@ HIDDEN = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_phone_shows_every_page_in_full_and_so_that_it_can_be_read(
-    tmp_path: Path, scheme: str
+    tmp_path: Path, chromium: Any, scheme: str
 ) -> None:
     async with (
         served(tmp_path, audit={"texts": True}) as gateway,
-        browser() as chromium,
         window(chromium, color_scheme=scheme, **PHONE) as view,
     ):
         id_ = await filled(gateway)
@@ -162,10 +160,9 @@ async def test_a_phone_shows_every_page_in_full_and_so_that_it_can_be_read(
         assert (text > ground) is (scheme == "dark")
 
 
-async def test_without_scripts_nothing_is_missing(tmp_path: Path) -> None:
+async def test_without_scripts_nothing_is_missing(tmp_path: Path, chromium: Any) -> None:
     async with (
         served(tmp_path) as gateway,
-        browser() as chromium,
         window(chromium, java_script_enabled=False) as view,
     ):
         id_ = await filled(gateway)
@@ -185,10 +182,10 @@ async def test_without_scripts_nothing_is_missing(tmp_path: Path) -> None:
 
 
 async def test_a_page_that_refreshes_shows_what_is_new_and_what_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, chromium: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gtalign.gateway.dashboard.overview.REFRESH", "20ms")
-    async with served(tmp_path) as gateway, browser() as chromium, window(chromium) as view:
+    async with served(tmp_path) as gateway, window(chromium) as view:
         page = view.page
         await page.goto(f"{gateway.address}/dashboard")
         await page.get_by_role("switch").click()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from browser import PHONE, browser, needs_browser, window
+from browser import PHONE, in_browser, needs_browser, window
 from dashboard_parts import Visitor
 from gateway_parts import Held, served
 from gtalign.errors import UpstreamError
@@ -252,8 +252,11 @@ async def test_in_observe_mode_the_chain_comes_as_it_is_written(tmp_path: Path) 
 
 
 @needs_browser
+@in_browser
 @pytest.mark.parametrize("width", [360, 1200])
-async def test_two_answers_appear_side_by_side_as_text(tmp_path: Path, width: int) -> None:
+async def test_two_answers_appear_side_by_side_as_text(
+    tmp_path: Path, chromium: Any, width: int
+) -> None:
     from playwright.async_api import expect
 
     def script(messages: Any, begun: str) -> str:
@@ -261,7 +264,6 @@ async def test_two_answers_appear_side_by_side_as_text(tmp_path: Path, width: in
 
     async with (
         served(tmp_path, FakeBackend(script)) as gateway,
-        browser() as chromium,
         window(chromium, viewport={"width": width, "height": 740}) as view,
     ):
         page = view.page
@@ -282,13 +284,13 @@ async def test_two_answers_appear_side_by_side_as_text(tmp_path: Path, width: in
 
 
 @needs_browser
-async def test_a_person_stops_the_answers_or_leaves(tmp_path: Path) -> None:
+@in_browser
+async def test_a_person_stops_the_answers_or_leaves(tmp_path: Path, chromium: Any) -> None:
     from playwright.async_api import expect
 
     backend = Held()
     async with (
         served(tmp_path, backend) as gateway,
-        browser() as chromium,
         window(chromium) as view,
     ):
         page = view.page
@@ -315,13 +317,13 @@ async def test_a_person_stops_the_answers_or_leaves(tmp_path: Path) -> None:
 
 
 @needs_browser
+@in_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_phone_without_scripts_asks_tries_and_moves_so_that_it_can_be_read(
-    tmp_path: Path, scheme: str
+    tmp_path: Path, chromium: Any, scheme: str
 ) -> None:
     async with (
         served(tmp_path) as gateway,
-        browser() as chromium,
         window(chromium, color_scheme=scheme, java_script_enabled=False, **PHONE) as view,
     ):
         page = view.page

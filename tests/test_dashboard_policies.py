@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from browser import browser, needs_browser, window
+from browser import in_browser, needs_browser, window
 from dashboard_parts import Answer, Visitor
 from gateway_parts import Served, served
 from gtalign.config import dump
@@ -242,12 +242,12 @@ async def test_the_admin_interface_refuses_a_number_that_python_does_not_read(
 
 
 @needs_browser
-async def test_a_person_edits_previews_and_saves_by_keyboard(tmp_path: Path) -> None:
+@in_browser
+async def test_a_person_edits_previews_and_saves_by_keyboard(tmp_path: Path, chromium: Any) -> None:
     from playwright.async_api import expect
 
     async with (
         served(tmp_path) as gateway,
-        browser() as chromium,
         window(chromium, viewport={"width": 360, "height": 740}, color_scheme="dark") as view,
     ):
         await gateway.ask(model="toy:costly")

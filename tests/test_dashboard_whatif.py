@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from browser import browser, needs_browser, window
+from browser import in_browser, needs_browser, window
 from dashboard_parts import Visitor
 from gateway_parts import Served, served
 from gtalign.game import USER_LLM, Bimatrix
@@ -268,12 +268,12 @@ def test_a_strip_covers_its_width_and_tells_the_first_intervals() -> None:
 
 
 @needs_browser
-async def test_sliders_move_the_choice_by_keyboard(tmp_path: Path) -> None:
+@in_browser
+async def test_sliders_move_the_choice_by_keyboard(tmp_path: Path, chromium: Any) -> None:
     from playwright.async_api import expect
 
     async with (
         served(tmp_path) as gateway,
-        browser() as chromium,
         window(chromium, viewport={"width": 360, "height": 740}) as view,
     ):
         await with_policy(gateway, "per-token")

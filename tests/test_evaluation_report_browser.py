@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser import browser, needs_browser, window
+from browser import in_browser, needs_browser, window
 from evaluation_samples import transcript, world
 from gtalign.evaluation.report import write_report
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, in_browser]
 
 CUT = """() => {
   const cut = [];
@@ -37,7 +37,9 @@ async def named(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_the_report_can_be_read_in_full(tmp_path: Path, scheme: str, width: int) -> None:
+async def test_the_report_can_be_read_in_full(
+    tmp_path: Path, chromium: Any, scheme: str, width: int
+) -> None:
     path = tmp_path / "report.html"
     long = [transcript(id=str(n), cluster=str(n), model="a model of a long name") for n in range(6)]
     write_report(
@@ -52,7 +54,7 @@ async def test_the_report_can_be_read_in_full(tmp_path: Path, scheme: str, width
         resamples=100,
     )
     view = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    async with browser() as chromium, window(chromium, **view) as shown:
+    async with window(chromium, **view) as shown:
         await shown.page.goto(f"file://{path}")
         assert await shown.overflow() == 0
         assert await shown.faint() == []
