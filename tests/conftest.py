@@ -1,12 +1,14 @@
 """What several tests share."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import uvicorn.server
 from hypothesis import HealthCheck, settings
 
 from browser import browser
@@ -48,6 +50,33 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no shared data at {SHARED}; GTALIGN_SHARED names another place")
     return SHARED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests marked as early.
+
+    Of two workers the first then has those that fork processes, and alone imports what is forked;
+    and no long test is left for the end, when the other worker has nothing to do.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
+
+
+class Hurried:
+    """The module asyncio, but a pause is short."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_end_at_once() -> Iterator[None]:
+    """uvicorn looks ten times a second whether it is to end, and hundreds of tests end a server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.server, "asyncio", Hurried())
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

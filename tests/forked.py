@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Final
+from typing import BinaryIO, Final
 
 from gtalign.lab import schedule
 
@@ -23,7 +23,13 @@ COMMAND: Final = "import sys; from gtalign.cli import main; sys.exit(main(sys.ar
 """The script that the console script is."""
 
 TESTS: Final = str(Path(__file__).parent)
-_IMPORTED: Final = ["gtalign.training.rl", "gtalign.training.sft", "gtalign.lab.experiment"]
+_IMPORTED: Final = [
+    "gtalign.training.rl",
+    "gtalign.training.sft",
+    "gtalign.lab.experiment",
+    "gtalign.gateway.server",
+    "openai",
+]
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 
 
@@ -38,8 +44,8 @@ class Forked:
 
     def __init__(self, script: str, *args: object, env: Mapping[str, str] | None = None) -> None:
         _CONTEXT.set_forkserver_preload(_IMPORTED)
-        self._out, out = _CONTEXT.Pipe(duplex=False)
-        self._err, err = _CONTEXT.Pipe(duplex=False)
+        self._out, out = _pipe()
+        self._err, err = _pipe()
         variables = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **(env or {})}
         arguments = [str(arg) for arg in args]
         self._process = _CONTEXT.Process(
@@ -53,6 +59,17 @@ class Forked:
     def returncode(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         return self._process.exitcode
+
+    async def readline(self) -> str:
+        """The next line that it writes; empty at the end."""
+        return (await asyncio.to_thread(self._out.readline)).decode()
+
+    async def wait(self) -> int:
+        """Wait for its end; returns its exit code."""
+        await self.communicate()
+        code = self.returncode
+        assert code is not None
+        return code
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
@@ -97,9 +114,14 @@ def _run(
     exec(compile(script, "script", "exec"), {"__name__": "__main__"})
 
 
-def _all(connection: Connection) -> bytes:
+def _pipe() -> tuple[BinaryIO, Connection]:
+    """A pipe: a file to read, and the end that another process writes."""
+    reader, writer = _CONTEXT.Pipe(duplex=False)
+    with reader:
+        return os.fdopen(os.dup(reader.fileno()), "rb"), writer
+
+
+def _all(file: BinaryIO) -> bytes:
     """Everything that is written to a pipe until its last writer is gone."""
-    with open(os.dup(connection.fileno()), "rb") as file:
-        found = file.read()
-    connection.close()
-    return found
+    with file:
+        return file.read()

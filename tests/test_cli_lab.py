@@ -19,6 +19,8 @@ from gtalign.lab.config import LabConfig
 from gtalign.lab.published import SETS
 from small_lab import SETTINGS, contents
 
+pytestmark = pytest.mark.early
+
 RESULTS = ("config.toml", "chains.jsonl", "transcripts.jsonl", "metrics.jsonl", "*.safetensors")
 TINY = {**SETTINGS, "arms": ["base", "sft", "mutual"]}
 

@@ -17,6 +17,8 @@ from gateway_parts import COSTLY
 from gtalign.cli import main
 from small_lab import small_model, small_tokenizer
 
+pytestmark = pytest.mark.early
+
 
 async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) -> None:
     tokenizer = small_tokenizer()

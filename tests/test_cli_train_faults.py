@@ -20,7 +20,7 @@ from teacher_server import Rules, write_questions
 from train_parts import make_student, run_cli, start_cli, write
 
 # The trainers complain of their own habits.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.early, pytest.mark.filterwarnings("default")]
 
 RL = """
 [rl]

@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from standins import tokens
 from standins.engines import VLLM
 from standins.server import RefusedError, asked, rendered, serving
+
+pytestmark = pytest.mark.early
 
 TESTS = Path(__file__).parent
 REQUESTS = 1000

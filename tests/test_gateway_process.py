@@ -1,12 +1,9 @@
 """A gateway as a process: killed under load, and ended gently."""
 
 import asyncio
-import os
 import re
 import signal
 import sqlite3
-import sys
-from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,25 +12,22 @@ import aiohttp
 import orjson
 import pytest
 
+from forked import Forked
 from gateway_parts import MESSAGES
 from standins import model
 from standins.engines import VLLM
 from standins.server import serving
 
-TESTS = Path(__file__).parent
+pytestmark = pytest.mark.early
+
+SCRIPT = "import runpy; runpy.run_module('gateway_process', run_name='__main__')"
 ROUNDS = 5
 CLIENTS = 6
 
 
-async def start(folder: Path, *upstream: str) -> tuple[Process, str]:
-    paths = os.pathsep.join([str(TESTS), os.environ["PYTHONPATH"]])
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(TESTS / "gateway_process.py"), str(folder), *upstream),
-        stdout=PIPE,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdout is not None
-    return process, (await process.stdout.readline()).decode().strip()
+async def start(folder: Path, *upstream: str) -> tuple[Forked, str]:
+    process = await asyncio.to_thread(Forked, SCRIPT, folder, *upstream)
+    return process, (await process.readline()).strip()
 
 
 async def ask(

@@ -18,7 +18,7 @@ from gtalign.transcripts import TranscriptWriter, read_transcripts
 from small_lab import SETTINGS, contents
 
 # The trainer complains of its own habits.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.early, pytest.mark.filterwarnings("default")]
 
 LAB = LabConfig.model_validate(SETTINGS)
 RESULTS = ("chains.jsonl", "transcripts.jsonl", "metrics.jsonl", "model.safetensors")

@@ -17,6 +17,8 @@ from gtalign.lab import schedule
 from gtalign.lab.schedule import run_plan
 from scripts import run_script
 
+pytestmark = pytest.mark.early
+
 PLAN = {"cold": None, "base": "cold", "sft": "base", "mutual": "sft", "user": "sft"}
 
 
