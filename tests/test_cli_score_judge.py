@@ -26,6 +26,7 @@ from gtalign.transcripts import Scorer, read_transcripts
 from gtalign.transcripts.scored_file import read
 from gtalign.transcripts.scoring import AHEAD
 from judge_server import JudgeServer, serve
+from train_parts import start_cli
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 CHAIN = render("think", PAYOFF, "Choose DQ_DA.", "The answer is 4.")
@@ -335,17 +336,7 @@ async def test_many_are_under_way_and_come_in_order(tmp_path: Path) -> None:
     assert judge.busiest == workers
 
 
-async def run(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "gtalign", "score", *arguments),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        # A shell that started the tests in the background has it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
+@pytest.mark.early
 async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
     count = 12
     file = write(tmp_path / "logs.jsonl", ROWS[:1] * count)
@@ -362,8 +353,8 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         judges.write_text(
             f'default = ["m"]\n[endpoints.m]\nurl = "{server.url}"\nmodel = "m"\n', encoding="utf-8"
         )
-        options = [str(file), "--judge", str(judges), "--out", str(out), "--workers", "1"]
-        process = await run(*options)
+        options = ["score", str(file), "--judge", str(judges), "--out", str(out), "--workers", "1"]
+        process = await start_cli(*options)
         while server.held is None:
             await server.arrived.wait()
             await asyncio.sleep(0)
@@ -378,7 +369,7 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         server.held.set()
         server.answer = lambda body: GOOD
         server.held = None
-        process = await run(*options)
+        process = await start_cli(*options)
         _, errors = await process.communicate()
         assert process.returncode == 0, errors
         assert errors.startswith(b"INFO gtalign.cli.score: judge m: {")
@@ -405,6 +396,7 @@ def peak(*arguments: str) -> int:
     return int(re.split(r"\s+", done.stdout.strip())[-1]) * 1024
 
 
+@pytest.mark.early
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, rules: Path) -> None:
     row = json.dumps(

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse
 
+from forked import Forked
 from gtalign.chain import parse
 from gtalign.cli import main
 from gtalign.cli.synth import plan
@@ -33,6 +32,7 @@ from gtalign.synthesis import (
 )
 from judge_server import JudgeServer, serve
 from teacher_server import Rules, cold_start, part_of, write_questions
+from train_parts import start_cli, write
 
 
 async def synthesise(config: ColdStartConfig, out: Path) -> ColdStart:
@@ -278,27 +278,13 @@ async def test_a_teacher_that_stalls_times_out(questions: Path, tmp_path: Path) 
     assert done.fates == {"failed: teacher, timeout": 1}
 
 
-SCRIPT = """
-import resource, signal, sys
-from gtalign.cli import main
-if len(sys.argv) > 3:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-sys.exit(main(["synth", "--config", sys.argv[1], "--out", sys.argv[2], "--json"]))
-"""
+async def command(config: ColdStartConfig, out: Path, room: int = 0) -> Forked:
+    """Start the command in a process of its own; it may write files of `room` bytes, 0 for any."""
+    file = write(out.with_suffix(".toml"), dump(config))
+    return await start_cli("synth", "--config", file, "--out", str(out), "--json", room=room)
 
 
-async def command(config: ColdStartConfig, out: Path, *limits: str) -> asyncio.subprocess.Process:
-    file = out.with_suffix(".toml")
-    file.write_text(dump(config))
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SCRIPT, str(file), str(out), *limits),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ,
-    )
-
-
+@pytest.mark.early
 async def test_a_killed_run_goes_on_without_repeating_or_losing(
     questions: Path, tmp_path: Path
 ) -> None:
@@ -341,13 +327,14 @@ async def test_a_killed_run_goes_on_without_repeating_or_losing(
     assert used["calls"] + judge["used"]["calls"] == sum((after - before).values())
 
 
+@pytest.mark.early
 async def test_a_full_disk_stops_the_run_and_keeps_what_is_written(
     questions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     async with serve(Rules()) as server:
         config = cold_start(server, questions, candidates=6, workers=4)
-        process = await command(config, out, str(64 << 10))
+        process = await command(config, out, 64 << 10)
         _, errors = await process.communicate()
         assert process.returncode in (1, 2)
         assert errors.decode().splitlines()[-1].startswith("gtalign: error: ")
