@@ -108,7 +108,12 @@ async def test_the_overview_sums_up_what_was_decided(tmp_path: Path) -> None:
         text = " ".join(re.sub(r"<[^>]*>", " ", page.text).split())
         assert "Answers 4 1 failed, 25.0%" in text
         assert "1 of 1 flipped, 100.0%" in text and "0 of 3 flipped, 0.0%" in text
-        assert "CQ → DA: 1" in text and "not measured" in text
+        assert "CQ → DA: 1" in text and "Savings, estimated ≈" in text and "Not measured" in text
+        assert "Now AQ prior; CQ prior; DA prior." in text
+        # Over time: a chart of each, and the same in numbers.
+        names = re.findall(r"<title id=[^>]*>([^<]*)</title>", page.text)
+        assert names[:4] == ["Answers", "Flips", "Added latency", "Tokens"]
+        assert "One step is one hour" in text and 'data-label="Added, p95"' in page.text
         assert f"+{found.user_payoff:.2f}".rstrip("0") in text
         assert found.user_payoff is not None and found.llm_payoff is not None
         welfare = ((found.user_payoff + 5) * (found.llm_payoff + 5)) ** 0.5
@@ -203,7 +208,9 @@ async def test_a_decision_shows_the_game_the_edit_and_the_policy(tmp_path: Path)
         text = " ".join(re.sub(r"<[^>]*>", " ", page.text).split())
         [record] = await gateway.records()
         decision = Decision.from_json(record["decision"])
-        assert "CQ → DA" in text and "The response carries out DA" in text
+        assert "CQ (asks back) → DA (answers directly)" in text
+        assert "The response carries out DA (answers directly)" in text
+        assert "currency units" in text
         assert text.count("chosen") >= 2 and page.text.count('class="cell chosen"') == 2
         for row in changes_of(decision):
             assert row.name in text and row.why.split(":")[0].split("'")[0] in text

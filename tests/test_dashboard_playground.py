@@ -12,8 +12,10 @@ import pytest
 
 from browser import PHONE, in_browser, needs_browser, window
 from dashboard_parts import Visitor
-from gateway_parts import Held, served
+from gateway_parts import Held, scripted, served
 from gtalign.errors import UpstreamError
+from gtalign.game.wording import named
+from gtalign.gateway.dashboard.playground import EXAMPLE
 from gtalign.gateway.keys import read_key_request
 from gtalign.steering import FakeBackend
 from standins import model
@@ -27,14 +29,20 @@ ASKED = {"question": "Where to?", "left": "costly", "right": "subscription"}
 async def streaming(visitor: Visitor, **fields: str) -> Any:
     """A stream that is read while it comes."""
     token = (await visitor.get()).token
-    data = {"question": "Where to?", "policy": "costly", **fields}
+    data = {**ASKED, **fields}
     url = f"{visitor.gateway.address}/dashboard{PATH}/answer"
     headers = {"X-CSRF-Token": token}
     async with visitor.http.post(url, data=data, headers=headers) as answer:
         yield answer
 
 
-async def events(visitor: Visitor, **fields: str) -> list[dict[str, Any]]:
+async def events(visitor: Visitor, side: str = "left", **fields: str) -> list[dict[str, Any]]:
+    """What is told of one side."""
+    told = (await both(visitor, **fields))[1:]
+    return [one for one in told if one["side"] == side]
+
+
+async def both(visitor: Visitor, **fields: str) -> list[dict[str, Any]]:
     async with streaming(visitor, **fields) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -59,14 +67,14 @@ async def test_an_answer_is_streamed_block_by_block_and_is_on_record(tmp_path: P
     async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
         told = await events(visitor, seed="7", temperature="0.5", max_tokens="400")
         policy = gateway.gateway.policies.get("costly")
-        assert told[0] == {"policy": "costly", "hash": policy.hash}
+        assert told[0] == {"side": "left", "policy": "costly", "hash": policy.hash}
         blocks = texts(told)
         assert blocks["thinking"] == "«Where to?» is über-vague \N{THINKING FACE}."
         assert "choose" in blocks["analyze"] and "</" not in "".join(blocks.values())
         assert blocks["response"] == model.RESPONSES["DA"]
         (games,) = (event["games"] for event in told if "games" in event)
         order = [
-            event.get("block") or next(iter(event))
+            event.get("block") or list(event)[1]
             for event in told
             if event.get("block") or "games" in event
         ]
@@ -74,7 +82,8 @@ async def test_an_answer_is_streamed_block_by_block_and_is_on_record(tmp_path: P
         assert list(dict.fromkeys(order)) == ["thinking", "payoff", "games", "analyze", "response"]
         tables = games.split("</table>")[:-1]
         chosen = [re.findall(r'class="cell chosen" data-cell="(\w+)"', table) for table in tables]
-        (record,) = await gateway.records()
+        records = {one["policy"]: one for one in await gateway.records()}
+        record = records["costly"]
         before, after = record["decision"]["before"], record["decision"]["after"]
         assert chosen == [[before["cell"]], [after["cell"]]]
         done = told[-1]["done"]
@@ -99,7 +108,7 @@ async def test_both_answers_are_shown_whole_without_a_script(tmp_path: Path) -> 
             assert side is not None
             text = html.unescape(re.sub(r"<[^>]*>", "", side[0]))
             assert model.RESPONSES[action] in text and "As the policy edits it" in text
-            assert f"carries out {action}" in text
+            assert f"carries out {named(action)}" in text
         records = await gateway.records()
         assert {record["policy"] for record in records} == {"costly", "subscription"}
         assert all(f"/decisions/{record['id']}" in page.text for record in records)
@@ -123,8 +132,7 @@ async def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
             assert "<b>'" not in page.text
             if field != "question":
                 assert "Where to?</textarea>" in page.text
-            name = "policy" if field == "left" else field
-            async with streaming(visitor, **{name: value}) as answer:
+            async with streaming(visitor, **{field: value}) as answer:
                 assert answer.status in (400, 404)
                 assert told.lower()[:20] in html.unescape(await answer.text()).lower()
         assert await gateway.records() == []
@@ -145,24 +153,25 @@ async def test_limits_of_the_key_hold_and_its_answers_count(tmp_path: Path) -> N
                 await answer.text()
             )
         await visitor.sign_in(secret)
-        first = await events(visitor)
-        assert gateway.gateway.limits.used(key) == first[-1]["done"]["total_tokens"]
+        told = (await both(visitor))[1:]
+        done = [one["done"]["total_tokens"] for one in told if "done" in one]
+        assert len(done) == 2 and gateway.gateway.limits.used(key) == sum(done)
         page = await visitor.post(PATH, ASKED)
-        assert page.status == 200 and "this key may take 2 requests a minute" in page.text
-        assert page.text.count('role="alert"') == 1  # one of both was answered
-        async with streaming(visitor) as answer:
-            assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0
-            assert "2 requests a minute" in (await answer.json())["error"]["message"]
+        assert page.status == 200
+        assert page.text.count("this key may take 2 requests a minute") == 2
+        refused = (await both(visitor))[1:]
+        assert {one["side"] for one in refused} == {"left", "right"}
+        assert all("2 requests a minute" in one["error"]["message"] for one in refused)
         assert {record["key_id"] for record in await gateway.records()} == {key.id}
 
 
-@pytest.mark.parametrize("scripted", [False, True])
-async def test_the_answer_is_stopped_when_the_page_is_left(tmp_path: Path, scripted: bool) -> None:
+@pytest.mark.parametrize("streams", [False, True])
+async def test_the_answer_is_stopped_when_the_page_is_left(tmp_path: Path, streams: bool) -> None:
     backend = Held()
     async with served(tmp_path, backend) as gateway, Visitor(gateway) as visitor:
 
         async def ask() -> None:
-            if scripted:
+            if streams:
                 await events(visitor)
             else:
                 await visitor.post(PATH, ASKED)
@@ -176,7 +185,7 @@ async def test_the_answer_is_stopped_when_the_page_is_left(tmp_path: Path, scrip
             await asyncio.sleep(0)
         records = await gateway.records()
         assert {record["status"] for record in records} == {"gone"}
-        assert len(records) == (1 if scripted else 2)
+        assert len(records) == 2
 
 
 async def test_an_upstream_that_dies_is_told_on_its_side_alone(tmp_path: Path) -> None:
@@ -193,8 +202,9 @@ async def test_an_upstream_that_dies_is_told_on_its_side_alone(tmp_path: Path) -
     ):
         page = await visitor.post(PATH, ASKED)
         assert page.status == 200 and page.text.count("the connection broke &lt;b&gt;") == 2
-        told = await events(visitor)
-        assert "the connection broke" in told[-1]["error"]["message"]
+        for side in ("left", "right"):
+            told = await events(visitor, side)
+            assert "the connection broke" in told[-1]["error"]["message"]
         assert {record["status"] for record in await gateway.records()} == {"failed"}
 
 
@@ -251,6 +261,58 @@ async def test_in_observe_mode_the_chain_comes_as_it_is_written(tmp_path: Path) 
         assert told[-1]["done"]["steered"] is False
 
 
+async def test_both_sides_share_their_seed_and_their_opening(tmp_path: Path) -> None:
+    backend = scripted()
+    async with served(tmp_path, backend) as gateway, Visitor(gateway) as visitor:
+        told = await both(visitor)
+        drawn = told[0]["seed"]
+        sides = [texts([one for one in told[1:] if one["side"] == s]) for s in ("left", "right")]
+        assert sides[0]["thinking"] == sides[1]["thinking"]
+        assert sides[0]["response"] != sides[1]["response"]
+        assert {write.sampling.seed for write in backend.writes} == {drawn}
+        assert [write.text for write in backend.writes].count("") == 1  # one opening for both
+        assert (await both(visitor))[0]["seed"] != drawn  # of 2**31
+        assert (await both(visitor, seed="7"))[0]["seed"] == 7
+        page = await visitor.post(PATH, ASKED | {"seed": "12"})
+        assert "the seed <b>12</b>" in page.text
+        records = await gateway.records()
+        stated = [one["decision"]["stated"] for one in records]
+        assert len(records) == 8 and all(one == stated[0] for one in stated)
+
+
+async def test_without_a_price_between_them_both_sides_are_the_same(tmp_path: Path) -> None:
+    backend = scripted()
+    async with served(tmp_path, backend) as gateway, Visitor(gateway) as visitor:
+        told = await both(visitor, right="costly")
+        sides = [texts([one for one in told[1:] if one["side"] == s]) for s in ("left", "right")]
+        assert sides[0] == sides[1] and len(backend.writes) == 2
+        assert len(await gateway.records()) == 2
+
+
+async def test_a_question_to_begin_with_is_there_to_click(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, audit={"texts": True}) as gateway,
+        Visitor(gateway) as visitor,
+    ):
+
+        async def offered() -> list[str]:
+            links = re.findall(r'href="([^"]*\?question=[^"]*)"', (await visitor.get(PATH)).text)
+            return [html.unescape(link) for link in links]
+
+        (first,) = await offered()
+        page = await visitor.send("GET", first)
+        assert html.escape(EXAMPLE, quote=False) in html.unescape(page.text)
+        said = {"role": "user", "content": "Is <it>?"}
+        await gateway.ask(messages=[said])
+        await gateway.ask(model="toy:costly", messages=[{"role": "user", "content": "Flips?"}])
+        await gateway.ask(messages=[said, {"role": "assistant", "content": "No."}, said])
+        links = await offered()
+        page = await visitor.send("GET", links[0])
+        assert "Flips?</textarea>" in page.text and len(links) == 2
+        page = await visitor.send("GET", links[1])
+        assert "Is &lt;it&gt;?</textarea>" in page.text
+
+
 @needs_browser
 @in_browser
 @pytest.mark.parametrize("width", [360, 1200])
@@ -274,7 +336,7 @@ async def test_two_answers_appear_side_by_side_as_text(
         sides = page.locator(".side")
         await expect(sides.locator(".facts")).to_have_count(2)
         await expect(sides.nth(0)).to_contain_text(f"«{EVIL}» is über-vague")
-        await expect(sides.nth(0)).to_contain_text("CQ → DA")
+        await expect(sides.nth(0)).to_contain_text("CQ (asks back) → DA (answers directly)")
         await expect(sides.nth(1)).to_contain_text(model.RESPONSES["CQ"])
         await expect(sides.locator(".game .chosen")).to_have_count(4)
         await expect(page.locator(".side script, .side img")).to_have_count(0)

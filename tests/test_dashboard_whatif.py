@@ -12,6 +12,7 @@ from browser import in_browser, needs_browser, window
 from dashboard_parts import Visitor
 from gateway_parts import Served, served
 from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game.wording import named
 from gtalign.gateway.dashboard.numbers import Number, dial, plain, reach, sent_texts, texts_of
 from gtalign.gateway.dashboard.strip import DRAWN, LISTED, strip
 from gtalign.gateway.dashboard.whatif import EXAMPLE, read_matrix, written
@@ -87,7 +88,8 @@ async def test_an_example_is_shown_and_moved_with_what_the_gateway_would_choose(
             verdict = re.search(r'<p class="verdict">(.*?)</p>', answer.text, re.S)
             assert verdict is not None
             told = re.sub(r"<[^>]*>", "", verdict[1])
-            assert f"CQ → {action}" in told if action != "CQ" else "CQ stays" in told
+            moved = f"{named('CQ')} → {named(action)}" if action != "CQ" else f"{named('CQ')} stays"
+            assert moved in told
             # The strip marks the very interval that the price lies in.
             found = flips(
                 game, policy, "price.output", 0, 60, expected=prior_for(USER_LLM), decimals=1
@@ -110,7 +112,7 @@ async def test_without_a_script_a_slider_or_a_field_is_taken_whichever_was_moved
             assert page.status == 200 and page.text.startswith("<!doctype html>")
             now = fields(page.text)
             assert (now["price.output"], now["price.output.was"]) == ("0.3", "0.3")
-            assert "VQ_CQ" in page.text and "CQ</b> stays the choice" in page.text
+            assert "VQ_CQ" in page.text and "CQ (asks back)</b> stays the choice" in page.text
         page = await visitor.post(PATH, sent | {"value_of_time.slider": "2"})
         now = fields(page.text)
         assert (now["along"], now["value_of_time"]) == ("value_of_time", "2")
@@ -137,7 +139,7 @@ async def test_a_recorded_matrix_is_looked_at_as_it_was_decided(tmp_path: Path) 
         sent = fields(page.text)
         assert sent["policy"] == "@" + record["policy_hash"]
         assert sent["prompt_tokens"] == str(record["prompt_tokens"] or 0)
-        assert "CQ → DA" in page.text
+        assert "CQ (asks back) → DA (answers directly)" in page.text
         assert '"VQ_CQ": {"user": 3.5, "LLM": 4.0}' in html.unescape(page.text)
         again = await visitor.post(PATH, sent)
         assert again.status == 200 and "as recorded" in again.text
@@ -282,7 +284,7 @@ async def test_sliders_move_the_choice_by_keyboard(tmp_path: Path, chromium: Any
         assert await view.overflow() == 0
         now, fault = page.locator("#ticker"), page.locator("#matrix-problem")
         price, worth = (page.locator(f'[id="{n}"]') for n in ("price.output", "utility_of_money"))
-        await expect(now).to_contain_text("CQ → DA")
+        await expect(now).to_contain_text("CQ (asks back) → DA (answers directly)")
         await page.get_by_role("slider", name="Price of tokens written").focus()
         await page.keyboard.press("Home")
         await expect(now).to_contain_text("stays")

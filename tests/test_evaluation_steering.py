@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rich.console import Console
 from gtalign.chain import render
 from gtalign.errors import ConfigError, DataError, UpstreamError
 from gtalign.evaluation.steering.effects import EFFECTS, measure_trial
-from gtalign.evaluation.steering.section import example, print_steering, steering_section
+from gtalign.evaluation.steering.section import SHOWN, example, print_steering, steering_section
 from gtalign.evaluation.steering.trial import TrialSettings, run_trial
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import FakeJudge
@@ -148,6 +149,13 @@ async def test_the_section_shows_every_arm_and_one_decision(tmp_path: Path) -> N
     page = steering_section(found, {"per-token, advise": 0.5})
     for text in ("subscription", "per-token", "One decision", "output tokens", "VQ_CQ → <b>"):
         assert text in page
+    # One chart for all policies, whose axis ends where shares end; rows only where something flips.
+    chart = page[page.index("<figure>") : page.index("</figure>")]
+    assert page.count("<figure>") == 1 and "Flip carried out" in chart
+    ticks = re.findall(r'class="tick mid"[^>]*>([^<]*)<', chart)
+    assert ticks and all(0 <= float(tick) <= 1 for tick in ticks)
+    assert re.findall(r'class="name"[^>]*>([^<]*)<', chart) == ["per-token"]
+    assert "Asks back (CQ)" in page and all(EFFECTS[name].note in page for name in SHOWN)
     for width in (80, 160):
         console = Console(width=width, record=True, file=io.StringIO())
         print_steering(console, found)

@@ -255,8 +255,8 @@ async def test_exports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        (VERSION + 1, "has version 4; this gtalign knows 3: install a later one"),
-        (VERSION - 1, "has version 2, which no release of gtalign wrote; this one knows 3: move"),
+        (VERSION + 1, "has version 5; this gtalign knows 4: install a later one"),
+        (2, "has version 2, which no release of gtalign wrote; this one knows 4: move"),
         (0, "has version 0"),
     ],
 )

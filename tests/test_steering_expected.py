@@ -72,6 +72,60 @@ def test_the_mean_replaces_the_prior_once_there_is_enough() -> None:
     assert seen.sources("another", USER_LLM) == dict.fromkeys(USER_LLM.llm_actions, "prior")
 
 
+def followed(after: str, tokens: float, times: int = 20) -> TokenHistory:
+    found = TokenHistory()
+    for _ in range(times):
+        found.add("m", "DA", tokens, after=after)
+    return found
+
+
+@pytest.mark.parametrize("after", ["CQ", "AQ"])
+def test_measured_follow_ups_replace_the_prior(after: str) -> None:
+    seen = followed(after, 120)
+    seen.add("m", "CQ", 50)  # too few of this action
+    expected = seen.expected("m", USER_LLM)
+    assert expected[after].follow_up == 120 and expected[after].turns == PRIOR[after].turns
+    assert seen.sources("m", USER_LLM)[after] == "prior, follow-ups measured (n=20)"
+    # Before they are measured, a follow-up is as long as a full answer.
+    other = ({"CQ", "AQ"} - {after}).pop()
+    assert expected[other].follow_up == 120
+    assert seen.sources("m", USER_LLM)[other] == "prior, follow-ups as DA (n=20)"
+
+
+def test_a_follow_up_is_as_long_as_a_full_answer_until_it_is_measured() -> None:
+    seen = history(DA=[80.0] * 20)
+    assert seen.expected("m", USER_LLM)["CQ"].written() == PRIOR["CQ"].output + 80
+    for _ in range(20):
+        seen.add("m", "AQ", 300, after="CQ")
+    assert seen.expected("m", USER_LLM)["CQ"].follow_up == 300
+    assert seen.expected("m", USER_LLM)["AQ"] == PRIOR["AQ"].model_copy(
+        update={"output": 300.0, "follow_up": 80.0}
+    )
+    assert seen.sources("m", USER_LLM) == {
+        "AQ": "measured (n=20), follow-ups as DA (n=20)",
+        "CQ": "prior, follow-ups measured (n=20)",
+        "DA": "measured (n=20)",
+    }
+
+
+def test_a_given_prior_keeps_its_follow_ups_until_they_are_measured() -> None:
+    seen = history(DA=[80.0] * 20)
+    given = PRIOR | {"CQ": ActionTokens(output=9, turns=2, follow_up=70)}
+    assert seen.expected("m", USER_LLM, given)["CQ"] == given["CQ"]
+    assert seen.sources("m", USER_LLM, given)["AQ"] == "prior"
+    assert followed("CQ", 33).expected("m", USER_LLM, given)["CQ"].follow_up == 33
+
+
+def test_a_game_without_full_answers_has_its_own_follow_ups_only() -> None:
+    prior = {"GO": ActionTokens(output=9, turns=1, follow_up=5), "WAIT-1": UNKNOWN}
+    seen = TokenHistory()
+    for _ in range(20):
+        seen.add("m", "WAIT-1", 70, after="GO")
+    expected = seen.expected("m", THREE_BY_TWO, prior)
+    assert (expected["GO"].follow_up, expected["WAIT-1"].follow_up) == (70, 0)
+    assert seen.expected("m", THREE_BY_TWO)["GO"] == UNKNOWN  # it has no further turns
+
+
 def test_nothing_is_never_enough() -> None:
     assert TokenHistory().expected("m", USER_LLM, enough=0) == PRIOR
     assert set(TokenHistory().sources("m", USER_LLM, enough=0).values()) == {"prior"}
@@ -96,23 +150,28 @@ def test_what_is_no_number_of_tokens_is_refused(output: Any) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["m", "n"]), st.sampled_from(["DA", "CQ"]), st.integers(0, 10_000)
+            st.sampled_from(["m", "n"]),
+            st.sampled_from(["DA", "CQ"]),
+            st.integers(0, 10_000),
+            st.sampled_from([None, "CQ", "AQ"]),
         ),
         max_size=30,
     )
 )
-def test_it_comes_back_and_its_size_does_not_grow(answers: list[tuple[str, str, int]]) -> None:
+def test_it_comes_back_and_its_size_does_not_grow(
+    answers: list[tuple[str, str, int, str | None]],
+) -> None:
     seen = TokenHistory()
-    for answer in answers:
-        seen.add(*answer)
+    for model, action, output, after in answers:
+        seen.add(model, action, output, after=after)
     record = json.loads(json.dumps(seen.to_json()))
     back = TokenHistory.from_json(record)
     assert back.to_json() == record
-    assert sum(len(actions) for actions in record.values()) <= 4
+    assert sum(len(actions) for actions in record.values()) <= 6
     for model in ("m", "n"):
         assert back.expected(model, USER_LLM, enough=1) == seen.expected(model, USER_LLM, enough=1)
         for action in ("DA", "CQ"):
-            outputs = [o for m, a, o in answers if (m, a) == (model, action)]
+            outputs = [o for m, a, o, _ in answers if (m, a) == (model, action)]
             assert back.count(model, action) == len(outputs)
             if outputs:
                 mean = sum(outputs) / len(outputs)
@@ -134,6 +193,8 @@ def test_it_comes_back_and_its_size_does_not_grow(answers: list[tuple[str, str, 
         ({"m": {"DA": {"answers": 1, "tokens": True}}}, "not True"),
         ({"m": {"DA": {"answers": 1, "tokens": -4.0}}}, r"'m\.DA\.tokens' .* 0 or more"),
         ({"m": {"DA": {"answers": 0, "tokens": 4}}}, r"'m\.DA\.tokens' .* that many"),
+        ({"m": {"CQ": {"follow_ups": 1}}}, r"'m\.CQ\.follow_up_tokens' is missing"),
+        ({"m": {"CQ": {"follow_ups": 0, "follow_up_tokens": 4}}}, "that many"),
     ],
 )
 def test_wrong_records_are_named(record: Any, message: str) -> None:

@@ -15,7 +15,7 @@ RANGE: Final = (-5.0, 5.0)
 """Payoffs with the least and the full colour, unless a matrix exceeds them."""
 
 Actions = Sequence[tuple[str, str]]
-"""Names with their meanings."""
+"""Names with their meanings, in a few words: they are written below the names."""
 
 
 def matrix_table(
@@ -70,13 +70,11 @@ def matrix_table(
         )
 
     keys = dict(zip(product(range(len(users)), range(len(llms))), payoffs, strict=True))
-    head = [_head("LLM", name, meaning, "col") for name, meaning in llms]
+    head = [_head(name, meaning, "col") for name, meaning in llms]
     rows = [
         element(
             "tr",
-            _head(
-                "User", name, meaning, "row", element("small", "played") if name == played else None
-            ),
+            _head(name, meaning, "row", element("small", "played") if name == played else None),
             [cell(keys[row, column]) for column in range(len(llms))],
         )
         for row, (name, meaning) in enumerate(users)
@@ -110,6 +108,6 @@ def _mark(sign: str, meaning: str) -> Markup:
     return element("span", sign, element("span", f" {meaning}", class_="hidden"), title=meaning)
 
 
-def _head(side: str, name: str, meaning: str, scope: str, mark: Markup | None = None) -> Markup:
-    title = f"{side}: {meaning}" if meaning else None
-    return element("th", name, mark, class_="played" if mark else None, scope=scope, title=title)
+def _head(name: str, meaning: str, scope: str, mark: Markup | None = None) -> Markup:
+    told = element("small", meaning, class_="meaning") if meaning else None
+    return element("th", name, told, mark, class_="played" if mark else None, scope=scope)

@@ -54,7 +54,7 @@ def welfare(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
             BY_NAME[name].label,
             [(group, _whiskers(comparison, group, name, colours)) for group in pooled],
             BY_NAME[name].digits,
-            within=None if name == "quality_per_100_tokens" else SHARES,
+            within=BY_NAME[name].range,
         )
         for name in INTERVALS
     ]

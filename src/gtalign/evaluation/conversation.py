@@ -8,6 +8,7 @@ from gtalign.drawing import Content, Markup, element, fixed, join, matrix_legend
 from gtalign.evaluation.markup import fold
 from gtalign.evaluation.metrics import chosen_action, form_of, measure
 from gtalign.game import TOLERANCE, Bimatrix, pareto_frontier, pure_nash
+from gtalign.game.wording import LEGEND, meanings
 from gtalign.transcripts.transcript import Transcript
 
 Payoff = Mapping[str, Mapping[str, float]]
@@ -72,8 +73,8 @@ def game_table(
     """
     form = game.form
     return matrix_table(
-        form.user,
-        form.llm,
+        meanings(form.user),
+        meanings(form.llm),
         {key: game.cell(key) for key in form.cells},
         caption=caption,
         chosen=chosen,
@@ -131,7 +132,7 @@ def chain_of(thinking: str, games: Sequence[Markup], choice: Content, analysis: 
         lines(thinking),
         element("h4", "Payoffs"),
         element("div", games, class_="games"),
-        matrix_legend(),
+        matrix_legend(f" {LEGEND}"),
         choice,
         element("h4", "Analysis"),
         lines(analysis),

@@ -1,6 +1,9 @@
 """The pieces of the report's page: its sections, and the tables of a comparison."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import unescape
 
 from gtalign.drawing import (
     COLOURS,
@@ -16,7 +19,7 @@ from gtalign.drawing import (
 )
 from gtalign.evaluation.comparison import Comparison, Gain
 from gtalign.evaluation.findings import verdict
-from gtalign.evaluation.metrics import BY_NAME, Metric
+from gtalign.evaluation.metrics import BY_NAME
 from gtalign.evaluation.tables import (
     best_model,
     cell,
@@ -29,6 +32,10 @@ from gtalign.evaluation.tables import (
 )
 
 Colours = Mapping[str, str]
+
+_TAG = re.compile("<[^>]*>")
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_SECTION = re.compile(r'<section id="([a-z0-9-]+)"><h2>(.*?)</h2>')
 
 
 def model_colour(place: int) -> str:
@@ -49,7 +56,20 @@ def section(title: Content, sub: Content, *body: Content) -> Markup:
     held = join(*body)
     if not held:
         return held
-    return element("section", element("h2", title), element("p", sub, class_="sub"), held)
+    name = _NO_WORD.sub("-", plain(title).lower()).strip("-")
+    return element("section", element("h2", title), element("p", sub, class_="sub"), held, id=name)
+
+
+def contents(page: Markup) -> Markup:
+    """A bar of links to the sections of a page."""
+    found = _SECTION.findall(page)
+    links = (element("a", Markup(title), href=f"#{name}") for name, title in found)
+    return element("nav", links, class_="contents", aria_label="Contents") if found else Markup()
+
+
+def plain(content: Content) -> str:
+    """The text of some content, without its markup."""
+    return unescape(_TAG.sub("", join(content)))
 
 
 def fold(summary: Content, *body: Content, unfolded: bool = False) -> Markup:
@@ -74,25 +94,57 @@ def legend(colours: Colours) -> Markup:
     )
 
 
-def table(head: Iterable[Content], rows: Iterable[Markup], reference: int | None = None) -> Markup:
-    """A scrolling table.
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of a table.
+
+    Args:
+        content: The value.
+        kind: Its class.
+    """
+
+    content: Content
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Args:
+        name: Its head.
+        cells: Its values, one for each further column.
+        kind: Its class.
+    """
+
+    name: Content
+    cells: Sequence[Cell]
+    kind: str | None = None
+
+
+def table(head: Sequence[Content], rows: Iterable[Row], reference: int | None = None) -> Markup:
+    """A table: it scrolls where it is too wide, and on a phone each row is a card.
 
     Args:
         head: Content of each column's head.
-        rows: Whole rows.
+        rows: The rows.
         reference: Number of the column to mark.
     """
-    cells = [
-        element("th", content, class_="ref" if place == reference else None)
+    heads = [
+        element("th", content, class_="ref" if place == reference else None, scope="col")
         for place, content in enumerate(head)
     ]
-    body = element("thead", element("tr", cells)), element("tbody", rows)
-    return element("div", element("table", body, class_="data"), class_="wide")
+    names = [plain(content) for content in head[1:]]
 
+    def drawn(row: Row) -> Markup:
+        cells = (
+            element("td", cell.content, class_=cell.kind, data_label=name)
+            for name, cell in zip(names, row.cells, strict=True)
+        )
+        return element("tr", element("th", row.name, scope="row"), cells, class_=row.kind)
 
-def row(name: Content, *cells: Content, note: str | None = None, kind: str | None = None) -> Markup:
-    """A table row: its name, with `note` as explanation, and its cells."""
-    return element("tr", element("th", name, title=note), cells, class_=kind)
+    body = element("thead", element("tr", heads)), element("tbody", map(drawn, rows))
+    return element("div", element("table", body, class_="data stacks"), class_="wide")
 
 
 def estimates(comparison: Comparison, group: str, colours: Colours) -> Markup:
@@ -107,11 +159,11 @@ def estimates(comparison: Comparison, group: str, colours: Colours) -> Markup:
             kinds = ["ref"] if model == comparison.reference else []
             kinds += ["best"] if found.best else []
             kind = " ".join(kinds) or None
-            cells.append(element("td", found.value, small(found.lines), class_=kind))
-        rows.append(_measure(metric, cells))
+            cells.append(Cell((found.value, small(found.lines)), kind))
+        rows.append(Row(label(metric), cells))
     for name, which in (("Answers", 0), ("Unscored", 1)):
         held = (counts(comparison, group, model)[which] for model in models)
-        rows.append(row(name, [element("td", str(n)) for n in held], kind="count"))
+        rows.append(Row(name, [Cell(str(n)) for n in held], "count"))
     return table(["", *(_named(model, colours[model]) for model in models)], rows, 1)
 
 
@@ -123,7 +175,7 @@ def differences(comparison: Comparison, group: str, colours: Colours) -> Markup:
         for baseline in comparison.baselines:
             found = comparison.difference(baseline, group, metric.name)
             if found is None:
-                cells.append(element("td", NONE))
+                cells.append(Cell(NONE))
                 continue
             contrast = found.contrast
             seeds = seeds_text(found, metric.digits)
@@ -133,8 +185,8 @@ def differences(comparison: Comparison, group: str, colours: Colours) -> Markup:
                 seeds and f"seeds {seeds}",
             )
             value = element("b", fixed(contrast.value, metric.digits, sign=True))
-            cells.append(element("td", value, small(below), class_=verdict(found, metric)))
-        rows.append(_measure(metric, cells))
+            cells.append(Cell((value, small(below)), verdict(found, metric)))
+        rows.append(Row(label(metric), cells))
     return table(["", *(_named(model, colours[model]) for model in comparison.baselines)], rows)
 
 
@@ -149,11 +201,13 @@ def standings(comparison: Comparison, colours: Colours) -> Markup:
         )
         kind = "ref" if found.model == comparison.reference else None
         rows.append(
-            row(
+            Row(
                 _named(found.model, colours[found.model]),
-                element("td", found.group, class_="left"),
-                [element("td", text, class_=kind) for text in measures],
-                element("td", str(found.questions)),
+                [
+                    Cell(found.group, "left"),
+                    *(Cell(text, kind) for text in measures),
+                    Cell(str(found.questions)),
+                ],
             )
         )
     against = f"{comparison.reference} dominates : is dominated"
@@ -199,10 +253,6 @@ def glossary(comparison: Comparison) -> Markup:
         for metric in comparison.metrics()
     )
     return element("ul", items, class_="notes")
-
-
-def _measure(metric: Metric, cells: Iterable[Markup]) -> Markup:
-    return row(label(metric), cells, note=metric.note)
 
 
 def _named(model: str, colour: str) -> Markup:

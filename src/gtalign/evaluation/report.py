@@ -100,12 +100,14 @@ def render(
         _conversations(comparison, transcripts),
         _method(comparison, facts),
     )
+    body = join(*parts)
     filled = {
         "style": stylesheet(),
         "title": join(title),
         "headline": join(element("li", text) for text in sentences(comparison)),
         "cards": markup.gains(comparison.gains),
-        "sections": join(*parts),
+        "contents": markup.contents(body),
+        "sections": body,
     }
     template = files("gtalign.evaluation").joinpath("report.html").read_text(encoding="utf-8")
     # One pass: placeholders inside the inserted text stay as they are.

@@ -134,10 +134,12 @@ class DashboardSettings(Config):
         origin: Scheme and host that browsers show, such as ``https://gateway.example``. It is
             needed behind a proxy, where the gateway sees another host. With https, browsers send
             cookies only over https.
+        currency: Unit of the prices in policies, such as ``USD``, shown beside amounts of money.
         hours: Hours after which a person has to sign in again.
     """
 
     origin: str | None = None
+    currency: Annotated[str, Field(min_length=1, max_length=20)] = "currency units"
     hours: Annotated[float, Field(gt=0, le=720)] = 12.0
 
     @field_validator("origin")

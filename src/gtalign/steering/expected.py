@@ -12,6 +12,10 @@ from gtalign.steering.fields import Fields
 
 _MOST: Final = 2**53  # up to here sums of whole numbers are exact
 
+_Means = dict[str, dict[str, tuple[int, float]]]  # model -> action -> answers, tokens
+_ANSWERS: Final = ("answers", "tokens")
+_FOLLOW_UPS: Final = ("follow_ups", "follow_up_tokens")
+
 Tokens = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -64,8 +68,12 @@ its longest task (GTAlign, arXiv 2510.08872). A clarifying question takes 500, n
 for the chain (a payoff block alone is over 100), and always brings one more turn with a full
 answer. An answer with a question is longer by the two lines of the question, and users reply to it
 half the time. Replies are as short as questions. These are round numbers of the right order of
-magnitude, not measurements: `TokenHistory` replaces `output` as soon as it has enough answers.
+magnitude, not measurements: `TokenHistory` replaces `output` and `follow_up` as soon as it has
+enough answers.
 """
+
+FULL: Final = "DA"
+"""The action of a full answer, as which `PRIOR` counts a follow-up."""
 
 UNKNOWN: Final = PRIOR["DA"]
 """Assumed tokens of an action that `PRIOR` lacks: those of an answer that ends the exchange. They
@@ -78,21 +86,23 @@ def prior_for(form: GameForm) -> dict[str, ActionTokens]:
 
 
 class TokenHistory:
-    """Measured output tokens, by model and action of the LLM.
+    """Measured output tokens, by model and action of the LLM, and those of follow-ups.
 
     It keeps sums and counts, so it stays small however many answers it has seen.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, dict[str, tuple[int, float]]] = {}
+        self._seen: _Means = {}
+        self._followed: _Means = {}
 
-    def add(self, model: str, action: str, output: float) -> None:
+    def add(self, model: str, action: str, output: float, *, after: str | None = None) -> None:
         """Count one answer.
 
         Args:
             model: Name of the model that wrote it.
             action: The LLM's action that it carried out.
             output: Number of tokens written, including the whole chain.
+            after: The LLM's action in the turn before, where this answer follows one up.
 
         Raises:
             DataError: `output` is negative, not finite, absurdly large or no number.
@@ -100,8 +110,10 @@ class TokenHistory:
         real = isinstance(output, int | float) and not isinstance(output, bool)
         if not real or not 0 <= output <= _MOST:
             raise DataError(f"{model}, {action}: that is not a number of tokens, 0 to 2**53")
-        count, total = self._seen.setdefault(model, {}).get(action, (0, 0.0))
-        self._seen[model][action] = (count + 1, total + output)
+        for means, about in ((self._seen, action), (self._followed, after)):
+            if about is not None:
+                count, total = means.setdefault(model, {}).get(about, (0, 0.0))
+                means[model][about] = (count + 1, total + output)
 
     def count(self, model: str, action: str) -> int:
         """Number of answers of this action by this model that were measured."""
@@ -116,8 +128,10 @@ class TokenHistory:
     ) -> dict[str, ActionTokens]:
         """Expected tokens of every LLM action of a form.
 
-        Only `output` is measured: once there are `enough` answers of an action, their mean
-        replaces that of the prior. Further turns, follow-ups and replies stay those of the prior.
+        Once there are `enough` answers of an action, their mean replaces the prior's `output`; once
+        there are enough answers to replies to it, theirs replaces its `follow_up`. Before that, a
+        follow-up takes as many tokens as the full answers that were measured, unless a prior is
+        given. The number of further turns and the length of replies stay those of the prior.
 
         Args:
             model: Name of the model whose answers count.
@@ -131,25 +145,66 @@ class TokenHistory:
         assumed = prior_for(form) if prior is None else prior
         found = {action: tokens_of(assumed, action) for action in form.llm_actions}
         for action, tokens in found.items():
-            if self.count(model, action) >= max(enough, 1):
-                count, total = self._seen[model][action]
-                found[action] = tokens.model_copy(update={"output": total / count})
+            output = _mean(self._seen, model, action, enough)
+            follow_up = self._follow_up(model, action, enough, prior is None)
+            measured = {
+                "output": tokens.output if output is None else output[1],
+                "follow_up": tokens.follow_up if follow_up is None else follow_up[1],
+            }
+            if not tokens.turns:
+                del measured["follow_up"]
+            found[action] = tokens.model_copy(update=measured)
         return found
 
-    def sources(self, model: str, form: GameForm, enough: int = 20) -> dict[str, str]:
-        """Where `expected` has each action's output from: ``prior`` or ``measured (n=57)``."""
-        counts = {action: self.count(model, action) for action in form.llm_actions}
-        return {
-            action: f"measured (n={n})" if n >= max(enough, 1) else "prior"
-            for action, n in counts.items()
-        }
+    def sources(
+        self,
+        model: str,
+        form: GameForm,
+        prior: Mapping[str, ActionTokens] | None = None,
+        enough: int = 20,
+    ) -> dict[str, str]:
+        """Where `expected` has each action's tokens from.
+
+        ``prior``, or ``measured (n=57)``; where the action causes further turns, with what is said
+        of those, as in ``prior, follow-ups measured (n=23)`` or ``prior, follow-ups as DA (n=57)``.
+        """
+        assumed = prior_for(form) if prior is None else prior
+        found = {}
+        for action in form.llm_actions:
+            output = _mean(self._seen, model, action, enough)
+            told = found[action] = "prior" if output is None else f"measured (n={output[0]})"
+            if not tokens_of(assumed, action).turns:
+                continue
+            follow_up = self._follow_up(model, action, enough, prior is None)
+            if follow_up is not None:
+                count, _, how = follow_up
+                found[action] = f"{told}, follow-ups {how} (n={count})"
+            elif output is not None:
+                found[action] = f"{told}, follow-ups prior"
+        return found
+
+    def _follow_up(
+        self, model: str, action: str, enough: int, full: bool
+    ) -> tuple[int, float, str] | None:
+        """Number and mean tokens of the answers that follow an action up, and which they are."""
+        own = _mean(self._followed, model, action, enough)
+        if own is not None:
+            return *own, "measured"
+        other = _mean(self._seen, model, FULL, enough) if full else None
+        return None if other is None else (*other, f"as {FULL}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return an object that `from_json` reads back: model -> action -> answers, tokens."""
-        return {
-            model: {a: {"answers": n, "tokens": total} for a, (n, total) in actions.items()}
-            for model, actions in self._seen.items()
-        }
+        """Return an object that `from_json` reads back: model -> action -> answers, tokens.
+
+        Follow-ups are beside the answers of the action that they follow up.
+        """
+        found: dict[str, Any] = {}
+        for means, (answers, tokens) in ((self._seen, _ANSWERS), (self._followed, _FOLLOW_UPS)):
+            for model, actions in means.items():
+                for action, (count, total) in actions.items():
+                    own = found.setdefault(model, {}).setdefault(action, {})
+                    own |= {answers: count, tokens: total}
+        return found
 
     @classmethod
     def from_json(cls, source: Mapping[str, Any]) -> "TokenHistory":
@@ -162,14 +217,22 @@ class TokenHistory:
         models = Fields(source)
         for model in models.names():
             actions = models.object(model)
-            history._seen[model] = {}
             for action in actions.names():
                 record = actions.object(action)
-                count, total = record.count("answers"), record.number("tokens")
-                if total < 0 or (total > 0 and not count):
-                    record.refuse("tokens", "the sum of that many answers, 0 or more")
-                history._seen[model][action] = (count, total)
+                own = [(history._seen, _ANSWERS), (history._followed, _FOLLOW_UPS)]
+                own = [pair for pair in own if pair[1][0] in record.names()] or own[:1]
+                for means, (answers, tokens) in own:
+                    count, total = record.count(answers), record.number(tokens)
+                    if total < 0 or (total > 0 and not count):
+                        record.refuse(tokens, "the sum of that many answers, 0 or more")
+                    means.setdefault(model, {})[action] = (count, total)
         return history
+
+
+def _mean(means: _Means, model: str, action: str, enough: int) -> tuple[int, float] | None:
+    """Number and mean of the tokens of an action; None if there are not enough."""
+    count, total = means.get(model, {}).get(action, (0, 0.0))
+    return (count, total / count) if count >= max(enough, 1) else None
 
 
 def tokens_of(expected: Mapping[str, ActionTokens], action: str) -> ActionTokens:

@@ -109,7 +109,7 @@ class Session:
         async with aclosing(self.events()) as events:
             async for _ in events:
                 pass
-        self.steering.learn(self.result)
+        self.steering.learn(self.result, self.ask.messages)
         return self.result
 
     async def events(self) -> AsyncGenerator[SteeringEvent, None]:

@@ -1,11 +1,11 @@
 """A backend steered under a policy: how a matrix becomes a decision about the answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from gtalign.chain import Chain
+from gtalign.chain import Chain, acted
 from gtalign.errors import SteeringError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.steering.answer import Steered
@@ -16,6 +16,8 @@ from gtalign.steering.expected import ActionTokens, TokenHistory
 from gtalign.steering.policy import Policy
 from gtalign.steering.recommend import recommend
 from gtalign.steering.settings import SteeringSettings
+from gtalign.steering.stop_strings import loose_response
+from gtalign.tasks import Message
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,21 @@ class Steering:
             return self.settings.fallback
         return self.settings.resume
 
-    def learn(self, answer: Steered) -> None:
-        """Add the tokens of an answer to the history of its action."""
+    def learn(self, answer: Steered, messages: Sequence[Message] = ()) -> None:
+        """Add the tokens of an answer to the history of its action.
+
+        Args:
+            answer: The finished answer.
+            messages: The conversation that it answers. If it holds an answer already, this one is
+                also counted among those that follow up the action of that answer.
+        """
         decision = answer.decision
         if decision.acted is not None and answer.chain is not None:
             # A message that was discarded to ask again is not part of the answer.
             phases = decision.phases[-1:] if decision.resume == "reask" else decision.phases
             tokens = sum(phase.tokens for phase in phases)
-            self.history.add(self.model, decision.acted, tokens)
+            after = _action_before(messages, self.form)
+            self.history.add(self.model, decision.acted, tokens, after=after)
 
     def decide(
         self,
@@ -128,6 +137,12 @@ class Steering:
             steered=False,
             reason=reason,
             expected=self.history.expected(self.model, self.form, self.prior),
-            sources=self.history.sources(self.model, self.form),
+            sources=self.history.sources(self.model, self.form, self.prior),
             used_tokens=used_tokens,
         )
+
+
+def _action_before(messages: Sequence[Message], form: GameForm) -> str | None:
+    """The action of the last answer of a conversation; None if there is none yet."""
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    return acted(loose_response(said[-1]) or said[-1], form) if said else None

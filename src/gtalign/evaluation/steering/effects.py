@@ -51,9 +51,9 @@ EFFECTS: Mapping[str, Effect] = {
     "agreed": Effect(
         "Analysis agrees", "The analysis settles on the recommended cell.", share=True
     ),
-    "DA": Effect("Answers", "The response answers and asks nothing.", share=True),
-    "CQ": Effect("Asks", "The response asks and answers nothing.", share=True),
-    "AQ": Effect("Answers and asks", "The response does both.", share=True),
+    "DA": Effect("Answers directly (DA)", "The response answers and asks nothing.", share=True),
+    "CQ": Effect("Asks back (CQ)", "The response asks and answers nothing.", share=True),
+    "AQ": Effect("Answers and asks (AQ)", "The response does both.", share=True),
     "tokens": Effect("Tokens", "Tokens written, with those of a message that was discarded.", 1),
     "computed": Effect(
         "Positions computed",

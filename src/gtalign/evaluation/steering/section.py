@@ -2,18 +2,29 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from gtalign.chain import BLOCKS
-from gtalign.drawing import Markup, element, fixed, interval, join
+from gtalign.drawing import (
+    COLOURS,
+    Markup,
+    Whisker,
+    element,
+    fixed,
+    interval,
+    interval_chart,
+    join,
+)
 from gtalign.evaluation.conversation import article_head, bubble, chain_of, game_table
-from gtalign.evaluation.markup import fold, row, section, small, table
+from gtalign.evaluation.markup import Cell, Row, fold, plots, section, small, table
 from gtalign.evaluation.statistics import Interval
 from gtalign.evaluation.steering.effects import EFFECTS, Effect, Trial, decision_of
 from gtalign.evaluation.tables import beside_each_other
+from gtalign.game.wording import LEGEND
 from gtalign.steering.decision import Decision
 from gtalign.tasks import task_named
 from gtalign.transcripts import Transcript
@@ -32,11 +43,16 @@ def steering_section(trial: Trial, seconds: Mapping[str, float]) -> Markup:
         seconds: Mean seconds of an answer by arm; arms without a measurement may be missing.
     """
     policies = _by_policy(trial)
-    body: list[Markup | None] = []
+    body: list[Markup | None] = [_chart(trial, policies)]
     for policy, arms in policies.items():
         body += [element("h3", policy), _estimates(trial, arms, seconds)]
         body.append(_contrasts(trial, policy, arms))
     body.append(_between(trial, list(policies)))
+    notes = (
+        element("li", element("strong", EFFECTS[name].label), f": {EFFECTS[name].note}")
+        for name in SHOWN
+    )
+    body.append(fold("Every measure in a sentence", element("ul", notes, class_="notes")))
     chosen = example(trial)
     if chosen is not None:
         articles = element("div", map(decision_article, chosen), class_="talks")
@@ -53,7 +69,7 @@ def steering_section(trial: Trial, seconds: Mapping[str, float]) -> Markup:
             ("the model analyses it itself; ", enforce, " also opens the analysis with the "),
             ("recommended cell; ", reask, " asks a second time with an instruction, as the "),
             "released code does. Means with 95% intervals, clustered by question; differences are "
-            "paired by question.",
+            f"paired by question. {LEGEND}",
         ),
         *body,
     )
@@ -155,11 +171,13 @@ def _moves(decision: Decision) -> Markup:
 
 def _why(decision: Decision) -> Markup:
     rows = [
-        row(
+        Row(
             term.name,
-            element("td", term.player, class_="left"),
-            element("td", _amounts(term.amounts), class_="left"),
-            element("td", term.why, class_="left why"),
+            [
+                Cell("LLM" if term.player == "llm" else term.player, "left"),
+                Cell(_amounts(term.amounts), "left"),
+                Cell(term.why, "left why"),
+            ],
         )
         for term in decision.terms
     ]
@@ -181,11 +199,32 @@ def _amounts(amounts: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {fixed(value, 2, sign=True)}" for name, value in shown.items())
 
 
+def _chart(trial: Trial, policies: Mapping[str, Sequence[str]]) -> Markup | None:
+    """How often each way of steering has its effect: one chart for all policies.
+
+    It shows the flips that are carried out; a policy under which nothing flips has no rows.
+    """
+    effect = EFFECTS["followed"]
+    sets = []
+    for policy, arms in policies.items():
+        rows = []
+        for place, arm in enumerate(arms):
+            mean = trial.mean(arm, "followed")
+            if mean.value is not None and isfinite(mean.value):
+                low = mean.value if mean.low is None else mean.low
+                high = mean.value if mean.high is None else mean.high
+                colour = COLOURS[place % len(COLOURS)]
+                rows.append(Whisker(_way(arm), colour, mean.value, low, high))
+        sets.append((policy, rows))
+    title = f"{effect.label}: share of the answers whose action the edit flips"
+    return plots([interval_chart(title, sets, effect.digits, within=(0.0, 1.0))])
+
+
 def _estimates(trial: Trial, arms: Sequence[str], seconds: Mapping[str, float]) -> Markup:
     rows = [_row(name, (trial.mean(arm, name) for arm in arms)) for name in SHOWN]
     if any(arm in seconds for arm in arms):
-        times = [element("td", fixed(seconds.get(arm), 2)) for arm in arms]
-        rows.append(row("Seconds an answer", times, kind="count"))
+        times = [Cell(fixed(seconds.get(arm), 2)) for arm in arms]
+        rows.append(Row("Seconds an answer", times, "count"))
     return table(["", *map(_way, arms)], rows)
 
 
@@ -197,7 +236,7 @@ def _contrasts(trial: Trial, policy: str, arms: Sequence[str]) -> Markup | None:
     ]
     if not pairs:
         return None
-    heads = (f"{_way(one)} less {_way(other)}" for one, other in pairs)
+    heads = [f"{_way(one)} less {_way(other)}" for one, other in pairs]
     rows = [
         _row(name, (trial.difference(one, other, name) for one, other in pairs), sign=True)
         for name in CONTRASTED
@@ -230,14 +269,13 @@ def _way(arm: str) -> str:
     return arm.rpartition(", ")[2]
 
 
-def _row(name: str, means: Iterable[Interval], *, sign: bool = False) -> Markup:
+def _row(name: str, means: Iterable[Interval], *, sign: bool = False) -> Row:
     return _cells(EFFECTS[name], means, sign=sign)
 
 
-def _cells(effect: Effect, means: Iterable[Interval], *, sign: bool = False) -> Markup:
+def _cells(effect: Effect, means: Iterable[Interval], *, sign: bool = False) -> Row:
     texts = (_text(mean, effect, sign=sign) for mean in means)
-    cells = [element("td", value, small([reach])) for value, reach in texts]
-    return row(effect.label, cells, note=effect.note)
+    return Row(effect.label, [Cell((value, small([reach]))) for value, reach in texts])
 
 
 def _text(mean: Interval, effect: Effect, *, sign: bool = False) -> tuple[str, str]:

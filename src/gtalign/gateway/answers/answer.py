@@ -14,7 +14,7 @@ from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.errors import APIError, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.telemetry.spans import trace_answer
-from gtalign.steering import Ask, Decided, Decision, Phase, Session, Steered, Steering
+from gtalign.steering import Ask, Backend, Decided, Decision, Phase, Session, Steered, Steering
 from gtalign.steering.stopwatch import Stopwatch
 
 _BEING_WRITTEN: Final = "the answer is being written"
@@ -32,6 +32,7 @@ class Answer:
         ask: The request.
         stream: Whether pieces are passed on as they come; if not, all of them at the end.
         began: When its time began to run, by `perf_counter`; None for now.
+        backend: What writes it; None for the gateway's own.
 
     Attributes:
         decision: The decision so far.
@@ -48,12 +49,14 @@ class Answer:
         *,
         stream: bool,
         began: float | None = None,
+        backend: Backend | None = None,
     ) -> None:
         self.decision: Decision | None = None
         self._gateway = gateway
         self._terms = terms
         self._ask = ask
         self._stream = stream
+        self._backend = backend or gateway.upstream.backend
         prompt = [dict(message) for message in ask.messages]
         self._watch = Stopwatch()
         self._account = Account(
@@ -178,7 +181,7 @@ class Answer:
     def _steering(self) -> Steering:
         gateway = self._gateway
         return Steering(
-            gateway.upstream.backend,
+            self._backend,
             self._terms.policy,
             self._settings,
             model=gateway.upstream.model,
@@ -222,7 +225,7 @@ class Answer:
         await self._account.complete("done", self.decision)
         if self.recorded:
             self._trace()
-        self._steering().learn(result)
+        self._steering().learn(result, self._ask.messages)
         self._count(self.decision.phases)
         return result
 

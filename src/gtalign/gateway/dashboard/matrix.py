@@ -2,6 +2,7 @@
 
 from gtalign.drawing import Markup, matrix_table
 from gtalign.game import Bimatrix, pareto_frontier, pure_nash
+from gtalign.game.wording import meanings
 from gtalign.steering import Recommendation
 
 
@@ -15,8 +16,8 @@ def game_table(game: Bimatrix, caption: str = "", found: Recommendation | None =
     """
     form = game.form
     return matrix_table(
-        form.user,
-        form.llm,
+        meanings(form.user),
+        meanings(form.llm),
         {key: game.cell(key) for key in form.cells},
         caption=caption,
         chosen=None if found is None else found.cell,

@@ -28,6 +28,7 @@ class Number:
         unit: Unit of the number.
         most: Greatest value of the slider, unless the number is greater.
         least: Least value of the slider.
+        money: Whether the unit is an amount of money, per `unit`.
     """
 
     name: str
@@ -35,22 +36,23 @@ class Number:
     unit: str
     most: float
     least: float = 0.0
+    money: bool = False
 
 
 PRICES: Final = (
-    Number("price.output", "Price of tokens written", "a million", 60),
-    Number("price.input", "Price of tokens read", "a million", 12),
+    Number("price.output", "Price of tokens written", "a million", 60, money=True),
+    Number("price.input", "Price of tokens read", "a million", 12, money=True),
     Number("utility_of_money", "Worth of a currency unit", "points", 400),
 )
 TIMES: Final = (
-    Number("value_of_time", "Price of the user's hour", "an hour", 40),
+    Number("value_of_time", "Price of the user's hour", "an hour", 40, money=True),
     Number("reply_seconds", "Time to answer a question", "s", 120),
     Number("tokens_per_second", "Speed of the model", "tokens/s", 200, 1),
 )
 QUOTA: Final = (
     Number("quota.tokens", "Tokens included", "a period", 2_000_000),
-    Number("quota.price.output", "Price above the quota, written", "a million", 60),
-    Number("quota.price.input", "Price above the quota, read", "a million", 12),
+    Number("quota.price.output", "Price above the quota, written", "a million", 60, money=True),
+    Number("quota.price.input", "Price above the quota, read", "a million", 12, money=True),
 )
 TURN: Final = (
     Number("prompt_tokens", "Tokens of the prompt", "tokens", 8_000),

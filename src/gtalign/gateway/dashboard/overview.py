@@ -1,15 +1,18 @@
 """The overview: what the gateway has done in a period."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
 from gtalign.game import USER_LLM
+from gtalign.game.wording import WORDS
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.store.reader import Overview
+from gtalign.gateway.store.record import now
 
 REFRESH: Final = "5s"
 """Between refreshes of a page that keeps itself up to date, as htmx writes times."""
@@ -37,7 +40,9 @@ class PolicyFlow:
 async def show(visit: Visit) -> Page:
     """Sums over the decisions of a period."""
     query = read_query(visit.query_params, last="day")
-    found = await visit.gateway.reader.overview(query.which)
+    reader = visit.gateway.reader
+    found = await reader.overview(query.which)
+    series = await reader.series(query.which, now=now())
     low = visit.gateway.config.steering.low
     origin = visit.gateway.config.dashboard.origin
     requests = statuses_of(visit.gateway.metrics.requests.values)
@@ -47,11 +52,14 @@ async def show(visit: Visit) -> Page:
         "refresh": REFRESH,
         "live": visit.query_params.get("live") == "1",
         "found": found,
+        "series": series,
         "answers": sum(found.answers.values()),
         "groups": groups_of(found),
         "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
+        "words": defaultdict(str, WORDS),
+        "sources": visit.gateway.history.sources(visit.gateway.upstream.model, USER_LLM),
         "address": origin or f"{visit.url.scheme}://{visit.url.netloc}",
         "model": visit.gateway.upstream.name,
         "example": visit.gateway.policies.default,

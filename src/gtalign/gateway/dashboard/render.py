@@ -7,8 +7,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gtalign.drawing import matrix_legend
+from gtalign.game.wording import LEGEND, named
 from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow_chart
+from gtalign.gateway.dashboard.history import history_charts, slot_length, slot_time
 from gtalign.gateway.dashboard.matrix import game_table
 from gtalign.gateway.dashboard.plot import frontier_plot
 from gtalign.gateway.dashboard.static import static_url
@@ -28,9 +30,10 @@ def environment() -> Environment:
         auto_reload=False,
     )
     found.globals |= {"static": static_url, "root": PREFIX, "legend": matrix_legend}
-    drawings = (game_table, frontier_plot, flow_chart, strip_chart)
-    found.globals |= {draw.__name__: draw for draw in drawings}
-    found.filters |= show.FILTERS
+    found.globals["actions_explained"] = LEGEND
+    drawings = (game_table, frontier_plot, flow_chart, strip_chart, history_charts)
+    found.globals |= {draw.__name__: draw for draw in (*drawings, slot_length, slot_time)}
+    found.filters |= show.FILTERS | {"named": named}
     return found
 
 
@@ -38,7 +41,8 @@ def render(visit: Visit, page: Page, views: Sequence[View]) -> str:
     """A page as HTML.
 
     Besides what the page shows, a template can name ``visit``, ``navigation`` and ``here``: the
-    views in the navigation, and the one that this page belongs to.
+    views in the navigation, and the one that this page belongs to; and ``currency``, the unit of
+    amounts of money.
     """
     navigation = [view for view in views if view.nav is not None]
     path = visit.url.path.removeprefix(PREFIX).rstrip("/")
@@ -47,5 +51,6 @@ def render(visit: Visit, page: Page, views: Sequence[View]) -> str:
         "visit": visit,
         "navigation": navigation,
         "here": near[0] if near else None,
+        "currency": visit.gateway.config.dashboard.currency,
     }
     return environment().get_template(page.template).render(shared | dict(page.shown))

@@ -17,6 +17,7 @@ PATH: Final = "/static/{version}/{name}"
 _KINDS: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
     "svg": "image/svg+xml",
 }
 _FOREVER: Final = "public, max-age=31536000, immutable"

@@ -8,19 +8,33 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import event, insert, inspect, select
+from sqlalchemy import event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gtalign.errors import ConfigError, StoreError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store.tables import changes, metadata, versions
+from gtalign.gateway.store import spread
+from gtalign.gateway.store.tables import changes, hours, key_hours, metadata, rolled, versions
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 3
-"""Of the tables. There are no steps from one to another: no release has written any but this."""
+VERSION: Final = 4
+"""Of the tables."""
+
+_STEPS: Final = {
+    3: (
+        f"ALTER TABLE {rolled.name} ADD COLUMN sums INTEGER",
+        *(
+            f"ALTER TABLE {table.name} ADD COLUMN {name} BIGINT"
+            for table in (hours, key_hours)
+            for name in spread.NAMES
+        ),
+    ),
+}
+"""Statements that make tables of one version those of the next. They only add columns that may be
+empty, so that gateways of the version before, which may still run, continue to write."""
 
 _DRIVERS: Final = {
     "sqlite": ("sqlite+aiosqlite://", "serve"),
@@ -37,7 +51,7 @@ _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = O
 
 
 async def open_store(settings: AuditSettings) -> AsyncEngine:
-    """Open the database, and make its tables if there are none.
+    """Open the database; make its tables if there are none, and bring earlier ones up to date.
 
     Raises:
         ConfigError: The database is of no known kind, or holds tables of another version.
@@ -47,10 +61,10 @@ async def open_store(settings: AuditSettings) -> AsyncEngine:
     try:
         await _connected(engine, settings.busy_seconds)
         async with engine.begin() as connection:
-            there = await _are_there(connection, settings.database)
-        if not there:
+            version = await _version(connection, settings.database)
+        if version != VERSION:
             async with engine.begin() as connection:
-                await _make(connection, settings.database)
+                await _bring_up(connection, settings.database)
     except (SQLAlchemyError, OSError) as error:
         await engine.dispose()
         raise storage_error(error, f"{_shown(settings.database)} cannot be opened") from error
@@ -157,43 +171,55 @@ async def _connected(engine: AsyncEngine, seconds: float) -> None:
         await asyncio.sleep(_AGAIN)
 
 
-async def _are_there(connection: AsyncConnection, database: str) -> bool:
-    """Whether the tables are there.
+async def _version(connection: AsyncConnection, database: str) -> int | None:
+    """The version of the tables; None if there are none, or not all.
 
     Raises:
-        ConfigError: They are of another version.
+        ConfigError: No step leads from them to those of this gtalign.
     """
     if not await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name)):
-        return False
+        return None
     version = (await connection.execute(select(versions.c.version))).scalar()
     if version is None:  # whoever made them did not come to the end
-        return False
+        return None
     if version > VERSION:
         raise ConfigError(
             f"{_shown(database)} has version {version}; this gtalign knows {VERSION}:"
             " install a later one"
         )
-    if version < VERSION:
+    if version < min(_STEPS):
         raise ConfigError(
             f"{_shown(database)} has version {version}, which no release of gtalign wrote; this one"
             f" knows {VERSION}: move it away, or name another database"
         )
-    return True
+    return int(version)
 
 
-async def _make(connection: AsyncConnection, database: str) -> None:
-    """Make the tables, alone and at once: other processes may start at the same time."""
+async def _bring_up(connection: AsyncConnection, database: str) -> None:
+    """Make the tables, or those of this version of earlier ones: alone and at once, for other
+    processes may start at the same time."""
     lite = connection.dialect.name == "sqlite"
     alone = "BEGIN IMMEDIATE" if lite else f"SELECT pg_advisory_xact_lock({_LOCK})"
     await connection.exec_driver_sql(alone)
-    if await _are_there(connection, database):
+    version = await _version(connection, database)
+    if version is None:
+        await _make(connection)
+        log.info("made the tables of %s, version %d", _shown(database), VERSION)
         return
+    for step in range(version, VERSION):
+        for statement in _STEPS[step]:
+            await connection.exec_driver_sql(statement)
+    if version < VERSION:
+        await connection.execute(update(versions).values(version=VERSION))
+        log.info("brought %s from version %d to %d", _shown(database), version, VERSION)
+
+
+async def _make(connection: AsyncConnection) -> None:
     await connection.run_sync(metadata.create_all)
     counted = set((await connection.execute(select(changes.c.what))).scalars())
     for what in {"keys", "policies"} - counted:
         await connection.execute(insert(changes).values(what=what, count=0))
     await connection.execute(insert(versions).values(version=VERSION))
-    log.info("made the tables of %s, version %d", _shown(database), VERSION)
 
 
 def _shown(database: str) -> str:

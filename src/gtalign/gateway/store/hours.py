@@ -6,10 +6,11 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Label, case, func, insert, literal, select
+from sqlalchemy import ColumnElement, Label, case, delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gtalign.gateway.store import spread
 from gtalign.gateway.store.database import storage_error
 from gtalign.gateway.store.filter import Filter
 from gtalign.gateway.store.tables import GROUPS, decisions, hours, key_hours, rolled
@@ -21,6 +22,9 @@ HOUR: Final = 3600 * 1_000_000
 
 SETTLED: Final = HOUR
 """So long after its end an hour is rolled up: its answers are complete by then."""
+
+SUMS: Final = 1
+"""Which sums `measures` takes. Hours with other ones are valid, and are summed again in time."""
 
 _AT_ONCE: Final = 4  # hours with decisions of one transaction, which holds up the writer
 _MOST: Final = 5000  # hours of one transaction
@@ -42,11 +46,12 @@ def measures() -> list[Label[Any]]:
         func.sum(c.written_tokens).label("written"),
         func.sum(c.added_ms).label("added"),
         func.count(c.added_ms).label("timed"),
+        *spread.counted(c.added_ms),
     ]
 
 
 async def roll_up(engine: AsyncEngine, *, now: int) -> int:
-    """Roll up some of the hours that are over and were not; returns their number.
+    """Roll up some of the hours that are over and lack the present sums; returns their number.
 
     Raises:
         SQLAlchemyError: The store cannot be written.
@@ -58,7 +63,9 @@ async def roll_up(engine: AsyncEngine, *, now: int) -> int:
     try:
         async with engine.begin() as connection:
             await hold(connection, chosen, alone=True)
-            await connection.execute(insert(rolled), [{"hour": hour} for hour in chosen])
+            await _let_go(connection, chosen)
+            done = [{"hour": hour, "sums": SUMS} for hour in chosen]
+            await connection.execute(insert(rolled), done)
             # Only from here on does nobody else add to them.
             held = [hour async for hour, holds in _looked(connection, chosen) if holds]
             for hour in held:
@@ -66,6 +73,15 @@ async def roll_up(engine: AsyncEngine, *, now: int) -> int:
     except IntegrityError:  # another process on the database has just done it
         log.debug("hours were rolled up elsewhere")
     return len(chosen)
+
+
+async def _let_go(connection: AsyncConnection, chosen: Sequence[int]) -> None:
+    """Delete the sums of those hours that an earlier gtalign rolled up."""
+    old = rolled.c.sums.is_distinct_from(SUMS)
+    found = select(rolled.c.hour).where(rolled.c.hour.in_(chosen), old)
+    stale = (await connection.execute(found)).scalars().all()
+    for table in (rolled, hours, key_hours) if stale else ():
+        await connection.execute(delete(table).where(table.c.hour.in_(stale)))
 
 
 async def _sum_up(connection: AsyncConnection, hour: int) -> None:
@@ -87,7 +103,8 @@ async def _chosen(connection: AsyncConnection, now: int) -> list[int]:
     first = (await connection.execute(select(func.min(decisions.c.at)))).scalar()
     if first is None:
         return []
-    known = set((await connection.execute(select(rolled.c.hour))).scalars())
+    summed = select(rolled.c.hour).where(rolled.c.sums == SUMS)
+    known = set((await connection.execute(summed)).scalars())
     over = range(first // HOUR * HOUR, (now - SETTLED) // HOUR * HOUR, HOUR)
     chosen: list[int] = []
     held = 0

@@ -14,6 +14,8 @@ from gtalign.errors import ChainError, DataError
 from gtalign.gateway.store.database import snapshot, transaction
 from gtalign.gateway.store.filter import Filter as Filter
 from gtalign.gateway.store.hours import stretches
+from gtalign.gateway.store.series import Series as Series
+from gtalign.gateway.store.series import series
 from gtalign.gateway.store.sums import Overview as Overview
 from gtalign.gateway.store.sums import overview
 from gtalign.gateway.store.tables import decisions, texts
@@ -116,6 +118,11 @@ class Reader:
         """Sums over decisions; whole hours of long ago come from `tables.hours`, or `key_hours`."""
         async with snapshot(self._engine, _WHAT) as connection:
             return await overview(connection, which)
+
+    async def series(self, which: Filter, *, now: int) -> Series:
+        """The sums of `overview` over time, up to `now` in microseconds since 1970."""
+        async with snapshot(self._engine, _WHAT) as connection:
+            return await series(connection, which, now=now)
 
     async def tokens(self, since: int) -> dict[str, int]:
         """Tokens read and written by key, of answers since a time."""

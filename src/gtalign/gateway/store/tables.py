@@ -15,6 +15,8 @@ from sqlalchemy import (
     Text,
 )
 
+from gtalign.gateway.store import spread
+
 metadata: Final = MetaData()
 
 versions: Final = Table("store", metadata, Column("version", Integer, primary_key=True))
@@ -99,6 +101,7 @@ def _sums(name: str, *more: Column[Any]) -> Table:
         Column("n", BigInteger),
         *(Column(name, Float) for name in ("user", "llm", "saved_tokens", "saved_money", "added")),
         *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed")),
+        *(Column(name, BigInteger) for name in spread.NAMES),  # of the times that were added
         Index(f"{name}_hour", "hour"),
     )
 
@@ -112,7 +115,10 @@ key_hours: Final = _sums("key_hours", Column("key_id", decisions.c.key_id.type, 
 Index("key_hours_key", key_hours.c.key_id, key_hours.c.hour)
 
 rolled: Final = Table(
-    "rolled", metadata, Column("hour", BigInteger, primary_key=True, autoincrement=False)
+    "rolled",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("sums", Integer),  # `hours.SUMS` of the gtalign that summed it; None before it had any
 )
 """The hours that `hours` and `key_hours` hold, whether they had decisions or not."""
 

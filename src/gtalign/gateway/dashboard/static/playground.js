@@ -5,18 +5,30 @@ const form = document.getElementById("ask");
 const sides = document.getElementById("sides");
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
+const seed = document.getElementById("drawn");
+const words = JSON.parse(form.dataset.words);
 let running = null;
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
   halt();
   const run = (running = new AbortController());
   sides.replaceChildren();
+  seed.hidden = true;
   stop.hidden = false;
-  const both = ["left", "right"].map((name) => answer(form.elements[name].value, run.signal));
-  Promise.all(both).then(() => {
-    if (running === run) halt();
-  });
+  const both = {};
+  for (const name of ["left", "right"]) both[name] = begin(form.elements[name].value);
+  try {
+    for await (const told of events(run.signal)) {
+      if (told.seed !== undefined) showSeed(told.seed);
+      else if (told.side) show(both[told.side], told);
+      else if (told.error) throw new Error(told.error.message);
+    }
+    throw new Error("The answer ended before it was complete.");
+  } catch (error) {
+    for (const one of Object.values(both)) if (!one.ended) end(one, run.signal.aborted ? "" : error.message);
+  }
+  if (running === run) halt();
 });
 stop.addEventListener("click", halt);
 addEventListener("pagehide", halt);
@@ -28,7 +40,12 @@ function halt() {
   stop.hidden = true;
 }
 
-async function answer(policy, signal) {
+function showSeed(number) {
+  seed.querySelector("b").textContent = number;
+  seed.hidden = false;
+}
+
+function begin(policy) {
   const side = make("section", "card side");
   side.setAttribute("aria-label", policy);
   side.append(make("h2", "", policy));
@@ -36,32 +53,34 @@ async function answer(policy, signal) {
   note.setAttribute("role", "status");
   side.append(note);
   sides.append(side);
-  try {
-    let block = null;
-    for await (const told of events(policy, signal)) {
-      if (told.error) throw new Error(told.error.message);
-      if (told.block) block = blockOf(side, told.block, block);
-      if (told.text && block) block.text.append(told.text);
-      if (told.games) side.append(games(told.games));
-      if (told.block || told.games) note.textContent = "writing …";
-      if (told.done) {
-        side.append(facts(told.done));
-        note.remove();
-        return;
-      }
-    }
-    throw new Error("The answer ended before it was complete.");
-  } catch (error) {
-    note.className = signal.aborted ? "soft" : "problem";
-    note.textContent = signal.aborted ? "stopped" : error.message;
-    side.append(note);
+  return { side, note, block: null, ended: false };
+}
+
+function show(one, told) {
+  if (told.error) return end(one, told.error.message);
+  if (told.block) one.block = blockOf(one.side, told.block, one.block);
+  if (told.text && one.block) one.block.text.append(told.text);
+  if (told.games) one.side.append(games(told.games));
+  if (told.block || told.games) one.note.textContent = "writing …";
+  if (told.done) {
+    one.ended = true;
+    one.side.append(facts(told.done));
+    one.note.remove();
   }
 }
 
-async function* events(policy, signal) {
+// Without a message, the person has stopped it.
+function end(one, message) {
+  one.ended = true;
+  one.note.className = message ? "problem" : "soft";
+  one.note.textContent = message || "stopped";
+  one.side.append(one.note);
+}
+
+async function* events(signal) {
   const fields = new FormData(form);
-  const body = new URLSearchParams({ policy });
-  for (const name of ["question", "temperature", "max_tokens", "seed"]) body.set(name, fields.get(name));
+  const body = new URLSearchParams();
+  for (const name of ["question", "left", "right", "temperature", "max_tokens", "seed"]) body.set(name, fields.get(name));
   const headers = { "X-CSRF-Token": fields.get("csrf"), Accept: "text/event-stream" };
   const response = await fetch(form.dataset.answer, { method: "POST", headers, body, signal });
   const kind = response.headers.get("content-type") || "";
@@ -103,11 +122,11 @@ function games(tables) {
 
 function facts(done) {
   const list = make("dl", "facts");
-  const acted = done.acted ? ", and the response carries out " + done.acted : "";
+  const acted = done.acted ? ", and the response carries out " + named(done.acted) : "";
   const choice = make("span");
   if (!done.before) choice.append("none: " + (done.reason || "there is no matrix"));
-  else if (done.flipped) choice.append(make("b", "", done.before + " → " + done.after), " ", make("span", "tag flipped", "flip"), acted);
-  else choice.append(done.after + acted);
+  else if (done.flipped) choice.append(make("b", "", named(done.before) + " → " + named(done.after)), " ", make("span", "tag flipped", "flip"), acted);
+  else choice.append(named(done.after) + acted);
   fact(list, "Choice", choice);
   fact(list, "Tokens", number(done.prompt_tokens, 0) + " read, " + number(done.completion_tokens, 0) + " written");
   fact(list, "Time", time(done.total_ms) + ", first text after " + time(done.first_ms) + ", the gateway's own " + time(done.added_ms));
@@ -115,6 +134,10 @@ function facts(done) {
   link.href = form.dataset.decisions + encodeURIComponent(done.decision);
   fact(list, "Decision", done.recorded ? link : "not on record");
   return list;
+}
+
+function named(action) {
+  return words[action] ? action + " (" + words[action] + ")" : action;
 }
 
 function fact(list, name, value) {
