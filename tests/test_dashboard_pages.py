@@ -109,7 +109,7 @@ async def test_the_overview_sums_up_what_was_decided(tmp_path: Path) -> None:
         assert "Answers 4 1 failed, 25.0%" in text
         assert "1 of 1 flipped, 100.0%" in text and "0 of 3 flipped, 0.0%" in text
         assert "CQ → DA: 1" in text and "Savings, estimated ≈" in text and "Not measured" in text
-        assert "Now AQ prior; CQ prior; DA prior." in text
+        assert "The gateway expects now: AQ assumed; CQ assumed; DA assumed." in text
         # Over time: a chart of each, and the same in numbers.
         names = re.findall(r"<title id=[^>]*>([^<]*)</title>", page.text)
         assert names[:4] == ["Answers", "Flips", "Added latency", "Tokens"]

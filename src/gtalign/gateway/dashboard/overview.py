@@ -1,13 +1,11 @@
 """The overview: what the gateway has done in a period."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
 from gtalign.game import USER_LLM
-from gtalign.game.wording import WORDS
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
@@ -58,7 +56,6 @@ async def show(visit: Visit) -> Page:
         "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
-        "words": defaultdict(str, WORDS),
         "sources": visit.gateway.history.sources(visit.gateway.upstream.model, USER_LLM),
         "address": origin or f"{visit.url.scheme}://{visit.url.netloc}",
         "model": visit.gateway.upstream.name,

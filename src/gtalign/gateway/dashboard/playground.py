@@ -22,7 +22,6 @@ from starlette.types import Receive, Scope, Send
 from gtalign.chain import BLOCKS
 from gtalign.drawing import join
 from gtalign.errors import ConfigError
-from gtalign.game.wording import WORDS
 from gtalign.gateway.answers.answer import Answer
 from gtalign.gateway.answers.request import read_chat
 from gtalign.gateway.answers.terms import Terms
@@ -348,7 +347,6 @@ async def _page(
         "examples": await _examples(gateway),
         "sides": sides or [],
         "seed": seed,
-        "words": dict(WORDS),
         "problem": problem,
         "model": gateway.upstream.name,
         "mode": gateway.config.steering.mode,

@@ -1,5 +1,6 @@
 """Render pages as HTML: the templates, and the functions that all of them can use."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gtalign.drawing import matrix_legend
-from gtalign.game.wording import LEGEND, named
+from gtalign.game.wording import LEGEND, WORDS, named
 from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow_chart
 from gtalign.gateway.dashboard.history import history_charts, slot_length, slot_time
@@ -30,7 +31,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     found.globals |= {"static": static_url, "root": PREFIX, "legend": matrix_legend}
-    found.globals["actions_explained"] = LEGEND
+    found.globals |= {"actions_explained": LEGEND, "words": defaultdict(str, WORDS)}
     drawings = (game_table, frontier_plot, flow_chart, strip_chart, history_charts)
     found.globals |= {draw.__name__: draw for draw in (*drawings, slot_length, slot_time)}
     found.filters |= show.FILTERS | {"named": named}

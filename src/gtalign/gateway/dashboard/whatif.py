@@ -192,7 +192,10 @@ async def _page(
         "rules": tuple(SOLUTION_RULES.values()),
         "along": along,
         "labels": {n.name: n.label for n in numbers_of(USER_LLM)},
-        "units": {n.name: n.unit for n in numbers_of(USER_LLM)},
+        "units": {
+            n.name: f"{gateway.config.dashboard.currency} {n.unit}" if n.money else n.unit
+            for n in numbers_of(USER_LLM)
+        },
         "numbers": NUMBERS,
         "groups": (PRICES, TIMES, QUOTA, TURN),
         "expected": expected_numbers(USER_LLM),
