@@ -6,7 +6,6 @@ from typing import Any, Final, get_args
 from starlette.responses import Response
 
 from gtalign.game import USER_LLM
-from gtalign.game.wording import named
 from gtalign.gateway.dashboard.query import LAST, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.http.parameters import read_count, read_flag
@@ -48,7 +47,6 @@ async def show(visit: Visit) -> Page:
         "statuses": STATUSES,
         "modes": get_args(Mode),
         "actions": USER_LLM.llm_actions,
-        "named": {action: named(action) for action in USER_LLM.llm_actions},
         "texts": gateway.config.audit.texts,
     }
     return Page("decisions.jinja", shown)
