@@ -189,6 +189,7 @@ async def test_a_download_holds_what_was_filtered(tmp_path: Path) -> None:
     async with served(tmp_path, audit={"texts": True}) as gateway, Visitor(gateway) as visitor:
         for model in ("toy:costly", "toy:subscription"):
             await gateway.ask(model=model)
+        await gateway.records()  # the ends of the answers are on record
         lines = await visitor.get("/export?policy=costly&format=jsonl&search=")
         assert lines.headers["Content-Disposition"] == 'attachment; filename="decisions.jsonl"'
         assert lines.text.count("\n") == 1 and '"policy": "costly"' in lines.text
