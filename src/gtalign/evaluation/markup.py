@@ -130,9 +130,11 @@ def table(head: Sequence[Content], rows: Iterable[Row], reference: int | None = 
         rows: The rows.
         reference: Number of the column to mark.
     """
+    rows = list(rows)
+    kinds = [None, *(cell.kind for cell in rows[0].cells)] if rows else [None] * len(head)
     heads = [
-        element("th", content, class_="ref" if place == reference else None, scope="col")
-        for place, content in enumerate(head)
+        element("th", content, class_="ref" if place == reference else _side(kind), scope="col")
+        for place, (content, kind) in enumerate(zip(head, kinds, strict=True))
     ]
     names = [plain(content) for content in head[1:]]
 
@@ -145,6 +147,11 @@ def table(head: Sequence[Content], rows: Iterable[Row], reference: int | None = 
 
     body = element("thead", element("tr", heads)), element("tbody", map(drawn, rows))
     return element("div", element("table", body, class_="data stacks"), class_="wide")
+
+
+def _side(kind: str | None) -> str | None:
+    """The class of the head of a column whose cells have this one: it stands above its texts."""
+    return "left" if kind is not None and "left" in kind.split() else None
 
 
 def estimates(comparison: Comparison, group: str, colours: Colours) -> Markup:
