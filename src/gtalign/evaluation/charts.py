@@ -138,7 +138,7 @@ def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
                 series += [Series(model, paint[model], smooth(r), faint=True) for r in runs]
             if runs:
                 series.append(Series(model, paint[model], smooth(_average(runs))))
-        within = SHARES if name.startswith(("welfare/", "factor/")) else None
+        within = SHARES if name.startswith(("welfare/", "factor/", "reward")) else None
         charts.append(line_chart(title, series, "step", within=within))
     return markup.section(
         "Learning",
