@@ -8,7 +8,7 @@ from gtalign.drawing import Content, Markup, element, fixed, join, matrix_legend
 from gtalign.evaluation.markup import fold
 from gtalign.evaluation.metrics import chosen_action, form_of, measure
 from gtalign.game import TOLERANCE, Bimatrix, pareto_frontier, pure_nash
-from gtalign.game.wording import LEGEND, meanings
+from gtalign.game.wording import meanings
 from gtalign.transcripts.transcript import Transcript
 
 Payoff = Mapping[str, Mapping[str, float]]
@@ -132,7 +132,7 @@ def chain_of(thinking: str, games: Sequence[Markup], choice: Content, analysis: 
         lines(thinking),
         element("h4", "Payoffs"),
         element("div", games, class_="games"),
-        matrix_legend(f" {LEGEND}"),
+        matrix_legend(),
         choice,
         element("h4", "Analysis"),
         lines(analysis),

@@ -19,6 +19,7 @@ from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import sentences
 from gtalign.evaluation.markup import fold, section
 from gtalign.evaluation.statistics import RESAMPLES
+from gtalign.game.wording import LEGEND
 from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript
 
@@ -200,7 +201,7 @@ def _conversations(comparison: Comparison, transcripts: Sequence[Transcript]) ->
     return section(
         "Conversations",
         f"Answers of {comparison.reference}, chosen by rule: for each task the one nearest to the "
-        "median, alternating between vague and detailed questions, then the worst.",
+        f"median, alternating between vague and detailed questions, then the worst. {LEGEND}",
         element("div", talks, class_="talks") if talks else None,
     )
 

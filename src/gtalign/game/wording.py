@@ -29,8 +29,11 @@ def meanings(actions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Actions with meanings that are short enough for the head of a table.
 
     Args:
-        actions: Names with descriptions, as a `GameForm` has them. Those of another game keep
-            their descriptions.
+        actions: Names with descriptions, as a `GameForm` has them, or without any. Those of another
+            game keep their descriptions.
     """
-    own = {*USER_LLM.user, *USER_LLM.llm}
-    return [(name, WORDS[name] if (name, told) in own else told) for name, told in actions]
+    own = dict((*USER_LLM.user, *USER_LLM.llm))
+    return [
+        (name, WORDS[name] if told in ("", own.get(name)) and name in WORDS else told)
+        for name, told in actions
+    ]
