@@ -15,13 +15,13 @@ from gtalign.cli import main
 from gtalign.errors import StorageError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Difference
+from gtalign.evaluation.contrast import Contrast
 from gtalign.evaluation.conversation import conversation, game_table
 from gtalign.evaluation.findings import ahead, sentences, verdict
 from gtalign.evaluation.metrics import BY_NAME
 from gtalign.evaluation.plane import BOX, Spot, welfare_plane
 from gtalign.evaluation.profiles import block_tokens, calibration
 from gtalign.evaluation.report import examples, write_report
-from gtalign.evaluation.statistics import Contrast
 from gtalign.game import Bimatrix, GameForm
 from gtalign.transcripts.transcript import Transcript
 
@@ -369,4 +369,4 @@ def test_command_refuses_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture
     empty = tmp_path / "empty.jsonl"
     empty.write_text("")
     assert main(["compare", str(empty)]) == 2
-    assert "no transcripts" in capsys.readouterr().err
+    assert "empty.jsonl: no transcripts" in capsys.readouterr().err

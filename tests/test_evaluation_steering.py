@@ -85,6 +85,13 @@ async def test_prices_flip_what_is_done_and_all_of_it_is_measured(tmp_path: Path
             assert found.mean(arm, action).value == 1.0
             assert found.mean(arm, "flipped").value == float(policy == "per-token")
         assert found.moved(f"per-token, {way}", f"subscription, {way}").value == 1.0
+    assert {name: len(rows) for name, rows in found.tables().items()} == {
+        "means": 8 * len(EFFECTS),
+        "differences": 7 * len(EFFECTS),
+    }
+    assert {name: len(frame) for name, frame in found.to_pandas().items()} == {
+        name: len(rows) for name, rows in found.tables().items()
+    }
     # Asking again goes unheard by this model, and costs more tokens.
     assert found.mean("per-token, reask", "obeyed").value == 0.0
     more = found.difference("per-token, reask", "per-token, advise", "tokens")

@@ -45,7 +45,7 @@ from gtalign.synthesis.selection import Entry, select
 from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings
 from gtalign.tasks import Question
 from gtalign.transcripts import Scored, Scorer, read_transcripts
-from gtalign.transcripts.file import transcript_of
+from gtalign.transcripts.forms import transcript_of
 from gtalign.transcripts.labelled import read_labelled
 from gtalign.transcripts.scored_file import read, row_of
 from gtalign.transcripts.scoring import Row

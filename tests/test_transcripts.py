@@ -195,7 +195,7 @@ def test_a_file_of_something_else_is_not_appended_to(tmp_path: Path) -> None:
         ({"decision": ["x"]}, "'decision'"),
         ({"user_welfare": "high"}, "'user_welfare'"),
         ({"user_welfare": True}, "'user_welfare'"),
-        ({"prompt": "x"}, "'prompt'"),
+        ({"prompt": 3}, "'prompt'"),
         ({"verdicts": "x"}, "'verdicts'"),
         ({"verdicts": [{"score": "x"}]}, "'score'"),
     ],
@@ -208,7 +208,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, change: dict[str, Any], named: s
         list(read_transcripts(path))
 
 
-@pytest.mark.parametrize("line", ["[1]", "{", '{"id": "\\ud800"}x'])
+@pytest.mark.parametrize("line", ["1", "{", '{"id": "\\ud800"}x'])
 def test_lines_that_are_no_objects(tmp_path: Path, line: str) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text(f"\n{line}\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import pytest
 
 from gtalign.errors import DataError
 from gtalign.transcripts import read_transcripts
+from gtalign.transcripts.prompts import by_prompt
 
 ASKED = {"role": "user", "content": "2+2?"}
 ANSWERED = {"role": "assistant", "content": "Four."}
@@ -21,7 +22,7 @@ def log(tmp_path: Path, **record: Any) -> Path:
 
 def test_a_bare_log(tmp_path: Path) -> None:
     (found,) = read_transcripts(log(tmp_path))
-    assert (found.id, found.cluster, found.task) == ("log-1", "log-1", "direct")
+    assert (found.id, found.cluster, found.task) == ("log-1", by_prompt([ASKED]), "direct")
     assert found.prompt == (ASKED,)
     assert found.completion == "Four."
     assert found.plain

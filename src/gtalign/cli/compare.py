@@ -8,14 +8,21 @@ import typer
 
 from gtalign.cli import AsJson
 from gtalign.cli.show.table import wide_console
+from gtalign.evaluation.contrast import RESAMPLES
+from gtalign.evaluation.export import write_csv, write_latex
+from gtalign.evaluation.findings import plain_sentences
 from gtalign.evaluation.runs import compare_runs
-from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.evaluation.tables import print_tables
 
 
 def command(
     files: Annotated[
-        list[Path], typer.Argument(metavar="TRANSCRIPTS...", help="Scored transcripts, JSON Lines.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Answers with scores: transcripts, dumps of verl, logs of Inspect, samples of "
+            "lm-evaluation-harness, traces of verifiers.",
+        ),
     ],
     reference: Annotated[
         str | None,
@@ -29,7 +36,17 @@ def command(
             "--baseline", help="Compare with this model only; repeatable; all others by default."
         ),
     ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(help="The score to compare, where files give several; the first by default."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report as HTML to this file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write every table as CSV into this folder.")
+    ] = None,
+    latex: Annotated[
+        Path | None, typer.Option(help="Write the tables for LaTeX into this folder.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
     resamples: Annotated[
         int, typer.Option(min=100, help="Number of bootstrap resamples.")
@@ -43,11 +60,24 @@ def command(
             --html report.html
     """
     found = compare_runs(
-        files, reference=reference, baselines=baselines, html=html, seed=seed, resamples=resamples
+        files,
+        reference=reference,
+        baselines=baselines,
+        html=html,
+        score=score,
+        seed=seed,
+        resamples=resamples,
     )
+    if csv is not None:
+        write_csv(found, csv)
+    if latex is not None:
+        write_latex(found, latex)
     if as_json:
         print(json.dumps(found.to_json(), allow_nan=False))
         return
-    print_tables(wide_console(), found)
+    console = wide_console()
+    for sentence in plain_sentences(found):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    print_tables(console, found)
     if html is not None:
         typer.echo(f"report: {html}", err=True)

@@ -1,10 +1,13 @@
 """JSON Lines that survive a crash: lines are appended whole, and a torn last one is removed."""
 
+import gzip
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +16,61 @@ from gtalign.errors import DataError, StorageError
 
 log = logging.getLogger(__name__)
 
+_GZIP = b"\x1f\x8b"  # the first two bytes of any file that gzip wrote
+
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line number (from 1) and object of each line of a JSON Lines file.
+    """Yield number (from 1) and object of each line of a file; see `read_objects`."""
+    for number, _, record in read_objects(path):
+        yield number, record
+
+
+def read_objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield number (from 1), place and object of each line of JSON Lines, or item of a JSON array.
+
+    Either may be compressed with gzip, whatever the name of the file.
 
     Raises:
         DataError: The file cannot be read, or a line is no JSON object. A last line without its
             line break that does not parse is what a crash leaves: it is skipped with a warning.
     """
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    if not line.endswith(b"\n"):
-                        log.warning("%s, line %d: torn, skipped", path, number)
-                        return
-                    raise DataError(f"{path}, line {number}: not JSON: {error}") from None
+        with path.open("rb") as raw:
+            zipped = raw.peek(2)[:2] == _GZIP
+            file: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if zipped else raw
+            array = file.peek(64).lstrip()[:1] == b"["
+            found = _items(path, file.read()) if array else _lines(path, file)
+            for number, place, record in found:
                 if not isinstance(record, dict):
-                    raise DataError(f"{path}, line {number}: not a JSON object")
-                yield number, record
+                    raise DataError(f"{place}: not a JSON object")
+                yield number, place, record
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the compressed file is damaged or ends early") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[int, str, Any]]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            yield number, place, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if not line.endswith(b"\n"):
+                log.warning("%s: torn, skipped", place)
+                return
+            raise DataError(f"{place}: not JSON: {error}") from None
+
+
+def _items(path: Path, text: bytes) -> Iterator[tuple[int, str, Any]]:
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a JSON array: {error}") from None
+    for number, item in enumerate(items, start=1):
+        yield number, f"{path}, item {number}", item
 
 
 class LineWriter(AbstractContextManager["LineWriter"]):

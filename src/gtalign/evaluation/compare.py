@@ -6,7 +6,7 @@ take the trained models as given. The spread between seeds, next to them, shows 
 move with another training seed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gtalign.errors import DataError
 from gtalign.evaluation import statistics
 from gtalign.evaluation.comparison import (
+    SPLITS,
     Comparison,
     Difference,
     Estimate,
@@ -22,16 +23,16 @@ from gtalign.evaluation.comparison import (
     Group,
     Standing,
 )
+from gtalign.evaluation.contrast import RESAMPLES, Contrast, contrasts
 from gtalign.evaluation.metrics import BY_NAME, Metric, metrics
+from gtalign.evaluation.pairing import pair
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
 from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
-from gtalign.evaluation.statistics import Contrast, Floats, Interval
+from gtalign.evaluation.statistics import Floats, Interval
+from gtalign.evaluation.sums import PairedSums
 from gtalign.transcripts.transcript import Transcript
 
 __all__ = ["compare"]
-
-SPLITS = {"test": "In distribution", "ood": "Out of distribution"}
-"""Splits that are pooled into a group of their own, and that group's name."""
 
 PUBLISHED = (
     ("quality_per_100_tokens", "test", 21.5),
@@ -43,26 +44,31 @@ PUBLISHED = (
 """Relative gains in per cent over the best baseline, from the abstract of arXiv 2510.08872."""
 
 
+Key = tuple[str, str, str]
+"""(model or baseline, group, metric)"""
+
+
 def compare(
     transcripts: Iterable[Transcript],
     *,
     reference: str,
     rng: np.random.Generator,
     baselines: Sequence[str] | None = None,
-    resamples: int = statistics.RESAMPLES,
+    resamples: int = RESAMPLES,
 ) -> Comparison:
     """Compare models on the transcripts of their answers.
 
     Args:
-        transcripts: Answers of every model; rows of one cluster belong together across models and
-            seeds.
+        transcripts: Answers of every model. Answers to one question, by all models and seeds, share
+            its id, or else its prompt; those of one cluster are not independent of each other.
         reference: The model that the others are compared with.
         rng: Source of the bootstrap's resamples.
         baselines: The models to compare it with; by default all others, in order of appearance.
         resamples: Bootstrap resamples of each group.
 
     Raises:
-        DataError: No transcripts, or a named model without any.
+        DataError: No transcripts, a named model without any, or models that share no question or no
+            measure.
     """
     held = tuple(transcripts)
     if not held:
@@ -72,35 +78,41 @@ def compare(
     for name in (reference, *chosen):
         if name not in names:
             raise DataError(f"no transcripts of model {name!r}; there are {', '.join(names)}")
-    rows = Rows(held)
+    by, pairings = pair(held, reference, chosen)
+    rows = Rows(held, by)
     models = (*(name for name in names if name != reference), reference)
     groups = _groups(held)
     estimates: dict[tuple[str, str, str], Estimate] = {}
-    contrasts: dict[tuple[str, str, str], tuple[Contrast, dict[int, float]]] = {}
+    found: dict[tuple[str, str, str], tuple[Contrast, dict[int, float]]] = {}
     for group in groups:
-        mine, theirs = _in_group(rows, group, models, reference, chosen, rng, resamples)
-        estimates |= mine
-        contrasts |= theirs
-    differences = _adjust(contrasts, groups, reference, chosen)
+        sums = _Sums(rows, group, models)
+        estimates |= _estimates(rows, group, sums)
+        found |= _contrasts(rows, group, sums, estimates, reference, chosen, rng, resamples)
+    if chosen and not found:
+        each = (f"{m} has {_known(estimates, m) or 'none'}" for m in models)
+        raise DataError(f"no measure is known of two models on shared questions: {'; '.join(each)}")
     seeds = {m: set(rows.seed[rows.model == m].tolist()) - {NO_SEED} for m in models}
-    found = Comparison(
+    comparison = Comparison(
         models=models,
         plain=frozenset(t.model for t in held if t.plain),
         reference=reference,
         baselines=chosen,
+        pairings=pairings,
         groups=groups,
         estimates=estimates,
-        differences=differences,
+        differences=_adjust(found, groups, reference, chosen),
         standings=_standings(rows, groups, models, reference),
         gains=(),
         seeds={model: tuple(sorted(own)) for model, own in seeds.items()},
         unscored={m: int(rows.unscored[rows.model == m].sum()) for m in models},
     )
-    return replace(found, gains=_gains(found))
+    return replace(comparison, gains=_gains(comparison))
 
 
-Key = tuple[str, str, str]
-"""(model or baseline, group, metric)"""
+def _known(estimates: Mapping[Key, Estimate], model: str) -> str:
+    """The metrics that a model has, listed."""
+    own = {one.metric for one in estimates.values() if one.model == model and one.value is not None}
+    return ", ".join(BY_NAME[name].label for name in BY_NAME if name in own)
 
 
 def _groups(transcripts: Sequence[Transcript]) -> tuple[Group, ...]:
@@ -119,90 +131,98 @@ def _groups(transcripts: Sequence[Transcript]) -> tuple[Group, ...]:
     return (*pooled, *single)
 
 
-def _in_group(
-    rows: Rows,
-    group: Group,
-    models: Sequence[str],
-    reference: str,
-    baselines: Sequence[str],
-    rng: np.random.Generator,
-    resamples: int,
-) -> tuple[dict[Key, Estimate], dict[Key, tuple[Contrast, dict[int, float]]]]:
-    """Estimates and uncorrected differences of one group, from one set of resamples."""
-    inside = rows.split == group.split
-    if group.task is not None:
-        inside &= rows.task == group.task
-    clusters, code_i = np.unique(rows.cluster[inside], return_inverse=True)
-    tops, bottoms, counts = (
-        {
-            model: group_sums(array[inside], code_i, rows.model[inside] == model, len(clusters))
-            for model in models
-        }
-        for array in (rows.tops_nm, rows.bottoms_nm, rows.known_nm.astype(np.float64))
-    )
-    pairs = [b for b in baselines if counts[b].any() and counts[reference].any()]
-    columns = [array for model in models for array in (tops[model], bottoms[model])]
-    for baseline in pairs:
-        both = (counts[baseline] > 0) & (counts[reference] > 0)
-        columns += [
-            np.where(both, array, 0.0)
-            for array in (tops[reference], bottoms[reference], tops[baseline], bottoms[baseline])
-        ]
-    stacked_kgm = np.stack(columns)
-    kinds, _, width = stacked_kgm.shape
-    flat = stacked_kgm.transpose(1, 0, 2).reshape(len(clusters), -1)
-    drawn_bkm = statistics.bootstrap_sums(flat, rng, resamples).reshape(-1, kinds, width)
+class _Sums:
+    """Sums of each model's rows in one group, by question.
 
+    Attributes:
+        inside: Which rows are in the group, shape [N].
+        tops, bottoms, counts: Model -> sums of each metric by question, shape [Q, M].
+        cluster_q: Number of each question's cluster.
+    """
+
+    def __init__(self, rows: Rows, group: Group, models: Sequence[str]) -> None:
+        self.models = tuple(models)
+        self.inside = rows.split == group.split
+        if group.task is not None:
+            self.inside &= rows.task == group.task
+        questions, code_i = np.unique(rows.question[self.inside], return_inverse=True)
+        own = rows.cluster_q[questions]
+        clusters, self.cluster_q = np.unique(own, return_inverse=True)
+        self._clusters = len(clusters)
+        self.tops, self.bottoms, self.counts = (
+            {
+                model: group_sums(
+                    array[self.inside], code_i, rows.model[self.inside] == model, len(questions)
+                )
+                for model in models
+            }
+            for array in (rows.tops_nm, rows.bottoms_nm, rows.known_nm.astype(np.float64))
+        )
+
+    def by_cluster(self, values_qm: Floats) -> Floats:
+        """Sums over the questions of each cluster, shape [G, M]."""
+        every = np.ones(len(values_qm), dtype=np.bool_)
+        return group_sums(values_qm, self.cluster_q, every, self._clusters)
+
+    def paired(self, a: str, b: str) -> PairedSums:
+        """Sums by cluster over the questions for which both models have a metric."""
+        both_qm = (self.counts[a] > 0) & (self.counts[b] > 0)
+        parts = (self.tops[a], self.bottoms[a], self.tops[b], self.bottoms[b])
+        return PairedSums(*(self.by_cluster(np.where(both_qm, part, 0.0)) for part in parts))
+
+
+def _estimates(rows: Rows, group: Group, sums: _Sums) -> dict[Key, Estimate]:
+    """Every metric of every model in one group."""
     estimates: dict[Key, Estimate] = {}
-    for position, model in enumerate(models):
-        mine = inside & (rows.model == model)
+    for model in sums.models:
+        mine = sums.inside & (rows.model == model)
         if not mine.any():
             continue
+        tops, bottoms = sums.by_cluster(sums.tops[model]), sums.by_cluster(sums.bottoms[model])
         by_seed = _by_seed(rows, mine)
         for m, metric in enumerate(rows.metrics):
-            n = int(counts[model][:, m].sum())
-            if metric.bottom is None:
-                interval = statistics.mean_of_sums(tops[model][:, m], bottoms[model][:, m])
-            else:
-                top, bottom = drawn_bkm[:, 2 * position, m], drawn_bkm[:, 2 * position + 1, m]
-                ratio = statistics.ratio_of_totals(
-                    tops[model][:, m], bottoms[model][:, m], top, bottom
-                )
-                interval = replace(ratio, n=n)
-            interval = _clip(interval, metric)
+            n = int(sums.counts[model][:, m].sum())
+            interval = replace(statistics.mean_of_sums(tops[:, m], bottoms[:, m]), n=n)
             seeds = {s: float(v[m]) for s, v in by_seed.items() if not np.isnan(v[m])}
             estimates[model, group.name, metric.name] = Estimate(
                 model=model,
                 group=group.name,
                 metric=metric.name,
-                interval=interval,
+                interval=_clip(interval, metric),
                 rows=int(mine.sum()),
                 missing=int(mine.sum()) - n,
                 unscored=int(rows.unscored[mine].sum()),
                 seeds=seeds,
                 spread=statistics.spread(list(seeds.values())),
             )
+    return estimates
 
-    contrasts: dict[Key, tuple[Contrast, dict[int, float]]] = {}
-    for position, baseline in enumerate(pairs):
-        start = 2 * len(models) + 4 * position
-        for m, metric in enumerate(rows.metrics):
-            top_a, bottom_a, top_b, bottom_b = stacked_kgm[start : start + 4, :, m]
-            shared = int(np.count_nonzero(bottom_a * bottom_b))
-            if shared == 0:
+
+def _contrasts(
+    rows: Rows,
+    group: Group,
+    sums: _Sums,
+    estimates: Mapping[Key, Estimate],
+    reference: str,
+    baselines: Sequence[str],
+    rng: np.random.Generator,
+    resamples: int,
+) -> dict[Key, tuple[Contrast, dict[int, float]]]:
+    """Uncorrected differences of one group, and those of each seed."""
+    found: dict[Key, tuple[Contrast, dict[int, float]]] = {}
+    for baseline in baselines:
+        paired = sums.paired(reference, baseline)
+        if not paired.held.any():
+            continue
+        every = contrasts(paired, rng, resamples)
+        for metric, contrast in zip(rows.metrics, every, strict=True):
+            if contrast.value is None:
                 continue
-            drawn = drawn_bkm[:, start : start + 4, m]
-            contrast = statistics.contrast(
-                (float(top_a.sum() / bottom_a.sum()), float(top_b.sum() / bottom_b.sum())),
-                statistics.divide(drawn[:, 0], drawn[:, 1]),
-                statistics.divide(drawn[:, 2], drawn[:, 3]),
-                shared,
-            )
             ours = estimates[reference, group.name, metric.name].seeds
             other = estimates[baseline, group.name, metric.name].seeds
             seeds = {seed: ours[seed] - other[seed] for seed in ours if seed in other}
-            contrasts[baseline, group.name, metric.name] = (contrast, seeds)
-    return estimates, contrasts
+            found[baseline, group.name, metric.name] = (contrast, seeds)
+    return found
 
 
 def _clip(interval: Interval, metric: Metric) -> Interval:

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from gtalign.evaluation.contrast import Contrast
 from gtalign.evaluation.metrics import Metric, metrics
-from gtalign.evaluation.statistics import Contrast, Interval
+from gtalign.evaluation.rows import By
+from gtalign.evaluation.statistics import Interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SPLITS: Final = {"test": "In distribution", "ood": "Out of distribution"}
+"""Splits that are pooled into a group of their own, and that group's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,28 @@ class Estimate:
     def value(self) -> float | None:
         """The estimate itself."""
         return self.interval.value
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """How many questions the reference shares with a baseline.
+
+    Attributes:
+        by: What names a question: its ``id``, its ``prompt``, or its ``conversation``, the prompt
+            without system messages.
+        paired: Questions that both answered.
+        only_reference: Questions that only the reference answered.
+        only_baseline: Questions that only the baseline answered.
+        answers: Their answers to the paired questions, all rollouts and seeds of both.
+    """
+
+    reference: str
+    baseline: str
+    by: By
+    paired: int
+    only_reference: int
+    only_baseline: int
+    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +139,7 @@ class Comparison:
     Attributes:
         models: Names, the reference last.
         plain: Models that answer without a chain.
+        pairings: How many questions the reference shares with each baseline.
         groups: Splits first, then tasks.
         seeds: Seeds of each model.
         unscored: Unscored answers of each model, over all groups.
@@ -118,6 +149,7 @@ class Comparison:
     plain: frozenset[str]
     reference: str
     baselines: tuple[str, ...]
+    pairings: tuple[Pairing, ...]
     groups: tuple[Group, ...]
     estimates: Mapping[tuple[str, str, str], Estimate]
     differences: Mapping[tuple[str, str, str], Difference]
@@ -164,6 +196,7 @@ class Comparison:
             "plain": sorted(self.plain),
             "reference": self.reference,
             "baselines": list(self.baselines),
+            "pairing": [asdict(pairing) for pairing in self.pairings],
             "seeds": {model: list(seeds) for model, seeds in self.seeds.items()},
             "unscored": dict(self.unscored),
             "groups": [asdict(group) for group in self.groups],
@@ -172,3 +205,64 @@ class Comparison:
             "pareto": [asdict(standing) for standing in self.standings],
             "gains": [asdict(gain) for gain in self.gains],
         }
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every table as rows of plain values, None where one is unknown.
+
+        Returns:
+            ``estimates``, a row for each model, group and metric; ``differences``, a row for each
+            baseline, group and metric; ``pairing``; ``pareto``; and ``gains``.
+        """
+        places = {g.name: {"split": g.split, "task": g.task} for g in self.groups}
+        return {
+            "estimates": [
+                {
+                    "model": one.model,
+                    "group": one.group,
+                    **places[one.group],
+                    "metric": one.metric,
+                    **asdict(one.interval),
+                    "rows": one.rows,
+                    "missing": one.missing,
+                    "unscored": one.unscored,
+                    "seeds": len(one.seeds),
+                    "seeds_sd": one.spread,
+                }
+                for one in self.estimates.values()
+                if one.value is not None
+            ],
+            "differences": [
+                {
+                    "reference": one.reference,
+                    "baseline": one.baseline,
+                    "group": one.group,
+                    **places[one.group],
+                    "metric": one.metric,
+                    **asdict(one.contrast),
+                    "p_holm": one.adjusted,
+                }
+                for one in self.differences.values()
+            ],
+            "pairing": [asdict(one) for one in self.pairings],
+            "pareto": [asdict(one) for one in self.standings],
+            "gains": [
+                {
+                    "metric": one.metric,
+                    "group": one.group,
+                    "baseline": one.baseline,
+                    "relative": None if one.ours is None else one.ours.contrast.relative,
+                    "published": one.published / 100,
+                }
+                for one in self.gains
+            ],
+        }
+
+    def to_pandas(self) -> dict[str, "DataFrame"]:
+        """Return `tables` as data frames.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        from pandas import DataFrame  # whoever wants one has it
+
+        return {name: DataFrame(rows) for name, rows in self.tables().items()}

@@ -1,27 +1,42 @@
 """The results in sentences, computed from a comparison."""
 
+import re
+from dataclasses import replace
+from html import unescape
+from typing import Final
+
 from gtalign.drawing import MINUS, Content, Markup, change, element, fixed, interval, join
-from gtalign.evaluation.comparison import Comparison, Difference, Group
+from gtalign.evaluation.comparison import SPLITS, Comparison, Difference, Group, Pairing
+from gtalign.evaluation.contrast import LEAST
 from gtalign.evaluation.metrics import BY_NAME, Metric
 from gtalign.evaluation.tables import p_value, relative_interval
 
 ALPHA = 0.05
+_TAG: Final = re.compile(r"<[^>]*>")
 _GLUE = "\N{NO-BREAK SPACE}"
 
 
 def sentences(comparison: Comparison) -> list[Markup]:
-    """Return sentences on W, on quality and tokens, on plain answers and on missing scores."""
-    found: list[Markup] = []
+    """Return what a reader must not miss: first what is worse, then W and quality.
+
+    The last ones say what has no score, how many questions are shared, and where they are too few.
+    """
+    found = [text for one in comparison.baselines for text in _worse(comparison, one)]
     for group in comparison.groups:
         if group.task is None:
             found += [
                 text
-                for name in ("mutual_welfare", "quality")
+                for name in ("mutual_welfare", "quality", "score")
                 if (text := _against_best(comparison, group, BY_NAME[name])) is not None
             ]
     found += _against_plain(comparison)
     found.append(_unscored(comparison))
-    return found
+    return [*found, *_paired(comparison), *_too_few(comparison)]
+
+
+def plain_sentences(comparison: Comparison) -> list[str]:
+    """Return `sentences` as text, for a terminal."""
+    return [unescape(_TAG.sub("", text)).replace(_GLUE, " ") for text in sentences(comparison)]
 
 
 def verdict(difference: Difference, metric: Metric) -> str:
@@ -49,6 +64,76 @@ def ahead(difference: Difference, metric: Metric) -> str:
     return f"ahead in {wins} of {len(difference.seeds)} seeds"
 
 
+def _worse(comparison: Comparison, baseline: str) -> list[Markup]:
+    """Say in which metrics the reference is worse than a baseline, by set and by task."""
+    parts: list[Content] = []
+    known: set[str] = set()
+    for group in comparison.groups:  # the sets come first
+        listed: list[Content] = []
+        for metric in comparison.metrics():
+            found = comparison.difference(baseline, group.name, metric.name)
+            if found is None or verdict(found, metric) != "worse":
+                continue
+            if group.task is not None and metric.name in known:
+                continue  # the set said so
+            if group.task is None:
+                known.add(metric.name)
+            value = fixed(found.contrast.value, metric.digits, sign=True)
+            ends = interval(found.contrast.low, found.contrast.high, metric.digits, sign=True)
+            size = element("strong", f"{metric.label} {value}")
+            listed += [", " if listed else "", size, f" {ends}"]
+        if listed:
+            parts += ["; " if parts else "", f"{_inside(group.name)}: ", *listed]
+    if not parts:
+        return []
+    name = _name(comparison.reference)
+    return [
+        join(name, " is ", element("strong", "worse"), " than ", _name(baseline), " ", *parts, ".")
+    ]
+
+
+def _paired(comparison: Comparison) -> list[Markup]:
+    """Say how many questions the reference shares with each baseline, and by what."""
+    by = {"id": "id", "prompt": "prompt", "conversation": "prompt without system messages"}
+    alike: dict[Pairing, list[str]] = {}
+    for pairing in comparison.pairings:
+        alike.setdefault(replace(pairing, baseline=""), []).append(pairing.baseline)
+    found = []
+    for pairing, baselines in alike.items():
+        names = [(", " if place else "", _name(name)) for place, name in enumerate(baselines)]
+        parts: list[Content] = [
+            _name(comparison.reference),
+            " and each of " if len(baselines) > 1 else " and ",
+            names,
+            f": {pairing.paired:,} questions paired by {by[pairing.by]}",
+            f" ({pairing.answers:,} answers)",
+        ]
+        if pairing.only_reference:
+            parts += [f"; {pairing.only_reference:,} only in ", _name(comparison.reference)]
+        if pairing.only_baseline:
+            parts += [f"; {pairing.only_baseline:,} only in ", names]
+        if not (pairing.only_reference or pairing.only_baseline):
+            parts.append("; none is in one of them only")
+        found.append(join(*parts, "."))
+    return found
+
+
+def _too_few(comparison: Comparison) -> list[Markup]:
+    """Say where there are too few questions for a p value."""
+    most: dict[str, int] = {}
+    for (_, group, _), found in comparison.differences.items():
+        most[group] = max(most.get(group, 0), found.contrast.clusters)
+    few = {name: count for name, count in most.items() if count < LEAST}
+    if not few:
+        return []
+    places = ", ".join(f"{name} ({count})" for name, count in few.items())
+    text = (
+        f"Too few independent questions for a p value: {places}. Below {LEAST} no test can reach "
+        ".05, and the intervals take differences to be normal."
+    )
+    return [join(text)]
+
+
 def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Markup | None:
     mine = comparison.estimate(comparison.reference, group.name, metric.name)
     if mine is None or mine.value is None:
@@ -62,13 +147,16 @@ def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Marku
         value,
         f" {ends}",
     )
-    best = comparison.best_baseline(group.name, metric, chains=True)
+    chains = comparison.reference not in comparison.plain
+    best = comparison.best_baseline(group.name, metric, chains=chains)
     found = best and comparison.difference(best, group.name, metric.name)
     other = best and comparison.estimate(best, group.name, metric.name)
     if not found or not other or not best:
         return join(start, ".")
     than = join(
-        "the best baseline with a chain, ", _name(best), f" ({fixed(other.value, metric.digits)})"
+        "the best baseline with a chain, " if chains else "the best baseline, ",
+        _name(best),
+        f" ({fixed(other.value, metric.digits)})",
     )
     reach = relative_interval(found)
     parts = (f"95% interval {reach}" if reach else "", _p(found.adjusted), ahead(found, metric))
@@ -87,7 +175,11 @@ def _against_plain(comparison: Comparison) -> list[Markup]:
     found = []
     group = next((g.name for g in comparison.groups if g.task is None), None)
     for model in comparison.baselines:
-        if model not in comparison.plain or group is None:
+        if (
+            model not in comparison.plain
+            or group is None
+            or comparison.reference in comparison.plain
+        ):
             continue
         parts: list[Content] = []
         for name in ("quality", "right_action", "answer_mutual_welfare", "tokens"):
@@ -124,8 +216,17 @@ def _unscored(comparison: Comparison) -> Markup:
 
 
 def _thing(metric: Metric) -> str:
-    names = {"mutual_welfare": "a mutual welfare", "quality": "an answer quality"}
+    names = {
+        "mutual_welfare": "a mutual welfare",
+        "quality": "an answer quality",
+        "score": "a score",
+    }
     return names.get(metric.name, metric.label)
+
+
+def _inside(group: str) -> str:
+    """The name of a set or a task, within a sentence."""
+    return group[:1].lower() + group[1:] if group in SPLITS.values() else group
 
 
 def _name(model: str) -> Markup:
@@ -134,6 +235,8 @@ def _name(model: str) -> Markup:
 
 def _p(p: float | None) -> str:
     """A p value without a space at which a line could break."""
+    if p is None:
+        return "no p value"
     text = p_value(p)
     sign, size = ("<", text[1:]) if text.startswith("<") else ("=", text)
     return f"p{_GLUE}{sign}{_GLUE}{size}"

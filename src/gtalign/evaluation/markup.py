@@ -82,9 +82,9 @@ def plots(charts: Sequence[Markup]) -> Markup | None:
     return element("div", charts, class_="plots") if any(charts) else None
 
 
-def small(lines: Iterable[str]) -> list[Markup]:
+def small(lines: Iterable[str | bool]) -> list[Markup]:
     """Lines below the number of a cell; empty ones are left out."""
-    return [element("small", line) for line in lines if line]
+    return [element("small", line) for line in lines if isinstance(line, str) and line]
 
 
 def legend(colours: Colours) -> Markup:
@@ -189,6 +189,9 @@ def differences(comparison: Comparison, group: str, colours: Colours) -> Markup:
             below = (
                 interval(contrast.low, contrast.high, metric.digits, sign=True),
                 f"{change(contrast.relative)}, p {p_value(found.adjusted)}",
+                contrast.mcnemar is not None and f"McNemar p {p_value(contrast.mcnemar)}",
+                contrast.detectable is not None
+                and f"detectable {fixed(contrast.detectable, metric.digits)}",
                 seeds and f"seeds {seeds}",
             )
             value = element("b", fixed(contrast.value, metric.digits, sign=True))

@@ -71,6 +71,14 @@ METRICS: tuple[Metric, ...] = (
     ),
     _mean("llm_welfare", "LLM welfare L", True, "Weighted sum of the LLM's factors."),
     _factor("quality", "The judge's score of the answer, 0 to 1.", plain=True),
+    _mean(
+        "score",
+        "Score",
+        True,
+        "The score that the file gives the answer, on a scale of its own.",
+        plain=True,
+        range=(-inf, inf),
+    ),
     Metric(
         "quality_per_100_tokens",
         "Quality per 100 tokens",
@@ -198,7 +206,10 @@ def measure(transcript: Transcript) -> Measures:
         # A dump that has the welfare and no factors never recorded the quality of any row.
         recorded = bool(transcript.factors) or transcript.mutual_welfare is None
         found["quality"] = _number(transcript.factors.get("quality"), zero if recorded else None)
-        for name in PLAIN_WELFARE if plain else WELFARE:
+        found["score"] = _number(transcript.factors.get("score"))
+        # Welfare that came with a file, of a scorer that asked for no chain, has no chain's terms.
+        own = plain and transcript.answer_mutual_welfare is not None
+        for name in PLAIN_WELFARE if own else WELFARE:
             found[name] = _number(getattr(transcript, name), zero)
         for metric in known[len(METRICS) :]:
             if unread and not metric.plain:

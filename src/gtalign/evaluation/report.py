@@ -15,10 +15,10 @@ from gtalign.evaluation import charts, markup
 from gtalign.evaluation.charts import Curves
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.contrast import LEAST, MANY, PLENTY, RESAMPLES
 from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import sentences
 from gtalign.evaluation.markup import fold, section
-from gtalign.evaluation.statistics import RESAMPLES
 from gtalign.game.wording import LEGEND
 from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript
@@ -165,9 +165,10 @@ def _results(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
 def _differences(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
     return section(
         f"{comparison.reference} less each baseline",
-        "On the same questions, by paired cluster bootstrap: difference, 95% interval, relative "
-        "change, p after Holm's correction, and the difference of each seed. Green is better and "
-        "red is worse by both interval and p; the others could be chance.",
+        "On the same questions: difference, 95% interval, relative change, p after Holm's "
+        "correction, the smallest difference that so many questions show in 80% of cases "
+        "(detectable), and the difference of each seed. Green is better and red is worse by both "
+        "interval and p; the others could be chance.",
         _by_group(comparison, colours, markup.differences) if comparison.baselines else None,
     )
 
@@ -207,10 +208,13 @@ def _conversations(comparison: Comparison, transcripts: Sequence[Transcript]) ->
 
 
 NOTES = (
-    "Intervals of means use the standard error clustered by question and the t distribution; those "
-    "of ratios and differences are percentiles of a cluster bootstrap. They say how far a number "
-    "would move with other questions and take the trained models as given; the spread between "
-    "seeds says how far it moves with another training run.",
+    "Intervals of means and ratios use the standard error clustered by question and the t "
+    "distribution. Differences are paired by question and tested by cluster: by sign flips below "
+    f"{MANY} clusters, by a studentised bootstrap from there on, and by Student's t where most "
+    f"differences are of a few sizes (0/1 outcomes) or there are {PLENTY} clusters. Below {LEAST} "
+    "clusters there is no p value. Intervals say how far a number would move with other questions "
+    "and take the trained models as given; the spread between seeds says how far it moves with "
+    "another training run.",
     "An answer that does not parse counts 0 in format, quality, right action and welfare and is "
     "left out of the chain's own measures. An answer that no judge could score is left out and "
     "counted.",

@@ -1,6 +1,7 @@
 """Transcripts as arrays: the model and question of each, and the sums that each metric needs."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,27 +9,54 @@ from numpy.typing import NDArray
 from gtalign.evaluation import statistics
 from gtalign.evaluation.metrics import Measures, measure, metrics
 from gtalign.evaluation.statistics import Floats
+from gtalign.transcripts.prompts import by_prompt, is_by_prompt
 from gtalign.transcripts.transcript import Transcript
 
 NO_SEED = -1
 """Stands for an unknown seed in the arrays."""
 
 
+By = Literal["id", "prompt", "conversation"]
+"""What names a question: its id, its prompt, or its prompt without system messages."""
+
+
+def names_of(transcripts: Sequence[Transcript], by: By) -> list[tuple[str, ...]]:
+    """Name the question of each transcript: its split, its task, and its id or prompt.
+
+    Answers without an id of their own are named by their prompt in any case.
+    """
+    found = []
+    for t in transcripts:
+        if by == "id":
+            name = t.cluster if is_by_prompt(t.cluster) else t.id
+        else:
+            name = by_prompt(t.prompt, system=by == "prompt") or t.id
+        found.append((t.split, t.task, name))
+    return found
+
+
 class Rows:
     """Transcripts as arrays: model, question and the sums that each metric needs.
+
+    Args:
+        transcripts: The N transcripts.
+        by: What names a question.
 
     Attributes:
         metrics: The M metrics.
         tops_nm: Numerator of each metric, shape [N, M], 0 where unknown.
         bottoms_nm: Denominator, 0 where unknown.
         known_nm: Where the metric is known.
+        question: Number of each row's question.
+        cluster_q: Number of each question's cluster, shape [Q].
     """
 
-    def __init__(self, transcripts: Sequence[Transcript]) -> None:
+    def __init__(self, transcripts: Sequence[Transcript], by: By = "id") -> None:
         self.transcripts = transcripts
         self.metrics = metrics()
         measures = [measure(transcript) for transcript in transcripts]
         _fill_right_action(transcripts, measures)
+        _on_one_scale(measures)
         size = len(transcripts)
         self.tops_nm = np.zeros((size, len(self.metrics)))
         self.bottoms_nm = np.zeros((size, len(self.metrics)))
@@ -45,8 +73,30 @@ class Rows:
         self.split = np.array([t.split for t in transcripts])
         self.task = np.array([t.task for t in transcripts])
         self.seed = np.array([NO_SEED if t.seed is None else t.seed for t in transcripts])
-        self.cluster, _ = statistics.codes([t.cluster or (t.task, t.id) for t in transcripts])
-        self.question, _ = statistics.codes([(t.task, t.id) for t in transcripts])
+        names = names_of(transcripts, by)
+        self.question, _ = statistics.codes(names)
+        # One file may give the cluster of a question that another file leaves out.
+        clusters: dict[tuple[str, ...], object] = {}
+        for name, t in zip(names, transcripts, strict=True):
+            if t.cluster and not is_by_prompt(t.cluster):
+                clusters.setdefault(name, t.cluster)
+        self.cluster_q, _ = statistics.codes(
+            [clusters.get(name, name) for name in dict.fromkeys(names)]
+        )
+
+
+def _on_one_scale(measures: Sequence[Measures]) -> None:
+    """Drop the scores that files give where they are the quality, or else the qualities.
+
+    Scores of 0 to 1 are qualities. If one of them is outside, all are on some other scale.
+    """
+    given = [found for found in measures if found["score"] is not None]
+    other = any(not 0 <= (found["score"] or 0.0) <= 1 for found in given)
+    for found in given:
+        if other:
+            found["quality"] = found["quality_per_100_tokens"] = found["quality_tokens"] = None
+        else:
+            found["score"] = None
 
 
 def _fill_right_action(transcripts: Sequence[Transcript], measures: Sequence[Measures]) -> None:

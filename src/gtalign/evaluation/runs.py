@@ -1,7 +1,6 @@
-"""Runs side by side: the transcripts of several files, with a name for each model."""
+"""Runs side by side: the transcripts of several files, compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,12 +8,12 @@ import numpy as np
 
 from gtalign import __version__
 from gtalign.data.lines import read_lines
-from gtalign.errors import DataError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.contrast import RESAMPLES
+from gtalign.evaluation.files import read_files
 from gtalign.evaluation.report import write_report
-from gtalign.evaluation.statistics import RESAMPLES
-from gtalign.transcripts import Transcript, read_transcripts
+from gtalign.transcripts import Transcript
 
 METHOD: Final = "mutual"
 """The default reference, if there are transcripts of it."""
@@ -26,30 +25,28 @@ def compare_runs(
     reference: str | None = None,
     baselines: Sequence[str] | None = None,
     html: Path | None = None,
+    score: str | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
     """Compare the models of some files of transcripts, and write the report if a path is given.
 
-    Transcripts without a model get the name of their file. A model that answers the same questions
-    in two files gets two names.
-
     Args:
-        files: JSON Lines; a file that is named twice is read once.
+        files: Transcripts, or answers in another form that `gtalign.transcripts` reads.
         reference: The model to compare with the others; by default `METHOD`, else the last one.
         baselines: The models to compare it with; by default all others.
         html: Path of the report; None writes none.
+        score: The score that counts, where files of another framework give several.
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap resamples.
 
     Raises:
-        DataError: A file is wrong, there are no transcripts, or a named model has none.
+        DataError: A file is wrong or empty, a named model has no transcripts, or the models share
+            no question.
         StorageError: The report cannot be written.
     """
-    by_file = {path: _named(path, list(read_transcripts(path))) for path in dict.fromkeys(files)}
-    transcripts = _told_apart(by_file)
-    if not transcripts:
-        raise DataError(f"{', '.join(map(str, files))}: no transcripts")
+    by_file = read_files(files, score)
+    transcripts = [transcript for held in by_file.values() for transcript in held]
     models = list(dict.fromkeys(transcript.model for transcript in transcripts))
     chosen = reference or (METHOD if METHOD in models else models[-1])
     rng = np.random.default_rng(seed)
@@ -72,29 +69,6 @@ def compare_runs(
             "Version": f"gtalign {__version__}",
         },
     )
-
-
-def _named(path: Path, held: Sequence[Transcript]) -> list[Transcript]:
-    """Give transcripts without a model the name of their file."""
-    return [t if t.model else replace(t, model=path.stem) for t in held]
-
-
-def _told_apart(by_file: Mapping[Path, Sequence[Transcript]]) -> list[Transcript]:
-    """All transcripts; a model that answers the same questions in two files gets two names."""
-    owners: dict[tuple[str, int | None, str, str], Path] = {}
-    clashing = {
-        t.model
-        for path, held in by_file.items()
-        for t in held
-        if owners.setdefault((t.model, t.seed, t.task, t.id), path) != path
-    }
-    return [
-        replace(t, model=f"{t.model} ({path.parent.name or path.stem})")
-        if t.model in clashing
-        else t
-        for path, held in by_file.items()
-        for t in held
-    ]
 
 
 def _curves(by_file: Mapping[Path, Sequence[Transcript]]) -> dict[str, list[dict[str, float]]]:

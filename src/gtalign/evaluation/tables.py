@@ -1,7 +1,8 @@
 """The numbers of a comparison as text, and its tables on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from gtalign.drawing import NONE, change, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
+from gtalign.evaluation.contrast import LEAST, Method
 from gtalign.evaluation.metrics import BY_NAME, Metric
 
 __all__ = ["print_tables"]
@@ -117,6 +119,8 @@ def beside_each_other(console: Console, names: Sequence[str]) -> list[Sequence[s
 def print_tables(console: Console, comparison: Comparison) -> None:
     """Print every table of a comparison: estimates, differences, Pareto measures and gains.
 
+    The differences that so many questions could have shown stand below each table of differences.
+
     Models that do not fit beside each other continue in a further table.
     """
     slices = beside_each_other(console, comparison.models)
@@ -132,6 +136,8 @@ def print_tables(console: Console, comparison: Comparison) -> None:
     )
     for group in pooled if comparison.baselines else ():
         console.print(_differences(comparison, group, seeds=seeds))
+        for line in notes(comparison, group.name):
+            console.print(Text(line, style="dim"))
     if comparison.standings:
         console.print(_pareto(comparison))
     if comparison.gains:
@@ -197,7 +203,19 @@ def _by_task(comparison: Comparison, metric: Metric, models: Sequence[str]) -> T
 
 
 def _differences(comparison: Comparison, group: Group, *, seeds: bool) -> Table:
-    columns = ("difference", "95% CI", "gain", "p (Holm)", *(["by seed"] * seeds))
+    binary = any(
+        found.contrast.mcnemar is not None and key[1] == group.name
+        for key, found in comparison.differences.items()
+    )
+    columns = (
+        "difference",
+        "95% CI",
+        "gain",
+        "p (Holm)",
+        *(["McNemar"] * binary),
+        "detectable",
+        *(["by seed"] * seeds),
+    )
     title = f"{group.name}: {comparison.reference} less each baseline, same questions"
     table = _table(title, ("", "baseline"), columns)
     for metric in shown(comparison, group.name):
@@ -214,10 +232,39 @@ def _differences(comparison: Comparison, group: Group, *, seeds: bool) -> Table:
                 interval(contrast.low, contrast.high, metric.digits, sign=True),
                 change(contrast.relative),
                 p_value(found.adjusted),
+                *([p_value(contrast.mcnemar)] * binary),
+                fixed(contrast.detectable, metric.digits),
                 *([seeds_text(found, metric.digits)] * seeds),
             )
             name = ""
     return table
+
+
+METHODS: Final[Mapping[Method, str]] = {
+    "sign flips": "sign flips of clusters",
+    "bootstrap": "a studentised bootstrap of clusters",
+    "t": "Student's t, clustered",
+    "none": f"too few clusters for a p value (below {LEAST}); the interval takes them to be normal",
+}
+"""How differences were tested, in words."""
+
+
+def notes(comparison: Comparison, group: str) -> list[str]:
+    """How the differences of a group were tested, and what its last columns mean."""
+    held = [found.contrast for key, found in comparison.differences.items() if key[1] == group]
+    ways: dict[str, set[int]] = {}
+    for contrast in held:
+        ways.setdefault(METHODS[contrast.method], set()).add(contrast.clusters)
+    tested = "; ".join(
+        f"{way}: {min(sizes)}{'' if len(sizes) == 1 else f' to {max(sizes)}'} clusters"
+        for way, sizes in ways.items()
+    )
+    found = [f"Tested by {tested}."] if tested else []
+    if any(contrast.detectable is not None for contrast in held):
+        found.append("Detectable: the smallest true difference that p < .05 shows in 80% of cases.")
+    if any(contrast.mcnemar is not None for contrast in held):
+        found.append("McNemar: its exact p value, uncorrected, for pairs of 0/1 outcomes.")
+    return found
 
 
 def _pareto(comparison: Comparison) -> Table:

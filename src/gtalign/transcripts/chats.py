@@ -9,6 +9,7 @@ from typing import Any
 
 from gtalign.chain.blocks import TAG
 from gtalign.errors import DataError
+from gtalign.transcripts.prompts import by_prompt
 
 TASK = "direct"
 """The default task of a log: its judge gives the quality, in [0, 1]."""
@@ -50,7 +51,7 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
     return {
         "id": name,
         "task": record.get("data_source", task) if named is None else named,
-        "cluster": record.get("cluster", name),
+        "cluster": record.get("cluster", by_prompt(turns) if identity is None else name),
         "prompt": turns,
         "completion": answer["content"],
         "ground_truth": record.get("ground_truth"),

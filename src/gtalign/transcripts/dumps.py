@@ -7,6 +7,7 @@ from gtalign.chain import parse
 from gtalign.errors import ChainError, DataError
 from gtalign.tasks import Message
 from gtalign.transcripts.columns import read_number
+from gtalign.transcripts.prompts import by_prompt
 from gtalign.transcripts.transcript import Transcript
 
 _COLUMNS = ("input", "output", "gts", "score")
@@ -37,12 +38,13 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     except ChainError as refused:
         error = str(refused)
     mutual = read_number(record["score"], "score")
+    prompt = (Message(role="user", content=str(record["input"])),)
     return Transcript(
         id=name,
         task=str(record.get("data_source", task)),
         completion=completion,
-        cluster=name,
-        prompt=(Message(role="user", content=str(record["input"])),),
+        cluster=by_prompt(prompt),
+        prompt=prompt,
         ground_truth=str(record["gts"]),
         chain=chain,
         chain_error=error,

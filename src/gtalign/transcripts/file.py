@@ -1,51 +1,33 @@
-"""Write our transcripts; read ours, verl's dumps and logs of chats."""
+"""Write our transcripts; read ours, and those of other frameworks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from gtalign.data.lines import LineWriter, read_lines
 from gtalign.errors import DataError
-from gtalign.transcripts.chats import TASK, is_chat, transcript_fields
-from gtalign.transcripts.dumps import from_dump, is_dump
+from gtalign.transcripts.forms import transcript_of
+from gtalign.transcripts.records import read_records
 from gtalign.transcripts.transcript import Transcript
 
 
 def read_transcripts(path: Path) -> Iterator[Transcript]:
     """Yield the transcripts of a file, in order.
 
-    Validation dumps of verl (input, output, gts, score, user_reward, llm_reward) and logs of chats
-    (`gtalign.transcripts.chats`) are read as well; where they have no ids, the file's name and the
-    line number stand in. A torn last line, left by a crash, is skipped.
+    Every form of `gtalign.transcripts.forms` is read, as JSON Lines or a JSON array, compressed
+    with gzip or not, and logs of Inspect. Where answers have no ids, the file's name and the line
+    number stand in, and the prompt names the question. A torn last line, left by a crash, is
+    skipped.
 
     Raises:
         DataError: The file cannot be read, or a line is wrong; the message names file, line and
             column.
     """
-    for number, record in read_lines(path):
+    for place, name, record in read_records(path):
         try:
-            yield transcript_of(record, f"{path.stem}-{number}")
+            yield transcript_of(record, name)
         except DataError as error:
-            raise DataError(f"{path}, line {number}: {error}") from error
-
-
-def transcript_of(record: Mapping[str, Any], name: str, task: str = TASK) -> Transcript:
-    """Build a transcript from a line of ours, of a verl dump or of a log of chats.
-
-    Args:
-        record: The line's object.
-        name: The id to give if it has none.
-        task: The task of a dump or a log that names none.
-
-    Raises:
-        DataError: A field is missing or of the wrong type; the message names it.
-    """
-    if is_dump(record):
-        return from_dump(record, name, task)
-    if is_chat(record):
-        return Transcript.from_json(transcript_fields(record, name, task))
-    return Transcript.from_json(record)
+            raise DataError(f"{place}: {error}") from error
 
 
 class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from gtalign.data.lines import read_lines
 from gtalign.errors import DataError
 from gtalign.judges.check import LabelledAnswer
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.columns import read_number
-from gtalign.transcripts.file import transcript_of
+from gtalign.transcripts.forms import transcript_of
+from gtalign.transcripts.records import read_records
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,12 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
             column.
     """
     found = []
-    for number, record in read_lines(path):
+    for place, name, record in read_records(path):
         try:
-            transcript = transcript_of(record, f"{path.stem}-{number}", task)
+            transcript = transcript_of(record, name, task)
             label = read_number(record.get(LABEL), LABEL)
         except DataError as error:
-            raise DataError(f"{path}, line {number}: {error}") from error
+            raise DataError(f"{place}: {error}") from error
         found.append((transcript, label))
     plain = [text.completion if text.plain else None for text, _ in found]
     chains = Reward().read([transcript.completion for transcript, _ in found]).responses

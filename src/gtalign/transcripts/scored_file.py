@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.lines import read_lines
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Verdict
 from gtalign.reward import Score
 from gtalign.tasks import Message
 from gtalign.transcripts.chats import TASK
-from gtalign.transcripts.file import TranscriptWriter, transcript_of
+from gtalign.transcripts.file import TranscriptWriter
+from gtalign.transcripts.forms import transcript_of
+from gtalign.transcripts.records import read_records
 from gtalign.transcripts.scoring import Row, Scored, Scorer
 from gtalign.transcripts.transcript import Transcript
 
@@ -37,10 +38,9 @@ def read(file: Path, task: str = TASK) -> Iterator[Row]:
         DataError: The file cannot be read, or a line is wrong; the message names file, line and
             column.
     """
-    for number, record in read_lines(file):
-        place = f"{file}, line {number}"
+    for place, name, record in read_records(file):
         try:
-            yield row_of(record, f"{file.stem}-{number}", place, task)
+            yield row_of(record, name, place, task)
         except (DataError, JudgeError) as error:
             raise DataError(f"{place}: {error}") from error
 

@@ -1,8 +1,9 @@
 """The effects of steering: measures of a trial's arms, and their differences by question."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import nan
+from typing import TYPE_CHECKING, Any
 
 from gtalign.errors import DataError
 from gtalign.evaluation.statistics import Interval, mean_ci
@@ -10,6 +11,9 @@ from gtalign.game.form import Player
 from gtalign.steering.decision import Decision
 from gtalign.steering.edit import FITTING
 from gtalign.transcripts import Transcript
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,40 @@ class Trial:
         return mean_ci(
             [one[q][effect] - two[q][effect] for q in shared], [self.clusters[q] for q in shared]
         )
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the tables as rows of plain values: ``means`` of each arm, and ``differences``.
+
+        Differences are those of every arm to the first one.
+        """
+        others = self.arms[1:]
+        return {
+            "means": [
+                {"arm": arm, "effect": effect, **asdict(self.mean(arm, effect))}
+                for arm in self.arms
+                for effect in EFFECTS
+            ],
+            "differences": [
+                {
+                    "arm": arm,
+                    "other": self.arms[0],
+                    "effect": effect,
+                    **asdict(self.difference(arm, self.arms[0], effect)),
+                }
+                for arm in others
+                for effect in EFFECTS
+            ],
+        }
+
+    def to_pandas(self) -> dict[str, "DataFrame"]:
+        """Return `tables` as data frames.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        from pandas import DataFrame  # whoever wants one has it
+
+        return {name: DataFrame(rows) for name, rows in self.tables().items()}
 
     def moved(self, arm: str, other: str) -> Interval:
         """Share of the questions on which the responses of two arms carry out different actions."""

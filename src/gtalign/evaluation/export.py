@@ -1,0 +1,153 @@
+"""The tables of a comparison as files for other programs: CSV and LaTeX."""
+
+import csv
+import errno
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gtalign.data.files import replacing
+from gtalign.drawing import NONE, change, fixed, interval
+from gtalign.errors import StorageError
+from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.metrics import Metric
+from gtalign.evaluation.tables import best_model, p_value, relative_interval, shown
+
+
+def write_csv(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write `Comparison.tables` as ``NAME.csv`` and return the files, one for each that has rows.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    texts = {f"{name}.csv": _csv(rows) for name, rows in comparison.tables().items() if rows}
+    return _write(folder, texts)
+
+
+def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write tables for a paper as ``NAME.tex``, in the style of booktabs, and return the files.
+
+    A group has ``estimates-GROUP``, its means with 95% intervals, and ``differences-GROUP``.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    texts = {}
+    for group in comparison.groups:
+        name = re.sub(r"[^a-z0-9]+", "-", group.name.lower()).strip("-") or "all"
+        texts[f"estimates-{name}.tex"] = _estimates(comparison, group.name)
+        if comparison.baselines:
+            texts[f"differences-{name}.tex"] = _differences(comparison, group.name)
+    if comparison.standings:
+        head = ("Model", "Set", "Hypervolume", "Undominated", "Dominates", "Is dominated")
+        texts["pareto.tex"] = latex(
+            head,
+            (
+                (
+                    one.model,
+                    one.group,
+                    fixed(one.hypervolume),
+                    fixed(one.coverage),
+                    NONE if one.wins is None else str(one.wins),
+                    NONE if one.losses is None else str(one.losses),
+                )
+                for one in comparison.standings
+            ),
+        )
+    return _write(folder, texts)
+
+
+def latex(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table for LaTeX, with booktabs; all columns but the first to the right."""
+    lines = [" & ".join(map(_escaped, cells)) + r" \\" for cells in (head, *rows)]
+    columns = "l" + "r" * (len(head) - 1)
+    start = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule"]
+    return "\n".join([*start, *lines[1:], r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _estimates(comparison: Comparison, group: str) -> str:
+    def cell(model: str, metric: Metric) -> str:
+        found = comparison.estimate(model, group, metric.name)
+        if found is None or found.value is None:
+            return NONE
+        ends = interval(found.interval.low, found.interval.high, metric.digits)
+        mark = "*" if model == best_model(comparison, group, metric) else ""
+        return f"{fixed(found.value, metric.digits)}{mark} {ends}".strip()
+
+    return latex(
+        ("", *comparison.models),
+        (
+            (metric.label, *(cell(model, metric) for model in comparison.models))
+            for metric in shown(comparison, group)
+        ),
+    )
+
+
+def _differences(comparison: Comparison, group: str) -> str:
+    rows = []
+    for metric in shown(comparison, group):
+        for baseline in comparison.baselines:
+            found = comparison.difference(baseline, group, metric.name)
+            if found is None:
+                continue
+            one = found.contrast
+            rows.append(
+                (
+                    metric.label,
+                    baseline,
+                    fixed(one.value, metric.digits, sign=True),
+                    interval(one.low, one.high, metric.digits, sign=True),
+                    f"{change(one.relative)} {relative_interval(found)}".strip(),
+                    p_value(found.adjusted),
+                    fixed(one.detectable, metric.digits),
+                )
+            )
+    head = ("", "Baseline", "Difference", "95% interval", "Gain", "p (Holm)", "Detectable")
+    return latex(head, rows)
+
+
+_SPECIAL: Final = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": "$<$",
+        ">": "$>$",
+        "\N{MINUS SIGN}": "$-$",
+        "\N{EN DASH}": "--",
+        "\n": " ",
+    }
+)
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_SPECIAL)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            with replacing(folder / name) as beside:
+                beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        reason = error.strerror or "cannot be written"
+        raise StorageError(error.errno or errno.EIO, reason, str(folder)) from error
+    return [folder / name for name in texts]

@@ -1,0 +1,126 @@
+"""The transcripts of several files, with a name for each model and one score that counts."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gtalign.chain.blocks import TAG
+from gtalign.errors import DataError
+from gtalign.transcripts import Transcript, read_transcripts
+from gtalign.transcripts.given import SCORES, with_score
+from gtalign.transcripts.harness import BY
+
+log = logging.getLogger(__name__)
+
+_WELFARE = ("mutual_welfare", "user_welfare", "llm_welfare")
+
+
+def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, list[Transcript]]:
+    """Read the transcripts of some files.
+
+    Those without a model get the name of their file. A model that answers the same questions in two
+    files gets two names.
+
+    Args:
+        paths: The files; one that is named twice is read once.
+        score: The score that counts, where a file of another framework gives several; the first one
+            by default.
+
+    Raises:
+        DataError: A file is wrong or has no transcripts, or no file has that score.
+    """
+    found = {}
+    known: dict[str, None] = {}
+    counted: dict[Path, str] = {}
+    for path in dict.fromkeys(paths):
+        held = list(read_transcripts(path))
+        if not held:
+            raise DataError(f"{path}: no transcripts: the file is empty")
+        names = _scores(held)
+        if names:
+            known |= dict.fromkeys(names)
+            counted[path] = score or names[0]
+            others = ", ".join(name for name in names if name != counted[path])
+            if others:
+                log.info("%s: score %s; --score takes another: %s", path, counted[path], others)
+            held = _counted(held, counted[path])
+        found[path] = scored_without_chains(_named(path, held))
+    if score is not None and score not in known:
+        there = f"there are {', '.join(known)}" if known else "the files give none by name"
+        raise DataError(f"no file gives a score {score!r}; {there}")
+    if len(set(counted.values())) > 1:
+        each = ", ".join(f"{path}: {name}" for path, name in counted.items())
+        log.warning("the files are compared by scores of different names (%s)", each)
+    return _told_apart(found)
+
+
+def scored_without_chains(transcripts: Sequence[Transcript]) -> list[Transcript]:
+    """Mark as plain what was scored without a chain, whoever scored it.
+
+    A reward that asks for a chain records the format of every answer, and gives 0 where it cannot
+    be read. So an answer without a chain and without a format is plain, unless the others of its
+    model have chains and it scored nothing.
+    """
+    chains = {t.model for t in transcripts if t.chain is not None or TAG.search(t.completion)}
+
+    def plain(t: Transcript) -> bool:
+        if t.plain or t.chain is not None or t.factors.get("format") is not None:
+            return t.plain
+        earned = any((getattr(t, name) or 0) > 0 for name in _WELFARE)
+        return t.chain_error is None or earned or t.model not in chains
+
+    return [
+        t if t.plain or not plain(t) else replace(t, plain=True, chain_error=None)
+        for t in transcripts
+    ]
+
+
+def _named(path: Path, held: Sequence[Transcript]) -> list[Transcript]:
+    """Give transcripts without a model the name of their file; the harness names their folder."""
+    name = Path(path.name.removesuffix(".gz")).stem
+    folder = path.resolve().parent.name
+    return [
+        t if t.model else replace(t, model=folder if t.extra.get("scored_by") == BY else name)
+        for t in held
+    ]
+
+
+def _scores(held: Sequence[Transcript]) -> list[str]:
+    """Names of the scores that a file of another framework gives, in their order."""
+    given = [t.extra[SCORES] for t in held if isinstance(t.extra.get(SCORES), Mapping)]
+    return list(dict.fromkeys(name for scores in given for name in scores))
+
+
+def _counted(held: Sequence[Transcript], score: str) -> list[Transcript]:
+    """Let one score count in answers that have several.
+
+    A file that gives an answer once for each filter has rows that lack it: those are dropped.
+    """
+    having = {(t.task, t.id) for t in held if score in t.extra.get(SCORES, ())}
+    return [
+        with_score(t, score) if isinstance(t.extra.get(SCORES), Mapping) else t
+        for t in held
+        if score in t.extra.get(SCORES, ()) or (t.task, t.id) not in having
+    ]
+
+
+def _told_apart(by_file: Mapping[Path, Sequence[Transcript]]) -> dict[Path, list[Transcript]]:
+    """Give a model that answers the same questions in two files two names."""
+    owners: dict[tuple[str, int | None, str, str], Path] = {}
+    clashing = {
+        t.model
+        for path, held in by_file.items()
+        for t in held
+        if owners.setdefault((t.model, t.seed, t.task, t.id), path) != path
+    }
+    folders = {path: path.resolve().parent.name for path in by_file}
+    if len(set(folders.values())) == 1:
+        folders = {path: path.stem for path in by_file}
+    return {
+        path: [
+            replace(t, model=f"{t.model} ({folders[path]})") if t.model in clashing else t
+            for t in held
+        ]
+        for path, held in by_file.items()
+    }

@@ -1,0 +1,314 @@
+"""Files that people have, compared: names, pairs, scores, and answers without chains."""
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation_samples import malformed, plain, transcript
+from gtalign.cli import main
+from gtalign.errors import DataError
+from gtalign.evaluation.files import read_files, scored_without_chains
+from gtalign.evaluation.runs import compare_runs
+from gtalign.transcripts import Transcript
+from test_transcripts_forms import dump, sample, trace, wrote
+
+Out = pytest.CaptureFixture[str]
+
+
+def rows_of(path: Path, asked: list[str], score: float = 0.5, times: int = 1) -> Path:
+    return wrote(path, *(dump(one, "I do not know.", score) for one in asked for _ in range(times)))
+
+
+def scored(name: str, score: float | None = 0.5, **changes: Any) -> Transcript:
+    """An answer without a chain that someone scored; all else can be changed."""
+    none = ("user_welfare", "llm_welfare", "answer_llm_welfare", "answer_mutual_welfare")
+    fields: dict[str, Any] = {
+        "completion": "Four.",
+        "chain": None,
+        "factors": {},
+        "verdicts": (),
+        "mutual_welfare": score,
+        **dict.fromkeys(none),
+    }
+    return transcript(id=name, **fields | changes)
+
+
+# --- pairs ---------------------------------------------------------------------------------------
+
+
+def test_two_dumps_are_paired_by_prompt_and_rollouts_are_one_cluster(tmp_path: Path) -> None:
+    asked = [f"What is {n} + {n}?" for n in range(12)]
+    a = rows_of(tmp_path / "a.jsonl", asked, 0.25, times=4)
+    b = rows_of(tmp_path / "b.jsonl", [*asked[:10:-1], *asked[:8], "another"], 0.75, times=3)
+    found = compare_runs([a, b], resamples=100)
+    (pairing,) = found.pairings
+    assert (pairing.by, pairing.paired) == ("prompt", 9)
+    assert (pairing.only_reference, pairing.only_baseline) == (1, 3)
+    estimate = found.estimate("a", "All", "mutual_welfare")
+    assert estimate is not None
+    assert (estimate.interval.n, estimate.interval.clusters) == (48, 12)
+
+
+def test_lines_of_two_dumps_of_one_name_are_not_paired_by_number(tmp_path: Path) -> None:
+    asked = [f"question {n}" for n in range(6)]
+    a = rows_of(tmp_path / "one" / "100.jsonl", asked)
+    b = rows_of(tmp_path / "two" / "100.jsonl", asked[::-1])
+    found = compare_runs([a, b], resamples=100)
+    assert found.models == ("100 (one)", "100 (two)")
+    assert found.pairings[0].by == "prompt"
+
+
+def test_runs_of_one_model_in_one_folder_are_told_apart(tmp_path: Path) -> None:
+    held = [transcript(id=str(n), cluster=str(n)).to_json() for n in range(3)]
+    files = [wrote(tmp_path / f"{name}.jsonl", *held) for name in ("before", "after")]
+    assert compare_runs(files, resamples=100).models == ("mutual (before)", "mutual (after)")
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([dump("2+2?")], [dump("3+3?")]),
+        ([sample(doc_id=1)], [sample(doc_id=2, arguments={})]),
+        ([transcript(id="a", prompt=()).to_json()], [transcript(id="b", prompt=()).to_json()]),
+    ],
+)
+def test_files_that_share_nothing_are_refused(
+    tmp_path: Path, capsys: Out, a: list[dict[str, Any]], b: list[dict[str, Any]]
+) -> None:
+    for row in b:
+        row.setdefault("model", "other")
+        row["model"] = "other"
+    files = [str(wrote(tmp_path / "a.jsonl", *a)), str(wrote(tmp_path / "x" / "b.jsonl", *b))]
+    assert main(["compare", *files]) == 2
+    error = capsys.readouterr().err
+    assert "answer no question in common" in error
+    assert "'id'" in error and "'prompt'" in error
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"[]", gzip.compress(b"")])
+def test_an_empty_file_is_an_error(tmp_path: Path, capsys: Out, content: bytes) -> None:
+    full = rows_of(tmp_path / "a.jsonl", ["2+2?"])
+    empty = tmp_path / "b.jsonl"
+    empty.write_bytes(content)
+    assert main(["compare", str(full), str(empty)]) == 2
+    assert "b.jsonl: no transcripts" in capsys.readouterr().err
+
+
+def test_files_that_share_no_measure_are_refused(tmp_path: Path) -> None:
+    a = wrote(tmp_path / "a.jsonl", dump("2+2?"))
+    chat = {
+        "messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]
+    }
+    b = wrote(tmp_path / "b.jsonl", chat)
+    with pytest.raises(DataError, match="a has Mutual welfare W"):
+        compare_runs([a, b], resamples=100)
+
+
+# --- answers without chains ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        [scored("a"), scored("b", 0.0, chain_error="no chain")],
+        [scored("a", 0.0, chain_error="no chain"), scored("b", 0.0, chain_error="no chain")],
+        [scored("a", None, factors={"quality": 0.5}, chain_error=None)],
+        [scored("a", 0.7, chain_error="no chain", user_welfare=0.7, llm_welfare=0.7)],
+    ],
+)
+def test_what_was_scored_without_a_chain_is_plain(held: list[Transcript]) -> None:
+    assert all(t.plain and t.chain_error is None for t in scored_without_chains(held))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        [malformed(), transcript(id="q2")],
+        [malformed()],
+        [transcript(), scored("b", 0.0, chain_error="no chain")],
+        [scored("b", 0.0, chain_error="not closed", completion="<thinking>hm")],
+    ],
+)
+def test_a_chain_that_failed_is_not_plain(held: list[Transcript]) -> None:
+    assert not any(t.plain for t in scored_without_chains(held))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_no_format_is_shown_for_answers_without_chains(
+    tmp_path: Path, capsys: Out, suffix: str
+) -> None:
+    a = rows_of(tmp_path / f"a.{suffix}", ["1", "2", "3"], 0.0)
+    b = rows_of(tmp_path / f"b.{suffix}", ["1", "2", "3"], 1.0)
+    assert main(["compare", str(a), str(b), "--resamples", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert "Format" not in printed and "Mutual welfare W" in printed
+
+
+def test_a_log_scored_without_a_chain_by_us_is_plain(tmp_path: Path) -> None:
+    log = wrote(tmp_path / "log.jsonl", dump("When was it?"))
+    for preset in ("paper", "robust"):
+        out = tmp_path / f"{preset}.jsonl"
+        options = ["--preset", preset, "--set", "chain=false", "--out", str(out)]
+        assert main(["score", str(log), *options]) == 0
+        (held,) = read_files([out]).values()
+        assert [t.plain for t in held] == [True]
+
+
+# --- scores of other frameworks ------------------------------------------------------------------
+
+
+def test_the_first_score_counts_and_filters_do_not_count_twice(tmp_path: Path) -> None:
+    rows = [
+        sample(doc_id=n, filter=kind, exact_match=float(kind == "strict-match"))
+        for n in range(3)
+        for kind in ("strict-match", "flexible-extract")
+    ]
+    path = wrote(tmp_path / "Qwen__Q" / "samples_sums_2026-01-01T00-00-00.jsonl", *rows)
+    (held,) = read_files([path]).values()
+    assert [t.factors["quality"] for t in held] == [1.0, 1.0, 1.0]
+    assert {t.model for t in held} == {"Qwen__Q"}
+    (held,) = read_files([path], "exact_match,flexible-extract").values()
+    assert [t.factors["quality"] for t in held] == [0.0, 0.0, 0.0]
+    with pytest.raises(DataError, match="'f1'; there are exact_match,strict-match, exact"):
+        read_files([path], "f1")
+
+
+def test_a_score_needs_a_file_that_gives_some(tmp_path: Path) -> None:
+    path = wrote(tmp_path / "a.jsonl", transcript().to_json())
+    with pytest.raises(DataError, match="give none by name"):
+        read_files([path], "f1")
+
+
+def test_scores_of_different_names_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    a = wrote(tmp_path / "a" / "samples_x.jsonl", sample())
+    b = wrote(tmp_path / "b" / "traces.jsonl", trace())
+    read_files([a, b])
+    assert "scores of different names" in caplog.text
+
+
+@pytest.mark.parametrize("points", [(7.0, 3.0), (1.0, -2.0)])
+def test_scores_on_another_scale_are_compared_as_scores(
+    tmp_path: Path, points: tuple[float, float]
+) -> None:
+    files = [
+        wrote(tmp_path / name / "samples_x.jsonl", *(sample(doc_id=n, exact_match=p + n / 10)
+              for n in range(3)))
+        for name, p in zip("ab", points, strict=True)
+    ]  # fmt: skip
+    found = compare_runs(files, resamples=100)
+    difference = found.difference("a", "All", "score")
+    assert difference is not None
+    assert difference.contrast.value == pytest.approx(points[1] - points[0])
+    assert found.difference("a", "All", "quality") is None
+
+
+def test_a_judged_file_and_a_foreign_one_meet_in_quality(tmp_path: Path) -> None:
+    ours = plain(id="3", cluster="3", task="sums", split="", model="ours")
+    a = wrote(tmp_path / "a.jsonl", ours.to_json())
+    b = wrote(tmp_path / "b" / "samples_sums.jsonl", sample(exact_match=0.0))
+    found = compare_runs([a, b], resamples=100)
+    difference = found.difference("ours", "All", "quality")
+    assert difference is not None and difference.contrast.value == -1.0
+
+
+# --- what is said first, and files ---------------------------------------------------------------
+
+
+def versions(tmp_path: Path, worse: str) -> list[str]:
+    """Two models on 20 questions; the second is better in U, and worse in one more metric."""
+    files = []
+    for name in ("old", "new"):
+        rows = []
+        for n in range(20):
+            wave = 0.01 * (n * 7 % 10)
+            fields: dict[str, Any] = {
+                "user_welfare": 0.5 + wave + 0.2 * (name == "new"),
+                "tokens": {"response": 20, "total": 100 + n},
+                "factors": {"quality": 0.6 + wave, "format": 1.0},
+            }
+            if name == "new" and worse == "tokens":
+                fields["tokens"] = {"response": 20, "total": 150 + n * 3 % 7}
+            if name == "new" and worse == "quality":
+                fields["factors"] = {"quality": 0.3 + wave / 2, "format": 1.0}
+            rows.append(transcript(model=name, id=str(n), cluster=str(n), **fields).to_json())
+        files.append(str(wrote(tmp_path / f"{name}.jsonl", *rows)))
+    return files
+
+
+@pytest.mark.parametrize(("worse", "label"), [("tokens", "Tokens"), ("quality", "Answer quality")])
+def test_the_headline_begins_with_what_became_worse(
+    tmp_path: Path, capsys: Out, worse: str, label: str
+) -> None:
+    page = tmp_path / "r.html"
+    assert main(["compare", *versions(tmp_path, worse), "--html", str(page)]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("new is worse than old")
+    assert "in distribution: " in first and f"{label} " in first
+    assert "User welfare" not in first
+    head = page.read_text(encoding="utf-8").split("<li>")[1]
+    assert "worse" in head and label in head
+
+
+def test_the_headline_says_nothing_of_the_sort_where_nothing_is_worse(
+    tmp_path: Path, capsys: Out
+) -> None:
+    assert main(["compare", *versions(tmp_path, "nothing")]) == 0
+    assert "is worse" not in capsys.readouterr().out
+
+
+def test_few_questions_are_said_to_be_too_few(tmp_path: Path, capsys: Out) -> None:
+    a = rows_of(tmp_path / "a.jsonl", ["1", "2"], 0.1, times=9)
+    b = rows_of(tmp_path / "b.jsonl", ["1", "2"], 0.9, times=9)
+    assert main(["compare", str(a), str(b), "--resamples", "100"]) == 0
+    printed = capsys.readouterr().out
+    assert "Too few independent questions for a p value: All (2)" in printed
+    assert "<.001" not in printed
+
+
+def test_tables_are_written_as_csv_latex_and_data_frames(tmp_path: Path, capsys: Out) -> None:
+    files = versions(tmp_path, "tokens")
+    assert main(["compare", *files, "--csv", str(tmp_path), "--latex", str(tmp_path)]) == 0
+    capsys.readouterr()
+    found = compare_runs([Path(file) for file in files])
+    pandas = pytest.importorskip("pandas")
+    for name, frame in found.to_pandas().items():
+        assert len(frame) == len(found.tables()[name])
+        if len(frame):
+            written = pandas.read_csv(tmp_path / f"{name}.csv")
+            assert list(written.columns) == list(frame.columns)
+            assert len(written) == len(frame)
+    text = (tmp_path / "differences-in-distribution.tex").read_text(encoding="utf-8")
+    assert text.startswith("\\begin{tabular}{lrrrrrr}")
+    assert r"95\% interval" in text
+    widths = {line.count(" & ") for line in text.splitlines() if line.endswith(r"\\")}
+    assert widths == {6}
+
+
+def test_latex_is_escaped(tmp_path: Path) -> None:
+    held = [transcript(id=str(n), model="a_b & 50%", task="x^y {z}") for n in range(2)]
+    held += [replace(t, model="c$d") for t in held]
+    path = wrote(tmp_path / "a.jsonl", *(t.to_json() for t in held))
+    assert main(["compare", str(path), "--latex", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "estimates-x-y-z.tex").read_text(encoding="utf-8")
+    assert r"a\_b \& 50\%" in text and r"c\$d" in text
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: Out) -> None:
+    (tmp_path / "file").touch()
+    files = versions(tmp_path, "tokens")
+    assert main(["compare", *files, "--csv", str(tmp_path / "file")]) == 2
+    assert "file" in capsys.readouterr().err
+
+
+def test_json_has_pairs_methods_and_what_could_be_detected(tmp_path: Path, capsys: Out) -> None:
+    assert main(["compare", *versions(tmp_path, "tokens"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pairing"][0]["paired"] == 20
+    contrast = found["differences"][0]["contrast"]
+    assert {"method", "detectable", "mcnemar", "p"} <= contrast.keys()
