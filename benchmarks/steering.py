@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from gtalign.lab.world import make_world
+from gtalign.models.model import open_model
 from gtalign.steering import (
     Ask,
     Sampling,
@@ -69,8 +69,7 @@ def main() -> None:
     given = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
-    model = AutoModelForCausalLM.from_pretrained(given.checkpoint, dtype="float32")
-    backend = TransformersBackend(model, AutoTokenizer.from_pretrained(given.checkpoint))
+    backend = TransformersBackend(open_model(given.checkpoint))
     questions = make_world(0, 1, given.questions).test[: given.questions]
     answer(backend, "go on", questions[0], 0)  # warms up
 

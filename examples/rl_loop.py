@@ -21,6 +21,8 @@ from gtalign.lab.config import LAB
 from gtalign.lab.model import make_model
 from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import train_tokenizer
+from gtalign.models.chat import Chat
+from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RewardConfig
 from gtalign.steering import Ask, Sampling, Session, Steering, SteeringSettings, load_policy
 from gtalign.steering.local import TransformersBackend
@@ -152,7 +154,7 @@ print(f"W on test questions after reinforcement learning: {test():.3f}")
 
 # 6. Steer: the matrix is edited under a price while the model writes, and it continues from there.
 model.eval()
-backend = TransformersBackend(model, tokenizer)
+backend = TransformersBackend(LocalModel(model, Chat(tokenizer)))
 settings = SteeringSettings(mode="enforce", instruct=False)
 for name in ("subscription", "per-token"):
     steering = Steering(backend, load_policy(name, ["utility_of_money=3000"]), settings)

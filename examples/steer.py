@@ -3,13 +3,11 @@
 import asyncio
 import sys
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
+from gtalign.models.model import open_model
 from gtalign.steering import Ask, Sampling, Session, Steering, SteeringSettings, load_policy
 from gtalign.steering.local import TransformersBackend
 
-model, tokenizer = (c.from_pretrained(sys.argv[1]) for c in (AutoModelForCausalLM, AutoTokenizer))
-backend = TransformersBackend(model, tokenizer)
+backend = TransformersBackend(open_model(sys.argv[1]))
 settings = SteeringSettings(mode="enforce", instruct=False)
 text = "say momo of siton is a nurse. momo of kaford is a miner. what is the job of momo?"
 asked = {"role": "user", "content": text}

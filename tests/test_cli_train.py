@@ -12,19 +12,19 @@ import torch
 from starlette.responses import JSONResponse
 from transformers import AutoModelForCausalLM, TrainerState
 
-from gtalign.chain import TAGS, parse
 from gtalign.cli import main
 from gtalign.cli.eval import plan as plan_eval
 from gtalign.config import load
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
-from gtalign.errors import DataError, JudgeError, TeacherError, TrainingError
+from gtalign.errors import DataError, JudgeError, TeacherError
 from gtalign.evaluation.answerer import Local, Served
 from gtalign.evaluation.evaluate import evaluate
 from gtalign.evaluation.settings import EvalRun
 from gtalign.judges import FakeJudge, Judges, JudgesConfig
-from gtalign.models.template import check_template, fitted
+from gtalign.models.chat import Chat
+from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RunningNormaliser, normalise
 from gtalign.synthesis.examples import read_examples
 from gtalign.tasks import Message, Question
@@ -52,17 +52,6 @@ CONVERSATION = (
     Message(role="system", content="Be kind."),
     Message(role="user", content="Who owns it?"),
 )
-TEMPLATES = {
-    "qwen": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
-    "llama": "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
-    "{{ m.content | trim }}<|eot_id|>{% endfor %}"
-    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
-    "gemma": "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}"
-    "{% endif %}{% for m in messages %}<start_of_turn>"
-    "{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>\n"
-    "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
-}
 
 
 @pytest.fixture(scope="module")
@@ -89,53 +78,11 @@ def examples(tmp_path: Path, questions: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_the_tags_survive_a_chat_template(name: str, tmp_path: Path) -> None:
-    tokenizer = small_tokenizer([CHAIN])
-    tokenizer.chat_template = TEMPLATES[name]
-    prompt = fitted(tokenizer, CONVERSATION)
-    assert [m["role"] for m in prompt] == (["user"] if name == "gemma" else ["system", "user"])
-    assert all("Be kind." in prompt[0]["content"] for _ in prompt)
-    check_template(tokenizer, prompt, CHAIN)
-    settings = SFTSettings(batch=1, max_length=1024)
-    model = small_model(tokenizer)
-    seen: list[str] = []
-
-    def forward(module: Any, args: Any, kwargs: Any) -> None:
-        labels = kwargs["labels"][0]
-        seen.append(tokenizer.decode(labels[labels >= 0], skip_special_tokens=True))
-
-    model.register_forward_pre_hook(forward, with_kwargs=True)
-    train_sft(model, tokenizer, [(prompt, CHAIN)], tmp_path, settings, 0)
-    [learned] = seen
-    assert learned.startswith(TAGS[0])  # the loss begins with the completion
-    end = learned.rindex(TAGS[-1]) + len(TAGS[-1])
-    assert parse(learned[:end]) == parse(CHAIN)
-
-
-def test_a_template_or_tokenizer_that_loses_text_is_refused() -> None:
-    tokenizer = small_tokenizer([CHAIN])
-    check_template(tokenizer, CONVERSATION, CHAIN)
-    kept = tokenizer.chat_template
-    tokenizer.chat_template = kept.replace("message['content']", "message['content'][:40]")
-    with pytest.raises(TrainingError, match="changes the text"):
-        check_template(tokenizer, CONVERSATION, CHAIN)
-    tokenizer.chat_template = "{{ messages | length }}" + kept
-    with pytest.raises(TrainingError, match="other than the prompt alone"):
-        check_template(tokenizer, CONVERSATION, CHAIN)
-    tokenizer.chat_template = TEMPLATES["gemma"]
-    with pytest.raises(TrainingError, match="refuses a conversation"):
-        fitted(tokenizer, CONVERSATION[:1])
-    tokenizer.chat_template = kept
-    tokenizer.add_tokens(["<payoff>"], special_tokens=True)
-    with pytest.raises(TrainingError, match="loses <payoff>"):
-        check_template(tokenizer, CONVERSATION, CHAIN)
-
-
 def test_packing_and_parts_of_a_batch_learn_the_same(tmp_path: Path) -> None:
     tokenizer = small_tokenizer([CHAIN])
     lengths = ("a", "b c d e f g", "h i j")
-    examples = [((CONVERSATION[1],), f"{CHAIN} {text}") for text in lengths]
+    chat = Chat(tokenizer)
+    lessons = [chat.lesson((CONVERSATION[1],), f"{CHAIN} {text}") for text in lengths]
     losses = {}
     cases: dict[str, dict[str, Any]] = {
         "plain": {},
@@ -146,7 +93,7 @@ def test_packing_and_parts_of_a_batch_learn_the_same(tmp_path: Path) -> None:
         given = {"batch": 3, "max_length": 1024, "save_steps": 1, **changes}
         settings = SFTSettings.model_validate(given)
         folder = tmp_path / name
-        train_sft(small_model(tokenizer), tokenizer, examples, folder, settings, 0)
+        train_sft(LocalModel(small_model(tokenizer), chat), lessons, folder, settings, 0)
         losses[name] = json.loads((folder / "metrics.jsonl").read_text())["loss"]
     assert losses["packed"] == pytest.approx(losses["plain"], abs=1e-3)
     assert losses["parts"] == pytest.approx(losses["plain"], abs=1e-3)
@@ -235,8 +182,10 @@ def test_examples_that_are_too_long_are_left_out(
 
 def test_an_example_that_just_fits_is_learned_whole(tmp_path: Path) -> None:
     tokenizer = small_tokenizer([CHAIN])
-    length = check_template(tokenizer, CONVERSATION, CHAIN)
-    [text] = keep_whole([CHAIN], [length], ["q"], SFTSettings(max_length=length))
+    chat = Chat(tokenizer)
+    lesson = chat.lesson(CONVERSATION, CHAIN)
+    length = len(lesson.ids)
+    lessons = keep_whole([lesson], ["q"], SFTSettings(max_length=length))
     model, seen = small_model(tokenizer), []
 
     def forward(module: Any, args: Any, kwargs: Any) -> None:
@@ -244,7 +193,7 @@ def test_an_example_that_just_fits_is_learned_whole(tmp_path: Path) -> None:
 
     model.register_forward_pre_hook(forward, with_kwargs=True)
     settings = SFTSettings(batch=1, max_length=length)
-    train_sft(model, tokenizer, [(CONVERSATION, text)], tmp_path, settings, 0)
+    train_sft(LocalModel(model, chat), lessons, tmp_path, settings, 0)
     assert seen[0].rstrip().endswith("</response>")
 
 

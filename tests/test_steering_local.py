@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gtalign.errors import SteeringError, UpstreamError
+from gtalign.models.chat import Chat
+from gtalign.models.model import LocalModel
 from gtalign.steering import Draft, Sampling
 from gtalign.steering.local import TransformersBackend
 from gtalign.tasks import Message
@@ -37,7 +39,7 @@ class Counter:
 
 
 def backend() -> TransformersBackend:
-    return TransformersBackend(MODEL, TOKENIZER)
+    return TransformersBackend(LocalModel(MODEL, Chat(TOKENIZER)))
 
 
 async def write(draft: Draft, count: int, **rest: Any) -> str:
@@ -199,7 +201,5 @@ async def test_what_it_cannot_do_is_refused() -> None:
         backend().open(ASKED, Sampling(extra={"frequency_penalty": 1.0}))
     with pytest.raises(SteeringError, match="grammar"):
         await write(backend().open(ASKED, GREEDY), 5, grammar='root ::= "a"')
-    mute = small_tokenizer()
-    mute.chat_template = None
-    with pytest.raises(SteeringError, match="chat template"):
-        TransformersBackend(MODEL, mute)
+    with pytest.raises(SteeringError, match="refuses a conversation"):
+        backend().open((), GREEDY)

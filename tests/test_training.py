@@ -12,6 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import candidate
+from gtalign.models.chat import Chat, Lesson
+from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RewardConfig
 from gtalign.training import LoRASettings, RLSettings, SFTSettings
 from gtalign.training.checkpoints import last_checkpoint
@@ -37,13 +39,17 @@ class Killed(BaseException):
     """Ends a run in the middle, as no handler expects it."""
 
 
-def examples() -> list[Any]:
-    rng = np.random.default_rng(0)
-    return [(q.messages, candidate(q, rng)) for q in small_world().train]
+def lessons() -> list[Lesson]:
+    rng, chat = np.random.default_rng(0), Chat(TOKENIZER)
+    return [chat.lesson(q.messages, candidate(q, rng)) for q in small_world().train]
+
+
+def untrained() -> LocalModel:
+    return LocalModel(small_model(TOKENIZER), Chat(TOKENIZER))
 
 
 def sft(folder: Path, settings: SFTSettings = SFT) -> Path:
-    return train_sft(small_model(TOKENIZER), TOKENIZER, examples(), folder, settings, seed=3)
+    return train_sft(untrained(), lessons(), folder, settings, seed=3)
 
 
 def rl(folder: Path, settings: RLSettings = RL) -> Path:
@@ -56,8 +62,7 @@ def rl(folder: Path, settings: RLSettings = RL) -> Path:
         }
     )
     reward = TRLReward(Reward(config, lambda text: len(text)), LabJudge())
-    model = small_model(TOKENIZER)
-    return train_rl(model, TOKENIZER, small_world().train, reward, folder, settings, seed=3)
+    return train_rl(untrained(), small_world().train, reward, folder, settings, seed=3)
 
 
 def muon(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtalign.errors import DataError
+from gtalign.models.chat import Lesson
 from gtalign.training import SFTSettings
 from gtalign.training.lengths import keep_whole
 
@@ -14,7 +15,9 @@ DROP, CUT = (SFTSettings(max_length=10, too_long=way) for way in ("drop", "cut")
 
 
 def keep(lengths: list[int], settings: SFTSettings = DROP) -> list[int]:
-    return keep_whole(lengths, lengths, [f"q{n}" for n in range(len(lengths))], settings)
+    lessons = [Lesson([0] * length, 0, "") for length in lengths]
+    kept = keep_whole(lessons, [f"q{n}" for n in range(len(lengths))], settings)
+    return [len(lesson.ids) for lesson in kept]
 
 
 def test_what_fits_is_kept_without_a_word(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM
 
 from engines.conftest import CHECKPOINT, Server
 from gtalign.chain import parse
 from gtalign.lab.world import make_world
+from gtalign.models.model import open_model
 from gtalign.steering import (
     Ask,
     Backend,
@@ -39,8 +39,7 @@ def render_with(tokenizer: Any) -> Any:
 
 @pytest.fixture
 def local(tokenizer: Any) -> TransformersBackend:
-    model = AutoModelForCausalLM.from_pretrained(CHECKPOINT, dtype="float32")
-    return TransformersBackend(model, tokenizer)
+    return TransformersBackend(open_model(CHECKPOINT))
 
 
 async def answers(backend: Backend, mode: str) -> list[Steered]:

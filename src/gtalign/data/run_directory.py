@@ -1,20 +1,23 @@
 """Run directories: each holds its run's configuration, and only that configuration resumes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from gtalign.config import Config, dump, load
-from gtalign.data.files import replacing
+from gtalign.data.files import replacing, to_json
 from gtalign.errors import ConfigError
 
 C = TypeVar("C", bound=Config)
+
+MODEL: Final = "model.json"
+"""How a run asks its model: the prompt, the ends of a turn, what is left out."""
 
 
 def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config: config) -> None:
     """Write ``config.toml``, or check that it is that of the run that began here.
 
-    A run that has written nothing but its ``config.toml`` has not begun.
+    A run that has written nothing but its ``config.toml`` and ``model.json`` has not begun.
 
     Args:
         out: The run directory; it is made if need be.
@@ -26,7 +29,8 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
     """
     out.mkdir(parents=True, exist_ok=True)
     file = out / "config.toml"
-    begun = any(path.name not in (file.name, f"{file.name}.part") for path in out.iterdir())
+    first = {name + part for name in (file.name, MODEL) for part in ("", ".part")}
+    begun = any(path.name not in first for path in out.iterdir())
     if begun and file.exists() and identity(load(type(config), file)) != identity(config):
         raise ConfigError(
             f"{file}: this run began with another configuration; choose another --out, or remove"
@@ -34,3 +38,9 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
         )
     with replacing(file) as beside:
         beside.write_text(dump(config), encoding="utf-8")
+
+
+def record_model(out: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``model.json``: how the run asks its model."""
+    with replacing(out / MODEL) as beside:
+        beside.write_bytes(to_json(facts, indent=2))

@@ -1,7 +1,7 @@
 """The model that answers the questions of an evaluation: in this process, or on a server."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ from gtalign.endpoints import Cache, Endpoint
 from gtalign.endpoints.reply import CUT_OFF
 from gtalign.errors import TeacherError
 from gtalign.evaluation.settings import EvalRun
-from gtalign.models.pretrained import load_model, load_tokenizer
+from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.tasks import Message
 
@@ -78,12 +78,14 @@ class Opened:
         workers: Number of batches under way at once.
         count_tokens: Length of a text in the model's tokens; None where that is unknown.
         endpoint: The endpoint to close at the end, if a server answers.
+        facts: How a model in this process is asked.
     """
 
     answerer: Answerer
     workers: int
     count_tokens: Callable[[str], int] | None
     endpoint: Endpoint | None = None
+    facts: Mapping[str, Any] | None = None
 
 
 def open_answerer(config: EvalRun, cache: Cache) -> Opened:
@@ -99,28 +101,25 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
             counter = token_counter(load_tokenizer(config.tokenizer))
         return Opened(Served(endpoint), config.server.concurrency, counter, endpoint)
 
-    from gtalign.models.generate import generate
-    from gtalign.models.template import fitted
+    from gtalign.models.model import open_model
 
     assert config.model is not None  # else a server answers
-    tokenizer = load_tokenizer(config.model, padding_side="left")
-    counted = tokenizer
+    model = open_model(config.model, dtype="bfloat16" if config.gpu else "float32")
+    if config.gpu:
+        model.network.to("cuda")
+    counted = model.chat.tokenizer
     if config.tokenizer is not None:
         counted = load_tokenizer(config.tokenizer)
-    model = load_model(config.model, dtype="bfloat16" if config.gpu else "float32")
-    if config.gpu:
-        model = model.to("cuda")
 
     def write(prompts: Sequence[Any], ids: Sequence[str]) -> list[str]:
         # From the questions, not the batch's number: a resumed run draws the same.
         seed = zlib.crc32(f"{config.seed} {ids[0]}".encode())
-        return generate(
-            model,
-            tokenizer,
-            [fitted(tokenizer, prompt) for prompt in prompts],
+        return model.generate(
+            prompts,
             max_tokens=config.max_tokens,
             temperature=config.temperature,
             seed=seed,
         )
 
-    return Opened(Local(write, config.batch), 1, token_counter(counted))
+    facts = model.facts()
+    return Opened(Local(write, config.batch), 1, token_counter(counted), facts=facts)

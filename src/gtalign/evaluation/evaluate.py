@@ -11,7 +11,7 @@ import numpy as np
 
 from gtalign.data.files import replacing
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim
+from gtalign.data.run_directory import claim, record_model
 from gtalign.data.schema import given
 from gtalign.endpoints import Cache
 from gtalign.errors import TeacherError
@@ -80,6 +80,8 @@ def run(
     claim(out, config)
     cache = out / "replies.sqlite"
     opened = open_answerer(config, Cache(cache))
+    if opened.facts is not None:
+        record_model(out, opened.facts)
     judges = Judges(config.judges.cached_at(cache))
     reward = Reward(config.reward, opened.count_tokens)
     file = out / "transcripts.jsonl"

@@ -17,7 +17,8 @@ class EvalRun(Config):
     Keys:
         questions: Files of questions.
         limit: Most questions in total, from the beginning; all by default.
-        model: Folder or name of a model to load here; or
+        model: A model to load here: a folder, a name on a hub, ``gguf:FILE``, or ``package:NAME``
+            for an installed package with a GGUF file; or
         server: an OpenAI-compatible endpoint that serves one.
         tokenizer: Folder or name of the tokenizer that counts lengths; by default that of
             ``model``, and words for a server.

@@ -20,7 +20,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from gtalign.config import Config
 from gtalign.data.files import replacing, to_json
 from gtalign.judges import Judge
-from gtalign.models.pretrained import load_model, load_tokenizer
+from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
@@ -161,32 +161,32 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
 def _train(
     stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
 ) -> Path:
-    from gtalign.models.template import check_template
+    from gtalign.models.chat import open_chat
+    from gtalign.models.model import LocalModel, open_model
     from gtalign.training.lengths import keep_whole
     from gtalign.training.rl import train_rl
     from gtalign.training.sft import train_sft
 
     own = folder / stage
     if stage == "base":
-        tokenizer = load_tokenizer(folder / COLD_START / "tokenizer")
-        model = workshop.make_model(tokenizer, seed)
+        chat = open_chat(folder / COLD_START / "tokenizer")
+        model = LocalModel(workshop.make_model(chat.tokenizer, seed), chat)
     else:
-        start = folder / str(needs(stage)) / "checkpoint"
-        tokenizer = load_tokenizer(start)
-        model = load_model(start)
+        model = open_model(folder / str(needs(stage)) / "checkpoint")
     if stage in SUPERVISED:
         questions = {q.id: q for q in workshop.train}
         with (folder / COLD_START / "chains.jsonl").open(encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
-        examples = [
-            (questions[row["id"]].messages, text) for row in rows for text in row[SUPERVISED[stage]]
+        lessons = [
+            model.chat.lesson(questions[row["id"]].messages, text)
+            for row in rows
+            for text in row[SUPERVISED[stage]]
         ]
-        lengths = [check_template(tokenizer, messages, text) for messages, text in examples]
         names = [row["id"] for row in rows for _ in row[SUPERVISED[stage]]]
-        examples = keep_whole(examples, lengths, names, settings.sft)
-        return train_sft(model, tokenizer, examples, own, settings.sft, seed)
-    reward = TRLReward(Reward(_reward(stage, settings), token_counter(tokenizer)), workshop.judge)
-    return train_rl(model, tokenizer, workshop.train, reward, own, settings.rl, seed)
+        return train_sft(model, keep_whole(lessons, names, settings.sft), own, settings.sft, seed)
+    count = token_counter(model.chat.tokenizer)
+    reward = TRLReward(Reward(_reward(stage, settings), count), workshop.judge)
+    return train_rl(model, workshop.train, reward, own, settings.rl, seed)
 
 
 def _test(
@@ -217,16 +217,14 @@ def _answers(
     written: Collection[str],
 ) -> Iterator[list[Transcript]]:
     """Yield the unscored transcripts of each batch of questions that is not written yet."""
-    from gtalign.models.generate import generate
+    from gtalign.models.model import open_model
 
-    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint)
+    model = open_model(checkpoint)
     for number, start in enumerate(range(0, len(questions), settings.test_batch)):
         batch = questions[start : start + settings.test_batch]
         if all(question.id in written for question in batch):
             continue
-        completions = generate(
-            model,
-            tokenizer,
+        completions = model.generate(
             [question.messages for question in batch],
             max_tokens=settings.rl.max_completion,
             temperature=settings.test_temperature,

@@ -1,6 +1,12 @@
-"""Models in this process: opened, prompted and sampled in one place."""
+"""Models in this process: opened, prompted, padded, stopped and sampled in one place.
 
+`gtalign.models.model.open_model` opens a model: its weights together with their
+`gtalign.models.chat.Chat`, which writes conversations for them. Training, evaluation and steering
+ask a model through these two and in no other way. Only those two modules load torch.
+"""
+
+from gtalign.models.names import Place, place
 from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 
-__all__ = ["load_model", "load_tokenizer", "token_counter"]
+__all__ = ["Place", "load_model", "load_tokenizer", "place", "token_counter"]

@@ -1,22 +1,27 @@
-"""Load models and tokenizers from a folder or a hub; errors give the reason in one line.
+"""Load models and tokenizers from a folder, a hub or a GGUF file; errors give one line.
 
 Only the functions load torch and transformers: importing this module is cheap.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gtalign.errors import ConfigError
+from gtalign.models.gguf import load_gguf
+from gtalign.models.names import is_gguf, place
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+T = TypeVar("T")
+
 
 def load_tokenizer(name: str | Path, **options: Any) -> "PreTrainedTokenizerBase":
-    """Load a tokenizer.
+    """Load a tokenizer as it is; `gtalign.models.Chat` makes it ready for conversations.
 
     Args:
-        name: A checkpoint folder, or the name of a model on a hub.
+        name: A name of a model; see `gtalign.models.place`.
         options: Options of ``from_pretrained``.
 
     Raises:
@@ -24,14 +29,17 @@ def load_tokenizer(name: str | Path, **options: Any) -> "PreTrainedTokenizerBase
     """
     from transformers import AutoTokenizer
 
-    return _load(AutoTokenizer, name, options)
+    found = place(name)
+    return _load(
+        name, lambda: AutoTokenizer.from_pretrained(found.where, **found.options, **options)
+    )
 
 
 def load_model(name: str | Path, *, dtype: str = "float32", **options: Any) -> "PreTrainedModel":
     """Load a causal language model, onto the CPU.
 
     Args:
-        name: A checkpoint folder, or the name of a model on a hub.
+        name: A name of a model; see `gtalign.models.place`.
         dtype: Type of its weights, such as ``bfloat16``; ``auto`` keeps that of the checkpoint.
         options: Of ``from_pretrained``.
 
@@ -40,14 +48,22 @@ def load_model(name: str | Path, *, dtype: str = "float32", **options: Any) -> "
     """
     from transformers import AutoModelForCausalLM
 
-    return _load(AutoModelForCausalLM, name, {"dtype": dtype, **options})
+    found = place(name)
+    if found.file is not None:
+        return _load(name, lambda: load_gguf(found, dtype=dtype))
+    return _load(
+        name, lambda: AutoModelForCausalLM.from_pretrained(found.where, dtype=dtype, **options)
+    )
 
 
-def _load(kind: Any, name: str | Path, options: dict[str, Any]) -> Any:
+def _load(name: str | Path, load: Callable[[], T]) -> T:
     try:
-        return kind.from_pretrained(name, **options)
-    except (OSError, ValueError) as error:
+        return load()
+    except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(
-            f"{name}: no checkpoint folder, and no model that a hub gives: {reason}"
-        ) from error
+        problem = (
+            "cannot be read as a GGUF file"
+            if is_gguf(name)
+            else "no checkpoint folder, and no model that a hub gives"
+        )
+        raise ConfigError(f"{name}: {problem}: {reason}") from error

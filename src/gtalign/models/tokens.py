@@ -1,15 +1,30 @@
-"""Count the tokens of a text."""
+"""Tokens of a text: how many, and which where it continues another text."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gtalign.errors import ConfigError
+
+_ANCHOR: Final = ">"
+"""Put before a text that is tokenised on its own, where the tokenizer marks beginnings."""
 
 
 def token_counter(tokenizer: Any) -> Callable[[str], int]:
     """Return the function that counts the tokens of a text, special tokens not included."""
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def continuing_tokens(tokenizer: Any, text: str) -> list[int]:
+    """Return the tokens of a text that continues another one."""
+
+    def ids_of(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    ids, anchor = ids_of(_ANCHOR + text), ids_of(_ANCHOR)
+    # Where the anchor is not merged with the text, what follows it is free of a mark of
+    # beginning, such as the space that some tokenizers add.
+    return ids[len(anchor) :] if ids[: len(anchor)] == anchor else ids_of(text)
 
 
 def counter_in(folder: Path) -> Callable[[str], int]:

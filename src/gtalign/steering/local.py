@@ -18,75 +18,67 @@ from tokenizers.decoders import DecodeStream
 from transformers import (
     DynamicCache,
     LogitsProcessorList,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
-from gtalign.errors import SteeringError, UpstreamError
+from gtalign.errors import SteeringError, TrainingError, UpstreamError
+from gtalign.models.model import LocalModel
+from gtalign.models.tokens import continuing_tokens
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.tasks import Message
 
 __all__ = ["TransformersBackend"]
 
-_RETOKENISED = ">"
-"""Put before a text that is tokenised on its own, where the tokenizer marks beginnings."""
-
 
 class TransformersBackend:
-    """A causal language model with its tokenizer.
+    """A causal language model in this process.
 
     Drafts may be written at the same time; the model serves them one after the other.
 
     Args:
-        model: The model, on its device.
-        tokenizer: A fast tokenizer with a chat template.
+        model: The model, on its device; its tokenizer has to be a fast one.
         name: Its name in records.
 
     Attributes:
         positions: Positions that the network has computed, over all drafts.
 
     Raises:
-        SteeringError: The tokenizer has no chat template or is not a fast one.
+        SteeringError: The tokenizer is not a fast one.
     """
 
     can_resume = True
     grammar: Literal["gbnf", "ebnf"] | None = None
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        name: str = "transformers",
-    ) -> None:
-        if not tokenizer.is_fast or tokenizer.chat_template is None:
-            raise SteeringError(f"{name}: steering needs a fast tokenizer with a chat template")
-        self.model = model.eval()
-        self.tokenizer = tokenizer
+    def __init__(self, model: LocalModel, name: str = "transformers") -> None:
+        if not model.chat.tokenizer.is_fast:
+            raise SteeringError(f"{name}: steering needs a fast tokenizer")
+        self.model = model.network.eval()
+        self.chat = model.chat
+        self.tokenizer = model.chat.tokenizer
+        self.ends = model.ends
         self.name = name
         self.positions = 0
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gtalign-model")
         # transformers 5.24 renamed it, and warns of the old name.
-        named = inspect.signature(model.forward).parameters
+        named = inspect.signature(self.model.forward).parameters
         self._cache_name = "cache" if "cache" in named else "past_key_values"
-        ends = model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        self.ends = {*ends, tokenizer.eos_token_id} - {None}
 
     def open(self, messages: Sequence[Message], sampling: Sampling) -> "LocalDraft":
         """Begin the next assistant message.
 
         Raises:
-            SteeringError: ``sampling.extra`` holds parameters, which only HTTP engines take.
+            SteeringError: ``sampling.extra`` holds parameters, which only HTTP engines take, or the
+                chat template refuses the conversation.
         """
         if sampling.extra:
             raise SteeringError(f"{self.name} does not know {', '.join(sorted(sampling.extra))}")
-        prompt = self.tokenizer.apply_chat_template(
-            [dict(message) for message in messages], add_generation_prompt=True, return_dict=True
-        )
-        return LocalDraft(self, list(prompt["input_ids"]), sampling)
+        try:
+            prompt = self.chat.ids(messages)
+        except TrainingError as error:
+            raise SteeringError(str(error)) from error
+        return LocalDraft(self, prompt, sampling)
 
     async def aclose(self) -> None:
         """End the thread of the model."""
@@ -172,7 +164,7 @@ class LocalDraft:
         same = _common(self.text, text)
         kept = bisect_right(self._cuts, same, key=lambda cut: cut[1]) - 1
         count, start = self._cuts[kept]
-        tail = self._tokens(text[start:])
+        tail = continuing_tokens(self._backend.tokenizer, text[start:])
         ids, cuts = self._ids[:count], self._cuts[: kept + 1]
         stream = DecodeStream(ids=ids, skip_special_tokens=True)
         end = start
@@ -202,17 +194,6 @@ class LocalDraft:
     def _forget(self) -> None:
         self._cache = DynamicCache(config=self._backend.model.config)
 
-    def _tokens(self, text: str) -> list[int]:
-        """Tokens of a text that continues another one."""
-
-        def ids_of(text: str) -> list[int]:
-            return list(self._backend.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-        ids, anchor = ids_of(_RETOKENISED + text), ids_of(_RETOKENISED)
-        # Where the anchor is not merged with the text, what follows it is free of a mark of
-        # beginning, such as the space that some tokenizers add.
-        return ids[len(anchor) :] if ids[: len(anchor)] == anchor else ids_of(text)
-
     def _write(
         self,
         max_tokens: int,
@@ -223,7 +204,7 @@ class LocalDraft:
     ) -> None:
         """The loop over tokens, in the thread of the model."""
         backend = self._backend
-        room = backend.model.config.max_position_embeddings - len(self._prompt) - len(self._ids)
+        room = _context(backend) - len(self._prompt) - len(self._ids)
         if room < 1:
             raise SteeringError(f"{backend.name}: the conversation fills its whole context")
         start = len(self.text)
@@ -292,6 +273,11 @@ class _Draws:
             return int(logits.argmax())
         scores: Any = self._warp(None, logits[None])
         return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._generator))
+
+
+def _context(backend: TransformersBackend) -> int:
+    """Longest text that the network reads, in tokens."""
+    return int(backend.model.config.get_text_config().max_position_embeddings)
 
 
 def _common(one: str, other: str) -> int:

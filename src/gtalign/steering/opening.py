@@ -4,12 +4,15 @@ Only `open_backend` loads torch or an HTTP client, and only the one that it need
 """
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gtalign.errors import ConfigError
+from gtalign.errors import ConfigError, SteeringError, TrainingError
+from gtalign.models.names import is_gguf, place
 from gtalign.steering.backend import Backend
+from gtalign.tasks import Message
 
 if TYPE_CHECKING:
     from gtalign.steering.http.exchange import Timeouts
@@ -34,7 +37,7 @@ class OpenedBackend:
 
 
 def is_url(address: str) -> bool:
-    """Whether an address is a server's; otherwise it names a folder."""
+    """Whether an address is a server's; otherwise it names a model."""
     return address.startswith(("http://", "https://"))
 
 
@@ -52,7 +55,8 @@ async def open_backend(
     otherwise: sharing so little work among threads takes longer than the work.
 
     Args:
-        address: A checkpoint folder, or a server such as ``http://127.0.0.1:8000/v1``.
+        address: A checkpoint folder, ``gguf:FILE``, ``package:NAME`` (see `gtalign.models.place`),
+            or a server such as ``http://127.0.0.1:8000/v1``.
         model: Name of the server's model; None takes the first that it lists.
         tokenizer: Folder of a tokenizer whose chat template renders conversations, for a server
             that continues plain text only.
@@ -60,7 +64,7 @@ async def open_backend(
         fallback_reask: Whether to accept a server that cannot continue an edited text.
 
     Raises:
-        ConfigError: The address is neither, or the folder holds no complete checkpoint.
+        ConfigError: The address is neither, or there is no complete checkpoint.
         UpstreamError: The server cannot be reached, or lists no model.
         SteeringError: The server cannot continue an edited text, and `fallback_reask` is false.
     """
@@ -69,32 +73,42 @@ async def open_backend(
 
         render = None
         if tokenizer is not None:
-            from gtalign.models.pretrained import load_tokenizer
-            from gtalign.models.template import renderer
-
-            render = renderer(load_tokenizer(tokenizer, local_files_only=True))
+            render = _renderer(tokenizer)
         server = await connect(
             address, model=model, render=render, timeouts=timeouts, fallback_reask=fallback_reask
         )
         return OpenedBackend(server, server.model, server.engine.name.lower())
-    folder = Path(address)
-    if not (folder / "config.json").is_file():
+    if not is_gguf(address) and not (Path(address) / "config.json").is_file():
         raise ConfigError(
-            f"{address}: no checkpoint (a folder with a config.json) and no address that begins"
-            " with http:// or https://"
+            f"{address}: no checkpoint (a folder with a config.json), no gguf:FILE or package:NAME,"
+            " and no address that begins with http:// or https://"
         )
-    return OpenedBackend(_load_checkpoint(folder), folder.name, "transformers")
+    return OpenedBackend(_load_checkpoint(address), place(address).label, "transformers")
 
 
-def _load_checkpoint(folder: Path) -> Backend:
+def _renderer(tokenizer: str | Path) -> Callable[[Sequence[Message]], str]:
+    from gtalign.models.chat import open_chat
+
+    chat = open_chat(tokenizer, local_files_only=True)
+
+    def render(messages: Sequence[Message]) -> str:
+        try:
+            return chat.prompt(messages)
+        except TrainingError as error:
+            raise SteeringError(str(error)) from error
+
+    return render
+
+
+def _load_checkpoint(name: str) -> Backend:
     import torch
     from transformers.utils import logging
 
-    from gtalign.models.pretrained import load_model, load_tokenizer
+    from gtalign.models.model import open_model
     from gtalign.steering.local import TransformersBackend
 
     logging.disable_progress_bar()
-    network = load_model(folder, dtype="auto", local_files_only=True)
-    if network.num_parameters() < SMALL and "OMP_NUM_THREADS" not in os.environ:
+    model = open_model(name, dtype="auto", local_files_only=True)
+    if model.network.num_parameters() < SMALL and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
-    return TransformersBackend(network, load_tokenizer(folder, local_files_only=True))
+    return TransformersBackend(model)

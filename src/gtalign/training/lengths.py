@@ -6,34 +6,32 @@ chains without one learns not to answer.
 
 import logging
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from gtalign.errors import DataError
+from gtalign.models.chat import Lesson
 from gtalign.training.settings import SFTSettings
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _NAMED: Final = 5
 """So many of the examples that are too long are named in the warning."""
 
 
 def keep_whole(
-    examples: Sequence[T], lengths: Sequence[int], names: Sequence[str], settings: SFTSettings
-) -> list[T]:
+    examples: Sequence[Lesson], names: Sequence[str], settings: SFTSettings
+) -> list[Lesson]:
     """Return the examples to learn from, and warn of those that are too long.
 
     Args:
         examples: The training examples.
-        lengths: The tokens of each, prompt included.
         names: Name of each example in the warning.
         settings: ``max_length`` and what is done with a longer one, ``too_long``.
 
     Raises:
         DataError: All are too long, and would be left out.
     """
-    limit = settings.max_length
+    limit, lengths = settings.max_length, [len(example.ids) for example in examples]
     over = [n for n, length in enumerate(lengths) if length > limit]
     if not over:
         return list(examples)

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from gtalign.models.model import LocalModel
 from gtalign.tasks import Message, Question
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
@@ -18,8 +19,7 @@ RewardFunction = Callable[..., Awaitable[list[float | None]]]
 
 
 def train_rl(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    model: LocalModel,
     questions: Sequence[Question],
     reward: RewardFunction,
     folder: Path,
@@ -36,7 +36,6 @@ def train_rl(
 
     Args:
         model: Model to train.
-        tokenizer: Tokenizer with a chat template that takes the prompts.
         questions: Questions to answer.
         reward: Scores completions; takes the column ``question``.
         folder: Folder of the stage.
@@ -44,12 +43,19 @@ def train_rl(
         seed: Seed of the order of the questions and of sampling.
         prompt: Makes the messages for a question; by default its bare messages.
         callbacks: Further callbacks of the trainer, such as `CompletionLog`.
+
+    Raises:
+        TrainingError: The model's chat template cannot be trained with, or refuses a prompt.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():
         return target
+    model.chat.check()
     rows = Dataset.from_list(
-        [{"prompt": list(prompt(q)), "question": json.dumps(q.to_json())} for q in questions]
+        [
+            {"prompt": model.chat.fit(prompt(q)), "question": json.dumps(q.to_json())}
+            for q in questions
+        ]
     )
     hardware = settings.hardware
     args = GRPOConfig(
@@ -73,6 +79,8 @@ def train_rl(
         use_vllm=settings.vllm,
         vllm_mode="colocate",
         vllm_gpu_memory_utilization=settings.vllm_memory,
+        # vLLM knows the ends that the checkpoint's file states, and no others.
+        generation_kwargs={"stop_token_ids": sorted(model.ends)} if settings.vllm else None,
         bf16=hardware.bf16,
         gradient_checkpointing=hardware.gradient_checkpointing,
         use_cpu=not hardware.gpu,
@@ -81,14 +89,14 @@ def train_rl(
         dataloader_pin_memory=hardware.gpu,
     )
     trainer = GRPOTrainer(
-        model=model,
+        model=model.network,
         args=args,
         reward_funcs=reward,
         train_dataset=rows,
-        processing_class=tokenizer,
+        processing_class=model.chat.tokenizer,
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
-    publish(trainer.model, tokenizer, target, scratch)
+    publish(trainer.model, model.chat.tokenizer, target, scratch)
     return target

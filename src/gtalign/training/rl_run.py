@@ -11,11 +11,11 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.config import Config, Files, Share
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim
+from gtalign.data.run_directory import claim, record_model
 from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.judges import Judges, JudgesConfig
-from gtalign.models.pretrained import load_model, load_tokenizer
+from gtalign.models.names import is_gguf
 from gtalign.models.tokens import token_counter
 from gtalign.reward import NormaliseConfig, NormalisedReward, Reward, RewardConfig
 from gtalign.tasks import Message, Question
@@ -41,7 +41,8 @@ class RLRun(Config):
     """A run of reinforcement learning.
 
     Keys:
-        model: Folder or name of the model that is trained.
+        model: The model that is trained: a folder, a name on a hub, ``gguf:FILE``, or
+            ``package:NAME`` for an installed package with a GGUF file.
         questions: Files of questions.
         limit: Number of questions to take, from the beginning; all by default.
         instruct: Whether the prompt begins with our system message, which asks for the chain.
@@ -74,6 +75,10 @@ class RLRun(Config):
     def _learns_something(self) -> Self:
         if self.rl.group < 2:
             raise ValueError("rl.group has to be at least 2: GRPO compares answers to one question")
+        if self.rl.vllm and is_gguf(self.model):
+            raise ValueError(
+                "rl.vllm loads the checkpoint folder of a model; train a GGUF model without it"
+            )
         return self
 
 
@@ -129,28 +134,30 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     Args:
         config: Configuration of the run.
-        out: Run directory; gets ``checkpoint``, ``metrics.jsonl`` and ``transcripts.jsonl``.
+        out: Run directory; gets ``model.json`` (how the model is asked), ``checkpoint``,
+            ``metrics.jsonl`` and ``transcripts.jsonl``.
 
     Raises:
         ConfigError: The directory holds a run of another configuration.
         DataError: A file is wrong or holds no question.
         JudgeError: The judges fail too often.
         StorageError: The disk is full; what is written stays.
-        TrainingError: The chat template refuses the prompts.
+        TrainingError: The chat template refuses the prompts, or the model cannot be trained with
+            it.
     """
     questions = read_questions(config)
     claim(out, config)
 
-    from gtalign.models.template import fitted
+    from gtalign.models.model import open_model
     from gtalign.training.log import CompletionLog
     from gtalign.training.rl import train_rl
 
-    tokenizer = load_tokenizer(config.model)
-    model = load_model(config.model)
+    model = open_model(config.model)
+    record_model(out, model.facts())
     judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
     file = out / "transcripts.jsonl"
     reward = TRLReward(
-        Reward(config.reward, token_counter(tokenizer)),
+        Reward(config.reward, token_counter(model.chat.tokenizer)),
         judges,
         file,
         max_failed=config.max_failed,
@@ -166,14 +173,14 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     def prompt(question: Question) -> list[Message]:
         chain = config.reward.chain
-        return fitted(tokenizer, given(question.messages, instruct=config.instruct, chain=chain))
+        return given(question.messages, instruct=config.instruct, chain=chain)
 
     rewarded = _disconnecting(scored, judges)
     rewarded.__name__ = reward.__name__
     try:
         with room_in(out):
             checkpoint = train_rl(
-                model, tokenizer, questions, rewarded, out, settings, config.seed, prompt, [log]
+                model, questions, rewarded, out, settings, config.seed, prompt, [log]
             )
     finally:
         asyncio.run(judges.aclose())

@@ -5,54 +5,53 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from gtalign.errors import TrainingError
-from gtalign.tasks import Message
+from gtalign.models.chat import Lesson
+from gtalign.models.model import LocalModel
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.optimizer import MuonWithAdamW
 from gtalign.training.settings import SFTSettings
 
-Example = tuple[Sequence[Message], str]
-"""A conversation and the completion to learn."""
-
 
 def train_sft(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[Example],
+    model: LocalModel,
+    lessons: Sequence[Lesson],
     folder: Path,
     settings: SFTSettings,
     seed: int,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Path:
-    """Train a model on examples and return its checkpoint, ``folder / "checkpoint"``.
+    """Train a model on written answers and return its checkpoint, ``folder / "checkpoint"``.
 
     An interrupted stage resumes from its last intermediate checkpoint; a finished one is returned
     as it is. Low-rank updates are merged into the checkpoint, which is an ordinary one.
 
     Args:
         model: To train.
-        tokenizer: With a chat template that takes the conversations.
-        examples: Training examples.
+        lessons: What it learns, as its ``chat`` wrote it.
         folder: Folder of the stage.
         settings: Settings of the stage.
-        seed: Seed of the order of the examples and of dropout.
+        seed: Seed of the order of the lessons and of dropout.
         callbacks: Further callbacks of the trainer, such as `HeldOut`.
 
     Raises:
-        TrainingError: No example has any of its completion within the longest length.
+        TrainingError: No lesson has any of its answer within the longest length.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
     if target.exists():
         return target
     rows = Dataset.from_list(
         [
-            {"prompt": list(prompt), "completion": [{"role": "assistant", "content": completion}]}
-            for prompt, completion in examples
+            {
+                "input_ids": lesson.ids,
+                "completion_mask": [int(n >= lesson.start) for n in range(len(lesson.ids))],
+            }
+            for lesson in lessons
         ]
     )
     hardware = settings.hardware
@@ -81,12 +80,14 @@ def train_sft(
     )
     optimizer = None
     if settings.matrix_learning_rate is not None:
-        optimizer = MuonWithAdamW(model, settings.matrix_learning_rate, settings.learning_rate)
+        optimizer = MuonWithAdamW(
+            model.network, settings.matrix_learning_rate, settings.learning_rate
+        )
     trainer = SFTTrainer(
-        model=model,
+        model=model.network,
         args=args,
         train_dataset=rows,
-        processing_class=tokenizer,
+        processing_class=model.chat.tokenizer,
         optimizers=(optimizer, None),
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
@@ -97,5 +98,5 @@ def train_sft(
             " nothing to learn; raise it"
         )
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
-    publish(trainer.model, tokenizer, target, scratch)
+    publish(trainer.model, model.chat.tokenizer, target, scratch)
     return target

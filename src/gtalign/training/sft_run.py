@@ -3,27 +3,34 @@
 You can stop a run at any time. The same run resumes it and ends with the same weights.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from gtalign.chain import parse_batch
 from gtalign.config import Config, Files
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim
+from gtalign.data.run_directory import claim, record_model
 from gtalign.data.schema import given
-from gtalign.errors import DataError
+from gtalign.errors import DataError, TrainingError
 from gtalign.judges import Judges, JudgesConfig
-from gtalign.models.pretrained import load_model, load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
-from gtalign.synthesis.examples import read_examples
+from gtalign.synthesis.examples import Example, read_examples
 from gtalign.tasks import Question
 from gtalign.training.disk import room_in
 from gtalign.training.memory import FORMULA, ModelSize, memory
 from gtalign.training.metrics import read_metrics
 from gtalign.training.settings import SFTSettings
+
+if TYPE_CHECKING:
+    from gtalign.models.chat import Chat, Lesson
+    from gtalign.models.model import LocalModel
+
+log = logging.getLogger(__name__)
 
 
 class HeldOutSettings(Config):
@@ -53,7 +60,8 @@ class SFTRun(Config):
     """A run of supervised training.
 
     Keys:
-        model: Folder or name of the model that is trained.
+        model: The model that is trained: a folder, a name on a hub, ``gguf:FILE``, or
+            ``package:NAME`` for an installed package with a GGUF file.
         data: File of training examples, JSON Lines with a ``completion`` in each row, such as
             ``kept.jsonl`` of `gtalign synth`.
         seed: Seed of the order of the examples.
@@ -116,7 +124,8 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
 
     Args:
         config: Configuration of the run.
-        out: Run directory; gets ``checkpoint``, ``metrics.jsonl`` and ``held_out.jsonl``.
+        out: Run directory; gets ``model.json`` (how the model is asked), ``checkpoint``,
+            ``metrics.jsonl`` and ``held_out.jsonl``.
 
     Raises:
         ConfigError: The directory holds a run of another configuration.
@@ -130,55 +139,73 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     questions = held_out_questions(config)
     claim(out, config)
 
-    from gtalign.models.template import check_template, fitted
+    from gtalign.models.chat import open_chat
+    from gtalign.models.model import LocalModel, open_model
     from gtalign.training.held_out import HeldOut
     from gtalign.training.lengths import keep_whole
     from gtalign.training.sft import train_sft
 
-    tokenizer = load_tokenizer(config.model)
-    examples = [(fitted(tokenizer, one.prompt), one.completion) for one in written]
-    lengths = [check_template(tokenizer, prompt, text) for prompt, text in examples]
-    examples = keep_whole(examples, lengths, [one.name for one in written], config.sft)
-    model = load_model(config.model)
+    chat = open_chat(config.model)
+    lessons = keep_whole(
+        [_lesson(chat, one) for one in written], [one.name for one in written], config.sft
+    )
+    if config.reward.chain:
+        _warn_of_unreadable(lessons)
+    model = open_model(config.model, chat=chat)
+    record_model(out, model.facts())
     callbacks = []
     file = out / "held_out.jsonl"
     judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
     if questions:
-        reward = Reward(config.reward, token_counter(tokenizer))
+        reward = Reward(config.reward, token_counter(chat.tokenizer))
 
         def answer(model: Any, asked: Sequence[Question]) -> list[str]:
-            return _answer(config, model, tokenizer, asked)
+            return _answer(config, LocalModel(model, chat), asked)
 
         callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
     with room_in(out):
-        checkpoint = train_sft(model, tokenizer, examples, out, config.sft, config.seed, callbacks)
+        checkpoint = train_sft(model, lessons, out, config.sft, config.seed, callbacks)
     metrics, held_out = read_metrics(out / "metrics.jsonl"), read_metrics(file)
     return {
         "checkpoint": str(checkpoint),
-        "examples": len(examples),
-        "too_long": len(written) - len(examples),
+        "examples": len(lessons),
+        "too_long": len(written) - len(lessons),
         "last": metrics[-1] if metrics else None,
         "held_out": held_out[-1] if held_out else None,
         "judges": judges.account(),
     }
 
 
-def _answer(config: SFTRun, model: Any, tokenizer: Any, questions: Sequence[Question]) -> list[str]:
-    """Let the model answer held-out questions."""
-    from gtalign.models.generate import generate
-    from gtalign.models.template import fitted
+def _lesson(chat: "Chat", example: Example) -> "Lesson":
+    try:
+        return chat.lesson(example.prompt, example.completion)
+    except TrainingError as error:
+        raise TrainingError(f"{example.name}: {error}") from error
 
+
+def _warn_of_unreadable(lessons: Sequence["Lesson"]) -> None:
+    """Warn of answers that the reward could not read as chains once a model has learned them."""
+    errors = parse_batch([lesson.text for lesson in lessons]).errors
+    if errors:
+        row, error = next(iter(errors.items()))
+        log.warning(
+            "%d of %d examples are no chains that can be read, and a model that answers like them"
+            " scores 0; the first, number %d: %s (reward.chain = false asks for no chains)",
+            *(len(errors), len(lessons), row + 1, error),
+        )
+
+
+def _answer(config: SFTRun, model: "LocalModel", questions: Sequence[Question]) -> list[str]:
+    """Let the model answer held-out questions."""
     settings = config.held_out
     texts: list[str] = []
     for start in range(0, len(questions), settings.batch):
         batch = questions[start : start + settings.batch]
-        prompts = [
-            given(q.messages, instruct=settings.instruct, chain=config.reward.chain) for q in batch
-        ]
-        texts += generate(
-            model,
-            tokenizer,
-            [fitted(tokenizer, prompt) for prompt in prompts],
+        texts += model.generate(
+            [
+                given(q.messages, instruct=settings.instruct, chain=config.reward.chain)
+                for q in batch
+            ],
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=config.seed,
