@@ -4,13 +4,12 @@ import unicodedata
 
 import pytest
 
-from chat_templates import tokenizer_with
+from chat_templates import ASKED, CHATML, KIND, tokenizer_with
 from gtalign.errors import ConfigError, TrainingError
 from gtalign.models.chat import Chat
 from gtalign.models.template import SAMPLE
 from gtalign.tasks import Message
 from small_lab import small_tokenizer
-from test_models_template import ASKED, CHATML, KIND
 
 NO_SYSTEM = (
     "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"

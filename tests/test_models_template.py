@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from chat_templates import SHIPPED, shipped, tokenizer_with
+from chat_templates import ASKED, CHATML, KIND, SHIPPED, shipped, tokenizer_with
 from gtalign.chain import parse
 from gtalign.errors import ConfigError, TrainingError
 from gtalign.models.chat import Chat
@@ -20,8 +20,6 @@ from small_lab import small_model
 # The trainers complain of their own habits.
 pytestmark = pytest.mark.filterwarnings("default")
 
-ASKED = (Message(role="user", content="Who owns it?"),)
-KIND = (Message(role="system", content="Be kind."), *ASKED)
 LONG = (
     *KIND,
     Message(role="assistant", content="Which one do you mean?"),
@@ -68,7 +66,7 @@ def test_what_is_learned_is_prompt_answer_and_end(name: str, messages: tuple[Mes
     assert parse(lesson.text) == parse(SAMPLE)
 
 
-@pytest.mark.parametrize("name", TRAINABLE)
+@pytest.mark.parametrize("name", [*INSERT, "llama3_2", "gemma", "nemotron_3_nano", "phi3"])
 def test_a_saved_tokenizer_asks_in_the_same_way(name: str, tmp_path: Path) -> None:
     first = Chat(tokenizer_with(shipped(name)))
     first.tokenizer.save_pretrained(tmp_path)
@@ -130,12 +128,6 @@ def test_a_model_answers_as_it_has_learned(name: str, tmp_path: Path) -> None:
     train_sft(model, [chat.lesson(ASKED, answer)], tmp_path, settings, seed=0)
     said = model.generate([ASKED, ASKED], max_tokens=60, temperature=0, seed=0)
     assert said == [answer, answer]
-
-
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ def command(
         str | None,
         typer.Argument(
             metavar="MODEL_OR_URL",
-            help="A checkpoint directory, or the address of a model server such as"
-            " http://127.0.0.1:8000/v1. Not needed if the configuration names it.",
+            help="A checkpoint directory, gguf:FILE, package:NAME, or the address of a model server"
+            " such as http://127.0.0.1:8000/v1. Not needed if the configuration names it.",
         ),
     ] = None,
     config: Annotated[

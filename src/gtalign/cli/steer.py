@@ -25,8 +25,8 @@ def command(
         str,
         typer.Argument(
             metavar="MODEL_OR_URL",
-            help="A checkpoint directory, or the address of a model server such as"
-            " http://127.0.0.1:8000/v1.",
+            help="A checkpoint directory, gguf:FILE, package:NAME, or the address of a model server"
+            " such as http://127.0.0.1:8000/v1.",
         ),
     ],
     policies: Annotated[

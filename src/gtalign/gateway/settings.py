@@ -20,8 +20,9 @@ class UpstreamSettings(Config):
 
     Keys:
         address: Address of the server's OpenAI-compatible interface; or a folder with a
-            checkpoint, which the gateway then serves in its own process. The environment variable
-            GTALIGN_UPSTREAM_KEY holds the API key of the server.
+            checkpoint, ``gguf:FILE`` or ``package:NAME``, a model that the gateway then serves in
+            its own process. The environment variable GTALIGN_UPSTREAM_KEY holds the API key of the
+            server.
         model: Name of the model on the server. If it is missing, the gateway takes the first model
             that the server lists; for a checkpoint, it takes ``name`` or the name of the folder.
         name: Name by which clients call the model; by default the same as ``model``.
