@@ -340,7 +340,7 @@ def test_normalised_rewards_are_not_divided_by_their_groups(
     ):
         sets = [part for option in options for part in ("--set", option)]
         assert main(["rl", "--config", file, "--out", str(tmp_path / str(number)), *sets]) == 0
-    assert [args[5].scale_rewards for args in seen] == [None, "none", "batch"]
+    assert [args[4].scale_rewards for args in seen] == [None, "none", "batch"]
 
 
 async def test_rl_and_eval_over_http(

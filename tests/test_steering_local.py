@@ -153,7 +153,7 @@ async def test_closing_early_ends_the_engine() -> None:
 
 async def test_the_end_of_the_turn_ends_the_text() -> None:
     model = backend()
-    model.ends = {int(torch.tensor(i)) for i in range(len(TOKENIZER))}
+    model.ends = frozenset(range(len(TOKENIZER)))
     draft = model.open(ASKED, GREEDY)
     assert await write(draft, 5) == ""
     assert draft.report is not None
