@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gtalign.errors import ConfigError, SteeringError, TrainingError
-from gtalign.models.names import is_gguf, place
 from gtalign.steering.backend import Backend
 from gtalign.tasks import Message
 
@@ -78,6 +77,8 @@ async def open_backend(
             address, model=model, render=render, timeouts=timeouts, fallback_reask=fallback_reask
         )
         return OpenedBackend(server, server.model, server.engine.name.lower())
+    from gtalign.models.names import is_gguf, place
+
     if not is_gguf(address) and not (Path(address) / "config.json").is_file():
         raise ConfigError(
             f"{address}: no checkpoint (a folder with a config.json), no gguf:FILE or package:NAME,"
