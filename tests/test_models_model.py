@@ -169,3 +169,11 @@ def test_opening_a_model_says_how_it_is_asked(
     assert "a turn ends with <|im_end|> (2)" in caplog.text
     assert "not used: top_k 7" in caplog.text
     assert json.loads(json.dumps(facts)) == facts
+    assert facts["untrainable"] is None
+
+
+def test_a_model_that_cannot_be_trained_says_so_when_it_is_opened() -> None:
+    tokenizer = small_tokenizer()
+    tokenizer.add_tokens(["<payoff>"], special_tokens=True)
+    *_, last = described(model_with(tokenizer).facts())
+    assert last.startswith("it cannot be trained: the model: the tokenizer loses <payoff>")

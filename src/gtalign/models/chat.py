@@ -154,6 +154,14 @@ class Chat:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
         return text
 
+    def refusal(self) -> str | None:
+        """Return why no model can be trained with the template or tokenizer; None if one can."""
+        try:
+            self.check()
+        except TrainingError as error:
+            return str(error)
+        return None
+
     def check(self) -> None:
         """Check that a model can be trained with the template and that a chain passes unchanged.
 

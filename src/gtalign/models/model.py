@@ -117,7 +117,7 @@ class LocalModel:
             "padding": {tokenizer.pad_token: tokenizer.pad_token_id},
             "ignored_sampling": dict(self.ignored),
             "date": DAY.isoformat() if form.dated else None,
-            "untrainable": form.refusal,
+            "untrainable": self.chat.refusal(),
         }
 
 
