@@ -176,4 +176,4 @@ def test_a_model_that_cannot_be_trained_says_so_when_it_is_opened() -> None:
     tokenizer = small_tokenizer()
     tokenizer.add_tokens(["<payoff>"], special_tokens=True)
     *_, last = described(model_with(tokenizer).facts())
-    assert last.startswith("it cannot be trained: the model: the tokenizer loses <payoff>")
+    assert last.startswith("it cannot be trained: the tokenizer loses <payoff>")

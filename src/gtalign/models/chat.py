@@ -159,7 +159,7 @@ class Chat:
         try:
             self.check()
         except TrainingError as error:
-            return str(error)
+            return str(error).removeprefix(f"{self.name}: ")
         return None
 
     def check(self) -> None:
