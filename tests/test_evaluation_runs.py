@@ -81,8 +81,8 @@ def test_a_model_whose_files_share_no_question_is_one(
 
 
 def test_the_same_seed_of_the_bootstrap_gives_the_same_intervals(tmp_path: Path) -> None:
-    rows = [replace(row, mutual_welfare=0.1 * n) for n, row in enumerate(answers("a", count=8))]
-    other = [replace(row, mutual_welfare=0.05 * n**1.5) for n, row in enumerate(answers("b"))]
+    rows = [replace(row, mutual_welfare=0.01 * n) for n, row in enumerate(answers("a", count=20))]
+    other = [replace(t, model="b", mutual_welfare=0.01 * n**1.5) for n, t in enumerate(rows)]
     files = write(tmp_path / "a.jsonl", rows), write(tmp_path / "b.jsonl", other)
     one, same = (json.dumps(compared(*files, seed=3).to_json()) for _ in range(2))
     assert one == same
