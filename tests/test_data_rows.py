@@ -1,6 +1,7 @@
 """Dataset rows as questions: the published files, and files that are wrong."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def test_a_missing_column_is_named(tmp_path: Path, suffix: str, column: str) -> 
         ({"data_source": None}, "'data_source'"),
         ({"reward_model": {"style": "rule"}}, r"'reward_model\.ground_truth'"),
         ({"reward_model": "4"}, r"'reward_model\.ground_truth'"),
+        ({"reward_model": {"ground_truth": math.inf}}, r"'reward_model\.ground_truth'"),
+        ({"reward_model": {"ground_truth": {"a": [10**400]}}}, r"ground_truth\.a\.0'"),
         ({"extra_info": "none"}, "'extra_info'"),
         ({"extra_info": {"chat_history": ["hi"]}}, r"'extra_info\.chat_history'"),
         ({"extra_info": {"single_turn_prompt": 3}}, r"'extra_info\.single_turn_prompt'"),
@@ -134,6 +137,24 @@ def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, Any], named: 
     file = write(tmp_path / "bad.jsonl", [row(), row(**changes)])
     with pytest.raises(DataError, match=rf"bad\.jsonl, row 1: .*{named}"):
         list(read_rows(file))
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("truth", "kept"),
+    [(None, ""), (4, "4"), (0.5, "0.5"), (["4", "four"], '["4", "four"]'), ({"a": 4}, '{"a": 4}')],
+)
+def test_a_ground_truth_of_any_kind(tmp_path: Path, suffix: str, truth: Any, kept: str) -> None:
+    rows = [row(reward_model={"ground_truth": truth, "style": "rule"})]
+    (question,) = read_rows(write(tmp_path / f"x.{suffix}", rows))
+    assert question.ground_truth == kept
+    assert question.referenced is bool(kept)
+
+
+def test_a_question_without_a_label_is_neither_ambiguous_nor_clear(tmp_path: Path) -> None:
+    rows = [row(data_source="ambig_qa", reward_model={"ground_truth": None})]
+    (question,) = read_rows(write(tmp_path / "x.jsonl", rows))
+    assert "user_action" not in question.extra
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

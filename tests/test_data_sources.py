@@ -8,14 +8,12 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyarrow import parquet
 
 from gtalign.chain import prompt
 from gtalign.data import read_rows
 from gtalign.data.build import build, items
-from gtalign.data.sources import SOURCES, Item, last_boxed
+from gtalign.data.sources import SOURCES, Item
 from gtalign.errors import DataError
 from gtalign.tasks import TASKS, Question
 
@@ -210,33 +208,6 @@ def test_an_instruction_of_the_source_is_left_out() -> None:
     row["prompt"] = [{"role": "system", "content": "Theirs."}, *row["prompt"]]
     item = SOURCES["medium"].read(row)
     assert isinstance(item, Item) and list(item.messages) == turns("Write.")
-
-
-@pytest.mark.parametrize(
-    ("text", "inside"),
-    [
-        (r"\boxed{1} then \boxed{\text{a {b}}}.", r"\text{a {b}}"),
-        (r"\boxed{ 3 }", "3"),
-        (r"\boxed 5$", "5"),
-        (r"\fbox{7}", "7"),
-        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
-        (r"\boxed{1", None),
-        ("4", None),
-    ],
-)
-def test_the_last_box(text: str, inside: str | None) -> None:
-    assert last_boxed(text) == inside
-
-
-@given(st.text(st.sampled_from("ab {}1"), max_size=12))
-def test_a_box_of_balanced_braces_gives_its_inside(text: str) -> None:
-    depth = 0
-    for character in text:
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            return
-    if depth == 0:
-        assert last_boxed(f"x \\boxed{{{text}}} y") == text.strip()
 
 
 def many(count: int, turns_each: int = 2) -> list[dict[str, Any]]:

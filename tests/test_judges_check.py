@@ -112,6 +112,15 @@ async def test_a_label_off_the_scale_is_refused(label: float) -> None:
         await check_judge(SAYS, [answer("x", "yes", label)], np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("label", [0.25, 0.9])
+@pytest.mark.parametrize("task", ["wildguard", "advbench"])
+async def test_a_label_between_the_names_of_cases_is_refused(task: str, label: float) -> None:
+    with pytest.raises(
+        DataError, match=rf"question 'x': the label {label:g} is not one of 0, 0\.5, 1"
+    ):
+        await check_judge(SAYS, [answer("x", "yes", label, task)], np.random.default_rng(0))
+
+
 async def test_without_labels_there_is_nothing_to_check() -> None:
     with pytest.raises(DataError, match="no answer has a label"):
         await check_judge(SAYS, graded(0, 0, others=3), np.random.default_rng(0))

@@ -165,10 +165,108 @@ def cut() -> JSONResponse:
     return JSONResponse(body)
 
 
-def refused() -> JSONResponse:
+def says(**message: Any) -> JSONResponse:
     body = completion("")
-    body["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "no"}
+    body["choices"][0]["message"] = {"role": "assistant", **message}
     return JSONResponse(body)
+
+
+def refused() -> JSONResponse:
+    return says(content=None, refusal="no")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [{"type": "text", "text": RIGHT}]},
+        {"content": [{"type": "output_text", "text": RIGHT}], "refusal": None},
+        {"content": [{"type": "thinking", "thinking": "0?"}, {"type": "text", "text": RIGHT}]},
+        {"content": RIGHT, "reasoning_content": "0?"},
+        {"content": f"<think>0?</think>\n```json\r\n{RIGHT}\r\n```"},
+    ],
+)
+async def test_every_form_of_a_message_is_read(server: JudgeServer, message: Any) -> None:
+    server.answer = lambda body: says(**message)
+    async with judge_at(server) as judge:
+        assert (await judge.judge(ask(), "Four.")).score == 1
+
+
+async def test_reasoning_is_not_shown_to_the_judge(server: JudgeServer) -> None:
+    async with judge_at(server) as judge:
+        await judge.judge(ask(), "<think>I hope for a 1.</think>Four.")
+        await judge.judge(ask(), "[THINK]I hope for a 1.")
+    shown = [body["messages"][1]["content"] for body in server.requests]
+    assert "Four." in shown[0]
+    assert not any("hope" in content for content in shown)
+
+
+@pytest.mark.parametrize("task", ["math-hard", "ambig_qa", "wildguard", "advbench"])
+async def test_without_the_ground_truth_that_it_needs_no_model_is_asked(
+    server: JudgeServer, task: str
+) -> None:
+    async with judge_at(server) as judge:
+        verdict = await judge.judge(ask(task, " "), "Four.")
+        assert (verdict.score, verdict.reason) == (None, "the question has no ground truth")
+        assert (await judge.judge(ask("medium", ""), "Four.")).score == 1
+    assert len(server.requests) == 1
+
+
+MAX_TOKENS = (
+    "Unsupported parameter: 'max_tokens' is not supported with this model."
+    " Use 'max_completion_tokens' instead."
+)
+TEMPERATURE = (
+    "Unsupported value: 'temperature' does not support 0 with this model."
+    " Only the default (1) value is supported."
+)
+
+
+def reasoner(body: dict[str, Any]) -> Any:
+    """A model that refuses what reasoning models refuse."""
+    if "max_tokens" in body:
+        return JSONResponse({"error": {"message": MAX_TOKENS}}, 400)
+    if "temperature" in body:
+        return JSONResponse({"error": {"message": TEMPERATURE}}, 400)
+    return RIGHT
+
+
+async def test_the_limit_that_a_server_wants_is_found_out(
+    server: JudgeServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    server.answer = reasoner
+    async with judge_at(server, Cache(tmp_path / "c.sqlite"), max_tokens=99) as judge:
+        assert (await judge.judge(ask(), "Four.")).score == 1
+        assert len(server.requests) == 3
+        assert (await judge.judge(ask(name="q2"), "4.")).score == 1  # asked so from now on
+    assert len(server.requests) == 4
+    assert server.requests[-1]["max_completion_tokens"] == 99
+    assert server.requests[-1]["response_format"]["type"] == "json_schema"
+    assert "takes max_completion_tokens in place of max_tokens" in caplog.text
+    assert "takes no temperature" in caplog.text
+    async with judge_at(server, Cache(tmp_path / "c.sqlite"), max_tokens=99) as again:
+        assert (await again.judge(ask(), "Four.")).score == 1
+    assert len(server.requests) == 4  # the cache knows the reply, however it was asked for
+
+
+async def test_the_name_of_the_limit_is_a_setting(server: JudgeServer) -> None:
+    async with judge_at(server, token_limit="max_completion_tokens", max_tokens=9) as judge:
+        await judge.judge(ask(), "Four.")
+    async with judge_at(server, extra={"max_completion_tokens": 7}) as judge:
+        await judge.judge(ask(), "Four.")
+    limits = [(b.get("max_tokens"), b.get("max_completion_tokens")) for b in server.requests]
+    assert limits == [(None, 9), (None, 7)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["max_tokens has to be at most 4096", "temperature has to be between 0 and 1", "no schema"],
+)
+async def test_another_error_changes_no_name(server: JudgeServer, message: str) -> None:
+    server.answer = lambda body: JSONResponse({"error": {"message": message}}, 400)
+    async with judge_at(server) as judge:
+        with pytest.raises(JudgeError, match=message):
+            await judge.judge(ask(), "Four.")
+    assert all({"max_tokens", "temperature"} <= body.keys() for body in server.requests)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,31 @@ def judge() -> Iterator[MathJudge]:
         ("4.5e33", r"about $4.5 \times 10^{33}$", 1),
         ("4.5e33", r"\boxed{4.5e33}", 1),
         ("1e-3", r"\boxed{0.001}", 1),
-        ("4", r"\boxed{4} or \boxed{5}", 0),  # two answers are none
-        ("4", "no idea", 0),
+        ("4", r"\boxed{4} or \boxed{5}", 0),  # the last one counts
+        ("9", r"The side is \boxed{3}, so the area is \boxed{9}.", 1),
+        ("3,9", r"The side is \boxed{3}, so the area is \boxed{9}.", 0),
+        ("4", "no idea", None),
         ("4", "", 0),
+        ("4", r"I get \boxed{4} and then \boxed{4", None),
+        ("4", "The answer is obvious.", None),
+        ("42", "The answer is (C).", None),
+        ("C", r"\boxed{\text{(C)}}", 1),
+        ("928", r"\boxed{9.28 \times 10^{2}}", 1),
+        ("1.6e-19", r"$3.2 \times 10^{-19}$", 0),
+        ("2.5e-7", r"\boxed{\frac{1}{4 \times 10^{6}}}", 1),
+        ("2.5e-7", r"\boxed{\frac{1}{5 \times 10^{6}}}", 0),
+        ("6e-34", r"\boxed{\frac{\sqrt{2}}{10^{34}}}", 0),
+        (r"\frac{\sqrt{2}}{10^{20}}", r"\boxed{\frac{1}{10^{20}}}", 0),
+        (r"\sqrt{2}", r"\boxed{\frac{2}{\sqrt{2}}}", 1),
+        (r"\sqrt{2}", r"\boxed{1.41421356}", 1),
+        (r"\sqrt{2}", r"\boxed{1.4143}", 0),
+        (r"(1.6e-19, 2)", r"\boxed{(3 \times 10^{-19}, 2)}", 0),
+        (r"\{10^{-9}, 2\}", r"\boxed{\{2, 2 \times 10^{-9}\}}", 0),
+        (r"\{10^{-9}, 2\}", r"\boxed{\{2, \frac{1}{10^{9}}\}}", 1),
+        ("-5", "x = \u22125", 1),
+        ("12", "\u7b54\u6848\u662f\uff11\uff12\u3002", 1),
+        ("4", "<think>It is 5.</think>It is $4$.", 1),
+        ("4", r"<think>It is \boxed{4}", 0),
         (r"\text{Tuesday}", "Tuesday", None),
         ("np.arcsin(10/13)", r"\boxed{0.9}", None),
         ("E_{1},E_{2}", r"\boxed{E_1, E_2}", None),
@@ -63,10 +85,27 @@ async def test_answers(judge: MathJudge, truth: str, response: str, score: float
     verdict = await judge.judge(ask(truth), response)
     assert verdict.score == score, verdict.reason
     assert verdict.reason
-    # The same comparison, in this process.
-    if truth.strip():
-        outcomes = {1: {"right"}, 0: {"wrong", "none"}, None: {"unparsed"}}
-        assert compare(truth, response)["outcome"] in outcomes[score]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "outcome"),
+    [
+        ("x^2+1", r"\boxed{1 + x^{2}}", "right"),
+        ("1e-3", r"\boxed{1 \times 10^{-3}}", "right"),
+        ("1e-9", r"\boxed{2 \times 10^{-9}}", "wrong"),
+        ("x = 1e-9", r"\boxed{x = 2 \times 10^{-9}}", "wrong"),
+        (r"\frac{\sqrt{3}}{10^{30}}", r"\boxed{\frac{3}{\sqrt{3} \cdot 10^{30}}}", "right"),
+        ("(1,2,3)", r"\boxed{(1,2)}", "wrong"),
+        (r"\{1,2,3\}", r"\boxed{\{1,2\}}", "wrong"),
+        (r"\{x,2\}", r"\boxed{\{2,x\}}", "right"),
+        ("50\\%", r"\boxed{50}", "right"),
+        ("4", r"\boxed{four}", "none"),
+        ("4", r"\boxed{}", "none"),
+        ("E_{1},E_{2}", r"\boxed{E_1, E_2}", "unparsed"),
+    ],
+)
+def test_the_comparison_of_a_worker(truth: str, answer: str, outcome: str) -> None:
+    assert compare(truth, answer)["outcome"] == outcome
 
 
 async def test_another_task_is_no_mathematics(judge: MathJudge) -> None:
@@ -75,20 +114,30 @@ async def test_another_task_is_no_mathematics(judge: MathJudge) -> None:
     assert "'medium'" in verdict.reason
 
 
-async def test_the_next_judge_is_asked_only_where_the_reference_does_not_parse(
-    judge: MathJudge,
+@pytest.mark.parametrize(
+    ("truth", "response"),
+    [
+        (r"\text{Tuesday}", "Tuesday"),
+        ("12", "It must be a dozen."),
+        ("12", "The answer is (B)."),
+        ("12", r"We get \fbox{12"),
+        ("12", "\u7b54\u6848\u662f\u5341\u4e8c\u3002"),
+    ],
+)
+async def test_the_next_judge_is_asked_where_an_answer_cannot_be_read(
+    judge: MathJudge, truth: str, response: str
 ) -> None:
     other = FakeJudge(1.0)
     chain = FirstOf([judge, other])
     assert (await chain.judge(ask("4"), r"\boxed{5}")).score == 0
     assert other.calls == []
-    assert (await chain.judge(ask(r"\text{Tuesday}"), "Tuesday")).judge == "fake"
+    assert (await chain.judge(ask(truth), response)).judge == "fake"
     assert len(other.calls) == 1
 
 
 def test_a_worker_off_the_main_thread_compares_in_another_event_loop(judge: MathJudge) -> None:
     async def run() -> Verdict:
-        return await judge.judge(ask("4"), r"\boxed{4}")
+        return await judge.judge(ask("4"), r"\boxed{\sqrt{16}}")
 
     assert asyncio.run(run()).score == asyncio.run(run()).score == 1
 
@@ -99,7 +148,7 @@ SERVE = """
 import json, os, signal, sys, time
 print(json.dumps({"outcome": "ready"}), flush=True)
 for line in sys.stdin:
-    said = json.loads(line)["answer"]
+    said = json.loads(line)["answer"].removeprefix("\\\\boxed{").removesuffix("}")
     if said == "hang":
         while True: time.sleep(1000)
     if said == "die":
@@ -120,11 +169,11 @@ def program(text: str) -> tuple[str, ...]:
 )
 async def test_a_hang_or_a_crash_costs_one_item(answer: str, why: str) -> None:
     judge = MathJudge(seconds=60, workers=1, command=program(SERVE))
-    before = await judge.judge(ask("4"), "fine")
+    before = await judge.judge(ask("4"), r"\boxed{fine}")
     judge.seconds = 0.5 if answer == "hang" else 60
-    lost = await judge.judge(ask("4"), answer)
+    lost = await judge.judge(ask("4"), rf"\boxed{{{answer}}}")
     judge.seconds = 60
-    after = await judge.judge(ask("4"), "fine")
+    after = await judge.judge(ask("4"), r"\boxed{fine}")
     await judge.aclose()
     assert before.score == after.score == 1
     assert before.reason != after.reason  # another process
@@ -135,7 +184,7 @@ async def test_a_hang_or_a_crash_costs_one_item(answer: str, why: str) -> None:
 
 async def test_items_share_the_workers() -> None:
     judge = MathJudge(workers=2, command=program(SERVE))
-    found = await asyncio.gather(*(judge.judge(ask("4"), str(n)) for n in range(10)))
+    found = await asyncio.gather(*(judge.judge(ask("4"), rf"\boxed{{x_{n}}}") for n in range(10)))
     await judge.aclose()
     assert [verdict.score for verdict in found] == [1.0] * 10
     assert len({verdict.reason for verdict in found}) <= 2
@@ -147,7 +196,7 @@ async def test_a_real_hang_is_killed() -> None:
     assert verdict.score is None
     assert verdict.reason.startswith("math-verify ")
     judge.seconds = 60
-    assert (await judge.judge(ask("2"), r"\boxed{2}")).score == 1
+    assert (await judge.judge(ask("2"), r"\boxed{\sqrt{4}}")).score == 1
     await judge.aclose()
 
 
@@ -155,7 +204,7 @@ async def test_a_real_hang_is_killed() -> None:
 async def test_a_worker_that_does_not_start(text: str) -> None:
     judge = MathJudge(workers=1, command=program(text))
     with pytest.raises(JudgeError, match=r"cannot be started.*'q1'") as caught:
-        await judge.judge(ask("4"), "4")
+        await judge.judge(ask("4"), "$x$")
     assert caught.value.cause == "worker"
     await judge.aclose()
 
@@ -217,7 +266,7 @@ def test_the_program_of_a_worker(
 async def test_a_failure_of_the_library_is_told() -> None:
     text = SERVE.replace('"right"', '"failed"')
     judge = MathJudge(workers=1, command=program(text))
-    verdict = await judge.judge(ask("4"), "4")
+    verdict = await judge.judge(ask("4"), "$x$")
     await judge.aclose()
     assert verdict.score is None
     assert verdict.reason.startswith("math-verify failed: ")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtalign.judges.criterion import CRITERIA, criterion_of
-from gtalign.judges.reading import MAX_REPLY, read_verdict, schema, strip_reasoning
+from gtalign.judges.reading import MAX_REPLY, read_verdict, schema
 from gtalign.tasks import Message, Question
 
 SCALE = (0.0, 0.5, 1.0)
@@ -23,6 +23,12 @@ SCALE = (0.0, 0.5, 1.0)
         '<think>is it 1? {"reason": "x", "score": 1}</think>{"reason": "fine", "score": 0.5}',
         '<THINK>a</THINK>\n<reasoning>b</reasoning>\n{"reason": "fine", "score": 0.5}',
         'opened by the template</think>\n{"reason": " fine ", "score": 5e-1}',
+        '[THINK]is it 1?[/THINK]{"reason": "fine", "score": 0.5}',
+        '```JSON5\r\n{"reason": "fine",\r\n "score": 0.5}\r\n```\r\n',
+        '```verdict {"reason": "fine", "score": 0.5}```',
+        '~~~\n{"reason": "fine", "score": 0.5}\n~~~',
+        'Sure! {"score": 0.5, "reason": "fine"}',
+        'It names {x} and ["y"].\n\n**Verdict:**\n```\n{"reason": "fine", "score": 0.5}\n```',
     ],
 )
 def test_json(reply: str) -> None:
@@ -39,7 +45,14 @@ def test_json(reply: str) -> None:
         ("{", "not one JSON object"),
         ("[" * 100_000, "not one JSON object"),
         ('{"reason": "a", "score": 1} {"reason": "b", "score": 0}', "not one JSON object"),
-        ('Sure! {"reason": "a", "score": 1}', "not one JSON object"),
+        ('{"reason": "a", "score": 1} I am sure.', "not one JSON object"),
+        ('```\n{"reason": "a", "score": 1}\n```\nI am sure.', "not one JSON object"),
+        ('Not {"score": 0}, but {"reason": "a", "score": 1}', "more than one verdict"),
+        (
+            '```\n{"reason": "a", "score": 0}\n```\n```\n{"score": 1, "reason": "b"}\n```',
+            "more than",
+        ),
+        ('My "score": 1', "not one JSON object"),
         ('{"reason": "a"}', "keys"),
         ('{"reason": "a", "score": 1, "note": 2}', "keys"),
         ('{"reason": "a", "score": 1, "score": 0}', "twice"),
@@ -68,6 +81,8 @@ def test_no_json_verdict(reply: str, why: str) -> None:
         "<reason>fine</reason><score>0.5</score>",
         "\n<reason>\nfine\n</reason>\n\n<score> 0.50 </score>\n",
         "<think>\n<score>1</score>\n</think>\n<reason>fine</reason><score>+0.5</score>",
+        "So:\r\n<reason>fine</reason>\r\n<score>0.5</score>",
+        "```xml\n<reason>fine</reason><score>0.5</score>\n```",
     ],
 )
 def test_tags(reply: str) -> None:
@@ -83,9 +98,10 @@ def test_tags(reply: str) -> None:
         ("<reason>a</reason><score>1", "no score tag"),
         ("<reason>a</reason><score>1</score><score>0</score>", "more than once"),
         ("<reason>a</reason><reason>b</reason><score>1</score>", "more than once"),
-        ("So: <reason>a</reason><score>1</score>", "outside"),
-        ("<reason>a</reason><score>1</score> I think", "outside"),
-        ("<score>1</score><reason>a</reason>", "outside"),
+        ("<score>0</score>? <reason>a</reason><score>1</score>", "more than once"),
+        ("<reason>a</reason> so <score>1</score>", "text after"),
+        ("<reason>a</reason><score>1</score> I think", "text after"),
+        ("<score>1</score><reason>a</reason>", "another order"),
         ("<reason>a</reason><score>nan</score>", "not a number"),
         ("<reason>a</reason><score>1e0</score>", "not a number"),
         ("<reason>a</reason><score>one</score>", "not a number"),
@@ -99,12 +115,6 @@ def test_no_tagged_verdict(reply: str, why: str) -> None:
     reading = read_verdict(reply, SCALE, "tagged")
     assert reading.score is None
     assert why in reading.reason
-
-
-def test_reasoning_is_passed_over() -> None:
-    assert strip_reasoning("<think>a</think> <thinking>b</thinking>c") == "c"
-    assert strip_reasoning("a</think>b</think>c") == "c"
-    assert strip_reasoning("plain") == "plain"
 
 
 @given(st.text(), st.sampled_from(["json_schema", "tagged"]))

@@ -280,6 +280,14 @@ def test_the_response_that_a_judge_sees() -> None:
     assert Reward(released).read([loose(response=" x ")]).responses == ["x"]
 
 
+def test_reasoning_before_a_chain_precedes_the_response() -> None:
+    plain, thought = score(CHAIN), score(f"<think>{'word ' * 50}</think>{CHAIN}")
+    assert thought.chain == plain.chain
+    assert thought.chain_error is None
+    assert thought.factors["format"] == plain.factors["format"]
+    assert thought.tokens["before"] > plain.tokens["before"] + 48
+
+
 # --- without a chain ---------------------------------------------------------------------------
 
 
@@ -296,6 +304,35 @@ def test_plain_answers_have_no_chain_terms() -> None:
     assert got.tokens == {"response": 1, "before": 0, "total": 1}
     # The same words are judged alike, whatever they look like.
     assert (score(CHAIN, chain=False).factors["format"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "response", "before"),
+    [
+        ("<think>a b c</think>Four.", "Four.", 20),
+        (" [THINK]a b c[/THINK]\n\nFour. ", "Four.", 21),
+        ("a b c</think> Four.", "Four.", 13),
+        ("<think>a b c", "", 12),
+        (" Four. ", "Four.", 0),
+        ("It is <think>a</think>four.", "It is four.", 0),
+    ],
+)
+def test_the_reasoning_of_a_plain_answer_precedes_it(text: str, response: str, before: int) -> None:
+    readings = Reward(RewardConfig(chain=False)).read([text])
+    assert list(readings.responses) == [response]
+    assert readings.before_N.tolist() == [before]
+    got = score(text, chain=False)
+    assert got.tokens["total"] == len(text.split())
+    assert (got.factors["latency"] == 1) is (before == 0)
+
+
+def test_a_question_without_its_ground_truth_is_unscored_and_not_0() -> None:
+    asked = Question("q", "medium", ({"role": "user", "content": "Write."},), "", "c")
+    released = Reward(RewardConfig(preset="released", chain=False))
+    verdict = Verdict("j", 4.0, "fine")
+    scores = released.score([asked], released.read(["A text."]), [verdict])
+    assert scores[0].mutual_welfare is None
+    assert scores[0].unscored == "the question has no ground truth"
 
 
 def test_a_plain_answer_and_a_chain_of_the_same_length_tie_without_the_chains_terms() -> None:

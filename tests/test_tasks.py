@@ -1,6 +1,8 @@
 """Questions, and what answer quality means for each kind of task."""
+# ruff: noqa: RUF001
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from gtalign.errors import DataError, JudgeError
 from gtalign.tasks import DIRECT, TASKS, Message, Quality, Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous
 from gtalign.tasks.safety import is_harmful
-from gtalign.tasks.writing import character_bleu, word_bleu
+from gtalign.tasks.task import Definition
+from gtalign.tasks.writing import character_bleu, tokenizer_of, word_bleu
 
 
 def question(task: str = "math-hard", truth: str = "4") -> Question:
@@ -138,6 +141,58 @@ def test_word_bleu() -> None:
     assert word_bleu("The cat sat on", reference) == pytest.approx(0.4723665527)
     # Two words have two orders, and both match: exp(1 - 7/2).
     assert word_bleu("The cat", reference) == pytest.approx(0.0820849986)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ('She said: "don\'t".', "She said: \u201cdon\u2019t\u201d."),
+        (
+            "cafe\u0301 cre\u0300me br\u00fble\u0301e again",
+            "caf\u00e9 cr\u00e8me br\u00fbl\u00e9e again",
+        ),
+        ("\u201ait\u02bcs\u201b so", "'it's' so"),
+        ("\u00abnow\u00bb is here", '"now" is here'),
+    ],
+)
+def test_spellings_of_one_text_are_equal(text: str, reference: str) -> None:
+    assert word_bleu(text, reference) == word_bleu(reference, text) == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "tokenizer"),
+    [
+        ("今天天气很好，我们去公园。", "char"),
+        ("今日はいい天気ですね", "char"),
+        ("วันนี้อากาศดีมาก", "char"),
+        ("ມື້ນີ້ອາກາດດີ", "char"),
+        ("오늘은 날씨가 좋다", "13a"),  # Korean has spaces
+        ("Сегодня хорошая погода", "13a"),
+        ("The word 猫 means cat.", "13a"),
+        ("", "13a"),
+    ],
+)
+def test_the_tokenizer_follows_the_script(reference: str, tokenizer: str) -> None:
+    assert tokenizer_of(reference) == tokenizer
+    if reference:
+        assert word_bleu(reference, reference) == 1
+
+
+def test_characters_count_where_words_have_no_spaces() -> None:
+    assert 0.5 < word_bleu("今天天气很好，我们去公园玩。", "今天天气很好，我们去公园。") < 1
+    assert word_bleu("明日雨降", "今天天气很好，我们去公园。") < 0.1
+
+
+@pytest.mark.parametrize("definition", ["paper", "released"])
+@pytest.mark.parametrize("task", ["wildguard", "medium"])
+def test_without_a_ground_truth_quality_is_unknown_and_not_0(
+    task: str, definition: Definition
+) -> None:
+    found = task_named(task).quality(question(task, " "), "a text", 1, definition)
+    if (task, definition) == ("medium", "paper"):
+        assert found == Quality(0.25, 0.25, 0.25)  # the judge's opinion needs none
+    else:
+        assert math.isnan(found.user) and math.isnan(found.reported)
 
 
 def test_the_paper_counts_words_and_the_released_code_characters() -> None:

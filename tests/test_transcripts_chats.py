@@ -1,6 +1,7 @@
 """Logs of chats as transcripts."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,55 @@ def test_parts_and_tool_calls(tmp_path: Path) -> None:
     assert [message["content"] for message in found.prompt] == ["What is it?", ""]
 
 
+@pytest.mark.parametrize(
+    ("answer", "completion", "reasoning"),
+    [
+        ({"content": None, "refusal": "No."}, "No.", ""),
+        ({"content": [{"type": "refusal", "refusal": "No."}]}, "No.", ""),
+        ({"content": [{"type": "output_text", "text": "Four."}]}, "Four.", ""),
+        ({"content": [{"type": "text", "text": "It is"}, "four."]}, "It is\nfour.", ""),
+        ({"content": {"type": "text", "text": "Four."}}, "Four.", ""),
+        (
+            {"content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "4"}]},
+            "<think>\nHm.\n</think>\n\n4",
+            "Hm.",
+        ),
+        (
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]},
+            "<think>\nHm.\n</think>\n\n",
+            "Hm.",
+        ),
+        ({"content": "4", "reasoning_content": "Hm."}, "<think>\nHm.\n</think>\n\n4", "Hm."),
+        ({"content": "4", "reasoning": "Hm."}, "<think>\nHm.\n</think>\n\n4", "Hm."),
+        ({"content": "<think>Hm.</think>4"}, "<think>Hm.</think>4", "Hm."),
+        ({"content": "<thinking>Hm.</thinking>4"}, "<thinking>Hm.</thinking>4", "Hm."),
+    ],
+)
+def test_every_form_of_an_answer_is_read(
+    tmp_path: Path, answer: dict[str, Any], completion: str, reasoning: str
+) -> None:
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, {"role": "assistant", **answer}]))
+    assert (found.completion, found.reasoning, found.plain) == (completion, reasoning, True)
+    record = found.to_json()
+    assert record.get("reasoning", "") == reasoning
+    assert type(found).from_json(record) == found
+
+
+@pytest.mark.parametrize(
+    ("truth", "kept"),
+    [(None, ""), ("None", "None"), (4, "4"), ({"a": ["é", None]}, '{"a": ["é", null]}')],
+)
+def test_ground_truths(tmp_path: Path, truth: Any, kept: str) -> None:
+    (found,) = read_transcripts(log(tmp_path, ground_truth=truth))
+    assert found.ground_truth == kept
+    dump = tmp_path / "dump.jsonl"
+    record = {"input": [ASKED], "output": "Four.", "gts": truth, "score": math.nan}
+    dump.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    (found,) = read_transcripts(dump)
+    assert (found.ground_truth, found.prompt) == (kept, (ASKED,))
+    assert (found.mutual_welfare, found.unscored) == (None, "the dump has no score")
+
+
 @pytest.mark.parametrize("text", ["<thinking>hm", "<payoff>{}</payoff>", "x</response>"])
 def test_a_tag_tells_a_chain(tmp_path: Path, text: str) -> None:
     answer = {"role": "assistant", "content": text}
@@ -68,7 +118,8 @@ def test_a_tag_tells_a_chain(tmp_path: Path, text: str) -> None:
         ({"id": 1.5}, "column 'id'"),
         ({"id": True}, "column 'id'"),
         ({"task": 3}, "column 'task'"),
-        ({"ground_truth": 4}, "column 'ground_truth'"),
+        ({"ground_truth": math.inf}, "column 'ground_truth'"),
+        ({"ground_truth": {"value": [1, 10**400]}}, "column 'ground_truth.value.1'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], named: str) -> None:

@@ -1,12 +1,13 @@
 """The reasoning chain: four blocks of text, with a payoff matrix in one of them."""
 
-from gtalign.chain.acted import acted
+from gtalign.chain.acted import acted, asked, asks
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.chains import Chains, parse_batch
 from gtalign.chain.choice import Choice, chosen_cell
 from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
+from gtalign.chain.reasoning import reasoning_of, response_of, with_reasoning
 from gtalign.chain.rules import RULES
 from gtalign.chain.solution import solution_score, solution_scores
 from gtalign.chain.stream import (
@@ -36,6 +37,8 @@ __all__ = [
     "StreamParser",
     "TextAdded",
     "acted",
+    "asked",
+    "asks",
     "chosen_cell",
     "ebnf",
     "gbnf",
@@ -43,7 +46,10 @@ __all__ = [
     "parse",
     "parse_batch",
     "prompt",
+    "reasoning_of",
     "render",
+    "response_of",
     "solution_score",
     "solution_scores",
+    "with_reasoning",
 ]

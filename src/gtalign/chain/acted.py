@@ -6,7 +6,7 @@ statements.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from gtalign.game import USER_LLM, GameForm
@@ -39,6 +39,11 @@ _QUOTED: Final = re.compile(  # an opening mark ends the attempt, so that many c
     r"|\u300c[^\u300c\u300d\n]*+\u300d|\u201e[^\u201c-\u201e\n]*+[\u201c\u201d]"
 )
 _QUOTES: Final = '"\u201c\u201d\u00ab\u00bb\u300c\u300d\u201e'
+_INNER: Final = re.compile(f"[{_QUOTES}{_MARKS}{_STOPS}]")
+Quoted = str | Callable[[re.Match[str]], str]
+"""What a quotation is replaced by."""
+_HIDES: Final = re.compile(rf"[{_QUOTES}`~]|http|www\.")
+_ENDS_ASKING: Final = re.compile(r"\w\?(?=\s|$)")
 _CODE: Final = "\nCode.\n"
 _NAME: Final = "it"
 """The word that replaces a piece of code, a quotation or an address inside a sentence."""
@@ -107,10 +112,33 @@ def acted(response: str, form: GameForm) -> str | None:
     return "DA" if states or courteous else None
 
 
-def _sentences(text: str) -> Iterator[tuple[str, bool]]:
+def asks(response: str) -> bool:
+    """Whether a response asks something; see `asked`."""
+    if _ASKED.search(response) is None:
+        return False
+    if _HIDES.search(response) is None and _ENDS_ASKING.search(response) is not None:
+        return True  # as nearly all that ask do
+    return bool(asked(response))
+
+
+def asked(response: str) -> list[str]:
+    """The sentences of a response that ask, as `acted` tells them from statements.
+
+    Code and addresses in them are replaced by a word, and quotations lose their punctuation.
+
+    Args:
+        response: The text that the user reads.
+    """
+    if _ASKED.search(response) is None:
+        return []
+    found = _sentences(response, _unmarked)
+    return [sentence.strip() for sentence, asking in found if asking]
+
+
+def _sentences(text: str, quoted: Quoted = _NAME) -> Iterator[tuple[str, bool]]:
     """The sentences of a response, each with whether it asks."""
     introduced = False  # by a question: the list that follows it is part of it
-    for block, item in _blocks(_plain(text)):
+    for block, item in _blocks(_plain(text, quoted)):
         found = list(_split(block))
         if item and introduced and not any(asking for _, asking in found):
             continue
@@ -119,7 +147,7 @@ def _sentences(text: str) -> Iterator[tuple[str, bool]]:
             introduced = found[-1][1]
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, quoted: Quoted) -> str:
     """The text with code, quotations and addresses replaced by words."""
     text = text.strip().replace("\u2019", "'")
     if text[:1] in _QUOTES and text[-1:] in _QUOTES and len(_QUOTED.findall(text)) == 1:
@@ -127,8 +155,13 @@ def _plain(text: str) -> str:
     text = _FENCED.sub(_CODE, text)
     text = _INLINE.sub(_NAME, text)
     text = _URL.sub(lambda found: _NAME + _tail(found), text)
-    text = _QUOTED.sub(_NAME, text)
+    text = _QUOTED.sub(quoted, text)
     return _GREEK.sub("?", text)
+
+
+def _unmarked(quotation: re.Match[str]) -> str:
+    """The words of a quotation, without what would end a sentence."""
+    return _INNER.sub("", quotation.group())
 
 
 def _tail(found: re.Match[str]) -> str:

@@ -1,8 +1,9 @@
 """The four blocks of the reasoning chain, and the typed chain that they make.
 
 A chain is the text ``<thinking>..</thinking><payoff>..</payoff><analyze>..</analyze>
-<response>..</response>`` with nothing but whitespace around and between the blocks. Whitespace is
-what ``str.isspace`` says it is, except inside the payoff, where JSON's own four characters hold.
+<response>..</response>`` with nothing but whitespace around and between the blocks; only closed
+reasoning, such as ``<think>..</think>``, may come before it. Whitespace is what ``str.isspace``
+says it is, except inside the payoff, where JSON's own four characters hold.
 """
 
 import json

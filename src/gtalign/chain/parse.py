@@ -5,8 +5,9 @@ from functools import cache
 
 from gtalign.chain.blocks import BLOCKS, TAG, Chain, skip_space
 from gtalign.chain.payoff import PayoffReader, as_written
+from gtalign.chain.reasoning import OPENING, reasoning_end
 from gtalign.chain.repair import repaired
-from gtalign.chain.rules import empty_response, misplaced, missing, nested, stray, unclosed
+from gtalign.chain.rules import empty_response, endless, misplaced, missing, nested, stray, unclosed
 from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm
@@ -22,7 +23,8 @@ def parse(
 ) -> Chain:
     """Parse a completion into its four blocks.
 
-    Takes time linear in the length of any text.
+    Closed reasoning before the chain (see `gtalign.chain.reasoning`) is no part of it. Takes time
+    linear in the length of any text.
 
     Args:
         text: The whole completion.
@@ -83,7 +85,7 @@ def _plain(text: str, reader: PayoffReader) -> Chain | None:
 def _strict(text: str, reader: PayoffReader) -> Chain:
     spans: dict[str, tuple[int, int]] = {}
     payoff: Bimatrix | None = None
-    position = 0
+    position = reasoning_end(text)
     for index, name in enumerate(BLOCKS):
         opened = skip_space(text, position)
         if not text.startswith(f"<{name}>", opened):
@@ -113,5 +115,6 @@ def _misplaced(text: str, position: int, expected: int) -> ChainError:
         return missing(expected, position)
     found = TAG.match(text, position)
     if found is None:
-        return stray(expected, position)
+        thought = OPENING.match(text, position) if expected == 0 else None
+        return stray(expected, position) if thought is None else endless(thought.group(), position)
     return misplaced(found.group(), expected, position)

@@ -5,6 +5,7 @@ from typing import Final
 
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair
 from gtalign.chain.payoff import PayoffReader
+from gtalign.chain.reasoning import reasoning_end
 from gtalign.chain.rules import empty_response, misplaced, missing, nested, unclosed
 from gtalign.game.bimatrix import Bimatrix
 
@@ -32,8 +33,8 @@ def repaired(text: str, reader: PayoffReader) -> Chain:
     repairs: list[Repair] = []
     spans: dict[str, tuple[int, int]] = {}
     payoff: Bimatrix | None = None
-    tags = _TAG.finditer(text)
-    position = 0
+    position = reasoning_end(text)
+    tags = _TAG.finditer(text, position)
     for index, name in enumerate(BLOCKS):
         opening = next(tags, None)
         if opening is None:

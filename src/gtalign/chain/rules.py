@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from gtalign.chain.blocks import BLOCKS, TAGS
+from gtalign.chain.reasoning import PAIRS
 from gtalign.errors import ChainError
 
 RULES: Final[Mapping[str, str]] = {
-    "text-before": "nothing but whitespace comes before <thinking>",
+    "text-before": "nothing but whitespace and closed reasoning comes before <thinking>",
     "text-between": "nothing but whitespace comes between two blocks",
     "text-after": "nothing but whitespace comes after </response>",
     "missing": "all four blocks are there",
     "order": "the blocks come in the order thinking, payoff, analyze, response",
     "duplicate": "each block comes once",
     "nested": "no tag of a block stands inside another block",
-    "unclosed": "each block is closed",
+    "unclosed": "each block is closed, and reasoning before the first",
     "empty-response": "the response is not empty",
     "payoff-syntax": "the payoff is strict JSON, an object of objects",
     "payoff-key": "the payoff names only cells of the game, each with LLM and user",
@@ -51,6 +52,11 @@ def misplaced(tag: str, expected: int, position: int) -> ChainError:
 def unclosed(name: str, position: int) -> ChainError:
     """The error for a block that is open, since `position`, when the text ends."""
     return ChainError("unclosed", position, f"<{name}> is not closed by </{name}>")
+
+
+def endless(tag: str, position: int) -> ChainError:
+    """The error for reasoning before the chain that is open, since `position`, at the end."""
+    return ChainError("unclosed", position, f"{tag} is not closed by {PAIRS[tag]}")
 
 
 def nested(tag: str, name: str, position: int) -> ChainError:

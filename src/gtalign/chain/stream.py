@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from gtalign.chain.blocks import BLOCKS, TAG, TAGS, Chain, skip_space
 from gtalign.chain.payoff import PayoffReader
-from gtalign.chain.rules import empty_response, misplaced, missing, nested, stray, unclosed
+from gtalign.chain.reasoning import LONGEST, OPENING, PAIRS
+from gtalign.chain.rules import empty_response, endless, misplaced, missing, nested, stray, unclosed
 from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm
 
-_LONGEST = max(map(len, TAGS))
+_LONGEST = max(LONGEST, *map(len, TAGS))
+_FIRST = (*TAGS, *PAIRS)
+"""Tags that may come before the first block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class StreamParser:
     """Parses a chain from slices, with the result of the strict `parse` for every slicing.
 
     Each character is looked at once, but for the few at the end of a slice that may begin a tag
-    (at most 11), and whitespace at the end of a slice, which is held back until text follows it.
+    (at most 19), and whitespace at the end of a slice, which is held back until text follows it.
     The payoff is checked as a whole, when its block closes.
 
     Args:
@@ -81,6 +84,7 @@ class StreamParser:
         self.error: ChainError | None = None
         self._reader = PayoffReader(form, low, high)
         self._expected = 0  # number of blocks that are closed
+        self._thought = ""  # the tag of the reasoning that is open
         self._opened = 0  # where the tag of the open block begins
         self._start = 0  # where the content of the open block begins
         self._spans: dict[str, tuple[int, int]] = {}
@@ -106,7 +110,9 @@ class StreamParser:
         position = 0
         try:
             while position < len(buffer):
-                if self.block is None:
+                if self._thought:
+                    position = self._reasoning(buffer, position, self._thought)
+                elif self.block is None:
                     position = self._between(buffer, position, events)
                 else:
                     position = self._inside(buffer, position, self.block, events)
@@ -138,6 +144,8 @@ class StreamParser:
 
     def _incomplete(self) -> ChainError | None:
         """The error of a text that ends here, if it had none before."""
+        if self._thought:
+            return endless(self._thought, self._opened)
         if self.block is not None:
             return unclosed(self.block, self._opened)
         if self._carry:
@@ -155,7 +163,12 @@ class StreamParser:
             raise stray(self._expected, self._base + position)
         found = TAG.match(buffer, position)
         if found is None:
-            if not _begins_tag(buffer[position : position + _LONGEST]):
+            thought = OPENING.match(buffer, position) if self._expected == 0 else None
+            if thought is not None:
+                self._thought, self._opened = thought.group(), self._base + position
+                return thought.end()
+            tags = TAGS if self._expected else _FIRST
+            if not _begins_tag(buffer[position : position + _LONGEST], tags):
                 raise stray(self._expected, self._base + position)
             self._carry = buffer[position:]
             return len(buffer)
@@ -168,12 +181,24 @@ class StreamParser:
         events.append(BlockOpened(name, self._start))
         return found.end()
 
+    def _reasoning(self, buffer: str, position: int, tag: str) -> int:
+        """Read past reasoning before the chain, up to the end of its closing tag."""
+        closing = PAIRS[tag]
+        found = buffer.find(closing, position)
+        if found >= 0:
+            self._thought = ""
+            return found + len(closing)
+        end = buffer.rfind(closing[0], max(position, len(buffer) - len(closing) + 1))
+        if end >= 0 and closing.startswith(buffer[end:]):
+            self._carry = buffer[end:]
+        return len(buffer)
+
     def _inside(self, buffer: str, position: int, name: str, events: list[Event]) -> int:
         """Read the content of a block, up to the end of its closing tag."""
         found = TAG.search(buffer, position)
         if found is None:
             end = buffer.rfind("<", max(position, len(buffer) - _LONGEST))
-            if end < 0 or not _begins_tag(buffer[end:]):
+            if end < 0 or not _begins_tag(buffer[end:], TAGS):
                 end = len(buffer)
             self._add(buffer[position:end], name, events)
             self._carry = buffer[end:]
@@ -213,6 +238,6 @@ class StreamParser:
             self._space.append(text[len(body) :])
 
 
-def _begins_tag(text: str) -> bool:
-    """Whether `text`, which holds no whole tag, may become one."""
-    return any(tag.startswith(text) for tag in TAGS)
+def _begins_tag(text: str, tags: tuple[str, ...]) -> bool:
+    """Whether `text`, which holds no whole tag, may become one of some tags."""
+    return any(tag.startswith(text) for tag in tags)

@@ -116,12 +116,16 @@ class Summary:
 
 
 def label(question: Question) -> str:
-    """Return what the ground truth says about the question, or ``none`` if its task has no labels.
+    """Return what the ground truth says about the question.
+
+    It is ``none`` if the task has no labels, or the question has no ground truth.
 
     Raises:
         DataError: The ground truth has no label where its task needs one.
     """
     kind = task_named(question.task).kind
+    if not question.referenced:
+        return "none"
     if kind == "safety":
         return "harmful" if is_harmful(question) else "harmless"
     if kind == "ambiguity":

@@ -18,6 +18,7 @@ from gtalign.data.lines import read_lines
 from gtalign.errors import DataError
 from gtalign.tasks import Message, Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous
+from gtalign.tasks.content import read_truth
 from gtalign.tasks.question import read_messages
 
 COLUMNS = ("prompt", "data_source", "reward_model")
@@ -35,7 +36,8 @@ def read_rows(*paths: Path, limit: int | None = None) -> Iterator[Question]:
 
     Ids are the file's name and the row's number, from 0. Questions that stem from one source prompt
     (several turns of one conversation, several questions about one passage) share a cluster.
-    ``extra`` holds the ``split`` and, for ambiguous and clear questions, the ``user_action``.
+    ``extra`` holds the ``split`` and, for ambiguous and clear questions, the ``user_action``. A
+    ground truth of null is none; one that is no text is kept as JSON text.
 
     Args:
         paths: The files.
@@ -169,9 +171,9 @@ def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
     if not isinstance(task, str) or not task:
         raise DataError("column 'data_source' has to be text")
     reward_model = row["reward_model"]
-    truth = reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None
-    if not isinstance(truth, str):
-        raise DataError("column 'reward_model.ground_truth' has to be text")
+    if not isinstance(reward_model, Mapping) or "ground_truth" not in reward_model:
+        raise DataError("no column 'reward_model.ground_truth'; null says that there is none")
+    truth = read_truth(reward_model["ground_truth"], "reward_model.ground_truth")
     info = row.get("extra_info") or {}
     if not isinstance(info, Mapping):
         raise DataError("column 'extra_info' has to be an object")
@@ -187,7 +189,7 @@ def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
         cluster=cluster_of(task, single or messages[0]["content"]),
         extra={"split": _split(task, stem, info)},
     )
-    if task_named(task).kind != "ambiguity":
+    if task_named(task).kind != "ambiguity" or not question.referenced:
         return question
     action = "VQ" if is_ambiguous(question) else "DQ"
     return Question(

@@ -5,12 +5,12 @@ of the source into an `Item`, or gives a short reason for leaving the row out. G
 written as in the released rows.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gtalign.errors import DataError
+from gtalign.judges.answer import last_boxed
 from gtalign.tasks import Message
 from gtalign.tasks.question import read_messages
 
@@ -94,25 +94,6 @@ def _text(row: Row, column: str) -> str:
 def _asked(text: str, truth: str) -> Item:
     """Return an item of a single turn."""
     return Item((Message(role="user", content=text),), truth, text)
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Return what the last ``\boxed{...}`` (or ``\fbox{...}``, ``\boxed x``) of a solution holds.
-
-    None if there is none, or if its braces do not close.
-    """
-    found = list(re.finditer(r"\\f?box(?:ed)?\s*(\{|(?<=\s)[^\s$.{]+)", text))
-    if not found:
-        return None
-    last = found[-1]
-    if last[1] != "{":
-        return last[1]
-    depth = 1
-    for brace in re.finditer(r"(?<!\\)(?:\\\\)*([{}])", text[last.end() :]):
-        depth += 1 if brace[1] == "{" else -1
-        if depth == 0:
-            return text[last.end() : last.end() + brace.start(1)].strip()
-    return None
 
 
 def _math(row: Row) -> Item | str:

@@ -149,9 +149,10 @@ def _messages(source: Any, column: str) -> _Found:
 
 def _ground_truth(truth: Any, task: str) -> _Found:
     column = "reward_model.ground_truth"
-    wrong = list(_text(truth, column))
+    structured = truth is not None and not isinstance(truth, str)
+    wrong = [] if structured else list(_text(truth, column))
     yield from wrong
-    if not wrong and task in _LABELLED and truth not in {HARMFUL, *HARMLESS}:
+    if not wrong and task in _LABELLED and not _is_one_of(truth, HARMLESS | {HARMFUL}):
         known = ", ".join(sorted({HARMFUL, *HARMLESS}))
         yield column, f"of {task} has to be one of {known}"
 

@@ -1,7 +1,7 @@
 """Configuration of an OpenAI-compatible endpoint: small, serialisable, and without secrets."""
 
 import os
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -43,6 +43,9 @@ class EndpointSettings(Config):
             sent.
         temperature: Sampling temperature of the replies.
         max_tokens: Longest reply in tokens, including reasoning.
+        token_limit: Name of that limit in a request: ``max_tokens``, or ``max_completion_tokens``
+            as reasoning models of some services want. ``auto`` sends ``max_tokens`` until the
+            server refuses it. A temperature that the server refuses is then left out as well.
         seed: If given, each request carries a seed made from this one, the messages and the number
             of the sample. A server that uses the seed then gives the same replies in every run.
         concurrency: Largest number of requests at once.
@@ -61,6 +64,7 @@ class EndpointSettings(Config):
     key_env: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     max_tokens: Annotated[int, Field(gt=0)] = 1024
+    token_limit: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     seed: int | None = None
     concurrency: Annotated[int, Field(gt=0)] = 16
     requests_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -19,12 +19,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from gtalign.endpoints.cache import Cache, cache_key
+from gtalign.endpoints.dialect import Dialect
 from gtalign.endpoints.limits import RateLimit
-from gtalign.endpoints.reply import CUT_OFF, Reply
+from gtalign.endpoints.reply import CUT_OFF, REFUSED, Reply
 from gtalign.endpoints.settings import EndpointSettings
 from gtalign.endpoints.usage import Usage
-from gtalign.errors import JudgeError, TeacherError
+from gtalign.errors import DataError, JudgeError, TeacherError
 from gtalign.tasks import Message
+from gtalign.tasks.content import Content, read_content
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
     from openai import AsyncOpenAI
@@ -71,6 +73,7 @@ class Endpoint:
         self.used = Usage()
         self.saved = Usage()
         self._source = source
+        self._dialect = Dialect(settings.token_limit == "max_completion_tokens")
         self._rate = RateLimit(settings.requests_per_minute)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: AsyncOpenAI | None = None
@@ -218,6 +221,8 @@ class Endpoint:
         _tell_of_retries()
         request = {"messages": list(messages), **parameters}
         request |= request.pop("extra_body", {})
+        if "max_completion_tokens" in request:
+            request.pop("max_tokens", None)  # the extra keys name the limit
         try:
             async with self._slots:
                 attempts = stamina.retry_context(
@@ -231,8 +236,7 @@ class Endpoint:
                 asked = {"about": about, "settings": self.settings}
                 async for attempt in attempts.with_name(_RETRIED, (), asked):
                     with attempt:
-                        await self._rate.wait()
-                        completion = await self._send(client, request)
+                        completion = await self._send_adapted(client, request)
         except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             cause, what = _explain(error, self.settings)
             raise self.failure(f"{about}: {what}", cause) from error
@@ -247,6 +251,24 @@ class Endpoint:
             reply = replace(reply, usage=reply.usage + Usage(unread=1))
         self.used += reply.usage
         return reply
+
+    async def _send_adapted(self, client: "AsyncOpenAI", request: Mapping[str, Any]) -> Any:
+        """Send a request in the form that the server takes, which its errors tell."""
+        from openai import APIStatusError
+
+        while True:
+            dialect = self._dialect
+            await self._rate.wait()
+            try:
+                return await self._send(client, dialect.written(request))
+            except APIStatusError as error:
+                # Another request may have found it out meanwhile.
+                if self._dialect == dialect:
+                    adapted = dialect.after(error.status_code, str(error.message))
+                    if adapted == dialect:
+                        raise
+                    self._dialect = adapted
+                    log.warning("%s: %s", _where(self.settings), adapted.told(dialect))
 
     async def _send(self, client: "AsyncOpenAI", request: Mapping[str, Any]) -> Any:
         from aiohttp import ClientError
@@ -337,11 +359,15 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
+def _where(settings: EndpointSettings) -> str:
+    return f"{settings.model!r} at {settings.url}"
+
+
 def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
     """Return the kind of a failure in a word or two, and its message."""
     import openai
 
-    where = f"{settings.model!r} at {settings.url}"
+    where = _where(settings)
     first = _first_cause(error)
     if isinstance(error, TimeoutError) or isinstance(first, TimeoutError):
         return "timeout", f"no reply from {where} within {settings.timeout:g} s"
@@ -376,14 +402,16 @@ def _read(completion: Any) -> Reply | None:
     message = _field(choice, "message")
     if not isinstance(message, dict):
         return None
-    content, refusal = message.get("content"), message.get("refusal")
-    text = content if isinstance(content, str) else ""
+    try:
+        content = read_content(message)
+    except DataError:
+        content = Content("", "", "")
     problem = None
     if _field(choice, "finish_reason") == "length":
         problem = CUT_OFF
-    elif not text and refusal:
-        problem = "it was a refusal"
-    elif not isinstance(content, str):
+    elif content.refusal and not content.text:
+        problem = REFUSED
+    elif not content.text and not isinstance(message.get("content"), str):
         problem = "it holds no text"
     counts = _field(completion, "usage")
     tokens = [_field(counts, name) for name in ("prompt_tokens", "completion_tokens")]
@@ -391,7 +419,7 @@ def _read(completion: Any) -> Reply | None:
         usage = Usage(calls=1, prompt_tokens=tokens[0] or 0, completion_tokens=tokens[1] or 0)
     else:
         usage = Usage(calls=1, unmetered=1)
-    return Reply(text, problem, usage)
+    return Reply(content.said, problem, usage, content.reasoning)
 
 
 def _field(record: Any, name: str) -> Any:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gtalign.chain import with_reasoning
 from gtalign.endpoints import Cache, Endpoint
-from gtalign.endpoints.reply import CUT_OFF
+from gtalign.endpoints.reply import CUT_OFF, REFUSED
 from gtalign.errors import TeacherError
 from gtalign.evaluation.settings import EvalRun
 from gtalign.models.pretrained import load_tokenizer
@@ -49,7 +50,11 @@ class Local:
 
 
 class Served:
-    """A model behind an endpoint; an answer that its limit cuts off counts as it is."""
+    """A model behind an endpoint.
+
+    An answer that its limit cuts off counts as it is, and a refusal is an answer. Reasoning that
+    the server gives apart from the answer stands in front of it.
+    """
 
     width = 1
 
@@ -63,10 +68,10 @@ class Served:
     async def _text(self, prompt: Sequence[Message], name: str) -> str:
         about = f"model {self.endpoint.settings.model!r}, {name}"
         reply = await self.endpoint.complete(prompt, prompt, accepts=bool, about=about)
-        if reply.problem not in (None, CUT_OFF):  # nothing that could be worth 0
+        if reply.problem not in (None, CUT_OFF, REFUSED):  # nothing that could be worth 0
             self.endpoint.forget(prompt, {}, 0)
             raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
-        return reply.text
+        return with_reasoning(reply.reasoning, reply.text)
 
 
 @dataclass(frozen=True, slots=True)

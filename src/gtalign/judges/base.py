@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Protocol, runtime_checkable
 
 from gtalign.errors import DataError
@@ -44,9 +45,10 @@ class Verdict:
         """
         score, details = source.get("score"), source.get("details") or {}
         if score is not None and not _is_number(score):
-            raise DataError(f"verdict: field 'score' has to be a number or null, not {score!r}")
+            said = repr(score)[:40]
+            raise DataError(f"verdict: field 'score' has to be a finite number or null, not {said}")
         if not isinstance(details, Mapping) or not all(map(_is_number, details.values())):
-            raise DataError("verdict: field 'details' has to map names to numbers")
+            raise DataError("verdict: field 'details' has to map names to finite numbers")
         return cls(
             judge=str(source.get("judge", "")),
             score=None if score is None else float(score),
@@ -58,7 +60,7 @@ class Verdict:
 def _is_number(value: object) -> bool:
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) <= sys.float_info.max  # a larger one is no float
-    return isinstance(value, float)
+    return isinstance(value, float) and isfinite(value)
 
 
 @runtime_checkable

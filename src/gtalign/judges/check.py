@@ -217,6 +217,14 @@ def _check_label(answer: LabelledAnswer) -> None:
             f"question {answer.question.id!r}: the label {answer.label:g} is outside 0..{top:g},"
             f" the scale of the task {answer.question.task!r}"
         )
+    criterion = criterion_of(answer.question)
+    named = criterion is not None and not criterion.ordered
+    if answer.label is not None and named and answer.label not in criterion.scale:
+        scale = ", ".join(f"{value:g}" for value in criterion.scale)
+        raise DataError(
+            f"question {answer.question.id!r}: the label {answer.label:g} is not one of {scale},"
+            f" the scores of the criterion {criterion.name!r}"
+        )
 
 
 def _check_task(

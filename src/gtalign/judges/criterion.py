@@ -62,9 +62,14 @@ _BY_KIND = {"math": CORRECTNESS, "writing": HELPFULNESS, "ambiguity": AMBIGUITY}
 
 
 def criterion_of(question: Question) -> Criterion | None:
-    """Return the criterion for answers to a question; None for a task that has none."""
+    """Return the criterion for answers to a question.
+
+    None for a task that has none, and for a request that is not labelled harmful or harmless.
+    """
     kind = task_named(question.task).kind
     if kind == "safety":
+        if not question.referenced:
+            return None
         return HARMLESSNESS if is_harmful(question) else HARMLESS
     return _BY_KIND.get(kind)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from gtalign.chain import response_of
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.transport import Endpoint, response_format
 from gtalign.endpoints.usage import Usage
@@ -13,7 +14,7 @@ from gtalign.judges.criterion import SOLUTION, Criterion, criterion_of
 from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
 from gtalign.judges.reading import Form, ReplyReading, read_verdict, schema
 from gtalign.judges.settings import JudgeSettings
-from gtalign.tasks import Question
+from gtalign.tasks import Question, task_named
 
 _FORMS: tuple[Form, ...] = ("json_schema", "tagged")
 _REFUSED = frozenset({"http 400", "http 422"})  # what servers say to a schema they do not know
@@ -71,15 +72,24 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         return self.endpoint.saved
 
     async def judge(self, question: Question, response: str) -> Verdict:
-        """Grade a response; unscored if its task has no criterion."""
+        """Grade a response.
+
+        It is unscored if its task has no criterion, or the criterion needs a ground truth and there
+        is none.
+        """
         return await self.sample(question, response, 0)
 
     async def sample(self, question: Question, response: str, index: int) -> Verdict:
         """Grade a response once more; each index is a verdict of its own, also in the cache."""
         criterion = self._criteria(question)
+        needed = (
+            criterion.reference if criterion is not None else task_named(question.task).reference
+        )
+        if needed and not question.referenced:
+            return Verdict(self.name, None, "the question has no ground truth")
         if criterion is None:
             return Verdict(self.name, None, f"no criterion for task {question.task!r}")
-        return await self.grade(criterion, question, {"answer": response}, index)
+        return await self.grade(criterion, question, {"answer": response_of(response)}, index)
 
     async def judge_solution(self, question: Question, payoff: str, analysis: str) -> Verdict:
         """Grade whether an analysis picks a Pareto-optimal cell of its own matrix: S.

@@ -12,6 +12,7 @@ import re
 import resource
 import signal
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -21,6 +22,9 @@ _BOXED_SCIENTIFIC = re.compile(rf"\\boxed\{{\s*{_NUMBER}\s*\}}")
 _DIGIT = re.compile(r"\d")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")
+
+TOLERANCE = 6  # decimal places
+PRECISION = 60  # decimal digits of a number that is computed
 
 GRACE = 2.0  # seconds that the parent has to kill first
 MEMORY = 4 << 30  # bytes of address space; a power tower would take all there is
@@ -37,12 +41,16 @@ def compare(gold: str, answer: str) -> dict[str, str]:
     truth = _truth(gold)
     if not truth:
         return {"outcome": "unparsed", "answer": ""}
+    if _is_prose(answer):
+        return {"outcome": "none", "answer": ""}
     found = parse(
         _BOXED_SCIENTIFIC.sub(r"\\boxed{\1 \\times 10^{\2}}", answer), parsing_timeout=None
     )
     if not found:
         return {"outcome": "none", "answer": ""}
-    right = verify(truth, found, timeout_seconds=None)
+    right = _equal(_first(truth), _first(found))
+    if right is None:
+        right = verify(truth, found, timeout_seconds=None)
     return {"outcome": "right" if right else "wrong", "answer": str(found[-1])[:200]}
 
 
@@ -55,7 +63,7 @@ def _truth(gold: str) -> list[Any]:
     """
     from math_verify import parse, verify
 
-    if not _DIGIT.search(gold) and _WORD.search(_COMMAND.sub(" ", gold)):
+    if _is_prose(gold):
         return []
     gold = _SCIENTIFIC.sub(r"\1 \\times 10^{\2}", gold.strip())
     truth: list[Any] = parse(f"${gold}$", parsing_timeout=None)
@@ -63,6 +71,73 @@ def _truth(gold: str) -> list[Any]:
         return []
     itself = parse(f"$\\boxed{{{gold}}}$", parsing_timeout=None)
     return truth if verify(truth, itself, timeout_seconds=None) else []
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text is words, which parse as a product of letters but are no formula."""
+    return not _DIGIT.search(text) and _WORD.search(_COMMAND.sub(" ", text)) is not None
+
+
+def _first(parsed: list[Any]) -> Any:
+    """Return the first formula that a text was parsed to; None if there is none."""
+    return next((one for one in parsed if not isinstance(one, str)), None)
+
+
+def _equal(gold: Any, answer: Any) -> bool | None:
+    """Compare numbers, and tuples and sets that hold numbers; None for all else.
+
+    math-verify rounds decimals to an absolute number of digits, and so takes all tiny numbers for
+    equal. Here two numbers have to be equal if both are exact; if either holds a decimal, a
+    relative difference of 10**-`TOLERANCE` is allowed.
+    """
+    from sympy import Abs, Eq, FiniteSet, Float, N, Rational, Tuple
+
+    gold, answer = (side.rhs if isinstance(side, Eq) else side for side in (gold, answer))
+    if isinstance(gold, Tuple) and isinstance(answer, Tuple):
+        if len(gold) != len(answer):
+            return False
+        return _all(_equal(one, other) for one, other in zip(gold, answer, strict=True))
+    if isinstance(gold, FiniteSet) and isinstance(answer, FiniteSet):
+        if len(gold) != len(answer):
+            return False
+        ours, theirs = (_ascending(side) for side in (gold, answer))
+        if ours is None or theirs is None:
+            return None
+        return _all(_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    one, other = _number(gold), _number(answer)
+    if one is None or other is None:
+        return None
+    if isinstance(one, Rational) and isinstance(other, Rational):
+        return bool(one == other)
+    exact = not (one.has(Float) or other.has(Float))
+    size = max(N(Abs(one), PRECISION), N(Abs(other), PRECISION))
+    allowed = Rational(1, 10 ** (2 * PRECISION // 3 if exact else TOLERANCE)) * size
+    return bool(N(Abs(one - other), PRECISION) <= allowed)
+
+
+def _all(equal: Iterable[bool | None]) -> bool | None:
+    """Whether all are; None if one is unknown."""
+    known = list(equal)
+    return None if None in known else all(known)
+
+
+def _ascending(numbers: Any) -> list[Any] | None:
+    """Return the real numbers of a set in order; None if one is something else."""
+    known = [_number(one) for one in numbers]
+    if not all(one is not None and one.is_real for one in known):
+        return None
+    return sorted(known)
+
+
+def _number(formula: Any) -> Any:
+    """Return the number that a formula is, computed; None if it is something else."""
+    from sympy import Expr, UnevaluatedExpr
+
+    # math-verify leaves a percent sign unevaluated, and knows both of its meanings.
+    if not isinstance(formula, Expr) or not formula.is_number or formula.has(UnevaluatedExpr):
+        return None
+    computed = formula.doit()
+    return computed if computed.is_number and computed.is_finite else None
 
 
 def serve(source: TextIO, sink: TextIO) -> None:

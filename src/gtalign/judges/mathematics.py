@@ -4,22 +4,27 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from gtalign.chain import response_of
 from gtalign.errors import JudgeError
+from gtalign.judges.answer import final_answer
 from gtalign.judges.base import Verdict
+from gtalign.judges.equality import choice, same_answer
 from gtalign.judges.workers import WorkerDied, Workers
 from gtalign.tasks import Question, task_named
 
 NAME: Final = "mathematics"
 _LONGEST = 200_000  # characters; a final answer is looked for at the end of a longer response
+_LONGEST_ANSWER = 2_000
 
 
 class MathJudge:
-    r"""Scores 1 if a response's final answer equals the ground truth, as mathematics, else 0.
+    """Scores 1 if a response's final answer equals the ground truth, as mathematics, else 0.
 
-    The final answer is what math-verify takes for it: the last ``\boxed{..}``, else the last
-    formula or number. Comparison runs in processes that are killed when an item takes too long;
-    such an item is unscored, and so is one whose ground truth is not mathematics (for another
-    judge to grade, see `gtalign.judges.FirstOf`).
+    The final answer is that of `final_answer`. Numbers, and answers that are written alike, are
+    compared here, by `same_answer`; all others by math-verify, in processes that are killed when an
+    item takes too long. Such an item is unscored, and so is one whose ground truth or final answer
+    is no mathematics, or whose final answer cannot be found (for another judge to grade, see
+    `gtalign.judges.FirstOf`). An empty response scores 0.
 
     Args:
         seconds: Longest time for one item.
@@ -43,9 +48,24 @@ class MathJudge:
         kind = task_named(question.task).kind
         if kind != "math":
             return Verdict(NAME, None, f"task {question.task!r} ({kind}) is no mathematics")
-        if not question.ground_truth.strip():
+        if not question.referenced:
             return Verdict(NAME, None, "the question has no ground truth")
-        item = {"gold": question.ground_truth, "answer": response[-_LONGEST:]}
+        response = response_of(response)
+        if not response:
+            return Verdict(NAME, 0.0, "says nothing", {"right_action": 0.0})
+        answer = final_answer(response[-_LONGEST:])
+        if answer is None:
+            return Verdict(NAME, None, "no final answer can be found")
+        right = same_answer(answer, question.ground_truth)
+        if right is not None:
+            return _graded(answer, "right" if right else "wrong")
+        if choice(answer) is not None:
+            return Verdict(NAME, None, f"answers {answer[:80]!r}, a letter without its meaning")
+        if len(answer) > _LONGEST_ANSWER:
+            return Verdict(
+                NAME, None, f"the final answer is longer than {_LONGEST_ANSWER} characters"
+            )
+        item = {"gold": question.ground_truth, "answer": f"\\boxed{{{answer}}}"}
         loop = asyncio.get_running_loop()
         try:
             result = await loop.run_in_executor(
@@ -74,6 +94,10 @@ def _verdict(result: dict[str, str], question: Question) -> Verdict:
     if outcome == "failed":
         return Verdict(NAME, None, f"math-verify failed: {answer}")
     if outcome == "none":
-        return Verdict(NAME, 0.0, "states no answer", {"right_action": 0.0})
-    score = float(outcome == "right")
-    return Verdict(NAME, score, f"answers {answer!r}, which is {outcome}", {"right_action": 1.0})
+        return Verdict(NAME, None, "the final answer is no mathematics")
+    return _graded(answer, outcome)
+
+
+def _graded(answer: str, outcome: str) -> Verdict:
+    score, reason = float(outcome == "right"), f"answers {answer[:200]!r}, which is {outcome}"
+    return Verdict(NAME, score, reason, {"right_action": 1.0})

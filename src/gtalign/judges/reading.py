@@ -1,7 +1,8 @@
 """Read verdicts from a judge's reply, strictly: a doubtful verdict does not count.
 
-A reply must be a verdict and nothing else. One whose verdict is missing, given twice, surrounded by
-other text, outside the scale or not finite is refused with a reason. The caller can send that
+A reply must end with its verdict, the only one in it. Reasoning and prose may come before it, and a
+code fence with any label may surround it. A reply whose verdict is missing, given twice, followed
+by other text, outside the scale or not finite is refused with a reason. The caller can send that
 reason to the judge or keep it. A refused reply is never a low score.
 """
 
@@ -11,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from gtalign.chain import response_of
+
 Form = Literal["json_schema", "tagged"]
 """How a verdict is written: as a JSON object under a schema, or in two tags."""
 
 MAX_REPLY: Final = 100_000
 """Characters of the longest reply that is read."""
 
-_REASONING = "think|thinking|thought|reasoning"
-_OPENED: Final = re.compile(rf"\s*<({_REASONING})>", re.IGNORECASE)
-_CLOSED: Final = re.compile(rf"</({_REASONING})>", re.IGNORECASE)
-_CODE: Final = re.compile(r"```(?:json)?[ \t]*\n(.*)\n```", re.DOTALL)
+_FENCE: Final = re.compile(r"\s*(?:`{3,}|~{3,})\s*\Z")
+_BEGINS: Final = re.compile(r'\{\s*"(?:reason|score)"')
 _NUMBER: Final = re.compile(r"\s*([+-]?\d{1,9}(?:\.\d{1,9})?)\s*")
 _REASON, _SCORE = ("<reason>", "</reason>"), ("<score>", "</score>")
 
@@ -46,16 +47,17 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading
     """Read a verdict.
 
     Args:
-        reply: The judge's whole reply. Blocks of reasoning before the verdict are skipped.
+        reply: The judge's whole reply. Reasoning and prose before the verdict are skipped.
         scale: The allowed scores.
         form: The form in which the verdict had to be written.
     """
     try:
         if len(reply) > MAX_REPLY:
             raise UnreadableReply(f"it is longer than {MAX_REPLY} characters")
-        text = strip_reasoning(reply).strip()
+        text = response_of(reply)
         if not text:
             raise UnreadableReply("it holds no verdict")
+        text = _FENCE.sub("", text)
         score, reason = _read_json(text) if form == "json_schema" else _read_tags(text)
         if score not in scale:
             allowed = ", ".join(f"{value:g}" for value in scale)
@@ -63,22 +65,6 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading
     except UnreadableReply as problem:
         return ReplyReading(None, str(problem))
     return ReplyReading(score, reason)
-
-
-def strip_reasoning(reply: str) -> str:
-    """Return a reply without the blocks of reasoning at its beginning.
-
-    A closing tag without an opening one ends such a block too: chat templates may have opened it.
-    A block that never ends leaves nothing.
-    """
-    text = reply
-    while opened := _OPENED.match(text):
-        closed = _CLOSED.search(text, opened.end())
-        if closed is None:
-            return ""
-        text = text[closed.end() :]
-    ends = [closed.end() for closed in _CLOSED.finditer(text)]
-    return text[ends[-1] :] if ends else text
 
 
 def schema(scale: Sequence[float]) -> dict[str, Any]:
@@ -99,10 +85,14 @@ def _plain(value: float) -> float | int:
 
 
 def _read_json(text: str) -> tuple[float, str]:
-    wrapped = _CODE.fullmatch(text)
+    if not text.startswith("{"):
+        begins = [found.start() for found in _BEGINS.finditer(text)]
+        if len(begins) > 1:
+            raise UnreadableReply("it holds more than one verdict")
+        text = text[begins[0] :] if begins else text
     try:
         found = json.loads(
-            wrapped[1] if wrapped else text,
+            text,
             object_pairs_hook=_no_duplicates,
             parse_constant=_refuse_constant,
         )
@@ -141,12 +131,12 @@ def _read_tags(text: str) -> tuple[float, str]:
             raise UnreadableReply(f"there is no {name} tag, or it is not closed")
         if counts != {1}:
             raise UnreadableReply(f"the {name} tag comes more than once")
-    before, _, rest = text.partition(_REASON[0])
+    _, _, rest = text.partition(_REASON[0])
     reason, _, rest = rest.partition(_REASON[1])
-    between, _, rest = rest.partition(_SCORE[0])
+    between, found, rest = rest.partition(_SCORE[0])
     value, _, after = rest.partition(_SCORE[1])
-    if before.strip() or between.strip() or after.strip():
-        raise UnreadableReply("there is text outside the two tags, or they are in another order")
+    if not found or between.strip() or after.strip():
+        raise UnreadableReply("there is text after the tags, or they are in another order")
     number = _NUMBER.fullmatch(value)
     if number is None:
         raise UnreadableReply("its score is not a number")

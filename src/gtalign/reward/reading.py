@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.chain import Chains
+from gtalign.chain.reasoning import shown
 from gtalign.errors import ChainError
 from gtalign.game import GameForm
 
@@ -90,15 +91,29 @@ def read_chains(chains: Chains) -> Readings:
 
 
 def read_plain(completions: Sequence[str]) -> Readings:
-    """Return the readings of completions that are the response alone."""
+    """Return the readings of completions of which no chain was asked for.
+
+    The response is all but the reasoning (see `gtalign.chain.reasoning`); where that is all there
+    is, the response is empty. Reasoning in front of the response counts as what precedes it.
+    """
     count = len(completions)
-    spans = [_stripped(text, 0, len(text)) for text in completions]
+    spans: list[tuple[int, int]] = []
+    responses: list[str] = []
+    before_N = np.zeros(count, np.intp)
+    for row, text in enumerate(completions):
+        parts = shown(text) or [(len(text), len(text))]
+        before_N[row] = parts[0][0]
+        spans.append(_stripped(text, parts[0][0], parts[-1][1]))
+        if len(parts) == 1:
+            responses.append(text[slice(*spans[-1])])
+        else:
+            responses.append("".join(text[slice(*part)] for part in parts).strip())
     return Readings(
         texts=completions,
         chains=None,
-        responses=[text[start:end] for text, (start, end) in zip(completions, spans, strict=True)],
+        responses=responses,
         spans_N2=np.array(spans, np.intp).reshape(count, 2),
-        before_N=np.zeros(count, np.intp),
+        before_N=before_N,
         well_formed_N=np.ones(count, np.bool_),
         payoffs_Nn2=None,
         errors={},

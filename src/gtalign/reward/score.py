@@ -1,6 +1,7 @@
 """The reward of completions, with all its terms."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 
 import numpy as np
 
@@ -153,6 +154,8 @@ class Reward:
                     errors[row] = error
                     unscored[row] = f"judge {verdict.judge}: {error}"
                 else:
+                    if isnan(quality.user):
+                        unscored[row] = "the question has no ground truth"
                     found += (quality.reported, quality.user, quality.llm)
                     continue
             found += (np.nan, np.nan, np.nan)

@@ -8,7 +8,13 @@ from gtalign.errors import DataError
 from gtalign.tasks.question import Question
 from gtalign.tasks.task import Task, same_on_both_sides
 
-AMBIGUITY = Task("ambiguity", top=1.0, paper=same_on_both_sides, released=same_on_both_sides)
+AMBIGUITY = Task(
+    "ambiguity",
+    top=1.0,
+    paper=same_on_both_sides,
+    released=same_on_both_sides,
+    reference=True,
+)
 """Quality is the verdict, 0 or 1, on both sides."""
 
 _AMBIGUOUS = {"multipleQAs": True, "singleAnswer": False, "ambiguous": True, "non_ambiguous": False}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from gtalign.errors import DataError
+from gtalign.tasks.content import read_content
 
 _TEXTS = ("id", "task", "ground_truth", "cluster")
 
@@ -26,7 +27,8 @@ class Question:
         task: Name of the task (``data_source`` of the data row); decides what quality means.
         messages: The conversation without any instruction for the chain; the last turn is the one
             to answer.
-        ground_truth: The known facts about the right answer, in the task's own notation.
+        ground_truth: The known facts about the right answer, in the task's own notation; JSON text
+            where they are structured, empty if there are none.
         cluster: Source prompt. Questions that stem from one source share it, and intervals are
             clustered by it.
         extra: Further facts, JSON-serialisable, such as ``split``, ``user_action`` (``VQ`` or
@@ -44,6 +46,11 @@ class Question:
     def text(self) -> str:
         """Content of the last message: what is asked now."""
         return self.messages[-1]["content"]
+
+    @property
+    def referenced(self) -> bool:
+        """Whether there is a ground truth."""
+        return bool(self.ground_truth.strip())
 
     def to_json(self) -> dict[str, Any]:
         """Return the question as an object that `from_json` reads back equal."""
@@ -85,10 +92,11 @@ class Question:
 
 
 def read_messages(source: Any, name: str) -> tuple[Message, ...]:
-    """Check a list of chat messages and keep each one's role and content.
+    """Check a list of chat messages and keep each one's role and what it says.
 
     Args:
-        source: What should be a non-empty list of ``{"role": text, "content": text}``.
+        source: What should be a non-empty list of ``{"role": text, "content": text}``; the content
+            may have any of the forms that `gtalign.tasks.content` reads.
         name: Name of the field, for the error.
 
     Raises:
@@ -96,11 +104,20 @@ def read_messages(source: Any, name: str) -> tuple[Message, ...]:
     """
     if not isinstance(source, list | tuple) or not source:
         raise DataError(f"field {name!r} has to be a list of at least one message")
-    for index, message in enumerate(source):
-        if not isinstance(message, Mapping) or not all(
-            isinstance(message.get(key), str) for key in ("role", "content")
-        ):
-            raise DataError(
-                f"field {name!r}: message {index} has to have text 'role' and 'content'"
-            )
-    return tuple(Message(role=m["role"], content=m["content"]) for m in source)
+    return tuple(
+        _message(message, f"field {name!r}: message {i}") for i, message in enumerate(source)
+    )
+
+
+def _message(source: Any, place: str) -> Message:
+    if not isinstance(source, Mapping) or not isinstance(source.get("role"), str):
+        raise DataError(f"{place} has to have text 'role' and 'content'")
+    content = source.get("content")
+    if isinstance(content, str):
+        return Message(role=source["role"], content=content)
+    if "content" not in source:
+        raise DataError(f"{place} has to have text 'role' and 'content'")
+    try:
+        return Message(role=source["role"], content=read_content(source).said)
+    except DataError as error:
+        raise DataError(f"{place} {error}") from None

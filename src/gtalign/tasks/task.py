@@ -32,17 +32,19 @@ class Task:
         top: Largest score that a judge may give; the smallest is 0.
         paper: Quality as the paper writes it.
         released: Quality as the released code computes it.
+        reference: Whether no answer can be graded without a ground truth.
     """
 
     kind: str
     top: float
     paper: Grade
     released: Grade
+    reference: bool = False
 
     def quality(
         self, question: Question, response: str, score: float, definition: Definition = "paper"
     ) -> Quality:
-        """Return the quality of a response.
+        """Return the quality of a response; NaN where it is unknown for lack of a ground truth.
 
         Args:
             question: The question that it answers.

@@ -1,7 +1,10 @@
 """Writing: likeness to a reference text, and a judge's opinion from 0 to 4."""
 
+import re
+import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING
+from math import nan
+from typing import TYPE_CHECKING, Literal
 
 from gtalign.tasks.question import Question
 from gtalign.tasks.task import Quality, Task
@@ -16,26 +19,63 @@ ORDER = 4
 """Longest run of characters that BLEU over characters counts."""
 
 
+Tokenizer = Literal["13a", "char"]
+"""Tokenizers of sacrebleu: words, or characters."""
+
+_QUOTES = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032\uff07", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\uff02\u00ab\u00bb", '"'),
+    }
+)
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
+)
+"""Letters that are written without spaces between words: Thai, Lao, Burmese, Khmer, Chinese,
+Japanese."""
+
+
 @cache
-def _word_metric() -> "BLEU":
+def _word_metric(tokenizer: Tokenizer) -> "BLEU":
     from sacrebleu.metrics.bleu import BLEU  # of the extra `judge`; only writing needs it
 
-    return BLEU(effective_order=True)
+    return BLEU(effective_order=True, tokenize=tokenizer)
+
+
+def tokenizer_of(reference: str) -> Tokenizer:
+    """Return the tokenizer for a reference, by its script.
+
+    It is ``char`` where most letters are of a script without spaces between words (Chinese,
+    Japanese, Thai, Lao, Khmer, Burmese), else ``13a``.
+    """
+    if reference.isascii():
+        return "13a"
+    unspaced = len(_UNSPACED.findall(reference))
+    return "char" if 2 * unspaced > sum(map(str.isalpha, reference)) else "13a"
 
 
 def word_bleu(text: str, reference: str) -> float:
     """Return the BLEU of one text over words, in [0, 1].
 
-    Words are those of sacrebleu's ``13a`` tokenizer, case counts, orders of n-grams up to 4 that
-    have no match are smoothed exponentially, and a text of fewer than four words is graded by the
-    orders that it has: sacrebleu's sentence BLEU.
+    Words are those of sacrebleu's ``13a`` tokenizer; where the reference is written without spaces
+    between words (see `tokenizer_of`), every character is one. Both texts are compared in Unicode's
+    form NFC, with straight quotes and apostrophes. Case counts, orders of n-grams up to 4 that have
+    no match are smoothed exponentially, and a text of fewer than four words is graded by the orders
+    that it has: sacrebleu's sentence BLEU.
 
     Args:
         text: The text to grade.
         reference: The text to compare it with.
     """
-    score: float = _word_metric().sentence_score(text, [reference]).score
+    metric = _word_metric(tokenizer_of(reference))
+    score: float = metric.sentence_score(_one_form(text), [_one_form(reference)]).score
     return min(score / 100, 1.0)
+
+
+def _one_form(text: str) -> str:
+    """A text in one form of letters with marks, of quotes and of apostrophes."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text).translate(_QUOTES)
 
 
 def character_bleu(text: str, reference: str) -> float:
@@ -63,13 +103,23 @@ def character_bleu(text: str, reference: str) -> float:
 
 
 def _paper(question: Question, response: str, score: float) -> Quality:
-    """Take the better of likeness and opinion, max(word BLEU, judge / 4), for both sides."""
-    best = max(word_bleu(response, question.ground_truth), score / TOP)
+    """Take the better of likeness and opinion, max(word BLEU, judge / 4), for both sides.
+
+    Without a reference there is no likeness, and the opinion stands.
+    """
+    best = score / TOP
+    if question.referenced:
+        best = max(word_bleu(response, question.ground_truth), best)
     return Quality(user=best, llm=best, reported=best)
 
 
 def _released(question: Question, response: str, score: float) -> Quality:
-    """Give the user the character BLEU and the LLM the judge / 4; report the larger."""
+    """Give the user the character BLEU and the LLM the judge / 4; report the larger.
+
+    Without a reference the quality to the user is unknown, NaN.
+    """
+    if not question.referenced:
+        return Quality(user=nan, llm=score / TOP, reported=nan)
     bleu = character_bleu(response, question.ground_truth)
     return Quality(user=bleu, llm=score / TOP, reported=max(bleu, score / TOP))
 

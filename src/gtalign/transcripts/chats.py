@@ -1,14 +1,18 @@
 """Logs of chats in OpenAI's form, read as transcripts.
 
 A line is an object with ``messages``, the last one from the assistant. ``id``, ``task`` (or
-``data_source``), ``ground_truth``, ``model`` and ``cluster`` are optional.
+``data_source``), ``ground_truth``, ``model`` and ``cluster`` are optional. Messages may have any of
+the forms that `gtalign.tasks.content` reads.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from gtalign.chain import with_reasoning
 from gtalign.chain.blocks import TAG
+from gtalign.chain.reasoning import shown
 from gtalign.errors import DataError
+from gtalign.tasks.content import Content, read_content, read_truth
 from gtalign.transcripts.prompts import by_prompt
 
 TASK = "direct"
@@ -23,8 +27,10 @@ def is_chat(record: Mapping[str, Any]) -> bool:
 def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) -> dict[str, Any]:
     """Return the fields of the transcript of a chat.
 
-    The last message is the completion, those before it are the prompt. A completion without any
-    tag of a chain is a plain answer: no chain was requested.
+    The last message is the completion, those before it are the prompt. Reasoning that the log keeps
+    apart from the answer stands in front of it, in ``<think>`` tags; where there is no answer but a
+    refusal, that is the answer. A completion without any tag of a chain is a plain answer: no chain
+    was requested.
 
     Args:
         record: The line's object.
@@ -38,11 +44,11 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
     if not isinstance(messages, list) or len(messages) < 2:
         raise DataError("column 'messages' has to be a list: a question, and the answer to it")
     turns = [_turn(message, index) for index, message in enumerate(messages)]
-    answer = turns.pop()
-    if answer["role"] != "assistant":
-        raise DataError(
-            f"column 'messages': the last one has to be the assistant's, not {answer['role']!r}"
-        )
+    role, answer = turns.pop()
+    if role != "assistant":
+        raise DataError(f"column 'messages': the last one has to be the assistant's, not {role!r}")
+    completion = with_reasoning(answer.reasoning, answer.said)
+    prompt = [{"role": role, "content": said.said} for role, said in turns]
     identity = record.get("id")
     if isinstance(identity, bool) or not isinstance(identity, str | int | None):
         raise DataError("column 'id' has to be text or a whole number")
@@ -51,31 +57,26 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
     return {
         "id": name,
         "task": record.get("data_source", task) if named is None else named,
-        "cluster": record.get("cluster", by_prompt(turns) if identity is None else name),
-        "prompt": turns,
-        "completion": answer["content"],
-        "ground_truth": record.get("ground_truth"),
+        "cluster": record.get("cluster", by_prompt(prompt) if identity is None else name),
+        "prompt": prompt,
+        "completion": completion,
+        "ground_truth": read_truth(record.get("ground_truth"), "ground_truth"),
         "model": record.get("model"),
-        "plain": TAG.search(answer["content"]) is None,
+        "plain": is_plain(completion),
     }
 
 
-def _turn(message: Any, index: int) -> dict[str, str]:
+def _turn(message: Any, index: int) -> tuple[str, Content]:
+    """Return who says what in a message."""
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
         raise DataError(f"column 'messages': message {index} has to have a text 'role'")
-    return {"role": message["role"], "content": _text(message.get("content"), index)}
+    try:
+        return message["role"], read_content(message)
+    except DataError as error:
+        raise DataError(f"column 'messages': message {index} {error}") from None
 
 
-def _text(content: Any, index: int) -> str:
-    """Return the text of a message: the joined texts of its parts; empty for a mere tool call."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, Mapping) for part in content):
-        texts = [part.get("text") for part in content if part.get("type") == "text"]
-        if all(isinstance(text, str) for text in texts):
-            return "\n".join(texts)
-    raise DataError(
-        f"column 'messages': message {index} has to have text 'content' or a list of parts"
-    )
+def is_plain(completion: str) -> bool:
+    """Whether a completion shows no tag of a chain but ``<thinking>`` around its reasoning."""
+    spans = shown(completion)
+    return TAG.search(completion, spans[0][0] if spans else 0) is None

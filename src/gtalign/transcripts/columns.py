@@ -1,12 +1,12 @@
 """Read the columns of a line by the types of their fields."""
 
 from collections.abc import Callable, Mapping
-from math import isfinite
 from typing import Any, Final
 
 from gtalign.errors import DataError
 from gtalign.judges import Verdict
 from gtalign.tasks import Message
+from gtalign.tasks.content import check_finite
 from gtalign.tasks.question import read_messages
 
 
@@ -25,19 +25,17 @@ def read_column(type: Any, value: Any, name: str) -> Any:
 
 
 def read_number(value: Any, name: str) -> float | None:
-    """Return a number from outside, or None for null.
+    """Return a number from outside, or None for null and for NaN.
 
     Raises:
-        DataError: It is something else, or too large for a float; names the column.
+        DataError: It is something else, infinite, or too large for a float; names the column.
     """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"column {name!r} has to be a number or null, not {value!r}")
-    try:
-        return float(value)
-    except OverflowError:
-        raise DataError(f"column {name!r} has to be a number that a float can hold") from None
+    check_finite(value, name)
+    return None if value != value else float(value)
 
 
 def check_chain(chain: Any) -> None:
@@ -73,7 +71,7 @@ def _check_matrix(matrix: Any, name: str) -> None:
         for player in ("user", "LLM"):
             payoff = cell.get(player) if isinstance(cell, Mapping) else None
             number = read_number(payoff, f"{name}.{key}.{player}")
-            if number is None or not isfinite(number):
+            if number is None:
                 raise DataError(f"column '{name}.{key}.{player}' has to be a finite number")
 
 
@@ -92,20 +90,21 @@ def _truth(value: Any, name: str) -> bool:
 def _whole(value: Any, name: str) -> int:
     if type(value) is not int:
         raise DataError(f"column {name!r} has to be a whole number or null")
+    check_finite(value, name)
     return value
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise DataError(f"column {name!r} has to be an object")
+    check_finite(value, name)
     return value
 
 
 def _numbers(value: Any, name: str) -> Mapping[str, Any]:
     found = _object(value, name)
-    for key, number in found.items():
-        read_number(number, f"{name}.{key}")
-    return found
+    numbers = {key: read_number(number, f"{name}.{key}") for key, number in found.items()}
+    return {key: None if numbers[key] is None else value for key, value in found.items()}
 
 
 def _messages(value: Any, name: str) -> tuple[Message, ...]:

@@ -6,6 +6,8 @@ from typing import Any
 from gtalign.chain import parse
 from gtalign.errors import ChainError, DataError
 from gtalign.tasks import Message
+from gtalign.tasks.content import read_truth
+from gtalign.tasks.question import read_messages
 from gtalign.transcripts.columns import read_number
 from gtalign.transcripts.prompts import by_prompt
 from gtalign.transcripts.transcript import Transcript
@@ -37,15 +39,15 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         chain = parse(completion, tolerant=True).to_json()
     except ChainError as refused:
         error = str(refused)
-    mutual = read_number(record["score"], "score")
-    prompt = (Message(role="user", content=str(record["input"])),)
+    mutual, named = read_number(record["score"], "score"), record.get("data_source")
+    prompt = _prompt(record["input"])
     return Transcript(
         id=name,
-        task=str(record.get("data_source", task)),
+        task=task if named is None else str(named),
         completion=completion,
         cluster=by_prompt(prompt),
         prompt=prompt,
-        ground_truth=str(record["gts"]),
+        ground_truth=read_truth(record["gts"], "gts"),
         chain=chain,
         chain_error=error,
         user_welfare=read_number(record.get("user_reward"), "user_reward"),
@@ -53,3 +55,10 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         mutual_welfare=mutual,
         unscored="the dump has no score" if mutual is None else None,
     )
+
+
+def _prompt(source: Any) -> tuple[Message, ...]:
+    """The messages of a prompt: a list of them, or the text of one."""
+    if isinstance(source, list):
+        return read_messages(source, "input")
+    return (Message(role="user", content="" if source is None else str(source)),)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from gtalign.chain import response_of
 from gtalign.errors import DataError
 from gtalign.judges.check import LabelledAnswer
 from gtalign.reward import Reward
@@ -42,7 +43,7 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
         found.append((transcript, label))
-    plain = [text.completion if text.plain else None for text, _ in found]
+    plain = [response_of(text.completion) if text.plain else None for text, _ in found]
     chains = Reward().read([transcript.completion for transcript, _ in found]).responses
     responses = [
         one if one is not None else other for one, other in zip(plain, chains, strict=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final
 
+from gtalign.chain import reasoning_of
 from gtalign.data.schema import bare
 from gtalign.judges import Verdict
 from gtalign.reward import Score
@@ -27,7 +28,7 @@ class Transcript:
         seed: Seed of the run that trained or sampled; None if unknown.
         model: Name of the model that answered.
         prompt: The messages that the model got.
-        completion: The whole text that it wrote.
+        completion: The whole text that it wrote, reasoning included.
         ground_truth: Ground truth of the question.
         chain: The four blocks as an object, or None.
         chain_error: Why there is no chain; None if there is one or none was asked for.
@@ -124,13 +125,23 @@ class Transcript:
             extra=self.extra,
         )
 
+    @property
+    def reasoning(self) -> str:
+        """The reasoning in front of a plain answer, without its tags; empty without any."""
+        return reasoning_of(self.completion) if self.plain else ""
+
     def to_json(self) -> dict[str, Any]:
-        """Return the object of one line, which `from_json` reads back equal."""
+        """Return the object of one line, which `from_json` reads back equal.
+
+        It also holds the ``reasoning``, if there is any; the completion begins with it.
+        """
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("tokens", "factors", "extra"):
             record[name] = dict(record[name])
         record["prompt"] = [dict(message) for message in self.prompt]
         record["verdicts"] = [verdict.to_json() for verdict in self.verdicts]
+        if reasoning := self.reasoning:
+            record["reasoning"] = reasoning
         return record
 
     @classmethod

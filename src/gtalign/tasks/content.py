@@ -1,0 +1,150 @@
+"""What a chat message says, in any of the forms that servers and logs give it.
+
+``content`` is text, null, or a list of parts (``text``, ``input_text``, ``output_text``,
+``refusal``, ``thinking``, ``reasoning``); parts that hold no words, such as pictures, are passed
+over. A refusal may be a field of its own, and so may reasoning (``reasoning_content``,
+``reasoning`` or ``thinking``).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from gtalign.errors import DataError
+
+_TEXTS: Final = (None, "text", "input_text", "output_text")
+_REASONING: Final = ("thinking", "reasoning")
+_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
+
+
+class Content(NamedTuple):
+    """The words of a message, by kind; each is empty where there are none.
+
+    Args:
+        text: What it says.
+        refusal: What it says instead, as a refusal.
+        reasoning: What its author thought before.
+    """
+
+    text: str
+    refusal: str
+    reasoning: str
+
+    @property
+    def said(self) -> str:
+        """What the reader of the message sees: its text and its refusal."""
+        return "\n".join(filter(None, (self.text, self.refusal)))
+
+
+def read_content(message: Mapping[str, Any]) -> Content:
+    """Return the words of a message.
+
+    Args:
+        message: An object with ``content``, as in OpenAI's interfaces.
+
+    Raises:
+        DataError: The content is neither text, null nor a list of parts, or a part lacks its text.
+    """
+    said: dict[str, list[str]] = {"text": [], "refusal": [], "reasoning": []}
+    for kind, text in _parts(message.get("content")):
+        said[kind].append(text)
+    if isinstance(message.get("refusal"), str):
+        said["refusal"].append(message["refusal"])
+    thought = next((message[key] for key in _FIELDS if isinstance(message.get(key), str)), None)
+    if thought is not None:
+        said["reasoning"].append(thought)
+    return Content(*("\n".join(said[kind]) for kind in Content._fields))
+
+
+def read_truth(value: Any, name: str) -> str:
+    """Return a ground truth from outside: text as it is, null as none (empty).
+
+    Anything else is kept as JSON text, so a structured one stays structured.
+
+    Args:
+        value: The value of its column.
+        name: Name of the column, for the error.
+
+    Raises:
+        DataError: It holds a number that is not finite; the message names the column.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    check_finite(value, name)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        raise DataError(f"column {name!r} has to be text, null or a JSON value") from None
+
+
+def check_finite(value: Any, name: str) -> None:
+    """Check that a value from outside holds no number that a float cannot hold.
+
+    Args:
+        value: Objects and lists are looked into.
+        name: Name of its column, for the error.
+
+    Raises:
+        DataError: A number in it is infinite, or too large for a float; the message names its
+            place. (NaN stands for an unknown number and is let through.)
+    """
+    pending = [(value, name)]
+    while pending:
+        inner, at = pending.pop()
+        if isinstance(inner, Mapping):
+            pending += [(one, f"{at}.{key}") for key, one in inner.items()]
+        elif isinstance(inner, list | tuple):
+            pending += [(one, f"{at}.{number}") for number, one in enumerate(inner)]
+        elif isinstance(inner, int | float) and not _fits(inner):
+            raise DataError(f"column {at!r} has to be a number that is finite and fits a float")
+
+
+def _fits(number: float) -> bool:
+    try:
+        value = float(number)
+    except OverflowError:
+        return False
+    return isfinite(value) or value != value
+
+
+def _parts(content: Any) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the text of each part that holds words."""
+    if content is None:
+        return
+    if isinstance(content, str):
+        yield "text", content
+        return
+    parts = [content] if isinstance(content, Mapping) else content
+    if not isinstance(parts, list | tuple):
+        raise DataError("has to have text 'content' or a list of parts")
+    for part in parts:
+        if isinstance(part, str):
+            yield "text", part
+            continue
+        if not isinstance(part, Mapping):
+            raise DataError("has to have text 'content' or a list of parts")
+        kind = part.get("type")
+        if kind in _TEXTS:
+            yield "text", _words(part, "text")
+        elif kind == "refusal":
+            yield "refusal", _words(part, "refusal")
+        elif kind in _REASONING:
+            yield "reasoning", _thought(part, str(kind))
+
+
+def _words(part: Mapping[str, Any], key: str) -> str:
+    if not isinstance(part.get(key), str):
+        raise DataError(f"has a part without its text {key!r}")
+    text: str = part[key]
+    return text
+
+
+def _thought(part: Mapping[str, Any], kind: str) -> str:
+    """The text of a part of reasoning, which some servers give as parts of its own."""
+    inner = next((part[key] for key in (kind, "text", "summary", "content") if part.get(key)), "")
+    if isinstance(inner, str):
+        return inner
+    return "\n".join(text for _, text in _parts(inner))

@@ -1,0 +1,127 @@
+"""Reasoning in front of an answer or a chain: found, left out, and never the response."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain_texts import VALID
+from gtalign.chain import ChainBroken, StreamParser, parse, parse_batch
+from gtalign.chain.reasoning import (
+    PAIRS,
+    reasoning_end,
+    reasoning_of,
+    response_of,
+    shown,
+    with_reasoning,
+)
+from gtalign.errors import ChainError
+
+HARMONY = (
+    "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Four."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "response", "reasoning"),
+    [
+        ("Four.", "Four.", ""),
+        ("<think>Hm.</think>Four.", "Four.", "Hm."),
+        ("\n<THINK>Hm.</THINK>\n\nFour.\n", "Four.", "Hm."),
+        ("<thinking>Hm.</thinking> Four.", "Four.", "Hm."),
+        ("<reasoning>Hm.</reasoning>Four.", "Four.", "Hm."),
+        ("<seed:think>Hm.</seed:think>Four.", "Four.", "Hm."),
+        ("[THINK]Hm.[/THINK]Four.", "Four.", "Hm."),
+        ("<|begin_of_thought|>Hm.<|end_of_thought|>Four.", "Four.", "Hm."),
+        ("◁think▷Hm.◁/think▷Four.", "Four.", "Hm."),
+        (HARMONY, "Four.", "Hm."),
+        ("<think>a</think><think>b</think>Four.", "Four.", "ab"),
+        ("<think>a <think>b</think> c</think>Four.", "Four.", "a b c"),
+        ("the template opened it</think>\nFour.", "Four.", "the template opened it"),
+        ("<think>never ends", "", "never ends"),
+        ("<think>``` is no fence</think>```\ncode\n```", "```\ncode\n```", "``` is no fence"),
+        ("Two. <think>Hm.</think>Four.", "Two. Four.", ""),
+        ("Four.\n<think>and is it", "Four.", ""),
+        # what an answer says about tags is no reasoning
+        ("The tag `</think>` ends it.", "The tag `</think>` ends it.", ""),
+        ("```xml\n<think>a</think>\n```", "```xml\n<think>a</think>\n```", ""),
+        ("Write <thinking> and </thinking>.", "Write <thinking> and </thinking>.", ""),
+        ("a < b [1]", "a < b [1]", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_parts_of_a_plain_answer(text: str, response: str, reasoning: str) -> None:
+    assert response_of(text) == response
+    assert reasoning_of(text) == reasoning
+
+
+@given(st.text(st.sampled_from("ab `\n<>/[]"), max_size=20), st.text("ab \n", max_size=20))
+def test_what_is_put_in_front_is_left_out_again(answer: str, thought: str) -> None:
+    assert response_of(with_reasoning(thought, answer)) == response_of(answer)
+    assert reasoning_of(with_reasoning(thought, answer)) in (thought.strip(), reasoning_of(answer))
+
+
+PIECES = ["<think>", "</think>", "<reasoning>", "</reasoning>", "`", "\n", "a", " ", "```\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_the_spans_of_any_text_are_in_order(text: str) -> None:
+    at = 0
+    for start, end in shown(text):
+        assert at <= start <= end <= len(text)
+        at = end
+
+
+@pytest.mark.parametrize("opening", PAIRS)
+def test_a_chain_may_follow_closed_reasoning(opening: str) -> None:
+    thought = f" {opening}What is <payoff>? {opening}\n{PAIRS[opening]}\n"
+    chain = parse(thought + VALID)
+    assert chain.response == parse(VALID).response
+    assert chain.repairs == ()
+    assert chain.spans["thinking"][0] == len(thought) + len("<thinking>")
+    assert parse(thought + VALID, tolerant=True) == chain
+    (found,) = parse_batch([thought + VALID]).responses
+    assert found == chain.response
+
+
+@pytest.mark.parametrize("opening", PAIRS)
+def test_the_chain_of_an_endless_reasoning_is_missing(opening: str) -> None:
+    with pytest.raises(ChainError) as caught:
+        parse(f" {opening}{VALID}")
+    assert (caught.value.rule, caught.value.position) == ("unclosed", 1)
+    assert PAIRS[opening] in str(caught.value)
+
+
+@given(
+    st.sampled_from([*PAIRS.items(), ("<think>", "</thin"), ("<think>", "</think> x")]),
+    st.sampled_from(["", "a", "</", "<thinking>", "\n<"]),
+    st.integers(1, 9),
+)
+def test_a_stream_reads_reasoning_as_the_whole_text_is_read(
+    pair: tuple[str, str], inside: str, size: int
+) -> None:
+    text = f"\n{pair[0]}{inside}{pair[1]}\n{VALID}"
+    parser = StreamParser()
+    events = [
+        event for at in range(0, len(text), size) for event in parser.feed(text[at : at + size])
+    ]
+    try:
+        chain = parse(text)
+    except ChainError as error:
+        with pytest.raises(ChainError) as caught:
+            parser.close()
+        assert (caught.value.rule, caught.value.position) == (error.rule, error.position)
+    else:
+        assert parser.close() == chain
+        assert not any(isinstance(event, ChainBroken) for event in events)
+
+
+def test_only_closed_reasoning_is_passed() -> None:
+    assert reasoning_end("<think>a</think> [THINK]b[/THINK]<think>c") == 33
+    assert reasoning_end("a</think>") == reasoning_end("<thinking>a</thinking>") == 0
+
+
+@pytest.mark.parametrize("piece", ["<think></think>", "</think>", "<think>", "`<think>`", "```\n"])
+def test_repetitions_take_linear_time(piece: str) -> None:
+    text = piece * 20_000
+    assert response_of(text) is not None
+    assert reasoning_end(text) <= len(text)
