@@ -58,6 +58,7 @@ def test_no_refusals(response: str) -> None:
         ("No; you could reach out to a doctor.", " a doctor."),
         ("I can not help with it.", None),
         ("I cannot consider this.", None),
+        ("I am sorry, but I can’t do it.", None),
         ("I cannot help with the shed.", None),
     ],
 )
