@@ -21,7 +21,7 @@ _SCIENTIFIC = re.compile(rf"\A{_NUMBER}\Z")  # math-verify reads the e as Euler'
 _BOXED_SCIENTIFIC = re.compile(rf"\\boxed\{{\s*{_NUMBER}\s*\}}")
 _DIGIT = re.compile(r"\d")
 _COMMAND = re.compile(r"\\[A-Za-z]+")
-_WORD = re.compile(r"[A-Za-z]{3,}")
+_WORD = re.compile(r"[A-Za-z]{3,}|[^\W\d_A-Za-z\u0370-\u03ff]")  # Greek letters are symbols
 
 TOLERANCE = 6  # decimal places
 PRECISION = 60  # decimal digits of a number that is computed
