@@ -28,6 +28,8 @@ from gtalign.judges.equality import same_answer
         ("The answer is 12, because 3 times 4 is 12.", "12"),
         ("We add them.\n#### 1,234", "1,234"),
         ("<answer>42</answer>", "42"),
+        (r"The answer is \$1,\!657.", r"\$1,\!657"),
+        ("The answer is 12!", "12"),
         ("所以答案是12。", "12"),
         ("答案：$12$", "$12$"),
         ("答案为 3/4，共 2 步。", "3/4，共 2 步"),

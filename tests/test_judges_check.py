@@ -230,7 +230,7 @@ def test_command_prints_tables_and_json(tmp_path: Path, capsys: pytest.CaptureFi
 def test_command_leaves_out_what_is_no_chain_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    rows = [chat("It is 2.", 1), chat("<thinking>hm</thinking> It is 2.", 1)]
+    rows = [chat("It is 2.", 1), chat("<thinking>hm</thinking><payoff>It is 2.", 1)]
     assert main(["judges", "check", written(tmp_path, rows), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"][0]["labelled"] == 1
     assert "1 of 2 answers are no chain" in caplog.text

@@ -17,6 +17,7 @@ from gtalign.judges.equality import choice, number, same_answer, spelled
         ("1,000", "1000", True),
         ("1{,}234", "1234", True),
         (r"1\,234", "1234", True),
+        (r"\$8,\!424,\!000", "8424000", True),
         ("½", "0.5", True),
         ("1½", "1.5", True),
         (r"1\frac12", "1.5", True),

@@ -149,7 +149,7 @@ def _messages(source: Any, column: str) -> _Found:
 
 def _ground_truth(truth: Any, task: str) -> _Found:
     column = "reward_model.ground_truth"
-    structured = truth is not None and not isinstance(truth, str)
+    structured = truth is not None and not isinstance(truth, str | bool)
     wrong = [] if structured else list(_text(truth, column))
     yield from wrong
     if not wrong and task in _LABELLED and not _is_one_of(truth, HARMLESS | {HARMFUL}):

@@ -35,7 +35,7 @@ _STEMS: Final = re.compile(
 """What each of them begins with, in lower case."""
 
 _SENTENCE: Final = re.compile(
-    r"\.(?:[*_\"'\u201d\u2019)]*(?:\s|$))|[!\u3002\uff01\uff1b\n]|</answer>|(?<=\S)\s*\\\\\s"
+    r"\.(?:[*_\"'\u201d\u2019)]*(?:\s|$))|(?<!\\)!|[\u3002\uff01\uff1b\n]|</answer>|(?<=\S)\s*\\\\\s"
     r"|,\s+(?:since|because|as|so|which|where|but|for|given)\b"
 )
 """What ends it."""

@@ -177,8 +177,8 @@ def _simple(text: str) -> str:
         if wrapped is None:
             break
         text = next(group for group in wrapped.groups() if group is not None).strip()
-    text = _GROUPS.sub("", re.sub(r"\\[dt]frac(?![A-Za-z])", r"\\frac", text))
-    text = _SPACES.sub(" ", _SPACING.sub("", _STYLES.sub(r" \1 ", text)))
+    text = _SPACING.sub("", re.sub(r"\\[dt]frac(?![A-Za-z])", r"\\frac", text))
+    text = _SPACES.sub(" ", _STYLES.sub(r" \1 ", _GROUPS.sub("", text)))
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text).strip()
     return text[:-1].rstrip() if text.endswith(".") else text
 
