@@ -30,16 +30,16 @@ def curves(figure: str, colour: str) -> list[str]:
     return ["faint" if faint else "thick" for faint in found]
 
 
-def run(count: int = 4, first: int = 0, **values: float) -> list[Mapping[str, float]]:
+def run(values: Mapping[str, float], count: int = 4, first: int = 0) -> list[Mapping[str, float]]:
     return [{"step": float(first + n), **values} for n in range(count)]
 
 
 def test_one_run_is_one_thick_line_and_several_are_thin_beside_their_mean() -> None:
     reward = {"reward": 0.5}
-    one = drawn(str(learning({"mutual": run(**reward)}, COLOURS)))
+    one = drawn(str(learning({"mutual": run(reward)}, COLOURS)))
     assert curves(one["Reward, each model's own"], "c0") == ["thick"]
-    several = {f"mutual/{seed}": run(**reward) for seed in range(3)}
-    three = drawn(str(learning({**several, "sft/0": run(**reward)}, COLOURS)))
+    several = {f"mutual/{seed}": run(reward) for seed in range(3)}
+    three = drawn(str(learning({**several, "sft/0": run(reward)}, COLOURS)))
     figure = three["Reward, each model's own"]
     assert curves(figure, "c0") == ["faint", "faint", "faint", "thick"]
     assert curves(figure, "c1") == ["thick"]
@@ -55,11 +55,11 @@ def test_one_run_is_one_thick_line_and_several_are_thin_beside_their_mean() -> N
     ],
 )
 def test_a_panel_is_drawn_for_what_was_logged_alone(curve: dict[str, float], title: str) -> None:
-    assert list(drawn(str(learning({"mutual": run(**curve)}, COLOURS)))) == [title]
+    assert list(drawn(str(learning({"mutual": run(curve)}, COLOURS)))) == [title]
 
 
 def test_the_loss_of_reinforcement_is_not_that_of_supervised_training() -> None:
-    figures = drawn(str(learning({"mutual": run(loss=0.1, reward=0.5)}, COLOURS)))
+    figures = drawn(str(learning({"mutual": run({"loss": 0.1, "reward": 0.5})}, COLOURS)))
     assert list(figures) == ["Reward, each model's own"]
 
 
@@ -67,7 +67,7 @@ def test_the_loss_of_reinforcement_is_not_that_of_supervised_training() -> None:
     "rows",
     [
         [],
-        run(1, tokens=9.0),
+        run({"tokens": 9.0}, 1),
         [{"step": 1.0}, {"tokens": 9.0}, {"tokens": 8.0}],
         [{"step": 1.0, "tokens": None}, {"step": 2.0, "tokens": 1.0}],
     ],
@@ -77,7 +77,10 @@ def test_too_few_points_make_no_line(rows: Sequence[Any]) -> None:
 
 
 def test_seeds_are_averaged_over_the_steps_that_all_have() -> None:
-    low, high = run(4, tokens=100.0), run(4, 2, tokens=300.0)  # both have the steps 2 and 3
+    low, high = (
+        run({"tokens": 100.0}),
+        run({"tokens": 300.0}, first=2),
+    )  # both have the steps 2 and 3
     figure = drawn(str(learning({"mutual/0": low, "mutual/1": high}, COLOURS)))
     both = figure["Tokens of a completion"]
     assert curves(both, "c0") == ["faint", "faint", "thick"]
@@ -89,7 +92,7 @@ def test_seeds_are_averaged_over_the_steps_that_all_have() -> None:
 
 
 def test_a_model_that_is_not_compared_gets_a_colour_of_its_own() -> None:
-    page = str(learning({"teacher": run(tokens=9.0)}, COLOURS))
+    page = str(learning({"teacher": run({"tokens": 9.0})}, COLOURS))
     (figure,) = drawn(page).values()
     assert len(re.findall(r'class="curve \w+"', figure)) == 1
     assert "teacher" in page

@@ -110,7 +110,7 @@ def test_a_follow_up_is_as_long_as_a_full_answer_until_it_is_measured() -> None:
 
 def test_a_given_prior_keeps_its_follow_ups_until_they_are_measured() -> None:
     seen = history(DA=[80.0] * 20)
-    given = PRIOR | {"CQ": ActionTokens(output=9, turns=2, follow_up=70)}
+    given = {**PRIOR, "CQ": ActionTokens(output=9, turns=2, follow_up=70)}
     assert seen.expected("m", USER_LLM, given)["CQ"] == given["CQ"]
     assert seen.sources("m", USER_LLM, given)["AQ"] == "prior"
     assert followed("CQ", 33).expected("m", USER_LLM, given)["CQ"].follow_up == 33

@@ -61,7 +61,7 @@ def held_out(folder: Path, judge: FakeJudge | None = None, **changes: Any) -> He
 
 def end(callback: HeldOut, step: int, last: int = 5, model: Any = None) -> None:
     state: Any = SimpleNamespace(global_step=step, max_steps=last)
-    callback.on_step_end(None, state, None, model=model or Model())  # type: ignore[arg-type]
+    callback.on_step_end(None, state, None, model=model or Model())
 
 
 def lines(callback: HeldOut) -> list[dict[str, Any]]:
@@ -152,5 +152,5 @@ def test_a_resumed_run_keeps_the_lines_before_its_checkpoint(
     with callback.file.open("a") as file:
         file.write('{"step": 6, "fac')
     state: Any = SimpleNamespace(global_step=resumed, max_steps=9)
-    callback.on_train_begin(None, state, None)  # type: ignore[arg-type]
+    callback.on_train_begin(None, state, None)
     assert [line["step"] for line in lines(callback)] == kept
