@@ -160,7 +160,8 @@ def test_a_vector_without_an_id_or_a_score(
         (vector(judge_score="1"), "line 2: verdict: field 'score'"),
         (vector(pareto_score="1"), "line 2: verdict: field 'score'"),
         (vector(judge_score=7), "line 2: question 'bad-2': verdict 7"),
-        ('{"id": "x"}\n', "line 2: column 'task'"),
+        ('{"id": "x"}\n', "line 2: answers of an unknown form: its columns are 'id'"),
+        ('{"id": 3, "completion": "x"}\n', "line 2: column 'id'"),
         ("nonsense\n", "line 2: not JSON"),
     ],
 )

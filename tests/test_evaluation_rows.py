@@ -51,7 +51,8 @@ def test_rows_know_their_model_seed_question_and_cluster() -> None:
     assert rows.model.tolist() == ["mutual", "plain", "sft", "mutual"]
     assert rows.seed.tolist() == [4, NO_SEED, 5, 0]
     assert rows.question.tolist() == [0, 1, 0, 2]  # the same id in another task is another one
-    assert rows.cluster.tolist() == [0, 0, 1, 2]  # without a cluster, each question is one
+    # A question has the cluster that any of its answers names; without one, it is one itself.
+    assert rows.cluster_q[rows.question].tolist() == [0, 0, 0, 1]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(-9, 9)), min_size=1))
