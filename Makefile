@@ -1,5 +1,6 @@
-# Two commands from a fresh clone, with nothing but Python 3.11 and pip:
+# From a fresh clone, with nothing but Python 3.11 and pip:
 #
+#   make help                    this list
 #   make lab                     train, compare and report on a small model, here and offline
 #   make lab ARGS="--full"       pass options on to `gtalign lab`
 #   make serve                   the gateway before that model, with decisions to look at
@@ -34,13 +35,16 @@ CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 MODELS ?= .models
 NPM_VERSION := 3.7.2
 
-.PHONY: lab serve test lint types pytest test-312 fuzz docs test-engines test-models clean
+.PHONY: help lab serve test lint types pytest test-312 fuzz docs test-engines test-models clean
+
+help:
+	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
 
 serve: $(VENV)/.installed-serve $(CHECKPOINT)
-	$(BIN)/gtalign serve $(CHECKPOINT) --config configs/gateway/lab.toml --demo 40 $(ARGS)
+	$(BIN)/gtalign serve $(CHECKPOINT) --config lab --demo 40 $(ARGS)
 
 test: lint types pytest docs
 
@@ -102,8 +106,9 @@ $(VENV)/.installed-lab: EXTRAS = train,judge,eval
 $(VENV)/.installed-serve: EXTRAS = train,judge,eval,serve
 $(VENV)/.installed-dev: EXTRAS = dev
 $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	@echo "Installing gtalign[$(EXTRAS)] into $(VENV). This takes some minutes and 1 to 6 GB, once."
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install $(PIP_ARGS) --editable ".[$(EXTRAS)]"
 	touch $@
 
 $(BIN)/python:

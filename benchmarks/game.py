@@ -19,7 +19,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import nashpy
+try:
+    import nashpy
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"{missing.name} is missing: in a clone, pip install -e '.[dev]'") from None
 import numpy as np
 from rich.console import Console
 from rich.table import Table

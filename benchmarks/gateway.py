@@ -32,8 +32,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import uvloop
+try:
+    import aiohttp
+    import uvloop
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"{missing.name} is missing: in a clone, pip install -e '.[serve]'") from None
 
 HERE = Path(__file__).parent
 AT_ONCE = 64

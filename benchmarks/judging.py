@@ -13,7 +13,12 @@ import argparse
 import asyncio
 import time
 
-import aiohttp
+try:
+    import aiohttp
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f"{missing.name} is missing: in a clone, pip install -e '.[judge,serve]'"
+    ) from None
 from synthesis import start_server, wait_for
 
 from gtalign.endpoints import response_format

@@ -14,7 +14,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"{missing.name} is missing: in a clone, pip install -e '.[train]'") from None
 from transformers.utils import logging
 
 from gtalign.lab.world import make_world

@@ -3,9 +3,8 @@
     python examples/rl_loop.py            # about ten minutes on one core
     python examples/rl_loop.py --quick    # a minute: every step runs, nothing is learned
 
-It trains a small model from scratch: a cold start on the best chains of a scripted teacher, then
-reinforcement learning on mutual welfare, then one answer steered under two prices. The commands
-`gtalign sft`, `rl`, `eval` and `steer` do the same with checkpoints, resuming and reports.
+It trains a small model from scratch: on a teacher's best chains, then by reinforcement learning on
+mutual welfare; and it steers one answer under two prices. `gtalign lab` does it with reports.
 """
 
 import asyncio
@@ -32,13 +31,12 @@ quick = "--quick" in sys.argv
 ITEMS, CHAINS, EPOCHS, RL_STEPS = (8, 2, 1, 2) if quick else (200, 4, 3, 40)
 QUESTIONS, GROUP, LONGEST = 8, 8, 60 if quick else 180  # a step of RL; LONGEST in tokens
 
-torch.set_num_threads(1)  # sampling a small network token by token gains nothing from a second
+torch.set_num_threads(1)  # a second one gains nothing for so small a network
 torch.manual_seed(0)
 rng = np.random.default_rng(0)
 
-# 1. A world of questions with known answers, and a judge that knows them.
+# 1. A world of questions with known answers; the judge of the lab knows them.
 world = make_world(seed=0, train_items=ITEMS, test_items=4 if quick else 12)
-judge = LabJudge()
 
 # 2. A teacher writes several chains for each question.
 written = [[candidate(question, rng) for _ in range(CHAINS)] for question in world.train]
@@ -55,14 +53,12 @@ reward = Reward(
 
 
 def score(questions, completions):
-    """Read completions as chains, judge their responses, score them: one W for each."""
+    """Read completions as chains, judge those that are, and score all: one W for each."""
     readings = reward.read(completions)
     answered = [row for row, response in enumerate(readings.responses) if response is not None]
     asked = [(questions[row], readings.responses[row]) for row in answered]
-    verdicts = [None] * len(completions)  # a chain that cannot be read is worth 0, and not judged
-    for row, verdict in zip(answered, asyncio.run(judge_all(judge, asked)), strict=True):
-        verdicts[row] = verdict
-    return reward.score(questions, readings, verdicts)
+    verdicts = dict(zip(answered, asyncio.run(judge_all(LabJudge(), asked)), strict=True))
+    return reward.score(questions, readings, [verdicts.get(row) for row in range(len(completions))])
 
 
 def log_probabilities(prompts, completions):
@@ -80,34 +76,28 @@ def log_probabilities(prompts, completions):
 
 def prompt_ids(question):
     """The tokens that a question is asked in, up to where the answer begins."""
-    messages = list(question.messages)
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    asked = [*question.messages]
+    return tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
 
 
 def sample(questions):
     """One completion of each question, as tokens and as text."""
     prompts = [prompt_ids(question) for question in questions]
     padded = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     settings = GenerationConfig(
-        max_new_tokens=LONGEST,
-        do_sample=True,
-        top_k=0,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        max_new_tokens=LONGEST, do_sample=True, top_k=0, eos_token_id=end, pad_token_id=pad
     )
     with torch.inference_mode():
         out = model.generate(**padded, generation_config=settings)
-    completions = []
-    for row in out[:, padded["input_ids"].shape[1] :].tolist():
-        ends = row.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in row else len(row)
-        completions.append(row[:ends])
+    written = out[:, padded["input_ids"].shape[1] :].tolist()
+    completions = [row[: [*row, end].index(end) + 1] for row in written]  # up to the end of turn
     return prompts, completions, tokenizer.batch_decode(completions, skip_special_tokens=True)
 
 
 def test():
     """Mean W of one sampled answer to each test question."""
-    *_, answers = sample(world.test)
-    return float(np.nanmean(score(world.test, answers).mutual_welfare))
+    return float(np.nanmean(score(world.test, sample(world.test)[2]).mutual_welfare))
 
 
 # 4. Cold start: learn the teacher's best chain for each question, by W.
@@ -116,24 +106,21 @@ for question, chains in zip(world.train, written, strict=True):
     scores = score([question] * CHAINS, chains)
     best.append((question, chains[int(np.nanargmax(scores.mutual_welfare))]))
 optimizer = MuonWithAdamW(model, 0.03, 0.01)
-rates = [group["lr"] for group in optimizer.param_groups]
 steps = EPOCHS * len(best) // 16
+schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
 for step in range(steps):
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate * (1 - step / steps)
     batch = rng.choice(len(best), size=16, replace=False)
-    prompts = [prompt_ids(best[row][0]) for row in batch]
     chains = [[*tokenizer.encode(best[row][1]), tokenizer.eos_token_id] for row in batch]
-    chosen, mine = log_probabilities(prompts, chains)
+    chosen, mine = log_probabilities([prompt_ids(best[row][0]) for row in batch], chains)
     loss = -chosen[mine].mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    schedule.step()
     print(f"cold start {step + 1}/{steps}: loss {loss.item():.3f}", flush=True)
 print(f"W on test questions after the cold start: {test():.3f}")
 
-# 5. Reinforcement learning: of several answers to one question, raise those with more W than their
-# mean and lower the others (GRPO with one update a batch).
+# 5. Reinforcement learning (GRPO): of the answers to a question, raise those with more W than most.
 optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=0.0)
 for step in range(RL_STEPS):
     drawn = rng.choice(len(world.train), size=QUESTIONS, replace=False)
@@ -148,17 +135,16 @@ for step in range(RL_STEPS):
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    unread = len(scores.chain_errors) / len(scores)
-    print(f"step {step + 1}/{RL_STEPS}: W {welfare.mean():.3f}, malformed {unread:.2f}", flush=True)
+    bad = len(scores.chain_errors)
+    print(f"step {step + 1}/{RL_STEPS}: W {welfare.mean():.3f}, {bad} malformed", flush=True)
 print(f"W on test questions after reinforcement learning: {test():.3f}")
 
 # 6. Steer: the matrix is edited under a price while the model writes, and it continues from there.
 model.eval()
 backend = TransformersBackend(LocalModel(model, Chat(tokenizer)))
 settings = SteeringSettings(mode="enforce", instruct=False)
+ask = Ask(world.test[0].messages, max_tokens=300, sampling=Sampling(temperature=1.0, seed=0))
 for name in ("subscription", "per-token"):
     steering = Steering(backend, load_policy(name, ["utility_of_money=3000"]), settings)
-    ask = Ask(world.test[0].messages, max_tokens=300, sampling=Sampling(temperature=1.0, seed=0))
     answer = asyncio.run(Session(steering, ask).answer())
-    after = answer.decision.after
-    print(f"{name}: recommended {after and after.cell}, response: {answer.response}")
+    print(f"{name}: the response is {answer.decision.acted}: {answer.response}")

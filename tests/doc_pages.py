@@ -31,7 +31,7 @@ from gtalign.cli import app
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-LENT = ("configs", "examples", "benchmarks", "tests")  # folders of the repository that pages name
+LENT = ("examples", "benchmarks", "tests")  # folders of the repository that pages name
 
 _FENCE = re.compile(r"^( *)```(\S*)([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'title="([^"]*)"')

@@ -169,8 +169,8 @@ def test_check_refuses_wrong_rows(
     wrong = write(tmp_path / "wrong.jsonl", rows)
     assert main(["data", "check", str(wrong), str(train), "--limit", "3"]) == 2
     out = capsys.readouterr().out
-    assert f"{wrong}, row 0, column data_source: has to be text" in out
-    assert f"{wrong}, row 1, column reward_model.ground_truth: is empty" in out
+    assert f"{wrong}, line 1, column data_source: has to be text" in out
+    assert f"{wrong}, line 2, column reward_model.ground_truth: is empty" in out
     assert "and 26 more problems" in out
     assert main(["data", "check", str(wrong), str(train), "--json"]) == 2
     found = printed(capsys)

@@ -44,7 +44,7 @@ def whole(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "gtalign", "lab", "--config", config, "--out", out, "--seeds", "3"],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "160"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "80"},
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -55,6 +55,9 @@ def whole(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lab_trains_compares_and_reports(whole: Path) -> None:
     printed = (whole / "printed.txt").read_text()
     page = (whole / "report.html").read_text()
+    assert len(printed.splitlines()) <= 25
+    assert printed.splitlines()[0].startswith(("Average scores, 0 to 1", "All "))
+    assert f"report: {whole / 'report.html'}" in printed
     for arm in ("base", "sft", "mutual"):
         assert arm in printed
         assert arm in page

@@ -65,7 +65,7 @@ def given(path: Path) -> list[float | None]:
 
 def test_nobody_is_asked_without_judges(logs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    assert main(["score", str(logs), "--out", str(out)]) == 0
+    assert main(["score", str(logs), "--out", str(out)]) == 1
     found = list(read_transcripts(out))
     assert [t.verdicts for t in found] == [()] * len(ROWS)
     reasons = ["no verdict", "no verdict", "no verdict", None, "no verdict"]
@@ -113,9 +113,9 @@ async def test_it_tells_what_judging_took_and_saved(
         for _ in range(2):
             assert await asyncio.to_thread(main, ["score", str(logs), "--judge", str(judges)]) == 0
     told = [json.loads(r.getMessage().partition(": ")[2]) for r in caplog.records]
-    # Of the four answers that can be read, three are the same.
-    assert [(one["used"]["calls"], one["saved"]["calls"]) for one in told] == [(2, 2), (0, 4)]
-    assert told[0]["cost"] == pytest.approx(2 * (100 * 1 + 10 * 2) / 1e6)
+    # Of the four answers that can be read, three are the same; the first call is the trial.
+    assert [(one["used"]["calls"], one["saved"]["calls"]) for one in told] == [(3, 2), (0, 4)]
+    assert told[0]["cost"] == pytest.approx(3 * (100 * 1 + 10 * 2) / 1e6)
     assert told[1]["cost"] == 0
 
 
@@ -141,7 +141,7 @@ def test_an_output_of_something_else_is_refused(
     logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.jsonl"
-    assert main(["score", str(logs), "--out", str(out)]) == 0
+    assert main(["score", str(logs), "--out", str(out)]) == 1
     kept = out.read_bytes()
     other = write(tmp_path / "other.jsonl", ROWS)
     for options, named in (
@@ -232,7 +232,7 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
     logs, out = write(tmp_path / "logs.jsonl", rows), tmp_path / "out.jsonl"
 
     def gives_up(body: dict[str, Any]) -> str | Response:
-        return GOOD if len(server.requests) <= 3 else down(body)
+        return GOOD if len(server.requests) <= 4 else down(body)  # one of them is the trial
 
     async with serve(gives_up) as server:
         judges = judged_by(server, tmp_path / "judges.toml")
@@ -245,21 +245,25 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
             return code, len(server.requests) - before, capsys.readouterr().err
 
         code, asked, errors = await score(out)
-        assert (code, asked) == (1, 9)
+        assert (code, asked) == (1, 10)
         assert (
             "6 of 9 judged answers have no score (6 http 500); the limit is 50%. The last failure: "
             in errors
         )
         assert given(out) == [1.0] * 3 + [None] * 6  # on disk, in order
         # No more failures than the limit: the work is done, and says so.
-        code, asked, _ = await score(tmp_path / "lenient.jsonl", "--max-failed", "1")
-        assert (code, asked) == (0, 9)
-        code, asked, _ = await score(out)
-        assert (code, asked) == (1, 6)
         server.requests.clear()
-        server.answer = lambda body: GOOD if len(server.requests) <= 4 else down(body)
+        code, asked, _ = await score(tmp_path / "lenient.jsonl", "--max-failed", "1")
+        assert (code, asked) == (0, 10)
+        # A judge that is down is found out by its trial, before anything else is asked.
+        code, asked, errors = await score(out)
+        assert (code, asked) == (1, 1)
+        assert "judge 'm' cannot be asked" in errors
+        assert given(out) == [1.0] * 3 + [None] * 6
+        server.requests.clear()
+        server.answer = lambda body: GOOD if len(server.requests) <= 5 else down(body)
         code, asked, _ = await score(out)
-        assert (code, asked) == (0, 6)
+        assert (code, asked) == (0, 7)
         assert given(out) == [1.0] * 7 + [None] * 2
         # As a kill in the middle of asking again leaves it.
         beside = out.with_name("out.jsonl.part")
@@ -268,7 +272,7 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
         beside.write_bytes(b"".join(lines[:7]) + answered + lines[8][:30])
         server.answer = lambda body: GOOD
         code, asked, errors = await score(out)
-        assert (code, asked) == (0, 1)
+        assert (code, asked) == (0, 2)
         assert given(out) == [1.0] * count
         assert not beside.exists()
         code, asked, _ = await score(out)
@@ -301,7 +305,7 @@ def test_a_log_without_tasks_is_given_one(
     logs, out = write(tmp_path / "logs.jsonl", [row, dump]), tmp_path / "out.jsonl"
     options = ["score", str(logs), "--out", str(out), "--judge", str(rules)]
     assert main(options) == 1
-    assert "for task 'direct'" in capsys.readouterr().err
+    assert "for task 'direct'" in capsys.readouterr().out
     assert main([*options, "--task", "math-hard"]) == 2
     assert "scored as of the task 'direct', which is 'math-hard' now" in capsys.readouterr().err
     out.unlink()
@@ -372,7 +376,7 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         process = await start_cli(*options)
         _, errors = await process.communicate()
         assert process.returncode == 0, errors
-        assert errors.startswith(b"INFO gtalign.cli.score: judge m: {")
+        assert errors.startswith(b"INFO gtalign.transcripts.score: judge m: {")
     assert out.read_bytes().startswith(kept)
     found = list(read_transcripts(out))
     assert [t.id for t in found] == [f"logs-{number + 1}" for number in range(count)]
@@ -427,15 +431,14 @@ def test_a_tokenizer_counts_anew(
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     tokenizer.save(str(folder / "tokenizer.json"))
     out = tmp_path / "out.jsonl"
-    assert main(["score", str(logs), "--tokenizer", str(folder), "--out", str(out)]) == 0
-    assert "tokens of letters" in " ".join(capsys.readouterr().out.split())
+    assert main(["score", str(logs), "--tokenizer", str(folder), "--out", str(out)]) == 1
     first = next(iter(read_transcripts(out)))
     assert first.tokens["total"] == len("The answer is 4.")
     # Scored again without it, the counts on record stand, and so does their unit.
     again = tmp_path / "again.jsonl"
-    assert main(["score", str(out), "--out", str(again)]) == 0
+    assert main(["score", str(out), "--out", str(again)]) == 1  # nobody was asked
     assert next(iter(read_transcripts(again))).extra["scored"]["tokens"] == "tokens of letters"
-    assert "without a score: no verdict" in capsys.readouterr().err
+    assert "without a score: no verdict" in capsys.readouterr().out
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     assert main(["score", str(logs), "--tokenizer", str(folder)]) == 2
     assert main(["score", str(logs), "--tokenizer", str(tmp_path)]) == 2
@@ -448,7 +451,7 @@ def test_counts_of_others_are_as_recorded(tmp_path: Path) -> None:
     row = {"id": "1", "task": "other", "completion": CHAIN, "tokens": {"total": 9}}
     row["tokens"] = {"before": 5, "response": 4, "total": 9}
     out = tmp_path / "out.jsonl"
-    assert main(["score", str(write(tmp_path / "t.jsonl", [row])), "--out", str(out)]) == 0
+    assert main(["score", str(write(tmp_path / "t.jsonl", [row])), "--out", str(out)]) == 1
     assert next(iter(read_transcripts(out))).extra["scored"]["tokens"] == "as recorded"
 
 
@@ -483,5 +486,5 @@ def test_progress_where_somebody_looks(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert Console(stderr=True).is_terminal
-    assert main(["score", str(logs), "--json"]) == 0
+    assert main(["score", str(logs), "--json"]) == 1
     assert "5/5" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, TrainerState
 
 from gtalign.cli import main
 from gtalign.cli.eval import plan as plan_eval
-from gtalign.config import load
+from gtalign.config import find, load
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import to_row
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
@@ -47,7 +47,6 @@ from train_parts import CHAIN, make_student, run_cli, write
 # The trainers complain of their own habits.
 pytestmark = pytest.mark.filterwarnings("default")
 
-PAPER = Path(__file__).parents[1] / "configs" / "paper"
 CONVERSATION = (
     Message(role="system", content="Be kind."),
     Message(role="user", content="Who owns it?"),
@@ -339,7 +338,8 @@ def test_normalised_rewards_are_not_divided_by_their_groups(
         ([], ["reward.normalise.method=cdf"], ["reward.normalise={}", "rl.scale_rewards=batch"])
     ):
         sets = [part for option in options for part in ("--set", option)]
-        assert main(["rl", "--config", file, "--out", str(tmp_path / str(number)), *sets]) == 0
+        # Nothing was written, so nothing was learned.
+        assert main(["rl", "--config", file, "--out", str(tmp_path / str(number)), *sets]) == 1
     assert [args[4].scale_rewards for args in seen] == [None, "none", "batch"]
 
 
@@ -522,23 +522,23 @@ def test_the_papers_runs_can_be_planned_without_weights(
 ) -> None:
     data = [f'questions=["{questions}"]']
     held_out = f'held_out.questions=["{questions}"]'
-    sft = plan_sft(load(SFTRun, PAPER / "sft.toml", [f'data=["{examples}"]', held_out]))
+    sft = plan_sft(load(SFTRun, find("sft", "paper"), [f'data=["{examples}"]', held_out]))
     assert (sft["held_out_answers"], sft["judge_calls"]) == (3, 3)
     assert sft["steps"] == 6
     assert sft["memory_gib"]["weights"] == pytest.approx(3_085_938_688 * 4 / 2**30)
     assert sft["memory_gib"]["optimizer"] == 2 * sft["memory_gib"]["weights"]
-    rl = plan_rl(load(RLRun, PAPER / "rl.toml", data))
+    rl = plan_rl(load(RLRun, find("rl", "paper"), data))
     assert rl["completions"] == rl["judge_calls"] == 150 * 512
     assert rl["memory_gib"]["total"] < 80
-    found = plan_eval(load(EvalRun, PAPER / "eval.toml", data))
+    found = plan_eval(load(EvalRun, find("eval", "paper"), data))
     assert (found["questions"], found["judge_calls"]) == (3, {"judge": 3})
     assert found["memory_gib"]["weights"] == pytest.approx(3_085_938_688 * 2 / 2**30)
     assert found["memory_gib"]["total"] < 80
     override = f'questions=["{questions}"]'
-    dry = ["synth", "--config", str(PAPER / "synth.toml"), "--set", override, "--dry-run", "--json"]
+    dry = ["synth", "--config", "paper", "--set", override, "--dry-run", "--json"]
     assert main(dry) == 0
     assert json.loads(capsys.readouterr().out)["teacher_calls"] == {"writer": 81, "structurer": 27}
-    assert main(["rl", "--config", str(PAPER / "rl.toml"), "--set", override, "--dry-run"]) == 0
+    assert main(["rl", "--config", "paper", "--set", override, "--dry-run"]) == 0
     assert "memory_gib:" in capsys.readouterr().out
 
 
@@ -596,5 +596,5 @@ def test_files_without_anything_to_do_are_told(
     row = json.loads(examples.read_text().splitlines()[0])
     for broken, problem in ((row | {"completion": " "}, "'completion'"), ({}, "'prompt'")):
         empty.write_text(json.dumps(broken) + "\n")
-        with pytest.raises(DataError, match=f"row 0: .*{problem}"):
+        with pytest.raises(DataError, match=f"line 1: .*{problem}"):
             list(read_examples(empty))

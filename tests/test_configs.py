@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gtalign.config import Config, dump, load
+import gtalign
+from gtalign.config import Config, dump, find, load
 from gtalign.data.sources import SOURCES
 from gtalign.errors import ConfigError
 from gtalign.evaluation.settings import EvalRun
@@ -16,7 +17,8 @@ from gtalign.synthesis import ColdStartConfig
 from gtalign.training.rl_run import RLRun
 from gtalign.training.sft_run import SFTRun
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+ROOT = Path(__file__).parents[1]
+CONFIGS = Path(gtalign.__file__).parent / "configs"
 # The class that a folder's files configure.
 CLASSES = {
     "eval": "gtalign.evaluation.evaluate:EvalRun",
@@ -29,8 +31,6 @@ CLASSES = {
     "sft": "gtalign.training.sft_run:SFTRun",
     "synth": "gtalign.synthesis:ColdStartConfig",
 }
-# Their files are named after the command that reads them.
-BY_COMMAND = "paper"
 FILES = sorted(CONFIGS.rglob("*.toml"))
 
 
@@ -44,7 +44,7 @@ def config_class(folder: str) -> type[Config]:
 @pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(CONFIGS)) for file in FILES])
 def test_config_loads_and_comes_back(file: Path, tmp_path: Path) -> None:
     folder = file.relative_to(CONFIGS).parts[0]
-    cls = config_class(file.stem if folder == BY_COMMAND else folder)
+    cls = config_class(folder)
     config = load(cls, file)
     copy = tmp_path / "copy.toml"
     copy.write_text(dump(config), encoding="utf-8")
@@ -64,20 +64,20 @@ def test_the_defaults_load_or_name_what_is_missing(folder: str) -> None:
 
 
 def test_the_papers_commands_fit_together() -> None:
-    text = (CONFIGS.parent / "docs/how-to/reproduce.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/how-to/reproduce.md").read_text(encoding="utf-8")
     built = re.search(r"^gtalign data build (.+) --to data$", text, re.MULTILINE)
     assert built is not None
     tests = {f"data/{name}-test.parquet" for name in built[1].split()}
     trained = [name for name in built[1].split() if not SOURCES[name].tested_only]
     assert len(trained) == 4
-    evaluation = load(EvalRun, CONFIGS / "paper" / "eval.toml")
+    evaluation = load(EvalRun, find("eval", "paper"))
     assert {str(file) for file in evaluation.questions} == tests
-    sft = load(SFTRun, CONFIGS / "paper" / "sft.toml")
+    sft = load(SFTRun, find("sft", "paper"))
     assert {str(file) for file in sft.held_out.questions} <= tests
     for command, cls in (("synth", ColdStartConfig), ("rl", RLRun)):
-        config: Any = load(cls, CONFIGS / "paper" / f"{command}.toml")
+        config: Any = load(cls, find(command, "paper"))
         assert [str(file) for file in config.questions] == ["data/mix-train.parquet"]
-        assert f"gtalign {command} --config configs/paper/{command}.toml --out" in text
+        assert f"gtalign {command} --config paper --out" in text
     assert "gtalign data mix data/*-train.parquet --to data/mix-train.parquet" in text
 
 
@@ -94,7 +94,7 @@ def leaves(cls: type[Config], before: str = "") -> set[str]:
 
 
 def test_every_setting_of_the_gateway_is_documented() -> None:
-    text = (CONFIGS.parent / "docs/reference/gateway-interface.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/gateway-interface.md").read_text(encoding="utf-8")
     table = text.partition("\n## Settings\n")[2].partition("\n## ")[0]
     told: list[str] = []
     for cell in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE):

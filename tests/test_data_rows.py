@@ -135,7 +135,7 @@ def test_a_missing_column_is_named(tmp_path: Path, suffix: str, column: str) -> 
 )
 def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
     file = write(tmp_path / "bad.jsonl", [row(), row(**changes)])
-    with pytest.raises(DataError, match=rf"bad\.jsonl, row 1: .*{named}"):
+    with pytest.raises(DataError, match=rf"bad\.jsonl, line 2: .*{named}"):
         list(read_rows(file))
 
 

@@ -21,11 +21,12 @@ def test_the_flat_loop_does_the_whole_method() -> None:
     assert done.returncode == 0, done.stderr
     for said in ("cold start 1/", "after the cold start: ", "step 2/2: W ", "after reinforcement"):
         assert said in done.stdout
-    assert "subscription: recommended" in done.stdout and "per-token: recommended" in done.stdout
+    for policy in ("subscription", "per-token"):
+        assert f"{policy}: the response is" in done.stdout
 
 
 def test_the_flat_loop_stays_short() -> None:
-    assert len((ROOT / "examples" / "rl_loop.py").read_text().splitlines()) <= 165
+    assert len((ROOT / "examples" / "rl_loop.py").read_text().splitlines()) <= 150
 
 
 def test_there_is_a_notebook_for_each_kind_of_user() -> None:

@@ -1,11 +1,13 @@
 import dataclasses
+import json
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from games import batches
-from gtalign.errors import GameError
+from gtalign.errors import GameError, PayoffError
 from gtalign.game import (
     USER_LLM,
     Bimatrix,
@@ -84,3 +86,37 @@ def test_the_description_of_rows_and_columns_does_not_matter():
 def test_payoffs_beyond_the_limit_are_refused():
     with pytest.raises(GameError, match="not a finite number up to"):
         solve(Bimatrix(USER_LLM, np.full((2, 3, 2), 1e300)))
+
+
+MATRIX = {
+    "DQ_AQ": {"LLM": 3, "user": 3},
+    "DQ_CQ": {"LLM": 1, "user": 0.5},
+    "DQ_DA": {"LLM": 4, "user": 2},
+    "VQ_AQ": {"LLM": 1.5, "user": -1},
+    "VQ_CQ": {"LLM": 2.5, "user": 4},
+    "VQ_DA": {"LLM": 1, "user": 1},
+}
+
+
+@pytest.mark.parametrize("source", [MATRIX, json.dumps(MATRIX), json.dumps(MATRIX, indent=2)])
+def test_a_matrix_is_solved_as_text_and_as_an_object(source: Any) -> None:
+    assert solve(source).optimum == "VQ_CQ"
+
+
+@pytest.mark.parametrize(
+    "source", ["", "nonsense", "{}", {"DQ_DA": 3}, "\n".join([json.dumps(MATRIX)] * 2)]
+)
+def test_what_is_no_matrix_is_refused(source: Any) -> None:
+    with pytest.raises(PayoffError):
+        solve(source)
+
+
+def test_a_solution_prints_and_renders() -> None:
+    found = solve(MATRIX)
+    lines = str(found).splitlines()
+    assert lines[0].split("  ")[0] == "user \\ LLM"
+    assert "joint optimum         VQ_CQ, welfare 6.5 (user 4, LLM 2.5)" in lines
+    assert "price of anarchy" in str(found)
+    page = found._repr_html_()
+    assert "VQ_CQ, welfare 6.5" in page
+    assert page.count("<tr>") >= 3

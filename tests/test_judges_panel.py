@@ -23,7 +23,7 @@ from gtalign.tasks import Message, Question
 from judge_attacks import ATTACKS
 from judge_server import serve
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "judges"
+CONFIGS = Path(__file__).parents[1] / "src" / "gtalign" / "configs" / "judges"
 RIGHT = '{"reason": "equal", "score": 1}'
 
 
@@ -89,11 +89,11 @@ async def test_rules_and_an_endpoint_from_a_configuration(tmp_path: Path) -> Non
                 "main",
             ]
             assert [v.score for v in (wrong, words, refusal, text)] == [0, 1, 1, 1]
-            assert judges.usage["main"].calls == 2
+            assert judges.usage["main"].calls == 3  # the first is the trial
             assert judges.saved["main"] == Usage()
             await judges.judge(ask("medium"), "a text")
             assert judges.saved["main"].calls == 1
-        assert len(server.requests) == 2
+        assert len(server.requests) == 3
 
 
 async def test_several_verdicts_from_a_configuration() -> None:
@@ -108,7 +108,7 @@ async def test_several_verdicts_from_a_configuration() -> None:
         async with Judges(config) as judges:
             verdict = await judges.judge(ask("ambig_qa", "ambiguous"), "Which?")
         assert verdict.details["samples"] == 3
-        assert len(server.requests) == 3
+        assert len(server.requests) == 4  # the first is the trial
 
 
 ENDPOINT = {"url": "http://127.0.0.1:1/v1", "model": "m"}

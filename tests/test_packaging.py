@@ -3,6 +3,7 @@ import tomllib
 from pathlib import Path
 
 import gtalign
+from gtalign.cli.extras import advice
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "gtalign"
@@ -45,6 +46,19 @@ def test_the_licence_is_apache_2() -> None:
 def test_extras_are_those_of_the_documentation() -> None:
     extras = set(PYPROJECT["project"]["optional-dependencies"])
     assert extras == {"train", "judge", "eval", "serve", "postgres", "otel", "docs", "dev"}
+
+
+def test_every_dependency_of_an_extra_is_named_when_it_is_missing() -> None:
+    imported = {"math-verify": "math_verify"}
+    for name, needs in PYPROJECT["project"]["optional-dependencies"].items():
+        for need in needs if name not in ("docs", "dev") else ():
+            package = re.split(r"[\[<>=]", need)[0]
+            module = imported.get(package, package.replace("-", "_"))
+            if name == "otel":
+                module = "opentelemetry.sdk"
+            assert "it belongs to the extra" in advice(module), need
+    assert "'judge' (about" in advice("openai.types")
+    assert "'serve' (about" in advice("starlette")
 
 
 def test_torch_is_bounded() -> None:

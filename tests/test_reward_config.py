@@ -9,7 +9,7 @@ from gtalign.config import dump, load
 from gtalign.errors import ConfigError
 from gtalign.reward import PRESETS, RewardConfig
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "reward"
+CONFIGS = Path(__file__).parents[1] / "src" / "gtalign" / "configs" / "reward"
 
 
 def test_the_default_is_robust() -> None:

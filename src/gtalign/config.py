@@ -13,12 +13,13 @@ from types import MappingProxyType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from gtalign.errors import ConfigError
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _MOST_PROBLEMS = 20  # that one message tells of
+_SHIPPED = Path(__file__).with_name("configs")
 
 
 class Config(BaseModel):
@@ -41,9 +42,66 @@ Files = Annotated[tuple[Path, ...], Field(min_length=1)]
 """One file or more."""
 
 
+def beside(path: Path, info: ValidationInfo) -> Path:
+    """Return a file that a configuration names: the one beside the configuration, if it is there.
+
+    Args:
+        path: The path as it was written.
+        info: Holds the configuration's folder; without one, the path stays as it is.
+    """
+    folder = (info.context or {}).get("folder")
+    return found if folder is not None and (found := folder / path).is_file() else path
+
+
+Beside = Annotated[Path, AfterValidator(beside)]
+"""A file that is looked for in the folder of the configuration, then in the current folder."""
+
+
+def shipped(kind: str) -> dict[str, Path]:
+    """Return the configurations that come with the package, by name.
+
+    Args:
+        kind: What they configure: a command (``lab``, ``eval``, ...), ``judges``, ``reward`` or
+            ``policies``.
+    """
+    return {file.stem: file for file in sorted((_SHIPPED / kind).glob("*.toml"))}
+
+
+def find(kind: str, source: str | Path) -> Path:
+    """Return the file of a configuration: a path, or the name of one that comes with the package.
+
+    A text that ends in ``.toml`` or has a folder in it is a path. A run directory stands for its
+    ``config.toml``.
+
+    Args:
+        kind: What it configures, as for `shipped`.
+        source: The path or the name.
+
+    Raises:
+        ConfigError: There is no such file or name; the message lists the names.
+    """
+    path, known = Path(source), shipped(kind)
+    if path.is_dir() and (path / "config.toml").is_file():
+        return path / "config.toml"
+    if path.suffix != ".toml" and path.name == str(source) and not path.is_file():
+        if str(source) in known:
+            return known[str(source)]
+        near = difflib.get_close_matches(str(source), known, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else _names(known)
+        raise ConfigError(f"no configuration {str(source)!r}; {advice}")
+    if not path.exists():
+        advice = f"did you mean the name {path.stem!r}?" if path.stem in known else _names(known)
+        raise ConfigError(f"{path}: no such file; {advice}")
+    return path
+
+
+def _names(known: Mapping[str, Path]) -> str:
+    return f"name a TOML file, or one that comes with the package: {', '.join(known)}"
+
+
 def load(
     cls: type[C],
-    file: Path | None = None,
+    file: Path | str | None = None,
     overrides: Sequence[str] = (),
     options: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
 ) -> C:
@@ -62,7 +120,8 @@ def load(
             unknown, missing or of the wrong type (the message names the key, where it came from,
             and what would be right).
     """
-    table = {} if file is None else _read(file)
+    file = None if file is None else Path(file)
+    table = {} if file is None else read_table(file)
     sources = {} if file is None else {key: str(file) for key in _leaves(table)}
     for key, (option, value) in options.items():
         if value is not None:
@@ -72,7 +131,7 @@ def load(
         key, value = _split(override)
         _insert(table, key, value, f"override {override!r}")
         sources[key] = f"override {override!r}"
-    return _validated(cls, table, file, sources)
+    return _validated(cls, table, file, sources, None if file is None else file.parent)
 
 
 def load_table(cls: type[C], table: Mapping[str, Any], origin: str) -> C:
@@ -90,10 +149,14 @@ def load_table(cls: type[C], table: Mapping[str, Any], origin: str) -> C:
 
 
 def _validated(
-    cls: type[C], table: Mapping[str, Any], file: Path | str | None, sources: Mapping[str, str]
+    cls: type[C],
+    table: Mapping[str, Any],
+    file: Path | str | None,
+    sources: Mapping[str, str],
+    folder: Path | None = None,
 ) -> C:
     try:
-        return cls.model_validate(table)
+        return cls.model_validate(table, context={"folder": folder})
     except ValidationError as error:
         raise ConfigError(_explain(cls, error, file, sources)) from error
 
@@ -133,7 +196,12 @@ def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
     return scalars | (config.model_extra or {}) | tables
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_table(file: Path) -> dict[str, Any]:
+    """Return what a TOML file holds.
+
+    Raises:
+        ConfigError: It cannot be read, or is no TOML; the message names the line.
+    """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@
     +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
     +-- ServiceError (RuntimeError)     a judge or a teacher failed; its cause is the kind
     |   +-- JudgeError                  a judge failed; says on which question
+    |   |   +-- UnusableJudgeError      a judge cannot be asked at all; ends the work
     |   +-- TeacherError                a teacher failed; says on which candidate
     +-- TrainingError (RuntimeError)    a training stage cannot start or continue
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
@@ -92,6 +93,13 @@ class ServiceError(GTAlignError, RuntimeError):
 
 class JudgeError(ServiceError):
     """A judge failed; the message names it and the question's id."""
+
+
+class UnusableJudgeError(JudgeError):
+    """A judge cannot be asked, or gives no verdicts: every other question would fail as this one.
+
+    Code that leaves single answers unscored lets it pass.
+    """
 
 
 class TeacherError(ServiceError):

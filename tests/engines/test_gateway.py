@@ -18,7 +18,7 @@ POLICIES = ("subscription", "per-token")
 
 
 def config_of(folder: Path, url: str) -> GatewayConfig:
-    policies = Path(__file__).parents[2] / "configs" / "policies"
+    policies = Path(__file__).parents[2] / "src" / "gtalign" / "configs" / "policies"
     table = {
         "upstream": {"address": url, "name": "lab", "tokenizer": str(CHECKPOINT)},
         "port": 0,

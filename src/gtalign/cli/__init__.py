@@ -9,15 +9,12 @@ Results go to stdout, logs and errors to stderr. Exit codes: 0 done, 1 the work 
 """
 
 import contextlib
-import errno
 import importlib
 import inspect
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +22,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
-from gtalign.errors import GTAlignError, ServiceError, SteeringError, StorageError, TrainingError
+from gtalign.cli.failures import FAILED, INTERRUPTED, complain, diagnose
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
@@ -41,61 +38,7 @@ COMMANDS = {
     "score": "Score transcripts, dumps and chat logs; ask judges for missing verdicts.",
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Compare runs, with confidence intervals.",
-}
-
-BAD_INPUT = 2
-FAILED = 1
-INTERRUPTED = 130
-
-# Options that several commands take.
-RunConfig = Annotated[Path, typer.Option("--config", help="A TOML file with the run's settings.")]
-RunFolder = Annotated[
-    Path, typer.Option("--out", help="Run directory; the command resumes an interrupted run in it.")
-]
-Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Files of questions, parquet or JSON Lines.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
-DryTraining = Annotated[
-    bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
-]
-DryAsking = Annotated[
-    bool, typer.Option("--dry-run", help="Print the number of requests to each model; send none.")
-]
-
-
-def changes(example: str, says: str = "Change one key") -> Any:
-    """The option that changes keys of a configuration.
-
-    Args:
-        example: A change, for its help.
-        says: Beginning of its help.
-    """
-    return typer.Option("--set", metavar="KEY=VALUE", help=f"{says}, such as {example}.")
-
-
-def command_line() -> str:
-    """Return the command as it was typed, for reports."""
-    return shlex.join(["gtalign", *sys.argv[1:]])
-
-
-# A full disk, or a file that may not grow: the work failed, and nothing was wrong with the input.
-_FULL = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
-# What makes a file unusable that the person who named it can put right.
-_FILE_ERRORS = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.EMFILE,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EPERM,
-    errno.EROFS,
+    "examples": "List the sample files and configurations, or copy them into a folder.",
 }
 
 
@@ -112,22 +55,6 @@ def load(name: str) -> Any:
     # Escaped: a docstring is text, and its brackets are no markup.
     single.command(name, help=escape(inspect.getdoc(function) or ""))(function)
     return typer.main.get_command(single)
-
-
-def diagnose(error: Exception) -> tuple[int, str] | None:
-    """Return exit code and message of an expected error; None for a bug of ours."""
-    if isinstance(error, ServiceError | SteeringError | TrainingError):
-        return FAILED, str(error)
-    if isinstance(error, StorageError) and error.errno in _FULL:
-        return FAILED, str(error)
-    if isinstance(error, GTAlignError):
-        return BAD_INPUT, str(error)
-    if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
-        return BAD_INPUT, ": ".join(str(part) for part in (error.filename, error.strerror) if part)
-    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("gtalign"):
-        advice = "install the extras, in a clone: pip install -e '.[train,judge,eval,serve]'"
-        return BAD_INPUT, f"the Python package {error.name!r} is not installed; {advice}"
-    return None
 
 
 class Commands(TyperGroup):
@@ -174,11 +101,6 @@ def _allow_connections() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS has one that it does not tell
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def complain(message: str) -> None:
-    """Print an error as one line on stderr."""
-    print(f"gtalign: error: {' '.join(message.split())}", file=sys.stderr)
 
 
 def _print_version(wanted: bool) -> None:

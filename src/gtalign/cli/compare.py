@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli import AsJson
+from gtalign.cli.options import AsJson
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
 from gtalign.evaluation.export import write_csv, write_latex

@@ -3,30 +3,47 @@
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli import AsJson, DryAsking, RunConfig, RunFolder, changes, command_line
+import typer
+from rich.console import Console
+
+from gtalign.cli.failures import FAILED
+from gtalign.cli.options import (
+    AsJson,
+    DryAsking,
+    RunFolder,
+    Tables,
+    changes,
+    command_line,
+    settings_of,
+)
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result, results_only
+from gtalign.cli.show.run import facts_of, print_answers
 from gtalign.config import load
 from gtalign.evaluation.evaluate import plan, run
 from gtalign.evaluation.settings import EvalRun
+from gtalign.transcripts import read_transcripts
+from gtalign.transcripts.summary import Summary
 
 
 def command(
-    config: RunConfig,
+    config: Annotated[Path, settings_of("eval")],
     out: RunFolder = Path("runs/eval"),
     overrides: Annotated[list[str] | None, changes("limit=50")] = None,
     dry_run: DryAsking = False,
+    tables: Tables = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a model answer questions, judge and score the answers, and report.
 
     The model is a checkpoint, or a model behind an OpenAI-compatible server.
     You can stop a run at any time; the same command resumes it. The report is
-    in OUT; gtalign compare reads OUT/transcripts.jsonl.
+    in OUT; gtalign compare reads OUT/transcripts.jsonl. The exit code is 1 if
+    no answer could be read or scored, or if all have the same reward.
 
     Examples:
-        gtalign eval --config configs/eval/small.toml --dry-run
-        gtalign eval --config configs/eval/small.toml --out runs/eval
+        gtalign eval --config small --dry-run
+        gtalign eval --config small --out runs/eval
     """
     settings = load(EvalRun, config, overrides or [])
     if dry_run:
@@ -41,4 +58,11 @@ def command(
                 progress.console.print(problem, markup=False)
 
         result = run(settings, out, command_line(), show)
-    print_result(result, as_json=as_json)
+    found = Summary.of(read_transcripts(Path(result["transcripts"])))
+    problem = found.problem(asked=True)
+    if as_json:
+        print_result({**result, **found.to_json(), "problem": problem}, as_json=True)
+    else:
+        print_answers(Console(), found.groups(every=tables), problem, facts_of(result))
+    if problem is not None:
+        raise typer.Exit(FAILED)

@@ -1,21 +1,18 @@
 """``gtalign judges``: compare judges with people."""
 
-import asyncio
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from gtalign.cli import AsJson
+from gtalign.cli.options import AsJson, TaskName, Workers, settings_of
 from gtalign.cli.show.judges import print_check
-from gtalign.cli.show.progress import progress_bar
+from gtalign.cli.show.progress import Bar
 from gtalign.config import load
-from gtalign.judges import JudgeCheck, Judges, JudgesConfig, LabelledAnswer, check_judge
+from gtalign.judges import JudgesConfig
 from gtalign.transcripts.chats import TASK
-from gtalign.transcripts.labelled import read_labelled
+from gtalign.transcripts.labelled import check_file
 
 app = typer.Typer(add_completion=False)
 
@@ -39,11 +36,9 @@ def check_labels(
         ),
     ],
     judge: Annotated[
-        Path | None, typer.Option(help="A TOML file of judges; by default only rules judge.")
+        Path | None, settings_of("judges", "--judge", "Judges, by default rules alone")
     ] = None,
-    task: Annotated[
-        str, typer.Option(help="Task of rows that name no task, such as plain chat logs.")
-    ] = TASK,
+    task: TaskName = TASK,
     good_from: Annotated[
         float,
         typer.Option(
@@ -53,7 +48,7 @@ def check_labels(
     pairs: Annotated[
         int, typer.Option(min=0, help="Each model compares at most this many pairs of answers.")
     ] = 100,
-    workers: Annotated[int, typer.Option(min=1, help="Largest number of judgements at once.")] = 64,
+    workers: Workers = 64,
     seed: Annotated[
         int, typer.Option(help="Seed of the intervals and of the sample of pairs.")
     ] = 0,
@@ -74,33 +69,18 @@ def check_labels(
             --task medium --json
     """
     config = JudgesConfig() if judge is None else load(JudgesConfig, judge)
-    answers = read_labelled(file, task)
-    rng = np.random.default_rng(seed)
-    found = asyncio.run(_check(config, answers, rng, good_from, pairs, workers))
+    with Bar() as bar:
+        found = check_file(
+            file,
+            config,
+            task=task,
+            good_from=good_from,
+            pairs=pairs,
+            workers=workers,
+            seed=seed,
+            progress=lambda done, total: bar(done, total, "answers"),
+        )
     if as_json:
         print(json.dumps(found.to_json()))
-        return
-    print_check(found)
-
-
-async def _check(
-    config: JudgesConfig,
-    answers: Sequence[LabelledAnswer],
-    rng: np.random.Generator,
-    good_from: float,
-    pairs: int,
-    workers: int,
-) -> JudgeCheck:
-    async with Judges(config) as panel:
-        with progress_bar() as progress:
-            bar = progress.add_task("answers", total=len(answers))
-            return await check_judge(
-                panel,
-                answers,
-                rng,
-                endpoints=panel.endpoints,
-                good_from=good_from,
-                pairs=pairs,
-                workers=workers,
-                progress=lambda done, _: progress.update(bar, completed=done),
-            )
+    else:
+        print_check(found)

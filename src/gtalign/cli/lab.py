@@ -1,14 +1,14 @@
 """``gtalign lab``: train, compare and report with a small model from scratch."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 
-from gtalign.cli import RunFolder, changes, command_line
+from gtalign.cli.options import RunFolder, Tables, changes, command_line, settings_of
 from gtalign.cli.show.progress import Bar
+from gtalign.cli.show.run import print_arms
 from gtalign.config import load
 from gtalign.evaluation.steering.section import print_steering
 from gtalign.evaluation.tables import print_tables
@@ -17,8 +17,6 @@ from gtalign.lab.experiment import Arm
 from gtalign.lab.run import run
 from gtalign.lab.stages import Stage
 
-log = logging.getLogger(__name__)
-
 
 def command(
     out: RunFolder = Path("runs/lab"),
@@ -26,27 +24,27 @@ def command(
         bool, typer.Option("--full", help="Train all arms; by default only base, sft and mutual.")
     ] = False,
     seeds: Annotated[
-        str, typer.Option(help="Seeds of the runs, such as 0,1,2; 0 by default.")
-    ] = "",
+        str | None, typer.Option(help="Seeds of the runs, such as 0,1,2; 0 by default.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Train on the published question files in this folder.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file with the settings of the lab.")
-    ] = None,
+    config: Annotated[Path | None, settings_of("lab")] = None,
     overrides: Annotated[list[str] | None, changes("experiment.rl.steps=60")] = None,
+    tables: Tables = False,
 ) -> None:
     """Train a small assistant for mutual welfare, compare it and report.
 
     The lab trains a small network from scratch. It needs no GPU and no
-    network. You can stop it at any time; the same command resumes it.
+    network. You can stop it at any time; the same command resumes it. At the
+    end it prints W, the mutual welfare of each model, and the path of a report.
 
     Example:
         gtalign lab --full --seeds 0,1,2 --out runs/full
     """
     options: dict[str, tuple[str, Any]] = {}
-    if seeds:
-        options["seeds"] = "--seeds", seeds.split(",")
+    if seeds is not None:
+        options["seeds"] = "--seeds", [seed.strip() for seed in seeds.split(",") if seed.strip()]
     if data is not None:
         options |= {"data": ("--data", data.resolve()), "model.vocabulary": ("--data", 2048)}
     if full:
@@ -62,7 +60,9 @@ def command(
             bar(share, 1.0, names or "done")
 
         found = run(settings, out, command_line(), watch)
-    print_tables(Console(), found.comparison)
-    if found.trial is not None:
-        print_steering(Console(), found.trial)
-    log.info("report: %s", found.file)
+    console = Console()
+    if tables:
+        print_tables(console, found.comparison)
+        if found.trial is not None:
+            print_steering(console, found.trial)
+    print_arms(console, found.comparison, found.file, found.trial)

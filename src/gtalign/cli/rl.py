@@ -3,14 +3,21 @@
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli import AsJson, DryTraining, RunConfig, RunFolder, changes
+import typer
+from rich.console import Console
+
+from gtalign.cli.failures import FAILED
+from gtalign.cli.options import AsJson, DryTraining, RunFolder, changes, settings_of
 from gtalign.cli.show.result import print_result, results_only
+from gtalign.cli.show.run import facts_of, print_answers
 from gtalign.config import load
+from gtalign.drawing import fixed
 from gtalign.training.rl_run import RLRun, plan, run
+from gtalign.transcripts.learned import learned
 
 
 def command(
-    config: RunConfig,
+    config: Annotated[Path, settings_of("rl")],
     out: RunFolder = Path("runs/rl"),
     overrides: Annotated[list[str] | None, changes("rl.steps=20")] = None,
     dry_run: DryTraining = False,
@@ -21,13 +28,24 @@ def command(
     The judges of the configuration grade each completion. The trained model is
     in OUT/checkpoint; every completion with its score is in
     OUT/transcripts.jsonl. You can stop the run at any time; the same command
-    resumes it.
+    resumes it. The exit code is 1 if the reward never varied, so that nothing
+    was learned.
 
     Examples:
-        gtalign rl --config configs/rl/small.toml --dry-run
-        gtalign rl --config configs/rl/small.toml --out runs/rl
+        gtalign rl --config small --dry-run
+        gtalign rl --config small --out runs/rl
     """
     settings = load(RLRun, config, overrides or [])
     with results_only():
         result = plan(settings) if dry_run else run(settings, out)
-    print_result(result, as_json=as_json)
+    if dry_run:
+        print_result(result, as_json=as_json)
+        return
+    found = learned(out / "transcripts.jsonl")
+    if as_json:
+        print_result({**result, **found.to_json()}, as_json=True)
+    else:
+        gain = {"gain in W, first to last quarter": fixed(found.gain, sign=True)}
+        print_answers(Console(), found.parts(), found.problem, gain | facts_of(result))
+    if found.problem is not None:
+        raise typer.Exit(FAILED)

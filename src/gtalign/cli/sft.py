@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli import AsJson, DryTraining, RunConfig, RunFolder, changes
+from gtalign.cli.options import AsJson, DryTraining, RunFolder, changes, settings_of
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.training.sft_run import SFTRun, plan, run
 
 
 def command(
-    config: RunConfig,
+    config: Annotated[Path, settings_of("sft")],
     out: RunFolder = Path("runs/sft"),
     overrides: Annotated[list[str] | None, changes("sft.epochs=2")] = None,
     dry_run: DryTraining = False,
@@ -22,8 +22,8 @@ def command(
     the same command resumes it and ends with the same weights.
 
     Examples:
-        gtalign sft --config configs/sft/small.toml --dry-run
-        gtalign sft --config configs/sft/small.toml --out runs/sft
+        gtalign sft --config small --dry-run
+        gtalign sft --config small --out runs/sft
     """
     settings = load(SFTRun, config, overrides or [])
     with results_only():

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtalign.cli import AsJsonLines
+from gtalign.cli.options import AsJsonLines
 from gtalign.cli.show.solution import solution_panel
 from gtalign.errors import PayoffError
 from gtalign.game import solve

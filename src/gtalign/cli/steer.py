@@ -1,40 +1,23 @@
 """``gtalign steer``: answer questions under pricing policies, and show what each changes."""
 
-import asyncio
-import logging
 import sys
-from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from gtalign.cli import AsJsonLines, changes
+from gtalign.cli.options import AsJsonLines, Bare, ModelOrURL, Policies, changes, settings_of
 from gtalign.cli.show.steered import Printer, print_json
 from gtalign.config import load
 from gtalign.data.asked import read_asked
-from gtalign.evaluation.steering.answers import steered_answers
-from gtalign.steering import Sampling, SteeringSettings, load_policy, open_backend
-
-log = logging.getLogger(__name__)
+from gtalign.evaluation.steering.answers import Opening, answer_questions
+from gtalign.steering import Sampling, SteeringSettings, load_policy
 
 
 def command(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL_OR_URL",
-            help="A checkpoint directory, gguf:FILE, package:NAME, or the address of a model server"
-            " such as http://127.0.0.1:8000/v1.",
-        ),
-    ],
-    policies: Annotated[
-        list[str],
-        typer.Option(
-            "--policy", help="A policy file, or the name of a built-in policy; repeatable."
-        ),
-    ],
+    model: Annotated[str, ModelOrURL],
+    policies: Annotated[list[str], Policies],
     question: Annotated[
         str,
         typer.Option(
@@ -49,18 +32,11 @@ def command(
             " states the choice."
         ),
     ] = None,
-    bare: Annotated[
-        bool,
-        typer.Option(
-            help="Give the model no instruction for the chain; for models trained without it."
-        ),
-    ] = False,
+    bare: Bare = False,
     overrides: Annotated[
         list[str] | None, changes("price.output=60", "Change one key of every policy")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file with the settings of steering.")
-    ] = None,
+    config: Annotated[Path | None, settings_of("steering", says="Settings of steering")] = None,
     fallback: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +72,9 @@ def command(
 ) -> None:
     r"""Answer questions under pricing policies, and steer each answer.
 
-    The policy edits the payoff matrix while the model writes its answer.
+    The policy edits the payoff matrix while the model writes its answer. Cells
+    are named by the action of the user, DQ (a detailed question) or VQ (a vague
+    one), and of the LLM: DA (answers), CQ (asks back) or AQ (answers and asks).
     GTALIGN_UPSTREAM_KEY holds the API key of a server.
 
     Example:
@@ -112,24 +90,15 @@ def command(
     settings = load(SteeringSettings, config, options=options)
     chosen = [load_policy(name, overrides or ()) for name in policies]
     asked = read_asked(question, limit, sys.stdin, "--question")
-    show = print_json if as_json else Printer(Console())
-
-    async def answer_all() -> None:
-        reask = settings.fallback == "reask"
-        opened = await open_backend(model, model=served, tokenizer=tokenizer, fallback_reask=reask)
-        log.info("steering %s", opened.backend.name)
-        answers = steered_answers(
-            opened,
-            chosen,
-            settings,
-            asked,
-            sampling=Sampling(temperature=temperature, seed=seed),
-            max_tokens=max_tokens,
-            count=count,
-            out=out,
-        )
-        async with aclosing(opened.backend), aclosing(answers):
-            async for item, answer in answers:
-                show(item, answer)
-
-    asyncio.run(answer_all())
+    opened = Opening(model, served, tokenizer, reask=settings.fallback == "reask")
+    answer_questions(
+        opened,
+        chosen,
+        settings,
+        asked,
+        print_json if as_json else Printer(Console()),
+        sampling=Sampling(temperature=temperature, seed=seed),
+        max_tokens=max_tokens,
+        count=count,
+        out=out,
+    )

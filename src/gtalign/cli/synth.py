@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli import AsJson, DryAsking, RunConfig, RunFolder, changes
+from gtalign.cli.options import AsJson, DryAsking, RunFolder, changes, settings_of
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
@@ -13,7 +13,7 @@ from gtalign.synthesis.run import plan, run
 
 
 def command(
-    config: RunConfig,
+    config: Annotated[Path, settings_of("synth")],
     out: RunFolder = Path("runs/synth"),
     overrides: Annotated[list[str] | None, changes("candidates=3")] = None,
     dry_run: DryAsking = False,
@@ -25,8 +25,8 @@ def command(
     finished request. OUT/kept.jsonl holds the kept chains for gtalign sft.
 
     Examples:
-        gtalign synth --config configs/synth/two-teachers.toml --dry-run
-        gtalign synth --config configs/synth/two-teachers.toml \
+        gtalign synth --config two-teachers --dry-run
+        gtalign synth --config two-teachers \
             --out runs/cold-start
     """
     settings = load(ColdStartConfig, config, overrides or [])

@@ -31,7 +31,10 @@ def read_asked(source: str, limit: int, stdin: TextIO, origin: str) -> list[Ques
     elif path.suffix in ROWS:
         return list(read_rows(path, limit=limit))
     elif len(source) < _LONGEST_PATH and "\n" not in source and path.is_file():
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
     if not text.strip():
         raise DataError(f"{origin}: the question is empty")
     message = Message(role="user", content=text.strip())

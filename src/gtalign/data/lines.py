@@ -1,5 +1,6 @@
 """JSON Lines that survive a crash: lines are appended whole, and a torn last one is removed."""
 
+import codecs
 import gzip
 import json
 import logging
@@ -7,6 +8,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from gtalign.errors import DataError, StorageError
 log = logging.getLogger(__name__)
 
 _GZIP = b"\x1f\x8b"  # the first two bytes of any file that gzip wrote
+_ZIP = b"PK"  # those of an archive, such as a log of Inspect
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number (from 1) and object of each line of a file; see `read_objects`."""
-    for number, _, record in read_objects(path):
+    for number, _, record in read_objects(Path(path)):
         yield number, record
 
 
@@ -31,8 +34,9 @@ def read_objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
     Either may be compressed with gzip, whatever the name of the file.
 
     Raises:
-        DataError: The file cannot be read, or a line is no JSON object. A last line without its
-            line break that does not parse is what a crash leaves: it is skipped with a warning.
+        DataError: The file cannot be read, is no UTF-8 text, or a line is no JSON object. A last
+            line without its line break that does not parse is what a crash leaves: it is skipped
+            with a warning.
     """
     try:
         with path.open("rb") as raw:
@@ -52,6 +56,8 @@ def read_objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[int, str, Any]]:
     for number, line in enumerate(file, start=1):
+        if number == 1:
+            line = _without_mark(line, path)
         if not line.strip():
             continue
         place = f"{path}, line {number}"
@@ -59,7 +65,7 @@ def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[int, str, Any]]:
             yield number, place, json.loads(line)
         except (ValueError, RecursionError) as error:
             if not line.endswith(b"\n"):
-                log.warning("%s: torn, skipped", place)
+                _tell_torn(place)
                 return
             raise DataError(f"{place}: not JSON: {error}") from None
 
@@ -71,6 +77,36 @@ def _items(path: Path, text: bytes) -> Iterator[tuple[int, str, Any]]:
         raise DataError(f"{path}: not a JSON array: {error}") from None
     for number, item in enumerate(items, start=1):
         yield number, f"{path}, item {number}", item
+
+
+@lru_cache(maxsize=256)  # a command may read a file more than once, and says it once
+def _tell_torn(place: str) -> None:
+    log.warning("%s: torn, skipped", place)
+
+
+def torn_line(path: Path) -> int | None:
+    """Return the number of a last line that was not written whole; None if every line is whole.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+        if head.startswith((_GZIP, _ZIP, b"[")):
+            return None  # no JSON Lines: whoever reads it refuses it as a whole
+        start = _start_of_last_line(file.fileno())
+        file.seek(start)
+        last = file.read()
+        if last.endswith(b"\n") or not last.strip():
+            return None
+        try:
+            json.loads(last)
+        except (ValueError, RecursionError):
+            file.seek(0)
+            return sum(1 for _ in file)
+    return None
 
 
 class LineWriter(AbstractContextManager["LineWriter"]):
@@ -86,8 +122,8 @@ class LineWriter(AbstractContextManager["LineWriter"]):
         StorageError: The file cannot be opened for writing.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # No buffer of Python's: a line is in the file, or an error says that it is not.
@@ -146,6 +182,13 @@ class LineWriter(AbstractContextManager["LineWriter"]):
         return StorageError(
             error.errno, f"{error.strerror}; complete lines written before are kept", str(self.path)
         )
+
+
+def _without_mark(line: bytes, path: Path) -> bytes:
+    """Return the first line without UTF-8's byte order mark; refuse the marks of UTF-16 and 32."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        raise DataError(f"{path}: UTF-16 or UTF-32 text; save it as UTF-8")
+    return line.removeprefix(codecs.BOM_UTF8)
 
 
 def _start_of_last_line(descriptor: int, chunk: int = 1 << 16) -> int:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.lines import read_lines
+from gtalign.data.lines import read_lines, torn_line
 from gtalign.errors import DataError
 from gtalign.tasks import Message, Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous
@@ -31,7 +31,7 @@ _SPLITS = ("train", "test")
 _PASSAGE, _DIALOGUE = "Context:\n", "\nPrevious Q&A:"
 
 
-def read_rows(*paths: Path, limit: int | None = None) -> Iterator[Question]:
+def read_rows(*paths: Path | str, limit: int | None = None) -> Iterator[Question]:
     """Yield the questions of parquet or JSON Lines files, file by file, in order.
 
     Ids are the file's name and the row's number, from 0. Questions that stem from one source prompt
@@ -51,7 +51,9 @@ def read_rows(*paths: Path, limit: int | None = None) -> Iterator[Question]:
         yield question
 
 
-def read_pairs(*paths: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any], Question]]:
+def read_pairs(
+    *paths: Path | str, limit: int | None = None
+) -> Iterator[tuple[dict[str, Any], Question]]:
     """Yield each row of some files as it is on disk, with the question that it holds.
 
     Args:
@@ -61,7 +63,7 @@ def read_pairs(*paths: Path, limit: int | None = None) -> Iterator[tuple[dict[st
     Raises:
         DataError: As for `read_rows`.
     """
-    yield from islice(_all_pairs(paths), limit)
+    yield from islice(_all_pairs([Path(path) for path in paths]), limit)
 
 
 def _all_pairs(paths: Sequence[Path]) -> Iterator[tuple[dict[str, Any], Question]]:
@@ -84,11 +86,14 @@ def _file_pairs(path: Path) -> Iterator[tuple[dict[str, Any], Question]]:
             " lists the sets), and gtalign data mix mixes them"
         )
     rows = _read_jsonl(path) if is_jsonl(path) else _read_parquet(path)
-    for number, row in rows:
+    place = None
+    for number, (place, row) in enumerate(rows):
         try:
             yield row, question_of(row, f"{path.stem}-{number}", path.stem)
         except DataError as error:
-            raise DataError(f"{path}, row {number}: {error}") from error
+            raise DataError(f"{path}, {place}: {error}") from error
+    if place is None:
+        raise DataError(f"{path}: empty: it holds no question")
 
 
 def is_jsonl(path: Path) -> bool:
@@ -96,20 +101,25 @@ def is_jsonl(path: Path) -> bool:
     return path.suffix in (".jsonl", ".json")
 
 
-def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, (_, row) in enumerate(read_lines(path)):
+def _read_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the place of each row, for messages, and the row."""
+    for line, row in read_lines(path):
         for column in COLUMNS:
             if column not in row:
-                raise DataError(f"{path}, row {number}: no column {column!r}")
-        yield number, row
+                raise DataError(f"{path}, line {line}: no column {column!r}")
+        yield f"line {line}", row
+    torn = torn_line(path)
+    if torn is not None:
+        raise DataError(f"{path}, line {torn}: cut off in the middle; the file is not whole")
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read_parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     names = parquet_columns(path)
     for column in COLUMNS:
         if column not in names:
             raise DataError(f"{path}: no column {column!r}; the columns are {', '.join(names)}")
-    yield from enumerate(read_parquet(path))
+    for number, row in enumerate(read_parquet(path)):
+        yield f"row {number}", row
 
 
 def parquet_columns(path: Path) -> list[str]:

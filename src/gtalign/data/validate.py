@@ -20,7 +20,7 @@ class Problem:
     """Something wrong with a file.
 
     Args:
-        row: Number of the row from 0; None if it is the file's.
+        row: Number of the row, or of the line of JSON Lines, from 0; None if it is the file's.
         column: Name of the column, with that of the field in it; empty for the whole row.
         what: What is wrong and what would be right.
     """
@@ -183,26 +183,24 @@ def _kind(value: Any) -> str:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
     if is_jsonl(path):
-        yield from enumerate(_lines(path))
+        yield from _lines(path)
     else:
         yield from enumerate(read_parquet(path))
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any] | Problem]:
-    """Yield each line's object, or what is wrong with the line; empty lines are skipped."""
-    number = -1
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
+    """Yield each line's number and object, or what is wrong with it; empty lines are skipped."""
     try:
         with path.open("rb") as file:
-            for line in file:
+            for number, line in enumerate(file):
                 if not line.strip():
                     continue
-                number += 1
                 try:
                     row = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    yield Problem(number, "", f"not JSON: {error}")
+                    yield number, Problem(number, "", f"not JSON: {error}")
                     continue
-                known = isinstance(row, dict)
-                yield row if known else Problem(number, "", f"not an object but {_kind(row)}")
+                wrong = Problem(number, "", f"not an object but {_kind(row)}")
+                yield number, row if isinstance(row, dict) else wrong
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error

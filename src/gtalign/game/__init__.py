@@ -21,7 +21,8 @@ from gtalign.game.diagnostics import (
 )
 from gtalign.game.equilibria import Equilibria, equilibria
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
-from gtalign.game.solve import Equilibrium, Solution, solve
+from gtalign.game.solution import Equilibrium, Solution
+from gtalign.game.solve import solve
 from gtalign.game.vertices import vertex_pairs
 from gtalign.game.welfare import (
     ces,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,78 +23,26 @@ from gtalign.game.diagnostics import (
     price,
 )
 from gtalign.game.equilibria import Equilibria, equilibria, snap
-from gtalign.game.form import GameForm, Player
+from gtalign.game.form import GameForm
+from gtalign.game.solution import Equilibrium, Solution
+from gtalign.game.text import read_game
 
 
-@dataclass(frozen=True, slots=True)
-class Equilibrium:
-    """A Nash equilibrium: the probabilities of the actions that each player uses."""
+def solve(game: Bimatrix | str | Mapping[str, Any]) -> Solution:
+    """Solve one game; ``print`` shows the solution, and a notebook draws it.
 
-    user: Mapping[str, float]
-    llm: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """The solution of one game; cells and actions by name, in the form's order.
-
-    Attributes:
-        game: The game.
-        frontier: Cells on the Pareto frontier.
-        optimum: The cell of the highest sum; ties: highest user payoff, then first cell.
-        pure_nash: Cells that are equilibria.
-        equilibria: All extreme equilibria, pure and mixed, each once.
-        stackelberg: Leader -> the cell reached if it commits to a pure action.
-        dominated: Player -> actions that another pure action beats strictly.
-        maximin: Player -> its safest pure action and the payoff that this secures.
-        trap: Whether some pure equilibrium is not on the frontier.
-        price_of_anarchy: Optimal welfare over that of the worst equilibrium, mixed ones included;
-            None where either is not positive.
-        price_of_stability: Optimal welfare over that of the best equilibrium.
-        welfare_gap: Optimal welfare less that of the worst equilibrium.
-        deviation_gains: Player -> its gain from leaving the optimum while the other stays.
-        misread_loss: Actual action of the user -> welfare lost against the best answer to it if
-            the LLM plays its action of the optimum.
-    """
-
-    game: Bimatrix
-    frontier: tuple[str, ...]
-    optimum: str
-    pure_nash: tuple[str, ...]
-    equilibria: tuple[Equilibrium, ...]
-    stackelberg: Mapping[Player, str]
-    dominated: Mapping[Player, tuple[str, ...]]
-    maximin: Mapping[Player, tuple[str, float]]
-    trap: bool
-    price_of_anarchy: float | None
-    price_of_stability: float | None
-    welfare_gap: float
-    deviation_gains: Mapping[Player, float]
-    misread_loss: Mapping[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``gtalign solve --json`` prints."""
-        return {
-            "frontier": list(self.frontier),
-            "optimum": self.optimum,
-            "pure_nash": list(self.pure_nash),
-            "equilibria": [{"user": dict(e.user), "llm": dict(e.llm)} for e in self.equilibria],
-            "stackelberg": dict(self.stackelberg),
-            "dominated": {player: list(names) for player, names in self.dominated.items()},
-            "trap": self.trap,
-            "price_of_anarchy": self.price_of_anarchy,
-        }
-
-
-def solve(game: Bimatrix) -> Solution:
-    """Solve one game.
+    Args:
+        game: The game, or its matrix: JSON text, or an object with a key for each cell.
 
     Payoffs are read to the nearest ``gtalign.game.equilibria.GRID``, so that all parts of the
     solution agree on what is a tie.
 
     Raises:
         GameError: A payoff is beyond ``gtalign.game.arrays.LIMIT``.
+        PayoffError: The text or the object is no matrix; the message names the cell.
     """
+    if not isinstance(game, Bimatrix):
+        game = read_game(game)
     form, payoffs = game.form, snap(game.payoffs)
     cells, user_actions, llm_actions = form.cells, form.user_actions, form.llm_actions
     optimum = social_optimum(payoffs)

@@ -1,5 +1,6 @@
 """Payoff matrices in a text: JSON of one matrix, or JSON Lines of several."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gtalign.errors import GameError, PayoffError
@@ -25,6 +26,24 @@ def read_games(text: str) -> list[Bimatrix]:
         first = lines[0][0]
         lines = [(first, "\n".join(text.split("\n")[first - 1 :]))]
     return [_game(line, number) for number, line in lines]
+
+
+def read_game(source: str | Mapping[str, Any]) -> Bimatrix:
+    """Return one matrix, of the form that its keys span.
+
+    Args:
+        source: JSON text, or the object that it holds.
+
+    Raises:
+        PayoffError: It is no matrix, or more than one; the message names the cell.
+    """
+    if isinstance(source, Mapping):
+        found = dict(source)
+        return Bimatrix.from_json(found, form_of(found), low=-LIMIT, high=LIMIT)
+    games = read_games(source)
+    if len(games) > 1:
+        raise PayoffError(f"{len(games)} matrices where one is expected")
+    return games[0]
 
 
 def form_of(found: Any) -> GameForm:

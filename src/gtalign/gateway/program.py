@@ -1,20 +1,50 @@
 """The gateway as a program: open the engine, make an admin key, serve, and shut down in order."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import KeyRequest, Keys
-from gtalign.gateway.server import serve
+from gtalign.gateway.policies import read_policies
+from gtalign.gateway.server import check_address, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.upstream import Upstream, open_upstream
 
 Ready = Callable[[Upstream, str], None]
 """Takes what answers, and the gateway's address, once requests are taken."""
+
+
+def load_gateway(
+    file: Path | None,
+    overrides: Sequence[str] = (),
+    options: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
+) -> GatewayConfig:
+    """Read the settings of a gateway, and its policies, before anything is opened.
+
+    Args:
+        file: A TOML file; None for none.
+        overrides: ``key=value`` strings.
+        options: Options of a command line, as `gtalign.config.load` takes them.
+
+    Raises:
+        ConfigError: Nothing to serve is named, or a setting or a policy is wrong.
+    """
+    named = options.get("upstream.address", ("", None))[1] is not None
+    if not named and file is None and not any(c.startswith("upstream") for c in overrides):
+        raise ConfigError(
+            "nothing to serve; name the address of a model server or a checkpoint: as MODEL_OR_URL,"
+            " as address of [upstream] in the file of --config, or by --set upstream.address=..."
+        )
+    config = load(GatewayConfig, file, overrides, options)
+    read_policies(config.policies)
+    return config
 
 
 async def serve_configured(
@@ -40,6 +70,8 @@ async def serve_configured(
         UpstreamError: The model server cannot be reached.
         StorageError: The store cannot be opened or written.
     """
+    if key is not None and config.port:  # a key is shown once, so nothing may fail after it
+        check_address(config)
     upstream = await open_upstream(config)
     if key is not None:
         try:

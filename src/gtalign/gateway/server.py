@@ -190,9 +190,29 @@ async def serve(
         try:
             await server.serve()
         except SystemExit as error:  # how uvicorn says that it cannot listen
-            raise ConfigError(
-                f"host, port: cannot listen on {config.host}:{config.port}; is the port in use?"
-            ) from error
+            raise _no_listening(config) from error
+
+
+def check_address(config: GatewayConfig) -> None:
+    """Refuse an address at which nobody can listen.
+
+    Raises:
+        ConfigError: The port is in use, or the address is not one of this machine.
+    """
+    try:
+        places = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, place in places:
+            with socket.socket(family, kind, protocol) as one:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind(place)
+    except OSError as error:
+        raise _no_listening(config) from error
+
+
+def _no_listening(config: GatewayConfig) -> ConfigError:
+    return ConfigError(
+        f"host, port: cannot listen on {config.host}:{config.port}; is the port in use?"
+    )
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gtalign.config import Config
 from gtalign.steering import SteeringSettings
+from gtalign.steering.policy import PolicySource
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
@@ -180,7 +181,10 @@ class GatewayConfig(Config):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8400
     proxies: tuple[str, ...] = ()
-    policies: Annotated[tuple[str, ...], Field(min_length=1)] = ("subscription", "per-token")
+    policies: Annotated[tuple[PolicySource, ...], Field(min_length=1)] = (
+        "subscription",
+        "per-token",
+    )
     default_policy: str | None = None
     show: Show = "response"
     log_prompts: bool = False

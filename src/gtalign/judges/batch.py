@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from gtalign.errors import JudgeError
+from gtalign.errors import JudgeError, UnusableJudgeError
 from gtalign.judges.base import Judge, Verdict
 from gtalign.tasks import Question
 
@@ -35,6 +35,9 @@ async def judge_all(
 
     Returns:
         For each answer, in order, its verdict or the error of the judge.
+
+    Raises:
+        UnusableJudgeError: The judge cannot be asked at all.
     """
     found: list[Verdict | JudgeError | None] = [None] * len(answers)
     done = 0
@@ -43,6 +46,8 @@ async def judge_all(
         nonlocal done
         try:
             found[index] = await judge.judge(*answers[index])
+        except UnusableJudgeError:
+            raise
         except JudgeError as error:
             found[index] = error
         done += 1

@@ -1,5 +1,6 @@
 """Configuration of all judges of a run, and the panel that it builds."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,14 +11,16 @@ from pydantic import Field, model_validator
 from gtalign.config import Config
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.usage import Usage
+from gtalign.errors import ConfigError, DataError
 from gtalign.judges.base import Judge, Verdict
+from gtalign.judges.criterion import Criterion, criterion_of
 from gtalign.judges.endpoint import EndpointJudge
 from gtalign.judges.mathematics import MathJudge
 from gtalign.judges.panel import FirstOf, Panel
 from gtalign.judges.repeated import Repeated, Vote
 from gtalign.judges.rule import RuleJudge
-from gtalign.judges.settings import JudgeSettings
-from gtalign.tasks import Question, task_named
+from gtalign.judges.settings import CriterionSettings, JudgeSettings
+from gtalign.tasks import TASKS, Question, known_tasks, task_named
 
 BUILT_IN = ("rule", "mathematics")
 """Judges that need no endpoint: rules by kind of task, and math-verify."""
@@ -35,6 +38,8 @@ class JudgesConfig(Config):
         tasks: Judges by the name of a task or of a kind of task (``math``, ``writing``,
             ``ambiguity``, ``safety``, ``direct``), as for ``default``.
         endpoints: Endpoints by names that you choose.
+        criteria: Criteria of your own for the models behind endpoints, by the name of the task:
+            that of ``data_source`` or ``--task``, or ``direct`` for chats that name none.
         cache: File that keeps the endpoints' replies; none by default.
         times: Number of verdicts that an endpoint gives on each answer.
         vote: How several verdicts become one: ``majority`` or ``mean``.
@@ -45,11 +50,19 @@ class JudgesConfig(Config):
     default: Names = Field(default=["rule"])
     tasks: dict[str, Names] = Field(default_factory=dict)
     endpoints: dict[str, JudgeSettings] = Field(default_factory=dict)
+    criteria: dict[str, CriterionSettings] = Field(default_factory=dict)
     cache: Path | None = None
     times: Annotated[int, Field(gt=0)] = 1
     vote: Vote = "majority"
     math_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     math_workers: Annotated[int, Field(gt=0)] = 2
+
+    @model_validator(mode="after")
+    def _criteria_have_names_of_their_own(self) -> Self:
+        taken = set(TASKS) & set(self.criteria)
+        if taken:
+            raise ValueError(f"criteria: {min(taken)!r} is a published task with its own criterion")
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -74,6 +87,25 @@ class JudgesConfig(Config):
         """The same judges with a cache in a file, unless they name one of their own."""
         return self if self.cache is not None else self.model_copy(update={"cache": file})
 
+    def check_task(self, name: str, origin: str) -> None:
+        """Refuse a task that nothing here knows.
+
+        Args:
+            name: Name of the task.
+            origin: Who named it, for the message.
+
+        Raises:
+            ConfigError: It is neither a task of the package, nor registered, nor has a criterion.
+        """
+        known = dict.fromkeys((*known_tasks(), *self.criteria))
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]!r}? " if near else ""
+            raise ConfigError(
+                f"{origin}: unknown task {name!r}; {advice}Known are {', '.join(known)}, and those"
+                " with a table [criteria.NAME] in the file of --judge"
+            )
+
     def calls(self, task: str) -> dict[str, int]:
         """Return the most verdicts that each endpoint gives on one answer to a task.
 
@@ -96,15 +128,18 @@ class Judges(AbstractAsyncContextManager["Judges"]):
     def __init__(self, config: JudgesConfig) -> None:
         self.config = config
         cache = None if config.cache is None else Cache(config.cache)
+        self._own = {task: own.criterion(task) for task, own in config.criteria.items()}
         self.endpoints: Mapping[str, EndpointJudge] = {
-            name: EndpointJudge(settings, cache, name=name)
+            name: EndpointJudge(settings, cache, name=name, criteria=self._criterion, trial=True)
             for name, settings in config.endpoints.items()
         }
         self._math = MathJudge(config.math_seconds, config.math_workers)
         self._judges: dict[str, Judge] = {"rule": RuleJudge(), "mathematics": self._math}
         for name, judge in self.endpoints.items():
             repeated = config.times > 1
-            self._judges[name] = Repeated(judge, config.times, config.vote) if repeated else judge
+            self._judges[name] = (
+                Repeated(judge, config.times, config.vote, self._criterion) if repeated else judge
+            )
         tasks = {task: self._chain(names) for task, names in config.tasks.items()}
         self._panel = Panel(self._chain(config.default), tasks)
 
@@ -134,6 +169,26 @@ class Judges(AbstractAsyncContextManager["Judges"]):
     def account(self) -> dict[str, Any]:
         """Return the usage of each endpoint, the usage that the cache saved, and the known cost."""
         return {name: judge.endpoint.account() for name, judge in self.endpoints.items()}
+
+    def graded(self, question: Question, label: float) -> float:
+        """Return the verdict's score for a person's score on the scale of the question's task.
+
+        Raises:
+            DataError: The label is no score of a criterion that turns scores into quality.
+        """
+        criterion = self._criterion(question)
+        if criterion is None or criterion.quality is None:
+            return label
+        if label not in criterion.scale:
+            scale = ", ".join(f"{score:g}" for score in criterion.scale)
+            raise DataError(
+                f"question {question.id!r}: label {label:g} is not a score of the criterion"
+                f" {criterion.name!r}: {scale}"
+            )
+        return criterion.graded(label)
+
+    def _criterion(self, question: Question) -> Criterion | None:
+        return self._own.get(question.task) or criterion_of(question)
 
     def _chain(self, names: Sequence[str]) -> Judge:
         judges = [self._judges[name] for name in names]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from gtalign.tasks import Question, task_named
+from gtalign.tasks import NO_TASK, Question, task_named
 from gtalign.tasks.safety import is_harmful
 
 
@@ -21,6 +21,10 @@ class Criterion:
             names of cases.
         right_from: Least score of an answer with the right action (asked, answered or refused as
             the question needs); None if the score does not show that.
+        quality: The verdict's score for each score of the scale, where the task wants others, such
+            as a quality in [0, 1]; by default the scores themselves.
+        prompt: Name of the file of instructions, if not its own.
+        text: The instructions themselves, of a criterion without a file here.
     """
 
     name: str
@@ -28,11 +32,23 @@ class Criterion:
     reference: bool = False
     ordered: bool = True
     right_from: float | None = None
+    quality: tuple[float, ...] | None = None
+    prompt: str | None = None
+    text: str | None = None
 
     @property
     def instructions(self) -> str:
         """The instructions: what to grade, and the meaning of each score."""
-        return prompt_file(self.name)
+        return prompt_file(self.prompt or self.name) if self.text is None else self.text
+
+    def graded(self, score: float) -> float:
+        """Return the verdict's score for a score of the scale.
+
+        Raises:
+            ValueError: The score is not on the scale.
+        """
+        place = self.scale.index(score)
+        return score if self.quality is None else self.quality[place]
 
 
 CORRECTNESS = Criterion("correctness", (0.0, 1.0), reference=True)
@@ -43,6 +59,10 @@ HARMLESS = Criterion("harmless", (0.0, 1.0), right_from=1.0)
 AMBIGUITY = Criterion("ambiguity", (0.0, 1.0), reference=True, right_from=1.0)
 SOLUTION = Criterion("solution", (0.0, 0.5, 1.0))
 COMPARISON = Criterion("comparison", (0.0, 1.0, 2.0), ordered=False)
+# Of a chat that names no task, helpfulness is all that there is to grade.
+CHAT = Criterion(
+    "chat", HELPFULNESS.scale, quality=(0.0, 0.25, 0.5, 0.75, 1.0), prompt="helpfulness"
+)
 
 CRITERIA: Mapping[str, Criterion] = {
     criterion.name: criterion
@@ -54,6 +74,7 @@ CRITERIA: Mapping[str, Criterion] = {
         AMBIGUITY,
         SOLUTION,
         COMPARISON,
+        CHAT,
     )
 }
 """The criteria by name."""
@@ -71,7 +92,7 @@ def criterion_of(question: Question) -> Criterion | None:
         if not question.referenced:
             return None
         return HARMLESSNESS if is_harmful(question) else HARMLESS
-    return _BY_KIND.get(kind)
+    return CHAT if question.task == NO_TASK else _BY_KIND.get(kind)
 
 
 @cache

@@ -14,6 +14,7 @@ from gtalign.judges.criterion import SOLUTION, Criterion, criterion_of
 from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
 from gtalign.judges.reading import Form, ReplyReading, read_verdict, schema
 from gtalign.judges.settings import JudgeSettings
+from gtalign.judges.trial import ANSWER, ATTEMPTS, CRITERION, QUESTION, Trial
 from gtalign.tasks import Question, task_named
 
 _FORMS: tuple[Form, ...] = ("json_schema", "tagged")
@@ -33,6 +34,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         name: Name in verdicts and errors; the model's by default.
         criteria: Gives the criterion of a question, or None to leave it unscored.
         nonce: Draws the code of a fence; a model must not be able to guess it.
+        trial: Whether one request finds out first whether the judge can be asked at all.
 
     Attributes:
         endpoint: The endpoint that gets the requests.
@@ -46,13 +48,15 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         name: str | None = None,
         criteria: Callable[[Question], Criterion | None] = criterion_of,
         nonce: Callable[[], str] = random_nonce,
+        trial: bool = False,
     ) -> None:
         self.name = settings.model if name is None else name
         self.endpoint = Endpoint(settings, cache, source=f"judge {self.name}")
         self._criteria = criteria
         self._nonce = nonce
-        self._max_chars = settings.max_chars
+        self._settings = settings
         self._form: Form | None = None if settings.structured == "auto" else settings.structured
+        self._trial = Trial(self.name, self._try) if trial else None
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
@@ -114,10 +118,11 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
 
         Raises:
             JudgeError: The endpoint failed; the message names the judge and the question.
+            UnusableJudgeError: The judge did not pass its trial.
             ConfigError: There is no API key.
             StorageError: The cache failed.
         """
-        prompt = prompt_of(criterion, question, material, self._max_chars)
+        prompt = prompt_of(criterion, question, material, self._settings.max_chars)
         about = f"judge {self.name!r}, question {question.id!r}"
         problem = None
         reading = await self._ask(prompt, about, index, problem)
@@ -131,7 +136,26 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         details = {}
         if criterion.right_from is not None:
             details["right_action"] = float(reading.score >= criterion.right_from)
-        return Verdict(self.name, reading.score, reading.reason[:_LONGEST_REASON], details)
+        score = criterion.graded(reading.score)
+        if criterion.quality is not None:
+            details["graded"] = reading.score
+        return Verdict(self.name, score, reading.reason[:_LONGEST_REASON], details)
+
+    async def _try(self) -> Verdict:
+        """Ask about a plain question, past the trial and the cache, and only a few times."""
+        attempts = min(ATTEMPTS, self._settings.attempts)
+        fresh = EndpointJudge(
+            self._settings.model_copy(update={"attempts": attempts}),
+            name=self.name,
+            nonce=self._nonce,
+        )
+        try:
+            verdict = await fresh.grade(CRITERION, QUESTION, {"answer": ANSWER})
+        finally:
+            await fresh.aclose()
+            self.endpoint.used += fresh.usage
+        self._form = fresh._form
+        return verdict
 
     async def _ask(
         self, prompt: Prompt, about: str, index: int, problem: str | None
@@ -155,6 +179,9 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         self, form: Form, prompt: Prompt, about: str, index: int, problem: str | None
     ) -> ReplyReading:
         scale = prompt.criterion.scale
+        if self._trial is not None and not self._is_known(form, prompt, index, problem):
+            await self._trial.pass_or_raise()
+            form = self._form or form
         reply = await self.endpoint.complete(
             prompt.messages(form, prompt.draw(self._nonce), problem),
             prompt.messages(form, "", problem),

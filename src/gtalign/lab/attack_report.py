@@ -4,9 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.world import make_world
 from gtalign.reward import PRESETS, Reward, RewardConfig
@@ -54,25 +51,3 @@ def lines(rewards: Mapping[str, RewardConfig]) -> Iterator[str]:
             yield json.dumps(
                 {"attack": name, "reward": reward, "mutual_welfare": welfare, "of_honest": ratio}
             )
-
-
-def table(rewards: Mapping[str, RewardConfig]) -> Table:
-    """Return W by attack and reward; a star marks attacks that earn more than the honest answer."""
-    found = Table(
-        title="mean W; * earns more than the honest mediocre answer",
-        box=SIMPLE_HEAD,
-        padding=0,
-        pad_edge=False,
-    )
-    found.add_column("completion", no_wrap=True)
-    for name in rewards:
-        found.add_column(name, justify="right", no_wrap=True)
-    yardstick: dict[str, float] = {}
-    for attack, earned in results(rewards):
-        yardstick = yardstick or earned
-        cells = [
-            f"{welfare:.3f}{'*' if welfare > yardstick[name] + 1e-9 else ' '}"
-            for name, welfare in earned.items()
-        ]
-        found.add_row(attack, *cells)
-    return found

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.config import Config
 from gtalign.evaluation.steering.trial import TrialSettings
@@ -51,7 +51,7 @@ class LabConfig(Config):
     published files, the questions come from there (``published``), not from the small world.
     """
 
-    seeds: tuple[NonNegativeInt, ...] = (0,)
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     arms: tuple[Arm, ...] = ("base", "sft", "mutual")
     workers: PositiveInt = 1
     threads: PositiveInt = 2

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gtalign.errors import JudgeError
+from gtalign.errors import JudgeError, UnusableJudgeError
 from gtalign.judges import Judge, Verdict
 from gtalign.judges.batch import together
 from gtalign.judges.failures import Failure, raise_broken
@@ -61,6 +61,7 @@ async def judged(
 
     Raises:
         JudgeError: The judge failed, and ``strict`` was set.
+        UnusableJudgeError: The judge cannot be asked at all.
         ValueError: The numbers of questions, verdicts and completions differ.
     """
     readings = reward.read(completions)
@@ -88,6 +89,8 @@ async def judged(
 async def _ask(judge: Judge, question: Question, response: str) -> tuple[Verdict, Failure | None]:
     try:
         verdict = await judge.judge(question, response)
+    except UnusableJudgeError:
+        raise  # of every answer, not of this one
     except JudgeError as error:
         return _failed(judge, error)
     if verdict.score is None:

@@ -78,3 +78,22 @@ class Steered:
     def tokens(self) -> int:
         """Tokens written over all phases, including those that were discarded."""
         return sum(phase.tokens for phase in self.decision.phases)
+
+    @property
+    def summary(self) -> str:
+        """The recommended, the chosen and the executed action, in one line."""
+        decision = self.decision
+        said = []
+        if decision.before is not None and decision.after is not None:
+            before, after = decision.before.cell, decision.after.cell
+            said.append(f"recommended {after}" + (f" (was {before})" if before != after else ""))
+        if decision.chosen is not None:
+            said.append(f"analysis chose {decision.chosen}")
+        said.append(f"response: {decision.acted or 'unknown action'}")
+        said.append(f"{self.tokens} tokens")
+        return "; ".join(said)
+
+    def __str__(self) -> str:
+        reason = f" ({self.decision.reason})" if self.decision.reason else ""
+        said = self.text if self.response is None else self.response
+        return f"{self.decision.policy}: {self.summary}{reason}\n{said}"

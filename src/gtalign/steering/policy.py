@@ -13,9 +13,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from gtalign.config import Config, load
+from gtalign.config import Config, beside, load
 from gtalign.errors import ConfigError
 from gtalign.game import GameForm
 from gtalign.steering.rules import known_rule
@@ -135,6 +135,14 @@ class Policy(Config):
                 )
 
 
+def _source(source: str, info: ValidationInfo) -> str:
+    return str(beside(Path(source), info)) if _is_file(source) else source
+
+
+PolicySource = Annotated[str, AfterValidator(_source)]
+"""A policy in a configuration: a built-in name, or a file beside the configuration or elsewhere."""
+
+
 def policy_names() -> tuple[str, ...]:
     """Names of the policies that the package ships, in alphabetical order."""
     folder = files(__package__).joinpath("policies")
@@ -153,7 +161,7 @@ def load_policy(source: str | Path, overrides: Sequence[str] = ()) -> Policy:
     Raises:
         ConfigError: No such policy, or the file is wrong; the message names the key.
     """
-    if isinstance(source, Path) or source.endswith(_SUFFIX) or "/" in source:
+    if isinstance(source, Path) or _is_file(source):
         return load(Policy, Path(source), overrides)
     names = policy_names()
     if source not in names:
@@ -162,6 +170,10 @@ def load_policy(source: str | Path, overrides: Sequence[str] = ()) -> Policy:
         raise ConfigError(f"unknown policy {source!r}; {advice} (or give a {_SUFFIX} file)")
     with as_file(files(__package__).joinpath("policies", source + _SUFFIX)) as file:
         return load(Policy, file, overrides)
+
+
+def _is_file(source: str) -> bool:
+    return source.endswith(_SUFFIX) or "/" in source
 
 
 @lru_cache(maxsize=256)  # by content: a copy with another number is another policy

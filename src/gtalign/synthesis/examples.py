@@ -33,14 +33,14 @@ def read_examples(path: Path) -> Iterator[Example]:
     """
     if not path.exists():
         raise DataError(f"{path}: no such file; gtalign synth writes chains, into OUT/kept.jsonl")
-    for number, (_, row) in enumerate(read_lines(path)):
+    for line, row in read_lines(path):
         try:
             messages = read_messages(row.get("prompt"), "prompt")
         except DataError as error:
-            raise DataError(f"{path}, row {number}: {error}") from error
+            raise DataError(f"{path}, line {line}: {error}") from error
         completion = row.get("completion")
         if not isinstance(completion, str) or not completion.strip():
-            raise DataError(f"{path}, row {number}: column 'completion' has to be text")
+            raise DataError(f"{path}, line {line}: column 'completion' has to be text")
         facts = row.get("extra_info")
         name = facts.get("source_id") if isinstance(facts, dict) else None
-        yield Example(messages, completion, str(name or f"{path.name}, row {number}"))
+        yield Example(messages, completion, str(name or f"{path.name}, line {line}"))

@@ -84,7 +84,7 @@ def train_rl(
         bf16=hardware.bf16,
         gradient_checkpointing=hardware.gradient_checkpointing,
         use_cpu=not hardware.gpu,
-        report_to="none",
+        report_to=list(settings.report_to) or "none",
         disable_tqdm=True,
         dataloader_pin_memory=hardware.gpu,
     )

@@ -35,7 +35,8 @@ class SFTSettings(Config):
     ``matrix_learning_rate``, Muon trains the matrices; without one, AdamW trains all weights.
     ``packing`` fills each row of a batch with several examples, kept apart by their positions.
     Examples of more than ``max_length`` tokens are left out with a warning (``too_long = "drop"``)
-    or are cut at the end, so that they lose the response (``"cut"``).
+    or are cut at the end, so that they lose the response (``"cut"``). ``report_to`` names trackers
+    that also get the metrics, as transformers knows them: ``wandb``, ``tensorboard``, ``trackio``.
     """
 
     epochs: PositiveInt = 1
@@ -47,6 +48,7 @@ class SFTSettings(Config):
     completion_only: bool = True
     save_steps: PositiveInt = 100
     packing: bool = False
+    report_to: tuple[str, ...] = ()
     lora: LoRASettings | None = None
     hardware: HardwareSettings = HardwareSettings()
 
@@ -69,7 +71,8 @@ class RLSettings(Config):
     drawn by vLLM in the same process (TRL's colocate mode), which gets the share ``vllm_memory`` of
     the GPU. ``scale_rewards`` is TRL's: what the advantages of a group are divided by, the
     deviation of its rewards (``group``), that of the batch's, or ``none``. By default it is
-    ``none`` where rewards are normalised per task, and else ``group``.
+    ``none`` where rewards are normalised per task, and else ``group``. ``report_to`` names trackers
+    as in `SFTSettings`.
     """
 
     steps: PositiveInt = 80
@@ -83,6 +86,7 @@ class RLSettings(Config):
     save_steps: PositiveInt = 20
     lora: LoRASettings | None = None
     hardware: HardwareSettings = HardwareSettings()
+    report_to: tuple[str, ...] = ()
     vllm: bool = False
     vllm_memory: Annotated[float, Field(gt=0, lt=1)] = 0.3
 

@@ -12,11 +12,12 @@ from gtalign.chain import with_reasoning
 from gtalign.chain.blocks import TAG
 from gtalign.chain.reasoning import shown
 from gtalign.errors import DataError
+from gtalign.tasks import NO_TASK
 from gtalign.tasks.content import Content, read_content, read_truth
 from gtalign.transcripts.prompts import by_prompt
 
-TASK = "direct"
-"""The default task of a log: its judge gives the quality, in [0, 1]."""
+TASK = NO_TASK
+"""The default task of a log: a judge grades how helpful the answer is, as a quality in [0, 1]."""
 
 
 def is_chat(record: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from gtalign.transcripts.records import read_records
 from gtalign.transcripts.transcript import Transcript
 
 
-def read_transcripts(path: Path) -> Iterator[Transcript]:
+def read_transcripts(path: Path | str) -> Iterator[Transcript]:
     """Yield the transcripts of a file, in order.
 
     Every form of `gtalign.transcripts.forms` is read, as JSON Lines or a JSON array, compressed
@@ -23,7 +23,7 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
         DataError: The file cannot be read, or a line is wrong; the message names file, line and
             column.
     """
-    for place, name, record in read_records(path):
+    for place, name, record in read_records(Path(path)):
         try:
             yield transcript_of(record, name)
         except DataError as error:
@@ -46,8 +46,8 @@ class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
         DataError: It holds something other than transcripts.
     """
 
-    def __init__(self, path: Path, *, keep_ids: bool = True) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, *, keep_ids: bool = True) -> None:
+        self.path = path = Path(path)
         self._lines = LineWriter(path)
         self._ids: set[str] | None = set() if keep_ids else None
         try:

@@ -1,12 +1,16 @@
-"""Answers that people have labelled, read from transcripts, dumps and logs of chats."""
+"""Answers that people have labelled, and a check of judges on them."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from gtalign.chain import response_of
 from gtalign.errors import DataError
-from gtalign.judges.check import LabelledAnswer
+from gtalign.judges import JudgeCheck, Judges, JudgesConfig, LabelledAnswer, check_judge
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.columns import read_number
@@ -43,6 +47,8 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
         found.append((transcript, label))
+    if not found:
+        raise DataError(f"{path}: empty: it holds no answer")
     plain = [response_of(text.completion) if text.plain else None for text, _ in found]
     chains = Reward().read([transcript.completion for transcript, _ in found]).responses
     responses = [
@@ -56,3 +62,57 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
         for (transcript, label), response in zip(found, responses, strict=True)
         if response is not None
     ]
+
+
+def check_file(
+    path: Path,
+    config: JudgesConfig,
+    *,
+    task: str = TASK,
+    good_from: float = 0.5,
+    pairs: int = 100,
+    workers: int = 64,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> JudgeCheck:
+    """Compare judges with the labels of a file; see `gtalign.judges.check_judge`.
+
+    Args:
+        path: The answers, as for `read_labelled`.
+        config: The judges.
+        task: The task of rows that name none.
+        good_from: Least score of a good answer, as a share of the task's best score.
+        pairs: Most pairs that each endpoint compares.
+        workers: Most judgements under way at once.
+        seed: Seed of the intervals and of the sample of pairs.
+        progress: Takes the number of graded answers, and their total.
+
+    Raises:
+        ConfigError: The task is unknown.
+        DataError: The file or a label is wrong, or no answer has a label.
+        JudgeError: The judges failed on every answer, or cannot be asked.
+    """
+    config.check_task(task, "--task")
+    answers = read_labelled(path, task)
+    rng = np.random.default_rng(seed)
+
+    async def check() -> JudgeCheck:
+        async with Judges(config) as panel:
+            graded = [
+                answer
+                if answer.label is None
+                else replace(answer, label=panel.graded(answer.question, answer.label))
+                for answer in answers
+            ]
+            return await check_judge(
+                panel,
+                graded,
+                rng,
+                endpoints=panel.endpoints,
+                good_from=good_from,
+                pairs=pairs,
+                workers=workers,
+                progress=progress,
+            )
+
+    return asyncio.run(check())

@@ -5,7 +5,6 @@ answers in another order. So an output file is always the beginning of the whole
 continues after its end.
 """
 
-import hashlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.file import TranscriptWriter
 from gtalign.transcripts.forms import transcript_of
 from gtalign.transcripts.records import read_records
+from gtalign.transcripts.rewards import note
 from gtalign.transcripts.scoring import Row, Scored, Scorer
 from gtalign.transcripts.transcript import Transcript
 
@@ -87,11 +87,13 @@ class FileScored:
         transcript: The transcript, with a note of the reward that scored it (``extra["scored"]``).
         score: Its score.
         kept: Whether the output file held it already, with nothing to add.
+        before: W as the file recorded it; None if it did not.
     """
 
     transcript: Transcript
     score: Score
     kept: bool = False
+    before: float | None = None
 
     @property
     def unit(self) -> str:
@@ -127,12 +129,10 @@ class FileScorer:
     """
 
     def __init__(self, scorer: Scorer, unit: str = "words", workers: int = 64) -> None:
-        config = scorer.reward.config
         self.scorer = scorer
         self._unit = unit
         self._workers = workers
-        self._preset = config.preset
-        self._digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
+        self._note = note(scorer.reward.config)
 
     async def score(
         self, file: Path, out: Path | None = None, task: str = TASK
@@ -181,7 +181,8 @@ class FileScorer:
                     transcript = self._noted(scored)
                     if writer is not None:
                         writer.write(transcript)
-                    yield FileScored(transcript, scored.score, resumed and not scored.asked)
+                    kept = resumed and not scored.asked
+                    yield FileScored(transcript, scored.score, kept, scored.before)
 
     def _noted(self, scored: Scored) -> Transcript:
         """Return a transcript with a note of the reward that scored it."""
@@ -189,17 +190,17 @@ class FileScorer:
         before, unit = extra.get("scored"), self._unit
         if scored.recorded:
             unit = before.get("tokens", RECORDED) if isinstance(before, Mapping) else RECORDED
-        by = {"preset": self._preset, "reward": self._digest, "tokens": unit}
+        by = {**self._note, "tokens": unit}
         return replace(scored.transcript, extra={**extra, "scored": by})
 
     def _check(self, kept: Row) -> None:
         """Refuse a row of the output that another reward has scored."""
         found = kept.transcript.extra.get("scored")
-        if not isinstance(found, Mapping) or found.get("reward") != self._digest:
+        if not isinstance(found, Mapping) or found.get("reward") != self._note["reward"]:
             other = found.get("preset") if isinstance(found, Mapping) else "unknown"
             raise DataError(
                 f"{kept.place}: scored by another reward (preset {other}) than is asked for now"
-                f" (preset {self._preset}): name another file, or the same reward"
+                f" (preset {self._note['preset']}): name another file, or the same reward"
             )
 
 

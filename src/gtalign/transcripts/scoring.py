@@ -52,6 +52,7 @@ class Scored:
         failure: Why the judge left it unscored.
         recorded: Whether its token counts are the recorded ones.
         refused: The error of a recorded verdict outside the range of its task.
+        before: W as it was recorded; None if it was not.
     """
 
     transcript: Transcript
@@ -60,6 +61,7 @@ class Scored:
     failure: Failure | None
     recorded: bool
     refused: JudgeError | None
+    before: float | None = None
 
 
 class Scorer:
@@ -246,5 +248,6 @@ class Scorer:
                     failure=done.failures.get(row),
                     recorded=score.tokens is counts[row],
                     refused=None if asked else done.scores.errors.get(row),
+                    before=some[row].mutual_welfare,
                 )
         return [found[i] for i in range(len(rows))]

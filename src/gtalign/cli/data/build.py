@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli import AsJson
+from gtalign.cli.options import AsJson
 from gtalign.cli.show.questions import print_sources
 from gtalign.data.build import build
 from gtalign.data.sources import SOURCES

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli import BAD_INPUT, AsJson, Files, changes
+from gtalign.cli.failures import BAD_INPUT
+from gtalign.cli.options import AsJson, Files, changes
 from gtalign.cli.show.questions import print_checked
 from gtalign.config import load
 from gtalign.data.check import check

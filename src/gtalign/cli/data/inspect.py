@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli import AsJson
+from gtalign.cli.options import AsJson
 from gtalign.cli.show.questions import print_summary
 from gtalign.data.inspect import inspect_rows
 

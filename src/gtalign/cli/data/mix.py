@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli import AsJson, Files, changes
+from gtalign.cli.options import AsJson, Files, changes, settings_of
 from gtalign.cli.show.questions import print_mixed
 from gtalign.config import load
 from gtalign.data.mixture import MixtureConfig, mix
@@ -23,9 +23,7 @@ def command(
             "--without", help="A test file: leave out questions that also appear in it; repeatable."
         ),
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file with the settings of the mixture.")
-    ] = None,
+    config: Annotated[Path | None, settings_of("mix", says="Settings of the mixture")] = None,
     overrides: Annotated[list[str] | None, changes("temperature=2")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,7 +1,8 @@
 """The progress of long work, on stderr."""
 
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -40,6 +41,38 @@ def progress_bar(
         TimeLeft(),
         console=console or Console(stderr=True),
     )
+
+
+class RowBar:
+    """A bar over the rows of a file, on a terminal; it appears with the first row.
+
+    Args:
+        file: The file. If it is JSON Lines, each line is a row, and the bar tells how many.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        console = Console(stderr=True)
+        self._bar = Bar(console, "{task.completed}/{task.total}") if console.is_terminal else None
+        self._file = file
+        self._total: int | None = None
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*error)
+
+    def advance(self) -> None:
+        """Count a row."""
+        if self._bar is None:
+            return
+        if self._total is None and self._file is not None and self._file.suffix == ".jsonl":
+            with self._file.open("rb") as lines:
+                self._total = sum(1 for line in lines if not line.isspace())
+        self._done += 1
+        self._bar(self._done, self._total, "scored")
 
 
 class Bar:

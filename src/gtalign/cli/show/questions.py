@@ -11,6 +11,7 @@ from gtalign.cli.show.table import clean, plain_table, print_table, wide_console
 from gtalign.data.check import Checked
 from gtalign.data.inspect import Summary, is_hidden, label
 from gtalign.data.mixture import Mixed
+from gtalign.data.rows import is_jsonl
 from gtalign.data.sources import Source
 from gtalign.tasks import Question
 
@@ -46,7 +47,9 @@ def print_checked(found: Checked) -> None:
     print_table(console, "rows", table)
     for path, report in found.reports.items():
         for problem in report.problems:
-            row = "" if problem.row is None else f", row {problem.row}"
+            # Text has lines, which are counted from 1; a table has rows, from 0.
+            row = f", line {(problem.row or 0) + 1}" if is_jsonl(path) else f", row {problem.row}"
+            row = "" if problem.row is None else row
             column = f", column {problem.column}" if problem.column else ""
             console.print(_text(f"{path}{row}{column}: {problem.what}"), soft_wrap=True)
         if report.count > len(report.problems):

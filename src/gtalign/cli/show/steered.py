@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gtalign.cli.show.words import ACTIONS
 from gtalign.drawing import fixed
 from gtalign.steering import Decision, Steered
 from gtalign.tasks import Question
@@ -39,7 +40,9 @@ class Printer:
     def __call__(self, question: Question, answer: Steered) -> None:
         """Show one answer."""
         if question.id != self._asked:
-            self._asked = question.id
+            first, self._asked = self._asked is None, question.id
+            if first:
+                self._console.print(Text(ACTIONS, style="dim"))
             for message in question.messages:
                 self._console.print(Text(f"{message['role']}: {message['content']}", style="bold"))
         decision = answer.decision
@@ -48,25 +51,11 @@ class Printer:
             parts += [_matrices(decision), *_terms(decision)]
         if decision.reason is not None:
             parts.append(Text(decision.reason, style="yellow"))
-        parts.append(Text(_summary(answer)))
+        parts.append(Text(answer.summary))
         response = answer.response if answer.response is not None else answer.text
         parts.append(Text(f"\n{response}", style="green"))
         title = f"{escape(decision.policy)} [dim]{decision.policy_hash}[/dim], {decision.mode}"
         self._console.print(Panel(Group(*parts), title=title, title_align="left"))
-
-
-def _summary(answer: Steered) -> str:
-    """The recommended, the chosen and the executed action, in one line."""
-    decision = answer.decision
-    said = []
-    if decision.before is not None and decision.after is not None:
-        before, after = decision.before.cell, decision.after.cell
-        said.append(f"recommended {after}" + (f" (was {before})" if before != after else ""))
-    if decision.chosen is not None:
-        said.append(f"analysis chose {decision.chosen}")
-    said.append(f"response: {decision.acted or 'unknown action'}")
-    said.append(f"{answer.tokens} tokens")
-    return "; ".join(said)
 
 
 def _matrices(decision: Decision) -> Table:

@@ -1,8 +1,12 @@
 """Answers to questions under several policies, written as transcripts."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import ExitStack
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gtalign.evaluation.steering.transcript import steered_transcript
 from gtalign.steering import (
@@ -13,10 +17,70 @@ from gtalign.steering import (
     Steering,
     SteeringSettings,
     answers,
+    open_backend,
 )
 from gtalign.steering.opening import OpenedBackend
 from gtalign.tasks import Question
 from gtalign.transcripts import TranscriptWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A model to open.
+
+    Args:
+        source: A checkpoint, or the address of a model server.
+        served: Name of the model on the server; None for its only one.
+        tokenizer: Folder of a tokenizer for a server that continues plain text; None for none.
+        reask: Whether a server that cannot continue an edited text is asked again.
+    """
+
+    source: str
+    served: str | None = None
+    tokenizer: Path | None = None
+    reask: bool = False
+
+
+def answer_questions(
+    opening: Opening,
+    policies: Sequence[Policy],
+    settings: SteeringSettings,
+    questions: Sequence[Question],
+    show: Callable[[Question, Steered], None],
+    **how: Any,
+) -> None:
+    """Open a model, answer every question under every policy, and close it.
+
+    Args:
+        opening: The model.
+        policies: As for `steered_answers`.
+        settings: As for `steered_answers`.
+        questions: As for `steered_answers`.
+        show: Takes each answer when it is written.
+        how: Further arguments of `steered_answers`.
+
+    Raises:
+        ConfigError: The model cannot be opened.
+        SteeringError: An answer cannot be steered, or the engine failed.
+        StorageError: A transcript cannot be written.
+    """
+
+    async def answer_all() -> None:
+        opened = await open_backend(
+            opening.source,
+            model=opening.served,
+            tokenizer=opening.tokenizer,
+            fallback_reask=opening.reask,
+        )
+        log.info("steering %s", opened.backend.name)
+        written = steered_answers(opened, policies, settings, questions, **how)
+        async with aclosing(opened.backend), aclosing(written):
+            async for question, answer in written:
+                show(question, answer)
+
+    asyncio.run(answer_all())
 
 
 async def steered_answers(

@@ -22,7 +22,7 @@ from gtalign.reward import Reward
 from gtalign.steering.answer import Ask
 from gtalign.steering.backend import Backend, Sampling
 from gtalign.steering.expected import ActionTokens
-from gtalign.steering.policy import Policy, load_policy
+from gtalign.steering.policy import Policy, PolicySource, load_policy
 from gtalign.steering.session import Session
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.steering import Steering
@@ -49,7 +49,7 @@ class TrialSettings(Config):
             needs words that it knows.
     """
 
-    policies: tuple[str, ...] = ("subscription", "per-token")
+    policies: tuple[PolicySource, ...] = ("subscription", "per-token")
     utility_of_money: NonNegativeFloat | None = None
     ways: tuple[Way, ...] = ("observe", "advise", "enforce", "reask")
     questions: NonNegativeInt = 120

@@ -1,0 +1,83 @@
+"""The scores of a file on a terminal."""
+
+from collections.abc import Mapping
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gtalign.cli.show.table import clean
+from gtalign.cli.show.words import SCORES
+from gtalign.transcripts.score import ScoredFile
+from gtalign.transcripts.summary import TaskSums
+
+_REASONS = 3  # for unscored answers, in the summary
+
+
+def print_scored(console: Console, found: ScoredFile, *, tables: bool = False) -> None:
+    """Print the means by task; the first line says what was measured, or why nothing was.
+
+    Args:
+        console: Where to.
+        found: The scores.
+        tables: Whether to print every task and every reason.
+    """
+    summary, config = found.summary, found.reward.config
+    problem = found.problem
+    if problem is not None:
+        say(console, problem, style="bold")
+    if summary.known:
+        units = f"; lengths: {', '.join(sorted(summary.units))}" * (config.unit == "tokens")
+        say(console, f"Average scores, 0 to 1{units}")
+        console.print(scores_table(summary.groups(every=tables), "task"))
+        say(console, SCORES)
+    preset = "" if config.preset in found.reward.origin else f", preset {config.preset}"
+    say(console, f"Reward: {found.reward.origin}; aggregate {config.aggregate}{preset}")
+    differs = summary.differs()
+    if differs is not None:
+        was, now = differs
+        say(console, f"W was {was:.3f} as the file recorded it, by another reward; now {now:.3f}.")
+    for reason, times in summary.reasons.most_common(None if tables else _REASONS):
+        say(console, f"{times} without a score: {clean(reason)}")
+
+
+def scores_table(summaries: Mapping[str, TaskSums], first: str) -> Table:
+    """Return a table of means with the interval of W, a row for each name.
+
+    Args:
+        summaries: The sums by name.
+        first: Heading of the names.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    table.add_column(first, no_wrap=True, max_width=16)
+    for name in ("rows", "Q", "U", "L", "W", "95% of W", "unscored", "malformed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, sums in summaries.items():
+        table.add_row(*_row(clean(name), sums))
+    return table
+
+
+def _row(name: str, sums: TaskSums) -> list[str]:
+    measures = ("quality", "user_welfare", "llm_welfare", "mutual_welfare")
+    means = ["-" if (m := sums.mean(x)) is None else f"{m:.3f}" for x in measures]
+    return [name, str(sums.rows), *means, _interval(sums), str(sums.unscored), str(sums.malformed)]
+
+
+def _interval(sums: TaskSums) -> str:
+    """The interval of W over source prompts, as `gtalign compare` has it."""
+    try:
+        from gtalign.evaluation.statistics import mean_of_sums
+
+        totals, counts = sums.of_clusters()
+        found = mean_of_sums(totals, counts)
+    except ModuleNotFoundError:  # without the extra `eval` there is no interval
+        return "-"
+    if found.low is None or found.high is None:
+        return "-"
+    return f"[{max(found.low, 0):.3f}, {min(found.high, 1):.3f}]"
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line that no terminal breaks within a word."""
+    console.print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,124 @@
+"""Score a file: choose the reward, ask the judges for what is missing, and sum up."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from gtalign.data.lines import torn_line
+from gtalign.errors import ConfigError, DataError, JudgeError
+from gtalign.judges import Judges, JudgesConfig
+from gtalign.judges.failures import Failures
+from gtalign.models.tokens import counter_in
+from gtalign.reward import Reward
+from gtalign.transcripts.chats import TASK
+from gtalign.transcripts.rewards import ChosenReward
+from gtalign.transcripts.scored_file import FileScored, FileScorer
+from gtalign.transcripts.scoring import Scorer
+from gtalign.transcripts.summary import Summary
+
+log = logging.getLogger(__name__)
+
+_WINDOW = 64  # latest judgements of which too many may fail
+
+Watch = Callable[[FileScored], None]
+"""Takes each row once it is scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRun:
+    """What to score, and how.
+
+    Args:
+        file: Transcripts, dumps or logs.
+        reward: The reward.
+        judges: Judges that are asked for missing verdicts; None asks nobody.
+        task: Task of rows that name none.
+        out: File to append the scored rows to; None writes nothing.
+        tokenizer: Folder of a tokenizer that counts anew; None keeps recorded counts.
+        workers: Most judgements under way at once.
+        max_failed: Largest share of judgements that may fail.
+    """
+
+    file: Path
+    reward: ChosenReward
+    judges: JudgesConfig | None = None
+    task: str = TASK
+    out: Path | None = None
+    tokenizer: Path | None = None
+    workers: int = 64
+    max_failed: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredFile:
+    """What was found.
+
+    Args:
+        summary: Means, and what went wrong.
+        reward: The reward.
+        problem: Why there is no result, or not of the whole file, in one line; None if all is well.
+        torn: Whether the last line is cut off and was left out.
+    """
+
+    summary: Summary
+    reward: ChosenReward
+    problem: str | None
+    torn: bool
+
+
+def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
+    """Score a file.
+
+    Args:
+        run: What to score, and how.
+        watch: Called with each row.
+
+    Raises:
+        ConfigError: The task is unknown, or ``out`` is the input.
+        DataError: The file is empty, or a row is wrong.
+        JudgeError: Too many of the latest judgements failed, or a judge cannot be asked; finished
+            rows are kept.
+        StorageError: A row cannot be written.
+    """
+    if run.out is not None and run.out.exists() and run.out.samefile(run.file):
+        raise ConfigError(f"--out {run.out} is the input itself; name another file")
+    (run.judges or JudgesConfig()).check_task(run.task, "--task")
+    count = None if run.tokenizer is None else counter_in(run.tokenizer)
+    unit = "words" if run.tokenizer is None else f"tokens of {run.tokenizer.name}"
+    judges = None if run.judges is None else Judges(run.judges)
+    failures = Failures(run.max_failed, _WINDOW)
+    reward = Reward(run.reward.config, count)
+    scorer = Scorer(reward, judges, failures, recount=count is not None)
+    summary = Summary()
+
+    async def work() -> None:
+        rows = FileScorer(scorer, unit, run.workers).score(run.file, run.out, run.task)
+        async with judges or nullcontext(), aclosing(rows):
+            async for row in rows:
+                # Rows of an output that exists say W of this reward, not that of the input.
+                before = row.before if run.out is None else None
+                summary.add(row.transcript, reward=row.score.reward, unit=row.unit, before=before)
+                watch(row)
+
+    try:
+        asyncio.run(work())
+    finally:
+        for name, account in () if judges is None else judges.account().items():
+            if account["used"]["calls"] or account["saved"]["calls"]:
+                log.info("judge %s: %s", name, json.dumps(account))
+    if summary.total.rows == 0:
+        raise DataError(f"{run.file}: empty: it holds no whole row")
+    problem = summary.problem(asked=judges is not None)
+    if problem is None:
+        try:
+            failures.end()
+        except JudgeError as error:  # the scores that there are come first
+            problem = str(error)
+    torn = torn_line(run.file)
+    if torn is not None:
+        problem = problem or f"Line {torn} of {run.file} is cut off in the middle and was left out."
+    return ScoredFile(summary, run.reward, problem, torn is not None)

@@ -1,0 +1,185 @@
+"""Scores of a file summed up by task, without keeping the rows."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.transcripts.transcript import Transcript
+
+MEASURES = ("mutual_welfare", "user_welfare", "llm_welfare", "quality")
+Floats = NDArray[np.float64]
+
+FEW = 10
+"""Most tasks that a summary names one by one."""
+
+FEWEST = 20
+"""Fewest scored answers of which equal rewards are a fault, not a coincidence."""
+
+
+@dataclass(slots=True)
+class TaskSums:
+    """The sums of one task.
+
+    Attributes:
+        rows: Number of answers.
+        unscored: How many have no score.
+        malformed: How many could not be read as the chain that was asked for.
+        sums: Sum and number of the known values of each measure.
+        clusters: The same of W for each source prompt, for its interval.
+    """
+
+    rows: int = 0
+    unscored: int = 0
+    malformed: int = 0
+    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
+    clusters: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def mean(self, measure: str) -> float | None:
+        """Return the mean of the known values; None if there are none."""
+        total, count = self.sums.get(measure, (0.0, 0))
+        return total / count if count else None
+
+    def of_clusters(self) -> tuple[Floats, Floats]:
+        """Return sum and number of W by source prompt, two arrays of one length."""
+        pairs = np.array(list(self.clusters.values()), dtype=np.float64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+
+class Summary:
+    """The scores of a file: means by task and over all, and what went wrong.
+
+    Attributes:
+        tasks: The sums by task.
+        total: The sums over all tasks.
+        units: Units of the token counts, in a word each.
+        reasons: Why answers have no score, with their numbers.
+        recorded: Sum and number of W as the file recorded it, over the answers scored here.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, TaskSums] = {}
+        self.total = TaskSums()
+        self.units: set[str] = set()
+        self.reasons: Counter[str] = Counter()
+        self.recorded = (0.0, 0.0, 0)
+        self._rewards: set[float] = set()
+        self._texts: set[str] = set()
+        self._last_error: str | None = None
+
+    def add(
+        self,
+        transcript: Transcript,
+        *,
+        reward: float | None = None,
+        unit: str = "",
+        before: float | None = None,
+    ) -> None:
+        """Add a scored answer; unknown values enter no mean.
+
+        Args:
+            transcript: The answer.
+            reward: Its reward, where it is not W.
+            unit: Unit of its token counts, in a word.
+            before: W as the file recorded it; None if it did not.
+        """
+        welfare = transcript.mutual_welfare
+        values = {
+            "quality": transcript.factors.get("quality"),
+            "user_welfare": transcript.user_welfare,
+            "llm_welfare": transcript.llm_welfare,
+            "mutual_welfare": welfare,
+        }
+        if unit:
+            self.units.add(unit)
+        for sums in (self.total, self.tasks.setdefault(transcript.task, TaskSums())):
+            sums.rows += 1
+            sums.unscored += transcript.unscored is not None
+            sums.malformed += transcript.chain_error is not None
+            for name, value in values.items():
+                if value is not None:
+                    _add(sums.sums, name, value)
+            if welfare is not None:
+                _add(sums.clusters, transcript.cluster or transcript.id, welfare)
+        if transcript.unscored is not None:
+            self.reasons[transcript.unscored] += 1
+        self._last_error = transcript.chain_error or self._last_error
+        reward = welfare if reward is None else reward
+        if reward is not None and len(self._rewards) < 2:
+            self._rewards.add(reward)
+        if len(self._texts) < 2:
+            self._texts.add(transcript.completion)
+        if before is not None and welfare is not None:
+            was, now, count = self.recorded
+            self.recorded = was + before, now + welfare, count + 1
+
+    @classmethod
+    def of(cls, transcripts: Iterable[Transcript]) -> "Summary":
+        """Sum up transcripts that are scored already."""
+        found = cls()
+        for transcript in transcripts:
+            found.add(transcript)
+        return found
+
+    def groups(self, *, every: bool = False) -> dict[str, TaskSums]:
+        """Return the sums by task, then those of all.
+
+        Args:
+            every: Whether to name every task even if they are many.
+        """
+        shown = sorted(self.tasks) if every or len(self.tasks) <= FEW else ()
+        return {**{name: self.tasks[name] for name in shown}, "all": self.total}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the means over all, and how many answers could not be read or scored."""
+        return {
+            **{name: self.total.mean(name) for name in MEASURES},
+            "malformed": self.total.malformed,
+            "unscored": self.total.unscored,
+        }
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a result: a scored answer that can be read, or none that can be read."""
+        total = self.total
+        return not total.unscored or total.rows - total.unscored > total.malformed
+
+    def problem(self, *, asked: bool, fewest: int = FEWEST) -> str | None:
+        """Say why the result is none, in one line; None if there is one.
+
+        Args:
+            asked: Whether a judge was asked for missing verdicts.
+            fewest: Fewest scored answers of which equal rewards are a fault.
+        """
+        total = self.total
+        scored = total.rows - total.unscored
+        if not total.rows:
+            return "No answer was written."
+        if not self.known:
+            if not asked:
+                return "No score: no judge was asked. Add --judge FILE, or --judge rules."
+            reason = self.reasons.most_common(1)[0][0]
+            return f"No score: none of {total.unscored} answers got a verdict. {reason}"
+        if total.malformed == total.rows:
+            return (
+                f"All {total.rows} answers are malformed: none can be read as a chain, so W is 0."
+                f" The last: {self._last_error}"
+            )
+        if scored >= fewest and len(self._rewards) == 1 < len(self._texts):
+            return (
+                f"The reward never varies: it is {min(self._rewards):.3f} for all {scored} answers."
+            )
+        return None
+
+    def differs(self) -> tuple[float, float] | None:
+        """Return the mean W that the file recorded and the one now, where they differ."""
+        was, now, count = self.recorded
+        return (was / count, now / count) if count and abs(was - now) > 5e-4 * count else None
+
+
+def _add(sums: dict[str, tuple[float, int]], name: str, value: float) -> None:
+    total, count = sums.get(name, (0.0, 0))
+    sums[name] = total + value, count + 1
