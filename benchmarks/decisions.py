@@ -146,6 +146,8 @@ async def main() -> None:
         }.items():
             spent, _ = await median(lambda w=which: reader.overview(w))
             print(f"{kind:<36} {spent:8.1f} {spent / LIMIT:12.2f}x")
+            spent, _ = await median(lambda w=which: reader.series(w, now=MONTH))
+            print(f"{kind + ', over time':<36} {spent:8.1f} {spent / LIMIT:12.2f}x")
         await engine.dispose()
 
 
