@@ -150,7 +150,7 @@ def _line(track: Track, y: Axis, start: float, step: float) -> list[Content]:
         if len(piece) > 1:
             parts.append(path(piece, f"curve {track.colour}"))
         elif piece:
-            parts.append(circle(*piece[0], 2.5, f"dot {track.colour}", track.label))
+            parts.append(circle(*piece[0], 4.0, f"dot {track.colour}", track.label))
         piece = []
     return parts
 

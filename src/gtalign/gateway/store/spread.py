@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Label, case, func
 
-BOUNDS: Final = (*(0.25 * 2**step for step in range(16)), inf)
+BOUNDS: Final = (*(0.25 * 2.0**step for step in range(16)), inf)
 """Ends of the buckets in milliseconds, inclusive: each is twice as wide as the one before."""
 
 NAMES: Final = tuple(f"within_{number}" for number in range(len(BOUNDS)))
