@@ -164,6 +164,19 @@ def test_a_vector_without_an_id_or_a_score(
         (vector(judge_score=7), "line 2: question 'bad-2': verdict 7"),
         ('{"id": "x"}\n', "line 2: answers of an unknown form: its columns are 'id'"),
         ('{"id": 3, "completion": "x"}\n', "line 2: column 'id'"),
+        (vector(judge_score=float("inf")), "line 2: verdict: field 'score'"),
+        (
+            '{"id": "a", "completion": "x", "extra": {"prices": [1, Infinity]}}\n',
+            "line 2: column 'extra.prices.1' has to be a number that is finite",
+        ),
+        (
+            '{"id": "a", "completion": "x", "tokens": {"total": 1e999}}\n',
+            "line 2: column 'tokens.t",
+        ),
+        (
+            '{"input": "q", "output": "x", "gts": {"a": -Infinity}, "score": 1}\n',
+            "line 2: column 'gts.a' has to be",
+        ),
         ("nonsense\n", "line 2: not JSON"),
     ],
 )

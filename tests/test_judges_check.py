@@ -244,6 +244,16 @@ def test_command_refuses_a_label_that_is_no_number(
     assert "line 1: column 'label' has to be a number or null" in capsys.readouterr().err
 
 
+def test_command_refuses_a_label_between_the_names_of_cases(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {**chat("I can't.", 0.3, "harmful"), "task": "wildguard"}
+    assert main(["judges", "check", written(tmp_path, [row]), "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "the label 0.3 is not one of 0, 0.5, 1" in told.err
+
+
 def test_command_says_why_a_rate_is_not_corrected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

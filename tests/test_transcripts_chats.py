@@ -88,6 +88,10 @@ def test_every_form_of_an_answer_is_read(
 def test_ground_truths(tmp_path: Path, truth: Any, kept: str) -> None:
     (found,) = read_transcripts(log(tmp_path, ground_truth=truth))
     assert found.ground_truth == kept
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"id": "a", "completion": "x", "ground_truth": truth}) + "\n")
+    (found,) = read_transcripts(own)
+    assert found.ground_truth == kept
     dump = tmp_path / "dump.jsonl"
     record = {"input": [ASKED], "output": "Four.", "gts": truth, "score": math.nan}
     dump.write_text(json.dumps(record) + "\n", encoding="utf-8")

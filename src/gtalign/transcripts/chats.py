@@ -13,7 +13,7 @@ from gtalign.chain.blocks import TAG
 from gtalign.chain.reasoning import shown
 from gtalign.errors import DataError
 from gtalign.tasks import NO_TASK
-from gtalign.tasks.content import Content, read_content, read_truth
+from gtalign.tasks.content import Content, read_content
 from gtalign.transcripts.prompts import by_prompt
 
 TASK = NO_TASK
@@ -61,7 +61,7 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
         "cluster": record.get("cluster", by_prompt(prompt) if identity is None else name),
         "prompt": prompt,
         "completion": completion,
-        "ground_truth": read_truth(record.get("ground_truth"), "ground_truth"),
+        "ground_truth": record.get("ground_truth"),
         "model": record.get("model"),
         "plain": is_plain(completion),
     }

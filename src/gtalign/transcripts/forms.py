@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gtalign.errors import DataError
+from gtalign.tasks.content import read_truth
 from gtalign.transcripts import chats, dumps, harness, traces
 from gtalign.transcripts.prompts import by_prompt
 from gtalign.transcripts.transcript import Transcript
@@ -38,7 +39,8 @@ def _of(fields: Callable[[Record, str, str], dict[str, Any]]) -> Callable[..., T
 
 def _ours(record: Record, name: str, task: str) -> Transcript:
     """Read a transcript; without an id the answer's question is named by its prompt."""
-    given = {"task": task, **record}
+    truth = read_truth(record.get("ground_truth"), "ground_truth")
+    given = {"task": task, **record, "ground_truth": truth}
     prompt = record.get("prompt")
     if isinstance(prompt, str):
         given["prompt"] = [{"role": "user", "content": prompt}]

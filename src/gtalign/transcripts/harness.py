@@ -67,7 +67,7 @@ def sample_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, 
         "task": found["task"] if found else task,
         "prompt": [{"role": "user", "content": prompt}] if prompt else [],
         "completion": _response(record, [second for _, second in asked]),
-        "ground_truth": "" if record.get("target") is None else str(record["target"]),
+        "ground_truth": record.get("target"),
         "plain": True,
         **given_scores(scores, BY),
     }

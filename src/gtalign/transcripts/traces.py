@@ -8,7 +8,9 @@ weights. Earlier ones write ``results.jsonl`` with ``example_id``, ``prompt``, `
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gtalign.chain import with_reasoning
 from gtalign.errors import DataError
+from gtalign.tasks.content import read_content
 from gtalign.transcripts.given import given_scores, number
 
 BY: Final = "verifiers"
@@ -62,7 +64,7 @@ def trace_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, A
         "model": _model(config) or _model(agent),
         "prompt": prompt,
         "completion": "" if last is None else turns[last][0]["content"],
-        "ground_truth": _text(data.get("answer")),
+        "ground_truth": data.get("answer"),
         "plain": True,
         "tokens": _tokens(record.get("calls")),
         **given_scores(
@@ -86,7 +88,7 @@ def result_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, 
         "task": record["task"] if isinstance(record.get("task"), str) else task,
         "prompt": [*prompt, *said[:-1]],
         "completion": said[-1]["content"] if said else "",
-        "ground_truth": _text(record.get("answer")),
+        "ground_truth": record.get("answer"),
         "plain": True,
         **given_scores(
             {"reward": reward, **{str(k): number(v) for k, v in others.items()}},
@@ -124,18 +126,15 @@ def _messages(given: Any, name: str, role: str = "user") -> list[dict[str, str]]
     for message in given:
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             raise DataError(f"column {name!r}: each message has to have a text 'role'")
-        found.append({"role": message["role"], "content": _text(message.get("content"))})
+        try:
+            read = read_content(message)
+        except DataError as error:
+            raise DataError(f"column {name!r}: a message {error}") from None
+        content = read.said
+        if message["role"] == "assistant":
+            content = with_reasoning(read.reasoning, content)
+        found.append({"role": message["role"], "content": content})
     return found
-
-
-def _text(content: Any) -> str:
-    """Text, or the texts of a list of parts."""
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return str(content)
 
 
 def _reward(given: Any, name: str) -> tuple[float | None, float]:
