@@ -121,7 +121,7 @@ def _last_stated(text: str) -> re.Match[str] | None:
 def _last_number(text: str) -> re.Match[str] | None:
     """The last number; it is mostly near the end, where it is looked for first."""
     near = max(0, len(text) - _NEAR)
-    found = None
+    found: re.Match[str] | None = None
     for found in _NUMBER.finditer(text, near):  # noqa: B007 (the last one is kept)
         pass
     if found is not None and found.start() > near + _NEAR // 2:
@@ -130,7 +130,7 @@ def _last_number(text: str) -> re.Match[str] | None:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = None
+    found: re.Match[str] | None = None
     for found in pattern.finditer(text):  # noqa: B007 (the last one is kept)
         pass
     return found

@@ -218,8 +218,9 @@ def _check_label(answer: LabelledAnswer) -> None:
             f" the scale of the task {answer.question.task!r}"
         )
     criterion = criterion_of(answer.question)
-    named = criterion is not None and not criterion.ordered
-    if answer.label is not None and named and answer.label not in criterion.scale:
+    if answer.label is None or criterion is None or criterion.ordered:
+        return
+    if answer.label not in criterion.scale:
         scale = ", ".join(f"{value:g}" for value in criterion.scale)
         raise DataError(
             f"question {answer.question.id!r}: the label {answer.label:g} is not one of {scale},"
