@@ -1,5 +1,6 @@
 """The pages of the dashboard: what they show of real records, and that they only show it."""
 
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from dashboard_parts import Answer, Visitor
 from gateway_parts import MESSAGES, Served, served
 from gtalign.drawing import number
 from gtalign.errors import StorageError
+from gtalign.game.wording import LEGEND, WORDS
 from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
 from gtalign.gateway.dashboard.show import milliseconds
@@ -415,3 +417,30 @@ async def test_a_search_goes_on_behind_what_was_searched(
         assert "searched here" in page.text and wanted not in page.text
         [further] = re.findall(r'rel="next" href="([^"]+)"', page.text)
         assert wanted in (await visitor.send("GET", further.replace("&amp;", "&"))).text
+
+
+async def test_no_page_shows_an_action_without_its_meaning(tmp_path: Path) -> None:
+    """In its text: a phone and a keyboard see no title."""
+    async with served(tmp_path, audit={"texts": True}) as gateway, Visitor(gateway) as visitor:
+        id_ = (await gateway.ask(model="toy:costly")).id
+        await gateway.records()
+        token = (await visitor.get("/playground")).token
+        asked = {"question": "x", "left": "costly", "right": "subscription"}
+        pages = {
+            path: (await visitor.get(path)).text
+            for path in ("", "/decisions", f"/decisions/{id_}", "/what-if", "/playground")
+        }
+        pages["asked"] = (await visitor.post("/playground", asked, token)).text
+        draft = await visitor.get("/policies/costly")
+        toml = html.unescape(re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", draft.text, re.S)[0])
+        preview = {"toml": toml, "base": gateway.gateway.policies.get("costly").hash}
+        pages["preview"] = (
+            await visitor.post("/policies/costly", preview | {"do": "preview"}, token)
+        ).text
+        for path, page in pages.items():
+            text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+            shown = {name for name in WORDS if re.search(rf"\b{name}\b", text)}
+            assert shown, path
+            for name in shown:
+                assert WORDS[name] in text or LEGEND in text, f"{path}: {name}"
+            assert LEGEND in text, path

@@ -33,7 +33,13 @@ TRIED: Final = 1000
 
 _SHOWN: Final = 10
 _PROBLEM: Final = 700  # characters
-_TEMPLATE: Final = 'name = "my-policy"\npayer = "user"  # or "provider", "nobody"\n\n[price]\n'
+_TEMPLATE: Final = """name = "my-policy"
+payer = "user"  # or "provider", "nobody"
+
+[price]  # of a million tokens
+output = 15.0  # written
+input = 3.0  # read
+"""
 
 
 @dataclass(frozen=True, slots=True)
