@@ -149,7 +149,8 @@ def test_no_format_is_shown_for_answers_without_chains(
 
 
 def test_a_log_scored_without_a_chain_by_us_is_plain(tmp_path: Path) -> None:
-    log = wrote(tmp_path / "log.jsonl", dump("When was it?"))
+    given = scored("a", None, verdicts=transcript().verdicts, unscored="not yet", seed=None)
+    log = wrote(tmp_path / "log.jsonl", given.to_json())
     for preset in ("paper", "robust"):
         out = tmp_path / f"{preset}.jsonl"
         options = ["--preset", preset, "--set", "chain=false", "--out", str(out)]
@@ -288,6 +289,10 @@ def test_tables_are_written_as_csv_latex_and_data_frames(tmp_path: Path, capsys:
     assert r"95\% interval" in text
     widths = {line.count(" & ") for line in text.splitlines() if line.endswith(r"\\")}
     assert widths == {6}
+    assert {file.stem for file in tmp_path.glob("*.tex")} == {
+        "differences-in-distribution", "differences-names", "estimates-in-distribution",
+        "estimates-names", "gains", "pairing", "pareto",
+    }  # fmt: skip
 
 
 def test_latex_is_escaped(tmp_path: Path) -> None:

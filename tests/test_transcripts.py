@@ -236,8 +236,29 @@ def test_validation_dumps_of_verl(tmp_path: Path) -> None:
     assert first.prompt == ({"role": "user", "content": "2+2?"},)
     assert second.mutual_welfare is None
     assert second.unscored is not None
-    assert second.chain_error is not None
+    assert second.plain and second.chain_error is None
     assert (second.task, second.ground_truth) == ("math-hard", "4")
     path.write_text('{"input": "", "output": 3, "gts": "", "score": 0}\n', encoding="utf-8")
     with pytest.raises(DataError, match="'output'"):
         list(read_transcripts(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain"),
+    [
+        ({"score": 1.0}, True),
+        ({"score": 0.0}, True),
+        ({"score": 0.0, "user_reward": 0.0, "llm_reward": 0.0}, False),
+        ({"score": 0.6, "user_reward": 0.5, "llm_reward": 0.7}, True),
+        ({"score": 0.0, "output": "<thinking>never closed"}, False),
+        ({"score": 1.0, "output": "<payoff>{}</payoff>"}, False),
+    ],
+)
+def test_outputs_of_a_dump_that_was_scored_without_a_chain_are_plain(
+    tmp_path: Path, changes: dict[str, Any], plain: bool
+) -> None:
+    path = tmp_path / "1.jsonl"
+    path.write_text(json.dumps({"input": "2+2?", "output": "4", "gts": "4"} | changes))
+    (found,) = read_transcripts(path)
+    assert found.plain is plain
+    assert (found.chain_error is None) is plain

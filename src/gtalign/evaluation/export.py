@@ -12,7 +12,7 @@ from gtalign.data.files import replacing
 from gtalign.drawing import NONE, change, fixed, interval
 from gtalign.errors import StorageError
 from gtalign.evaluation.comparison import Comparison
-from gtalign.evaluation.metrics import Metric
+from gtalign.evaluation.metrics import BY_NAME, Metric
 from gtalign.evaluation.tables import best_model, p_value, relative_interval, shown
 
 
@@ -29,7 +29,8 @@ def write_csv(comparison: Comparison, folder: Path) -> list[Path]:
 def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
     """Write tables for a paper as ``NAME.tex``, in the style of booktabs, and return the files.
 
-    A group has ``estimates-GROUP``, its means with 95% intervals, and ``differences-GROUP``.
+    A group has ``estimates-GROUP``, its means with 95% intervals, and ``differences-GROUP``; all of
+    them together have ``pareto``, ``pairing`` and ``gains``.
 
     Raises:
         StorageError: A file cannot be written.
@@ -54,6 +55,42 @@ def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
                     NONE if one.losses is None else str(one.losses),
                 )
                 for one in comparison.standings
+            ),
+        )
+    if comparison.pairings:
+        head = (
+            "Reference",
+            "Baseline",
+            "Paired by",
+            "Questions",
+            "Only reference",
+            "Only baseline",
+        )
+        texts["pairing.tex"] = latex(
+            head,
+            (
+                (
+                    one.reference,
+                    one.baseline,
+                    one.by,
+                    *map(str, (one.paired, one.only_reference, one.only_baseline)),
+                )
+                for one in comparison.pairings
+            ),
+        )
+    if comparison.gains:
+        texts["gains.tex"] = latex(
+            ("", "Set", "Best baseline", "Gain", "95% interval", "Published"),
+            (
+                (
+                    BY_NAME[one.metric].label,
+                    one.group,
+                    one.baseline or NONE,
+                    NONE if one.ours is None else change(one.ours.contrast.relative),
+                    "" if one.ours is None else relative_interval(one.ours),
+                    change(one.published / 100),
+                )
+                for one in comparison.gains
             ),
         )
     return _write(folder, texts)

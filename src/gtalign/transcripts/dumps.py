@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gtalign.chain import parse
+from gtalign.chain.blocks import TAG
 from gtalign.errors import ChainError, DataError
 from gtalign.tasks import Message
 from gtalign.tasks.content import read_truth
@@ -23,6 +24,8 @@ def is_dump(record: Mapping[str, Any]) -> bool:
 def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     """Return the transcript of a line of a dump.
 
+    An output without any tag of a chain is plain, unless the dump has the method's own rewards.
+
     Args:
         record: The line's object.
         name: The id to give.
@@ -34,12 +37,15 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     completion = record["output"]
     if not isinstance(completion, str):
         raise DataError("column 'output' has to be text")
+    mutual, named = read_number(record["score"], "score"), record.get("data_source")
+    # Only the method's own reward asks for a chain, and it gives 0 without one.
+    asked = "user_reward" in record and not mutual
+    plain = TAG.search(completion) is None and not asked
     chain, error = None, None
     try:
-        chain = parse(completion, tolerant=True).to_json()
+        chain = None if plain else parse(completion, tolerant=True).to_json()
     except ChainError as refused:
         error = str(refused)
-    mutual, named = read_number(record["score"], "score"), record.get("data_source")
     prompt = _prompt(record["input"])
     return Transcript(
         id=name,
@@ -50,6 +56,7 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         ground_truth=read_truth(record["gts"], "gts"),
         chain=chain,
         chain_error=error,
+        plain=plain,
         user_welfare=read_number(record.get("user_reward"), "user_reward"),
         llm_welfare=read_number(record.get("llm_reward"), "llm_reward"),
         mutual_welfare=mutual,
