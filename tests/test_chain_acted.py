@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO
-from gtalign.chain import acted
+from gtalign.chain import acted, asked, asks
 from gtalign.game import USER_LLM
 
 acting = importlib.import_module("gtalign.chain.acted")  # the package's name for it is `acted`
@@ -186,3 +186,20 @@ def test_what_asks_nothing_answers_directly_by_the_long_way_too(text: str) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(acting, "_ASKED", re.compile(""))
         assert acted(text, USER_LLM) == quick
+
+
+@given(
+    st.lists(
+        st.sampled_from(["Is it", "it is", "?", ".", " ", '"', "`", "\n- ", "a?b", "؟", ";", ")"])
+    )
+)
+def test_whether_a_text_asks_is_what_its_sentences_say(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert asks(text) is bool(asked(text))
+    assert asks(text) is (acted(text, USER_LLM) in ("CQ", "AQ"))
+
+
+def test_the_sentences_that_ask() -> None:
+    text = 'I know of it. Which "bank?" do you mean? See https://a.example/?q=b. 或者哪一个\uff1f'
+    assert asked(text) == ["Which bank do you mean?", "或者哪一个\uff1f"]
+    assert asked("It is 4.") == []

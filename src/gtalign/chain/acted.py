@@ -42,8 +42,8 @@ _QUOTES: Final = '"\u201c\u201d\u00ab\u00bb\u300c\u300d\u201e'
 _INNER: Final = re.compile(f"[{_QUOTES}{_MARKS}{_STOPS}]")
 Quoted = str | Callable[[re.Match[str]], str]
 """What a quotation is replaced by."""
-_HIDES: Final = re.compile(rf"[{_QUOTES}`~]|http|www\.")
-_ENDS_ASKING: Final = re.compile(r"\w\?(?=\s|$)")
+_HIDING: Final = (*_QUOTES, "`", "~~~", "http", "www.")
+"""A quotation, a piece of code and an address begin with one of these."""
 _CODE: Final = "\nCode.\n"
 _NAME: Final = "it"
 """The word that replaces a piece of code, a quotation or an address inside a sentence."""
@@ -114,9 +114,9 @@ def acted(response: str, form: GameForm) -> str | None:
 
 def asks(response: str) -> bool:
     """Whether a response asks something; see `asked`."""
-    if _ASKED.search(response) is None:
-        return False
-    if _HIDES.search(response) is None and _ENDS_ASKING.search(response) is not None:
+    at = response.find("?")
+    ends = at > 0 and response[at - 1].isalnum() and not response[at + 1 : at + 2].strip()
+    if ends and not any(mark in response for mark in _HIDING):
         return True  # as nearly all that ask do
     return bool(asked(response))
 

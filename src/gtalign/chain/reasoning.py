@@ -47,7 +47,8 @@ _CLOSE: Final = (
     rf"|(?:<\|end\|>)?(?:<\|start\|>assistant)?{_CHANNEL}final[^<\n]*<\|message\|>"
 )
 _TAGS: Final = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})")
-_MARK: Final = re.compile("[<[\u25c1]")
+_MARK: Final = re.compile(r"<(?=[/|\w])|\[(?=/?THINK)|\u25c1")
+"""What a tag begins with."""
 _SURE: Final = re.compile(r"<(?:\w{1,20}:)?think>|\[|<\||\u25c1", re.IGNORECASE)
 """Opening tags that no answer would mention in a sentence."""
 
@@ -83,7 +84,9 @@ def shown(text: str) -> list[tuple[int, int]]:
     Returns:
         Character spans (start, end) in the order of the text; empty if reasoning is all there is.
     """
-    first = next(_tags(text, 0), None)
+    first = None
+    if "<" in text or "[" in text or "\u25c1" in text:
+        first = next(_tags(text, 0), None)
     if first is None:
         return [(0, len(text))]
     start = 0
