@@ -31,7 +31,8 @@ async def test_alike_writes_are_one_write_at_the_same_time_and_later() -> None:
     first, second = await asyncio.gather(said(one, stop="c"), said(two, stop="c"))
     assert first == second == await said(late, stop="c") == "<0>abc"
     assert len(engine.writes) == 1
-    assert one.report == two.report == late.report and one.report.finish == "stop"
+    assert one.report is not None and one.report.finish == "stop"
+    assert one.report == two.report == late.report
     assert one.text == two.text == "<0>abc"
     assert (shared.name, shared.can_resume, shared.grammar) == ("fake", True, None)
     await shared.aclose()

@@ -149,6 +149,7 @@ def _contrast(
         log_ratio = _Estimate(float(np.log(a / b)), standard_error(terms_a / a - terms_b / b))
     if halves is not None and not _few_sizes(sums):
         method: Method = "sign flips"
+        p: float | None
         low, high, p, gain = _flips(sums, halves, level)
     else:
         method, low, high, p, gain = _studentised(difference, log_ratio, drawn, groups, level)

@@ -25,7 +25,7 @@ def names_of(transcripts: Sequence[Transcript], by: By) -> list[tuple[str, ...]]
 
     Answers without an id of their own are named by their prompt in any case.
     """
-    found = []
+    found: list[tuple[str, ...]] = []
     for t in transcripts:
         if by == "id":
             name = t.cluster if is_by_prompt(t.cluster) else t.id

@@ -29,7 +29,7 @@ class PairedSums:
     @property
     def width(self) -> int:
         """Number of quantities K."""
-        return self.top_a.shape[1]
+        return int(self.top_a.shape[1])
 
     @property
     def parts(self) -> tuple[Floats, Floats, Floats, Floats]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -32,7 +32,7 @@ def solution_panel(solution: Solution, title: str, ascii_only: bool) -> Panel:
         f" Pareto frontier   {optimum} joint optimum   {nash} pure equilibrium   (user, LLM)",
         style="dim",
     )
-    parts = [_matrix(solution, optimum, nash), legend]
+    parts: list[RenderableType] = [_matrix(solution, optimum, nash), legend]
     if solution.game.form == USER_LLM:
         parts.append(Text(ACTIONS, style="dim"))
     return Panel(Group(*parts, Text(), _facts(solution)), title=title or None)
