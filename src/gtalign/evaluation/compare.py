@@ -24,12 +24,12 @@ from gtalign.evaluation.comparison import (
     Standing,
 )
 from gtalign.evaluation.contrast import RESAMPLES, Contrast, contrasts
+from gtalign.evaluation.grouped import GroupSums
 from gtalign.evaluation.metrics import BY_NAME, Metric, metrics
 from gtalign.evaluation.pairing import pair
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
 from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
 from gtalign.evaluation.statistics import Floats, Interval
-from gtalign.evaluation.sums import PairedSums
 from gtalign.transcripts.transcript import Transcript
 
 __all__ = ["compare"]
@@ -85,7 +85,7 @@ def compare(
     estimates: dict[tuple[str, str, str], Estimate] = {}
     found: dict[tuple[str, str, str], tuple[Contrast, dict[int, float]]] = {}
     for group in groups:
-        sums = _Sums(rows, group, models)
+        sums = GroupSums(rows, group, models)
         estimates |= _estimates(rows, group, sums)
         found |= _contrasts(rows, group, sums, estimates, reference, chosen, rng, resamples)
     if chosen and not found:
@@ -131,47 +131,7 @@ def _groups(transcripts: Sequence[Transcript]) -> tuple[Group, ...]:
     return (*pooled, *single)
 
 
-class _Sums:
-    """Sums of each model's rows in one group, by question.
-
-    Attributes:
-        inside: Which rows are in the group, shape [N].
-        tops, bottoms, counts: Model -> sums of each metric by question, shape [Q, M].
-        cluster_q: Number of each question's cluster.
-    """
-
-    def __init__(self, rows: Rows, group: Group, models: Sequence[str]) -> None:
-        self.models = tuple(models)
-        self.inside = rows.split == group.split
-        if group.task is not None:
-            self.inside &= rows.task == group.task
-        questions, code_i = np.unique(rows.question[self.inside], return_inverse=True)
-        own = rows.cluster_q[questions]
-        clusters, self.cluster_q = np.unique(own, return_inverse=True)
-        self._clusters = len(clusters)
-        self.tops, self.bottoms, self.counts = (
-            {
-                model: group_sums(
-                    array[self.inside], code_i, rows.model[self.inside] == model, len(questions)
-                )
-                for model in models
-            }
-            for array in (rows.tops_nm, rows.bottoms_nm, rows.known_nm.astype(np.float64))
-        )
-
-    def by_cluster(self, values_qm: Floats) -> Floats:
-        """Sums over the questions of each cluster, shape [G, M]."""
-        every = np.ones(len(values_qm), dtype=np.bool_)
-        return group_sums(values_qm, self.cluster_q, every, self._clusters)
-
-    def paired(self, a: str, b: str) -> PairedSums:
-        """Sums by cluster over the questions for which both models have a metric."""
-        both_qm = (self.counts[a] > 0) & (self.counts[b] > 0)
-        parts = (self.tops[a], self.bottoms[a], self.tops[b], self.bottoms[b])
-        return PairedSums(*(self.by_cluster(np.where(both_qm, part, 0.0)) for part in parts))
-
-
-def _estimates(rows: Rows, group: Group, sums: _Sums) -> dict[Key, Estimate]:
+def _estimates(rows: Rows, group: Group, sums: GroupSums) -> dict[Key, Estimate]:
     """Every metric of every model in one group."""
     estimates: dict[Key, Estimate] = {}
     for model in sums.models:
@@ -201,7 +161,7 @@ def _estimates(rows: Rows, group: Group, sums: _Sums) -> dict[Key, Estimate]:
 def _contrasts(
     rows: Rows,
     group: Group,
-    sums: _Sums,
+    sums: GroupSums,
     estimates: Mapping[Key, Estimate],
     reference: str,
     baselines: Sequence[str],
