@@ -179,6 +179,38 @@ def test_examples_that_are_too_long_are_left_out(
     assert "the prompts alone fill sft.max_length = 4" in capsys.readouterr().err
 
 
+def test_examples_that_would_teach_something_else_are_named(
+    student: Path, examples: Path, tmp_path: Path, capsys: Any, caplog: Any
+) -> None:
+    rows = [json.loads(line) for line in examples.read_text().splitlines()]
+    rows[1]["completion"] = "It is hers."
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = run_of(tmp_path, student, examples, "max_length = 512\nsave_steps = 10\n")
+    assert main([*command, str(tmp_path / "run")]) == 0
+    assert "1 of 3 examples are no chains that can be read" in caplog.text
+    assert "the first, number 2" in caplog.text
+    facts = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert facts["prompt"].endswith("<|im_start|>assistant\n")
+    rows[2]["completion"] = CHAIN.replace("Which", "Which<|im_end|>")
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "refused")]) == 1
+    error = capsys.readouterr().err
+    assert "ambig-train-2" in error
+    assert "holds <|im_end|>, which ends a turn" in error
+
+
+def test_vllm_takes_no_gguf_file(questions: Path) -> None:
+    given = {
+        "model": "gguf:small.gguf",
+        "questions": [questions],
+        "rl": {"vllm": True, "hardware": {"gpu": True}},
+    }
+    with pytest.raises(ValueError, match=r"rl\.vllm loads the checkpoint folder"):
+        RLRun.model_validate(given)
+    RLRun.model_validate({**given, "model": "runs/sft/checkpoint"})
+
+
 def test_an_example_that_just_fits_is_learned_whole(tmp_path: Path) -> None:
     tokenizer = small_tokenizer([CHAIN])
     chat = Chat(tokenizer)

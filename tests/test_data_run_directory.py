@@ -1,11 +1,12 @@
 """A run directory belongs to one configuration."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from gtalign.config import Config, load
-from gtalign.data.run_directory import claim
+from gtalign.data.run_directory import claim, record_model
 from gtalign.errors import ConfigError
 
 
@@ -23,6 +24,11 @@ def test_the_configuration_is_written_down_complete(tmp_path: Path) -> None:
 def test_a_run_that_has_written_nothing_has_not_begun(tmp_path: Path) -> None:
     claim(tmp_path, Run(steps=3))
     (tmp_path / "config.toml.part").write_text("torn")
+    record_model(tmp_path, {"prompt": "é?", "ends": {"</s>": 2}})
+    assert json.loads((tmp_path / "model.json").read_text()) == {
+        "prompt": "é?",
+        "ends": {"</s>": 2},
+    }
     claim(tmp_path, Run(steps=4))
     assert load(Run, tmp_path / "config.toml") == Run(steps=4)
 
