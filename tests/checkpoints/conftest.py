@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 MODELS = os.environ.get("GTALIGN_MODELS", "")
-ENGINE = os.environ.get("GTALIGN_ENGINE_PYTHON", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
