@@ -226,7 +226,8 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
     answers = [f"It is {number}." for number in range(count)]
     question = ROWS[0]["messages"][0]
     rows = [
-        {"messages": [question, {"role": "assistant", "content": answer}], "task": "math-hard"}
+        {"messages": [question, {"role": "assistant", "content": answer}]}
+        | {"task": "math-hard", "ground_truth": "4"}
         for answer in answers
     ]
     logs, out = write(tmp_path / "logs.jsonl", rows), tmp_path / "out.jsonl"
