@@ -94,8 +94,8 @@ async def test_an_example_is_shown_and_moved_with_what_the_gateway_would_choose(
             found = flips(
                 game, policy, "price.output", 0, 60, expected=prior_for(USER_LLM), decimals=1
             )
-            here = re.search(r'<li class="here".*?<b>(\w+)</b> (.*?)</li>', answer.text)
-            assert here is not None and here[1] == action
+            here = re.search(r'<li class="here".*?<b>(.*?)</b> (.*?)</li>', answer.text)
+            assert here is not None and here[1] == named(action)
             assert len(re.findall(r'<rect class="block', answer.text)) == len(found)
             assert len(found) > 2
         assert seen == {"CQ", "DA"}

@@ -61,13 +61,17 @@ def test_the_mean_replaces_the_prior_once_there_is_enough() -> None:
     expected = seen.expected("m", USER_LLM, PRIOR)
     assert expected["DA"] == PRIOR["DA"].model_copy(update={"output": 620.0})
     assert expected["CQ"] == PRIOR["CQ"]
-    assert seen.expected("m", USER_LLM, enough=2)["CQ"] == ActionTokens(
+    assert seen.expected("m", USER_LLM, PRIOR, enough=2)["CQ"] == ActionTokens(
         output=100,
         turns=PRIOR["CQ"].turns,
         follow_up=PRIOR["CQ"].follow_up,
         reply=PRIOR["CQ"].reply,
     )
-    assert seen.sources("m", USER_LLM) == {"AQ": "prior", "CQ": "prior", "DA": "measured (n=20)"}
+    assert seen.sources("m", USER_LLM, PRIOR) == {
+        "AQ": "prior",
+        "CQ": "prior",
+        "DA": "measured (n=20)",
+    }
     assert seen.expected("another", USER_LLM) == PRIOR
     assert seen.sources("another", USER_LLM) == dict.fromkeys(USER_LLM.llm_actions, "prior")
 
