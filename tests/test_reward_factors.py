@@ -52,15 +52,15 @@ def find_caution(evidence: Evidence) -> Any:
 
 
 @pytest.fixture
-def plain_words(monkeypatch: pytest.MonkeyPatch) -> Factor:
+def short_words(monkeypatch: pytest.MonkeyPatch) -> Factor:
     """A factor of the user's that the package does not have."""
     factor = Factor(
-        name="plain_words",
+        name="short_words",
         measures="The share of the response's words that have at most eight letters.",
         measure=count_short_words,
         sides=("user",),
         gated=True,
-        label="Plain words",
+        label="Short words",
     )
     monkeypatch.setitem(FACTORS, factor.name, factor)
     return factor
@@ -159,19 +159,19 @@ def test_a_factor_stays_in_its_range_and_is_the_same_in_every_batch(
 # --- a new factor ------------------------------------------------------------------------------
 
 
-def test_a_new_factor_is_a_key_of_the_configuration(plain_words: Factor, tmp_path: Path) -> None:
-    assert RewardConfig().user.plain_words == 0
-    assert "plain_words" not in RewardConfig().llm.known_keys()
-    config = load(RewardConfig, None, ["user.plain_words=0.25", "user.quality=0.25"])
-    assert config.user.plain_words == 0.25
+def test_a_new_factor_is_a_key_of_the_configuration(short_words: Factor, tmp_path: Path) -> None:
+    assert RewardConfig().user.short_words == 0
+    assert "short_words" not in RewardConfig().llm.known_keys()
+    config = load(RewardConfig, None, ["user.short_words=0.25", "user.quality=0.25"])
+    assert config.user.short_words == 0.25
     file = tmp_path / "reward.toml"
     file.write_text(dump(config), encoding="utf-8")
     assert load(RewardConfig, file) == config
-    assert "plain_words = 0.25" in file.read_text(encoding="utf-8")
+    assert "short_words = 0.25" in file.read_text(encoding="utf-8")
     for override, told in (
-        ("user.plain_word=1", "did you mean 'user.plain_words'"),
-        ("llm.plain_words=1", "did you mean 'user.plain_words'"),
-        ("user.plain_words=-1", "user.plain_words: input should be greater than or equal to 0"),
+        ("user.short_word=1", "did you mean 'user.short_words'"),
+        ("llm.short_words=1", "did you mean 'user.short_words'"),
+        ("user.short_words=-1", "user.short_words: input should be greater than or equal to 0"),
     ):
         with pytest.raises(ConfigError) as caught:
             load(RewardConfig, None, [override])
@@ -179,20 +179,20 @@ def test_a_new_factor_is_a_key_of_the_configuration(plain_words: Factor, tmp_pat
 
 
 def test_without_the_factor_its_key_is_unknown() -> None:
-    with pytest.raises(ConfigError, match=r"unknown key 'user\.plain_words'"):
-        load(RewardConfig, None, ["user.plain_words=1"])
+    with pytest.raises(ConfigError, match=r"unknown key 'user\.short_words'"):
+        load(RewardConfig, None, ["user.short_words=1"])
 
 
 @pytest.mark.parametrize(("preset", "gate"), [("robust", 0.5), ("paper", 1.0)])
-def test_a_new_factor_is_a_term_of_its_side(plain_words: Factor, preset: str, gate: float) -> None:
+def test_a_new_factor_is_a_term_of_its_side(short_words: Factor, preset: str, gate: float) -> None:
     without = score_one(reward_of(preset=preset), QUESTION, CHAIN, HALF)
-    weighed = reward_of(preset=preset, user={"plain_words": 0.25})
+    weighed = reward_of(preset=preset, user={"short_words": 0.25})
     score = score_one(weighed, QUESTION, CHAIN, HALF)
-    assert without.factors["plain_words"] == score.factors["plain_words"] == 0.5
+    assert without.factors["short_words"] == score.factors["short_words"] == 0.5
     assert without.user_welfare is not None and score.user_welfare is not None
     assert score.user_welfare - without.user_welfare == pytest.approx(0.25 * 0.5 * gate)
     assert score.llm_welfare == without.llm_welfare
-    assert score_one(weighed, QUESTION, "broken", None).factors["plain_words"] == 0
+    assert score_one(weighed, QUESTION, "broken", None).factors["short_words"] == 0
 
 
 def test_a_new_factor_of_the_chain_leaves_plain_answers(caution: Factor) -> None:
@@ -258,37 +258,37 @@ def written(path: Path, model: str, reward: Reward) -> list[Transcript]:
 
 
 def test_a_new_factor_is_in_transcripts_and_tables(
-    plain_words: Factor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_words: Factor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reward = reward_of(user={"plain_words": 0.25})
+    reward = reward_of(user={"short_words": 0.25})
     held = [
         transcript
         for model in ("base", "mutual")
         for transcript in written(tmp_path / f"{model}.jsonl", model, reward)
     ]
-    assert [t.factors["plain_words"] for t in held[:4]] == [0, 0.5, 2 / 3, 0]
+    assert [t.factors["short_words"] for t in held[:4]] == [0, 0.5, 2 / 3, 0]
     file = str(tmp_path / "base.jsonl")
-    assert main(["score", file, "--json", "--set", "user.plain_words=0.25"]) == 0
+    assert main(["score", file, "--json", "--set", "user.short_words=0.25"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["plain_words"] for line in lines] == [0, 0.5, 2 / 3, 0]
+    assert [line["short_words"] for line in lines] == [0, 0.5, 2 / 3, 0]
 
     rng = np.random.default_rng(0)
     found = compare(held, reference="mutual", rng=rng, resamples=100)
-    estimate = found.estimate("base", "math-hard", "plain_words")
+    estimate = found.estimate("base", "math-hard", "short_words")
     assert estimate is not None and estimate.value == pytest.approx((0.5 + 2 / 3) / 4)
     console = Console(width=200, file=io.StringIO())
     print_tables(console, found)
     assert isinstance(console.file, io.StringIO)
-    assert "Plain words ↑" in console.file.getvalue()
+    assert "Short words ↑" in console.file.getvalue()
     page = tmp_path / "report.html"
     write_report(page, title="t", transcripts=held, reference="mutual", rng=rng, resamples=100)
     text = html.unescape(page.read_text(encoding="utf-8"))
-    assert text.count("Plain words") >= 3
-    assert plain_words.measures in text
+    assert text.count("Short words") >= 3
+    assert short_words.measures in text
 
 
 def test_more_factors_change_no_number_of_a_comparison(
-    monkeypatch: pytest.MonkeyPatch, plain_words: Factor, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, short_words: Factor, tmp_path: Path
 ) -> None:
     held = [
         transcript
@@ -296,18 +296,18 @@ def test_more_factors_change_no_number_of_a_comparison(
         for transcript in written(tmp_path / f"{model}.jsonl", model, reward_of())
     ]
     more = compare(held, reference="mutual", rng=np.random.default_rng(0), resamples=100)
-    monkeypatch.delitem(FACTORS, plain_words.name)
+    monkeypatch.delitem(FACTORS, short_words.name)
     fewer = compare(held, reference="mutual", rng=np.random.default_rng(0), resamples=100)
     for key, estimate in fewer.estimates.items():
         assert more.estimates[key] == estimate
     for key, difference in fewer.differences.items():
         assert more.differences[key] == difference
     assert {key[2] for key in more.estimates} - {key[2] for key in fewer.estimates} == {
-        "plain_words"
+        "short_words"
     }
 
 
-def test_the_documentation_has_a_row_for_every_entry(plain_words: Factor, caution: Factor) -> None:
+def test_the_documentation_has_a_row_for_every_entry(short_words: Factor, caution: Factor) -> None:
     tables = tables_of_documentation()
     for name, factor in FACTORS.items():
         assert f"| `{name}` |" in tables["<!-- factors -->"]
