@@ -8,8 +8,9 @@ A block is tried as it stands, in the order of its page, in one folder for each 
   and alone on a line for any number of lines, none included;
 - ``toml`` is a configuration that some command accepts; ``json`` and ``jsonl`` are JSON.
 
-A block titled ``Needs ...`` needs what a test does not have (a network, a GPU, a model server, or
-minutes). It does not run, but its Python compiles, and its commands, options and files exist.
+A block titled ``Needs ...`` needs what a test does not have (a network, a GPU, a model server,
+minutes, or an entry of the reader's). It does not run, but its Python compiles, its TOML can be
+read, and its commands, options and files exist.
 """
 
 import json
