@@ -24,7 +24,8 @@ SETTLED: Final = HOUR
 """So long after its end an hour is rolled up: its answers are complete by then."""
 
 SUMS: Final = 1
-"""Which sums `measures` takes. Hours with other ones are valid, and are summed again in time."""
+"""Which sums an hour has: `measures` and its spread. Hours with others are valid until they are
+summed again."""
 
 _AT_ONCE: Final = 4  # hours with decisions of one transaction, which holds up the writer
 _MOST: Final = 5000  # hours of one transaction
@@ -46,7 +47,6 @@ def measures() -> list[Label[Any]]:
         func.sum(c.written_tokens).label("written"),
         func.sum(c.added_ms).label("added"),
         func.count(c.added_ms).label("timed"),
-        *spread.counted(c.added_ms),
     ]
 
 
@@ -86,9 +86,10 @@ async def _let_go(connection: AsyncConnection, chosen: Sequence[int]) -> None:
 
 async def _sum_up(connection: AsyncConnection, hour: int) -> None:
     c, k = decisions.c, key_hours.c
-    names = [measure.name for measure in measures()]
+    sums = [*measures(), *spread.counted(c.added_ms)]
+    names = [one.name for one in sums]
     groups = [c.key_id, *(c[name] for name in GROUPS)]
-    summed = select(literal(hour), *groups, *measures()).group_by(*groups)
+    summed = select(literal(hour), *groups, *sums).group_by(*groups)
     summed = summed.where(c.at >= hour, c.at < hour + HOUR)
     columns = ["hour", "key_id", *GROUPS, *names]
     await connection.execute(insert(key_hours).from_select(columns, summed))

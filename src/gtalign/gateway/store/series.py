@@ -1,15 +1,16 @@
 """How sums over decisions went over time, in slots of equal length."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, func, literal_column, select
+from sqlalchemy import Label, Table, and_, case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gtalign.gateway.store import spread
 from gtalign.gateway.store.filter import Filter
 from gtalign.gateway.store.hours import HOUR
-from gtalign.gateway.store.sums import added, parts, summed
+from gtalign.gateway.store.sums import parts
 from gtalign.gateway.store.tables import decisions
 
 _DAY: Final = 24 * HOUR
@@ -17,7 +18,9 @@ WIDTHS: Final = (HOUR // 12, HOUR, 6 * HOUR, _DAY, 7 * _DAY, 30 * _DAY)
 """Lengths of slots in microseconds; but for the first, whole hours, which are summed already."""
 
 MOST: Final = 62
-"""Most slots, unless there are more than the longest ones can hold."""
+"""Most slots of a series."""
+
+_TOTALS: Final = ("answers", "failed", "decided", "flips", "prompt_tokens", "written_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,15 @@ class Series:
     Args:
         width: Length of a slot in microseconds; each begins at a multiple of it.
         slots: The slots, the earliest first.
+        added_p50: The median of the milliseconds that the gateway added, over all slots, as near as
+            `spread.percentile` tells it; None if unknown.
+        added_p95: Their 95th percentile.
     """
 
     width: int
     slots: tuple[Slot, ...]
+    added_p50: float | None
+    added_p95: float | None
 
 
 async def series(connection: AsyncConnection, which: Filter, *, now: int) -> Series:
@@ -73,25 +81,47 @@ async def series(connection: AsyncConnection, which: Filter, *, now: int) -> Ser
         since = (await connection.execute(select(func.min(decisions.c.at)))).scalar()
     until = now if which.until is None else which.until
     if since is None or until <= since:
-        return Series(WIDTHS[0], ())
+        return Series(WIDTHS[0], (), None, None)
     width = width_of(until - since)
-    found: dict[int, list[Mapping[str, Any]]] = {}
+    held: dict[int, list[Mapping[str, Any]]] = {}
     for table, where in await parts(connection, which, whole=width >= HOUR):
-        at = table.c.at if table is decisions else table.c.hour
+        # Rolled-up hours are read in their order, so one hour after the other is summed; to group
+        # them by slots, all would have to be sorted.
         # Written out: two values that are bound are not one expression to PostgreSQL.
-        begins = at - at % literal_column(str(width))
-        groups = (begins, table.c.status, table.c.after_action.is_not(None))
-        query = select(
-            begins.label("slot"),
-            table.c.status,
-            groups[2].label("decided"),
-            *summed(table),
-        )
-        query = query.where(and_(True, *where)).group_by(*groups)
-        for row in (await connection.execute(query)).mappings():
-            found.setdefault(int(row["slot"]), []).append(dict(row))
+        at = table.c.at - table.c.at % literal_column(str(width)) if table is decisions else None
+        begins = table.c.hour if at is None else at
+        query = select(begins.label("begins"), *_sums(table)).where(and_(True, *where))
+        for row in (await connection.execute(query.group_by(begins))).mappings():
+            found = dict(row)
+            slot = int(found["begins"])
+            held.setdefault(slot - slot % width, []).append(found)
     begins_at = range(since - since % width, until, width)
-    return Series(width, tuple(_slot(at, found.get(at, [])) for at in begins_at))
+    every = [row for rows in held.values() for row in rows]
+    return Series(
+        width,
+        tuple(_slot(at, held.get(at, [])) for at in begins_at),
+        _added(every, 0.5),
+        _added(every, 0.95),
+    )
+
+
+def _sums(table: Table) -> list[Label[Any]]:
+    c = table.c
+    live = table is decisions
+    one: Any = 1 if live else c.n
+    conditions = {
+        "failed": c.status == "failed",
+        "decided": c.after_action.is_not(None),
+        "flips": c.flipped,
+    }
+    times = spread.counted(c.added_ms) if live else [func.sum(c[n]).label(n) for n in spread.NAMES]
+    return [
+        (func.count() if live else func.sum(c.n)).label("answers"),
+        *(func.sum(case((met, one), else_=0)).label(name) for name, met in conditions.items()),
+        func.sum(c.prompt_tokens if live else c.prompt).label("prompt_tokens"),
+        func.sum(c.written_tokens if live else c.written).label("written_tokens"),
+        *times,
+    ]
 
 
 def width_of(span: int) -> int:
@@ -102,19 +132,12 @@ def width_of(span: int) -> int:
     return -(-span // ((MOST - 1) * WIDTHS[-1])) * WIDTHS[-1]
 
 
-def _slot(at: int, rows: list[Mapping[str, Any]]) -> Slot:
-    def total(name: str, **wanted: Any) -> int:
-        passing = (row for row in rows if all(row[key] == value for key, value in wanted.items()))
-        return int(sum(row[name] or 0 for row in passing))
+def _slot(at: int, rows: Sequence[Mapping[str, Any]]) -> Slot:
+    totals = {name: int(sum(row[name] or 0 for row in rows)) for name in _TOTALS}
+    return Slot(at, **totals, added_p50=_added(rows, 0.5), added_p95=_added(rows, 0.95))
 
-    return Slot(
-        at,
-        answers=total("n"),
-        failed=total("n", status="failed"),
-        decided=total("n", decided=True),
-        flips=total("flips"),
-        prompt_tokens=total("prompt"),
-        written_tokens=total("written"),
-        added_p50=added(rows, 0.5),
-        added_p95=added(rows, 0.95),
-    )
+
+def _added(rows: Sequence[Mapping[str, Any]], share: float) -> float | None:
+    """The milliseconds added that a share of the answers of some sums did not exceed."""
+    counts = ([row[name] for row in rows if row[name] is not None] for name in spread.NAMES)
+    return spread.percentile([float(sum(found)) if found else None for found in counts], share)

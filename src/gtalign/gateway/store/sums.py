@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gtalign.gateway.store import spread
 from gtalign.gateway.store.filter import Filter
 from gtalign.gateway.store.hours import HOUR, gaps, measures
 from gtalign.gateway.store.tables import decisions, rolled
@@ -29,8 +28,6 @@ class Overview:
         prompt_tokens: Tokens read.
         written_tokens: Tokens written.
         added_ms: Mean time that the gateway added.
-        added_p50: The median of that time, as near as `spread.percentile` tells it.
-        added_p95: Its 95th percentile; both None where no sums have it.
     """
 
     answers: Mapping[str, int]
@@ -44,8 +41,6 @@ class Overview:
     prompt_tokens: int
     written_tokens: int
     added_ms: float | None
-    added_p50: float | None
-    added_p95: float | None
 
 
 async def overview(connection: AsyncConnection, which: Filter) -> Overview:
@@ -81,21 +76,6 @@ async def parts(
     return found
 
 
-def summed(table: Table) -> list[Label[Any]]:
-    """The sums over rows of a table, decisions or hours, with the number of those that flipped."""
-    c = table.c
-    if table is decisions:
-        return [*measures(), func.sum(case((c.flipped, 1), else_=0)).label("flips")]
-    flips = func.sum(case((c.flipped, c.n), else_=0)).label("flips")
-    return [*(func.sum(c[measure.name]).label(measure.name) for measure in measures()), flips]
-
-
-def added(rows: Sequence[Mapping[str, Any]], share: float) -> float | None:
-    """The milliseconds added that a share of the answers of some sums did not exceed."""
-    counts = ([row[name] for row in rows if row[name] is not None] for name in spread.NAMES)
-    return spread.percentile([float(sum(found)) if found else None for found in counts], share)
-
-
 def _inside(table: Table, which: Filter) -> list[ColumnElement[bool]]:
     """The whole hours of a filter's time."""
     found = [] if which.since is None else [table.c.hour >= which.since]
@@ -107,7 +87,12 @@ async def _sums(
 ) -> Sequence[Mapping[str, Any]]:
     c = table.c
     groups = (c.status, c.policy, c.before_action, c.after_action, c.acted)
-    query = select(*groups, *summed(table)).where(and_(True, *where)).group_by(*groups)
+    if table is decisions:
+        summed = [*measures(), func.sum(case((c.flipped, 1), else_=0)).label("flips")]
+    else:
+        summed = [func.sum(c[measure.name]).label(measure.name) for measure in measures()]
+        summed.append(func.sum(case((c.flipped, c.n), else_=0)).label("flips"))
+    query = select(*groups, *summed).where(and_(True, *where)).group_by(*groups)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
@@ -140,6 +125,4 @@ def _merged(rows: Sequence[Mapping[str, Any]]) -> Overview:
         prompt_tokens=int(total("prompt")),
         written_tokens=int(total("written")),
         added_ms=total("added") / timed if timed else None,
-        added_p50=added(rows, 0.5),
-        added_p95=added(rows, 0.95),
     )
