@@ -174,6 +174,22 @@ def test_every_key_of_every_configuration_is_described(hooks: Any) -> None:
             )
 
 
+def test_every_key_of_every_configuration_has_a_meaning(hooks: Any) -> None:
+    rows = [line for line in hooks("settings").describe() if line.startswith("| `")]
+    assert len(rows) > 300
+    assert [row for row in rows if not row.split(" | ")[-1].removesuffix("|").strip()] == []
+    assert [row for row in rows if "see the class" in row.split(" | ")[2]] == []
+
+
+def test_a_key_without_a_meaning_is_noticed(hooks: Any) -> None:
+    class Bare(Config):
+        """Says nothing of its key."""
+
+        size: int = 3
+
+    assert "| `size` | `int` | `3` |  |" in list(hooks("settings")._keys(Bare, "", set()))
+
+
 def test_every_page_is_in_the_navigation() -> None:
     listed = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES[1:])

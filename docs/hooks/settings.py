@@ -49,30 +49,40 @@ def describe() -> Iterator[str]:
         yield from _keys(config_class(place), "", shown)
 
 
-def _keys(cls: Any, path: str, shown: set[type]) -> Iterator[str]:
-    """Yield the keys of a class as a table, then those of the tables in it."""
+def _keys(cls: Any, path: str, shown: set[type], example: Any = None) -> Iterator[str]:
+    """Yield the keys of a class as a table, then those of the tables in it.
+
+    Args:
+        cls: The class.
+        path: What stands before each key.
+        shown: The classes that have been described; this one is added.
+        example: The table that holds if a file names none, if there is one.
+    """
     shown.add(cls)
     meanings = _meanings(cls)
-    told = bool(meanings)
-    yield from (_prose(cls), "", f"| key | type | default |{' meaning |' * told}")
-    yield "|---|---|---|" + "---|" * told
-    inner: list[tuple[str, Any]] = []
+    yield from (_prose(cls), "", "| key | type | default | meaning |", "|---|---|---|---|")
+    inner: list[tuple[str, Any, Any]] = []
     for name in cls.known_keys():
         field = cls.model_fields.get(name)
         if field is None:  # one key for each entry of a kind, such as the weights of factors
-            yield f"| `{path}{name}` | `float` | see the class |" + " |" * told
+            given = f"`{example.of(name)}`" if example is not None else "`0.0`"
+            yield f"| `{path}{name}` | `float` | {given} | {meanings.get(name, '')} |"
             continue
-        inner += [(f"{path}{name}", found) for found in _classes(field.annotation)]
+        own = getattr(example, name) if example is not None else _own_default(field)
+        inner += [
+            (f"{path}{name}", found, own if type(own) is found else None)
+            for found in _classes(field.annotation)
+        ]
         kind = _type(field.annotation)
-        row = f"| `{path}{name}` | {kind} | {_default(field)} |"
-        yield row + f" {meanings.get(name, '')} |" * told
+        default = _default(field, example, name)
+        yield f"| `{path}{name}` | {kind} | {default} | {meanings.get(name, '')} |"
     yield ""
-    for place, found in inner:
+    for place, found, own in inner:
         if found in shown:
             yield from (f"Keys of `{place}`: those of `{found.__name__}` above.", "")
         else:
             yield from (f"### `{place}` {{: #{_anchor(cls, place)} }}", "")
-            yield from _keys(found, f"{place}.", shown)
+            yield from _keys(found, f"{place}.", shown, own)
 
 
 def _anchor(cls: Any, place: str) -> str:
@@ -100,16 +110,20 @@ def _type(annotation: Any) -> str:
     return f"`{text.removesuffix(' | None')}`"
 
 
-def _default(field: Any) -> str:
-    if field.is_required():
+def _own_default(field: Any) -> Any:
+    return None if field.is_required() else field.get_default(call_default_factory=True)
+
+
+def _default(field: Any, example: Any, name: str) -> str:
+    if field.is_required() and example is None:
         return "required"
-    value = field.get_default(call_default_factory=True)
+    value = getattr(example, name) if example is not None else _own_default(field)
     if hasattr(value, "model_dump"):
         return "see below"
     if value is None or value in ((), [], {}):
         return "none"
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f"`{text}`" if len(text) < 80 else "see the class"
+    return f"`{text}`" if len(text) < 80 else "a longer text"
 
 
 def _prose(cls: Any) -> str:
@@ -118,8 +132,8 @@ def _prose(cls: Any) -> str:
 
 
 def _meanings(cls: Any) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of each key under ``Keys:``."""
-    found: dict[str, str] = {}
+    """Return what a class says of its keys, and the docstrings of it and its bases by ``Keys:``."""
+    found: dict[str, str] = dict(getattr(cls, "key_meanings", dict)())
     for owner in cls.__mro__:
         text = inspect.cleandoc(owner.__dict__.get("__doc__") or "")
         parts = re.split(r"\nKeys:\s*\n", text)

@@ -27,7 +27,12 @@ def _address(url: str) -> str:
 
 
 class Prices(Config):
-    """Prices of a million tokens at an endpoint, in one currency of your choice."""
+    """Prices of a million tokens at an endpoint, in one currency of your choice.
+
+    Keys:
+        prompt: Price of a million tokens of prompts.
+        completion: Price of a million tokens of replies.
+    """
 
     prompt: Price
     completion: Price

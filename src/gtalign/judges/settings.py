@@ -17,7 +17,7 @@ LONGEST_PROMPT = 100_000
 class JudgeSettings(EndpointSettings):
     """An endpoint that serves as a judge; repeated judging needs a temperature above 0.
 
-    Keys, besides those of `EndpointSettings`:
+    Keys:
         max_chars: Longest text in one block; the middle of a longer one is cut out.
         structured: Form of the verdicts: ``json_schema`` (the server enforces it), ``tagged``, or
             ``auto``: the schema, unless the server refuses it.

@@ -47,8 +47,18 @@ TRIAL: Mapping[str, Any] = {
 class LabConfig(Config):
     """A lab run. The same configuration gives the same files on the same machine.
 
-    ``workers`` stages run at once, each with ``threads`` threads. With ``data``, a folder of
-    published files, the questions come from there (``published``), not from the small world.
+    Keys:
+        seeds: Seeds; each gives a run of every arm.
+        arms: The models to train and compare.
+        workers: Number of stages that run at once.
+        threads: Threads of each stage.
+        data: Folder of published files that the questions come from; by default they come from the
+            small world.
+        world: The small world.
+        published: Which questions are taken from ``data``.
+        model: The network.
+        experiment: How the models are trained and tested.
+        steering: The trial of steering after training.
     """
 
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)

@@ -57,9 +57,15 @@ PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
 class ExperimentSettings(Config):
     """The settings that all arms of an experiment share.
 
-    The teachers write ``candidates`` chains for each question; the base model learns from the first
-    ``raw`` of them, the others from the best one. Every arm answers the test questions once, by
-    sampling at ``test_temperature``, in batches of ``test_batch``.
+    Keys:
+        candidates: Number of chains that the teachers write for each question.
+        raw: Number of these, from the first, that the base model learns from. The other models
+            learn from the best one.
+        reward: The reward that chooses the best chain, trains the models and scores the answers.
+        sft: Settings of supervised training.
+        rl: Settings of reinforcement learning.
+        test_batch: Number of test questions answered at once.
+        test_temperature: Sampling temperature of the answers to the test questions.
     """
 
     candidates: PositiveInt = 9

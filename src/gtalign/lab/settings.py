@@ -8,8 +8,10 @@ from gtalign.config import Config
 class WorldSettings(Config):
     """The world: same settings, same questions.
 
-    ``train_items`` and ``test_items`` count the items of each task; each gives a vague and a
-    detailed question.
+    Keys:
+        seed: Seed of the people, places and numbers of the world.
+        train_items: Items of each task to learn from; each gives a vague and a detailed question.
+        test_items: Items of each task to be tested on, likewise.
     """
 
     seed: NonNegativeInt = 0
@@ -18,7 +20,14 @@ class WorldSettings(Config):
 
 
 class ModelSettings(Config):
-    """The network: tokens in its vocabulary, width, layers, and its longest sequence in tokens."""
+    """The network, a small transformer that is trained from scratch.
+
+    Keys:
+        vocabulary: Number of tokens that it knows.
+        width: Width of its layers.
+        layers: Number of its layers.
+        positions: Longest sequence, in tokens.
+    """
 
     vocabulary: PositiveInt = 768
     width: PositiveInt = 128
@@ -29,8 +38,12 @@ class ModelSettings(Config):
 class PublishedSettings(Config):
     """Which of the published questions a run takes.
 
-    At most ``train_questions`` and ``test_questions`` of each task, each cut to its last
-    ``max_chars`` characters so that a small model can read it.
+    Keys:
+        seed: Seed of the sample.
+        train_questions: Most questions of each task to learn from.
+        test_questions: Most questions of each task to be tested on.
+        max_chars: Longest question in characters; of a longer one the end is kept, so that a small
+            model can read it.
     """
 
     seed: NonNegativeInt = 0

@@ -13,7 +13,13 @@ Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Window(Config):
-    """A window of lengths with soft edges; see `gtalign.reward.formulas.window`."""
+    """A window of lengths with soft edges; see `gtalign.reward.formulas.window`.
+
+    Keys:
+        low: Lower edge; robust terms have none.
+        high: Upper edge.
+        steepness: How sharply the window falls at its edges, in 1 / unit of the lengths.
+    """
 
     low: Length
     high: Length
@@ -45,6 +51,9 @@ class RewardSettings(Config):
         quality: Whose definition of answer quality: ``paper`` or ``released``.
         unit: Unit of the windows: ``tokens`` or ``words``.
         latency_unit: Unit of ``latency_scale``: ``tokens``, ``words`` or ``characters``.
+        latency_scale: Length before the response at which the latency factor has fallen to 1/e.
+        response_window: Lengths of the response that earn the window factor of the user.
+        total_window: Lengths of the completion that earn the window factor of the LLM.
     """
 
     preset: Literal["robust", "paper", "released", "released-eval"] = "robust"

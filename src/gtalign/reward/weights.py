@@ -32,6 +32,12 @@ class Weights(Config):
         def __getattr__(self, key: str) -> float: ...
 
     @classmethod
+    def key_meanings(cls) -> dict[str, str]:
+        """What each weight is for, as the documentation shows it."""
+        factors = {factor.key: f"Weight of `{factor.name}`." for factor in factors_of(cls.side)}
+        return {"constant": "A number that is added to the welfare as it is.", **factors}
+
+    @classmethod
     def known_keys(cls) -> tuple[str, ...]:
         """The constant, then the weights in the order of the factors."""
         return ("constant", *(factor.key for factor in factors_of(cls.side)))

@@ -17,9 +17,9 @@ _LIMITS = ("key_env", "concurrency", "requests_per_minute", "timeout", "attempts
 
 
 class TeacherSettings(EndpointSettings):
-    """An endpoint that serves as a teacher; it has two more keys than `EndpointSettings`.
+    """An endpoint that serves as a teacher: an `EndpointSettings` with two more keys.
 
-    Keys, besides those of `EndpointSettings`:
+    Keys:
         tries: Most requests for one part, if replies cannot be used.
         payoff: Constraint on the form of the payoff: ``json_schema`` (``response_format``, as on
             most servers), ``structured_outputs`` or ``guided_json`` (vLLM's own keys, new and old),

@@ -26,7 +26,13 @@ _GIB: Final = float(1 << 30)
 class ModelSize(Config):
     """Sizes of a network, as its model card gives them.
 
-    ``kv_width`` is the width of the keys where several heads share them.
+    Keys:
+        parameters: Number of its parameters.
+        layers: Number of its layers.
+        width: Width of its layers.
+        intermediate: Width inside the MLP of a layer.
+        vocabulary: Number of tokens that it knows.
+        kv_width: Width of the keys, if several heads share them; by default ``width``.
     """
 
     parameters: PositiveInt

@@ -8,7 +8,13 @@ from gtalign.config import Config
 
 
 class LoRASettings(Config):
-    """Low-rank updates of all linear layers in place of the whole network (peft)."""
+    """Low-rank updates of all linear layers in place of the whole network (peft).
+
+    Keys:
+        rank: Rank of the updates.
+        alpha: The updates are multiplied by ``alpha`` / ``rank``.
+        dropout: Share of the inputs of an update that are set to 0 in training.
+    """
 
     rank: PositiveInt = 16
     alpha: PositiveInt = 32
@@ -18,7 +24,12 @@ class LoRASettings(Config):
 class HardwareSettings(Config):
     """Where and how a stage computes; the defaults are a CPU's.
 
-    ``accumulation`` splits each batch into as many parts that are computed one after the other.
+    Keys:
+        gpu: Whether to compute on a GPU.
+        bf16: Whether to compute in bfloat16; the weights stay in 32 bits.
+        gradient_checkpointing: Whether to compute the activations inside a layer again, which takes
+            less memory and more time.
+        accumulation: Number of parts of a batch that are computed one after the other.
     """
 
     gpu: bool = False
@@ -30,13 +41,24 @@ class HardwareSettings(Config):
 class SFTSettings(Config):
     """Settings of supervised training; lengths in tokens.
 
-    ``completion_only`` leaves the prompt out of the loss. Set it to false for a model from scratch,
-    which sees no other language than its prompts and completions. With a
-    ``matrix_learning_rate``, Muon trains the matrices; without one, AdamW trains all weights.
-    ``packing`` fills each row of a batch with several examples, kept apart by their positions.
-    Examples of more than ``max_length`` tokens are left out with a warning (``too_long = "drop"``)
-    or are cut at the end, so that they lose the response (``"cut"``). ``report_to`` names trackers
-    that also get the metrics, as transformers knows them: ``wandb``, ``tensorboard``, ``trackio``.
+    Keys:
+        epochs: How often training goes through all examples.
+        batch: Examples in one step.
+        learning_rate: Learning rate of AdamW.
+        matrix_learning_rate: Learning rate of Muon, which then trains the matrices; by default
+            AdamW trains all weights.
+        max_length: Longest example.
+        too_long: What happens to longer examples: ``drop`` leaves them out with a warning, ``cut``
+            cuts them at the end, so that they lose the response.
+        completion_only: Whether to leave the prompt out of the loss. Set it to false for a model
+            from scratch, which sees no other language than its prompts and completions.
+        save_steps: Steps between two checkpoints.
+        packing: Whether to fill each row of a batch with several examples, kept apart by their
+            positions.
+        report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
+            ``tensorboard``, ``trackio``.
+        lora: Low-rank updates; by default the whole network learns.
+        hardware: Where and how to compute.
     """
 
     epochs: PositiveInt = 1
@@ -67,12 +89,24 @@ class SFTSettings(Config):
 class RLSettings(Config):
     """Settings of reinforcement learning; lengths in tokens.
 
-    One step draws ``group`` completions for each of ``questions`` questions. With ``vllm`` they are
-    drawn by vLLM in the same process (TRL's colocate mode), which gets the share ``vllm_memory`` of
-    the GPU. ``scale_rewards`` is TRL's: what the advantages of a group are divided by, the
-    deviation of its rewards (``group``), that of the batch's, or ``none``. By default it is
-    ``none`` where rewards are normalised per task, and else ``group``. ``report_to`` names trackers
-    as in `SFTSettings`.
+    Keys:
+        steps: Number of steps.
+        questions: Questions in one step.
+        group: Completions that a step draws for each question.
+        learning_rate: Learning rate of AdamW.
+        temperature: Sampling temperature of the completions.
+        beta: Weight of the divergence from the model at the start; 0 keeps no copy of it.
+        max_completion: Longest completion.
+        scale_rewards: What TRL divides the advantages of a group by: the deviation of its rewards
+            (``group``), that of all rewards of the step (``batch``), or nothing (``none``). By
+            default ``none`` if rewards are normalised per task, else ``group``.
+        save_steps: Steps between two checkpoints.
+        lora: Low-rank updates; by default the whole network learns.
+        hardware: Where and how to compute.
+        report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
+            ``tensorboard``, ``trackio``.
+        vllm: Whether vLLM draws the completions, in the same process (TRL's colocate mode).
+        vllm_memory: Share of the GPU's memory for vLLM.
     """
 
     steps: PositiveInt = 80
