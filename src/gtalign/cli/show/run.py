@@ -69,9 +69,11 @@ def print_arms(
         table.add_column(name, justify="right", no_wrap=True)
     for group in (group for group in comparison.groups if group.task is None):
         for model in comparison.models:
-            table.add_row(model, group.name, *_cells(comparison, group.name, model))
+            table.add_row(model, group.split, *_cells(comparison, group.name, model))
     console.print(table)
     say(console, SCORES)
+    if any(group.split == "ood" for group in comparison.groups):
+        say(console, "test: questions like those of training; ood: out of distribution")
     if comparison.baselines:
         say(console, f"gain in W: of {comparison.reference} over the model of the line")
     if trial is not None:
