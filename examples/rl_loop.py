@@ -142,7 +142,7 @@ print(f"W on test questions after reinforcement learning: {test():.3f}")
 # 6. Steer: the matrix is edited under a price while the model writes, and it continues from there.
 model.eval()
 backend = TransformersBackend(LocalModel(model, Chat(tokenizer)))
-settings = SteeringSettings(mode="enforce", instruct=False)
+settings = SteeringSettings(mode="enforce", instruct="none")
 ask = Ask(world.test[0].messages, max_tokens=300, sampling=Sampling(temperature=1.0, seed=0))
 for name in ("subscription", "per-token"):
     steering = Steering(backend, load_policy(name, ["utility_of_money=3000"]), settings)

@@ -8,7 +8,7 @@ from gtalign.steering import Ask, Sampling, Session, Steering, SteeringSettings,
 from gtalign.steering.local import TransformersBackend
 
 backend = TransformersBackend(open_model(sys.argv[1]))
-settings = SteeringSettings(mode="enforce", instruct=False)
+settings = SteeringSettings(mode="enforce", instruct="none")
 text = "say momo of siton is a nurse. momo of kaford is a miner. what is the job of momo?"
 asked = {"role": "user", "content": text}
 for name in ("subscription", "per-token"):

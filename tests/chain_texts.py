@@ -42,6 +42,11 @@ def texts() -> st.SearchStrategy[str]:
     return joined.filter(lambda text: not any(tag in text for tag in TAGS))
 
 
+def plain() -> st.SearchStrategy[str]:
+    """Free text of a block that a grammar holds: without an angle."""
+    return texts().map(lambda text: text.replace("<", "-"))
+
+
 def valid(form: GameForm = USER_LLM) -> st.SearchStrategy[str]:
     space = st.sampled_from(["", " ", "\n", "\t\n \u2003"])
 

@@ -49,7 +49,7 @@ async def last_admin_stays(*engines: AsyncEngine) -> None:
 
 
 async def decided() -> Decision:
-    steering = Steering(scripted(), POLICY, SteeringSettings(instruct=False), model="toy")
+    steering = Steering(scripted(), POLICY, SteeringSettings(instruct="none"), model="toy")
     return (await Session(steering, Ask(({"role": "user", "content": "x"},))).answer()).decision
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xgrammar.testing import _is_grammar_accept_string
 
-from chain_texts import THREE_BY_TWO, VALID, games, mutated, texts
-from gtalign.chain import TAGS, ebnf, gbnf, json_schema, parse, render
+from chain_texts import THREE_BY_TWO, VALID, games, mutated, plain, texts
+from gtalign.chain import TAGS, Lengths, Part, ebnf, gbnf, json_schema, parse, render
 from gtalign.errors import ChainError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 
@@ -44,7 +45,7 @@ def parses(text: str, form: GameForm = USER_LLM) -> bool:
 @pytest.mark.parametrize("kind", READERS)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_generated_chains_are_accepted(kind: str, form: GameForm) -> None:
-    @given(texts(), games(form), texts(), texts())
+    @given(plain(), games(form), plain(), texts())
     @settings(max_examples=15)
     def check(thinking: str, payoff: Bimatrix, analyze: str, response: str) -> None:
         text = render(f"a{thinking}", payoff, f"\nb{analyze}", f"{response or 'x'}")
@@ -71,6 +72,8 @@ def test_generated_chains_are_accepted(kind: str, form: GameForm) -> None:
         ("Which one?", "Which </thinking> one?"),
         ("What", "<analyze>"),
         ("What", "W<thinking<payoff>"),
+        ("What", "a < b"),
+        ("Frontier", "<b>"),
         ("DQ_AQ", "dq_aq"),
         ('"DQ_AQ": ', '"DQ_AQ": {}, "DQ_AQ": '),
         ("3.0", "5.1"),
@@ -172,7 +175,7 @@ def test_the_parts_of_a_grammar_accept_the_parts_of_a_chain(form: GameForm) -> N
         for part in ("opening", "payoff", "remainder")
     )
 
-    @given(texts(), games(form), texts(), texts(), st.data())
+    @given(plain(), games(form), plain(), texts(), st.data())
     @settings(max_examples=15)
     def check(
         thinking: str, payoff: Bimatrix, analyze: str, response: str, data: st.DataObject
@@ -193,6 +196,48 @@ def test_the_parts_of_a_grammar_accept_the_parts_of_a_chain(form: GameForm) -> N
         assert not accepts(remainder, text)
 
     check()
+
+
+@pytest.mark.parametrize("most", [1, 2, 499, 500, 501, 502, 1000, 1003, 2600])
+def test_thinking_and_analysis_end(most: int) -> None:
+    """A model that would never close them is made to, and no sooner."""
+    lengths = Lengths(most, most)
+    matrix = Bimatrix(USER_LLM, [[[1, 2]] * 3] * 2)
+    whole = xgrammar.Grammar.from_ebnf(ebnf(lengths=lengths))
+    rest = xgrammar.Grammar.from_ebnf(ebnf(part="remainder", lengths=lengths))
+    for length in {1, most - 1, most, most + 1} - {0}:
+        thinks = render("x" * length, matrix, "y", "z")
+        analyses = render("x", matrix, "y" * length, "z")
+        assert accepts(whole, thinks) == accepts(whole, analyses) == (length <= most)
+        after = analyses[analyses.index("<analyze>") + len("<analyze>") :]
+        assert accepts(rest, after) == (length <= most)
+
+
+def test_a_block_without_room_is_refused() -> None:
+    for lengths in (Lengths(0, 5), Lengths(5, 0), Lengths(-1, -1)):
+        with pytest.raises(GameError, match="room"):
+            ebnf(lengths=lengths)
+
+
+def test_a_response_may_end_with_the_model_s_turn() -> None:
+    for part, before in (("remainder", "a</analyze>\n<response>"), ("response", "")):
+        read = xgrammar.Grammar.from_ebnf(ebnf(part=part))  # type: ignore[arg-type]
+        for response in ("In 1901.", "if (a < b) { c<d }", "<b>1901</b>", "</respon"):
+            assert accepts(read, f"{before}{response}")
+            assert accepts(read, f"{before}{response}</response>\n")
+        for response in ("", " ", "x</thinking>", "x</response>x", "<thinking>x"):
+            assert not accepts(read, f"{before}{response}")
+
+
+@pytest.mark.parametrize("part", ["whole", "opening", "payoff", "matrix", "remainder", "response"])
+def test_every_rule_of_a_grammar_is_used_and_there(part: Part) -> None:
+    rules = dict(line.split(" ::= ", 1) for line in ebnf(part=part, lead=">").splitlines())
+    bodies = " ".join(
+        re.sub(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]', "", b) for b in rules.values()
+    )
+    assert {*re.findall(r"[a-z][a-z0-9-]*", bodies), "root"} == set(rules)
+    repeats = [int(n) for body in rules.values() for n in re.findall(r"(\d+)}", body)]
+    assert max(repeats, default=0) <= 2000  # llama.cpp's limit
 
 
 def test_a_grammar_can_begin_with_what_a_part_still_lacks() -> None:

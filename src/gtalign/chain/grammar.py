@@ -1,16 +1,20 @@
 """Grammars of the chain, for engines that constrain decoding.
 
 All are made from the game form, and each accepts a subset of what the strict `parse` accepts: keys
-in the form's order, payoffs with at most one decimal, little whitespace. Free text may hold any
-characters, ``<`` included, but none of the eight tags, and something that is not whitespace.
+in the form's order, payoffs with at most one decimal, little whitespace. Every text holds something
+that is not whitespace. The thinking and the analysis hold no ``<`` and have a length limit, so a
+model that would never close them is made to. The response is what the user reads, code and markup
+included: it may hold ``<``, but none of the eight tags.
 """
 
 import math
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from gtalign.chain.blocks import BLOCKS, TAGS
+from gtalign.chain.blocks import TAGS
 from gtalign.errors import GameError
 from gtalign.game.bimatrix import PLAYER_KEYS
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
@@ -22,12 +26,31 @@ _SPACES: Final = (
 
 _PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
 _LARGEST: Final = 1000
+_REPEATED: Final = 500
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]')
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
-Part = Literal["whole", "opening", "payoff", "remainder"]
+Part = Literal["whole", "opening", "payoff", "matrix", "remainder", "response"]
 """The text that a grammar describes: a whole chain; its blocks up to the payoff; the content of the
-payoff block alone; or the rest once ``<analyze>`` is open, with or without some text in it.
+payoff block alone, or with the tag that closes it; the rest once ``<analyze>`` is open, with or
+without some text in it; or the rest once ``<response>`` is open.
+
+In the last two the closing ``</response>`` may be missing: a model may also end its turn there.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """The most characters of the blocks whose length a grammar limits.
+
+    Args:
+        thinking: Of the thinking, at least 1.
+        analyze: Of the analysis, at least 1.
+    """
+
+    thinking: int = 4000
+    analyze: int = 2000
 
 
 def json_schema(
@@ -50,6 +73,7 @@ def ebnf(
     high: float = 5.0,
     part: Part = "whole",
     lead: str = "",
+    lengths: Lengths = Lengths(),
 ) -> str:
     """The grammar of a chain, or of a part of it, in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
 
@@ -60,38 +84,38 @@ def ebnf(
         part: What is described.
         lead: Printable ASCII that comes first: what a part that has begun still lacks of its
             beginning.
+        lengths: The most characters of thinking and analysis.
 
     Raises:
-        GameError: The range holds no number with one decimal, or goes beyond ±1000.
+        GameError: The range holds no number with one decimal, or goes beyond ±1000; or a length is
+            less than 1.
     """
-    thinking, payoff, analyze, response = (
-        f'"<{name}>" {"payoff" if name == "payoff" else "text"} "</{name}>"' for name in BLOCKS
-    )
+    if min(lengths.thinking, lengths.analyze) < 1:
+        raise GameError(f"a block needs room for a character, not {lengths}")
+    thinking = '"<thinking>" [ \\n]{0,4} thought "</thinking>"'
+    payoff = '"<payoff>" payoff "</payoff>"'
+    response = '"<response>" text'
     root = {
-        "whole": f"gap {thinking} gap {payoff} gap {analyze} gap {response} gap",
+        "whole": f'gap {thinking} gap {payoff} gap "<analyze>" [ \\n]{{0,4}} analysis "</analyze>"'
+        f' gap {response} "</response>" gap',
         "opening": f"gap {thinking} gap {payoff}",
         "payoff": "payoff",
-        "remainder": f'rest "</analyze>" gap {response} gap',
-    }
-    cells = ' "," s '.join(f'"\\"{cell}\\":" s cell' for cell in form.cells)
-    players = ' "," s '.join(f'"\\"{player}\\":" s number' for player in _PLAYERS)
+        "matrix": 'payoff "</payoff>"',
+        "remainder": f'more "</analyze>" gap {response} ("</response>" gap)?',
+        "response": 'text ("</response>" gap)?',
+    }[part]
     rules = {
-        "root": f"{_literal(lead)} {root[part]}" if lead else root[part],
+        "root": f"{_literal(lead)} {root}" if lead else root,
         "gap": r"[ \n]{0,2}",
-        "s": '" "?',
-        "payoff": f'gap "{{" {cells} "}}" gap',
-        "cell": f'"{{" {players} "}}"',
-        "number": " | ".join(_numbers(low, high)),
+        **_payoff_rules(form, low, high),
+        **_limited("thought", lengths.thinking),
+        **_limited("analysis", lengths.analyze),
+        **_limited("more", lengths.analyze, least=0),
         "text": rf'[ \n]{{0,4}} ([^<{_SPACES}] rest | "<" {_node("<")})',
         "rest": f'[^<]* ("<" {_node("<")})?',
         **dict(_tag_rules()),
     }
-    if part == "remainder":
-        for unused in ("s", "payoff", "cell", "number"):
-            del rules[unused]
-    if part == "payoff":
-        rules = {name: rules[name] for name in ("root", "gap", "s", "payoff", "cell", "number")}
-    return "".join(f"{name} ::= {body}\n" for name, body in rules.items())
+    return "".join(f"{name} ::= {body}\n" for name, body in _needed(rules).items())
 
 
 def gbnf(
@@ -101,6 +125,7 @@ def gbnf(
     high: float = 5.0,
     part: Part = "whole",
     lead: str = "",
+    lengths: Lengths = Lengths(),
 ) -> str:
     """The grammar of a chain, or of a part of it, in llama.cpp's GBNF.
 
@@ -111,7 +136,50 @@ def gbnf(
     Raises:
         GameError: As `ebnf` does.
     """
-    return ebnf(form, low=low, high=high, part=part, lead=lead)
+    return ebnf(form, low=low, high=high, part=part, lead=lead, lengths=lengths)
+
+
+def _needed(rules: dict[str, str]) -> dict[str, str]:
+    """The rules that the root needs, in the order in which they were given."""
+    found, waiting = {"root"}, ["root"]
+    while waiting:
+        body = _QUOTED.sub(" ", rules[waiting.pop()])
+        new = {name for name in _NAME.findall(body) if name in rules} - found
+        found |= new
+        waiting += new
+    return {name: body for name, body in rules.items() if name in found}
+
+
+def _payoff_rules(form: GameForm, low: float, high: float) -> dict[str, str]:
+    """The rules for the content of the payoff block."""
+    cells = ' "," s '.join(f'"\\"{cell}\\":" s cell' for cell in form.cells)
+    players = ' "," s '.join(f'"\\"{player}\\":" s number' for player in _PLAYERS)
+    return {
+        "s": '" "?',
+        "payoff": f'gap "{{" {cells} "}}" gap',
+        "cell": f'"{{" {players} "}}"',
+        "number": " | ".join(_numbers(low, high)),
+    }
+
+
+def _limited(name: str, most: int, *, least: int = 1) -> dict[str, str]:
+    """Rules for a text without ``<`` of up to so many characters; the first is no whitespace.
+
+    Engines limit how often one thing may be repeated (llama.cpp: 2,000 times), so a long text is
+    a chain of rules. `least` 0 is for a text that has begun: it may hold anything, or nothing.
+    """
+    rules = {}
+    if least:
+        most -= 1
+        rules[name] = f"[^<{_SPACES}] {name}-0"
+    else:
+        rules[name] = f"{name}-0"
+    levels = most // _REPEATED
+    for level in range(levels):
+        here, after = f"{name}-{level}", f"{name}-{level + 1}"
+        rules[here] = f"[^<]{{0,{_REPEATED - 1}}} | [^<]{{{_REPEATED}}} {after}"
+    rules[f"{name}-{levels}"] = f"[^<]{{0,{most - levels * _REPEATED}}}"
+    return rules
 
 
 def _literal(text: str) -> str:

@@ -4,24 +4,60 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal
 
+from gtalign.errors import GameError
 from gtalign.game.form import USER_LLM, GameForm
 
 _PLACEHOLDER: Final = re.compile(r"\{\{([a-z_]+)\}\}")
 
+Style = Literal["full", "short", "examples"]
+"""How much an instruction says: all rules, as rows of data to train on carry it; the form in a few
+lines; or those lines and worked examples."""
+
 
 @lru_cache(maxsize=64)
-def prompt(form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> str:
+def prompt(
+    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0, style: Style = "full"
+) -> str:
     """Return the system instruction for a chain about `form` with payoffs in ``[low, high]``.
 
     The rule for the choice is the published one: the frontier cell with the highest sum, then the
     highest payoff of the user, then the form's order (GTAlign, arXiv 2510.08872, section 3).
+
+    Raises:
+        GameError: Examples are wanted of another game than ``USER_LLM``; there are none.
     """
-    cells = (f'"{cell}": {{"LLM": number, "user": number}}' for cell in form.cells)
-    template = files(__package__).joinpath("prompts", "chain.txt").read_text(encoding="utf-8")
+    if style == "full":
+        return _full(form, low, high)
+    if style == "examples" and form != USER_LLM:
+        raise GameError("the instruction has examples only for the game of one assistant turn")
+    short = _short(form, low, high)
+    return f"{short}\n\n{_template('examples').strip()}" if style == "examples" else short
+
+
+def _template(name: str) -> str:
+    return files(__package__).joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8")
+
+
+def _short(form: GameForm, low: float, high: float) -> str:
     return fill(
-        template,
+        _template("short"),
+        {
+            "payoff": f'{{"{form.cells[0]}": {{"LLM": 0.0, "user": 0.0}}, ...}}',
+            "user_actions": _either(form.user),
+            "llm_actions": _either(form.llm),
+            "cells": ", ".join(form.cells),
+            "low": f"{low:g}",
+            "high": f"{high:g}",
+        },
+    )
+
+
+def _full(form: GameForm, low: float, high: float) -> str:
+    cells = (f'"{cell}": {{"LLM": number, "user": number}}' for cell in form.cells)
+    return fill(
+        _template("chain"),
         {
             "user_actions": _list(form.user),
             "llm_actions": _list(form.llm),
@@ -56,3 +92,8 @@ def placeholders(template: str) -> frozenset[str]:
 
 def _list(actions: tuple[tuple[str, str], ...]) -> str:
     return "\n".join(f"- {name}: {description}" for name, description in actions)
+
+
+def _either(actions: tuple[tuple[str, str], ...]) -> str:
+    *first, last = (f"{name} ({description})" for name, description in actions)
+    return f"{', '.join(first)} or {last}" if first else last

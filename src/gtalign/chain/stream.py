@@ -94,6 +94,11 @@ class StreamParser:
         self._base = 0  # position of the first character that is not dealt with
         self._closed = False
 
+    @property
+    def expected(self) -> str | None:
+        """Name of the block that is open or has to open next; None after the last one."""
+        return BLOCKS[self._expected] if self._expected < len(BLOCKS) else None
+
     def feed(self, text: str) -> list[Event]:
         """Take the next slice and report what it completes.
 

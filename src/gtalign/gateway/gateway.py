@@ -19,6 +19,7 @@ from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import GatewayConfig, Show
+from gtalign.gateway.shadows import Shadows
 from gtalign.gateway.store.changes import watch
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.hours import keep_rolling
@@ -46,6 +47,7 @@ class Gateway:
         metrics: Numbers for Prometheus.
         history: The measured tokens of each action.
         tracing: Sends traces of requests.
+        shadows: Asks for the chains of answers that were only observed.
         draining: Whether the gateway is ending, once the answers on their way are out.
     """
 
@@ -60,12 +62,19 @@ class Gateway:
     metrics: Metrics = field(default_factory=Metrics)
     history: TokenHistory = field(default_factory=TokenHistory)
     tracing: Tracing = field(default_factory=Tracing)
+    shadows: Shadows = field(default_factory=Shadows)
     draining: bool = False
 
     @property
     def proxy(self) -> Proxy | None:
         """Passes requests through to the engine; None where the model is in this process."""
         return self.upstream.proxy
+
+    @property
+    def passive(self) -> bool:
+        """Whether chats are only observed: passed through, as their model writes no chains."""
+        steering = self.config.steering
+        return steering.mode == "observe" and not steering.trained and self.proxy is not None
 
     def caller(self, headers: Headers, scope: Scope) -> Key:
         """Find out who sends a request, and check that they may.
@@ -204,8 +213,20 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
             stack.push_async_callback(ended, asyncio.create_task(work))
         tracing = open_tracing(config.telemetry)
         stack.push_async_callback(tracing.aclose)
+        # An engine that answers one request breaks off another: it is left to the clients.
+        shadows = Shadows((lambda: limits.running > 0) if upstream.interrupts else None)
+        stack.push_async_callback(shadows.aclose)
         yield Gateway(
-            config, upstream, store, writer, reader, keys, policies, limits, tracing=tracing
+            config,
+            upstream,
+            store,
+            writer,
+            reader,
+            keys,
+            policies,
+            limits,
+            tracing=tracing,
+            shadows=shadows,
         )
 
 

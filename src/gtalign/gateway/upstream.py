@@ -3,10 +3,11 @@
 import os
 from dataclasses import dataclass
 
+from gtalign.chain import prompt
 from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.steering import Backend
-from gtalign.steering.http import Timeouts
+from gtalign.steering.http import HTTPBackend, Timeouts
 from gtalign.steering.http.probe import KEY
 from gtalign.steering.opening import is_url, open_backend
 
@@ -21,6 +22,9 @@ class Upstream:
         model: The model's own name.
         proxy: Passes requests through; None where the model is in this process.
         kind: The kind of engine, for traces.
+        interrupts: Whether a request breaks off the one that the engine is answering.
+        instruction_tokens: Tokens of the instruction for the chain; None if there is none, or the
+            engine does not count.
     """
 
     backend: Backend
@@ -28,6 +32,8 @@ class Upstream:
     model: str
     proxy: Proxy | None = None
     kind: str = "transformers"
+    interrupts: bool = False
+    instruction_tokens: int | None = None
 
     async def aclose(self) -> None:
         """Close connections and end threads."""
@@ -53,9 +59,30 @@ async def open_upstream(config: GatewayConfig) -> Upstream:
         timeouts=timeouts,
         fallback_reask=config.steering.fallback == "reask" or config.steering.mode == "observe",
     )
+    backend, steering = opened.backend, config.steering
+    text = None
+    if steering.instructs and steering.instruct != "none":
+        text = prompt(low=steering.low, high=steering.high, style=steering.instruct)
     if is_url(wanted.address):
+        assert isinstance(backend, HTTPBackend)
         proxy = Proxy(wanted.address, os.environ.get(KEY), opened.model, timeouts)
-        name = wanted.name or opened.model
-        return Upstream(opened.backend, name, opened.model, proxy, opened.engine)
+        return Upstream(
+            backend,
+            wanted.name or opened.model,
+            opened.model,
+            proxy,
+            opened.engine,
+            backend.engine.interrupts,
+            None if text is None else await backend.count(text),
+        )
     model = wanted.model or wanted.name or opened.model  # a checkpoint has no name of its own
-    return Upstream(opened.backend, wanted.name or model, model)
+    counted = None if text is None else _counted_here(backend, text)
+    return Upstream(backend, wanted.name or model, model, instruction_tokens=counted)
+
+
+def _counted_here(backend: Backend, text: str) -> int:
+    """Tokens of a text for a model in this process."""
+    from gtalign.steering.local import TransformersBackend
+
+    assert isinstance(backend, TransformersBackend)
+    return len(backend.tokenizer(text, add_special_tokens=False)["input_ids"])

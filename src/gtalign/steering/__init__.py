@@ -7,11 +7,12 @@ from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import ChoiceInterval, flips
+from gtalign.steering.observing import has_shadow, observed
 from gtalign.steering.opening import OpenedBackend, open_backend
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
-from gtalign.steering.session import Session, answers
+from gtalign.steering.session import Session, Shadow, answers
 from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.steering import Steering
@@ -43,6 +44,7 @@ __all__ = [
     "RuleOptions",
     "Sampling",
     "Session",
+    "Shadow",
     "SolutionRule",
     "Steered",
     "Steering",
@@ -56,7 +58,9 @@ __all__ = [
     "fan_out",
     "fit",
     "flips",
+    "has_shadow",
     "load_policy",
+    "observed",
     "open_backend",
     "policy_names",
     "prior_for",

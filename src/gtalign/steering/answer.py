@@ -15,10 +15,12 @@ class Ask:
 
     Args:
         messages: The conversation.
-        max_tokens: Most tokens to write, over all phases together.
+        max_tokens: Most tokens to write, over all phases together. If no chain comes of them, the
+            engine's own answer has as many again.
         sampling: How tokens are drawn, in every phase.
         stop: Strings that end the response; inside the response only.
         used_tokens: Tokens of the user's quota that were used before this answer.
+        named: The parameters of `sampling` that the request names; the others have defaults.
     """
 
     messages: tuple[Message, ...]
@@ -26,6 +28,7 @@ class Ask:
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     used_tokens: int = 0
+    named: frozenset[str] = frozenset({"temperature", "top_p", "top_k", "seed"})
 
 
 def fan_out(ask: Ask, count: int) -> list[Ask]:

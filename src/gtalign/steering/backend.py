@@ -26,6 +26,9 @@ class Sampling:
         seed: Seed of the draws; None lets the engine choose.
         extra: Further parameters, handed to an HTTP engine as they are; a backend in process
             refuses those that it does not know.
+        own: For an answer of the engine's own: the parameters above that the request names. A
+            server gets no others and renders the chat itself, as if nothing stood before it. None
+            for an answer that is steered.
     """
 
     temperature: float = 1.0
@@ -33,6 +36,7 @@ class Sampling:
     top_k: int = 0
     seed: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    own: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,12 @@ _MODES: Final = get_args(Mode)
 _RESUMES: Final = get_args(Resume)
 _OWN_JSON: Final = ("stated", "edited", "before", "after")
 
+SHADOW: Final = "shadow"
+"""How the name of a phase begins that wrote no part of the answer, but a chain beside it."""
+
+PASSED: Final = "passed"
+"""Name of the phase in which an engine wrote its own answer."""
+
 T = TypeVar("T")
 
 
@@ -47,6 +53,11 @@ class Phase:
     cached_tokens: int | None
     finish: str
     ms: float | None = None
+
+    @property
+    def shadow(self) -> bool:
+        """Whether it wrote no part of the answer, but a chain beside it."""
+        return self.name.startswith(SHADOW)
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal."""
@@ -140,6 +151,11 @@ class Decision:
         if self.acted is None or self.after is None:
             return None
         return self.acted == self.after.action
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is the engine's own, because no chain came of it."""
+        return any(phase.name == PASSED for phase in self.phases)
 
     def timeless(self) -> "Decision":
         """The decision without its times, so that equal answers have equal decisions."""

@@ -3,7 +3,7 @@
 import string
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Final
 
@@ -25,19 +25,21 @@ class Stretch:
 
     Args:
         name: Its name in the record.
-        stop: The text that ends it.
+        stop: The text that ends it; None for the end of the model's turn alone.
         part: The part of a chain whose grammar constrains the engine; None for no grammar.
         take: Reads a slice of the new text, and returns the events that it completes.
         enough: Tells after a slice whether to stop.
         sampling: How tokens are drawn; None for the way that the request names.
+        most: Most tokens to write; None for all that the request still allows.
     """
 
     name: str
-    stop: str
+    stop: str | None
     part: Part | None
     take: Callable[[str], Iterable[Event]]
     enough: Callable[[], bool] = lambda: False
     sampling: Sampling | None = None
+    most: int | None = None
 
 
 class Manuscript:
@@ -67,6 +69,7 @@ class Manuscript:
         self._ask = ask
         self._grammar = grammar
         self._watch = watch
+        self._allowed = ask.max_tokens
         self._lead = ""  # held back of the message, for the model to write
         self._draft = backend.open(messages, ask.sampling)
 
@@ -83,11 +86,19 @@ class Manuscript:
     @property
     def tokens_left(self) -> int:
         """Tokens that the request still allows."""
-        return self._ask.max_tokens - sum(phase.tokens for phase in self.phases)
+        return self._allowed - sum(phase.tokens for phase in self.phases)
 
     def restart(self, messages: Sequence[Message]) -> None:
         """Start the message again, in answer to these messages."""
+        self._lead = ""
         self._draft = self._backend.open(messages, self._ask.sampling)
+
+    def leave(self) -> None:
+        """Start the engine's own answer to the request; what was written does not count for it."""
+        ask = self._ask
+        self._allowed += ask.max_tokens - self.tokens_left
+        self._lead = ""
+        self._draft = self._backend.open(ask.messages, replace(ask.sampling, own=ask.named))
 
     def replace(self, text: str) -> None:
         """Replace the whole message; the next stretch continues from exactly there."""
@@ -140,8 +151,9 @@ class Manuscript:
                         watch.wait()
 
     def _asked(self, stretch: Stretch, lead: str) -> AsyncGenerator[str, None]:
+        left = self.tokens_left
         return self._draft.write(
-            max_tokens=self.tokens_left,
+            max_tokens=left if stretch.most is None else min(left, stretch.most),
             stop=stretch.stop,
             grammar=None if stretch.part is None else self._grammar(stretch.part, lead),
             sampling=stretch.sampling,

@@ -1,12 +1,16 @@
 """How answers are steered, as configuration."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from gtalign.chain.prompt import placeholders
 from gtalign.config import Config
+from gtalign.steering.budget import BlockSettings
 from gtalign.steering.decision import Mode
+
+Instruct = Literal["none", "full", "short", "examples"]
+"""The instruction for the chain: none, or one of the styles of `gtalign.chain.prompt`."""
 
 FILLED = frozenset({"frontier", "payoff", "cell", "action", "description"})
 """The names that templates may use."""
@@ -19,13 +23,19 @@ class SteeringSettings(Config):
         mode: ``observe`` leaves the answer as it is and records what the policy would change;
             ``advise`` splices the edited matrix and lets the model analyse it; ``enforce`` also
             splices the chosen cell into the opening of ``<analyze>``.
+        shadow: Share of the answers in ``observe`` for which the chain is asked for in a second
+            request, after the answer. It is for models that write no chain of their own.
         on_malformed: A matrix that cannot be read is written once more; if that fails, ``pass``
-            lets the answer continue unsteered and marks it, and ``fail`` is an error.
+            gives the engine's own, unsteered answer and marks it, and ``fail`` is an error.
         fallback: What to do if a backend cannot continue an edited text: ``reask`` asks again
             with an instruction, as the released code does; ``none`` raises an error.
         resume: ``reask`` asks again even if the backend could continue, for comparison.
-        instruct: Put the instruction for the chain before the conversation. A model that was
-            trained on the chain without it does without.
+        instruct: The instruction for the chain, which comes before the conversation. ``short``
+            is for a model that was not trained on chains, ``examples`` adds worked examples for a
+            small one. A model that was trained on chains gets what it was trained with: ``none``,
+            or ``full``, the instruction in rows of data. ``false`` means ``none`` and ``true``
+            means ``full``.
+        blocks: How the tokens of an answer are shared out, if the model was not trained on chains.
         decimals: Decimals of the payoffs in an edited matrix; None for as many as the model writes.
         opening: Text with which ``enforce`` begins the analysis. It may use ``{{frontier}}``,
             ``{{payoff}}``, ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``.
@@ -35,10 +45,12 @@ class SteeringSettings(Config):
     """
 
     mode: Mode = "advise"
+    shadow: Annotated[float, Field(ge=0, le=1)] = 0.0
     on_malformed: Literal["pass", "fail"] = "pass"
     fallback: Literal["none", "reask"] = "none"
     resume: Literal["splice", "reask"] = "splice"
-    instruct: bool = True
+    instruct: Instruct = "short"
+    blocks: BlockSettings = BlockSettings()
     decimals: int | None = Field(default=None, ge=0, le=6)
     opening: str = "frontier: {{frontier}}. choose {{cell}}."
     again: str = (
@@ -47,6 +59,24 @@ class SteeringSettings(Config):
     )
     low: float = -5.0
     high: float = 5.0
+
+    @property
+    def trained(self) -> bool:
+        """Whether the model was trained on chains, so that it writes and ends them by itself."""
+        return self.instruct in ("none", "full")
+
+    @property
+    def instructs(self) -> bool:
+        """Whether prompts begin with an instruction: none does where the answer is only observed.
+
+        A model that was trained with the instruction needs it in every mode.
+        """
+        return self.instruct == "full" or not (self.trained or self.mode == "observe")
+
+    @field_validator("instruct", mode="before")
+    @classmethod
+    def _says_which(cls, instruct: Any) -> Any:
+        return {True: "full", False: "none"}[instruct] if isinstance(instruct, bool) else instruct
 
     @field_validator("opening", "again")
     @classmethod

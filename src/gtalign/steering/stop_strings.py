@@ -17,16 +17,18 @@ class ResponseCut:
 
     Args:
         stops: The strings; empty ones are left out. Without any, all text is passed on at once.
+        plain: Whether the text is an answer without blocks, all of which is the response.
 
     Attributes:
         ended: Whether one of the strings has come; nothing more is passed on.
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
+    def __init__(self, stops: Sequence[str], *, plain: bool = False) -> None:
         self.ended = False
         self._stops = tuple(stop for stop in stops if stop)
-        self._inside = False
-        self._needles: tuple[str, ...] = (OPENS,) if self._stops else ()
+        self._inside = plain
+        first = self._stops if plain else (OPENS,)
+        self._needles: tuple[str, ...] = first if self._stops else ()
         self._held = ""
 
     def feed(self, text: str) -> str:

@@ -71,9 +71,9 @@ class TrialSettings(Config):
     def _steering(self, way: Way) -> SteeringSettings:
         """Settings for a model that was trained on the chain without an instruction."""
         if way != "reask":
-            return SteeringSettings(mode=way, instruct=False)
+            return SteeringSettings(mode=way, instruct="none")
         given = {} if self.again is None else {"again": self.again}
-        return SteeringSettings(mode="advise", resume="reask", instruct=False, **given)
+        return SteeringSettings(mode="advise", resume="reask", instruct="none", **given)
 
     def _policies(self) -> list[Policy]:
         policies = [load_policy(name) for name in self.policies]

@@ -142,6 +142,10 @@ class Account:
             self.committed = True
         self._count(status)
 
+    def amend(self, decision: Decision) -> None:
+        """Record more about an answer that is complete; nothing else of its record changes."""
+        self._gateway.writer.put(record_of(decision, self.log), keep=True)
+
     def left(self, decision: Decision, cancelled: BaseException) -> None:
         """Record an answer whose work was cancelled, or whose reader left."""
         status, self.log.error = self._why(cancelled)

@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers.account import Account
+from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.errors import APIError, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.telemetry.spans import trace_answer
 from gtalign.steering import Ask, Backend, Decided, Decision, Phase, Session, Steered, Steering
+from gtalign.steering.decision import PASSED
+from gtalign.steering.guided import NO_CHAIN
 from gtalign.steering.stopwatch import Stopwatch
 
 _BEING_WRITTEN: Final = "the answer is being written"
@@ -156,11 +159,25 @@ class Answer:
                 "acted": decision.acted,
                 "flipped": decision.flipped,
             }
+            if decision.passed:
+                told["passed"] = "no chain"
         return told
 
-    def usage(self) -> dict[str, int]:
-        """Tokens of the answer, as OpenAI's interface counts them."""
-        return _usage(self.result.decision.phases)
+    def usage(self) -> dict[str, Any]:
+        """Tokens of the answer, as OpenAI's interface counts them.
+
+        The details say how many are the gateway's doing: those of the instruction, and those of a
+        chain that failed.
+        """
+        phases = self.result.decision.phases
+        usage: dict[str, Any] = _usage(phases)
+        instruction = self._gateway.upstream.instruction_tokens
+        if instruction is not None and self._settings.instructs:
+            usage["prompt_tokens_details"] = {"instruction_tokens": instruction}
+        if self.result.decision.passed:
+            failed = sum(phase.tokens for phase in phases if phase.name != PASSED)
+            usage["completion_tokens_details"] = {"failed_chain_tokens": failed}
+        return usage
 
     def _attempt(self) -> Session:
         """Begin to write the answer.
@@ -216,8 +233,9 @@ class Answer:
         result = replace(session.result, decision=self.decision)
         log = self._account.log
         log.finish, log.answer = result.finish, result.text
+        if self.decision.reason != NO_CHAIN:  # where none is asked for, none is missing
+            self._gateway.metrics.decided(self.decision)
         self._gateway.metrics.answered(
-            self.decision,
             first_ms=log.first_ms,
             added_ms=self._added_ms(),
             total_ms=(perf_counter() - log.began) * 1000,
@@ -227,6 +245,7 @@ class Answer:
             self._trace()
         self._steering().learn(result, self._ask.messages)
         self._count(self.decision.phases)
+        offer_shadow(self._gateway, self._account, self._steering(), self._ask, result)
         return result
 
     def _broken_off(self) -> Decision:

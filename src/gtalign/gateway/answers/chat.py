@@ -40,6 +40,7 @@ class Chat:
             sampling=request.sampling,
             stop=request.stop,
             used_tokens=gateway.limits.used(terms.key),
+            named=request.named,
         )
 
     async def run(self) -> None:

@@ -11,7 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.answers.chat import Chat
 from gtalign.gateway.answers.forward import Forwarding
-from gtalign.gateway.answers.request import AnswerRequest, read_chat, read_completion
+from gtalign.gateway.answers.request import (
+    AnswerRequest,
+    read_chat,
+    read_completion,
+    read_observed,
+)
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body, unless_gone
 from gtalign.gateway.http.reply import HTTPReply
@@ -70,7 +75,10 @@ class AnswersEndpoint:
         key = log.key = gateway.caller(headers, "chat")
         with gateway.limits.admitted(key):
             raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
-            request = interface.read(raw, max_tokens=limits.max_tokens, choices=limits.choices)
+            read = interface.read
+            if interface is CHAT and gateway.passive:
+                read = read_observed
+            request = read(raw, max_tokens=limits.max_tokens, choices=limits.choices)
             id_ = f"{interface.prefix}-{uuid4().hex}"
             terms = gateway.terms(headers, key, request.model, id=id_, request_id=log.id)
             log.terms = terms

@@ -12,7 +12,9 @@ import orjson
 
 from gtalign.errors import StorageError, UpstreamError
 from gtalign.gateway.answers.account import Account
-from gtalign.gateway.answers.request import AnswerRequest
+from gtalign.gateway.answers.request import OBSERVED, AnswerRequest
+from gtalign.gateway.answers.shadow import offer_shadow
+from gtalign.gateway.answers.tap import Tap
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.wire import said
 from gtalign.gateway.errors import APIError, repeatable
@@ -20,7 +22,8 @@ from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
 from gtalign.gateway.proxy import Passed
 from gtalign.gateway.telemetry.tracing import current
-from gtalign.steering import Decision, Phase, Steering
+from gtalign.steering import Ask, Decision, Phase, Steered, Steering, observed
+from gtalign.steering.decision import PASSED
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
 _EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever asked for that
@@ -81,14 +84,18 @@ class Forwarding:
         self._events = 0  # of a stream, [DONE] included
         self._waited = 0.0  # seconds, for the head of the engine's answer
         self._added_ms: float | None = None
-        steering = Steering(
+        self._terms = terms
+        self._request = request
+        self._tap: Tap | None = None  # reads the answer that is observed
+        self._steering = Steering(
             gateway.upstream.backend,
             terms.policy,
             gateway.config.steering.model_copy(update={"mode": "observe"}),
             model=gateway.upstream.model,
+            history=gateway.history,
         )
         self._decision: Decision = replace(
-            steering.undecided(f"passed through: {why}", used_tokens=0), id=terms.id
+            self._steering.undecided(f"passed through: {why}", used_tokens=0), id=terms.id
         )
         reply.headers |= {"x-gtalign-steered": "false", "x-gtalign-passed": why}
 
@@ -111,6 +118,10 @@ class Forwarding:
             self._account.failed(self._counted(), error)
             raise
         decision = self._counted()
+        answer = None
+        if self._why == OBSERVED and self._tap is not None:
+            answer = self._observed(decision, self._tap.text())
+            decision = answer.decision
         began, read, written = self._account.log.began, *self._usage()
         current().part("upstream", began, perf_counter())
         current().about(
@@ -122,6 +133,10 @@ class Forwarding:
             },
         )
         await self._account.complete("passed", decision)
+        if answer is not None and self._request.messages:
+            request = self._request
+            ask = Ask(request.messages, request.max_tokens, request.sampling)
+            offer_shadow(self._gateway, self._account, self._steering, ask, answer)
 
     async def _attempts(self) -> None:
         """Send it, and again if the server failed before any of its answer."""
@@ -154,7 +169,17 @@ class Forwarding:
             self._account.give_up(error)
         self._reply.headers["x-gtalign-recorded"] = said(self._account.recorded)
 
+    def _observed(self, decision: Decision, text: str | None) -> Steered:
+        """What can be said about an answer that went by."""
+        found, gateway = observed(self._steering, decision, text), self._gateway
+        self._account.log.answer, self._account.log.finish = text, found.finish
+        if found.decision.stated is not None:
+            gateway.metrics.decided(found.decision)
+        return found
+
     async def _back(self, passed: Passed) -> None:
+        if self._why == OBSERVED:
+            self._tap = Tap(passed.kind)
         reply = self._reply
         keep_alive = self._gateway.config.timeouts.keep_alive
         async with aclosing(self._chunks(passed)) as chunks:
@@ -169,6 +194,8 @@ class Forwarding:
     async def _chunks(self, passed: Passed) -> AsyncGenerator[bytes, None]:
         while chunk := await passed.exchange.more():
             self._tail = (self._tail + chunk)[-_TAIL:]
+            if self._tap is not None:
+                self._tap.feed(chunk)
             if passed.kind == EVENTS:
                 self._events += chunk.count(_EVENT)
             yield chunk
@@ -180,7 +207,7 @@ class Forwarding:
         if written is None:
             return replace(self._decision, prompt_tokens=read)
         spent = (perf_counter() - self._account.log.began) * 1000
-        phase = Phase("passed", written, read, None, "end", spent)
+        phase = Phase(PASSED, written, read, None, "end", spent)
         return replace(self._decision, prompt_tokens=read, phases=(phase,))
 
     def _usage(self) -> tuple[int | None, int | None]:

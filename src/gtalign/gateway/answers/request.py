@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gtalign.gateway.errors import APIError
@@ -17,6 +17,10 @@ _ROLES: Final = {
     "user": "user",
     "assistant": "assistant",
 }
+OBSERVED: Final = "observe"
+"""Why a request is passed through whose answer is only observed."""
+
+_NAMED: Final = ("temperature", "top_p", "top_k", "seed")
 _MESSAGES: Final = 2048
 _NAME: Final = 200  # characters of a model's name
 _STOPS: Final = 16
@@ -53,6 +57,7 @@ class AnswerRequest:
         stream: Whether they come as a stream.
         include_usage: Whether the stream ends with the usage.
         passes: Why the request is passed through untouched; None if it is steered.
+        named: The names of those parameters of `sampling` that the body gives.
     """
 
     body: Mapping[str, Any]
@@ -65,6 +70,7 @@ class AnswerRequest:
     stream: bool
     include_usage: bool
     passes: str | None
+    named: frozenset[str] = frozenset()
 
 
 def read_model(body: Mapping[str, Any]) -> str:
@@ -119,7 +125,37 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
         stream=stream,
         include_usage=include_usage,
         passes=None,
+        named=_named(body),
     )
+
+
+def read_observed(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
+    """Read a chat that is passed through and observed: whatever the engine takes is right.
+
+    Its messages are read where a chain could be asked for; else there are none.
+
+    Args:
+        raw: Its body.
+        max_tokens: Most tokens that it may ask for.
+        choices: Most answers that it may ask for.
+
+    Raises:
+        APIError: It is wrong; the message names the field and says what would be right (400).
+    """
+    body = read_object(raw)
+    model = read_model(body)
+    _check_amount(body, max_tokens=max_tokens, choices=choices)
+    stream = bool(body.get("stream"))
+    passes = _reason_to_pass(body)
+    if passes is not None:
+        return _passed(body, model, passes, max_tokens, stream=stream)
+    request = _passed(body, model, OBSERVED, max_tokens, stream=stream)
+    try:
+        asked = {key: value for key, value in body.items() if key in _READ}
+        messages, sampling = _messages(body.get("messages")), _sampling(asked)
+    except APIError:
+        return request
+    return replace(request, messages=messages, sampling=sampling)
 
 
 def read_completion(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
@@ -220,6 +256,10 @@ def _sampling(body: Mapping[str, Any]) -> Sampling:
         seed=seed,
         extra=extra,
     )
+
+
+def _named(body: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(name for name in _NAMED if body.get(name) is not None)
 
 
 def _stop(value: Any) -> tuple[str, ...]:

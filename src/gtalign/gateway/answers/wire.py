@@ -62,7 +62,7 @@ def completion(
     *,
     messages: Sequence[Mapping[str, Any]],
     finishes: Sequence[str],
-    usages: Sequence[Mapping[str, int]],
+    usages: Sequence[Mapping[str, Any]],
     abouts: Sequence[Mapping[str, Any]],
 ) -> bytes:
     """A whole answer, of one choice or of several.
@@ -73,7 +73,7 @@ def completion(
         model: The model's name as the client gave it.
         messages: Messages of each choice.
         finishes: Why each choice ended.
-        usages: Tokens of each choice; all of them read the same prompt.
+        usages: Tokens of each choice; all of them read the same prompt. Their details are kept.
         abouts: The decision about each choice.
     """
     read, written = usages[0]["prompt_tokens"], sum(u["completion_tokens"] for u in usages)
@@ -90,6 +90,7 @@ def completion(
             "prompt_tokens": read,
             "completion_tokens": written,
             "total_tokens": read + written,
+            **_details(usages),
         },
         "gtalign": abouts[0] if len(abouts) == 1 else abouts,
     }
@@ -104,9 +105,21 @@ def message(content: Sequence[str], reasoning: Sequence[str]) -> dict[str, Any]:
     return found | {"refusal": None}
 
 
+def _details(usages: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """The details of several choices: of the prompt once, of the completions together."""
+    found: dict[str, dict[str, int]] = {}
+    if "prompt_tokens_details" in usages[0]:
+        found["prompt_tokens_details"] = dict(usages[0]["prompt_tokens_details"])
+    written: dict[str, int] = {}
+    for usage in usages:
+        for name, count in usage.get("completion_tokens_details", {}).items():
+            written[name] = written.get(name, 0) + count
+    return found | ({"completion_tokens_details": written} if written else {})
+
+
 def headers(about: Mapping[str, Any]) -> dict[str, str]:
     """The decision about an answer, as headers."""
-    names = ("steered", "recorded", "before", "after")
+    names = ("steered", "recorded", "before", "after", "passed")
     told = {f"x-gtalign-{name}": said(about[name]) for name in names if name in about}
     return told | {"x-gtalign-added-ms": f"{about['added_ms']:g}"}
 

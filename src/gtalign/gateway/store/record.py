@@ -64,7 +64,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
     payoffs = None
     if decision.edited is not None and after is not None:
         payoffs = decision.edited.to_json()[after.cell]
-    phases = decision.phases
+    phases = [phase for phase in decision.phases if not phase.shadow]
     saved = _saved(decision, log.policy)
     row: dict[str, Any] = {
         "id": log.id,

@@ -139,17 +139,21 @@ class Metrics:
         self.dropped = Gauge("gtalign_audit_dropped", "Records that were lost.")
         self.down = Gauge("gtalign_audit_down", "1 while decisions cannot be written.")
 
-    def answered(
-        self, decision: Decision, *, first_ms: float | None, added_ms: float, total_ms: float
-    ) -> None:
-        """Count a steered answer that has come to its end.
+    def answered(self, *, first_ms: float | None, added_ms: float, total_ms: float) -> None:
+        """Time an answer that has come to its end.
 
         Args:
-            decision: The decision about it.
             first_ms: Milliseconds to its first text; None where it comes as a whole.
             added_ms: Milliseconds that the gateway added.
             total_ms: Milliseconds to its end.
         """
+        self.seconds.add(total_ms / 1000)
+        self.added.add(added_ms / 1000)
+        if first_ms is not None:
+            self.first.add(first_ms / 1000)
+
+    def decided(self, decision: Decision) -> None:
+        """Count a decision, or a matrix that was asked for and could not be read."""
         policy = decision.policy
         if decision.before is None or decision.after is None:
             self.unread.add(1, policy)
@@ -157,10 +161,6 @@ class Metrics:
             self.actions.add(1, policy, decision.before.action, decision.after.action)
         self.flips.add(decision.flipped, policy)
         self.repairs.add(len(decision.repairs), policy)
-        self.seconds.add(total_ms / 1000)
-        self.added.add(added_ms / 1000)
-        if first_ms is not None:
-            self.first.add(first_ms / 1000)
 
     def text(self) -> str:
         """Everything, as Prometheus reads it."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from gtalign.errors import SteeringError
+from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering.backend import Sampling
 from gtalign.steering.http.chat import ChatPrompt
 from gtalign.steering.http.completions import Render, TextPrompt, TokenPrompt
@@ -117,7 +117,8 @@ class HTTPBackend:
         _check(sampling)
         extra = dict(sampling.extra)
         rendering: dict[str, Any] = {}
-        if self.method.startswith("completions"):
+        own = sampling.own is not None
+        if not own and self.method.startswith("completions"):
             rendering = {key: extra.pop(key) for key in _RENDERING if key in extra}
         # Where messages carry a mark, strict services refuse fields that they do not know, and
         # count tokens unasked.
@@ -128,9 +129,27 @@ class HTTPBackend:
             _check(drawn)
             return {"model": self.model, **self.engine.sampling(drawn), **extra}
 
-        prompt = self._prompt(tuple(messages), rendering)
+        given = tuple(messages)
+        prompt = ChatPrompt(given, "none") if own else self._prompt(given, rendering)
         refusal = None if self.can_resume else explained(self.report)
+        if own:
+            refusal = "it is the engine's own"
         return HTTPDraft(self._transport, self.name, engine, prompt, common, sampling, refusal)
+
+    async def count(self, text: str) -> int | None:
+        """Count the tokens of a text; None if the server does not count, or fails to."""
+        if self.engine.count is None:
+            return None
+        path, given, found = self.engine.count
+        body = {"model": self.model, given: text, "add_special_tokens": False}
+        try:
+            answer = await self._transport.ask(path, body, upstream=self.name)
+        except UpstreamError:
+            return None
+        counted = answer.get(found) if isinstance(answer, dict) else None
+        if isinstance(counted, list):
+            return len(counted)
+        return counted if type(counted) is int and counted >= 0 else None
 
     async def aclose(self) -> None:
         """Close the connections."""

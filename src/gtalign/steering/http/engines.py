@@ -22,6 +22,9 @@ class Engine:
             that is cut has no last event.
         all_tokens: Its ``top_k`` for no limit; None if it may not know ``top_k``.
         plain: Fields that turn off the changes of probability that it makes by default.
+        count: Where it counts the tokens of a text: the path, the field for the text, and the field
+            of its answer, a number or a list of tokens; None if it does not.
+        interrupts: Whether a new request breaks off the one that it is answering.
     """
 
     name: str
@@ -30,9 +33,21 @@ class Engine:
     counts: Mapping[str, Any] = field(default_factory=dict, hash=False)
     all_tokens: int | None = None
     plain: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    count: tuple[str, str, str] | None = None
+    interrupts: bool = False
 
     def sampling(self, sampling: Sampling) -> dict[str, Any]:
-        """The fields that say how tokens are drawn."""
+        """The fields that say how tokens are drawn.
+
+        Of an answer of the engine's own, these are the ones that the request names.
+        """
+        if sampling.own is not None:
+            named = {name: getattr(sampling, name) for name in sorted(sampling.own)}
+            return {
+                name: value
+                for name, value in named.items()
+                if value not in (None, 0) or name == "temperature"
+            }
         fields: dict[str, Any] = {"temperature": sampling.temperature, "top_p": sampling.top_p}
         if sampling.top_k:
             fields["top_k"] = sampling.top_k
@@ -69,6 +84,7 @@ VLLM: Final = Engine(
     counts=_RUNNING,
     all_tokens=0,
     plain={"min_p": 0.0, "repetition_penalty": 1.0},  # else those of the model's own settings
+    count=("/tokenize", "prompt", "count"),
 )
 SGLANG: Final = Engine(
     name="SGLang",
@@ -77,6 +93,7 @@ SGLANG: Final = Engine(
     counts=_RUNNING,
     all_tokens=-1,
     plain={"min_p": 0.0, "repetition_penalty": 1.0},
+    count=("/tokenize", "prompt", "count"),
 )
 LLAMA_CPP: Final = Engine(
     name="llama.cpp",
@@ -85,6 +102,7 @@ LLAMA_CPP: Final = Engine(
     counts={**_USAGE, "timings_per_token": True},
     all_tokens=0,
     plain={"min_p": 0.0, "repeat_penalty": 1.0},
+    count=("/tokenize", "content", "tokens"),
 )
 LLAMA_CPP_PYTHON: Final = Engine(
     name="llama-cpp-python",
@@ -92,6 +110,8 @@ LLAMA_CPP_PYTHON: Final = Engine(
     grammar_field=("grammar",),
     all_tokens=0,
     plain={"min_p": 0.0, "repeat_penalty": 1.0},
+    count=("/extras/tokenize/count", "input", "count"),
+    interrupts=True,
 )
 UNKNOWN: Final = Engine(name="unknown engine", counts=_USAGE)
 

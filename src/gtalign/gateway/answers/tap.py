@@ -1,0 +1,65 @@
+"""Read the text of an answer while it is passed through; the answer itself is not touched."""
+
+from typing import Any, Final
+
+import orjson
+
+from gtalign.gateway.http.reply import EVENTS
+from gtalign.steering.http.sse import EventReader
+
+_LARGEST: Final = 1 << 20  # bytes of an answer that are read
+
+
+class Tap:
+    """Reads the first choice of a chat completion, from JSON or from events.
+
+    An answer in another form has no text, and neither has one that is too long or broken.
+
+    Args:
+        kind: The media type of the answer.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._reader = EventReader() if kind == EVENTS else None
+        self._body = bytearray()
+        self._texts: list[str] = []
+        self._size = 0
+        self._lost = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the answer."""
+        self._size += len(chunk)
+        if self._lost or self._size > _LARGEST:
+            self._lost = True
+        elif self._reader is None:
+            self._body += chunk
+        else:
+            try:
+                for event in self._reader.feed(chunk):
+                    self._take(event.data)
+            except ValueError:
+                self._lost = True
+
+    def text(self) -> str | None:
+        """The text, at the end of the answer; None if it is unknown."""
+        if self._body:
+            self._take(bytes(self._body))
+        return None if self._lost else "".join(self._texts)
+
+    def _take(self, data: bytes) -> None:
+        if data.strip() == b"[DONE]":
+            return
+        try:
+            self._texts.append(_content(orjson.loads(data)))
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+            self._lost = True
+
+
+def _content(value: Any) -> str:
+    """The text in an event or an answer; raises what Python does where it has another form."""
+    choices = [choice for choice in value["choices"] if choice.get("index", 0) == 0]
+    if not choices:
+        return ""
+    message = choices[0].get("delta") or choices[0].get("message") or {}
+    content = message.get("content")
+    return content if isinstance(content, str) else ""
