@@ -100,7 +100,7 @@ def test_it_is_steered_and_evaluated_by_its_name(
 ) -> None:
     given = ("--policy", "per-token", "--question", "When was it?", "--max-tokens", "60")
     assert main(["steer", NAME, *given, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["completion"]
+    assert json.loads(capsys.readouterr().out)["text"]
     question = {
         "prompt": list(ASKED),
         "data_source": "ambig_qa",

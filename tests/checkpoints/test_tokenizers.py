@@ -138,7 +138,7 @@ def test_it_is_trained_evaluated_and_steered(
     given = ("--policy", "per-token", "--question", ASKED[0]["content"], "--bare", "--json")
     checkpoint = str(tmp_path / "rl" / "checkpoint")
     assert main(["steer", checkpoint, *given, "--mode", "observe", "--max-tokens", "400"]) == 0
-    assert json.loads(capsys.readouterr().out)["completion"] == ANSWER
+    assert json.loads(capsys.readouterr().out)["text"] == ANSWER
 
 
 @pytest.mark.parametrize(("family", "template"), CASES)
