@@ -73,7 +73,11 @@ def save(folder: Path, tokenizer: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("family", "template"), CASES)
+# One of each family, and the templates that it takes most to get right.
+WHOLE = [CASES[0], CASES[5], CASES[7], CASES[8], CASES[10]]
+
+
+@pytest.mark.parametrize(("family", "template"), WHOLE)
 def test_it_is_trained_evaluated_and_steered(
     family: str, template: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
