@@ -21,13 +21,13 @@ def main(file: str, out: str) -> None:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     server = xllamacpp.Server(params)
-    asked = {"n_predict": 1, "n_probs": LIKELIEST, "temperature": 0.0, "cache_prompt": True}
+    asked = {"max_tokens": 1, "logprobs": LIKELIEST, "temperature": 0.0}
     found = []
     for ids in json.load(sys.stdin):
         reply = server.handle_completions({"prompt": ids, **asked})
         if isinstance(reply, str):
             reply = json.loads(reply)
-        [position] = reply["completion_probabilities"]
+        [position] = reply["choices"][0]["logprobs"]["content"]
         found.append([[one["id"], one["logprob"]] for one in position["top_logprobs"]])
     Path(out).write_text(json.dumps(found))
 
