@@ -28,7 +28,7 @@ from gtalign.cli.failures import FAILED, INTERRUPTED, complain, diagnose
 COMMANDS = {
     "lab": "Train a small model offline, compare it with others, and report.",
     "steer": "Answer questions under pricing policies and steer each answer.",
-    "serve": "Run a steering gateway before a model server; record every decision.",
+    "serve": "Run a steering gateway in front of a model server; record every decision.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",
     "synth": "Let teacher models write training chains, and keep the best.",

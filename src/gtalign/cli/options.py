@@ -42,7 +42,8 @@ Policies = typer.Option(
 Bare = Annotated[
     bool,
     typer.Option(
-        "--bare", help="Give the model no instruction for the chain; for models trained without it."
+        "--bare",
+        help="Send no instruction for the chain: the model was trained to write chains without it.",
     ),
 ]
 

@@ -30,7 +30,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
     A line has the ``step``, the mean of each factor and welfare over the questions that know it,
     ``unscored`` and ``malformed`` (shares); a judge that fails leaves its answer unscored, which
     is logged with its cause (``judge_failed/CAUSE``, a share of those judged).
-    Training's own source of chance is left as it was.
+    The random state of training does not change.
 
     Args:
         questions: Questions to answer.

@@ -134,7 +134,8 @@ def means(scores: Scores) -> dict[str, float]:
     """Return the mean of each factor and welfare over the scores that know it.
 
     ``unscored`` is the share without a welfare, ``malformed`` the share that could not be read as
-    the chain that was asked for. What no score knows is left out.
+    the chain that was asked for. Measures that are unknown for every completion
+    are left out.
     """
     rows = np.arange(len(scores))
     columns = {
