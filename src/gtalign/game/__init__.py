@@ -1,5 +1,6 @@
 """The strategic game between a user and an LLM: its form, its payoffs and its solutions."""
 
+from gtalign.game.arrays import Payoffs
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.cells import (
     best_responses,
@@ -40,6 +41,7 @@ __all__ = [
     "Equilibria",
     "Equilibrium",
     "GameForm",
+    "Payoffs",
     "Solution",
     "best_responses",
     "ces",

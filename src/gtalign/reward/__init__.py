@@ -1,7 +1,7 @@
 """The mutual welfare reward: factors, welfare of each side, and their aggregate."""
 
 from gtalign.reward.config import RewardConfig
-from gtalign.reward.evidence import Evidence
+from gtalign.reward.evidence import Evidence, Numbers
 from gtalign.reward.factors import FACTORS, Factor
 from gtalign.reward.lengths import count_words
 from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
@@ -20,6 +20,7 @@ __all__ = [
     "LLMWeights",
     "NormaliseConfig",
     "NormalisedReward",
+    "Numbers",
     "Readings",
     "Reward",
     "RewardConfig",

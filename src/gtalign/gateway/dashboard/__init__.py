@@ -14,3 +14,5 @@ A template extends ``layout.jinja``. A form that sends something has ``{{ csrf()
 requests of htmx carry the token by themselves. A style is a class of ``static/dashboard.css``,
 never an attribute. What several pages draw is in ``parts.jinja``.
 """
+
+__all__: list[str] = []  # the gateway alone uses what is here
