@@ -16,6 +16,8 @@ from gtalign.steering.expected import ActionTokens
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy
 
+__all__ = ["Past", "Replay", "replay"]
+
 _USUAL = 1  # decimals of a payoff in a chain
 
 
