@@ -97,7 +97,7 @@ def test_it_is_trained_evaluated_and_steered(
         data = ["{questions}"]
         [sft]
         batch = 1
-        epochs = 120
+        epochs = 80
         learning_rate = 0.02
         matrix_learning_rate = 0.03
         save_steps = 1000
