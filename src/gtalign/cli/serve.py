@@ -34,8 +34,8 @@ def command(
     r"""Serve steered answers over OpenAI's interface; record every decision.
 
     GTALIGN_UPSTREAM_KEY holds the API key of the model server. As long as the
-    gateway has no keys of its own, it answers requests from this machine only. Give
-    --key at the first start to make an admin key; leave it out later.
+    gateway has no keys of its own, it answers requests from this machine only.
+    Give --key at the first start to make an admin key; leave it out later.
 
     Example:
         gtalign serve http://127.0.0.1:8000/v1 --policy per-token \
