@@ -221,7 +221,7 @@ def test_a_block_without_room_is_refused() -> None:
 
 def test_a_response_may_end_with_the_model_s_turn() -> None:
     for part, before in (("remainder", "a</analyze>\n<response>"), ("response", "")):
-        read = xgrammar.Grammar.from_ebnf(ebnf(part=part))  # type: ignore[arg-type]
+        read = xgrammar.Grammar.from_ebnf(ebnf(part=part))
         for response in ("In 1901.", "if (a < b) { c<d }", "<b>1901</b>", "</respon"):
             assert accepts(read, f"{before}{response}")
             assert accepts(read, f"{before}{response}</response>\n")

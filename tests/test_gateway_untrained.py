@@ -185,7 +185,7 @@ async def test_the_instruction_is_told_as_its_own_number(tmp_path: Path) -> None
                 if style is None:
                     assert details is None
                     continue
-                count = len(tokens.encode(prompt(style=style)))  # type: ignore[arg-type]
+                count = len(tokens.encode(prompt(style=style)))
                 assert details.instruction_tokens == count
                 assert found.prompt_tokens > count
             several = await gateway.ask(n=2)
@@ -200,7 +200,7 @@ async def test_an_answer_that_is_passed_is_the_engine_s_own_and_marked(
     async with served(tmp_path, engine, steering=UNTRAINED) as gateway:
         engine.broken = True
         engine.requests.clear()
-        asked = {"max_tokens": 900, "temperature": 0.5, "stream": stream}
+        asked: dict[str, Any] = {"max_tokens": 900, "temperature": 0.5, "stream": stream}
         if stream:
             asked["stream_options"] = {"include_usage": True}
             chunks = [chunk async for chunk in await gateway.ask(**asked)]
@@ -286,17 +286,15 @@ async def test_shadows_end_with_the_gateway(tmp_path: Path) -> None:
         assert record["reason"] == NO_CHAIN
 
 
-EVENTS = b"".join(
-    b"data: " + json.dumps(event).encode() + b"\n\n" if event else b"data: [DONE]\n\n"
-    for event in (
-        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}}]},
-        {"choices": [{"index": 0, "delta": {"content": "Zü"}}]},
-        {"choices": [{"index": 1, "delta": {"content": "other"}}]},
-        {"choices": [{"index": 0, "delta": {"content": "rich"}}, {"index": 1, "delta": {}}]},
-        {"choices": [], "usage": {}},
-        None,
-    )
-)
+PARTS: list[Any] = [
+    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}}]},
+    {"choices": [{"index": 0, "delta": {"content": "Zü"}}]},
+    {"choices": [{"index": 1, "delta": {"content": "other"}}]},
+    {"choices": [{"index": 0, "delta": {"content": "rich"}}, {"index": 1, "delta": {}}]},
+    {"choices": [], "usage": {}},
+]
+EVENTS = b"".join(b"data: " + json.dumps(part).encode() + b"\n\n" for part in PARTS)
+EVENTS += b"data: [DONE]\n\n"
 
 
 @given(st.lists(st.integers(0, len(EVENTS)), max_size=8))
