@@ -215,6 +215,14 @@ def test_a_problem_is_printed_above_the_bar_as_it_is() -> None:
     assert "q1: [bold]no answer[/bold] [/]" in shown(console)
 
 
+def test_a_problem_does_not_command_the_terminal() -> None:
+    console = terminal()
+    with Bar(console) as bar:
+        bar(1, None, "answers", f"q1: the server said {ESCAPE}nothing")
+    assert "\x1b[2J" not in shown(console) and "\x9b" not in shown(console)
+    assert "nothing" in shown(console)
+
+
 def test_a_bar_does_not_write_among_results(capsys: pytest.CaptureFixture[str]) -> None:
     with Bar() as bar:
         bar(1, 2, "answers", "q1: no answer")

@@ -15,6 +15,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from gtalign.cli.show.table import clean
+
 
 class TimeLeft(TimeRemainingColumn):
     """The time left; nothing once the work is done."""
@@ -117,4 +119,4 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total, description=doing)
         self._progress.start()
         if problem is not None:
-            self._progress.console.print(problem, markup=False)
+            self._progress.console.print(clean(problem), markup=False)
