@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from evaluation_samples import malformed, matrix, plain, transcript, unscored
 from gtalign.evaluation.metrics import (
-    BY_NAME,
     COLUMNS,
     chosen_action,
     measure,
@@ -34,8 +33,8 @@ TRUE = {
 
 def test_a_good_answer_has_everything() -> None:
     found = measure(transcript())
-    shipped = {*BY_NAME, *COLUMNS, "unscored", "malformed"}
-    assert set(found) == shipped | {metric.name for metric in metrics()}
+    shipped = {*metrics(), *COLUMNS, "unscored", "malformed"}
+    assert set(found) == shipped
     assert None not in [found[name] for name in shipped - {"score"}]  # of other frameworks
     assert found["quality"] == 1.0
     assert found["mutual_welfare"] == 0.72
@@ -74,8 +73,8 @@ def test_an_unscored_answer_is_none_and_counted() -> None:
 
 def test_a_plain_answer_has_no_terms_of_a_chain() -> None:
     found = measure(plain())
-    known = {name for name in BY_NAME if found[name] is not None}
-    assert known == {name for name, metric in BY_NAME.items() if metric.plain} - {"score"}
+    known = {name for name in metrics() if found[name] is not None}
+    assert known == {name for name, metric in metrics().items() if metric.plain} - {"score"}
     assert found["answer_mutual_welfare"] == 0.63
 
 

@@ -18,7 +18,7 @@ from gtalign.evaluation.comparison import Difference
 from gtalign.evaluation.contrast import Contrast
 from gtalign.evaluation.conversation import conversation, game_table
 from gtalign.evaluation.findings import ahead, sentences, verdict
-from gtalign.evaluation.metrics import BY_NAME
+from gtalign.evaluation.metrics import metrics
 from gtalign.evaluation.plane import BOX, Spot, welfare_plane
 from gtalign.evaluation.profiles import block_tokens, calibration
 from gtalign.evaluation.report import examples, write_report
@@ -166,10 +166,10 @@ def difference(value: float, low: float, high: float, p: float, **seeds: float) 
 
 
 def test_verdicts_need_both_the_interval_and_the_p_value() -> None:
-    quality, tokens = BY_NAME["quality"], BY_NAME["tokens"]
+    quality, tokens = metrics()["quality"], metrics()["tokens"]
     sure = difference(0.1, 0.05, 0.15, 0.001, a=0.1, b=0.2, c=-0.1)
     assert (verdict(sure, quality), verdict(sure, tokens)) == ("better", "worse")
-    assert verdict(sure, BY_NAME["response_share"]) == "even"
+    assert verdict(sure, metrics()["response_share"]) == "even"
     assert verdict(difference(0.1, -0.05, 0.15, 0.001), quality) == "even"
     assert verdict(difference(0.1, 0.05, 0.15, 0.2), quality) == "even"
     assert verdict(difference(-0.1, -0.15, -0.05, 0.01), quality) == "worse"

@@ -18,6 +18,7 @@ from gtalign.chain import render
 from gtalign.cli import main
 from gtalign.config import dump, load
 from gtalign.errors import ConfigError
+from gtalign.evaluation.charts import panels
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.tables import print_tables
@@ -285,6 +286,7 @@ def test_a_new_factor_is_in_transcripts_and_tables(
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert text.count("Short words") >= 3
     assert short_words.measures in text
+    assert ("factor/short_words", "Short words", (0.0, 1.0)) in list(panels())
 
 
 def test_more_factors_change_no_number_of_a_comparison(

@@ -1,6 +1,6 @@
 """The sections of the report with charts: welfare, learning, and the content of the chain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gtalign.chain import BLOCKS
 from gtalign.drawing import (
@@ -16,30 +16,15 @@ from gtalign.drawing import (
 )
 from gtalign.evaluation import markup
 from gtalign.evaluation.comparison import Comparison, Estimate
-from gtalign.evaluation.metrics import BY_NAME
+from gtalign.evaluation.metrics import metrics
 from gtalign.evaluation.plane import Spot, welfare_plane
 from gtalign.evaluation.profiles import TAGS, block_tokens, calibration
+from gtalign.reward import FACTORS
 from gtalign.transcripts.transcript import Transcript
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
-
-PANELS = (
-    ("welfare/mutual_welfare", "Mutual welfare W"),
-    ("welfare/user_welfare", "User welfare U"),
-    ("welfare/llm_welfare", "LLM welfare L"),
-    ("reward", "Reward, each model's own"),
-    ("factor/quality", "Answer quality"),
-    ("factor/format", "Format"),
-    ("factor/solution", "Solution S"),
-    ("tokens", "Tokens of a completion"),
-    ("entropy", "Entropy of the model"),
-    ("loss", "Loss of supervised training"),
-)
-
-
 INTERVALS = ("mutual_welfare", "quality", "quality_per_100_tokens", "right_action")
-
 
 SHARES = (0.0, 1.0)
 
@@ -51,12 +36,12 @@ def welfare(comparison: Comparison, colours: Mapping[str, str]) -> Markup:
     pooled = [group.name for group in comparison.groups if group.task is None]
     charts = [
         interval_chart(
-            BY_NAME[name].label,
-            [(group, _whiskers(comparison, group, name, colours)) for group in pooled],
-            BY_NAME[name].digits,
-            within=BY_NAME[name].range,
+            metric.label,
+            [(group, _whiskers(comparison, group, metric.name, colours)) for group in pooled],
+            metric.digits,
+            within=metric.range,
         )
-        for name in INTERVALS
+        for metric in map(metrics().__getitem__, INTERVALS)
     ]
     charts[1:1] = [
         welfare_plane(
@@ -117,6 +102,20 @@ def _ends(found: Estimate, value: float) -> tuple[float, float]:
     return value if low is None else low, value if high is None else high
 
 
+def panels() -> Iterator[tuple[str, str, tuple[float, float] | None]]:
+    """Yield name, title and range of each learning curve; every factor with a label has one."""
+    known = metrics()
+    for name in ("mutual_welfare", "user_welfare", "llm_welfare"):
+        yield f"welfare/{name}", known[name].label, SHARES
+    yield "reward", "Reward, each model's own", SHARES
+    for name, factor in FACTORS.items():
+        if factor.label is not None:
+            yield f"factor/{name}", factor.label, factor.range
+    yield "tokens", "Tokens of a completion", None
+    yield "entropy", "Entropy of the model", None
+    yield "loss", "Loss of supervised training", None
+
+
 def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
     """Training metrics by step; seeds thin, their mean thick."""
     charts = []
@@ -124,7 +123,7 @@ def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
     paint = dict(colours) | {
         model: markup.model_colour(i) for i, model in enumerate(models) if model not in colours
     }
-    for name, title in PANELS:
+    for name, title, within in panels():
         series = []
         for model in models:
             runs = [
@@ -138,7 +137,6 @@ def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
                 series += [Series(model, paint[model], smooth(r), faint=True) for r in runs]
             if runs:
                 series.append(Series(model, paint[model], smooth(_average(runs))))
-        within = SHARES if name.startswith(("welfare/", "factor/", "reward")) else None
         charts.append(line_chart(title, series, "step", within=within))
     return markup.section(
         "Learning",

@@ -25,7 +25,7 @@ from gtalign.evaluation.comparison import (
 )
 from gtalign.evaluation.contrast import RESAMPLES, Contrast, contrasts
 from gtalign.evaluation.grouped import GroupSums
-from gtalign.evaluation.metrics import BY_NAME, Metric, metrics
+from gtalign.evaluation.metrics import Metric, metrics
 from gtalign.evaluation.pairing import pair
 from gtalign.evaluation.pareto import coverage, dominance, hypervolume
 from gtalign.evaluation.rows import NO_SEED, Rows, group_sums
@@ -112,7 +112,7 @@ def compare(
 def _known(estimates: Mapping[Key, Estimate], model: str) -> str:
     """The metrics that a model has, listed."""
     own = {one.metric for one in estimates.values() if one.model == model and one.value is not None}
-    return ", ".join(BY_NAME[name].label for name in BY_NAME if name in own)
+    return ", ".join(metric.label for name, metric in metrics().items() if name in own)
 
 
 def _groups(transcripts: Sequence[Transcript]) -> tuple[Group, ...]:
@@ -217,15 +217,11 @@ def _adjust(
     for baseline in baselines:
         for metric in metrics():
             for family in families:
-                keys = [
-                    key for name in family if (key := (baseline, name, metric.name)) in contrasts
-                ]
+                keys = [key for name in family if (key := (baseline, name, metric)) in contrasts]
                 adjusted = statistics.holm([contrasts[key][0].p for key in keys])
                 for key, p in zip(keys, adjusted, strict=True):
                     contrast, seeds = contrasts[key]
-                    found[key] = Difference(
-                        reference, baseline, key[1], metric.name, contrast, p, seeds
-                    )
+                    found[key] = Difference(reference, baseline, key[1], metric, contrast, p, seeds)
     return found
 
 
@@ -282,7 +278,7 @@ def _gains(comparison: Comparison) -> tuple[Gain, ...]:
         if group is None:
             continue
         for best in dict.fromkeys(
-            comparison.best_baseline(group, BY_NAME[metric], chains=chains)
+            comparison.best_baseline(group, metrics()[metric], chains=chains)
             for chains in (False, True)
         ):
             ours = None if best is None else comparison.difference(best, group, metric)

@@ -187,7 +187,7 @@ class Comparison:
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics that at least one model has in some group."""
         held = {key[2] for key, found in self.estimates.items() if found.value is not None}
-        return tuple(metric for metric in metrics() if metric.name in held)
+        return tuple(metric for name, metric in metrics().items() if name in held)
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as one JSON object."""

@@ -12,7 +12,7 @@ from gtalign.data.files import replacing
 from gtalign.drawing import NONE, change, fixed, interval
 from gtalign.errors import StorageError
 from gtalign.evaluation.comparison import Comparison
-from gtalign.evaluation.metrics import BY_NAME, Metric
+from gtalign.evaluation.metrics import Metric, metrics
 from gtalign.evaluation.tables import best_model, p_value, relative_interval, shown
 
 
@@ -83,7 +83,7 @@ def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
             ("", "Set", "Best baseline", "Gain", "95% interval", "Published"),
             (
                 (
-                    BY_NAME[one.metric].label,
+                    metrics()[one.metric].label,
                     one.group,
                     one.baseline or NONE,
                     NONE if one.ours is None else change(one.ours.contrast.relative),

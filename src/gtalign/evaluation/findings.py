@@ -8,7 +8,7 @@ from typing import Final
 from gtalign.drawing import MINUS, Content, Markup, change, element, fixed, interval, join
 from gtalign.evaluation.comparison import SPLITS, Comparison, Difference, Group, Pairing
 from gtalign.evaluation.contrast import LEAST
-from gtalign.evaluation.metrics import BY_NAME, Metric
+from gtalign.evaluation.metrics import Metric, metrics
 from gtalign.evaluation.tables import p_value, relative_interval
 
 ALPHA = 0.05
@@ -27,7 +27,7 @@ def sentences(comparison: Comparison) -> list[Markup]:
             found += [
                 text
                 for name in ("mutual_welfare", "quality", "score")
-                if (text := _against_best(comparison, group, BY_NAME[name])) is not None
+                if (text := _against_best(comparison, group, metrics()[name])) is not None
             ]
     found += _against_plain(comparison)
     found.append(_unscored(comparison))
@@ -183,7 +183,7 @@ def _against_plain(comparison: Comparison) -> list[Markup]:
             continue
         parts: list[Content] = []
         for name in ("quality", "right_action", "answer_mutual_welfare", "tokens"):
-            metric = BY_NAME[name]
+            metric = metrics()[name]
             mine = comparison.estimate(comparison.reference, group, name)
             theirs = comparison.estimate(model, group, name)
             difference = comparison.difference(model, group, name)

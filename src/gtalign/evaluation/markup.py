@@ -19,7 +19,7 @@ from gtalign.drawing import (
 )
 from gtalign.evaluation.comparison import Comparison, Gain
 from gtalign.evaluation.findings import verdict
-from gtalign.evaluation.metrics import BY_NAME
+from gtalign.evaluation.metrics import metrics
 from gtalign.evaluation.tables import (
     best_model,
     cell,
@@ -234,7 +234,7 @@ def gains(found: Sequence[Gain]) -> Markup:
 
 def _card(gain: Gain, better: Sequence[Gain]) -> Markup:
     """One gain over the best baseline with a chain; below it, over better ones without."""
-    ours, metric = gain.ours, BY_NAME[gain.metric]
+    ours, metric = gain.ours, metrics()[gain.metric]
     kind = "even" if ours is None else verdict(ours, metric)
     big = NONE if ours is None else change(ours.contrast.relative)
     detail = "" if ours is None else relative_interval(ours)

@@ -53,7 +53,7 @@ class Rows:
 
     def __init__(self, transcripts: Sequence[Transcript], by: By = "id") -> None:
         self.transcripts = transcripts
-        self.metrics = metrics()
+        self.metrics = tuple(metrics().values())
         measures = [measure(transcript) for transcript in transcripts]
         _fill_right_action(transcripts, measures)
         _on_one_scale(measures)

@@ -12,7 +12,7 @@ from rich.text import Text
 from gtalign.drawing import NONE, change, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
 from gtalign.evaluation.contrast import LEAST, Method
-from gtalign.evaluation.metrics import BY_NAME, Metric
+from gtalign.evaluation.metrics import Metric, metrics
 
 __all__ = ["print_tables"]
 
@@ -293,7 +293,7 @@ def _gains(gains: Sequence[Gain]) -> Table:
     for gain in gains:
         ours = gain.ours
         table.add_row(
-            BY_NAME[gain.metric].label,
+            metrics()[gain.metric].label,
             gain.group,
             gain.baseline or NONE,
             NONE if ours is None else change(ours.contrast.relative),

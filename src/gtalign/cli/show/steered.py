@@ -1,6 +1,5 @@
 """Steered answers: for a person, or as JSON."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.cli.show.words import ACTIONS
+from gtalign.data.files import to_json
 from gtalign.drawing import fixed
 from gtalign.steering import Decision, Steered
 from gtalign.tasks import Question
@@ -27,7 +27,7 @@ def print_json(question: Question, answer: Steered) -> None:
         "tokens": answer.tokens,
         "decision": answer.decision.to_json(),
     }
-    print(json.dumps(line, ensure_ascii=False), flush=True)
+    print(to_json(line).decode(), end="", flush=True)
 
 
 class Printer:
