@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from gtalign.judges.trial import QUESTION
 from gtalign.synthesis import ColdStartConfig
 from judge_server import JudgeServer
 
@@ -36,6 +37,11 @@ def part_of(body: dict[str, Any]) -> str:
     """Return which part of a chain a request asks for; ``judge`` if none."""
     found = local_server.PART.search(body["messages"][-1]["content"])
     return found[1] if found else "judge"
+
+
+def is_trial(body: dict[str, Any]) -> bool:
+    """Whether a request is the plain question that a judge is tried on."""
+    return QUESTION.messages[0]["content"] in body["messages"][-1]["content"]
 
 
 def write_questions(file: Path, count: int) -> None:

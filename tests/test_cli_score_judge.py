@@ -405,7 +405,12 @@ def peak(*arguments: str) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, rules: Path) -> None:
     row = json.dumps(
-        {"messages": [ROWS[0]["messages"][0], {"role": "assistant", "content": "so " * 50_000}]}
+        {
+            "messages": [
+                ROWS[0]["messages"][0],
+                {"role": "assistant", "content": "so " * 50_000 + "the answer is 4"},
+            ]
+        }
         | {"task": "math-hard", "ground_truth": "4"}
     )
     small, large = tmp_path / "small.jsonl", tmp_path / "large.jsonl"

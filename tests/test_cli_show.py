@@ -118,7 +118,7 @@ def test_a_check_names_the_row_and_column_of_each_problem(
     assert checked.wrong
     print_checked(checked)
     printed = capsys.readouterr().out
-    assert "set.jsonl, row 3, column prompt: no list" in printed
+    assert "set.jsonl, line 4, column prompt: no list" in printed
     assert "set.jsonl: no rows" in printed
     assert "set.jsonl: and 3 more problems" in printed
     assert "near (Jaccard 0.7)" in printed

@@ -102,7 +102,9 @@ def test_a_judge_that_fails_is_told_of_while_training_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     nobody = {"url": "http://127.0.0.1:9/v1", "model": "m", "attempts": 1}
-    judges = Judges(JudgesConfig.model_validate({"default": ["m"], "endpoints": {"m": nobody}}))
+    judges = Judges(
+        JudgesConfig.model_validate({"default": ["m"], "endpoints": {"m": nobody}}), trial=False
+    )
     asked = [Question(f"q{n}", "math-hard", (), "4", f"q{n}") for n in range(2)]
     file = tmp_path / "held_out.jsonl"
     held_out = HeldOut(asked, lambda model, qs: [CHAIN, "no chain"], Reward(), judges, file, 1)
@@ -276,7 +278,7 @@ def test_held_out_answers_are_unscored_where_the_judge_fails(tmp_path: Path) -> 
         [question, question],
         lambda model, asked: [CHAIN, "no chain"],
         Reward(),
-        Judges(JudgesConfig.model_validate(judging)),
+        Judges(JudgesConfig.model_validate(judging), trial=False),
         tmp_path / "held_out.jsonl",
         every=2,
     )
@@ -290,7 +292,7 @@ def test_held_out_answers_are_unscored_where_the_judge_fails(tmp_path: Path) -> 
 
 def write_mixture(folder: Path) -> Path:
     """Write a mixture of two tasks of different sizes, in equal shares."""
-    for task, count in (("ambig_qa", 8), ("minerva", 4)):
+    for task, count in (("ambig_qa", 8), ("abg-coqa", 4)):
         rows = [
             {
                 "prompt": [{"role": "user", "content": f"What is {task} number {number}?"}],
@@ -302,8 +304,8 @@ def write_mixture(folder: Path) -> Path:
         file = folder / f"{task}-train.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = folder / "mix-train.jsonl"
-    files = [str(folder / f"{task}-train.jsonl") for task in ("ambig_qa", "minerva")]
-    weights = ("--set", "weights.ambig_qa=1", "--set", "weights.minerva=1")
+    files = [str(folder / f"{task}-train.jsonl") for task in ("ambig_qa", "abg-coqa")]
+    weights = ("--set", "weights.ambig_qa=1", "--set", "weights.abg-coqa=1")
     assert main(["data", "mix", *files, "--to", str(out), *weights]) == 0
     return out
 
@@ -339,10 +341,10 @@ def test_rl_on_a_mixture_learns_from_rewards_normalised_per_task(
     out = tmp_path / "rl"
     assert main(["rl", "--config", file, "--out", str(out), "--json"]) == 0
     rows = list(read_transcripts(out / "transcripts.jsonl"))
-    assert {row.task for row in rows} == {"ambig_qa", "minerva"}
+    assert {row.task for row in rows} == {"ambig_qa", "abg-coqa"}
     assert Counter(question.task for question in read_rows(mixture)) == {
         "ambig_qa": 4,
-        "minerva": 4,
+        "abg-coqa": 4,
     }
     config = load(RLRun, Path(file)).reward.normalise
     assert config is not None
@@ -626,7 +628,7 @@ def test_files_without_anything_to_do_are_told(
     assert "no example in" in capsys.readouterr().err
     rl = write(tmp_path / "rl.toml", f'model = "{student}"\nquestions = ["{empty}"]\n')
     assert main(["rl", "--config", rl, "--out", str(tmp_path / "b")]) == 2
-    assert "no questions in" in capsys.readouterr().err
+    assert "it holds no question" in capsys.readouterr().err
     row = json.loads(examples.read_text().splitlines()[0])
     for broken, problem in ((row | {"completion": " "}, "'completion'"), ({}, "'prompt'")):
         empty.write_text(json.dumps(broken) + "\n")

@@ -24,7 +24,7 @@ def test_a_row_repeats_earlier_files_too(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(train=st.lists(WORDS, max_size=6), test=st.lists(WORDS, max_size=6))
+@given(train=st.lists(WORDS, min_size=1, max_size=6), test=st.lists(WORDS, min_size=1, max_size=6))
 def test_what_a_test_file_shares_is_what_both_hold(
     tmp_path_factory: pytest.TempPathFactory, train: list[str], test: list[str]
 ) -> None:

@@ -72,11 +72,11 @@ def test_all_problems_of_a_row_and_of_all_rows(tmp_path: Path) -> None:
         (0, "prompt"),
         (0, "data_source"),
         (0, "reward_model"),
-        (2, ""),
-        (3, ""),
+        (3, ""),  # the number of its line, less one
+        (4, ""),
     ]
     assert report.problems[3].to_json() == {
-        "row": 2,
+        "row": 3,
         "column": "",
         "what": "not an object but a list",
     }

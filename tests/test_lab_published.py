@@ -175,10 +175,11 @@ def test_missing_file_column_or_task_is_named(folder: Path) -> None:
         read_published(folder, **{**SIZES, "max_chars": 3})
 
 
-def test_empty_file_gives_no_questions(folder: Path) -> None:
+def test_empty_file_is_refused(folder: Path) -> None:
     rows = [_row("minerva", 0, "m")]
     pq.write_table(pa.Table.from_pylist(rows).slice(0, 0), folder / "minerva-test.parquet")
-    assert all(q.task != "minerva" for q in read_published(folder, **SIZES).test)
+    with pytest.raises(DataError, match=r"minerva-test\.parquet: empty"):
+        read_published(folder, **SIZES)
 
 
 def test_conversation_is_cut_to_its_end() -> None:
@@ -296,6 +297,9 @@ def _check_ideal(published: Published) -> None:
         chain = parse(published_candidate(question, rng, SILENT))
         verdict = _judge(question, chain.response)
         assert verdict.details["right_action"] == 1.0, question.id
+        if task_named(question.task).kind == "math" and not question.ground_truth.strip():
+            assert verdict.score is None
+            continue
         assert verdict.score is not None
         quality = task_named(question.task).quality(question, chain.response, verdict.score)
         assert task_named(question.task).kind == "writing" or quality.reported == 1.0, question.id

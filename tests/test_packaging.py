@@ -45,7 +45,17 @@ def test_the_licence_is_apache_2() -> None:
 
 def test_extras_are_those_of_the_documentation() -> None:
     extras = set(PYPROJECT["project"]["optional-dependencies"])
-    assert extras == {"train", "judge", "eval", "serve", "postgres", "otel", "docs", "dev"}
+    assert extras == {
+        "train",
+        "judge",
+        "eval",
+        "serve",
+        "postgres",
+        "otel",
+        "inspect",
+        "docs",
+        "dev",
+    }
 
 
 def test_every_dependency_of_an_extra_is_named_when_it_is_missing() -> None:

@@ -31,7 +31,7 @@ from gtalign.synthesis import (
     write_candidates,
 )
 from judge_server import JudgeServer, serve
-from teacher_server import Rules, cold_start, part_of, write_questions
+from teacher_server import Rules, cold_start, is_trial, part_of, write_questions
 from train_parts import start_cli, write
 
 
@@ -67,7 +67,13 @@ async def test_chains_are_written_part_by_part_and_the_best_is_kept(
         config = cold_start(server, questions)
         done = await synthesise(config, tmp_path)
         asked = answered_parts(server)
-        assert asked == {"thinking": 8, "payoff": 8, "analyze": 8, "response": 8, "judge": 8}
+        assert asked == {
+            "thinking": 8,
+            "payoff": 8,
+            "analyze": 8,
+            "response": 8,
+            "judge": 9,
+        }  # one is its trial
         again = await synthesise(config, tmp_path)
         assert again == done
         assert answered_parts(server) == asked  # nothing was asked for twice
@@ -188,7 +194,7 @@ async def test_a_judge_that_dies_costs_no_chain(questions: Path, tmp_path: Path)
     rules, dead = Rules(), True
 
     def answer(body: dict[str, Any]) -> Any:
-        if part_of(body) == "judge" and dead:
+        if part_of(body) == "judge" and dead and not is_trial(body):
             return JSONResponse({"error": {"message": "out of order"}}, 501)
         return rules(body)
 
@@ -208,7 +214,7 @@ async def test_a_judge_that_dies_costs_no_chain(questions: Path, tmp_path: Path)
         second = await synthesise(config, tmp_path)
         after = answered_parts(server)
     assert (second.finished, second.kept) == (2, 1)
-    assert after - before == {"judge": 2}
+    assert after - before == {"judge": 3}  # with its trial
 
 
 async def test_a_judge_that_says_nothing_stops_the_run_and_is_asked_again_by_the_next(
@@ -217,17 +223,17 @@ async def test_a_judge_that_says_nothing_stops_the_run_and_is_asked_again_by_the
     rules, garbage = Rules(), True
 
     def answer(body: dict[str, Any]) -> Any:
-        return "hm" if part_of(body) == "judge" and garbage else rules(body)
+        return "hm" if part_of(body) == "judge" and garbage and not is_trial(body) else rules(body)
 
     async with serve(answer) as server:
         config = cold_start(server, questions, workers=1, window=2, max_failed=0.5)
         with pytest.raises(TeacherError, match=r"2 of the latest 2 .* \(2 unscored\)"):
             await synthesise(config, tmp_path)
-        assert answered_parts(server)["judge"] == 4  # twice each
+        assert answered_parts(server)["judge"] == 1 + 4  # the trial, and twice each
         garbage = False
         done = await synthesise(config, tmp_path)
     assert (done.planned, done.finished) == (8, 8)
-    assert answered_parts(server)["judge"] == 4 + 8
+    assert answered_parts(server)["judge"] == 2 + 4 + 8
     assert answered_parts(server)["thinking"] == 8
 
 
@@ -361,7 +367,7 @@ def test_what_does_not_fit_together_is_told(questions: Path, tmp_path: Path) -> 
         count_questions(cold_start(server, questions, questions=[questions, questions]))
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    with pytest.raises(DataError, match="no questions in"):
+    with pytest.raises(DataError, match="it holds no question"):
         count_questions(cold_start(server, empty))
     (tmp_path / "written.jsonl").write_text('{"id": "x"}\n')
     with pytest.raises(DataError, match="line 1: no candidate"):
@@ -429,7 +435,7 @@ async def test_the_command_tells_what_came_of_it(
         assert await asyncio.to_thread(main, nothing) == 1
     assert "none of 4 candidates could be kept: 4 welfare below" in capsys.readouterr().err
     assert summary["teachers"]["local"]["used"]["calls"] == 16
-    assert summary["judges"]["local"]["used"]["calls"] == 4
+    assert summary["judges"]["local"]["used"]["calls"] == 5  # with its trial
     assert summary["judges"]["local"]["cost"] is None
     assert "fates:\n    " in told
     assert "cost unknown" in told

@@ -59,7 +59,7 @@ def test_parts_of_a_batch_take_less_memory_than_the_batch(questions: Path) -> No
 def test_no_question_is_no_run(tmp_path: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    with pytest.raises(DataError, match="no questions in"):
+    with pytest.raises(DataError, match="it holds no question"):
         rl(empty)
 
 

@@ -71,5 +71,6 @@ def test_a_label_that_is_no_number_is_refused_by_its_place(tmp_path: Path, label
         read_labelled(file)
 
 
-def test_a_file_without_rows_has_no_answers(tmp_path: Path) -> None:
-    assert list(read_labelled(labelled(tmp_path))) == []
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"labelled\.jsonl: empty: it holds no answer"):
+        list(read_labelled(labelled(tmp_path)))

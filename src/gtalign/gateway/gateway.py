@@ -202,6 +202,9 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
         month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         for key_id, tokens in (await reader.tokens(int(month.timestamp() * 1_000_000))).items():
             limits.remember(key_id, tokens)
+        # Closed after the writer, whose last records are spans as well.
+        tracing = open_tracing(config.telemetry)
+        stack.push_async_callback(tracing.aclose)
         writer = AuditWriter(store, batch=config.audit.batch)
         stack.push_async_callback(writer.close)
         watching = watch(
@@ -211,8 +214,6 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
         )
         for work in (keep_rolling(store), watching):
             stack.push_async_callback(ended, asyncio.create_task(work))
-        tracing = open_tracing(config.telemetry)
-        stack.push_async_callback(tracing.aclose)
         # An engine that answers one request breaks off another: it is left to the clients.
         shadows = Shadows((lambda: limits.running > 0) if upstream.interrupts else None)
         stack.push_async_callback(shadows.aclose)

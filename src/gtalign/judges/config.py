@@ -120,17 +120,19 @@ class Judges(AbstractAsyncContextManager["Judges"]):
 
     Args:
         config: The judges of each task.
+        trial: Whether a plain question finds out first whether each endpoint can be asked at all;
+            without it, a dead judge costs each answer its score and nothing else.
 
     Attributes:
         endpoints: The endpoint judges by name.
     """
 
-    def __init__(self, config: JudgesConfig) -> None:
+    def __init__(self, config: JudgesConfig, *, trial: bool = True) -> None:
         self.config = config
         cache = None if config.cache is None else Cache(config.cache)
         self._own = {task: own.criterion(task) for task, own in config.criteria.items()}
         self.endpoints: Mapping[str, EndpointJudge] = {
-            name: EndpointJudge(settings, cache, name=name, criteria=self._criterion, trial=True)
+            name: EndpointJudge(settings, cache, name=name, criteria=self._criterion, trial=trial)
             for name, settings in config.endpoints.items()
         }
         self._math = MathJudge(config.math_seconds, config.math_workers)

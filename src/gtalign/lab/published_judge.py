@@ -47,7 +47,8 @@ def offers_alternative(response: str, words: Collection[str]) -> bool:
 class PublishedJudge:
     """Rule judge of the published tasks; scores are in the range of each task.
 
-    - mathematics: 1 if the final answer equals the reference by `same_answer`, else 0.
+    - mathematics: 1 if the final answer equals the reference by `same_answer`, else 0; unscored if
+      the question has no reference.
     - writing, 0 to 4: a direct answer scores one point, and one more for each of the reference's
       topics (its ten most frequent content words) that it names, 4 at most. This is recall of
       topics, no opinion on style; asking or refusing scores 0.
@@ -66,7 +67,7 @@ class PublishedJudge:
     """
 
     async def judge(self, question: Question, response: str) -> Verdict:
-        """Score one response; never leaves one unscored.
+        """Score one response.
 
         Args:
             question: A question from `gtalign.lab.published.read_published`.
@@ -88,11 +89,15 @@ class PublishedJudge:
         return Verdict(judge="published", score=score, reason=reason, details=details)
 
 
-def _score(question: Question, response: str, asks: list[str], did: str) -> tuple[float, str]:
+def _score(
+    question: Question, response: str, asks: list[str], did: str
+) -> tuple[float | None, str]:
     words, wanted = question.extra["words"], question.extra["wanted"]
     kind = task_named(question.task).kind
     direct = did == "answer" and len(response.split()) >= LEAST_WORDS
     if kind == "math":
+        if not question.ground_truth.strip():
+            return None, "the question has no reference"
         stated = final_answer(response)
         right = stated is not None and same_answer(stated, question.ground_truth) is True
         return float(right), "result equals the reference" if right else "result is another"

@@ -155,7 +155,8 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     record_model(out, model.facts())
     callbacks = []
     file = out / "held_out.jsonl"
-    judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
+    # Held-out answers are only looked at: a dead judge does not stop the training.
+    judges = Judges(config.judges.cached_at(out / "replies.sqlite"), trial=False)
     if questions:
         reward = Reward(config.reward, token_counter(chat.tokenizer))
 
