@@ -14,6 +14,7 @@ import pytest
 
 from forked import Forked
 from gateway_parts import MESSAGES
+from gtalign.gateway.dashboard.playground import SIDES
 from standins import model
 from standins.engines import VLLM
 from standins.server import serving
@@ -120,17 +121,19 @@ async def test_ending_gently_lets_the_playground_end(tmp_path: Path) -> None:
         async with http.get(f"{address}/dashboard/playground") as answer:
             found = re.search(r'"X-CSRF-Token": "(\w+)"', await answer.text())
             assert found is not None
-        url, asked = f"{address}/dashboard/playground/answer", {"question": "x", "policy": "costly"}
+        url = f"{address}/dashboard/playground/answer"
+        asked = {"question": "x", **dict.fromkeys(SIDES, "costly")}
         async with http.post(url, data=asked, headers={"X-CSRF-Token": found[1]}) as answer:
             assert answer.status == 200
             process.send_signal(signal.SIGTERM)
             events = [part for part in (await answer.text()).split("\n\n") if part]
-    told = orjson.loads(events[-1].removeprefix("data: "))["done"]
+    told = [orjson.loads(one.removeprefix("data: ")) for one in events]
+    decided = {one["done"]["decision"] for one in told if "done" in one}
     assert await process.wait() == 0
     connection = sqlite3.connect(tmp_path / "audit.db")
     rows = dict(connection.execute("SELECT id, status FROM decisions"))
     connection.close()
-    assert rows == {told["decision"]: "done"}
+    assert rows == dict.fromkeys(decided, "done") and len(rows) == len(SIDES)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -98,9 +98,10 @@ def test_error_ends_the_plan_and_is_raised(tmp_path: Path) -> None:
 
 def test_error_ends_what_else_is_running(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "began")
+    before = set(multiprocessing.active_children())
     with pytest.raises(ValueError, match="no"):
         run_plan(dict.fromkeys(("fails", "hangs")), partial(hang, tmp_path), workers=2, threads=1)
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before
 
 
 PARENT = """

@@ -299,7 +299,7 @@ async def test_a_killed_run_goes_on_without_repeating_or_losing(
 
     def answer(body: dict[str, Any]) -> Any:
         said = rules(body)
-        seen[part_of(body)] += 1
+        seen[part_of(body)] += not is_trial(body)
         if seen["judge"] == 3:
             killed.set()
         return said
@@ -324,7 +324,8 @@ async def test_a_killed_run_goes_on_without_repeating_or_losing(
     assert len(lines(out / "written.jsonl")) == 8
     # Only what was in flight when the process died, one request a worker, is asked for again.
     parts = ("thinking", "payoff", "analyze", "response", "judge")
-    assert 40 <= sum(after[part] for part in parts) <= 42
+    trials = 2  # of the judge, one by each run
+    assert 40 <= sum(after[part] for part in parts) - trials <= 42
     assert sum(before.values()) > 10
     teacher, judge = summary["teachers"]["local"], summary["judges"]["local"]
     assert teacher["cached"]["calls"] == 4 * 8
