@@ -196,6 +196,20 @@ def _plain(config: Config, path: tuple[str, ...]) -> dict[str, Any]:
     return scalars | (config.model_extra or {}) | tables
 
 
+def merge(base: Mapping[str, Any], given: Any) -> Any:
+    """Return a table with the given values in place of its own, table by table.
+
+    Anything but a table takes the place of the whole.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    merged = {**base, **given}
+    for key in base.keys() & given.keys():
+        if isinstance(base[key], Mapping):
+            merged[key] = merge(base[key], given[key])
+    return merged
+
+
 def read_table(file: Path) -> dict[str, Any]:
     """Return what a TOML file holds.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, merge
 from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab.experiment import Arm, ExperimentSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
@@ -79,17 +79,6 @@ class LabConfig(Config):
             return given
         return {
             **given,
-            "experiment": _over(LAB, given.get("experiment", {})),
-            "steering": _over(TRIAL, given.get("steering", {})),
+            "experiment": merge(LAB, given.get("experiment", {})),
+            "steering": merge(TRIAL, given.get("steering", {})),
         }
-
-
-def _over(base: Mapping[str, Any], given: Any) -> Any:
-    """Return a base with the given values laid over it, table by table."""
-    if not isinstance(given, Mapping):
-        return given
-    merged = {**base, **given}
-    for key in base.keys() & given.keys():
-        if isinstance(base[key], Mapping):
-            merged[key] = _over(base[key], given[key])
-    return merged

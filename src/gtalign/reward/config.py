@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from gtalign.config import merge
 from gtalign.reward.presets import PRESETS, ROBUST
 from gtalign.reward.settings import RewardSettings
 from gtalign.reward.weights import LLMWeights, UserWeights
@@ -33,20 +34,8 @@ class RewardConfig(RewardSettings):
             return given
         preset = given.get("preset", "robust")
         # An unknown preset is left for the field's own check to refuse.
-        return _merge(PRESETS.get(preset, {}) if isinstance(preset, str) else {}, given)
+        return merge(PRESETS.get(preset, {}) if isinstance(preset, str) else {}, given)
 
     def llm_weights(self, task: str) -> LLMWeights:
         """Return the LLM's weights for a task."""
         return self.llm_by_task.get(task, self.llm)
-
-
-def _merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with the given values in place of its own, table by table."""
-    merged = dict(base)
-    for key, value in given.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
