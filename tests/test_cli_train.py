@@ -24,6 +24,7 @@ from gtalign.evaluation.evaluate import evaluate
 from gtalign.evaluation.settings import EvalRun
 from gtalign.judges import FakeJudge, Judges, JudgesConfig
 from gtalign.models.chat import Chat
+from gtalign.models.memory import ModelSize, generation
 from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RunningNormaliser, normalise
 from gtalign.synthesis.examples import read_examples
@@ -31,7 +32,7 @@ from gtalign.tasks import Message, Question
 from gtalign.training import LoRASettings, SFTSettings
 from gtalign.training.held_out import HeldOut
 from gtalign.training.lengths import keep_whole
-from gtalign.training.memory import ModelSize, generation, memory, trainable
+from gtalign.training.memory import memory, trainable
 from gtalign.training.metrics import read_metrics
 from gtalign.training.rl_run import RLRun
 from gtalign.training.rl_run import plan as plan_rl

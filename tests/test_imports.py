@@ -16,6 +16,7 @@ PACKAGE = SRC / "gtalign"
 ORDER = (
     "errors",
     "config",
+    "files",
     "drawing",
     "game",
     "tasks",

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from gtalign.config import dump, load
 from gtalign.errors import ConfigError, DataError
-from gtalign.reward import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
+from gtalign.reward import NormaliseConfig, RunningNormaliser, normalise
 from gtalign.reward.normalise import LARGEST, Method
 from gtalign.tasks import Message, Question
+from gtalign.training import NormalisedReward
 
 METHODS: tuple[Method, ...] = get_args(Method)
 X = [0.1, 0.4, 0.4, 0.9]

@@ -16,9 +16,9 @@ from gtalign.cli import main
 from gtalign.cli.synth import plan
 from gtalign.config import dump
 from gtalign.data import read_rows
-from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import ConfigError, DataError, StorageError, TeacherError
+from gtalign.files.run_directory import claim
 from gtalign.judges import Judges
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis import (

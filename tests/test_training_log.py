@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gtalign.errors import StorageError
+from gtalign.files.disk import room_in
 from gtalign.reward import NormaliseConfig, RunningNormaliser
-from gtalign.training.disk import room_in
 from gtalign.training.log import CompletionLog, MetricsLog, keep_lines
 
 

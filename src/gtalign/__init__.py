@@ -19,6 +19,7 @@ __all__ = [
     "endpoints",
     "errors",
     "evaluation",
+    "files",
     "game",
     "gateway",
     "judges",

@@ -1,9 +1,8 @@
 """Questions on disk: dataset rows, their sources, mixtures and checks."""
 
 from gtalign.data.duplicates import DuplicateConfig
-from gtalign.data.lines import LineWriter, read_lines
 from gtalign.data.mixture import MixtureConfig
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import RowWriter
 
-__all__ = ["DuplicateConfig", "LineWriter", "MixtureConfig", "RowWriter", "read_lines", "read_rows"]
+__all__ = ["DuplicateConfig", "MixtureConfig", "RowWriter", "read_rows"]

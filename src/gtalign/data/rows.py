@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.lines import read_lines, torn_line
 from gtalign.errors import DataError
+from gtalign.files.lines import read_lines, torn_line
 from gtalign.tasks import Message, Question, task_named
 from gtalign.tasks.ambiguity import is_ambiguous
 from gtalign.tasks.content import read_truth

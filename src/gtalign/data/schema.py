@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from gtalign.chain import prompt
-from gtalign.data.files import replacing, to_json
 from gtalign.data.rows import is_jsonl
 from gtalign.errors import DataError, StorageError
+from gtalign.files.json_text import to_json
+from gtalign.files.replace import replacing
 from gtalign.tasks import Message, Question
 
 _BATCH = 256

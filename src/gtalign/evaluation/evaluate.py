@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from gtalign.data.files import replacing
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim, record_model
 from gtalign.data.schema import given
 from gtalign.endpoints import Cache
 from gtalign.errors import TeacherError
 from gtalign.evaluation.answerer import Answerer, open_answerer
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.settings import EvalRun
+from gtalign.files.disk import room_in
+from gtalign.files.replace import replacing
+from gtalign.files.run_directory import claim, record_model
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
 from gtalign.judges.failures import Failures
+from gtalign.models.memory import GENERATION, generation
 from gtalign.reward import Reward
 from gtalign.tasks import Message, Question
-from gtalign.training.disk import room_in
-from gtalign.training.memory import GENERATION, generation
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
 
 Progress = Callable[[int, int, str | None], None]

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gtalign.data.files import replacing
 from gtalign.drawing import NONE, change, fixed, interval
 from gtalign.errors import StorageError
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.metrics import Metric, metrics
 from gtalign.evaluation.tables import best_model, p_value, relative_interval, shown
+from gtalign.files.replace import replacing
 
 
 def write_csv(comparison: Comparison, folder: Path) -> list[Path]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gtalign.data.files import replacing
 from gtalign.drawing import Markup, element, join, stylesheet
 from gtalign.errors import StorageError
 from gtalign.evaluation import charts, markup
@@ -19,6 +18,7 @@ from gtalign.evaluation.contrast import LEAST, MANY, PLENTY, RESAMPLES
 from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import sentences
 from gtalign.evaluation.markup import fold, section
+from gtalign.files.replace import replacing
 from gtalign.game.wording import LEGEND
 from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript

@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 
 from gtalign import __version__
-from gtalign.data.lines import read_lines
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.contrast import RESAMPLES
 from gtalign.evaluation.files import read_files
 from gtalign.evaluation.report import write_report
+from gtalign.files.lines import read_lines
 from gtalign.transcripts import Transcript
 
 METHOD: Final = "mutual"

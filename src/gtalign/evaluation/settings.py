@@ -7,8 +7,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_valida
 from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
 from gtalign.judges import JudgesConfig
+from gtalign.models.memory import ModelSize
 from gtalign.reward import RewardConfig
-from gtalign.training.memory import ModelSize
 
 
 class EvalRun(Config):

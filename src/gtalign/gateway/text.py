@@ -9,7 +9,7 @@ import orjson
 def to_json(value: Any) -> bytes:
     """Return the compact JSON of a value; JSON's own escape stands for a lone surrogate.
 
-    `gtalign.data.files.to_json` writes lines of a file; this one has no line break, and is as fast
+    `gtalign.files.to_json` writes lines of a file; this one has no line break, and is as fast
     as orjson where there are no surrogates.
     """
     try:

@@ -18,7 +18,9 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
 from gtalign.config import Config
-from gtalign.data.files import replacing, to_json
+from gtalign.files.disk import room_in
+from gtalign.files.json_text import to_json
+from gtalign.files.replace import replacing
 from gtalign.judges import Judge
 from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
@@ -26,7 +28,6 @@ from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
 from gtalign.tasks import Question
 from gtalign.training import RLSettings, SFTSettings
-from gtalign.training.disk import room_in
 from gtalign.training.reward import TRLReward
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
 

@@ -13,8 +13,8 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from gtalign.data.run_directory import claim
 from gtalign.evaluation.steering.trial import run_trial
+from gtalign.files.run_directory import claim
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Workshop, done, run_stage
 from gtalign.lab.report import LabReport, report

@@ -4,7 +4,7 @@ from gtalign.reward.config import RewardConfig
 from gtalign.reward.evidence import Evidence, Numbers
 from gtalign.reward.factors import FACTORS, Factor
 from gtalign.reward.lengths import count_words
-from gtalign.reward.normalise import NormaliseConfig, NormalisedReward, RunningNormaliser, normalise
+from gtalign.reward.normalise import NormaliseConfig, RunningNormaliser, normalise
 from gtalign.reward.presets import PRESETS
 from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
@@ -19,7 +19,6 @@ __all__ = [
     "Factor",
     "LLMWeights",
     "NormaliseConfig",
-    "NormalisedReward",
     "Numbers",
     "Readings",
     "Reward",

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.chain import chosen_cell
-from gtalign.data.lines import LineWriter
 from gtalign.errors import DataError
+from gtalign.files.lines import LineWriter
 from gtalign.synthesis.selection import Entry
 from gtalign.tasks import Question
 from gtalign.transcripts import Scored, Transcript

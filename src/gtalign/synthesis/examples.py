@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gtalign.data.lines import read_lines
 from gtalign.errors import DataError
+from gtalign.files.lines import read_lines
 from gtalign.tasks import Message
 from gtalign.tasks.question import read_messages
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.chain import BLOCKS
-from gtalign.data.files import write_json
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim
 from gtalign.endpoints import Cache
 from gtalign.errors import DataError, TeacherError
+from gtalign.files.replace import write_json
+from gtalign.files.run_directory import claim
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
 from gtalign.judges.failures import Failure, Failures

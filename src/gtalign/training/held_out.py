@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gtalign.data.lines import LineWriter
+from gtalign.files.lines import LineWriter
 from gtalign.judges import Judges
 from gtalign.judges.failures import shares
 from gtalign.reward import Reward

@@ -7,8 +7,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gtalign.data.files import replacing
-from gtalign.data.lines import LineWriter
+from gtalign.files.lines import LineWriter
+from gtalign.files.replace import replacing
 from gtalign.reward import RunningNormaliser
 
 # Figures that depend on the clock, or that begin again at zero when a run is resumed: it has to end

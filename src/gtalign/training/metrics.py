@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from gtalign.data import read_lines
+from gtalign.files import read_lines
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """Return the complete lines of a metrics file; none where it does not exist yet.
 
     Raises:
-        DataError: As for `gtalign.data.read_lines`.
+        DataError: As for `gtalign.files.read_lines`.
     """
     return [line for _, line in read_lines(path)] if path.exists() else []

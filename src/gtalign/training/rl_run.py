@@ -11,17 +11,19 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.config import Config, Files, Share
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim, record_model
 from gtalign.data.schema import given
 from gtalign.errors import DataError
+from gtalign.files.disk import room_in
+from gtalign.files.run_directory import claim, record_model
 from gtalign.judges import Judges, JudgesConfig
+from gtalign.models.memory import ModelSize
 from gtalign.models.names import is_gguf
 from gtalign.models.tokens import token_counter
-from gtalign.reward import NormaliseConfig, NormalisedReward, Reward, RewardConfig
+from gtalign.reward import NormaliseConfig, Reward, RewardConfig
 from gtalign.tasks import Message, Question
-from gtalign.training.disk import room_in
-from gtalign.training.memory import FORMULA, ModelSize, memory
+from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
+from gtalign.training.normalised import NormalisedReward
 from gtalign.training.reward import TRLReward
 from gtalign.training.settings import RLSettings
 

@@ -13,16 +13,17 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from gtalign.chain import parse_batch
 from gtalign.config import Config, Files
 from gtalign.data.rows import read_rows
-from gtalign.data.run_directory import claim, record_model
 from gtalign.data.schema import given
 from gtalign.errors import DataError, TrainingError
+from gtalign.files.disk import room_in
+from gtalign.files.run_directory import claim, record_model
 from gtalign.judges import Judges, JudgesConfig
+from gtalign.models.memory import ModelSize
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.examples import Example, read_examples
 from gtalign.tasks import Question
-from gtalign.training.disk import room_in
-from gtalign.training.memory import FORMULA, ModelSize, memory
+from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
 from gtalign.training.settings import SFTSettings
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gtalign.data.lines import LineWriter, read_lines
 from gtalign.errors import DataError
+from gtalign.files.lines import LineWriter, read_lines
 from gtalign.transcripts.forms import transcript_of
 from gtalign.transcripts.records import read_records
 from gtalign.transcripts.transcript import Transcript

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.lines import read_objects
+from gtalign.files.lines import read_objects
 from gtalign.transcripts.inspect_log import is_log, read_log
 
 

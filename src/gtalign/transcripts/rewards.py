@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.config import load, read_table
-from gtalign.data.lines import read_lines
 from gtalign.errors import ConfigError, DataError
+from gtalign.files.lines import read_lines
 from gtalign.reward import RewardConfig
 
 ABOVE = 3

@@ -8,8 +8,8 @@ from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from gtalign.data.lines import torn_line
 from gtalign.errors import ConfigError, DataError, JudgeError
+from gtalign.files.lines import torn_line
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.judges.failures import Failures
 from gtalign.models.tokens import counter_in

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.cli.show.words import ACTIONS
-from gtalign.data.files import to_json
 from gtalign.drawing import fixed
+from gtalign.files.json_text import to_json
 from gtalign.steering import Decision, Steered
 from gtalign.tasks import Question
 

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gtalign.config import Config
-from gtalign.data.files import write_json
+from gtalign.files.replace import write_json
 from gtalign.judges import Judge
 from gtalign.reward import Reward
 from gtalign.steering.answer import Ask

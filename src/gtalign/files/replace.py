@@ -1,20 +1,12 @@
-"""Write JSON that can hold any text, and replace a file in one step."""
+"""Files replaced in one step: after a crash there is the old one or the new one."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
-def to_json(value: Any, indent: int | None = None) -> bytes:
-    """Return the JSON text of a value, with its line break, in UTF-8.
-
-    A lone surrogate has no UTF-8; JSON's own escape stands for it.
-    """
-    text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
-    return text.encode(errors="backslashreplace")
+from gtalign.files.json_text import to_json
 
 
 @contextmanager

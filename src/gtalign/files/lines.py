@@ -13,8 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from gtalign.data.files import to_json
 from gtalign.errors import DataError, StorageError
+from gtalign.files.json_text import to_json
 
 log = logging.getLogger(__name__)
 

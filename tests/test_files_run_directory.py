@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gtalign.config import Config, load
-from gtalign.data.run_directory import claim, record_model
 from gtalign.errors import ConfigError
+from gtalign.files.run_directory import claim, record_model
 
 
 class Run(Config):

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gtalign.config import Config, dump, load
-from gtalign.data.files import replacing, to_json
 from gtalign.errors import ConfigError
+from gtalign.files.json_text import to_json
+from gtalign.files.replace import replacing
 
 C = TypeVar("C", bound=Config)
 

@@ -1,4 +1,4 @@
-"""One form of error for a training stage that meets a full disk."""
+"""One form of error for a stage of a run that meets a full disk."""
 
 import errno
 import re
