@@ -13,7 +13,7 @@ from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 from starlette.responses import JSONResponse, Response
 
 from gtalign.endpoints.limits import RateLimit
-from gtalign.endpoints.transport import _patience, _tell_of_retries
+from gtalign.endpoints.patience import _tell_of_retries, before_retry
 from gtalign.errors import ConfigError, JudgeError
 from gtalign.judges import (
     Cache,
@@ -494,8 +494,8 @@ async def test_the_wait_that_the_server_names(
         with pytest.raises(JudgeError) as caught:
             await judge.judge(ask(), "Four.")
     assert isinstance(caught.value.__cause__, Exception)
-    before_retry = _patience()
-    found = [before_retry(caught.value.__cause__) for _ in range(8)]
+    decide = before_retry()
+    found = [decide(caught.value.__cause__) for _ in range(8)]
     if wait is True:
         assert found == [True] * 8
     else:  # the wait named, or ours where that is longer, and jitter

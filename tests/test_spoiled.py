@@ -20,8 +20,7 @@ from gtalign.data.inspect import inspect_rows
 from gtalign.data.rows import question_of, read_rows
 from gtalign.data.sources import SOURCES, Item
 from gtalign.data.validate import problems_of, validate
-from gtalign.endpoints.reply import Reply
-from gtalign.endpoints.transport import _read as read_reply
+from gtalign.endpoints.reply import Reply, reply_of
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import ConfigError, GTAlignError
 from gtalign.evaluation.metrics import measure
@@ -280,7 +279,7 @@ READERS: dict[str, tuple[Any, Callable[..., object]]] = {
     "reply of an endpoint": (
         {"choices": [{"message": {"content": "a", "refusal": None}, "finish_reason": "stop"}]}
         | {"usage": {"prompt_tokens": 1, "completion_tokens": 2}},
-        lambda record: read_reply(record),
+        reply_of,
     ),
     "models of a server": ({"data": [{"id": "m", "owned_by": "vllm"}]}, _models),
     "kind of a server": ({"models": [], "version": "1"}, _kind_of_server),

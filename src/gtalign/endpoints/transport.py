@@ -1,47 +1,31 @@
 """Send requests to an OpenAI-compatible endpoint, with limits, retries, counts and a cache.
 
-The client's own retries are off. A passing failure (a timeout, a broken connection, 408, 409, 429,
-5xx) is retried after a jittered, growing wait, or after the wait that the server asks for. A
-lasting failure (a wrong key, an unknown model) is raised at once.
+The client's own retries are off; see `gtalign.endpoints.patience` for ours.
 """
 
 import asyncio
-import json
 import logging
-import random
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cache
-from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from gtalign.endpoints.cache import Cache, cache_key
 from gtalign.endpoints.dialect import Dialect
+from gtalign.endpoints.failures import explain, place_of
 from gtalign.endpoints.limits import RateLimit
-from gtalign.endpoints.reply import CUT_OFF, REFUSED, Reply
+from gtalign.endpoints.patience import attempts
+from gtalign.endpoints.reply import Reply, reply_of
 from gtalign.endpoints.settings import EndpointSettings
 from gtalign.endpoints.usage import Usage
-from gtalign.errors import DataError, JudgeError, TeacherError
+from gtalign.errors import JudgeError, TeacherError
 from gtalign.tasks import Message
-from gtalign.tasks.content import Content, read_content
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
     from openai import AsyncOpenAI
-    from stamina.instrumentation import RetryDetails, RetryHook
 
 log = logging.getLogger(__name__)
-
-LONGEST_WAIT: Final = 60.0
-"""Most seconds between two attempts, even if the server asks for more."""
-
-_FIRST_WAIT: Final = 0.5
-_JITTER: Final = 1.0
-_PASSING: Final = frozenset({408, 409, 429})
-_RETRIED: Final = "gtalign.endpoints"
-"""Name of our requests among all that stamina retries in a process."""
 
 
 class Endpoint:
@@ -215,32 +199,21 @@ class Endpoint:
         accepts: Callable[[str], bool],
         about: str,
     ) -> Reply:
-        import stamina
         from openai import OpenAIError
 
-        _tell_of_retries()
         request = {"messages": list(messages), **parameters}
         request |= request.pop("extra_body", {})
         if "max_completion_tokens" in request:
             request.pop("max_tokens", None)  # the extra keys name the limit
         try:
             async with self._slots:
-                attempts = stamina.retry_context(
-                    on=_patience(),
-                    attempts=self.settings.attempts,
-                    timeout=None,
-                    wait_initial=_FIRST_WAIT,
-                    wait_max=LONGEST_WAIT / 2,
-                    wait_jitter=_JITTER,
-                )
-                asked = {"about": about, "settings": self.settings}
-                async for attempt in attempts.with_name(_RETRIED, (), asked):
+                async for attempt in attempts(self.settings, about):
                     with attempt:
                         completion = await self._send_adapted(client, request)
         except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
-            cause, what = _explain(error, self.settings)
+            cause, what = explain(error, self.settings)
             raise self.failure(f"{about}: {what}", cause) from error
-        reply = _read(completion)
+        reply = reply_of(completion)
         if reply is None:
             raise self.failure(
                 f"{about}: {self.settings.url} answered with something that is no chat completion;"
@@ -268,7 +241,7 @@ class Endpoint:
                     if adapted == dialect:
                         raise
                     self._dialect = adapted
-                    log.warning("%s: %s", _where(self.settings), adapted.told(dialect))
+                    log.warning("%s: %s", place_of(self.settings), adapted.told(dialect))
 
     async def _send(self, client: "AsyncOpenAI", request: Mapping[str, Any]) -> Any:
         from aiohttp import ClientError
@@ -294,133 +267,3 @@ def response_format(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
             "json_schema": {"name": name, "schema": schema, "strict": True},
         }
     }
-
-
-@cache
-def _tell_of_retries() -> None:
-    """Log each of our retries in a line that names the endpoint, the cause and the wait.
-
-    Once in a process; the hooks that are there stay in force for all that others retry.
-    """
-    from stamina import instrumentation
-
-    def tell(details: "RetryDetails") -> None:
-        if details.name == _RETRIED:
-            about: Any = details.kwargs["about"]
-            settings: Any = details.kwargs["settings"]
-            _, what = _explain(details.caused_by, settings)
-            again = f"attempt {details.retry_num + 1} of {settings.attempts}"
-            log.warning("%s: %s; %s in %.1f s", about, what, again, details.wait_for)
-
-    def of_others(hook: "RetryHook") -> "RetryHook":
-        def told(details: "RetryDetails") -> AbstractContextManager[None] | None:
-            return None if details.name == _RETRIED else hook(details)
-
-        return told
-
-    hooks = instrumentation.get_on_retry_hooks()
-    instrumentation.set_on_retry_hooks([*map(of_others, hooks), tell])
-
-
-def _patience() -> Callable[[Exception], bool | float]:
-    """Decides for one request whether a failure is worth another attempt.
-
-    It returns that, or, where the server names a wait, seconds: no fewer than those named, and no
-    fewer than would be waited otherwise. A server under load that always names one second would
-    else be asked no longer than a few, and by everybody at once.
-    """
-    waits = count()
-
-    def before_retry(error: Exception) -> bool | float:
-        import openai
-
-        own: float = min(_FIRST_WAIT * 2 ** next(waits), LONGEST_WAIT / 2)
-        if isinstance(error, openai.APIStatusError):
-            if error.status_code not in _PASSING and error.status_code < 500:
-                return False
-            try:
-                asked = float(error.response.headers.get("retry-after", ""))
-            except ValueError:
-                return True  # not named, or named as a date
-            if not asked >= 0:
-                return True
-            named = min(asked, LONGEST_WAIT)
-            return max(named, own) + random.uniform(0, _JITTER)
-        # A body that is not JSON is an interrupted reply.
-        return isinstance(error, openai.APIConnectionError | TimeoutError | ValueError)
-
-    return before_retry
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """Return what an error began with: the client takes connections that break for timeouts."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _where(settings: EndpointSettings) -> str:
-    return f"{settings.model!r} at {settings.url}"
-
-
-def _explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
-    """Return the kind of a failure in a word or two, and its message."""
-    import openai
-
-    where = _where(settings)
-    first = _first_cause(error)
-    if isinstance(error, TimeoutError) or isinstance(first, TimeoutError):
-        return "timeout", f"no reply from {where} within {settings.timeout:g} s"
-    if isinstance(error, openai.APIStatusError):
-        said = " ".join(str(error.message).replace(settings.key(), "***").split())[:300]
-        if error.status_code in (401, 403):
-            refused = f"the API key in {settings.key_env}"
-            if settings.key_env is None:
-                refused = "requests without an API key (key_env names the variable that holds one)"
-            return f"http {error.status_code}", f"{where} refuses {refused}: {said}"
-        if error.status_code == 404:
-            return "http 404", f"{where}: no such address or model: {said}"
-        return f"http {error.status_code}", f"{where} failed: {said}"
-    if isinstance(error, openai.APIConnectionError):
-        return "connection", f"cannot reach {where}: {str(first) or type(first).__name__}"
-    return "bad reply", f"{where} sent a reply that cannot be read: {str(error)[:300]}"
-
-
-def _read(completion: Any) -> Reply | None:
-    """Return the reply in a completion, as it was parsed; None if it is no completion.
-
-    Any field of it can be missing or of another type. It is text where the server does not call it
-    JSON, which some do not.
-    """
-    if isinstance(completion, str):
-        try:
-            completion = json.loads(completion)
-        except (ValueError, RecursionError):
-            return None
-    choices = _field(completion, "choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = _field(choice, "message")
-    if not isinstance(message, dict):
-        return None
-    try:
-        content = read_content(message)
-    except DataError:
-        content = Content("", "", "")
-    problem = None
-    if _field(choice, "finish_reason") == "length":
-        problem = CUT_OFF
-    elif content.refusal and not content.text:
-        problem = REFUSED
-    elif not content.text and not isinstance(message.get("content"), str):
-        problem = "it holds no text"
-    counts = _field(completion, "usage")
-    tokens = [_field(counts, name) for name in ("prompt_tokens", "completion_tokens")]
-    if all(type(count) is int and count >= 0 for count in tokens):
-        usage = Usage(calls=1, prompt_tokens=tokens[0] or 0, completion_tokens=tokens[1] or 0)
-    else:
-        usage = Usage(calls=1, unmetered=1)
-    return Reply(content.said, problem, usage, content.reasoning)
-
-
-def _field(record: Any, name: str) -> Any:
-    return record.get(name) if isinstance(record, dict) else None

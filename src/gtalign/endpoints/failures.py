@@ -1,0 +1,38 @@
+"""What a failed request says: the kind of the failure, and a message that names the endpoint."""
+
+from gtalign.endpoints.settings import EndpointSettings
+
+
+def place_of(settings: EndpointSettings) -> str:
+    """Return the name of an endpoint for messages: its model and its address."""
+    return f"{settings.model!r} at {settings.url}"
+
+
+def explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
+    """Return the kind of a failure in a word or two, and its message."""
+    import openai
+
+    where = place_of(settings)
+    first = _first_cause(error)
+    if isinstance(error, TimeoutError) or isinstance(first, TimeoutError):
+        return "timeout", f"no reply from {where} within {settings.timeout:g} s"
+    if isinstance(error, openai.APIStatusError):
+        said = " ".join(str(error.message).replace(settings.key(), "***").split())[:300]
+        if error.status_code in (401, 403):
+            refused = f"the API key in {settings.key_env}"
+            if settings.key_env is None:
+                refused = "requests without an API key (key_env names the variable that holds one)"
+            return f"http {error.status_code}", f"{where} refuses {refused}: {said}"
+        if error.status_code == 404:
+            return "http 404", f"{where}: no such address or model: {said}"
+        return f"http {error.status_code}", f"{where} failed: {said}"
+    if isinstance(error, openai.APIConnectionError):
+        return "connection", f"cannot reach {where}: {str(first) or type(first).__name__}"
+    return "bad reply", f"{where} sent a reply that cannot be read: {str(error)[:300]}"
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what an error began with: the client takes connections that break for timeouts."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
