@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from gtalign.drawing import MINUS, NONE, stylesheet
 from gtalign.drawing.labels import meet, width_of
+from gtalign.drawing.svg import WIDTH
 from gtalign.errors import DataError
 from gtalign.game import USER_LLM, Bimatrix, GameForm, pareto_frontier, pure_nash
 from gtalign.gateway.dashboard import flow as flows
 from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow, flow_chart
 from gtalign.gateway.dashboard.matrix import game_table
-from gtalign.gateway.dashboard.plot import BOX, WIDTH, frontier_plot
+from gtalign.gateway.dashboard.plot import BOX, frontier_plot
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.steering import Policy, recommend
 

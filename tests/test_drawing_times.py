@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtalign.drawing.times import HEIGHT, WIDTH, Track, moment, time_chart
+from gtalign.drawing.svg import WIDTH
+from gtalign.drawing.times import HEIGHT, Track, moment, time_chart
 
 HOUR, DAY = 3600, 86_400
 VALUES = st.lists(st.none() | st.floats(0, 1e9), min_size=1, max_size=62)

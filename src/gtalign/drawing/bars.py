@@ -7,9 +7,8 @@ from gtalign.drawing.axis import Axis
 from gtalign.drawing.labels import fitted, margin_for
 from gtalign.drawing.markup import Markup
 from gtalign.drawing.numbers import fixed
-from gtalign.drawing.svg import box, figure, picture, text
+from gtalign.drawing.svg import WIDTH, box, figure, picture, text
 
-WIDTH: Final = 420
 _STEP: Final = 30
 
 

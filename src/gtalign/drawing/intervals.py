@@ -8,9 +8,8 @@ from gtalign.drawing.axis import Axis, Point
 from gtalign.drawing.labels import fitted, margin_for
 from gtalign.drawing.markup import Markup
 from gtalign.drawing.numbers import fixed
-from gtalign.drawing.svg import circle, figure, line, picture, text
+from gtalign.drawing.svg import WIDTH, circle, figure, line, picture, text
 
-WIDTH: Final = 420
 _STEP: Final = 26
 _HEAD: Final = 24
 

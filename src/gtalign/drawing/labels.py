@@ -68,6 +68,11 @@ def width_of(name: str) -> float:
     return sum(9.6 if letter.isupper() else 7.6 for letter in name)
 
 
+def width_of_ticks(numbers: Iterable[str]) -> float:
+    """Approximate width of an axis's widest number: phones show them in a larger font."""
+    return 1.15 * max(map(width_of, numbers))
+
+
 def margin_for(names: Iterable[str]) -> float:
     """Width of a margin for the names of rows, within bounds, in the picture's units."""
     return min(max(92.0, *(width_of(name) + 12 for name in names)), 180.0)

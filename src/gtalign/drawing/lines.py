@@ -6,12 +6,11 @@ from math import isfinite
 from typing import Final
 
 from gtalign.drawing.axis import Axis, Point
-from gtalign.drawing.labels import width_of
+from gtalign.drawing.labels import width_of_ticks
 from gtalign.drawing.markup import Markup
 from gtalign.drawing.plane import Plane
-from gtalign.drawing.svg import circle, figure, picture
+from gtalign.drawing.svg import WIDTH, circle, figure, picture
 
-WIDTH: Final = 420
 HEIGHT: Final = 270
 
 
@@ -59,8 +58,7 @@ def line_chart(
     if not points:
         return Markup()
     y = Axis.around((y for _, y in points), 230, 30, within=within)
-    # Phones show the numbers of ticks in a larger font.
-    left = max(46.0, 12 + 1.15 * max(width_of(number) for _, number in y.ticks()))
+    left = max(46.0, 12 + width_of_ticks(number for _, number in y.ticks()))
     x = Axis.around((x for x, _ in points), left, 396, pad=0)
     plane = Plane(x, y)
     parts = plane.grid(across, up)

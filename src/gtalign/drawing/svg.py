@@ -5,10 +5,14 @@ styles can show it.
 """
 
 from collections.abc import Sequence
+from typing import Final
 from zlib import crc32
 
 from gtalign.drawing.axis import Point
 from gtalign.drawing.markup import Content, Markup, element, join
+
+WIDTH: Final = 420
+"""Width of a chart in its own units; the page scales all of them alike."""
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:

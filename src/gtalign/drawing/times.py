@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gtalign.drawing.axis import Axis
-from gtalign.drawing.labels import width_of
+from gtalign.drawing.labels import width_of_ticks
 from gtalign.drawing.markup import Content, Markup, element
 from gtalign.drawing.numbers import number
-from gtalign.drawing.svg import box, circle, figure, line, path, picture, text
+from gtalign.drawing.svg import WIDTH, box, circle, figure, line, path, picture, text
 
-WIDTH: Final = 420
 HEIGHT: Final = 200
 _TOP: Final = 24.0
 _BOTTOM: Final = 162.0
@@ -67,7 +66,7 @@ def time_chart(
     whole = all(value == int(value) for value in known)
     marks = [(at, told) for at, told in y.ticks(_TICKS) if not (whole and "." in told)]
     marks[-1] = (marks[-1][0], f"{marks[-1][1]} {unit}".strip())
-    left = max(30.0, 10 + 1.15 * max(width_of(told) for _, told in marks))
+    left = max(30.0, 10 + width_of_ticks(told for _, told in marks))
     step = (_RIGHT - left) / len(begins)
     parts: list[Content] = []
     for at, told in marks:

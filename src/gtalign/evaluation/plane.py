@@ -6,10 +6,9 @@ from math import sqrt
 from typing import Final
 
 from gtalign.drawing import Axis, Labels, Markup, Plane, Point, fixed, short, ticks
-from gtalign.drawing.svg import circle, figure, line, path, picture, text
+from gtalign.drawing.svg import WIDTH, circle, figure, line, path, picture, text
 from gtalign.evaluation.pareto import undominated
 
-WIDTH: Final = 420
 HEIGHT: Final = 332
 BOX: Final = (46.0, 30.0, 404.0, 290.0)  # left, top, right, bottom
 

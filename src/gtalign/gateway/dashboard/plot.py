@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gtalign.drawing import Axis, Labels, Markup, Plane, Point, action_colour, element, number
-from gtalign.drawing.svg import circle, group, line, path, picture, polygon, text
+from gtalign.drawing.svg import WIDTH, circle, group, line, path, picture, polygon, text
 from gtalign.game import Bimatrix, pareto_frontier
 
-WIDTH: Final = 420
 HEIGHT: Final = 350
 BOX: Final = (38.0, 22.0, WIDTH - 12.0, HEIGHT - 40.0)  # left, top, right, bottom
 CORNERS: Final[tuple[tuple[Point, ...], ...]] = (
