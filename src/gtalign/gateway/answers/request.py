@@ -105,8 +105,7 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
     include_usage = _flag(options or {}, "include_usage", "stream_options.include_usage")
     passes = _reason_to_pass(body)
     if passes is not None:
-        _check_amount(body, max_tokens=max_tokens, choices=choices)
-        return _passed(body, model, passes, max_tokens, stream=stream)
+        return _passed(body, passes, max_tokens=max_tokens, choices=choices)
     if body.get("logprobs") or body.get("top_logprobs"):
         why = "cannot be had of a steered answer: part of its text is not the model's own"
         raise _unsupported("logprobs", f"logprobs {why}; leave them out")
@@ -132,24 +131,14 @@ def read_chat(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
 def read_observed(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
     """Read a chat that is passed through and observed: whatever the engine takes is right.
 
-    Its messages are read where a chain could be asked for; else there are none.
-
-    Args:
-        raw: Its body.
-        max_tokens: Most tokens that it may ask for.
-        choices: Most answers that it may ask for.
-
-    Raises:
-        APIError: It is wrong; the message names the field and says what would be right (400).
+    Its messages are read where a chain could be asked for; else there are none. Arguments and
+    errors are those of `read_chat`.
     """
     body = read_object(raw)
-    model = read_model(body)
-    _check_amount(body, max_tokens=max_tokens, choices=choices)
-    stream = bool(body.get("stream"))
-    passes = _reason_to_pass(body)
-    if passes is not None:
-        return _passed(body, model, passes, max_tokens, stream=stream)
-    request = _passed(body, model, OBSERVED, max_tokens, stream=stream)
+    why = _reason_to_pass(body) or OBSERVED
+    request = _passed(body, why, max_tokens=max_tokens, choices=choices)
+    if why != OBSERVED:
+        return request
     try:
         asked = {key: value for key, value in body.items() if key in _READ}
         messages, sampling = _messages(body.get("messages")), _sampling(asked)
@@ -161,24 +150,21 @@ def read_observed(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest
 def read_completion(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest:
     """Read a request for a plain completion, which is passed through: it has no turn to steer.
 
-    Args:
-        raw: Its body.
-        max_tokens: Most tokens that it may ask for.
-        choices: Most answers that it may ask for.
-
-    Raises:
-        APIError: It is wrong; the message names the field and says what would be right (400).
+    Arguments and errors are those of `read_chat`.
     """
-    body = read_object(raw)
+    return _passed(read_object(raw), "completions", max_tokens=max_tokens, choices=choices)
+
+
+def _passed(body: Mapping[str, Any], why: str, *, max_tokens: int, choices: int) -> AnswerRequest:
+    """Return a request that the engine reads for itself.
+
+    Here it is only seen that it asks for no more tokens and answers than it may.
+    """
     model = read_model(body)
-    _check_amount(body, max_tokens=max_tokens, choices=choices)
-    return _passed(body, model, "completions", max_tokens, stream=bool(body.get("stream")))
-
-
-def _passed(
-    body: Mapping[str, Any], model: str, why: str, max_tokens: int, *, stream: bool
-) -> AnswerRequest:
-    """A request that the engine reads for itself."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        _whole(body, name, 1, 0, max_tokens)
+    for name in ("n", "best_of"):
+        _whole(body, name, 1, 1, choices)
     return AnswerRequest(
         body=body,
         model=model,
@@ -187,18 +173,10 @@ def _passed(
         max_tokens=max_tokens,
         stop=(),
         n=1,
-        stream=stream,
+        stream=bool(body.get("stream")),
         include_usage=False,
         passes=why,
     )
-
-
-def _check_amount(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> None:
-    """See that a request that is passed through asks for no more tokens and answers than it may."""
-    for name in ("max_tokens", "max_completion_tokens"):
-        _whole(body, name, 1, 0, max_tokens)
-    for name in ("n", "best_of"):
-        _whole(body, name, 1, 1, choices)
 
 
 def _wrong(param: str, right: str) -> APIError:
