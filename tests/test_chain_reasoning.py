@@ -8,6 +8,7 @@ from chain_texts import VALID
 from gtalign.chain import ChainBroken, StreamParser, parse, parse_batch
 from gtalign.chain.reasoning import (
     PAIRS,
+    behind_reasoning,
     reasoning_end,
     reasoning_of,
     response_of,
@@ -52,6 +53,18 @@ HARMONY = (
 def test_the_parts_of_a_plain_answer(text: str, response: str, reasoning: str) -> None:
     assert response_of(text) == response
     assert reasoning_of(text) == reasoning
+
+
+@pytest.mark.parametrize("opening", PAIRS)
+def test_a_part_of_a_chain_stands_behind_the_reasoning_of_any_model(opening: str) -> None:
+    closing = PAIRS[opening]
+    part = "<thinking>Hm.</thinking>"
+    assert behind_reasoning(f"{opening}a{closing}{part}") == part
+    assert behind_reasoning(f" {opening.upper()}a{closing.upper()}{part}") == part
+    assert behind_reasoning(f"a template opened it{closing}{part}") == part
+    assert behind_reasoning(part) == part
+    assert behind_reasoning(f"\n{opening}{part}") is None
+    assert behind_reasoning(f"{opening}a{closing} {opening}{part}") is None
 
 
 @given(st.text(st.sampled_from("ab `\n<>/[]"), max_size=20), st.text("ab \n", max_size=20))

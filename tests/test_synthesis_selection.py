@@ -90,6 +90,8 @@ def test_every_candidate_has_a_fate_and_no_action_too_much(
 def test_a_part_is_taken_from_its_dress() -> None:
     assert read_text("<think>hm</think>\n<thinking> a > b </thinking>", "thinking") == "a > b"
     assert read_text("reasoning that a template opened</think> fine", "analyze") == "fine"
+    assert read_text("[THINK]hm[/THINK] fine", "analyze") == "fine"
+    assert read_text("<reasoning>hm</reasoning><analyze>fine</analyze>", "analyze") == "fine"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,7 @@ def test_a_part_is_taken_from_its_dress() -> None:
     [
         ("  ", "is empty"),
         ("<think>no end", "never ends"),
+        ("<|START_THINKING|>no end", "never ends"),
         ("a <payoff> b", "holds the tag <payoff>"),
         ("x" * (LONGEST + 1), "longer than"),
     ],

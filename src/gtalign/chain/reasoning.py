@@ -31,6 +31,9 @@ LONGEST: Final = max(len(tag) for pair in PAIRS.items() for tag in pair)
 OPENING: Final = re.compile("|".join(map(re.escape, PAIRS)))
 """Matches any of the opening tags."""
 
+_BEGINS: Final = re.compile(rf"\s*(?:{OPENING.pattern})", re.IGNORECASE)
+_ENDS: Final = re.compile("|".join(map(re.escape, PAIRS.values())), re.IGNORECASE)
+
 _NAMES: Final = (
     "think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_?monologue|internal_?thoughts?"
     "|analysis"
@@ -73,6 +76,16 @@ def reasoning_end(text: str) -> int:
         if closed < 0:
             return end
         end = closed + len(closing)
+
+
+def behind_reasoning(text: str) -> str | None:
+    """Return the text behind the last closed reasoning; None if it opens reasoning without end.
+
+    Only the tags of `PAIRS` count, in any case of letters: the tags of a chain remain, so that the
+    text can be a part of one. A closing tag alone ends reasoning that began with the text.
+    """
+    end = max((tag.end() for tag in _ENDS.finditer(text)), default=0)
+    return None if _BEGINS.match(text, end) else text[end:]
 
 
 def shown(text: str) -> list[tuple[int, int]]:

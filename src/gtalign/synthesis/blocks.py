@@ -1,15 +1,12 @@
 """Read one part of a chain from a teacher's reply."""
 
-import re
 from typing import Final
 
 from gtalign.chain.blocks import TAG, Repair
 from gtalign.chain.payoff import PayoffReader
+from gtalign.chain.reasoning import behind_reasoning
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
-
-_OPENED: Final = re.compile(r"\s*<think>", re.IGNORECASE)
-_CLOSED: Final = "</think>"
 
 LONGEST: Final = 100_000
 """Characters of the longest part that is taken."""
@@ -22,8 +19,8 @@ class UnusableReply(ValueError):
 def read_text(reply: str, block: str) -> str:
     """Return the content of a part that is text.
 
-    A teacher's own reasoning (``<think>``) before it and the part's own tags around it are left
-    out. A part that would break the chain is refused.
+    A teacher's own reasoning before it (see `gtalign.chain.reasoning`) and the part's own tags
+    around it are left out. A part that would break the chain is refused.
 
     Raises:
         UnusableReply: It is empty, too long, or holds one of the chain's tags.
@@ -61,9 +58,10 @@ def read_payoff(
 def _bare(reply: str, block: str) -> str:
     if len(reply) > LONGEST:
         raise UnusableReply(f"it is longer than {LONGEST} characters")
-    if _OPENED.match(reply) and _CLOSED not in reply:
+    behind = behind_reasoning(reply)
+    if behind is None:
         raise UnusableReply("its reasoning never ends")
-    text = reply.rpartition(_CLOSED)[2].strip()
+    text = behind.strip()
     opening, closing = f"<{block}>", f"</{block}>"
     if text.startswith(opening) and text.endswith(closing):
         text = text[len(opening) : -len(closing)].strip()
