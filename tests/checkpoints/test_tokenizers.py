@@ -15,6 +15,7 @@ from gtalign.models.model import LocalModel, open_model
 from gtalign.models.template import SAMPLE
 from gtalign.tasks import Message
 from gtalign.training.metrics import read_metrics
+from gtalign.transcripts import read_transcripts
 
 # The trainers complain of their own habits.
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
@@ -137,10 +138,25 @@ def test_it_is_trained_evaluated_and_steered(
     assert main(["rl", "--config", str(config), "--out", str(tmp_path / "rl")]) == 0
     texts = (tmp_path / "rl" / "transcripts.jsonl").read_text().splitlines()
     assert ANSWER in [json.loads(text)["completion"] for text in texts]
+    checkpoint = str(tmp_path / "rl" / "checkpoint")
+
+    config = tmp_path / "eval.toml"
+    config.write_text(
+        f"""
+        model = "{checkpoint}"
+        questions = ["{questions}"]
+        instruct = false
+        max_tokens = 400
+        temperature = 0.0
+        """
+    )
+    assert main(["eval", "--config", str(config), "--out", str(tmp_path / "eval")]) == 0
+    [transcript] = read_transcripts(tmp_path / "eval" / "transcripts.jsonl")
+    assert transcript.completion == ANSWER
+    assert transcript.chain is not None and transcript.mutual_welfare is not None
 
     capsys.readouterr()
     given = ("--policy", "per-token", "--question", ASKED[0]["content"], "--bare", "--json")
-    checkpoint = str(tmp_path / "rl" / "checkpoint")
     assert main(["steer", checkpoint, *given, "--mode", "observe", "--max-tokens", "400"]) == 0
     assert json.loads(capsys.readouterr().out)["text"] == ANSWER
 
