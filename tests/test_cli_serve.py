@@ -13,8 +13,11 @@ import openai
 import pytest
 
 from forked import COMMAND, Forked
-from gateway_parts import COSTLY
+from gateway_parts import COSTLY, scripted
 from gtalign.cli import main
+from gtalign.cli.show.served import show_ready
+from gtalign.gateway.upstream import Upstream
+from gtalign.steering import SteeringSettings
 from small_lab import small_model, small_tokenizer
 
 pytestmark = pytest.mark.early
@@ -79,6 +82,28 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("steering", "told"),
+    [
+        ({"mode": "observe"}, True),
+        ({"mode": "observe", "instruct": "examples"}, True),
+        ({"mode": "observe", "shadow": 0.2}, False),
+        ({"mode": "observe", "instruct": "none"}, False),
+        ({"mode": "observe", "instruct": "full"}, False),
+        ({"mode": "advise"}, False),
+        ({"mode": "enforce"}, False),
+    ],
+)
+def test_who_would_see_no_matrix_is_told_how_to(
+    steering: dict[str, Any], told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Upstream(scripted(), "toy", "toy-1")
+    show_ready(SteeringSettings(**steering), server, "http://127.0.0.1:8400")
+    written = capsys.readouterr().err
+    assert "http://127.0.0.1:8400/dashboard" in written
+    assert ("--set steering.shadow=0.1" in written) == told
 
 
 def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

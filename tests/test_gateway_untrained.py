@@ -181,15 +181,17 @@ async def test_the_instruction_is_told_as_its_own_number(tmp_path: Path) -> None
             options = {"include_usage": True}
             chunks = [c async for c in await gateway.ask(stream=True, stream_options=options)]
             for found in (whole.usage, chunks[-1].usage):
-                details = found.prompt_tokens_details
+                details = found.prompt_tokens_details.model_dump()
+                assert details["cached_tokens"] == 8  # as the engine says
                 if style is None:
-                    assert details is None
+                    assert "instruction_tokens" not in details
                     continue
                 count = len(tokens.encode(prompt(style=style)))
-                assert details.instruction_tokens == count
+                assert details["instruction_tokens"] == count
                 assert found.prompt_tokens > count
             several = await gateway.ask(n=2)
-            assert (several.usage.prompt_tokens_details is None) == (style is None)
+            details = several.usage.prompt_tokens_details.model_dump()
+            assert ("instruction_tokens" in details) == (style is not None)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,5 +1,6 @@
 """``gtalign serve``: run the steering gateway."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -58,4 +59,5 @@ def command(
     settings = load_gateway(config, overrides or (), options)
     log_to()
     beside = demo_of(demo) if demo else None
-    run(serve_configured(settings, show_ready, key=key, show_key=show_key, beside=beside))
+    ready = partial(show_ready, settings.steering)
+    run(serve_configured(settings, ready, key=key, show_key=show_key, beside=beside))

@@ -9,14 +9,26 @@ from gtalign.errors import GTAlignError
 from gtalign.gateway.demo import ask_all
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.upstream import Upstream
+from gtalign.steering import SteeringSettings
 
 log = logging.getLogger(__name__)
 
 
-def show_ready(server: Upstream, address: str) -> None:
-    """Tell where the gateway and its dashboard are."""
+def show_ready(steering: SteeringSettings, server: Upstream, address: str) -> None:
+    """Tell where the gateway and its dashboard are, and when no decision can come of it.
+
+    Args:
+        steering: How answers are steered.
+        server: The engine.
+        address: Address of the gateway.
+    """
     _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
     _tell(f"dashboard at {address}/dashboard")
+    if steering.mode == "observe" and not (steering.trained or steering.shadow):
+        _tell(
+            "mode observe asks the model for no chain, so no matrix will be on record;"
+            " --set steering.shadow=0.1 asks for the chain of one answer in ten"
+        )
 
 
 def show_key(secret: str) -> None:

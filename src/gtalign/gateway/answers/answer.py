@@ -166,14 +166,20 @@ class Answer:
     def usage(self) -> dict[str, Any]:
         """Tokens of the answer, as OpenAI's interface counts them.
 
-        The details say how many are the gateway's doing: those of the instruction, and those of a
-        chain that failed.
+        The details say how many the engine found in its cache, as far as it reports that, and how
+        many are the gateway's doing: those of the instruction, and those of a chain that failed.
         """
         phases = self.result.decision.phases
         usage: dict[str, Any] = _usage(phases)
         instruction = self._gateway.upstream.instruction_tokens
+        details: dict[str, int] = {}
+        counted = _counted(phases)
+        if counted is not None and counted.cached_tokens is not None:
+            details["cached_tokens"] = counted.cached_tokens
         if instruction is not None and self._settings.instructs:
-            usage["prompt_tokens_details"] = {"instruction_tokens": instruction}
+            details["instruction_tokens"] = instruction
+        if details:
+            usage["prompt_tokens_details"] = details
         if self.result.decision.passed:
             failed = sum(phase.tokens for phase in phases if phase.name != PASSED)
             usage["completion_tokens_details"] = {"failed_chain_tokens": failed}
@@ -294,7 +300,13 @@ class Answer:
             trace_answer(self.decision, self._account.log, self._watch)
 
 
+def _counted(phases: Sequence[Phase]) -> Phase | None:
+    """The first phase whose prompt the engine counted: it read the client's prompt."""
+    return next((phase for phase in phases if phase.prompt_tokens is not None), None)
+
+
 def _usage(phases: Sequence[Phase]) -> dict[str, int]:
-    read = next((p.prompt_tokens for p in phases if p.prompt_tokens is not None), 0)
+    counted = _counted(phases)
+    read = 0 if counted is None else counted.prompt_tokens or 0
     written = sum(phase.tokens for phase in phases)
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
