@@ -14,14 +14,26 @@ from hypothesis import strategies as st
 from xgrammar.testing import _is_grammar_accept_string
 
 from chain_texts import THREE_BY_TWO, VALID, games, mutated, plain, texts
-from gtalign.chain import TAGS, Lengths, Part, ebnf, gbnf, json_schema, parse, render
+from gtalign.chain import (
+    TAGS,
+    Lengths,
+    Part,
+    chosen_cell,
+    ebnf,
+    gbnf,
+    json_schema,
+    parse,
+    render,
+)
 from gtalign.errors import ChainError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 
 READERS: dict[str, Callable[..., xgrammar.Grammar]] = {
     "ebnf": lambda form, **rest: xgrammar.Grammar.from_ebnf(ebnf(form, **rest)),
     "gbnf": lambda form, **rest: xgrammar.Grammar.from_ebnf(gbnf(form, **rest)),
+    "concise": lambda form, **rest: xgrammar.Grammar.from_ebnf(ebnf(form, concise=True, **rest)),
 }
+FREE = [name for name in READERS if name != "concise"]  # an analysis of any form
 FORMS = {"2x3": USER_LLM, "3x2": THREE_BY_TWO}
 
 
@@ -42,7 +54,7 @@ def parses(text: str, form: GameForm = USER_LLM) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", FREE)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_generated_chains_are_accepted(kind: str, form: GameForm) -> None:
     @given(plain(), games(form), plain(), texts())
@@ -56,7 +68,7 @@ def test_generated_chains_are_accepted(kind: str, form: GameForm) -> None:
     check()
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", FREE)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -213,6 +225,48 @@ def test_thinking_and_analysis_end(most: int) -> None:
         assert accepts(rest, after) == (length <= most)
 
 
+CONCLUDED = {
+    "Choose VQ_CQ.": True,
+    "VQ_CQ has the highest sum, 7.0. Choose VQ_CQ.": True,
+    " It is vague! So: ask, then. Choose VQ_CQ.": True,
+    "": False,
+    "VQ_CQ has the highest sum, 7.0.": False,
+    "One. Two. Choose VQ_CQ.": False,
+    "One.\nChoose VQ_CQ.": False,
+    "a < b. Choose VQ_CQ.": False,
+    "Choose VQ.": False,
+    "Choose VQ_CQ": False,
+    "Choose VQ_CQ. And so on": False,
+    f"{'and ' * 60}so. Choose VQ_CQ.": False,
+}
+
+
+@pytest.mark.parametrize(("analysis", "accepted"), CONCLUDED.items())
+def test_a_concise_analysis_is_one_sentence_and_the_choice(analysis: str, accepted: bool) -> None:
+    matrix = Bimatrix(USER_LLM, [[[1, 2]] * 3] * 2)
+    text = render("a", matrix, "", "c").replace("<analyze>", f"<analyze>{analysis}")
+    assert accepts(grammar("concise"), text) == accepted
+    rest = xgrammar.Grammar.from_ebnf(gbnf(part="remainder", concise=True))
+    assert accepts(rest, text[text.index("<analyze>") + len("<analyze>") :]) == accepted
+    if accepted:
+        assert chosen_cell(parse(text).analyze, matrix).cell == "VQ_CQ"
+
+
+@pytest.mark.parametrize("most", [1, 20, 40, 100, 2000])
+def test_a_concise_analysis_has_room_for_the_choice(most: int) -> None:
+    rest = xgrammar.Grammar.from_ebnf(
+        gbnf(part="remainder", lengths=Lengths(9, most), concise=True)
+    )
+    fits = [
+        length
+        for length in range(1, 300)
+        if accepts(rest, f"{'x' * length}. Choose VQ_CQ.</analyze><response>Which?")
+    ]
+    assert accepts(rest, "Choose VQ_CQ.</analyze><response>Which?")
+    assert len(". Choose VQ_CQ.") + max(fits, default=0) <= max(most // 3, 15)
+    assert (max(fits, default=0) > 100) == (most == 2000)
+
+
 def test_a_block_without_room_is_refused() -> None:
     for lengths in (Lengths(0, 5), Lengths(5, 0), Lengths(-1, -1)):
         with pytest.raises(GameError, match="room"):
@@ -230,8 +284,10 @@ def test_a_response_may_end_with_the_model_s_turn() -> None:
 
 
 @pytest.mark.parametrize("part", ["whole", "opening", "payoff", "matrix", "remainder", "response"])
-def test_every_rule_of_a_grammar_is_used_and_there(part: Part) -> None:
-    rules = dict(line.split(" ::= ", 1) for line in ebnf(part=part, lead=">").splitlines())
+@pytest.mark.parametrize("concise", [False, True])
+def test_every_rule_of_a_grammar_is_used_and_there(part: Part, concise: bool) -> None:
+    text = ebnf(part=part, lead=">", concise=concise)
+    rules = dict(line.split(" ::= ", 1) for line in text.splitlines())
     bodies = " ".join(
         re.sub(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]', "", b) for b in rules.values()
     )

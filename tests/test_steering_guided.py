@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtalign.chain import BLOCKS, StreamParser, TextAdded, parse, prompt
+from gtalign.chain import BLOCKS, StreamParser, TextAdded, ebnf, gbnf, parse, prompt
 from gtalign.errors import ConfigError, GameError, SteeringError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.steering import (
@@ -277,6 +277,40 @@ async def test_an_engine_that_cannot_continue_is_asked_again_or_passed() -> None
     assert answer.decision.resume == "reask"
     answer = await answer_of(model(thinking="x " * 999), can_resume=False, fallback="reask")
     assert (answer.response, answer.decision.steered) == (OWN_ANSWER, False)
+
+
+@pytest.mark.parametrize("can_resume", [True, False])
+async def test_what_is_asked_again_has_all_tokens(can_resume: bool) -> None:
+    """The first message, which is dropped, takes none from the response."""
+    whole = f"<thinking>x</thinking><payoff>{MATRIX}</payoff><analyze>y</analyze><response>"
+
+    def script(messages: Sequence[Message], text: str) -> str:
+        return (whole + "and so on, " * 900)[len(text) :]
+
+    backend = FakeBackend(script, can_resume=can_resume)
+    one = steering(backend, resume="reask", fallback="reask")
+    answer = await Session(one, Ask(ASKED, 700)).answer()
+    assert (answer.decision.resume, answer.finish) == ("reask", "length")
+    first, *_, last = answer.decision.phases
+    assert first.tokens > 50
+    assert (backend.writes[-1].max_tokens, last.tokens) == (700, 700)
+
+
+@pytest.mark.parametrize("mode", ["advise", "observe"])
+@pytest.mark.parametrize("language", ["gbnf", "ebnf"])
+async def test_an_analysis_under_a_grammar_ends_with_the_choice(mode: str, language: Any) -> None:
+    backend = FakeBackend(model(), grammar=language)
+    await answers(steering(backend, mode=mode, shadow=1.0), Ask(ASKED, 800), 1)
+    write = ebnf if language == "ebnf" else gbnf
+    [after] = [w.grammar for w in backend.writes if w.grammar and "</analyze>" in w.grammar]
+    lengths = share_out(800, BlockSettings(), USER_LLM)
+    assert lengths is not None
+    concise = write(part="remainder", lead=">", lengths=lengths.lengths, concise=True)
+    assert after == concise
+    # A model that was trained on chains analyses as it was trained to.
+    backend = FakeBackend(model(), grammar=language)
+    await answers(steering(backend, instruct="none"), Ask(ASKED, 800), 1)
+    assert not any("Choose" in (write.grammar or "") for write in backend.writes)
 
 
 @pytest.mark.parametrize("stop", [("June",), ("Or in", "June"), ("</response>", "June")])

@@ -5,6 +5,10 @@ in the form's order, payoffs with at most one decimal, little whitespace. Every 
 that is not whitespace. The thinking and the analysis hold no ``<`` and have a length limit, so a
 model that would never close them is made to. The response is what the user reads, code and markup
 included: it may hold ``<``, but none of the eight tags.
+
+A small model that was not trained on chains goes round in circles once its analysis has named a few
+cells, and carries that on into its response. A grammar for such a model is ``concise``: the
+analysis is what the short instruction asks for, one sentence and the choice.
 """
 
 import math
@@ -27,6 +31,8 @@ _SPACES: Final = (
 _PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
 _LARGEST: Final = 1000
 _REPEATED: Final = 500
+_CONCISE: Final = 200  # most characters of a concise analysis
+_CHOICE: Final = "Choose "  # as in the instructions
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]')
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -74,6 +80,7 @@ def ebnf(
     part: Part = "whole",
     lead: str = "",
     lengths: Lengths = Lengths(),
+    concise: bool = False,
 ) -> str:
     """The grammar of a chain, or of a part of it, in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
 
@@ -85,6 +92,8 @@ def ebnf(
         lead: Printable ASCII that comes first: what a part that has begun still lacks of its
             beginning.
         lengths: The most characters of thinking and analysis.
+        concise: Whether an analysis is one sentence and "Choose CELL.", or the latter alone. It
+            takes a third of its length at most, since names of cells are many tokens.
 
     Raises:
         GameError: The range holds no number with one decimal, or goes beyond ±1000; or a length is
@@ -95,13 +104,14 @@ def ebnf(
     thinking = '"<thinking>" [ \\n]{0,4} thought "</thinking>"'
     payoff = '"<payoff>" payoff "</payoff>"'
     response = '"<response>" text'
+    whole, rest = ("conclusion",) * 2 if concise else ("[ \\n]{0,4} analysis", "more")
     root = {
-        "whole": f'gap {thinking} gap {payoff} gap "<analyze>" [ \\n]{{0,4}} analysis "</analyze>"'
+        "whole": f'gap {thinking} gap {payoff} gap "<analyze>" {whole} "</analyze>"'
         f' gap {response} "</response>" gap',
         "opening": f"gap {thinking} gap {payoff}",
         "payoff": "payoff",
         "matrix": 'payoff "</payoff>"',
-        "remainder": f'more "</analyze>" gap {response} ("</response>" gap)?',
+        "remainder": f'{rest} "</analyze>" gap {response} ("</response>" gap)?',
         "response": 'text ("</response>" gap)?',
     }[part]
     rules = {
@@ -111,6 +121,7 @@ def ebnf(
         **_limited("thought", lengths.thinking),
         **_limited("analysis", lengths.analyze),
         **_limited("more", lengths.analyze, least=0),
+        **_concluded(form, lengths.analyze),
         "text": rf'[ \n]{{0,4}} ([^<{_SPACES}] rest | "<" {_node("<")})',
         "rest": f'[^<]* ("<" {_node("<")})?',
         **dict(_tag_rules()),
@@ -126,6 +137,7 @@ def gbnf(
     part: Part = "whole",
     lead: str = "",
     lengths: Lengths = Lengths(),
+    concise: bool = False,
 ) -> str:
     """The grammar of a chain, or of a part of it, in llama.cpp's GBNF.
 
@@ -136,7 +148,7 @@ def gbnf(
     Raises:
         GameError: As `ebnf` does.
     """
-    return ebnf(form, low=low, high=high, part=part, lead=lead, lengths=lengths)
+    return ebnf(form, low=low, high=high, part=part, lead=lead, lengths=lengths, concise=concise)
 
 
 def _needed(rules: dict[str, str]) -> dict[str, str]:
@@ -180,6 +192,18 @@ def _limited(name: str, most: int, *, least: int = 1) -> dict[str, str]:
         rules[here] = f"[^<]{{0,{_REPEATED - 1}}} | [^<]{{{_REPEATED}}} {after}"
     rules[f"{name}-{levels}"] = f"[^<]{{0,{most - levels * _REPEATED}}}"
     return rules
+
+
+def _concluded(form: GameForm, most: int) -> dict[str, str]:
+    """Rules for a concise analysis of a game."""
+    cells = " | ".join(f'"{cell}"' for cell in form.cells)
+    choice = f". {_CHOICE}{max(form.cells, key=len)}."
+    room = min(most // 3, _CONCISE) - len(choice)
+    said = '(sentence ". ")? ' if room > 1 else ""
+    return {
+        "conclusion": f'" "? {said}"{_CHOICE}" ({cells}) "."',
+        "sentence": rf'[^<.{_SPACES}] ([^<.\n] | "." [0-9]){{0,{max(room - 1, 0)}}}',
+    }
 
 
 def _literal(text: str) -> str:

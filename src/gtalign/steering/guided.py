@@ -66,7 +66,8 @@ def steer(writing: Writing, budget: Budget | None) -> Iterator[Step]:
     if writing.steering.resume == "splice":
         part = yield from _resume(writing, decision)
     else:
-        yield writing.ask_again(decision)
+        # The first message is dropped. Its tokens would be missing at the end of the response.
+        yield writing.ask_again(decision, whole=True)
     if not (yield from _to_end(writing, budget, part)):
         yield from _passed(writing, "the model wrote no response")
 

@@ -88,17 +88,20 @@ class Manuscript:
         """Tokens that the request still allows."""
         return self._allowed - sum(phase.tokens for phase in self.phases)
 
-    def restart(self, messages: Sequence[Message]) -> None:
-        """Start the message again, in answer to these messages."""
-        self._lead = ""
-        self._draft = self._backend.open(messages, self._ask.sampling)
+    def restart(self, messages: Sequence[Message], *, whole: bool = False) -> None:
+        """Start the message again, in answer to these messages.
+
+        Args:
+            messages: The conversation.
+            whole: Whether the new message may take all tokens of the request; if not, those that
+                are left.
+        """
+        self._open(messages, self._ask.sampling, whole=whole)
 
     def leave(self) -> None:
         """Start the engine's own answer to the request; what was written does not count for it."""
         ask = self._ask
-        self._allowed += ask.max_tokens - self.tokens_left
-        self._lead = ""
-        self._draft = self._backend.open(ask.messages, replace(ask.sampling, own=ask.named))
+        self._open(ask.messages, replace(ask.sampling, own=ask.named), whole=True)
 
     def replace(self, text: str) -> None:
         """Replace the whole message; the next stretch continues from exactly there."""
@@ -149,6 +152,12 @@ class Manuscript:
                         watch.came()
                         yield slice_
                         watch.wait()
+
+    def _open(self, messages: Sequence[Message], sampling: Sampling, *, whole: bool) -> None:
+        if whole:
+            self._allowed += self._ask.max_tokens - self.tokens_left
+        self._lead = ""
+        self._draft = self._backend.open(messages, sampling)
 
     def _asked(self, stretch: Stretch, lead: str) -> AsyncGenerator[str, None]:
         left = self.tokens_left

@@ -185,11 +185,18 @@ class Writing:
         gap = text[text.rindex(">", 0, opens) + 1 : opens]
         return f"{text[:start]}{payoff}{PAYOFF_ENDS}", gap
 
-    def ask_again(self, decision: Decision) -> Restarted:
-        """Start the whole answer once more, with the action in the user's message."""
+    def ask_again(self, decision: Decision, *, whole: bool = False) -> Restarted:
+        """Start the whole answer once more, with the action in the user's message.
+
+        Args:
+            decision: The action.
+            whole: Whether the new answer may take all tokens of the request; if not, those that are
+                left.
+        """
         *earlier, last = self.messages
         asked = f"{last['content']}\n\n{self.filled(self.steering.settings.again, decision)}"
-        self.message.restart((*earlier, Message(role=last["role"], content=asked)))
+        again = (*earlier, Message(role=last["role"], content=asked))
+        self.message.restart(again, whole=whole)
         return Restarted(0)
 
     def to_end(
@@ -314,8 +321,10 @@ class Writing:
         if language is None:
             return None
         write = gbnf if language == "gbnf" else ebnf
-        form, low, high = self.steering.form, self.limits["low"], self.limits["high"]
-        return write(form, low=low, high=high, part=part, lead=lead, lengths=self._lengths)
+        form, concise = self.steering.form, not self.steering.settings.trained
+        return write(
+            form, **self.limits, part=part, lead=lead, lengths=self._lengths, concise=concise
+        )
 
 
 def opening(text: str) -> str:
