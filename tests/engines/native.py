@@ -1,4 +1,4 @@
-"""Run llama.cpp's own server from its Python wheel: ``python native.py MODEL PORT CONTEXT``.
+"""Run llama.cpp's own server from its Python wheel: ``python native.py MODEL PORT CONTEXT SLOTS``.
 
 Runs in the environment of the engine, which has ``xllamacpp``.
 """
@@ -9,13 +9,13 @@ import threading
 import xllamacpp
 
 
-def serve(model: str, port: int, context: int) -> None:
-    """Serve until the process is ended."""
+def serve(model: str, port: int, context: int, slots: int) -> None:
+    """Serve until the process is ended; each slot answers one request, in a context of its own."""
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.port = port
-    params.n_ctx = context
-    params.n_parallel = 1
+    params.n_ctx = context * slots
+    params.n_parallel = slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.use_jinja = True
     # The cache in single precision, as in process: else near ties fall another way.
@@ -26,4 +26,4 @@ def serve(model: str, port: int, context: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    serve(sys.argv[1], *map(int, sys.argv[2:5]))

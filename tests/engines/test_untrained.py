@@ -1,69 +1,59 @@
 """SmolLM2, which has never seen a chain, behind the gateway: is every answer complete?
 
-Fifty everyday questions in each mode and before each server, half of them streamed. Prints what
-the documentation says; GTALIGN_ENGINE_QUESTIONS asks fewer.
+Fifty everyday questions in each way and before each server, half of them streamed. Each answer is
+appended to the file that GTALIGN_ENGINE_RESULTS names, and the next run asks only what is missing
+there; GTALIGN_ENGINE_QUESTIONS asks fewer. The table at the end is that of the documentation.
 """
 
+import asyncio
 import os
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from engines.conftest import Server
+from engines.conftest import AT_ONCE, Server
 from engines.everyday import QUESTIONS
+from engines.tally import Answer, Tally, table
 from gateway_parts import Served, opened_before
 from gtalign.config import load_table
 from gtalign.gateway.settings import GatewayConfig
 
 ASKED = QUESTIONS[: int(os.environ.get("GTALIGN_ENGINE_QUESTIONS", len(QUESTIONS)))]
 TOKENS = int(os.environ.get("GTALIGN_ENGINE_TOKENS", "800"))
+WAIT = 7200.0  # seconds: a busy machine takes minutes for an answer
+RESULTS = os.environ.get("GTALIGN_ENGINE_RESULTS")
+
+WAYS: dict[str, dict[str, Any]] = {
+    "observe": {"mode": "observe"},
+    "shadow": {"mode": "observe", "shadow": 1.0},
+    "advise": {"mode": "advise"},
+    "enforce": {"mode": "enforce"},
+    "reask": {"mode": "enforce", "resume": "reask"},
+    "examples": {"mode": "enforce", "instruct": "examples"},
+}
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    found = Tally(Path(RESULTS) if RESULTS else None)
+    yield found
+    print(f"\n{table(found.answers)}")
 
 
 def config_of(folder: Path, url: str, tokenizer: str | None, **steering: Any) -> GatewayConfig:
     upstream = {"address": url, "name": "small"}
-    table = {
+    settings = {
         "upstream": upstream | ({} if tokenizer is None else {"tokenizer": tokenizer}),
         "port": 0,
         "steering": steering,
         "audit": {"database": str(folder / "audit.db"), "texts": True},
-        "timeouts": {"total": 1200.0, "first": 600.0},
+        "timeouts": dict.fromkeys(("first", "idle", "total"), WAIT),
     }
-    return load_table(GatewayConfig, table, "test")
-
-
-@dataclass
-class Counts:
-    """What came of some questions."""
-
-    asked: int = 0
-    finishes: Counter[str] = field(default_factory=Counter)
-    empty: int = 0
-    matrices: int = 0
-    steered: int = 0
-    flipped: int = 0
-    obeyed: int = 0
-    written: int = 0
-    seconds: float = 0.0
-
-    @property
-    def complete(self) -> int:
-        """Answers that came to their own end and say something."""
-        return self.finishes["stop"] - self.empty
-
-    def __str__(self) -> str:
-        per = max(self.asked, 1)
-        return (
-            f"{self.complete} of {self.asked} complete ({self.empty} empty,"
-            f" {self.finishes['length']} cut), {self.matrices} matrices, {self.steered} steered,"
-            f" {self.flipped} flipped, {self.obeyed} obey, {self.written / per:.0f} tokens and"
-            f" {self.seconds / per:.1f} s each"
-        )
+    return load_table(GatewayConfig, settings, "test")
 
 
 async def ask(client: openai.AsyncOpenAI, question: str, seed: int) -> tuple[str, str, str]:
@@ -74,6 +64,7 @@ async def ask(client: openai.AsyncOpenAI, question: str, seed: int) -> tuple[str
         "max_tokens": TOKENS,
         "temperature": 0.7,
         "seed": seed,
+        "timeout": WAIT,
     }
     if seed % 2:
         stream = await client.chat.completions.with_raw_response.create(stream=True, **asked)
@@ -88,52 +79,72 @@ async def ask(client: openai.AsyncOpenAI, question: str, seed: int) -> tuple[str
     return text, choice.finish_reason, raw.headers["x-gtalign-decision"]
 
 
-async def answered(gateway: Served, questions: Sequence[str]) -> Counts:
-    counts, texts = Counts(), {}
-    for seed, question in enumerate(questions):
-        began = time.perf_counter()
-        text, finish, id_ = await ask(gateway.client, question, seed)
-        counts.seconds += time.perf_counter() - began
-        counts.asked += 1
-        counts.finishes[finish] += 1
-        counts.empty += finish == "stop" and not text.strip()
-        texts[id_] = text
-        await gateway.gateway.shadows.settled()
-    for record in await gateway.records():
-        counts.matrices += record["decision"]["stated"] is not None
-        counts.steered += record["steered"]
-        counts.flipped += record["flipped"]
-        counts.obeyed += bool(record["obeyed"])
-        counts.written += record["written_tokens"] or 0
-        assert "<payoff>" not in texts[record["id"]]
-    return counts
+async def answer_of(gateway: Served, server: Server, engine: str, way: str, number: int) -> Answer:
+    logged = len(server.reused())
+    began = time.perf_counter()
+    text, finish, id_ = await ask(gateway.client, QUESTIONS[number], number)
+    seconds = time.perf_counter() - began
+    assert "<payoff>" not in text
+    await gateway.gateway.shadows.settled()
+    [record] = [record for record in await gateway.records() if record["id"] == id_]
+    own = [phase for phase in record["decision"]["phases"] if "shadow" not in phase["name"]]
+    counted = [
+        (phase["prompt_tokens"], phase["cached_tokens"] or 0)
+        for phase in own
+        if phase["prompt_tokens"] is not None
+    ]
+    if not counted:  # llama-cpp-python tells its log alone
+        counted = [(cached + computed, cached) for cached, computed in server.reused()[logged:]]
+    return Answer(
+        engine=engine,
+        way=way,
+        most=TOKENS,
+        question=number,
+        finish=finish,
+        empty=not text.strip(),
+        matrix=record["decision"]["stated"] is not None,
+        steered=record["steered"],
+        flipped=bool(record["flipped"]),
+        obeyed=bool(record["obeyed"]),
+        written=record["written_tokens"] or 0,
+        read=sum(read for read, _ in counted) if counted else None,
+        cached=sum(cached for _, cached in counted) if counted else None,
+        instruction=gateway.gateway.upstream.instruction_tokens,
+        seconds=seconds,
+    )
 
 
-WAYS: dict[str, dict[str, Any]] = {
-    "observe": {"mode": "observe"},
-    "shadow": {"mode": "observe", "shadow": 1.0},
-    "advise": {"mode": "advise"},
-    "enforce": {"mode": "enforce"},
-    "examples": {"mode": "enforce", "instruct": "examples"},
-}
-
-
-@pytest.mark.timeout(0)  # a slow machine takes a minute for an answer
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("engine", ["small_native", "small_python"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_every_answer_is_complete(
-    engine: str, way: str, request: pytest.FixtureRequest, smollm2: Path, tmp_path: Path
+    engine: str,
+    way: str,
+    tally: Tally,
+    request: pytest.FixtureRequest,
+    smollm2: Path,
+    tmp_path: Path,
 ) -> None:
-    server: Server = request.getfixturevalue(engine)
-    # llama.cpp's own server renders prompts; the other one needs the tokenizer for that.
-    tokenizer = None if engine == "small_native" else f"gguf:{smollm2}"
-    config = config_of(tmp_path, server.url, tokenizer, **WAYS[way])
-    async with opened_before(config) as gateway:
-        counts = await answered(gateway, ASKED)
-        told = gateway.gateway.upstream.instruction_tokens
-    print(f"\n{engine}, {way}: {counts}; instruction {told}")
-    assert counts.empty == 0
-    if way != "observe" and way != "shadow":
-        assert counts.complete == counts.asked
-        assert counts.steered == counts.asked
-    assert counts.matrices == (0 if way == "observe" else counts.asked)
+    there = tally.of(engine, way, TOKENS)
+    missing = [number for number in range(len(ASKED)) if number not in there]
+    if missing:
+        server: Server = request.getfixturevalue(engine)
+        # llama.cpp's own server renders prompts; the other one needs the tokenizer for that.
+        tokenizer = None if engine == "small_native" else f"gguf:{smollm2}"
+        config = config_of(tmp_path, server.url, tokenizer, **WAYS[way])
+        async with opened_before(config) as gateway:
+            turn = asyncio.Semaphore(AT_ONCE[engine])
+
+            async def one(number: int) -> None:
+                async with turn:
+                    tally.add(await answer_of(gateway, server, engine, way, number))
+
+            async with asyncio.TaskGroup() as group:
+                for number in missing:
+                    group.create_task(one(number))
+    found = list(tally.of(engine, way, TOKENS).values())
+    print(f"\n{table(found)}")
+    assert not any(answer.empty for answer in found)
+    if way not in ("observe", "shadow"):
+        assert all(answer.complete and answer.steered for answer in found)
+    assert sum(answer.matrix for answer in found) == (0 if way == "observe" else len(found))
