@@ -8,6 +8,7 @@ guessed: each cell is played to its end, and the welfare of both sides is averag
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -97,6 +98,7 @@ def llm_payoff(outcome: Outcome) -> float:
     return 10 * (0.6 * outcome.quality + 0.4 * math.exp(-outcome.llm_words / 40)) - 5
 
 
+@cache  # the thousands of questions of a world come from a dozen situations
 def true_payoff(situation: Situation) -> Bimatrix:
     """Return the expected payoffs of all six cells, rounded to one decimal.
 
