@@ -1,12 +1,12 @@
 """``gtalign compare``: compare the transcripts of several models."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gtalign.cli.options import AsJson
+from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
 from gtalign.evaluation.export import write_csv, write_latex
@@ -73,7 +73,7 @@ def command(
     if latex is not None:
         write_latex(found, latex)
     if as_json:
-        print(json.dumps(found.to_json(), allow_nan=False))
+        print_json(found.to_json())
         return
     console = wide_console()
     for sentence in plain_sentences(found):

@@ -1,6 +1,5 @@
 """``gtalign judges``: compare judges with people."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from gtalign.cli.options import AsJson, TaskName, Workers, settings_of
 from gtalign.cli.show.judges import print_check
 from gtalign.cli.show.progress import Bar
+from gtalign.cli.show.result import print_json
 from gtalign.config import load
 from gtalign.judges import JudgesConfig
 from gtalign.transcripts.chats import TASK
@@ -81,6 +81,6 @@ def check_labels(
             progress=lambda done, total: bar(done, total, "answers"),
         )
     if as_json:
-        print(json.dumps(found.to_json()))
+        print_json(found.to_json())
     else:
         print_check(found)

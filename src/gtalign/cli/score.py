@@ -1,6 +1,5 @@
 """``gtalign score``: add factors, welfare and verdicts to existing answers."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from gtalign.cli.failures import BAD_INPUT, FAILED, complain
 from gtalign.cli.options import AsJsonLines, Tables, TaskName, Workers, changes, settings_of
 from gtalign.cli.show.attacks import print_attacks
 from gtalign.cli.show.progress import RowBar
+from gtalign.cli.show.result import print_json
 from gtalign.cli.show.scored import print_scored
 from gtalign.config import load
 from gtalign.errors import ConfigError
@@ -96,7 +96,7 @@ def command(
         def show(row: FileScored) -> None:
             bar.advance()
             if as_json and not row.kept:
-                print(json.dumps(row.to_json()))
+                print_json(row.to_json())
 
         found = score_file(run, show)
     if not as_json:

@@ -1,6 +1,5 @@
 """``gtalign solve``: frontier, equilibria, optimum and welfare of payoff matrices."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.options import AsJsonLines
+from gtalign.cli.show.result import print_json
 from gtalign.cli.show.solution import solution_panel
 from gtalign.errors import PayoffError
 from gtalign.game import solve
@@ -49,7 +49,7 @@ def command(
     for number, game in enumerate(games, start=1):
         solution = solve(game)
         if as_json:
-            print(json.dumps(solution.to_json()))
+            print_json(solution.to_json())
         else:
             title = f"matrix {number}" if len(games) > 1 else ""
             console.print(solution_panel(solution, title, console.options.ascii_only))

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.options import AsJsonLines, Bare, ModelOrURL, Policies, changes, settings_of
-from gtalign.cli.show.steered import Printer, print_json
+from gtalign.cli.show.steered import Printer, print_as_json
 from gtalign.config import load
 from gtalign.data.asked import read_asked
 from gtalign.evaluation.steering.answers import Opening, answer_questions
@@ -96,7 +96,7 @@ def command(
         chosen,
         settings,
         asked,
-        print_json if as_json else Printer(Console()),
+        print_as_json if as_json else Printer(Console()),
         sampling=Sampling(temperature=temperature, seed=seed),
         max_tokens=max_tokens,
         count=count,

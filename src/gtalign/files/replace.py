@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
-    """Write a value as one JSON file, whole or not at all."""
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as one readable JSON file, whole or not at all."""
     with replacing(path) as beside:
-        beside.write_bytes(to_json(value, indent))
+        beside.write_bytes(to_json(value, "readable"))

@@ -6,8 +6,7 @@ from typing import Any, Final, TypeVar
 
 from gtalign.config import Config, dump, load
 from gtalign.errors import ConfigError
-from gtalign.files.json_text import to_json
-from gtalign.files.replace import replacing
+from gtalign.files.replace import replacing, write_json
 
 C = TypeVar("C", bound=Config)
 
@@ -43,5 +42,4 @@ def claim(out: Path, config: C, identity: Callable[[C], object] = lambda config:
 
 def record_model(out: Path, facts: Mapping[str, Any]) -> None:
     """Write ``model.json``: how the run asks its model."""
-    with replacing(out / MODEL) as beside:
-        beside.write_bytes(to_json(facts, indent=2))
+    write_json(out / MODEL, facts)

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
 from gtalign.errors import (
     ConfigError,
     DataError,
@@ -18,6 +16,7 @@ from gtalign.errors import (
     StoreError,
     UpstreamError,
 )
+from gtalign.gateway.text import to_json
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ class APIError(Exception):
         """The object of OpenAI's interface, as JSON."""
         kind = _TYPES.get(self.status, "api_error")
         body = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return orjson.dumps({"error": body})
+        return to_json({"error": body})
 
     def headers(self) -> Mapping[str, str]:
         """``Retry-After``, where it helps to wait, and ``Allow``, where another method would."""

@@ -1,21 +1,18 @@
 """Text that may hold lone surrogates, which UTF-8 cannot write: as JSON, and as plain text."""
 
-import json
 from typing import Any
 
 import orjson
 
+from gtalign import files
+
 
 def to_json(value: Any) -> bytes:
-    """Return the compact JSON of a value; JSON's own escape stands for a lone surrogate.
-
-    `gtalign.files.to_json` writes lines of a file; this one has no line break, and is as fast
-    as orjson where there are no surrogates.
-    """
+    """Return the compact JSON of a value: that of `gtalign.files.to_json`, at orjson's speed."""
     try:
         return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value).encode()
+    except TypeError:  # a lone surrogate, a key that is no text, or a number beyond 64 bits
+        return files.to_json(value, "compact", portable=True)
 
 
 def without_surrogates(text: str) -> str:

@@ -1,8 +1,8 @@
 """The reward-hacking suite of ``gtalign score --attack``: the W of each attack by reward."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.world import make_world
@@ -41,13 +41,11 @@ def results(rewards: Mapping[str, RewardConfig]) -> Iterator[tuple[str, dict[str
         )
 
 
-def lines(rewards: Mapping[str, RewardConfig]) -> Iterator[str]:
-    """Yield one JSON object for each attack and reward."""
+def lines(rewards: Mapping[str, RewardConfig]) -> Iterator[dict[str, Any]]:
+    """Yield one object for each attack and reward."""
     yardstick: dict[str, float] = {}
     for name, earned in results(rewards):
         yardstick = yardstick or earned
         for reward, welfare in earned.items():
             ratio = welfare / yardstick[reward] if yardstick[reward] > 0 else None
-            yield json.dumps(
-                {"attack": name, "reward": reward, "mutual_welfare": welfare, "of_honest": ratio}
-            )
+            yield {"attack": name, "reward": reward, "mutual_welfare": welfare, "of_honest": ratio}

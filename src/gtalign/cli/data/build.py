@@ -1,6 +1,5 @@
 """``gtalign data build``: build question files from public data sets."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from gtalign.cli.options import AsJson
 from gtalign.cli.show.questions import print_sources
+from gtalign.cli.show.result import print_json
 from gtalign.data.build import build
 from gtalign.data.sources import SOURCES
 from gtalign.errors import DataError
@@ -50,7 +50,7 @@ def command(
     """
     if not names:
         if as_json:
-            print(json.dumps([known.to_json() for known in SOURCES.values()]))
+            print_json([known.to_json() for known in SOURCES.values()])
         else:
             print_sources(SOURCES.values())
         return
@@ -77,4 +77,4 @@ def command(
         for reason, count in built.left_out.items():
             typer.echo(f"{name}: {count} of {built.read} rows left out: {reason}", err=True)
     if as_json:
-        print(json.dumps(results))
+        print_json(results)

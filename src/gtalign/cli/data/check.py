@@ -1,6 +1,5 @@
 """``gtalign data check``: find wrong rows, duplicates and questions shared with test files."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from gtalign.cli.failures import BAD_INPUT
 from gtalign.cli.options import AsJson, Files, changes
 from gtalign.cli.show.questions import print_checked
+from gtalign.cli.show.result import print_json
 from gtalign.config import load
 from gtalign.data.check import check
 from gtalign.data.duplicates import DuplicateConfig
@@ -45,7 +45,7 @@ def command(
     """
     found = check(files, tests or (), load(DuplicateConfig, None, overrides or ()), by, limit)
     if as_json:
-        print(json.dumps(found.to_json()))
+        print_json(found.to_json())
     else:
         print_checked(found)
     if found.wrong:

@@ -1,6 +1,5 @@
 """``gtalign data inspect``: show the content of a file of questions."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from gtalign.cli.options import AsJson
 from gtalign.cli.show.questions import print_summary
+from gtalign.cli.show.result import print_json
 from gtalign.data.inspect import inspect_rows
 
 
@@ -30,6 +30,6 @@ def command(
     found = inspect_rows(file, samples=samples, seed=seed)
     if as_json:
         tasks = {task: s.to_json(show_harmful=show_harmful) for task, s in found.items()}
-        print(json.dumps({"file": str(file), "tasks": tasks}))
+        print_json({"file": str(file), "tasks": tasks})
     else:
         print_summary(file, found, show_harmful=show_harmful)

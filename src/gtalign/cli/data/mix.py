@@ -1,6 +1,5 @@
 """``gtalign data mix``: mix several tasks in given shares into one file."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from gtalign.cli.options import AsJson, Files, changes, settings_of
 from gtalign.cli.show.questions import print_mixed
+from gtalign.cli.show.result import print_json
 from gtalign.config import load
 from gtalign.data.mixture import MixtureConfig, mix
 from gtalign.errors import DataError
@@ -47,6 +47,6 @@ def command(
             raise DataError(f"{to}: name the files to mix as well as the file to write")
     mixed = mix(files, to, load(MixtureConfig, config, overrides or ()), tests or ())
     if as_json:
-        print(json.dumps({"file": str(to), **asdict(mixed)}))
+        print_json({"file": str(to), **asdict(mixed)})
     else:
         print_mixed(to, mixed)

@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from gtalign.cli.show.result import print_json
 from gtalign.reward import RewardConfig
 
 
@@ -22,7 +23,7 @@ def print_attacks(reward: RewardConfig | None, *, as_json: bool) -> None:
     rewards = attack.presets() if reward is None else {reward.preset: reward}
     if as_json:
         for line in attack.lines(rewards):
-            print(line)
+            print_json(line)
     else:
         Console().print(_table(rewards, dict(attack.results(rewards))))
 

@@ -1,16 +1,29 @@
 """The result of a command, for people or for programs; stdout holds nothing else."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from gtalign.files import to_json
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON: UTF-8 in any terminal, and null where a number is none."""
+    line = to_json(value, portable=True)
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:  # a stream of text, as in a notebook
+        print(line.decode(), end="")
+        return
+    sys.stdout.flush()  # what was printed before comes first
+    raw.write(line)
+    raw.flush()
 
 
 def print_result(result: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what a command found: as one JSON object, or as lines for people."""
     if as_json:
-        print(json.dumps(result))
+        print_json(result)
         return
     for name, value in result.items():
         if isinstance(value, Mapping):

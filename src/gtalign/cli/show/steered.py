@@ -10,14 +10,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gtalign.cli.show.result import print_json
 from gtalign.cli.show.words import ACTIONS
 from gtalign.drawing import fixed
-from gtalign.files.json_text import to_json
 from gtalign.steering import Decision, Steered
 from gtalign.tasks import Question
 
 
-def print_json(question: Question, answer: Steered) -> None:
+def print_as_json(question: Question, answer: Steered) -> None:
     """Print an answer with its decision as one JSON object."""
     line = {
         "question": question.id,
@@ -27,7 +27,7 @@ def print_json(question: Question, answer: Steered) -> None:
         "tokens": answer.tokens,
         "decision": answer.decision.to_json(),
     }
-    print(to_json(line).decode(), end="", flush=True)
+    print_json(line)
 
 
 class Printer:

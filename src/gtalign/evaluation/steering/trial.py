@@ -127,7 +127,7 @@ async def run_trial(
                 await scorer.score([answer], writer.write)
     means = {name: sum(took) / len(took) for name, took in seconds.items()}
     if means:
-        write_json(folder / "seconds.json", means, indent=1)
+        write_json(folder / "seconds.json", means)
 
 
 async def trial_answers(

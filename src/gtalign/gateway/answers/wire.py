@@ -131,7 +131,7 @@ def said(value: Any) -> str:
 
 def event(value: Any) -> bytes:
     """One event with JSON data."""
-    return b"data: %b\n\n" % orjson.dumps(value)
+    return b"data: %b\n\n" % to_json(value)
 
 
 def _quoted(text: str) -> bytes:

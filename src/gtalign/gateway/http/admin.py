@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,6 +19,7 @@ from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.policies import read_policy, read_toml
 from gtalign.gateway.store.export import export_response
 from gtalign.gateway.telemetry.request_log import RequestLog
+from gtalign.gateway.text import to_json
 
 BODY: Final = 65_536
 """Most bytes of a body here, 64 KiB."""
@@ -187,5 +187,4 @@ def _nothing(kind: str, name: str) -> APIError:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    body = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    return Response(body, status, media_type="application/json")
+    return Response(to_json(value), status, media_type="application/json")

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.telemetry.metrics import CONTENT_TYPE
+from gtalign.gateway.text import to_json
 
 _PATIENCE: Final = 30.0
 
@@ -37,7 +37,7 @@ class ReadyEndpoint:
             problems.append("decisions cannot be written")
         body = {"status": "not ready" if problems else "ready", "problems": problems}
         status = 503 if problems else 200
-        await HTTPReply(send, {}, patience=_PATIENCE).whole(status, orjson.dumps(body))
+        await HTTPReply(send, {}, patience=_PATIENCE).whole(status, to_json(body))
 
 
 class MetricsEndpoint:

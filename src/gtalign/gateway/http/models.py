@@ -3,13 +3,13 @@
 import time
 from typing import Any
 
-import orjson
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import HTTPReply
+from gtalign.gateway.text import to_json
 
 MODELS = "/v1/models"
 
@@ -44,7 +44,7 @@ class ModelsEndpoint:
         body = {"object": "list", "data": [self._card(name) for name in known]}
         if wanted is not None:
             body = self._card(wanted)
-        await HTTPReply(send, {}, patience=30.0).whole(200, orjson.dumps(body))
+        await HTTPReply(send, {}, patience=30.0).whole(200, to_json(body))
 
     def _card(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "gtalign"}

@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from gtalign.errors import DataError
+from gtalign.files import to_json
 from gtalign.gateway.http.client import ClientGone
 from gtalign.gateway.store.reader import Filter, Reader, transcript_of
 
@@ -88,7 +89,7 @@ async def jsonl(reader: Reader, which: Filter, *, transcripts: bool) -> AsyncGen
             line = transcript_of(record)
         else:
             line = record
-        yield json.dumps(line).encode() + b"\n"
+        yield to_json(line, portable=True)
 
 
 async def parquet(reader: Reader, which: Filter) -> AsyncGenerator[bytes, None]:
