@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,17 @@ from gtalign.files import to_json, write_json
 from gtalign.files.json_text import Form
 
 FORMS: tuple[Form, ...] = ("line", "readable", "compact")
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates as well
+PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # JSON reads these two as one character
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8).filter(
+    lambda text: not PAIR.search(text)  # lone surrogates alone
+)
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | ANY_TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | ANY_TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
     max_leaves=8,
 )
@@ -34,13 +43,9 @@ def strictly(text: bytes) -> Any:
 def test_a_value_is_read_back_from_every_form(value: Any, form: Form) -> None:
     for portable in (False, True):
         text = to_json(value, form, portable=portable)
-        assert json.loads(text.decode("utf-8")) == value or _has_infinity(value)
+        assert json.loads(text.decode("utf-8")) == value
         assert text.endswith(b"\n") == (form != "compact")
-        assert (text.count(b"\n") == 1) or form != "line"
-
-
-def _has_infinity(value: Any) -> bool:
-    return b"Infinity" in to_json(value)
+        assert form != "line" or text.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("form", FORMS)

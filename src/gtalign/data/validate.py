@@ -1,6 +1,5 @@
 """Check a file of dataset rows and report every problem, not only the first, by row and column."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from gtalign.data.rows import COLUMNS, is_jsonl, parquet_columns, question_of, read_parquet
 from gtalign.errors import DataError
+from gtalign.files.lines import scan
 from gtalign.tasks.safety import HARMFUL, HARMLESS
 
 ROLES = frozenset({"system", "user", "assistant"})
@@ -190,17 +190,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
     """Yield each line's number and object, or what is wrong with it; empty lines are skipped."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    yield number, Problem(number, "", f"not JSON: {error}")
-                    continue
-                wrong = Problem(number, "", f"not an object but {_kind(row)}")
-                yield number, row if isinstance(row, dict) else wrong
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    for line in scan(path):
+        number, row = line.number - 1, line.value
+        if line.problem is not None:
+            yield number, Problem(number, "", line.problem)
+        elif isinstance(row, dict):
+            yield number, row
+        else:
+            yield number, Problem(number, "", f"not an object but {_kind(row)}")

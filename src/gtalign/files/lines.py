@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gtalign.errors import DataError, StorageError
 from gtalign.files.json_text import to_json
@@ -22,61 +22,95 @@ _GZIP = b"\x1f\x8b"  # the first two bytes of any file that gzip wrote
 _ZIP = b"PK"  # those of an archive, such as a log of Inspect
 
 
+class Line(NamedTuple):
+    """A line of JSON Lines, or an item of a JSON array, as it was read.
+
+    Args:
+        number: Its number, from 1.
+        place: File and number, for messages.
+        start: Offset of its first byte in the text of the file; 0 for an item of an array.
+        raw: Its bytes with their line break; empty for an item of an array.
+        value: What it holds; None if it is no JSON.
+        problem: Why it is no JSON; None if it is.
+        torn: Whether it is a last line that was not written whole, as a crash leaves it.
+    """
+
+    number: int
+    place: str
+    start: int
+    raw: bytes
+    value: Any
+    problem: str | None = None
+    torn: bool = False
+
+
 def read_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number (from 1) and object of each line of a file; see `read_objects`."""
-    for number, _, record in read_objects(Path(path)):
-        yield number, record
+    for line in read_objects(Path(path)):
+        yield line.number, line.value
 
 
-def read_objects(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Yield number (from 1), place and object of each line of JSON Lines, or item of a JSON array.
-
-    Either may be compressed with gzip, whatever the name of the file.
+def read_objects(path: Path) -> Iterator[Line]:
+    """Yield each line of a file, which has to hold an object; a torn last line is left out.
 
     Raises:
-        DataError: The file cannot be read, is no UTF-8 text, or a line is no JSON object. A last
-            line without its line break that does not parse is what a crash leaves: it is skipped
-            with a warning.
+        DataError: As for `scan`, or a line is no JSON object; names file and line. What is left out
+            is logged.
+    """
+    for line in scan(path):
+        if line.torn:
+            _tell_torn(line.place)
+        elif line.problem is not None:
+            raise DataError(f"{line.place}: {line.problem}")
+        elif not isinstance(line.value, dict):
+            raise DataError(f"{line.place}: not a JSON object")
+        else:
+            yield line
+
+
+def scan(path: Path) -> Iterator[Line]:
+    """Yield each line of JSON Lines, or item of a JSON array; a line that is no JSON says why.
+
+    Either may be compressed with gzip, whatever the name of the file. Empty lines are left out.
+
+    Raises:
+        DataError: The file cannot be read, is no UTF-8 text, or begins as an array and is none.
     """
     try:
         with path.open("rb") as raw:
             zipped = raw.peek(2)[:2] == _GZIP
             file: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if zipped else raw
             array = file.peek(64).lstrip()[:1] == b"["
-            found = _items(path, file.read()) if array else _lines(path, file)
-            for number, place, record in found:
-                if not isinstance(record, dict):
-                    raise DataError(f"{place}: not a JSON object")
-                yield number, place, record
+            yield from _items(path, file.read()) if array else _lines(path, file)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the compressed file is damaged or ends early") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[int, str, Any]]:
+def _lines(path: Path, file: Iterable[bytes]) -> Iterator[Line]:
+    start = 0
     for number, line in enumerate(file, start=1):
+        begin, start = start, start + len(line)
         if number == 1:
             line = _without_mark(line, path)
         if not line.strip():
             continue
         place = f"{path}, line {number}"
         try:
-            yield number, place, json.loads(line)
+            yield Line(number, place, begin, line, json.loads(line))
         except (ValueError, RecursionError) as error:
-            if not line.endswith(b"\n"):
-                _tell_torn(place)
-                return
-            raise DataError(f"{place}: not JSON: {error}") from None
+            torn = not line.endswith(b"\n")
+            yield Line(number, place, begin, line, None, f"not JSON: {error}", torn)
 
 
-def _items(path: Path, text: bytes) -> Iterator[tuple[int, str, Any]]:
+def _items(path: Path, text: bytes) -> Iterator[Line]:
     try:
         items = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a JSON array: {error}") from None
     for number, item in enumerate(items, start=1):
-        yield number, f"{path}, item {number}", item
+        yield Line(number, f"{path}, item {number}", 0, b"", item)
 
 
 @lru_cache(maxsize=256)  # a command may read a file more than once, and says it once

@@ -8,7 +8,6 @@ Only the stages load torch, so a wrong setting is reported at once.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from gtalign.config import Config
 from gtalign.files.disk import room_in
 from gtalign.files.json_text import to_json
+from gtalign.files.lines import read_lines
 from gtalign.files.replace import replacing
 from gtalign.judges import Judge
 from gtalign.models.pretrained import load_tokenizer
@@ -182,8 +182,7 @@ def _train(
         model = open_model(folder / str(needs(stage)) / "checkpoint")
     if stage in SUPERVISED:
         questions = {q.id: q for q in workshop.train}
-        with (folder / COLD_START / "chains.jsonl").open(encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
+        rows = [row for _, row in read_lines(folder / COLD_START / "chains.jsonl")]
         lessons = [
             model.chat.lesson(questions[row["id"]].messages, text)
             for row in rows

@@ -14,7 +14,7 @@ from typing import Any
 
 from gtalign.chain import chosen_cell
 from gtalign.errors import DataError
-from gtalign.files.lines import LineWriter
+from gtalign.files.lines import LineWriter, read_objects
 from gtalign.synthesis.selection import Entry
 from gtalign.tasks import Question
 from gtalign.transcripts import Scored, Transcript
@@ -64,21 +64,11 @@ class Candidates(AbstractContextManager["Candidates"]):
         self.entries: dict[Key, Entry] = {}
         self._lines = LineWriter(file)
         try:
-            place = 0
-            with file.open("rb") as lines:
-                for number, line in enumerate(lines, start=1):
-                    try:
-                        self._keep(json.loads(line), place)
-                    except (
-                        ValueError,
-                        LookupError,
-                        TypeError,
-                        ArithmeticError,
-                        RecursionError,
-                    ) as error:
-                        message = f"{file}, line {number}: no candidate: {error!r}"
-                        raise DataError(message) from error
-                    place += len(line)
+            for line in read_objects(file):
+                try:
+                    self._keep(line.value, line.start)
+                except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+                    raise DataError(f"{line.place}: no candidate: {error!r}") from error
         except BaseException:
             self._lines.close()
             raise

@@ -1,13 +1,12 @@
 """Files of a run that end the same whether or not it was interrupted."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gtalign.files.lines import LineWriter
+from gtalign.files.lines import LineWriter, read_objects
 from gtalign.files.replace import replacing
 from gtalign.reward import RunningNormaliser
 
@@ -23,8 +22,7 @@ def keep_lines(path: Path, wanted: Callable[[Any], bool]) -> None:
     """
     with replacing(path) as beside, beside.open("wb") as kept:
         if path.exists():
-            with path.open("rb") as lines:
-                kept.writelines(n for n in lines if n.endswith(b"\n") and wanted(json.loads(n)))
+            kept.writelines(n.raw for n in read_objects(path) if wanted(n.value))
 
 
 class MetricsLog(TrainerCallback):  # type: ignore[misc]

@@ -22,5 +22,5 @@ def read_records(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for place, record in read_log(path):
             yield place, stem, record
         return
-    for number, place, record in read_objects(path):
-        yield place, f"{stem}-{number}", record
+    for line in read_objects(path):
+        yield line.place, f"{stem}-{line.number}", line.value
