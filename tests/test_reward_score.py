@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from gtalign.chain import render
 from gtalign.errors import ChainError, JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
-from gtalign.reward import FACTORS, Reward, RewardConfig, Score
+from gtalign.reward import FACTORS, Reward, RewardConfig, Score, Scores
 from gtalign.reward.reading import read_released
+from gtalign.reward.scores import NUMBERS, PLAIN_WELFARE, WELFARE
 from gtalign.tasks import Message, Question
+from gtalign.transcripts import Transcript
 from one_score import score_one
 
 CELLS = {
@@ -385,3 +388,15 @@ def test_to_json_is_plain_data() -> None:
     assert record["factors"]["solution"] == 1
     assert "reward" not in record
     assert score("x").to_json()["chain"] is None
+
+
+def test_each_number_of_a_score_is_stated_once() -> None:
+    sides = ("user_welfare", "llm_welfare", "mutual_welfare")
+    answers = ("answer_llm_welfare", "answer_mutual_welfare")
+    assert sides == WELFARE
+    assert (*WELFARE, *answers, "reward") == NUMBERS
+    assert ("user_welfare", *answers) == PLAIN_WELFARE
+    columns = {field.name for field in fields(Scores)}
+    assert set(NUMBERS) <= columns
+    known = {field.name for field in fields(Transcript)}
+    assert set(NUMBERS) - known == {"reward"}

@@ -20,6 +20,7 @@ from gtalign.evaluation.metrics import metrics
 from gtalign.evaluation.plane import Spot, welfare_plane
 from gtalign.evaluation.profiles import TAGS, block_tokens, calibration
 from gtalign.reward import FACTORS
+from gtalign.reward.scores import WELFARE
 from gtalign.transcripts.transcript import Transcript
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
@@ -104,9 +105,9 @@ def _ends(found: Estimate, value: float) -> tuple[float, float]:
 
 def panels() -> Iterator[tuple[str, str, tuple[float, float] | None]]:
     """Yield name, title and range of each learning curve; every factor with a label has one."""
-    known = metrics()
-    for name in ("mutual_welfare", "user_welfare", "llm_welfare"):
-        yield f"welfare/{name}", known[name].label, SHARES
+    for name, metric in metrics().items():
+        if name in WELFARE:
+            yield f"welfare/{name}", metric.label, SHARES
     yield "reward", "Reward, each model's own", SHARES
     for name, factor in FACTORS.items():
         if factor.label is not None:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from gtalign.chain.blocks import TAG
 from gtalign.errors import DataError
+from gtalign.reward.scores import WELFARE
 from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.given import SCORES, with_score
 from gtalign.transcripts.harness import BY
 
 log = logging.getLogger(__name__)
-
-_WELFARE = ("mutual_welfare", "user_welfare", "llm_welfare")
 
 
 def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, list[Transcript]]:
@@ -67,7 +66,7 @@ def scored_without_chains(transcripts: Sequence[Transcript]) -> list[Transcript]
     def plain(t: Transcript) -> bool:
         if t.plain or t.chain is not None or t.factors.get("format") is not None:
             return t.plain
-        earned = any((getattr(t, name) or 0) > 0 for name in _WELFARE)
+        earned = any((getattr(t, name) or 0) > 0 for name in WELFARE)
         return t.chain_error is None or earned or t.model not in chains
 
     return [

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from gtalign.chain import chosen_cell
 from gtalign.game import TOLERANCE, GameForm
 from gtalign.reward import FACTORS, Factor
+from gtalign.reward.scores import PLAIN_WELFARE, WELFARE
 from gtalign.transcripts.transcript import Transcript
 
 Measures = dict[str, float | None]
@@ -184,10 +185,6 @@ def _metrics(factors: tuple[Factor, ...]) -> dict[str, Metric]:
     return {metric.name: metric for metric in every}
 
 
-PLAIN_WELFARE = ("user_welfare", "answer_llm_welfare", "answer_mutual_welfare")
-WELFARE = (*PLAIN_WELFARE, "llm_welfare", "mutual_welfare")
-
-
 def measure(transcript: Transcript) -> Measures:
     """Return all measures of one transcript.
 
@@ -216,7 +213,7 @@ def measure(transcript: Transcript) -> Measures:
         found["score"] = _number(transcript.factors.get("score"))
         # Welfare that came with a file, of a scorer that asked for no chain, has no chain's terms.
         own = plain and transcript.answer_mutual_welfare is not None
-        for name in PLAIN_WELFARE if own else WELFARE:
+        for name in PLAIN_WELFARE if own else {*WELFARE, *PLAIN_WELFARE}:
             found[name] = _number(getattr(transcript, name), zero)
     found["right_action"] = right_action(transcript)
     if found["quality"] is not None and not plain:

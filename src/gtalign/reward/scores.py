@@ -53,6 +53,17 @@ class Score:
         return record
 
 
+NUMBERS: Final = tuple(f.name for f in fields(Score) if f.type == float | None)
+"""The numbers of a score, by the names of their fields: every welfare, and the reward."""
+
+_EVERY: Final = tuple(name for name in NUMBERS if name.endswith("welfare"))
+
+WELFARE: Final = tuple(name for name in _EVERY if not name.startswith("answer_"))
+"""The welfare of the user, of the LLM, and the mutual one: U, L and W."""
+
+PLAIN_WELFARE: Final = tuple(name for name in _EVERY if f"answer_{name}" not in _EVERY)
+"""The same without the chain's own terms, which a plain answer cannot earn."""
+
 _MEASURED: Final = tuple(field.name for field in fields(Score) if field.name != "reward")
 
 
@@ -112,12 +123,9 @@ class Scores:
             chain_error=self.chain_errors.get(row),
             tokens=tokens,
             factors={name: _known(column[row]) for name, column in self.factors.items()},
-            **{name: _known(getattr(self, name)[row]) for name in _COLUMNS},
+            **{name: _known(getattr(self, name)[row]) for name in NUMBERS},
             unscored=self.unscored.get(row),
         )
-
-
-_COLUMNS: Final = tuple(field.name for field in fields(Scores) if field.type == Numbers)
 
 
 def as_known(column: Numbers) -> list[float | None]:

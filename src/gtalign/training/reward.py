@@ -16,11 +16,9 @@ from gtalign.judges import Judge
 from gtalign.judges.failures import Failures, shares
 from gtalign.reward.judged import Judged, judged
 from gtalign.reward.score import Reward
-from gtalign.reward.scores import Scores, as_known
+from gtalign.reward.scores import WELFARE, Scores, as_known
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript, TranscriptWriter
-
-WELFARE = ("user_welfare", "llm_welfare", "mutual_welfare")
 
 
 class TRLReward:

@@ -14,6 +14,7 @@ from typing import Any
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Verdict
 from gtalign.reward import Score
+from gtalign.reward.scores import NUMBERS
 from gtalign.tasks import Message
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.file import TranscriptWriter
@@ -106,12 +107,7 @@ class FileScored:
         return {
             "id": self.transcript.id,
             "task": self.transcript.task,
-            "user_welfare": score.user_welfare,
-            "llm_welfare": score.llm_welfare,
-            "mutual_welfare": score.mutual_welfare,
-            "answer_llm_welfare": score.answer_llm_welfare,
-            "answer_mutual_welfare": score.answer_mutual_welfare,
-            "reward": score.reward,
+            **{name: getattr(score, name) for name in NUMBERS},
             **score.factors,
             "tokens": self.unit,
             "chain_error": score.chain_error,

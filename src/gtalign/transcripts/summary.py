@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtalign.reward.scores import WELFARE
 from gtalign.transcripts.transcript import Transcript
 
-MEASURES = ("mutual_welfare", "user_welfare", "llm_welfare", "quality")
+MEASURES = ("quality", *WELFARE)
+"""What is summed up, in the order of the tables."""
+
 Floats = NDArray[np.float64]
 
 FEW = 10
@@ -87,12 +90,8 @@ class Summary:
             before: W as the file recorded it; None if it did not.
         """
         welfare = transcript.mutual_welfare
-        values = {
-            "quality": transcript.factors.get("quality"),
-            "user_welfare": transcript.user_welfare,
-            "llm_welfare": transcript.llm_welfare,
-            "mutual_welfare": welfare,
-        }
+        values = {name: getattr(transcript, name) for name in WELFARE}
+        values["quality"] = transcript.factors.get("quality")
         if unit:
             self.units.add(unit)
         for sums in (self.total, self.tasks.setdefault(transcript.task, TaskSums())):

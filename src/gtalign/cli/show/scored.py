@@ -10,7 +10,7 @@ from rich.text import Text
 from gtalign.cli.show.table import clean
 from gtalign.cli.show.words import SCORES
 from gtalign.transcripts.score import ScoredFile
-from gtalign.transcripts.summary import TaskSums
+from gtalign.transcripts.summary import MEASURES, TaskSums
 
 _REASONS = 3  # for unscored answers, in the summary
 
@@ -59,8 +59,7 @@ def scores_table(summaries: Mapping[str, TaskSums], first: str) -> Table:
 
 
 def _row(name: str, sums: TaskSums) -> list[str]:
-    measures = ("quality", "user_welfare", "llm_welfare", "mutual_welfare")
-    means = ["-" if (m := sums.mean(x)) is None else f"{m:.3f}" for x in measures]
+    means = ["-" if (m := sums.mean(x)) is None else f"{m:.3f}" for x in MEASURES]
     return [name, str(sums.rows), *means, _interval(sums), str(sums.unscored), str(sums.malformed)]
 
 
