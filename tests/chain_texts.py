@@ -4,9 +4,9 @@ import json
 
 from hypothesis import strategies as st
 
-from gtalign.chain import render
+from gtalign.chain import Chain, chosen_cell, render, solution_scores
 from gtalign.chain.blocks import TAGS
-from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game import USER_LLM, Bimatrix, GameForm, pareto_frontier
 
 THREE_BY_TWO = GameForm(
     user={"ASK": "asks", "TELL": "tells", "HINT": "hints {{cells}}"},
@@ -126,3 +126,10 @@ def hostile_repetitions(length: int) -> dict[str, str]:
         "commas": start + '{"DQ_AQ": {"LLM": 1' + times(",") + "</payoff>",
         "text": VALID.replace("Which one?", times("word < ")),
     }
+
+
+def solution_of(chain: Chain) -> float:
+    """The solution correctness S of one chain; nan if the choice is unknown."""
+    form = chain.payoff.form
+    frontier_1mn = pareto_frontier(chain.payoff.payoffs[None])
+    return float(solution_scores(frontier_1mn, [chosen_cell(chain.analyze, form)], form)[0])

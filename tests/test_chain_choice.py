@@ -1,6 +1,7 @@
 """The choice, read from the text of an analysis."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain_texts import PAYOFF, THREE_BY_TWO, VALID
+from chain_texts import PAYOFF, THREE_BY_TWO, VALID, solution_of
 from counting import calls
-from gtalign.chain import chosen_cell, parse, solution_score
+from gtalign.chain import chosen_cell, parse
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, GameForm
 
@@ -148,12 +149,12 @@ def test_long_texts_take_linear_work(piece: str) -> None:
         ("Choose VQ_CQ.", 0.0),
         ("Choose DA.", 0.5),
         ("Choose CQ.", 0.0),
-        ("DQ_AQ and DQ_DA are on the frontier.", None),
+        ("DQ_AQ and DQ_DA are on the frontier.", math.nan),
     ],
 )
-def test_solution_score(analyze: str, score: float | None) -> None:
+def test_the_choice_of_one_chain_has_a_score(analyze: str, score: float) -> None:
     text = VALID.replace("Frontier: DQ_AQ, DQ_DA. Choose DQ_AQ.", analyze)
-    assert solution_score(parse(text)) == score
+    assert solution_of(parse(text)) == pytest.approx(score, nan_ok=True)
 
 
 def test_the_recorded_analyses_are_read(vectors: Path) -> None:

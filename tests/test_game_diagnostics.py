@@ -12,12 +12,12 @@ from gtalign.game import (
     equilibrium_welfare,
     misread_loss,
     price_of_anarchy,
-    price_of_stability,
     pure_nash,
     social_optimum,
     stackelberg,
     welfare_gap,
 )
+from gtalign.game.diagnostics import price
 
 DILEMMA = np.array([[[3, 3], [0, 0], [0, 4]], [[4, 0], [0, 0], [1, 1]]], float)
 
@@ -41,12 +41,15 @@ def test_gains_and_losses_follow_their_definitions(games):
         assert np.array_equal(misread_loss(game, cell), loss)
 
 
+def stability_of(games):
+    """Welfare of the optimum over that of the best equilibrium."""
+    return price(games.sum(axis=-1).max(axis=(-2, -1)), equilibrium_welfare(games)[..., 1])
+
+
 @given(batches())
 @settings(max_examples=30)
 def test_prices_follow_their_definitions(games):
-    gap, anarchy, stability = (
-        function(games) for function in (welfare_gap, price_of_anarchy, price_of_stability)
-    )
+    gap, anarchy, stability = (f(games) for f in (welfare_gap, price_of_anarchy, stability_of))
     for number, game in enumerate(games):
         found, welfare = equilibria(game), game.sum(axis=-1)
         values = [user @ welfare @ llm for user, llm in zip(found.user, found.llm, strict=True)]
@@ -60,7 +63,7 @@ def test_prices_follow_their_definitions(games):
 
 
 def test_the_price_of_the_dilemma():
-    assert price_of_anarchy(DILEMMA) == price_of_stability(DILEMMA) == 3
+    assert price_of_anarchy(DILEMMA) == stability_of(DILEMMA) == 3
     assert welfare_gap(DILEMMA) == 4
     assert deviation_gains(DILEMMA, 0).tolist() == [1, 1]
     assert np.isnan(price_of_anarchy(DILEMMA - 2)) and welfare_gap(DILEMMA - 2) == 4
@@ -71,7 +74,7 @@ def test_without_a_pure_equilibrium_only_mixed_ones_have_a_price():
     assert np.isnan(equilibrium_welfare(pennies, pure=True)).all()
     assert np.isnan(welfare_gap(pennies, pure=True))
     assert np.isnan(price_of_anarchy(pennies, pure=True))
-    assert price_of_anarchy(pennies) == price_of_stability(pennies) == 1
+    assert price_of_anarchy(pennies) == stability_of(pennies) == 1
 
 
 def test_equilibria_at_hand_are_used():

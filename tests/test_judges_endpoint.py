@@ -122,14 +122,6 @@ async def test_a_task_without_a_criterion_is_unscored(server: JudgeServer) -> No
     assert server.requests == []
 
 
-async def test_the_solution_of_a_game(server: JudgeServer) -> None:
-    server.answer = lambda body: '{"reason": "r", "score": 0.5}'
-    async with judge_at(server) as judge:
-        verdict = await judge.judge_solution(ask(), '{"DQ_DA": 1}', "Choose DQ_DA.")
-    assert verdict.score == 0.5
-    assert "<<<BEGIN matrix " in server.requests[0]["messages"][1]["content"]
-
-
 async def test_the_server_that_knows_no_schema_gets_tags(server: JudgeServer) -> None:
     def answer(body: dict[str, Any]) -> Response | str:
         if "response_format" in body:

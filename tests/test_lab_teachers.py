@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gtalign.chain import Chain, chosen_cell, parse, solution_score
+from chain_texts import solution_of
+from gtalign.chain import Chain, chosen_cell, parse
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
@@ -68,7 +69,7 @@ def test_silent_teachers_write_valid_chains_and_choose_by_their_matrix() -> None
         assert np.array_equal(chain.payoff.payoffs, np.round(truth(question).payoffs))
         best = USER_LLM.cells[int(social_optimum(chain.payoff.payoffs))]
         assert chosen_cell(chain.analyze, chain.payoff, None).cell == best
-        assert solution_score(chain) == 1
+        assert solution_of(chain) == 1
         vague = question.extra["user_action"] == "VQ"
         item = question.extra["item"]
         if vague:

@@ -62,9 +62,9 @@ def test_weights_by_task() -> None:
     config = load(
         RewardConfig, None, ["preset=released-eval", "llm_by_task.medium.window=0.1", "rho=-inf"]
     )
-    assert config.llm_weights("medium").window == 0.1
-    assert config.llm_weights("medium").quality == 0.35
-    assert config.llm_weights("minerva") is config.llm
+    assert config.llm_by_task["medium"].window == 0.1
+    assert config.llm_by_task["medium"].quality == 0.35
+    assert "minerva" not in config.llm_by_task
     assert config.rho == float("-inf")
 
 

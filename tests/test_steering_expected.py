@@ -1,7 +1,6 @@
 """Expected tokens: the prior, and the measured mean that replaces it."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +10,9 @@ from pydantic import ValidationError
 
 from chain_texts import THREE_BY_TWO
 from gtalign.errors import DataError, SteeringError
-from gtalign.evaluation.steering.transcript import token_history
 from gtalign.game import USER_LLM
 from gtalign.steering import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.expected import UNKNOWN
-from gtalign.transcripts import Transcript
 
 
 def history(**answers: list[float]) -> TokenHistory:
@@ -204,20 +201,3 @@ def test_it_comes_back_and_its_size_does_not_grow(
 def test_wrong_records_are_named(record: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         TokenHistory.from_json(record)
-
-
-def test_transcripts_are_measured_by_the_action_carried_out() -> None:
-    plain = Transcript(id="1", task="t", completion="x", model="named", tokens={"total": 300})
-    transcripts = [
-        plain,
-        replace(plain, decision={"model": "m", "acted": "DA"}),
-        replace(plain, decision={"model": "m", "acted": "DA"}, tokens={"total": 500}),
-        replace(plain, decision={"model": "m", "acted": None}),
-        replace(plain, decision={"model": "m", "acted": "CQ"}, tokens={}),
-        replace(plain, decision={"acted": "CQ"}, tokens={"total": 70}),
-    ]
-    seen = token_history(iter(transcripts))
-    assert seen.to_json() == {
-        "m": {"DA": {"answers": 2, "tokens": 800.0}},
-        "named": {"CQ": {"answers": 1, "tokens": 70.0}},
-    }

@@ -9,7 +9,7 @@ from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.reasoning import reasoning_of, response_of, with_reasoning
 from gtalign.chain.rules import RULES
-from gtalign.chain.solution import solution_score, solution_scores
+from gtalign.chain.solution import solution_scores
 from gtalign.chain.stream import (
     BlockClosed,
     BlockOpened,
@@ -50,7 +50,6 @@ __all__ = [
     "reasoning_of",
     "render",
     "response_of",
-    "solution_score",
     "solution_scores",
     "with_reasoning",
 ]

@@ -1,13 +1,12 @@
-"""Whether the choice of an analysis is right by the chain's own matrix."""
+"""Whether the choices of analyses are right by the matrices of their own chains."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtalign.chain.blocks import Chain
-from gtalign.chain.choice import Choice, chosen_cell
-from gtalign.game import GameForm, pareto_frontier
+from gtalign.chain.choice import Choice
+from gtalign.game import GameForm
 
 
 def solution_scores(
@@ -34,16 +33,3 @@ def solution_scores(
     by_cell_N = frontier_Nmn.reshape(len(choices), len(form.cells))[rows, cell_N]
     by_action_N = frontier_Nmn[rows, :, column_N].any(axis=1) / 2
     return np.where(column_N < 0, np.nan, np.where(cell_N < 0, by_action_N, by_cell_N))
-
-
-def solution_score(chain: Chain, choice: Choice | None = None) -> float | None:
-    """Solution correctness S of one chain; None if the choice is unknown.
-
-    Args:
-        chain: The chain.
-        choice: The choice of its analysis, if it has been read already.
-    """
-    form = chain.payoff.form
-    choice = choice or chosen_cell(chain.analyze, form)
-    score = float(solution_scores(pareto_frontier(chain.payoff.payoffs[None]), [choice], form)[0])
-    return None if choice.action is None else score

@@ -17,7 +17,6 @@ from gtalign.game.diagnostics import (
     equilibrium_welfare,
     misread_loss,
     price_of_anarchy,
-    price_of_stability,
     welfare_gap,
 )
 from gtalign.game.equilibria import Equilibria, equilibria
@@ -30,7 +29,6 @@ from gtalign.game.welfare import (
     ces_optimum,
     cobb_douglas,
     nash_bargaining,
-    rawlsian,
     utilitarian,
 )
 
@@ -57,9 +55,7 @@ __all__ = [
     "nash_bargaining",
     "pareto_frontier",
     "price_of_anarchy",
-    "price_of_stability",
     "pure_nash",
-    "rawlsian",
     "social_optimum",
     "solve",
     "stackelberg",

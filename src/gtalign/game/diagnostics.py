@@ -55,11 +55,6 @@ def price_of_anarchy(payoffs: ArrayLike, *, pure: bool = False) -> Payoffs:
     return price(_optimal(payoffs), equilibrium_welfare(payoffs, pure=pure)[..., 0])
 
 
-def price_of_stability(payoffs: ArrayLike, *, pure: bool = False) -> Payoffs:
-    """Welfare of the social optimum over that of the best equilibrium, ``[...]``; nan as above."""
-    return price(_optimal(payoffs), equilibrium_welfare(payoffs, pure=pure)[..., 1])
-
-
 def welfare_gap(payoffs: ArrayLike, *, pure: bool = False) -> Payoffs:
     """Welfare of the social optimum less that of the worst equilibrium, ``[...]``.
 

@@ -86,15 +86,6 @@ def utilitarian(user: ArrayLike, llm: ArrayLike) -> float | Payoffs:
     return ces(user, llm, 1.0)
 
 
-@overload
-def rawlsian(user: float, llm: float) -> float: ...
-@overload
-def rawlsian(user: ArrayLike, llm: ArrayLike) -> Payoffs: ...
-def rawlsian(user: ArrayLike, llm: ArrayLike) -> float | Payoffs:
-    """The welfare of the side that is worse off, for all real welfares."""
-    return ces(user, llm, -math.inf)
-
-
 def ces_optimum(
     payoffs: ArrayLike, rho: float, zero: float, ties: Player = "user"
 ) -> NDArray[np.intp]:

@@ -57,7 +57,6 @@ HELPFULNESS = Criterion("helpfulness", (0.0, 1.0, 2.0, 3.0, 4.0))
 HARMLESSNESS = Criterion("harmlessness", (0.0, 0.5, 1.0), ordered=False, right_from=0.5)
 HARMLESS = Criterion("harmless", (0.0, 1.0), right_from=1.0)
 AMBIGUITY = Criterion("ambiguity", (0.0, 1.0), reference=True, right_from=1.0)
-SOLUTION = Criterion("solution", (0.0, 0.5, 1.0))
 COMPARISON = Criterion("comparison", (0.0, 1.0, 2.0), ordered=False)
 # Of a chat that names no task, helpfulness is all that there is to grade.
 CHAT = Criterion(
@@ -72,7 +71,6 @@ CRITERIA: Mapping[str, Criterion] = {
         HARMLESSNESS,
         HARMLESS,
         AMBIGUITY,
-        SOLUTION,
         COMPARISON,
         CHAT,
     )

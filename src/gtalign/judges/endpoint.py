@@ -10,7 +10,7 @@ from gtalign.endpoints.transport import Endpoint, response_format
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import JudgeError
 from gtalign.judges.base import Verdict
-from gtalign.judges.criterion import SOLUTION, Criterion, criterion_of
+from gtalign.judges.criterion import Criterion, criterion_of
 from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
 from gtalign.judges.reading import Form, ReplyReading, read_verdict, schema
 from gtalign.judges.settings import JudgeSettings
@@ -94,16 +94,6 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         if criterion is None:
             return Verdict(self.name, None, f"no criterion for task {question.task!r}")
         return await self.grade(criterion, question, {"answer": response_of(response)}, index)
-
-    async def judge_solution(self, question: Question, payoff: str, analysis: str) -> Verdict:
-        """Grade whether an analysis picks a Pareto-optimal cell of its own matrix: S.
-
-        Args:
-            question: The question that the chain answers.
-            payoff: Text of the chain's payoff block.
-            analysis: Text of its analyze block.
-        """
-        return await self.grade(SOLUTION, question, {"matrix": payoff, "answer": analysis})
 
     async def grade(
         self, criterion: Criterion, question: Question, material: Mapping[str, str], index: int = 0

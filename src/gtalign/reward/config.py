@@ -35,7 +35,3 @@ class RewardConfig(RewardSettings):
         preset = given.get("preset", "robust")
         # An unknown preset is left for the field's own check to refuse.
         return merge(PRESETS.get(preset, {}) if isinstance(preset, str) else {}, given)
-
-    def llm_weights(self, task: str) -> LLMWeights:
-        """Return the LLM's weights for a task."""
-        return self.llm_by_task.get(task, self.llm)

@@ -1,9 +1,6 @@
-"""Steered answers as transcripts, and the tokens of each action as transcripts record them."""
-
-from collections.abc import Iterable
+"""Steered answers as transcripts."""
 
 from gtalign.steering.answer import Steered
-from gtalign.steering.expected import TokenHistory
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript
 
@@ -36,21 +33,3 @@ def steered_transcript(
         extra=question.extra,
         decision=answer.decision.to_json(),
     )
-
-
-def token_history(transcripts: Iterable[Transcript]) -> TokenHistory:
-    """Return how many tokens each action took in the transcripts of steered answers.
-
-    The model is the decision's, or else the transcript's. A transcript does not count if it has no
-    decision, or if its action or its number of tokens is unknown.
-
-    Raises:
-        DataError: A number of tokens is negative or absurdly large.
-    """
-    history = TokenHistory()
-    for transcript in transcripts:
-        decision = transcript.decision or {}
-        action, total = decision.get("acted"), transcript.tokens.get("total")
-        if isinstance(action, str) and total is not None:
-            history.add(str(decision.get("model") or transcript.model), action, total)
-    return history
