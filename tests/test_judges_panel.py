@@ -165,3 +165,30 @@ def test_the_documentation_knows_judges_criteria_and_attacks() -> None:
         for score in criterion.scale:
             assert f"{score:g}" in row
         assert row.endswith("yes |" if criterion.reference else "no |")
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [
+        ({}, {}),
+        ({"minerva": 5}, {"a": 15, "b": 15}),  # by its name
+        ({"math-hard": 2}, {"b": 6}),  # by its kind
+        ({"medium": 4, "unheard-of": 1}, {"a": 15}),  # by default
+        ({"ambig_qa": 7}, {}),  # rules alone
+        ({"minerva": 1, "math-hard": 1, "medium": 1, "ambig_qa": 9}, {"a": 6, "b": 6}),
+    ],
+)
+def test_the_calls_for_answers_are_counted_by_endpoint(
+    answers: dict[str, int], wanted: dict[str, int]
+) -> None:
+    endpoint = {"url": "http://127.0.0.1:1/v1", "model": "m", "temperature": 0.5}
+    config = JudgesConfig.model_validate(
+        {
+            "default": ["a"],
+            "tasks": {"minerva": ["rule", "a", "b"], "math": ["mathematics", "b"]}
+            | {"ambiguity": ["rule"]},
+            "endpoints": {"a": endpoint, "b": endpoint},
+            "times": 3,
+        }
+    )
+    assert config.calls_for(answers) == wanted

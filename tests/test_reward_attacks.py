@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gtalign.chain import parse, render
+from gtalign.errors import ChainError, JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import FakeJudge, Judge, Verdict
 from gtalign.lab.attack_report import presets, questions
@@ -106,9 +107,9 @@ def test_tags_in_a_question_break_no_chain() -> None:
 
 
 def test_what_cannot_be_measured_is_no_number() -> None:
-    with pytest.raises(ValueError, match="unscored on question '0'"):
+    with pytest.raises(JudgeError, match="unscored on question '0'"):
         measure(ROBUST, ATTACKS[0], KINDS, FakeJudge(None))
-    with pytest.raises(ValueError, match="no response can be read"):
+    with pytest.raises(ChainError, match="no response can be read"):
         measure(ROBUST, Attack("none", lambda _: "plain"), KINDS, FakeJudge(1.0))
 
 

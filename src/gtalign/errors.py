@@ -7,10 +7,10 @@
     +-- ChainError (ValueError)         a reasoning chain breaks a rule; says which and where
     +-- DrawingError (ValueError)       a number that is to be drawn is not finite
     +-- DataError (ValueError)          a dataset or transcript file is wrong; says row and column
-    +-- ServiceError (RuntimeError)     a judge or a teacher failed; its cause is the kind
+    +-- ServiceError (RuntimeError)     a judge or another model failed; its cause is the kind
     |   +-- JudgeError                  a judge failed; says on which question
     |   |   +-- UnusableJudgeError      a judge cannot be asked at all; ends the work
-    |   +-- TeacherError                a teacher failed; says on which candidate
+    |   +-- TeacherError                a teacher or an evaluated model failed; says on what
     +-- TrainingError (RuntimeError)    a training stage cannot start or continue
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
@@ -78,7 +78,7 @@ class DataError(GTAlignError, ValueError):
 
 
 class ServiceError(GTAlignError, RuntimeError):
-    """A judge or a teacher failed.
+    """A judge, a teacher or an evaluated model failed.
 
     Args:
         message: Names who failed and on what, and says what happened.
@@ -103,7 +103,10 @@ class UnusableJudgeError(JudgeError):
 
 
 class TeacherError(ServiceError):
-    """A teacher failed; the message names it, the question's id and the candidate's number."""
+    """A teacher or an evaluated model failed; the message names it and the question's id.
+
+    Of a teacher it gives the candidate's number too.
+    """
 
 
 class TrainingError(GTAlignError, RuntimeError):

@@ -40,16 +40,12 @@ def plan(config: EvalRun) -> dict[str, Any]:
         DataError: A file of questions is wrong.
     """
     tasks = Counter(question.task for question in read_rows(*config.questions, limit=config.limit))
-    judges: Counter[str] = Counter()
-    for task, count in tasks.items():
-        for name, calls in config.judges.calls(task).items():
-            judges[name] += count * calls
     found: dict[str, Any] = {
         "model": config.label,
         "questions": tasks.total(),
         "tasks": dict(tasks),
         "model_calls": 0 if config.server is None else tasks.total(),
-        "judge_calls": dict(judges),
+        "judge_calls": dict(config.judges.calls_for(tasks)),
     }
     if config.size is not None and config.server is None:
         tokens = config.batch * (config.max_prompt + config.max_tokens)

@@ -1,6 +1,7 @@
 """Configuration of all judges of a run, and the panel that it builds."""
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -106,13 +107,19 @@ class JudgesConfig(Config):
                 " with a table [criteria.NAME] in the file of --judge"
             )
 
-    def calls(self, task: str) -> dict[str, int]:
-        """Return the most verdicts that each endpoint gives on one answer to a task.
+    def calls_for(self, answers: Mapping[str, int]) -> Counter[str]:
+        """Return the most verdicts that each endpoint gives on some answers.
 
         The second request for a reply that cannot be read is not counted here.
+
+        Args:
+            answers: Number of answers by task.
         """
-        names = self.tasks.get(task, self.tasks.get(task_named(task).kind, self.default))
-        return {name: self.times for name in names if name in self.endpoints}
+        found: Counter[str] = Counter()
+        for task, count in answers.items():
+            names = self.tasks.get(task, self.tasks.get(task_named(task).kind, self.default))
+            found.update({name: count * self.times for name in names if name in self.endpoints})
+        return found
 
 
 class Judges(AbstractAsyncContextManager["Judges"]):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from gtalign.chain import render
+from gtalign.errors import ChainError, JudgeError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Judge, Verdict
 from gtalign.reward.judged import judged
@@ -139,8 +140,8 @@ def measure(reward: Reward, attack: Attack, questions: Sequence[Question], judge
         judge: Grades a response where the attack fixes no quality.
 
     Raises:
-        JudgeError: The judge failed.
-        ValueError: The judge left a response unscored, or no response can be read.
+        JudgeError: The judge failed, or left a response unscored.
+        ChainError: No response can be read in a completion.
     """
     return fmean(asyncio.run(_earn(reward, attack, questions, judge)))
 
@@ -156,10 +157,11 @@ async def _earn(
     found = await judged(reward, judge, questions, completions, deserved, strict=True)
     for row, response in enumerate(found.readings.responses):
         if response is None:
-            raise ValueError(
-                f"{attack.name}: no response can be read on question {questions[row].id!r}"
-            )
+            where = f"{attack.name}, question {questions[row].id!r}"
+            why = found.readings.errors[row]
+            raise ChainError("attack", 0, f"{where}: no response can be read: {why}")
     for row in found.scores.unscored:
-        raise ValueError(f"{attack.name}: unscored on question {questions[row].id!r}")
+        why = found.scores.unscored[row]
+        raise JudgeError(f"{attack.name}: unscored on question {questions[row].id!r}: {why}")
     earned: list[float] = found.scores.mutual_welfare.tolist()
     return earned

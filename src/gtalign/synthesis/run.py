@@ -51,10 +51,7 @@ def plan(config: ColdStartConfig) -> dict[str, Any]:
     teachers: Counter[str] = Counter()
     for block in BLOCKS:
         teachers[config.teacher_of(block)] += questions * config.candidates
-    judges: Counter[str] = Counter()
-    for task, count in tasks.items():
-        for name, calls in config.judges.calls(task).items():
-            judges[name] += count * config.candidates * calls
+    judges = config.judges.calls_for({task: n * config.candidates for task, n in tasks.items()})
     return {
         "questions": questions,
         "tasks": dict(tasks),

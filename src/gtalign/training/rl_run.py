@@ -4,6 +4,7 @@ You can stop a run at any time. The same run resumes it and ends with the same w
 """
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,7 +94,7 @@ def plan(config: RLRun) -> dict[str, Any]:
     rl = config.rl
     questions = read_questions(config)
     completions = rl.steps * rl.questions * rl.group
-    calls = sum(n for q in questions for n in config.judges.calls(q.task).values())
+    calls = config.judges.calls_for(Counter(question.task for question in questions)).total()
     found: dict[str, Any] = {
         "model": config.model,
         "questions": len(questions),

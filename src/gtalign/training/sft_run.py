@@ -4,6 +4,7 @@ You can stop a run at any time. The same run resumes it and ends with the same w
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,7 @@ def plan(config: SFTRun) -> dict[str, Any]:
     steps = -(-examples // sft.batch) * sft.epochs
     questions = held_out_questions(config)
     times = steps // config.held_out.every + bool(steps % config.held_out.every)
-    judged = sum(n for q in questions for n in config.judges.calls(q.task).values())
+    judged = config.judges.calls_for(Counter(question.task for question in questions)).total()
     found: dict[str, Any] = {
         "model": config.model,
         "examples": examples,
