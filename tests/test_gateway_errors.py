@@ -24,7 +24,7 @@ from gtalign.errors import (
     UpstreamError,
 )
 from gtalign.gateway.answers.wire import Chunks
-from gtalign.gateway.demo import ask_all
+from gtalign.gateway.demo import demo_of
 from gtalign.gateway.errors import REPLIES, APIError, EngineRefusal, explained, unquoted
 from gtalign.gateway.telemetry.logs import JSONFormatter
 from gtalign.gateway.telemetry.metrics import Counter, Histogram
@@ -187,7 +187,9 @@ def test_a_lone_surrogate_has_no_place_in_a_stream() -> None:
 
 async def test_the_metrics_page_and_a_demo(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
-        assert await ask_all(gateway.gateway, [({"role": "user", "content": "x"},)]) == 2
+        shown: list[int] = []
+        await demo_of([({"role": "user", "content": "x"},)], shown.append)(gateway.gateway)
+        assert shown == [2]
         assert len(await gateway.records()) == 2
         async with gateway.http.get(f"{gateway.address}/metrics") as answer:
             text = await answer.text()

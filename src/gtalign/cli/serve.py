@@ -43,10 +43,12 @@ def command(
             --policy subscription
     """
     # The web frameworks are imported when they are used.
-    from gtalign.cli.show.served import demo_of, show_key, show_ready
+    from gtalign.cli.show.served import show_key, show_ready, show_written
+    from gtalign.gateway.demo import demo_of
     from gtalign.gateway.program import load_gateway, serve_configured
     from gtalign.gateway.server import run
     from gtalign.gateway.telemetry.logs import log_to
+    from gtalign.lab.world import first_questions
 
     options = {
         "upstream.address": ("MODEL_OR_URL", upstream),
@@ -58,6 +60,7 @@ def command(
     }
     settings = load_gateway(config, overrides or (), options)
     log_to()
-    beside = demo_of(demo) if demo else None
+    asked = [question.messages for question in first_questions(demo)]
+    beside = demo_of(asked, show_written) if demo else None
     ready = partial(show_ready, settings.steering)
     run(serve_configured(settings, ready, key=key, show_key=show_key, beside=beside))

@@ -58,6 +58,11 @@ def make_world(seed: int, train_items: int, test_items: int) -> World:
     )
 
 
+def first_questions(count: int) -> list[Question]:
+    """Return so many test questions of a small world, the same each time."""
+    return make_world(0, 1, count).test[:count]
+
+
 def _split_names(rng: np.random.Generator) -> tuple[NamePool, NamePool]:
     syllables = [c + v for c in "bdfkmnst" for v in "aeiou"]
     people = [a + b for a in syllables for b in syllables if a != b]

@@ -1,17 +1,9 @@
 """What the gateway tells the person who starts it."""
 
-import logging
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
 
-from gtalign.errors import GTAlignError
-from gtalign.gateway.demo import ask_all
-from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import SteeringSettings
-
-log = logging.getLogger(__name__)
 
 
 def show_ready(steering: SteeringSettings, server: Upstream, address: str) -> None:
@@ -37,25 +29,9 @@ def show_key(secret: str) -> None:
     print(secret, flush=True)
 
 
-def demo_of(count: int) -> Callable[[Gateway], Coroutine[Any, Any, None]]:
-    """Return work that asks so many of the lab's questions under every policy, as a client would.
-
-    Args:
-        count: Number of questions.
-    """
-
-    async def demo(gateway: Gateway) -> None:
-        from gtalign.lab.world import make_world
-
-        questions = make_world(0, 1, count).test[:count]
-        try:
-            written = await ask_all(gateway, [question.messages for question in questions])
-        except GTAlignError as error:
-            log.warning("the demo ended early: %s", error)
-            return
-        _tell(f"{written} decisions are on record; the dashboard shows them")
-
-    return demo
+def show_written(count: int) -> None:
+    """Tell that the answers of a demo are on record."""
+    _tell(f"{count} decisions are on record; the dashboard shows them")
 
 
 def _tell(text: str) -> None:
