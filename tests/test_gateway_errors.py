@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -23,8 +24,8 @@ from gtalign.errors import (
     UnreachableError,
     UpstreamError,
 )
+from gtalign.gateway import demo
 from gtalign.gateway.answers.wire import Chunks
-from gtalign.gateway.demo import demo_of
 from gtalign.gateway.errors import REPLIES, APIError, EngineRefusal, explained, unquoted
 from gtalign.gateway.telemetry.logs import JSONFormatter
 from gtalign.gateway.telemetry.metrics import Counter, Histogram
@@ -185,10 +186,24 @@ def test_a_lone_surrogate_has_no_place_in_a_stream() -> None:
     assert json.loads(chunk[6:])["choices"][0]["delta"] == {"content": "a?"}
 
 
+async def test_a_demo_without_its_model_ends_and_the_gateway_stays(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(*_: Any) -> int:
+        raise UpstreamError("toy", "it is gone")
+
+    monkeypatch.setattr(demo, "ask_all", gone)
+    shown: list[int] = []
+    gateway: Any = None
+    await demo.demo_of([], shown.append)(gateway)
+    assert not shown
+    assert "the demo ended early: toy: it is gone" in caplog.text
+
+
 async def test_the_metrics_page_and_a_demo(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
         shown: list[int] = []
-        await demo_of([({"role": "user", "content": "x"},)], shown.append)(gateway.gateway)
+        await demo.demo_of([({"role": "user", "content": "x"},)], shown.append)(gateway.gateway)
         assert shown == [2]
         assert len(await gateway.records()) == 2
         async with gateway.http.get(f"{gateway.address}/metrics") as answer:

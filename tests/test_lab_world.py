@@ -13,7 +13,7 @@ from gtalign.lab.judge import LabJudge
 from gtalign.lab.questions import COUNTED, JOBS, PETS, TOOLS, UNCOUNTED
 from gtalign.lab.settings import WorldSettings
 from gtalign.lab.users import REPLY_RATE, STAY_RATE
-from gtalign.lab.world import OOD_TASKS, TASKS, World, make_world
+from gtalign.lab.world import OOD_TASKS, TASKS, World, first_questions, make_world
 from gtalign.tasks import Question
 
 ITEMS = 700
@@ -242,3 +242,11 @@ def test_tasks_carry_what_their_question_needs(world: World) -> None:
         assert item["ask"].endswith("?")
         assert item["wrong"]
         assert question.text == item["vague" if question.id.endswith("VQ") else "detailed"][-1]
+
+
+def test_the_first_questions_are_always_the_same() -> None:
+    assert [question.id for question in first_questions(3)] == [
+        question.id for question in first_questions(9)[:3]
+    ]
+    assert first_questions(3) == first_questions(3)
+    assert first_questions(0) == []

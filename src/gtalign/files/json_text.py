@@ -23,7 +23,7 @@ def to_json(value: Any, form: Form = "line", *, portable: bool = False) -> bytes
         form: One ``line`` with its line break, several ``readable`` ones, or a ``compact`` text
             without spaces and line break.
         portable: Whether null stands for NaN and for an infinite number, which JSON does not have.
-            Python alone reads such numbers; so does every file of ours.
+            Otherwise they are written as Python's reader takes them, as in our own files.
     """
     options = {"ensure_ascii": False, **_FORMS[form]}
     try:

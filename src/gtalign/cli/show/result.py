@@ -9,7 +9,10 @@ from gtalign.files import to_json
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON: UTF-8 in any terminal, and null where a number is none."""
+    """Print a value as one line of JSON, in UTF-8 on any terminal.
+
+    Null stands for a number that is not finite.
+    """
     line = to_json(value, portable=True)
     raw = getattr(sys.stdout, "buffer", None)
     if raw is None:  # a stream of text, as in a notebook
