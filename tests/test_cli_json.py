@@ -12,6 +12,7 @@ import pytest
 import dataset_rows
 from gtalign.cli import COMMANDS, main
 from gtalign.cli.show.result import print_json
+from gtalign.game import USER_LLM
 from gtalign.reward import Reward
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import Transcript, TranscriptWriter
@@ -36,20 +37,20 @@ def transcripts(file: Path, model: str = ODD) -> str:
     return str(file)
 
 
-def questions(file: Path) -> str:
-    rows = [dataset_rows.row(f"{ODD}{number}", source_id=ODD) for number in range(2)]
+def questions(file: Path, text: str = ODD) -> str:
+    rows = [dataset_rows.row(f"{text}{number}", source_id=ODD) for number in range(2)]
     return str(dataset_rows.write(file, rows))
 
 
 def labelled(file: Path) -> str:
     row = {"id": ODD, "task": "math-hard", "prompt": [{"role": "user", "content": ODD}]}
-    row |= {"completion": "4", "ground_truth": "4", "label": 1}
+    row |= {"completion": "4", "ground_truth": "4", "label": 1, "plain": True}
     return str(dataset_rows.write(file, [row, {**row, "id": "2", "completion": ODD, "label": 0}]))
 
 
 def matrix(file: Path) -> str:
     cell = {"user": 1, "LLM": 2}
-    file.write_text(json.dumps({"DQ\ud800_DA": cell, "DQ\ud800_é": cell}), encoding="utf-8")
+    file.write_text(json.dumps(dict.fromkeys(USER_LLM.cells, cell)), encoding="utf-8")
     return str(file)
 
 
@@ -74,7 +75,7 @@ CASES: dict[str, Callable[[Path], list[str]]] = {
     "data check": lambda at: ["data", "check", questions(at / ODD_NAME), "--json"],
     "data inspect": lambda at: ["data", "inspect", questions(at / ODD_NAME), "--json"],
     "data mix": lambda at: [
-        *("data", "mix", questions(at / "a.jsonl"), "--to", str(at / ODD_NAME), "--json")
+        *("data", "mix", questions(at / "a.jsonl", "é"), "--to", str(at / ODD_NAME), "--json")
     ],
     "eval": planned("eval", 'questions=["{asked}"]'),
     "rl": planned("rl", 'questions=["{asked}"]'),
