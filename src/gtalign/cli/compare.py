@@ -1,27 +1,31 @@
 """``gtalign compare``: compare the transcripts of several models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from gtalign.cli.options import AsJson
+from gtalign.cli.show.paper import show_report
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
-from gtalign.evaluation.export import write_csv, write_latex
+from gtalign.evaluation.export import write_csv, write_latex, write_markdown
 from gtalign.evaluation.findings import plain_sentences
+from gtalign.evaluation.paper import Study, table_named
 from gtalign.evaluation.runs import compare_runs
 from gtalign.evaluation.tables import print_tables
+
+Table = Literal["main", "behaviour", "ablation", "pareto", "ood", "sensitivity", "steering"]
 
 
 def command(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE|FOLDER...",
             help="Answers with scores: transcripts, dumps of verl, logs of Inspect, samples of "
-            "lm-evaluation-harness, traces of verifiers.",
+            "lm-evaluation-harness, traces of verifiers; a folder stands for the runs in it.",
         ),
     ],
     reference: Annotated[
@@ -36,6 +40,9 @@ def command(
             "--baseline", help="Compare with this model only; repeatable; all others by default."
         ),
     ] = None,
+    table: Annotated[
+        Table | None, typer.Option(help="Make one of the paper's tables instead.")
+    ] = None,
     score: Annotated[
         str | None,
         typer.Option(help="The score to compare, where files give several; the first by default."),
@@ -43,6 +50,9 @@ def command(
     html: Annotated[Path | None, typer.Option(help="Write a report as HTML to this file.")] = None,
     csv: Annotated[
         Path | None, typer.Option(help="Write every table as CSV into this folder.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the tables as Markdown into this folder.")
     ] = None,
     latex: Annotated[
         Path | None, typer.Option(help="Write the tables for LaTeX into this folder.")
@@ -58,7 +68,13 @@ def command(
     Example:
         gtalign compare runs/lab/seed-0/{sft,mutual}/transcripts.jsonl \
             --html report.html
+        gtalign compare runs/lab --table pareto --latex tables
     """
+    if table is not None:
+        study = Study(files, reference, baselines, score, seed, resamples)
+        report = table_named(table, study)
+        show_report(report, html=html, csv=csv, markdown=markdown, latex=latex, as_json=as_json)
+        return
     found = compare_runs(
         files,
         reference=reference,
@@ -70,6 +86,8 @@ def command(
     )
     if csv is not None:
         write_csv(found, csv)
+    if markdown is not None:
+        write_markdown(found, markdown)
     if latex is not None:
         write_latex(found, latex)
     if as_json:

@@ -22,8 +22,8 @@ def write_csv(comparison: Comparison, folder: Path) -> list[Path]:
     Raises:
         StorageError: A file cannot be written.
     """
-    texts = {f"{name}.csv": _csv(rows) for name, rows in comparison.tables().items() if rows}
-    return _write(folder, texts)
+    texts = {f"{name}.csv": csv_text(rows) for name, rows in comparison.tables().items() if rows}
+    return write_texts(folder, texts)
 
 
 def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
@@ -35,15 +35,37 @@ def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
     Raises:
         StorageError: A file cannot be written.
     """
-    texts = {}
+    tables = _tables(comparison).items()
+    return write_texts(folder, {f"{name}.tex": latex(head, rows) for name, (head, rows) in tables})
+
+
+def write_markdown(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write the tables of `write_latex` as Markdown, ``NAME.md``, and return the files.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    tables = _tables(comparison).items()
+    return write_texts(
+        folder, {f"{name}.md": markdown(head, rows) for name, (head, rows) in tables}
+    )
+
+
+Texts = tuple[Sequence[str], Iterable[Sequence[str]]]
+"""The head of a table and its rows."""
+
+
+def _tables(comparison: Comparison) -> dict[str, Texts]:
+    """The tables by the names of their files."""
+    texts: dict[str, Texts] = {}
     for group in comparison.groups:
         name = re.sub(r"[^a-z0-9]+", "-", group.name.lower()).strip("-") or "all"
-        texts[f"estimates-{name}.tex"] = _estimates(comparison, group.name)
+        texts[f"estimates-{name}"] = _estimates(comparison, group.name)
         if comparison.baselines:
-            texts[f"differences-{name}.tex"] = _differences(comparison, group.name)
+            texts[f"differences-{name}"] = _differences(comparison, group.name)
     if comparison.standings:
         head = ("Model", "Set", "Hypervolume", "Undominated", "Dominates", "Is dominated")
-        texts["pareto.tex"] = latex(
+        texts["pareto"] = (
             head,
             (
                 (
@@ -66,7 +88,7 @@ def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
             "Only reference",
             "Only baseline",
         )
-        texts["pairing.tex"] = latex(
+        texts["pairing"] = (
             head,
             (
                 (
@@ -79,7 +101,7 @@ def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
             ),
         )
     if comparison.gains:
-        texts["gains.tex"] = latex(
+        texts["gains"] = (
             ("", "Set", "Best baseline", "Gain", "95% interval", "Published"),
             (
                 (
@@ -93,7 +115,7 @@ def write_latex(comparison: Comparison, folder: Path) -> list[Path]:
                 for one in comparison.gains
             ),
         )
-    return _write(folder, texts)
+    return texts
 
 
 def latex(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -104,7 +126,18 @@ def latex(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*start, *lines[1:], r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _estimates(comparison: Comparison, group: str) -> str:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table for Markdown; all columns but the first to the right."""
+    lines = ["| " + " | ".join(map(_unmarked, cells)) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|---" + "|---:" * (len(head) - 1) + "|", *lines[1:], ""])
+
+
+def _unmarked(text: str) -> str:
+    """Text of a cell: without line breaks, and with what is markup escaped."""
+    return re.sub(r"([\\|*_`<>]|\](?=\())", r"\\\1", " ".join(text.split()))
+
+
+def _estimates(comparison: Comparison, group: str) -> Texts:
     def cell(model: str, metric: Metric) -> str:
         found = comparison.estimate(model, group, metric.name)
         if found is None or found.value is None:
@@ -113,7 +146,7 @@ def _estimates(comparison: Comparison, group: str) -> str:
         mark = "*" if model == best_model(comparison, group, metric) else ""
         return f"{fixed(found.value, metric.digits)}{mark} {ends}".strip()
 
-    return latex(
+    return (
         ("", *comparison.models),
         (
             (metric.label, *(cell(model, metric) for model in comparison.models))
@@ -122,7 +155,7 @@ def _estimates(comparison: Comparison, group: str) -> str:
     )
 
 
-def _differences(comparison: Comparison, group: str) -> str:
+def _differences(comparison: Comparison, group: str) -> Texts:
     rows = []
     for metric in shown(comparison, group):
         for baseline in comparison.baselines:
@@ -142,7 +175,7 @@ def _differences(comparison: Comparison, group: str) -> str:
                 )
             )
     head = ("", "Baseline", "Difference", "95% interval", "Gain", "p (Holm)", "Detectable")
-    return latex(head, rows)
+    return head, rows
 
 
 _SPECIAL: Final = str.maketrans(
@@ -170,7 +203,8 @@ def _escaped(text: str) -> str:
     return text.translate(_SPECIAL)
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of plain values as CSV, with the keys of the first as its head."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -178,7 +212,12 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write texts by the names of their files, each whole or not at all, and return the files.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

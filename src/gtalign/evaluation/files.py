@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from gtalign.chain.blocks import TAG
 from gtalign.errors import DataError
@@ -13,6 +14,12 @@ from gtalign.transcripts.given import SCORES, with_score
 from gtalign.transcripts.harness import BY
 
 log = logging.getLogger(__name__)
+
+METHOD: Final = "mutual"
+"""The default reference, if there are transcripts of it."""
+
+RUN_FILE: Final = "transcripts.jsonl"
+"""Name of the file of answers in the folder of a run."""
 
 
 def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, list[Transcript]]:
@@ -52,6 +59,49 @@ def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, li
         each = ", ".join(f"{path}: {name}" for path, name in counted.items())
         log.warning("the files are compared by scores of different names (%s)", each)
     return _told_apart(found)
+
+
+def transcript_files(paths: Iterable[Path], *, steered: bool = False) -> list[Path]:
+    """Name the files of some paths; a folder stands for the transcripts of the runs in it.
+
+    A run of the lab has them in a folder for each seed and arm, such as ``seed-0/mutual``.
+
+    Args:
+        paths: Files and folders.
+        steered: Whether to take the steered answers in folders, and not the others.
+
+    Raises:
+        DataError: A folder has no such transcripts.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.is_dir():
+            found[path] = None
+            continue
+        held = sorted(file for file in path.rglob(RUN_FILE) if _is_steered(file) == steered)
+        if not held:
+            what = "steered answers" if steered else "answers"
+            raise DataError(f"{path}: no {RUN_FILE} with {what} in this folder or below it")
+        found |= dict.fromkeys(held)
+    return list(found)
+
+
+def _is_steered(file: Path) -> bool:
+    """Whether the first answer of a file has the record of a decision."""
+    first = next(read_transcripts(file), None)
+    return first is not None and first.decision is not None
+
+
+def reference_of(transcripts: Iterable[Transcript], named: str | None = None) -> str:
+    """The model to compare with the others: the named one, or else `METHOD`, or else the last.
+
+    Raises:
+        DataError: The named one has no transcripts.
+    """
+    models = list(dict.fromkeys(transcript.model for transcript in transcripts))
+    if named is not None and named not in models:
+        raise DataError(f"no transcripts of model {named!r}; there are {', '.join(models)}")
+    return named or (METHOD if METHOD in models else models[-1])
 
 
 def scored_without_chains(transcripts: Sequence[Transcript]) -> list[Transcript]:
@@ -113,9 +163,7 @@ def _told_apart(by_file: Mapping[Path, Sequence[Transcript]]) -> dict[Path, list
         for t in held
         if owners.setdefault((t.model, t.seed, t.task, t.id), path) != path
     }
-    folders = {path: path.resolve().parent.name for path in by_file}
-    if len(set(folders.values())) == 1:
-        folders = {path: path.stem for path in by_file}
+    folders = _folders(by_file)
     return {
         path: [
             replace(t, model=f"{t.model} ({folders[path]})") if t.model in clashing else t
@@ -123,3 +171,25 @@ def _told_apart(by_file: Mapping[Path, Sequence[Transcript]]) -> dict[Path, list
         ]
         for path, held in by_file.items()
     }
+
+
+def _folders(paths: Iterable[Path]) -> dict[Path, str]:
+    """A name for each file that tells runs apart: the last folder in which paths differ.
+
+    Files of one run, in ``seed-0/mutual`` and ``seed-1/mutual``, have the name of their run where
+    there are several runs. Files of one folder have their own names.
+    """
+    parts = {path: path.resolve().parent.parts for path in paths}
+    runs = {path: _run_of(own) for path, own in parts.items()}
+    if len(set(runs.values())) > 1:
+        return runs
+    names = {path: own[-1] for path, own in parts.items()}
+    return names if len(set(names.values())) > 1 else {path: path.stem for path in parts}
+
+
+def _run_of(folders: tuple[str, ...]) -> str:
+    """Name of the folder of a run: the one that holds ``seed-N``, or else the last one."""
+    for place, name in enumerate(folders):
+        if name.startswith("seed-") and name.removeprefix("seed-").isdigit() and place:
+            return folders[place - 1]
+    return folders[-1]

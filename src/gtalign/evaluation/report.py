@@ -1,15 +1,11 @@
 """The report of a run: one self-contained HTML page, which loads nothing from elsewhere."""
 
-import errno
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from gtalign.drawing import Markup, element, join, stylesheet
-from gtalign.errors import StorageError
+from gtalign.drawing import Markup, element, join
 from gtalign.evaluation import charts, markup
 from gtalign.evaluation.charts import Curves
 from gtalign.evaluation.compare import compare
@@ -18,12 +14,10 @@ from gtalign.evaluation.contrast import LEAST, MANY, PLENTY, RESAMPLES
 from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import sentences
 from gtalign.evaluation.markup import fold, section
-from gtalign.files.replace import replacing
+from gtalign.evaluation.page import write_page
 from gtalign.game.wording import LEGEND
 from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript
-
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def write_report(
@@ -67,31 +61,27 @@ def write_report(
     comparison = compare(
         held, reference=reference, baselines=baselines, rng=rng, resamples=resamples
     )
-    page = render(
-        comparison, held, title=title, curves=curves or {}, facts=facts or {}, sections=sections
+    write_page(
+        path,
+        title=title,
+        headline=sentences(comparison),
+        cards=markup.gains(comparison.gains),
+        sections=parts(comparison, held, curves=curves or {}, facts=facts or {}, sections=sections),
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside:
-            beside.write_text(page, encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or "cannot be written"
-        raise StorageError(error.errno or errno.EIO, reason, str(path)) from error
     return comparison
 
 
-def render(
+def parts(
     comparison: Comparison,
     transcripts: Sequence[Transcript],
     *,
-    title: str,
     curves: Curves,
     facts: Mapping[str, str],
     sections: Sequence[Markup] = (),
-) -> str:
-    """The whole page as text."""
+) -> list[Markup]:
+    """The sections of the page."""
     colours = markup.colours_of(comparison)
-    parts = (
+    return [
         charts.welfare(comparison, colours),
         _results(comparison, colours),
         _differences(comparison, colours),
@@ -100,19 +90,7 @@ def render(
         *sections,
         _conversations(comparison, transcripts),
         _method(comparison, facts),
-    )
-    body = join(*parts)
-    filled = {
-        "style": stylesheet(),
-        "title": join(title),
-        "headline": join(element("li", text) for text in sentences(comparison)),
-        "cards": markup.gains(comparison.gains),
-        "contents": markup.contents(body),
-        "sections": body,
-    }
-    template = files("gtalign.evaluation").joinpath("report.html").read_text(encoding="utf-8")
-    # One pass: placeholders inside the inserted text stay as they are.
-    return _PLACE.sub(lambda place: filled[place[1]], template)
+    ]
 
 
 def examples(

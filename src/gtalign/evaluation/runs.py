@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -10,13 +9,10 @@ from gtalign import __version__
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.contrast import RESAMPLES
-from gtalign.evaluation.files import read_files
+from gtalign.evaluation.files import read_files, reference_of, transcript_files
 from gtalign.evaluation.report import write_report
 from gtalign.files.lines import read_lines
 from gtalign.transcripts import Transcript
-
-METHOD: Final = "mutual"
-"""The default reference, if there are transcripts of it."""
 
 
 def compare_runs(
@@ -32,8 +28,9 @@ def compare_runs(
     """Compare the models of some files of transcripts, and write the report if a path is given.
 
     Args:
-        files: Transcripts, or answers in another form that `gtalign.transcripts` reads.
-        reference: The model to compare with the others; by default `METHOD`, else the last one.
+        files: Transcripts, or answers in another form that `gtalign.transcripts` reads; a folder
+            stands for the transcripts of the runs in it.
+        reference: The model to compare with the others; by default ``mutual``, else the last one.
         baselines: The models to compare it with; by default all others.
         html: Path of the report; None writes none.
         score: The score that counts, where files of another framework give several.
@@ -45,10 +42,9 @@ def compare_runs(
             no question.
         StorageError: The report cannot be written.
     """
-    by_file = read_files(files, score)
+    by_file = read_files(transcript_files(files), score)
     transcripts = [transcript for held in by_file.values() for transcript in held]
-    models = list(dict.fromkeys(transcript.model for transcript in transcripts))
-    chosen = reference or (METHOD if METHOD in models else models[-1])
+    chosen = reference_of(transcripts, reference)
     rng = np.random.default_rng(seed)
     if html is None:
         return compare(

@@ -1,0 +1,47 @@
+"""A table of the paper: printed, and written in the forms that were asked for."""
+
+from pathlib import Path
+
+import typer
+
+from gtalign.cli.show.result import print_json
+from gtalign.cli.show.table import wide_console
+from gtalign.evaluation.paper import Report
+
+
+def show_report(
+    report: Report,
+    *,
+    html: Path | None = None,
+    csv: Path | None = None,
+    markdown: Path | None = None,
+    latex: Path | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print a table and write its files.
+
+    Args:
+        report: The table.
+        html: Page to write.
+        csv: Folder for its numbers.
+        markdown: Folder for its sheets as Markdown.
+        latex: Folder for its sheets for LaTeX.
+        as_json: Whether to print one JSON object instead.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    if csv is not None:
+        report.write_csv(csv)
+    if markdown is not None:
+        report.write_markdown(markdown)
+    if latex is not None:
+        report.write_latex(latex)
+    if html is not None:
+        report.write_html(html)
+    if as_json:
+        print_json(report.to_json())
+        return
+    report.print(wide_console())
+    if html is not None:
+        typer.echo(f"report: {html}", err=True)
