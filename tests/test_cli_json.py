@@ -70,6 +70,10 @@ CASES: dict[str, Callable[[Path], list[str]]] = {
         *("score", transcripts(at / "t.jsonl"), "--judge", "rules", "--json")
     ],
     "compare": lambda at: ["compare", transcripts(at / "t.jsonl"), "--json"],
+    "compare --table": lambda at: [
+        *("compare", transcripts(at / "t.jsonl"), "--table", "main", "--json")
+    ],
+    "conflict": lambda at: ["conflict", transcripts(at / "t.jsonl"), "--json"],
     "judges check": lambda at: ["judges", "check", labelled(at / ODD_NAME), "--json"],
     "data build": lambda at: ["data", "build", "--json"],
     "data check": lambda at: ["data", "check", questions(at / ODD_NAME), "--json"],

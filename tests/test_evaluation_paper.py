@@ -256,7 +256,7 @@ def test_a_moved_weight_keeps_the_sum_of_its_side(side: str) -> None:
         new = moved(config, move)
         for before, after in (
             (getattr(config, side), getattr(new, side)),
-            (config.llm_weights("medium"), new.llm_weights("medium")),
+            (config.llm_by_task["medium"], new.llm_by_task["medium"]),
         ):
             assert after.sums()[1] == pytest.approx(before.sums()[1])
             assert after.constant == before.constant

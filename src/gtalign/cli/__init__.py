@@ -38,6 +38,7 @@ COMMANDS = {
     "score": "Score transcripts, dumps and chat logs; ask judges for missing verdicts.",
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Compare runs, with confidence intervals.",
+    "conflict": "Show whether the interests of user and LLM differ in scored answers.",
     "examples": "List the sample files and configurations, or copy them into a folder.",
 }
 

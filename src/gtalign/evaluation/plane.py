@@ -51,7 +51,7 @@ def welfare_plane(title: str, spots: Sequence[Spot]) -> Markup:
     stairs = plane.stairs(undominated([(spot.user, spot.llm) for spot in spots]))
     labels = Labels(BOX, marks, [stairs])
     parts = plane.grid("user welfare U", "LLM welfare L")
-    parts += _levels(plane, labels)
+    parts += levels_of_w(plane, labels)
     parts.append(path(stairs, "frontier"))
     for spot in sorted(spots, key=lambda spot: not spot.strong):
         parts += _spot(plane, labels, spot)
@@ -59,7 +59,7 @@ def welfare_plane(title: str, spots: Sequence[Spot]) -> Markup:
     return figure(title, picture(title, told, WIDTH, HEIGHT, *parts))
 
 
-def _levels(plane: Plane, labels: Labels) -> list[Markup]:
+def levels_of_w(plane: Plane, labels: Labels) -> list[Markup]:
     """Lines of equal W, which is the square root of U times L, each with its value."""
     x, y = plane.x, plane.y
     low = sqrt(max(x.low, 0.0) * max(y.low, 0.0))

@@ -113,6 +113,24 @@ class Rescorer:
         every = (move for file in self._files for move in moves(file.config, by))
         return list(dict.fromkeys(every))
 
+    def terms(self, side: str) -> dict[str, Floats]:
+        """Each term of a side's welfare, weight times factor, by the name of its factor, shape [N].
+
+        Their sum is the welfare less its constant, and 0 for an answer that could not be read.
+        """
+        found: dict[str, Floats] = {}
+        for config, task, plain, rows in self._parts(Move()):
+            weights = config.user if side == "user" else config.llm_by_task.get(task, config.llm)
+            welfare = Welfare.of(weights, gated=config.robust, chain=config.chain and not plain)
+            for name, weight, gate in welfare.terms:
+                term = weight * self._factors[name][rows]
+                if gate is not None:
+                    term = term * self._factors[gate][rows]
+                found.setdefault(name, np.zeros(len(self._answers)))[rows] = term
+        for column in found.values():
+            column[~self._read & self._scored] = 0.0
+        return found
+
     def welfares(self, move: Move) -> tuple[Floats, Floats]:
         """U and L of every answer, shape [N]; not-a-number for one without a score.
 
@@ -120,6 +138,21 @@ class Rescorer:
         of the answer alone.
         """
         user, llm = np.full((2, len(self._answers)), np.nan)
+        for config, task, plain, rows in self._parts(move):
+            some = {name: column[rows] for name, column in self._factors.items()}
+            for out, weights in (
+                (user, config.user),
+                (llm, config.llm_by_task.get(task, config.llm)),
+            ):
+                welfare = Welfare.of(weights, gated=config.robust, chain=config.chain and not plain)
+                out[rows] = welfare.measure(some)
+        for out in (user, llm):
+            out[~self._read & self._scored] = 0.0
+            out[~self._scored] = np.nan
+        return user, llm
+
+    def _parts(self, move: Move) -> Iterator[tuple[RewardConfig, str, bool, list[int]]]:
+        """The answers that the same weights score: reward, task, whether plain, and rows."""
         for file in self._files:
             config = moved(file.config, move)
             tables: dict[tuple[str, bool], list[int]] = {}
@@ -128,16 +161,7 @@ class Rescorer:
                 key = task if task in config.llm_by_task else ""
                 tables.setdefault((key, bool(self._plain[row])), []).append(row)
             for (task, plain), rows in tables.items():
-                some = {name: column[rows] for name, column in self._factors.items()}
-                for out, weights in ((user, config.user), (llm, config.llm_weights(task))):
-                    welfare = Welfare.of(
-                        weights, gated=config.robust, chain=config.chain and not plain
-                    )
-                    out[rows] = welfare.measure(some)
-        for out in (user, llm):
-            out[~self._read & self._scored] = 0.0
-            out[~self._scored] = np.nan
-        return user, llm
+                yield config, task, plain, rows
 
     def _check(self) -> None:
         """Compare with the welfare in the files."""
