@@ -244,7 +244,7 @@ def test_pareto_of_the_questions_that_all_answered(tmp_path: Path) -> None:
     duel = records(found, "pareto-test-duels")[0]
     assert (duel["wins"], duel["losses"], duel["neither"]) == (2, 0, 1)
     assert any("1 questions are left out" in sentence for sentence in found.sentences)
-    assert len(found.charts) == 2
+    assert found.pictures is not None and found.pictures.count("<figure") == 2
     alone = made("pareto", write(tmp_path / "b.jsonl", better))
     assert records(alone, "pareto-test-duels") == []
 

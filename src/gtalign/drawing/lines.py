@@ -41,6 +41,7 @@ def line_chart(
     dots: bool = False,
     diagonal: bool = False,
     within: Point | None = None,
+    shown: Point | None = None,
 ) -> Markup:
     """Lines with both axes; empty without a point.
 
@@ -52,12 +53,13 @@ def line_chart(
         dots: Whether each point has a dot.
         diagonal: Whether to draw the line on which both numbers are equal.
         within: Limits of the second axis if all numbers are within them.
+        shown: Range that the second axis shows in any case.
     """
     drawn = [(one, [p for p in one.points if isfinite(p[0]) and isfinite(p[1])]) for one in series]
     points = [point for _, own in drawn for point in own]
     if not points:
         return Markup()
-    y = Axis.around((y for _, y in points), 230, 30, within=within)
+    y = Axis.around([*(y for _, y in points), *(shown or ())], 230, 30, within=within)
     left = max(46.0, 12 + width_of_ticks(number for _, number in y.ticks()))
     x = Axis.around((x for x, _ in points), left, 396, pad=0)
     plane = Plane(x, y)

@@ -117,7 +117,8 @@ def vary(sums: Sums, seeds: Sequence[int], level: float = LEVEL) -> Variation:
     ends = None if found.low is None or found.high is None else (found.low, found.high)
     known = _known(seeds, divide(top_gs.sum(axis=0), bottom_gs.sum(axis=0)))
     whole = Variation(found.value, ends, seeds=known, clusters=found.clusters)
-    return _over_training(whole, _effects(sums), (bottom_gs > 0).all(axis=1), level)
+    complete = np.asarray((bottom_gs > 0).all(axis=1), np.bool_)
+    return _over_training(whole, _effects(sums), complete, level)
 
 
 def vary_difference(

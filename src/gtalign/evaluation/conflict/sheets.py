@@ -3,6 +3,7 @@
 from gtalign.drawing import NONE, fixed, interval, share
 from gtalign.evaluation.conflict.cloud import welfare_cloud
 from gtalign.evaluation.conflict.measures import UNREAD, Conflict, Correlation
+from gtalign.evaluation.markup import plots
 from gtalign.evaluation.paper.ablation import AGGREGATES
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet
 
@@ -18,7 +19,7 @@ def conflict_report(found: Conflict) -> Report:
         "Do the interests differ?",
         _sentences(found),
         sheets,
-        [welfare_cloud(f"{found.answers:,} answers: user against LLM welfare", found.points)],
+        plots([welfare_cloud(f"{found.answers:,} answers: U against L", found.points)]),
     )
 
 

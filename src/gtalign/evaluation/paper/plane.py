@@ -1,12 +1,15 @@
 """The Pareto measures of the models as tables, with the curves under a constraint as pictures."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from gtalign.drawing import COLOURS, Markup, Series, fixed, line_chart
+from gtalign.drawing import COLOURS, Markup, Series, fixed, join, line_chart
 from gtalign.errors import DataError
 from gtalign.evaluation.columns import Columns
 from gtalign.evaluation.comparison import Group
 from gtalign.evaluation.fronts import EPSILON, MEANINGS, MEASURES, Fronts, measure_fronts
+from gtalign.evaluation.markup import legend, plots
 from gtalign.evaluation.paper.ablation import welfares
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet, interval_notes, varied
 from gtalign.evaluation.paper.study import Study
@@ -27,6 +30,9 @@ MOST = 1000  # resamples
 def pareto(study: Study) -> Report:
     """The table of the Pareto measures."""
     sheets, sentences, charts = [], [], []
+    colours = {
+        model: COLOURS[place % len(COLOURS)] for place, model in enumerate(reversed(study.models))
+    }
     for group in (group for group in study.groups if group.task is None):
         found = fronts_of(study, group)
         if found is None:
@@ -34,10 +40,10 @@ def pareto(study: Study) -> Report:
         name = f"pareto-{group.split or 'all'}"
         sheets += [_models(found, name, group.name), _duels(found, f"{name}-duels", group.name)]
         sheets.append(_curves(found, f"{name}-curves", group.name))
-        charts += _charts(found, group.name)
+        charts += _charts(found, group.name, colours)
         sentences += [
             f"{group.name}: {found.reference} dominates {duel.model} {duel.wins} times and is "
-            f"dominated {duel.losses} times; share of wins less losses: {says(duel.net)}."
+            f"dominated {duel.losses} times. Share of wins less share of losses: {says(duel.net)}."
             for duel in found.duels
         ]
         if found.left_out:
@@ -47,7 +53,8 @@ def pareto(study: Study) -> Report:
             )
     if not sheets:
         raise DataError("no question has a known welfare of both sides for every model")
-    return Report("pareto", "Both welfares at once", sentences, sheets, charts)
+    title = f"Both welfares at once: {study.reference} and its baselines"
+    return Report("pareto", title, sentences, sheets, join(legend(colours), plots(charts)))
 
 
 def fronts_of(study: Study, group: Group) -> Fronts | None:
@@ -180,7 +187,7 @@ def _curves(found: Fronts, name: str, title: str) -> Sheet:
     return Sheet(name, f"{title}: the best under a constraint", ["t", *heads], rows, records, notes)
 
 
-def _charts(found: Fronts, title: str) -> list[Markup]:
+def _charts(found: Fronts, title: str, colours: Mapping[str, str]) -> list[Markup]:
     drawn = []
     for what, side in (
         ("U if L is at least t", "user_given"),
@@ -189,10 +196,10 @@ def _charts(found: Fronts, title: str) -> list[Markup]:
         series = [
             Series(
                 front.model,
-                COLOURS[place % len(COLOURS)],
+                colours[front.model],
                 [(p.level, p.best) for p in getattr(front, side) if p.best is not None],
             )
-            for place, front in enumerate(reversed(found.fronts))
+            for front in found.fronts
         ]
-        drawn.append(line_chart(f"{title}: best {what}", series, "t"))
+        drawn.append(line_chart(f"{title}: best {what}", series, "t", shown=(0.0, 1.0)))
     return drawn

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gtalign.drawing import Content, Markup, element, fixed, interval
+from gtalign.drawing import Content, Markup, element, fixed, interval, join
 from gtalign.evaluation.export import csv_text, latex, markdown, write_texts
 from gtalign.evaluation.markup import Cell, Row, section, small, table
 from gtalign.evaluation.page import write_page
@@ -50,14 +50,14 @@ class Report:
         title: Its heading.
         sentences: What it shows, and no more than the intervals do.
         sheets: The tables.
-        charts: Pictures for the page.
+        pictures: Pictures for the page, with their legend.
     """
 
     name: str
     title: str
     sentences: Sequence[str]
     sheets: Sequence[Sheet]
-    charts: Sequence[Markup] = ()
+    pictures: Markup | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the sentences, and the numbers of each sheet, as one JSON object."""
@@ -83,12 +83,8 @@ class Report:
         Raises:
             StorageError: It cannot be written.
         """
-        sections = [
-            section(sheet.title, " ".join(sheet.notes), _html(sheet)) for sheet in self.sheets
-        ]
-        if self.charts:
-            pictures = element("div", *self.charts, class_="plots")
-            sections.insert(0, section("Pictures", "", pictures))
+        sections = [section("Pictures", "", self.pictures)] if self.pictures else []
+        sections += [section(sheet.title, "", _html(sheet)) for sheet in self.sheets]
         write_page(path, title=self.title, headline=self.sentences, sections=sections)
 
     def write_csv(self, folder: Path) -> list[Path]:
@@ -150,7 +146,8 @@ def _html(sheet: Sheet) -> Markup:
         return Cell(content)
 
     rows = [Row(" ".join(row[0]), [cell(lines) for lines in row[1:]]) for row in sheet.rows]
-    return table(sheet.head, rows)
+    notes = element("ul", (element("li", note) for note in sheet.notes), class_="notes")
+    return join(table(sheet.head, rows), notes if sheet.notes else None)
 
 
 def _terminal(sheet: Sheet, columns: Sequence[int]) -> Table:
