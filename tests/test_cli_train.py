@@ -526,6 +526,30 @@ async def test_eval_of_a_server_goes_on_after_it_failed(questions: Path, tmp_pat
     assert sorted(t.id for t in read_transcripts(file)) == [f"ambig-train-{n}" for n in range(3)]
 
 
+@pytest.mark.parametrize(
+    ("message", "completion"),
+    [
+        ({"content": "", "reasoning_content": "Let me"}, "<think>\nLet me"),
+        ({"content": None}, "<think>\n"),  # the server keeps its reasoning back
+        ({"content": "It is"}, "It is"),
+        ({"content": "It is", "reasoning": "Hm."}, "<think>\nHm.\n</think>\n\nIt is"),
+    ],
+)
+async def test_an_answer_that_is_cut_off_before_its_first_word_was_still_reasoning(
+    message: dict[str, Any], completion: str
+) -> None:
+    def answer(body: dict[str, Any]) -> JSONResponse:
+        cut = {"message": {"role": "assistant", **message}, "finish_reason": "length"}
+        return JSONResponse({"choices": [cut]})
+
+    async with serve(answer) as server:
+        settings = EndpointSettings(url=server.url, model="served")
+        endpoint = Endpoint(settings, None, TeacherError)
+        said = await Served(endpoint).answer([[Message(role="user", content="2+2?")]], ["q"])
+        await endpoint.aclose()
+    assert said == [completion]
+
+
 async def test_what_a_judge_failed_on_is_judged_again(questions: Path, tmp_path: Path) -> None:
     config = EvalRun.model_validate({"questions": [questions], "model": "here"})
     file, written = tmp_path / "transcripts.jsonl", []

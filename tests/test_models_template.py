@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from chat_templates import ASKED, CHATML, KIND, SHIPPED, shipped, tokenizer_with
-from gtalign.chain import parse
+from gtalign.chain import parse, unanswered
 from gtalign.errors import ConfigError, TrainingError
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
@@ -101,6 +101,15 @@ def test_reasoning_that_the_model_has_to_close_is_refused_in_training(name: str)
     for refused in (chat.check, lambda: chat.lesson(ASKED, SAMPLE)):
         with pytest.raises(TrainingError, match=r"r1: .* ends a prompt with '<think>\\n'"):
             refused()
+
+
+@pytest.mark.parametrize("name", sorted(OPEN_REASONING))
+def test_reasoning_that_a_template_opens_stays_reasoning(name: str) -> None:
+    chat = Chat(tokenizer_with(shipped(name)), "r1")
+    model = LocalModel(small_model(chat.tokenizer), chat)
+    (said,) = model.generate([ASKED], max_tokens=3, temperature=0, seed=0)
+    assert said.startswith("<think>\n")
+    assert unanswered(said) is not None  # it was cut off before its reasoning ended
 
 
 @pytest.mark.parametrize("name", sorted(OF_PARTS))

@@ -330,6 +330,22 @@ def test_the_reasoning_of_a_plain_answer_precedes_it(text: str, response: str, b
     assert (got.factors["latency"] == 1) is (before == 0)
 
 
+@pytest.mark.parametrize(
+    "text", ["<think>a b c", "[THINK]a[/THINK]\n", "<tool_call>{}</tool_call>", "a</think>"]
+)
+def test_a_plain_answer_without_a_response_is_unscored(text: str) -> None:
+    for preset in ("robust", "paper", "released"):
+        got = score(text, None, preset=preset, chain=False)
+        assert (got.mutual_welfare, got.user_welfare, got.reward) == (None, None, None)
+        assert str(got.unscored).startswith("no response")
+        assert got.tokens["total"] == len(text.split())
+        # Whoever was asked for a chain has written none: that is worth 0.
+        chain = score(text, None, preset=preset)
+        assert (chain.mutual_welfare, chain.unscored) == (0, None)
+        assert chain.chain_error is not None
+    assert score("", None, chain=False).unscored == "no verdict"
+
+
 def test_a_question_without_its_ground_truth_is_unscored_and_not_0() -> None:
     asked = Question("q", "medium", ({"role": "user", "content": "Write."},), "", "c")
     released = Reward(RewardConfig(preset="released", chain=False))

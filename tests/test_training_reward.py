@@ -114,6 +114,17 @@ async def test_a_judge_that_fails_leaves_none() -> None:
     assert metrics["factor/quality"] == 1
 
 
+async def test_endless_reasoning_is_worth_nothing_in_training(tmp_path: Path) -> None:
+    judge, log = FakeJudge(1.0), tmp_path / "log.jsonl"
+    function = TRLReward(Reward(RewardConfig(chain=False)), judge, log)
+    first, second = await call(function, ["<think>and so on", "<think>Hm.</think>Four."])
+    assert first == 0 and second is not None and second > 0
+    assert [response for _, response in judge.calls] == ["Four."]
+    written, _ = read_transcripts(log)  # its score is unknown all the same
+    assert (written.mutual_welfare, written.extra["reward"]) == (None, 0.0)
+    assert str(written.unscored).startswith("no response")
+
+
 async def test_a_verdict_outside_the_range_leaves_none() -> None:
     answers = iter([9.0, 1.0])
     judge = FakeJudge(lambda question, response: next(answers))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gtalign.cli import main
 from gtalign.errors import DataError
 from gtalign.transcripts import read_transcripts
 from gtalign.transcripts.prompts import by_prompt
@@ -45,6 +46,53 @@ def test_parts_and_tool_calls(tmp_path: Path) -> None:
     call: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
     (found,) = read_transcripts(log(tmp_path, messages=[parts, call, ANSWERED]))
     assert [message["content"] for message in found.prompt] == ["What is it?", ""]
+
+
+FUNCTION = {"name": "find", "arguments": '{"q": "é"}'}
+
+
+@pytest.mark.parametrize(
+    ("answer", "called"),
+    [
+        (
+            {
+                "content": None,
+                "tool_calls": [{"id": "c", "type": "function", "function": FUNCTION}],
+            },
+            1,
+        ),
+        ({"content": "", "tool_calls": [{"function": FUNCTION}, {"function": FUNCTION}]}, 2),
+        ({"content": None, "function_call": FUNCTION}, 1),
+        ({"content": [{"type": "tool_use", "name": "find", "input": {"q": "é"}}]}, 1),
+        ({"content": [{"type": "text", "text": " "}], "tool_calls": [FUNCTION]}, 1),
+        ({"content": None, "reasoning": "Look it up.", "tool_calls": [{"function": FUNCTION}]}, 1),
+    ],
+)
+def test_a_call_of_a_tool_is_no_answer(
+    tmp_path: Path, answer: dict[str, Any], called: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = log(tmp_path, messages=[ASKED, {"role": "assistant", **answer}])
+    (found,) = read_transcripts(file)
+    assert found.completion.count("<tool_call>") == found.completion.count("find") == called
+    assert "é" in found.completion
+    assert found.unanswered == "no response: the answer only calls a tool"
+    assert main(["score", str(file), "--judge", "rules", "--json"]) == 1
+    (row,) = capsys.readouterr().out.splitlines()
+    assert json.loads(row)["mutual_welfare"] is None
+    assert json.loads(row)["unscored"] == found.unanswered
+
+
+@pytest.mark.parametrize("calls", [None, [], "x", [None], {}])
+def test_what_is_no_call_leaves_an_empty_answer(tmp_path: Path, calls: Any) -> None:
+    answer = {"role": "assistant", "content": None, "tool_calls": calls}
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, answer]))
+    assert (found.completion, found.unanswered) == ("", None)
+
+
+def test_an_answer_beside_a_call_is_the_answer(tmp_path: Path) -> None:
+    answer = {**ANSWERED, "tool_calls": [{"function": FUNCTION}]}
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, answer]))
+    assert (found.completion, found.unanswered) == ("Four.", None)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,14 @@ def test_what_is_no_chain_has_nothing_to_judge_and_is_counted(
     with caplog.at_level(logging.WARNING):
         (found,) = read_labelled(file)
     assert found.label == 1
-    assert "2 of 3 answers are no chain: left out" in caplog.text
+    assert "2 of 3 answers have no response: left out" in caplog.text
+
+
+@pytest.mark.parametrize("said", ["<think>hm", "<think>hm</think>", "<tool_call>{}</tool_call>"])
+def test_a_plain_answer_without_a_response_is_left_out(tmp_path: Path, said: str) -> None:
+    chat = [CHAT[0], {"role": "assistant", "content": said}]
+    (found,) = read_labelled(labelled(tmp_path, {"messages": chat}, {"messages": CHAT}))
+    assert found.response == "Four."
 
 
 @pytest.mark.parametrize("label", [True, "good", [1], {"score": 1}, 10**400])

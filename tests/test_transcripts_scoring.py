@@ -102,6 +102,29 @@ async def test_only_missing_verdicts_are_asked_for() -> None:
     assert list(found.scores.unscored) == []
 
 
+@pytest.mark.parametrize("text", ["<think>It is", "<reasoning>x</reasoning>", "[TOOL_CALLS][{}]"])
+async def test_nobody_is_asked_about_an_answer_without_a_response(text: str) -> None:
+    judge = FakeJudge(1.0)
+    scorer = Scorer(Reward(), judge)
+    some = [answered("a", text, plain=True), answered("b", "Four.", plain=True)]
+    first, second = await scorer.score(some)
+    assert [response for _, response in judge.calls] == ["Four."]
+    assert (first.asked, first.failure, first.transcript.mutual_welfare) == (False, None, None)
+    assert str(first.transcript.unscored).startswith("no response")
+    assert second.transcript.mutual_welfare is not None
+    assert not scorer.asks_again(first.transcript)  # there is nothing to ask
+    found = await streamed(scorer, rows(*some))
+    assert [scored.transcript for scored in found] == [first.transcript, second.transcript]
+
+
+async def test_a_chain_whose_response_says_nothing_is_graded() -> None:
+    judge = FakeJudge(0.0)
+    empty = CHAIN.replace("Four.", "<think>not yet")
+    (found,) = await Scorer(Reward(), judge).score([answered("a", empty)])
+    assert [response for _, response in judge.calls] == [""]
+    assert found.transcript.unscored is None
+
+
 async def test_without_a_judge_nobody_is_asked() -> None:
     found = await judged(Reward(), None, [ask()] * 2, [CHAIN, CHAIN], [GOOD, None])
     assert found.failures == {}

@@ -1,6 +1,7 @@
 """The reasoning chain: four blocks of text, with a payoff matrix in one of them."""
 
 from gtalign.chain.acted import acted, asked, asks
+from gtalign.chain.answered import action_of, unanswered
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.chains import Chains, parse_batch
 from gtalign.chain.choice import Choice, chosen_cell
@@ -38,6 +39,7 @@ __all__ = [
     "StreamParser",
     "TextAdded",
     "acted",
+    "action_of",
     "asked",
     "asks",
     "chosen_cell",
@@ -51,5 +53,6 @@ __all__ = [
     "render",
     "response_of",
     "solution_scores",
+    "unanswered",
     "with_reasoning",
 ]

@@ -145,6 +145,17 @@ def with_reasoning(reasoning: str, answer: str) -> str:
     return f"<think>\n{reasoning}\n</think>\n\n{answer}" if reasoning.strip() else answer
 
 
+def left_open(prompt: str) -> str:
+    """Return the tag, with the whitespace after it, by which a prompt opens the answer's reasoning.
+
+    Empty if the prompt ends otherwise. Put in front of a completion, it makes whole what the
+    template and the model wrote together.
+    """
+    bare = prompt.rstrip()
+    tag = next((tag for tag in PAIRS if bare.endswith(tag)), None)
+    return "" if tag is None else prompt[len(bare) - len(tag) :]
+
+
 def _tags(text: str, start: int) -> Iterator[re.Match[str]]:
     """Yield the tags in a text. Most texts have few characters that may begin one."""
     for mark in _MARK.finditer(text, start):

@@ -52,8 +52,9 @@ class Local:
 class Served:
     """A model behind an endpoint.
 
-    An answer that its limit cuts off counts as it is, and a refusal is an answer. Reasoning that
-    the server gives apart from the answer stands in front of it.
+    An answer that its limit cuts off counts as it is; one that is cut off before its first word was
+    still reasoning. A refusal is an answer. Reasoning that the server gives apart from the answer
+    stands in front of it.
     """
 
     width = 1
@@ -71,6 +72,8 @@ class Served:
         if reply.problem not in (None, CUT_OFF, REFUSED):  # nothing that could be worth 0
             self.endpoint.forget(prompt, {}, 0)
             raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
+        if reply.problem == CUT_OFF and not reply.text:
+            return f"<think>\n{reply.reasoning}"  # even where the server keeps its reasoning back
         return with_reasoning(reply.reasoning, reply.text)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from gtalign.chain import response_of
+from gtalign.chain import response_of, unanswered
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.transport import Endpoint, response_format
 from gtalign.endpoints.usage import Usage
@@ -79,7 +79,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         """Grade a response.
 
         It is unscored if its task has no criterion, or the criterion needs a ground truth and there
-        is none.
+        is none, or if the answer has no response.
         """
         return await self.sample(question, response, 0)
 
@@ -93,6 +93,9 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
             return Verdict(self.name, None, "the question has no ground truth")
         if criterion is None:
             return Verdict(self.name, None, f"no criterion for task {question.task!r}")
+        missing = unanswered(response)
+        if missing is not None:
+            return Verdict(self.name, None, missing)
         return await self.grade(criterion, question, {"answer": response_of(response)}, index)
 
     async def grade(

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from gtalign.chain import response_of
+from gtalign.chain import response_of, unanswered
 from gtalign.errors import JudgeError
 from gtalign.judges.answer import final_answer
 from gtalign.judges.base import Verdict
@@ -24,7 +24,7 @@ class MathJudge:
     compared here, by `same_answer`; all others by math-verify, in processes that are killed when an
     item takes too long. Such an item is unscored, and so is one whose ground truth or final answer
     is no mathematics, or whose final answer cannot be found (for another judge to grade, see
-    `gtalign.judges.FirstOf`). An empty response scores 0.
+    `gtalign.judges.FirstOf`), or that has no response. An empty response scores 0.
 
     Args:
         seconds: Longest time for one item.
@@ -50,6 +50,9 @@ class MathJudge:
             return Verdict(NAME, None, f"task {question.task!r} ({kind}) is no mathematics")
         if not question.referenced:
             return Verdict(NAME, None, "the question has no ground truth")
+        missing = unanswered(response)
+        if missing is not None:
+            return Verdict(NAME, None, missing)
         response = response_of(response)
         if not response:
             return Verdict(NAME, 0.0, "says nothing", {"right_action": 0.0})

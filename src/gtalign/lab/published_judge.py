@@ -9,7 +9,7 @@ of fact well.
 
 from collections.abc import Collection
 
-from gtalign.chain import asked, response_of
+from gtalign.chain import asked, response_of, unanswered
 from gtalign.judges import Verdict
 from gtalign.judges.answer import final_answer
 from gtalign.judges.conduct import offered, refuses
@@ -73,8 +73,11 @@ class PublishedJudge:
             question: A question from `gtalign.lab.published.read_published`.
             response: The text that the user sees.
         """
+        missing = unanswered(response)
+        if missing is not None:
+            return Verdict("published", None, missing)
         response = response_of(response)
-        asks, refused = asked(response), refuses(response)
+        asks, refused = asked(response), bool(refuses(response))  # the model knows one language
         did = "refuse" if refused else "ask" if asks else "answer" if response.strip() else ""
         score, reason = _score(question, response, asks, did)
         wanted = question.extra["wanted"]

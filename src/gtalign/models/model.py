@@ -9,6 +9,7 @@ from typing import Any, Final
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
+from gtalign.chain.reasoning import left_open
 from gtalign.models.chat import Chat, open_chat
 from gtalign.models.pretrained import load_model
 from gtalign.models.template import DAY
@@ -70,6 +71,9 @@ class LocalModel:
     ) -> list[str]:
         """Return one completion of each conversation.
 
+        Where the template opens reasoning at the end of its prompt, the completion begins with that
+        tag.
+
         Args:
             conversations: The conversations to complete, as one batch.
             max_tokens: Longest completion, in tokens; a longer one is cut off.
@@ -85,8 +89,9 @@ class LocalModel:
             temperature=temperature or None,
             top_k=0 if temperature > 0 else None,
         )
+        prompts = [self.chat.prompt(messages) for messages in conversations]
         inputs = self.chat.tokenizer(
-            [self.chat.prompt(messages) for messages in conversations],
+            prompts,
             add_special_tokens=False,
             padding=True,
             padding_side="left",
@@ -98,7 +103,10 @@ class LocalModel:
         with torch.inference_mode():
             output = self.network.generate(**given, generation_config=settings)
         rows = output[:, given["input_ids"].shape[1] :].tolist()
-        return [self.chat.text(self._turn(row)) for row in rows]
+        return [
+            left_open(prompt) + self.chat.text(self._turn(row))
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
 
     def _turn(self, ids: list[int]) -> list[int]:
         """Return the tokens before the end of the turn; padding follows it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gtalign.chain import unanswered
 from gtalign.errors import JudgeError, UnusableJudgeError
 from gtalign.judges import Judge, Verdict
 from gtalign.judges.batch import together
@@ -46,8 +47,9 @@ async def judged(
     """Read completions, ask for all missing verdicts at once, and score.
 
     The judge is asked about a completion that can be read and has no verdict with a score. One that
-    cannot be read scores 0. If the judge fails on one completion, or gives a verdict outside the
-    task's range, only that completion stays unscored.
+    cannot be read scores 0, and a plain one without a response has no score. If the judge fails on
+    one completion, or gives a verdict outside the task's range, only that completion stays
+    unscored.
 
     Args:
         reward: Reads and scores the completions.
@@ -73,7 +75,9 @@ async def judged(
             for row, (question, response, verdict) in enumerate(
                 zip(questions, readings.responses, known, strict=True)
             )
-            if response is not None and (verdict is None or verdict.score is None)
+            if response is not None
+            and row not in readings.unanswered
+            and (verdict is None or verdict.score is None)
         ]
         answers = await together([_ask(judge, question, text) for _, question, text in missing])
         for (row, _, _), (verdict, failure) in zip(missing, answers, strict=True):
@@ -87,6 +91,8 @@ async def judged(
 
 
 async def _ask(judge: Judge, question: Question, response: str) -> tuple[Verdict, Failure | None]:
+    if unanswered(response) is not None:
+        response = ""  # of a whole chain, whose response says nothing
     try:
         verdict = await judge.judge(question, response)
     except UnusableJudgeError:

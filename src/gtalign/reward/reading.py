@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtalign.chain import Chains
+from gtalign.chain import Chains, unanswered
 from gtalign.chain.reasoning import shown
 from gtalign.errors import ChainError
 from gtalign.game import GameForm
@@ -50,6 +50,7 @@ class Readings:
         well_formed_N: F, whether the format was kept.
         payoffs_Nn2: Payoffs of the cells (user, LLM); None where no chain was asked for.
         errors: Why our parser finds no chain, or else why one cannot be read, by row.
+        unanswered: Why a plain answer has no response, by row: there is nothing to grade.
     """
 
     texts: Sequence[str]
@@ -60,6 +61,7 @@ class Readings:
     well_formed_N: NDArray[np.bool_]
     payoffs_Nn2: NDArray[np.float64] | None
     errors: Mapping[int, str]
+    unanswered: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -93,13 +95,15 @@ def read_chains(chains: Chains) -> Readings:
 def read_plain(completions: Sequence[str]) -> Readings:
     """Return the readings of completions of which no chain was asked for.
 
-    The response is all but the reasoning (see `gtalign.chain.reasoning`); where that is all there
-    is, the response is empty. Reasoning in front of the response counts as what precedes it.
+    The response is all but the reasoning (see `gtalign.chain.reasoning`), which counts as what
+    precedes it. Where reasoning, or the call of a tool, is all there is, there is no response: the
+    answer is ``unanswered``.
     """
     count = len(completions)
     spans: list[tuple[int, int]] = []
     responses: list[str] = []
     before_N = np.zeros(count, np.intp)
+    missing: dict[int, str] = {}
     for row, text in enumerate(completions):
         parts = shown(text) or [(len(text), len(text))]
         before_N[row] = parts[0][0]
@@ -108,6 +112,9 @@ def read_plain(completions: Sequence[str]) -> Readings:
             responses.append(text[slice(*spans[-1])])
         else:
             responses.append("".join(text[slice(*part)] for part in parts).strip())
+        # Most responses begin with neither a tag nor a bracket, and are not looked at again.
+        if responses[-1][:1] in ("", "<", "[") and (why := unanswered(text)) is not None:
+            missing[row] = why
     return Readings(
         texts=completions,
         chains=None,
@@ -117,6 +124,7 @@ def read_plain(completions: Sequence[str]) -> Readings:
         well_formed_N=np.ones(count, np.bool_),
         payoffs_Nn2=None,
         errors={},
+        unanswered=missing,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isnan
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from gtalign.reward.scores import Scores
 from gtalign.reward.weights import Weights
 from gtalign.reward.welfare import Welfare, aggregate, mutual_welfare
 from gtalign.tasks import Question, task_named
+
+NO_VERDICT: Final = "no verdict"
+"""Why an answer is unscored that no judge has graded."""
 
 
 class Reward:
@@ -72,8 +76,8 @@ class Reward:
 
         A completion that cannot be read as the requested chain scores 0 in everything, under any
         verdict. Quality and welfare are unknown where the verdict is missing, has no score, or has
-        one outside the task's range (which is then among the ``errors`` of the result). An error in
-        one row does not affect the others.
+        one outside the task's range (which is then among the ``errors`` of the result), and where a
+        plain answer has no response. An error in one row does not affect the others.
 
         Args:
             questions: The questions.
@@ -142,8 +146,10 @@ class Reward:
         for row, (question, response, verdict) in enumerate(rows):
             if response is None:
                 pass  # scores 0 under any verdict
+            elif (verdict is None or verdict.score is None) and row in readings.unanswered:
+                unscored[row] = readings.unanswered[row]
             elif verdict is None:
-                unscored[row] = "no verdict"
+                unscored[row] = NO_VERDICT
             elif verdict.score is None:
                 unscored[row] = f"judge {verdict.judge}: {verdict.reason}"
             else:

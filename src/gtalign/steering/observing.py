@@ -3,7 +3,7 @@
 from dataclasses import replace
 from hashlib import blake2b
 
-from gtalign.chain import acted, chosen_cell, parse
+from gtalign.chain import acted, action_of, chosen_cell, parse
 from gtalign.errors import ChainError
 from gtalign.steering.answer import Steered
 from gtalign.steering.decision import Decision
@@ -27,7 +27,7 @@ def observed(steering: Steering, decision: Decision, text: str | None) -> Steere
     try:
         chain = parse(text, form, tolerant=True, low=settings.low, high=settings.high)
     except ChainError:
-        found = replace(decision, reason=NO_CHAIN, acted=acted(text, form))
+        found = replace(decision, reason=NO_CHAIN, acted=action_of(text, form))
         return Steered(text, text or None, None, found, "stop")
     decimals = settings.decimals
     found = steering.decide(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from gtalign.chain import Chain, acted
+from gtalign.chain import Chain, action_of
 from gtalign.errors import SteeringError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.steering.answer import Steered
@@ -145,4 +145,4 @@ class Steering:
 def _action_before(messages: Sequence[Message], form: GameForm) -> str | None:
     """The action of the last answer of a conversation; None if there is none yet."""
     said = [message["content"] for message in messages if message["role"] == "assistant"]
-    return acted(loose_response(said[-1]) or said[-1], form) if said else None
+    return action_of(loose_response(said[-1]) or said[-1], form) if said else None

@@ -15,7 +15,7 @@ from gtalign.chain import (
     Part,
     PayoffRead,
     StreamParser,
-    acted,
+    action_of,
     chosen_cell,
     ebnf,
     gbnf,
@@ -290,7 +290,7 @@ class Writing:
             reason=reason,
             prompt_tokens=read,
             chosen=decision.chosen if chain is None else chosen_cell(chain.analyze, form).cell,
-            acted=None if response is None else acted(response, form),
+            acted=None if response is None else action_of(response, form),
             phases=tuple(self.phases),
             retries=self.retries,
         )

@@ -3,7 +3,8 @@
 ``content`` is text, null, or a list of parts (``text``, ``input_text``, ``output_text``,
 ``refusal``, ``thinking``, ``reasoning``); parts that hold no words, such as pictures, are passed
 over. A refusal may be a field of its own, and so may reasoning (``reasoning_content``,
-``reasoning`` or ``thinking``).
+``reasoning`` or ``thinking``). Calls of tools are a field (``tool_calls``, ``function_call``) or
+parts (``tool_use``).
 """
 
 import json
@@ -16,6 +17,7 @@ from gtalign.errors import DataError
 _TEXTS: Final = (None, "text", "input_text", "output_text")
 _REASONING: Final = ("thinking", "reasoning")
 _FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
+_CALLS: Final = ("tool_use", "tool_call", "function_call")
 
 
 class Content(NamedTuple):
@@ -25,11 +27,13 @@ class Content(NamedTuple):
         text: What it says.
         refusal: What it says instead, as a refusal.
         reasoning: What its author thought before.
+        calls: The tools that it calls, each with its ``name`` and ``arguments``.
     """
 
     text: str
     refusal: str
     reasoning: str
+    calls: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def said(self) -> str:
@@ -47,14 +51,16 @@ def read_content(message: Mapping[str, Any]) -> Content:
         DataError: The content is neither text, null nor a list of parts, or a part lacks its text.
     """
     said: dict[str, list[str]] = {"text": [], "refusal": [], "reasoning": []}
-    for kind, text in _parts(message.get("content")):
+    content = message.get("content")
+    for kind, text in _parts(content):
         said[kind].append(text)
     if isinstance(message.get("refusal"), str):
         said["refusal"].append(message["refusal"])
     thought = next((message[key] for key in _FIELDS if isinstance(message.get(key), str)), None)
     if thought is not None:
         said["reasoning"].append(thought)
-    return Content(*("\n".join(said[kind]) for kind in Content._fields))
+    texts = {kind: "\n".join(found) for kind, found in said.items()}
+    return Content(**texts, calls=tuple(_calls(message, content)))
 
 
 def read_truth(value: Any, name: str) -> str:
@@ -133,6 +139,20 @@ def _parts(content: Any) -> Iterator[tuple[str, str]]:
             yield "refusal", _words(part, "refusal")
         elif kind in _REASONING:
             yield "reasoning", _thought(part, str(kind))
+
+
+def _calls(message: Mapping[str, Any], content: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the calls of tools, in any of the forms that servers give them."""
+    listed = message.get("tool_calls")
+    found = [*(listed if isinstance(listed, list) else ()), message.get("function_call")]
+    if isinstance(content, list | tuple):
+        found += [p for p in content if isinstance(p, Mapping) and p.get("type") in _CALLS]
+    for call in found:
+        if isinstance(call, Mapping):
+            inner = call.get("function")
+            named = inner if isinstance(inner, Mapping) else call
+            arguments = named.get("arguments", named.get("input"))
+            yield {"name": named.get("name", inner), "arguments": arguments}
 
 
 def _words(part: Mapping[str, Any], key: str) -> str:

@@ -24,7 +24,9 @@ from gtalign.transcripts import Transcript, TranscriptWriter
 class TRLReward:
     """A reward function for TRL's trainers.
 
-    Completions that cannot be read are worth 0 and never reach the judge. One that the judge fails
+    Completions that cannot be read, or that end before their response begins, are worth 0 and never
+    reach the judge: in training, an answer that shows the user nothing is worth nothing, or endless
+    reasoning would be safer than a wrong answer. One that the judge fails
     on, or leaves unscored, is None: TRL then leaves it out of its group instead of learning that it
     was worth nothing. Failures are counted by cause, and too many of them stop the run.
 
@@ -108,7 +110,7 @@ class TRLReward:
         if log_extra is not None:
             for name in WELFARE:
                 log_extra(name, as_known(getattr(scores, name)))
-        return as_known(scores.reward)
+        return _rewards(found)
 
     def _write(
         self,
@@ -119,13 +121,21 @@ class TRLReward:
         found: Judged,
     ) -> None:
         plain = not self.reward.config.chain
-        rows = zip(questions, completions, found.scores, found.verdicts, strict=True)
+        measured = zip(found.scores, found.verdicts, _rewards(found), strict=True)
+        rows = zip(questions, completions, measured, strict=True)
         with TranscriptWriter(log, keep_ids=False) as writer:
-            for question, completion, score, verdict in rows:
+            for question, completion, (score, verdict, reward) in rows:
                 answered = Transcript.of(question, completion, model="", split="train", plain=plain)
                 scored = answered.scored(score, [] if verdict is None else [verdict])
-                extra = {**question.extra, "step": step, "reward": score.reward}
+                extra = {**question.extra, "step": step, "reward": reward}
                 writer.write(replace(scored, extra=extra))
+
+
+def _rewards(found: Judged) -> list[float | None]:
+    """The rewards of a batch: 0 where a plain answer has no response, None where unknown."""
+    missing = found.readings.unanswered
+    rewards = as_known(found.scores.reward)
+    return [0.0 if row in missing else reward for row, reward in enumerate(rewards)]
 
 
 def means(scores: Scores) -> dict[str, float]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gtalign.chain import with_reasoning
+from gtalign.chain.answered import written_calls
 from gtalign.chain.blocks import TAG
 from gtalign.chain.reasoning import shown
 from gtalign.errors import DataError
@@ -30,8 +31,8 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
 
     The last message is the completion, those before it are the prompt. Reasoning that the log keeps
     apart from the answer stands in front of it, in ``<think>`` tags; where there is no answer but a
-    refusal, that is the answer. A completion without any tag of a chain is a plain answer: no chain
-    was requested.
+    refusal, that is the answer; where it only calls tools, the calls stand in its place. A
+    completion without any tag of a chain is a plain answer: no chain was requested.
 
     Args:
         record: The line's object.
@@ -48,7 +49,7 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
     role, answer = turns.pop()
     if role != "assistant":
         raise DataError(f"column 'messages': the last one has to be the assistant's, not {role!r}")
-    completion = with_reasoning(answer.reasoning, answer.said)
+    completion = completion_of(answer)
     prompt = [{"role": role, "content": said.said} for role, said in turns]
     identity = record.get("id")
     if isinstance(identity, bool) or not isinstance(identity, str | int | None):
@@ -65,6 +66,17 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
         "model": record.get("model"),
         "plain": is_plain(completion),
     }
+
+
+def completion_of(answer: Content) -> str:
+    """Return the words of an answer as a model writes them: its reasoning, then what it says.
+
+    An answer that says nothing and calls tools is its calls, each between ``<tool_call>`` tags.
+    """
+    said = answer.said
+    if not said.strip() and answer.calls:
+        said = written_calls(answer.calls)
+    return with_reasoning(answer.reasoning, said)
 
 
 def _turn(message: Any, index: int) -> tuple[str, Content]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gtalign.errors import DataError
+from gtalign.tasks.content import read_content
+from gtalign.transcripts.chats import completion_of
 from gtalign.transcripts.given import given_scores, number
 
 BY: Final = "Inspect"
@@ -63,12 +65,19 @@ def _fields(sample: Any, task: str, model: str) -> dict[str, Any]:
         "task": task,
         "model": model,
         "prompt": prompt,
-        "completion": sample.output.completion,
+        "completion": _completion(sample.output),
         "ground_truth": target if isinstance(target, str) else "\n".join(target),
         "plain": True,
         "tokens": tokens,
         **given_scores(scores, BY, reason, problem),
     }
+
+
+def _completion(output: Any) -> str:
+    """What the model said; where that is nothing, the reasoning and the calls in its place."""
+    if output.completion or not output.choices:
+        return str(output.completion)
+    return completion_of(read_content(output.choices[0].message.model_dump()))
 
 
 def _values(name: str, value: Any) -> dict[str, float | None]:

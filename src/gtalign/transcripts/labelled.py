@@ -28,8 +28,8 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
 
     A row is a transcript, a line of a verl dump or a chat, as `read_transcripts` takes it. A column
     ``label`` holds a person's score on the scale of the task; without it, or with null, the answer
-    has no label. An answer that cannot be read as the requested chain has no response to judge: it
-    is left out, and a warning counts such answers.
+    has no label. An answer that cannot be read as the requested chain, or that is only reasoning or
+    a call of a tool, has no response to judge: it is left out, and a warning counts such answers.
 
     Args:
         path: JSON Lines.
@@ -49,14 +49,17 @@ def read_labelled(path: Path, task: str = TASK) -> Sequence[LabelledAnswer]:
         found.append((transcript, label))
     if not found:
         raise DataError(f"{path}: empty: it holds no answer")
-    plain = [response_of(text.completion) if text.plain else None for text, _ in found]
+    plain = [
+        response_of(text.completion) if text.plain and text.unanswered is None else None
+        for text, _ in found
+    ]
     chains = Reward().read([transcript.completion for transcript, _ in found]).responses
     responses = [
         one if one is not None else other for one, other in zip(plain, chains, strict=True)
     ]
     unread = sum(response is None for response in responses)
     if unread:
-        log.warning("%s: %d of %d answers are no chain: left out", path, unread, len(found))
+        log.warning("%s: %d of %d answers have no response: left out", path, unread, len(found))
     return [
         LabelledAnswer(transcript.question, response, label)
         for (transcript, label), response in zip(found, responses, strict=True)

@@ -172,14 +172,15 @@ class Scorer:
     def asks_again(self, transcript: Transcript) -> bool:
         """Whether a transcript of an earlier run has no score because a verdict is missing.
 
-        A transcript with a score but no verdict could not be read: there is nothing to judge.
+        A transcript with a score but no verdict could not be read, and a plain one without a
+        response has no score: in both there is nothing to judge.
         """
         return transcript.unscored is not None and self.lacks_verdict(transcript)
 
     def lacks_verdict(self, transcript: Transcript) -> bool:
         """Whether the judge is to be asked about a transcript that may be scored already."""
         known = any(verdict.score is not None for verdict in transcript.verdicts[:1])
-        return self.judge is not None and not known
+        return self.judge is not None and not known and transcript.unanswered is None
 
     def _count(self, found: Sequence[Scored]) -> None:
         if self._failures is not None:

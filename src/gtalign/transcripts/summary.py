@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtalign.reward.score import NO_VERDICT
 from gtalign.reward.scores import WELFARE
 from gtalign.transcripts.transcript import Transcript
 
@@ -158,9 +159,9 @@ class Summary:
         if not total.rows:
             return "No answer was written."
         if not self.known:
-            if not asked:
-                return "No score: no judge was asked. Add --judge FILE, or --judge rules."
             reason = self.reasons.most_common(1)[0][0]
+            if not asked and NO_VERDICT in self.reasons:
+                return "No score: no judge was asked. Add --judge FILE, or --judge rules."
             return f"No score: none of {total.unscored} answers got a verdict. {reason}"
         if total.malformed == total.rows:
             return (

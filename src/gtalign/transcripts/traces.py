@@ -8,9 +8,9 @@ weights. Earlier ones write ``results.jsonl`` with ``example_id``, ``prompt``, `
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gtalign.chain import with_reasoning
 from gtalign.errors import DataError
 from gtalign.tasks.content import read_content
+from gtalign.transcripts.chats import completion_of
 from gtalign.transcripts.given import given_scores, number
 
 BY: Final = "verifiers"
@@ -130,9 +130,7 @@ def _messages(given: Any, name: str, role: str = "user") -> list[dict[str, str]]
             read = read_content(message)
         except DataError as error:
             raise DataError(f"column {name!r}: a message {error}") from None
-        content = read.said
-        if message["role"] == "assistant":
-            content = with_reasoning(read.reasoning, content)
+        content = completion_of(read) if message["role"] == "assistant" else read.said
         found.append({"role": message["role"], "content": content})
     return found
 

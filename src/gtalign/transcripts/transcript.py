@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final
 
-from gtalign.chain import reasoning_of
+from gtalign.chain import reasoning_of, unanswered
 from gtalign.data.schema import bare
 from gtalign.judges import Verdict
 from gtalign.reward import Score
@@ -129,6 +129,11 @@ class Transcript:
     def reasoning(self) -> str:
         """The reasoning in front of a plain answer, without its tags; empty without any."""
         return reasoning_of(self.completion) if self.plain else ""
+
+    @property
+    def unanswered(self) -> str | None:
+        """Why a plain answer has no response that a judge could grade; None if it has one."""
+        return unanswered(self.completion) if self.plain else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of one line, which `from_json` reads back equal.
