@@ -211,3 +211,83 @@ def test_bad_options(
 def test_an_absent_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", str(tmp_path / "absent.jsonl")]) == 2
     assert "absent.jsonl" in capsys.readouterr().err
+
+
+# --- scores of other software --------------------------------------------------------------------
+
+FILTERS = {"strict-match": 1.0, "flexible-extract": 0.0, "none-at-all": 1.0}
+
+
+def samples(folder: Path, filters: list[str], **changes: Any) -> Path:
+    """Write four documents as lm-evaluation-harness logs them: a line for each filter."""
+    file = folder / "samples_sums_2026-01-01T00-00-00.jsonl"
+    rows = [
+        {
+            "doc_id": number,
+            "target": "4",
+            "arguments": [["2+2?", {}]],
+            "resps": [["Four."]],
+            "filtered_resps": ["4"],
+            "filter": kind,
+            "metrics": ["exact_match"],
+            "exact_match": FILTERS[kind],
+            **changes,
+        }
+        for number in range(4)
+        for kind in filters
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("filters", "named", "quality"),
+    [
+        (["strict-match", "flexible-extract"], None, 1.0),
+        (["flexible-extract", "strict-match", "none-at-all"], None, 0.0),
+        (["strict-match", "flexible-extract"], "exact_match,flexible-extract", 0.0),
+        (["flexible-extract", "none-at-all"], "exact_match,none-at-all", 1.0),
+        (["strict-match"], None, 1.0),
+    ],
+)
+def test_an_answer_counts_once_whatever_its_filters(
+    tmp_path: Path,
+    filters: list[str],
+    named: str | None,
+    quality: float,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file, out = samples(tmp_path, filters), tmp_path / "out.jsonl"
+    caplog.set_level("INFO")
+    command = ["score", str(file), "--json", "--out", str(out)]
+    command += [] if named is None else ["--score", named]
+    assert main(command) == 0
+    rows = results(capsys)
+    assert [row["id"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["quality"] for row in rows] == [quality] * 4
+    counted = filters[0] if named is None else named.partition(",")[2]
+    for kind in filters:
+        assert (f"4 of filter {kind}" in caplog.text) is (kind != counted)
+    assert main(command) == 0  # there is nothing left to do
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 4
+
+
+def test_one_of_several_scores_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = {"metrics": ["acc", "acc_norm"], "acc": 0.0, "acc_norm": 1.0, "filter": "none"}
+    file = samples(tmp_path, ["strict-match"], **both)
+    for words, quality in (([], 0.0), (["--score", "acc_norm"], 1.0)):
+        assert main(["score", str(file), "--json", *words]) == 0
+        assert [row["quality"] for row in results(capsys)] == [quality] * 4
+    assert main(["score", str(file), "--score", "f1"]) == 2
+    assert "no score 'f1'; there are acc, acc_norm" in capsys.readouterr().err
+
+
+def test_few_questions_are_said_to_be_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = samples(tmp_path, ["strict-match"])
+    assert main(["score", str(file)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Fewer than 6 questions" in said
+    assert "[" not in said.partition("Reward")[0]  # four that are alike have no interval

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from gtalign.evaluation.contrast import LEAST, MANY, PLENTY, Contrast, contrasts
+from gtalign.evaluation.contrast import MANY, PLENTY, Contrast, contrasts
 from gtalign.evaluation.draws import resamples, studentised, subsets
+from gtalign.evaluation.statistics import LEAST
 from gtalign.evaluation.sums import PairedSums
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
 from gtalign.errors import DataError
-from gtalign.evaluation.statistics import codes, holm, mean_ci, mean_of_sums, spread
+from gtalign.evaluation.statistics import LEAST, codes, holm, mean_ci, mean_of_sums, spread
 
 VALUES = st.lists(st.floats(-5, 5), min_size=3, max_size=30)
 
@@ -18,6 +18,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 @given(VALUES)
 def test_single_rows_give_the_ordinary_t_interval(values: list[float]) -> None:
+    assume(len(values) >= LEAST or np.ptp(values) > 1e-6)
     found = mean_ci(values, range(len(values)))
     error = stats.sem(values)
     reach = stats.t.ppf(0.975, len(values) - 1) * error
@@ -77,6 +78,21 @@ def test_too_little_data_has_no_interval() -> None:
     assert mean_ci([], []).value is None
     one = mean_ci([0.2, 0.4], ["a", "a"])
     assert (one.value, one.low, one.high) == (pytest.approx(0.3), None, None)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.3, 7e8])
+def test_few_clusters_that_are_all_alike_have_no_interval(value: float) -> None:
+    for count in range(2, LEAST):
+        found = mean_ci([value] * (2 * count), [*range(count)] * 2)
+        assert (found.value, found.low, found.high) == (pytest.approx(value), None, None)
+    many = mean_ci([value] * LEAST, range(LEAST))
+    assert many.low == many.high == pytest.approx(value)
+
+
+def test_few_clusters_that_differ_have_students_interval() -> None:
+    found = mean_ci([0.2, 0.4, 0.6], "abc")
+    reach = stats.t.ppf(0.975, 2) * 0.2 / np.sqrt(3)
+    assert (found.low, found.high) == (pytest.approx(0.4 - reach), pytest.approx(0.4 + reach))
 
 
 def test_lengths_must_agree() -> None:

@@ -56,6 +56,12 @@ def command(
         Path | None,
         typer.Option(help="Folder with a tokenizer.json, which counts the tokens."),
     ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="The score that counts, where other software gave several; the first by default."
+        ),
+    ] = None,
     attack: Annotated[
         bool,
         typer.Option("--attack", help="Measure what attacks on the reward earn; takes no FILE."),
@@ -90,7 +96,7 @@ def command(
     if file is None:
         raise ConfigError("name a FILE to score, or give --attack")
     judges = None if judge is None else load(JudgesConfig, judge)
-    run = ScoreRun(file, reward, judges, task, out, tokenizer, workers, max_failed)
+    run = ScoreRun(file, reward, judges, task, out, tokenizer, workers, max_failed, score)
     with RowBar(file) as bar:
 
         def show(row: FileScored) -> None:

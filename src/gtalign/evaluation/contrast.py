@@ -23,15 +23,12 @@ from typing import Final, Literal
 import numpy as np
 
 from gtalign.evaluation.draws import studentised, subsets
-from gtalign.evaluation.statistics import LEVEL, Floats, standard_error, student
+from gtalign.evaluation.statistics import LEAST, LEVEL, Floats, standard_error, student
 from gtalign.evaluation.sums import PairedSums
 
 RESAMPLES: Final = 10_000
 POWER: Final = 0.8
 """Share of comparisons in which a difference of the detectable size is found."""
-
-LEAST: Final = 6
-"""Clusters below which sign flips cannot reach p < .05: then there is no p value."""
 
 MANY: Final = 100
 """Clusters from which on the bootstrap is used, and below which signs are flipped."""

@@ -7,8 +7,8 @@ from typing import Final
 
 from gtalign.drawing import MINUS, Content, Markup, change, element, fixed, interval, join
 from gtalign.evaluation.comparison import SPLITS, Comparison, Difference, Group, Pairing
-from gtalign.evaluation.contrast import LEAST
 from gtalign.evaluation.metrics import Metric, metrics
+from gtalign.evaluation.statistics import LEAST
 from gtalign.evaluation.tables import p_value, relative_interval
 
 ALPHA = 0.05

@@ -10,11 +10,12 @@ from gtalign.evaluation import charts, markup
 from gtalign.evaluation.charts import Curves
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Comparison
-from gtalign.evaluation.contrast import LEAST, MANY, PLENTY, RESAMPLES
+from gtalign.evaluation.contrast import MANY, PLENTY, RESAMPLES
 from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import sentences
 from gtalign.evaluation.markup import fold, section
 from gtalign.evaluation.page import write_page
+from gtalign.evaluation.statistics import LEAST
 from gtalign.game.wording import LEGEND
 from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript
@@ -190,7 +191,8 @@ NOTES = (
     "distribution. Differences are paired by question and tested by cluster: by sign flips below "
     f"{MANY} clusters, by a studentised bootstrap from there on, and by Student's t where most "
     f"differences are of a few sizes (0/1 outcomes) or there are {PLENTY} clusters. Below {LEAST} "
-    "clusters there is no p value. Intervals say how far a number would move with other questions "
+    "clusters there is no p value; the interval takes answers to be normal, and where all are "
+    "alike, there is none. Intervals say how far a number would move with other questions "
     "and take the trained models as given; the spread between seeds says how far it moves with "
     "another training run.",
     "An answer that does not parse counts 0 in format, quality, right action and welfare and is "

@@ -20,6 +20,18 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 
+LEAST = 6
+"""Below so many clusters no test can reach p < .05, and clusters that are all alike say nothing
+about others."""
+
+FEW = (
+    f"Fewer than {LEAST} questions: the interval takes answers to be normal; where all are alike,"
+    " there is none."
+)
+"""What is said below the means of few questions."""
+
+_ROUNDING = 1e-12  # standard error that is none
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -27,8 +39,8 @@ class Interval:
 
     Attributes:
         value: The estimate; None where no row has the measurement.
-        low: Lower end; None where fewer than two clusters leave it undefined.
-        high: Upper end; None where fewer than two clusters leave it undefined.
+        low: Lower end; None for fewer than two clusters, or fewer than `LEAST` that are all alike.
+        high: Upper end; None for the same.
         n: Rows that have the measurement.
         clusters: Distinct clusters among them.
     """
@@ -105,7 +117,10 @@ def mean_of_sums(sums: Floats, counts: Floats, level: float = LEVEL) -> Interval
     n = int(total)
     if groups < 2:
         return Interval(value, None, None, n, groups)
-    reach = student(groups, (1 + level) / 2) * standard_error((sums - value * counts) / total)
+    error = standard_error((sums - value * counts) / total)
+    if groups < LEAST and error <= _ROUNDING * max(1.0, abs(value)):
+        return Interval(value, None, None, n, groups)
+    reach = student(groups, (1 + level) / 2) * error
     return Interval(value, value - reach, value + reach, n, groups)
 
 

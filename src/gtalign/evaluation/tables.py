@@ -11,8 +11,9 @@ from rich.text import Text
 
 from gtalign.drawing import NONE, change, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
-from gtalign.evaluation.contrast import LEAST, Method
+from gtalign.evaluation.contrast import Method
 from gtalign.evaluation.metrics import Metric, metrics
+from gtalign.evaluation.statistics import FEW, LEAST
 
 __all__ = ["print_tables"]
 
@@ -128,6 +129,8 @@ def print_tables(console: Console, comparison: Comparison) -> None:
     for group in pooled:
         for models in slices:
             console.print(_estimates(comparison, group, models))
+        if 0 < _clusters(comparison, group.name) < LEAST:
+            console.print(Text(FEW, style="dim"))
     for metric in (m for m in comparison.metrics() if m.name in ("mutual_welfare", "quality")):
         for models in slices:
             console.print(_by_task(comparison, metric, models))
@@ -142,6 +145,12 @@ def print_tables(console: Console, comparison: Comparison) -> None:
         console.print(_pareto(comparison))
     if comparison.gains:
         console.print(_gains(comparison.gains))
+
+
+def _clusters(comparison: Comparison, group: str) -> int:
+    """Most clusters that any model has in a group."""
+    every = (found for key, found in comparison.estimates.items() if key[1] == group)
+    return max((found.interval.clusters for found in every), default=0)
 
 
 def _table(title: str, names: Sequence[str], numbers: Sequence[str] = ()) -> Table:

@@ -4,6 +4,7 @@ The first score is the one that counts: in [0, 1] it is the answer's quality, as
 would be. On another scale it is only a score. The others stay by their names in ``extra.scores``.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
@@ -14,6 +15,9 @@ from gtalign.transcripts.transcript import Transcript
 
 SCORES: Final = "scores"
 """Key of ``extra`` under which a transcript holds all scores of its file, by name."""
+
+FILTER: Final = "filter"
+"""Key of ``extra`` for the filter of lm-evaluation-harness that a line is about; empty for none."""
 
 
 def given_scores(
@@ -60,6 +64,43 @@ def with_score(transcript: Transcript, name: str) -> Transcript:
         unscored=found.get("unscored"),
         extra={**transcript.extra, **found["extra"]},
     )
+
+
+class OneScore:
+    """Lets one score of each answer count, and each answer only once.
+
+    lm-evaluation-harness writes a line for each filter that it tried on an answer. The lines of one
+    filter count: that of the wanted score, or else that of the first line.
+
+    Args:
+        name: The score that counts; by default the first of each answer.
+
+    Attributes:
+        left: Number of lines that were left out, by filter.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+        self.left: Counter[str] = Counter()
+        self._first: str | None = None
+
+    def of(self, transcript: Transcript) -> Transcript | None:
+        """Return an answer with the score that counts; None if its line is of another filter."""
+        own = transcript.extra.get(FILTER)
+        if isinstance(own, str):
+            if self._first is None:
+                self._first = own
+            wanted = self._first
+            if self.name is not None:
+                _, comma, last = self.name.rpartition(",")
+                wanted = last if comma else ""
+            if own != wanted:
+                self.left[own or "none"] += 1
+                return None
+        held = transcript.extra.get(SCORES)
+        if self.name is None or not isinstance(held, Mapping) or next(iter(held), "") == self.name:
+            return transcript
+        return with_score(transcript, self.name)
 
 
 def number(value: Any) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gtalign.errors import DataError
-from gtalign.transcripts.given import given_scores, number
+from gtalign.transcripts.given import FILTER, given_scores, number
 
 BY: Final = "lm-evaluation-harness"
 _OTHERS: Final = (
@@ -61,6 +61,9 @@ def sample_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, 
         for metric in names
         if (value := number(record.get(metric))) is not None
     }
+    given = given_scores(scores, BY)
+    if isinstance(kind, str):
+        given["extra"][FILTER] = "" if kind == "none" else kind
     prompt = next((first for first, _ in asked), "")
     return {
         "id": str(identity),
@@ -69,7 +72,7 @@ def sample_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, 
         "completion": _response(record, [second for _, second in asked]),
         "ground_truth": record.get("target"),
         "plain": True,
-        **given_scores(scores, BY),
+        **given,
     }
 
 

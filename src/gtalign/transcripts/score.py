@@ -16,7 +16,7 @@ from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import ChosenReward
-from gtalign.transcripts.scored_file import FileScored, FileScorer
+from gtalign.transcripts.scored_file import FileScored, FileScorer, scores_in
 from gtalign.transcripts.scoring import Scorer
 from gtalign.transcripts.summary import Summary
 
@@ -41,6 +41,8 @@ class ScoreRun:
         tokenizer: Folder of a tokenizer that counts anew; None keeps recorded counts.
         workers: Most judgements under way at once.
         max_failed: Largest share of judgements that may fail.
+        score: The score that counts, of a file that other software has scored; the first by
+            default.
     """
 
     file: Path
@@ -51,6 +53,7 @@ class ScoreRun:
     tokenizer: Path | None = None
     workers: int = 64
     max_failed: float = 0.5
+    score: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
 
     Raises:
         ConfigError: The task is unknown, or ``out`` is the input.
-        DataError: The file is empty, or a row is wrong.
+        DataError: The file is empty, a row is wrong, or no row has the score.
         JudgeError: Too many of the latest judgements failed, or a judge cannot be asked; finished
             rows are kept.
         StorageError: A row cannot be written.
@@ -87,6 +90,9 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
     if run.out is not None and run.out.exists() and run.out.samefile(run.file):
         raise ConfigError(f"--out {run.out} is the input itself; name another file")
     (run.judges or JudgesConfig()).check_task(run.task, "--task")
+    if run.score is not None and run.score not in (known := scores_in(run.file)):
+        there = f"there are {', '.join(known)}" if known else "it gives none by name"
+        raise DataError(f"{run.file}: no score {run.score!r}; {there}")
     count = None if run.tokenizer is None else counter_in(run.tokenizer)
     unit = "words" if run.tokenizer is None else f"tokens of {run.tokenizer.name}"
     judges = None if run.judges is None else Judges(run.judges)
@@ -96,7 +102,7 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
     summary = Summary()
 
     async def work() -> None:
-        rows = FileScorer(scorer, unit, run.workers).score(run.file, run.out, run.task)
+        rows = FileScorer(scorer, unit, run.workers).score(run.file, run.out, run.task, run.score)
         async with judges or nullcontext(), aclosing(rows):
             async for row in rows:
                 # Rows of an output that exists say W of this reward, not that of the input.

@@ -5,6 +5,7 @@ answers in another order. So an output file is always the beginning of the whole
 continues after its end.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
@@ -19,31 +20,57 @@ from gtalign.tasks import Message
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.file import TranscriptWriter
 from gtalign.transcripts.forms import transcript_of
+from gtalign.transcripts.given import SCORES, OneScore
 from gtalign.transcripts.records import read_records
 from gtalign.transcripts.rewards import note
 from gtalign.transcripts.scoring import Row, Scored, Scorer
 from gtalign.transcripts.transcript import Transcript
 
+log = logging.getLogger(__name__)
+
 RECORDED = "as recorded"
 """The unit of token counts that came with a transcript."""
 
 
-def read(file: Path, task: str = TASK) -> Iterator[Row]:
+def read(file: Path, task: str = TASK, score: str | None = None) -> Iterator[Row]:
     """Yield the rows of a file: transcripts, dumps of verl, logs of chats, or recorded vectors.
+
+    Of a file that other software has scored, one score of each answer counts, as `OneScore` has it.
 
     Args:
         file: JSON Lines.
         task: The task of logs and dumps that name none.
+        score: Name of the score that counts; the first by default.
 
     Raises:
         DataError: The file cannot be read, or a line is wrong; the message names file, line and
             column.
     """
+    one = OneScore(score)
     for place, name, record in read_records(file):
         try:
-            yield row_of(record, name, place, task)
+            row = row_of(record, name, place, task)
         except (DataError, JudgeError) as error:
             raise DataError(f"{place}: {error}") from error
+        transcript = one.of(row.transcript)
+        if transcript is not None:
+            yield replace(row, transcript=transcript)
+    if one.left:
+        left = ", ".join(f"{count} of filter {name}" for name, count in one.left.items())
+        log.info("%s: each answer counts once; left out are lines %s (see --score)", file, left)
+
+
+def scores_in(file: Path) -> list[str]:
+    """Return the names of the scores that other software gave in a file, in their order.
+
+    Raises:
+        DataError: The file cannot be read, or a line is wrong.
+    """
+    found: dict[str, None] = {}
+    for place, name, record in read_records(file):
+        held = row_of(record, name, place).transcript.extra.get(SCORES)
+        found |= dict.fromkeys(held if isinstance(held, Mapping) else ())
+    return list(found)
 
 
 def row_of(record: Mapping[str, Any], name: str, place: str, task: str = TASK) -> Row:
@@ -131,7 +158,7 @@ class FileScorer:
         self._note = note(scorer.reward.config)
 
     async def score(
-        self, file: Path, out: Path | None = None, task: str = TASK
+        self, file: Path, out: Path | None = None, task: str = TASK, score: str | None = None
     ) -> AsyncGenerator[FileScored, None]:
         """Yield the rows of a file, scored, in order, each once it is written.
 
@@ -142,13 +169,14 @@ class FileScorer:
             file: The file, as for `read`.
             out: The output file; None writes nothing.
             task: The task of logs and dumps that name none.
+            score: Name of the score that counts, as for `read`.
 
         Raises:
             DataError: A row is wrong, or the output is not the beginning of these results.
             JudgeError: Too many judgements failed; finished rows are written.
             StorageError: A result cannot be written.
         """
-        rows = read(file, task)
+        rows = read(file, task, score)
         if out is not None and out.exists():
             beside = _mend(out)
             lacking = False

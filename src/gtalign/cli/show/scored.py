@@ -9,6 +9,7 @@ from rich.text import Text
 
 from gtalign.cli.show.table import clean
 from gtalign.cli.show.words import SCORES
+from gtalign.evaluation.statistics import FEW, LEAST, mean_of_sums
 from gtalign.transcripts.score import ScoredFile
 from gtalign.transcripts.summary import MEASURES, TaskSums
 
@@ -32,6 +33,9 @@ def print_scored(console: Console, found: ScoredFile, *, tables: bool = False) -
         say(console, f"Average scores, 0 to 1{units}")
         console.print(scores_table(summary.groups(every=tables), "task"))
         say(console, SCORES)
+        few = min(len(s.clusters) for s in summary.groups(every=tables).values() if s.clusters)
+        if few < LEAST:
+            say(console, FEW)
     preset = "" if config.preset in found.reward.origin else f", preset {config.preset}"
     say(console, f"Reward: {found.reward.origin}; aggregate {config.aggregate}{preset}")
     differs = summary.differs()
@@ -66,11 +70,9 @@ def _row(name: str, sums: TaskSums) -> list[str]:
 def _interval(sums: TaskSums) -> str:
     """The interval of W over source prompts, as `gtalign compare` has it."""
     try:
-        from gtalign.evaluation.statistics import mean_of_sums
-
         totals, counts = sums.of_clusters()
         found = mean_of_sums(totals, counts)
-    except ModuleNotFoundError:  # without the extra `eval` there is no interval
+    except ModuleNotFoundError:  # without scipy, of the extra `eval`, there is none
         return "-"
     if found.low is None or found.high is None:
         return "-"
