@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no shared data at {SHARED}; GTALIGN_SHARED names another place")
     return SHARED
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """End the processes that a failed test left, before the end of its loop waits for them."""
+    forked = sys.modules.get("forked")  # most tests start none
+    if forked is not None:
+        forked.end_all()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

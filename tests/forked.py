@@ -31,6 +31,13 @@ _IMPORTED: Final = [
     "openai",
 ]
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
+_STARTED: Final[list["Forked"]] = []
+
+
+def end_all() -> None:
+    """Kill the processes that still run: what a test that failed has left."""
+    while _STARTED:
+        _STARTED.pop().kill()
 
 
 class Forked:
@@ -52,6 +59,7 @@ class Forked:
             target=_run, args=(textwrap.dedent(script), arguments, variables, out, err)
         )
         self._process.start()
+        _STARTED.append(self)
         out.close()
         err.close()
 
@@ -59,6 +67,12 @@ class Forked:
     def returncode(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         return self._process.exitcode
+
+    def kill(self) -> None:
+        """End it at once, if it still runs."""
+        if self.returncode is None:
+            self._process.kill()
+            self._process.join()
 
     async def readline(self) -> str:
         """The next line that it writes; empty at the end."""

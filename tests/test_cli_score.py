@@ -8,6 +8,7 @@ import pytest
 
 from gtalign.chain import render
 from gtalign.cli import main
+from gtalign.config import shipped
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
 from gtalign.reward import FACTORS, Reward, RewardConfig
@@ -291,3 +292,46 @@ def test_few_questions_are_said_to_be_few(
     said = " ".join(capsys.readouterr().out.split())
     assert "Fewer than 6 questions" in said
     assert "[" not in said.partition("Reward")[0]  # four that are alike have no interval
+
+
+# --- configurations of runs ----------------------------------------------------------------------
+
+REWARD = '[reward]\npreset = "paper"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (REWARD + '[judgse]\ndefault = ["rule"]\n', "unknown key 'judgse'; did you mean 'judges'?"),
+        ("stepz = 3\n" + REWARD, "unknown key 'stepz'"),
+        (REWARD + "[rl]\nstepz = 3\n", "unknown key 'rl.stepz'; did you mean 'rl.steps'?"),
+        (REWARD + "[judges]\ndefautl = []\n", "unknown key 'judges.defautl'"),
+        ("[experiment.reward]\n[experiment.sft]\nrate = 1\n", "unknown key 'experiment.sft.rate'"),
+        (REWARD + "aggregat = 1\n", "unknown key 'aggregat'"),
+        ('preset = "paper"\njudges = 1\n', "unknown key 'judges'"),
+    ],
+)
+def test_a_key_that_nothing_knows_is_refused(
+    run_file: Path, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = run_file.with_name("own.toml")
+    config.write_text(text, encoding="utf-8")
+    assert main(["score", str(run_file), "--config", str(config)]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["rl", "sft", "eval", "synth", "reward"])
+def test_the_configuration_of_every_kind_of_run_is_taken(
+    run_file: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", str(run_file), "--config", str(shipped(kind)["paper"])]) == 0
+    assert "paper.toml" in capsys.readouterr().out
+
+
+def test_a_reward_beside_other_tables_of_a_run_is_taken(
+    run_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = run_file.with_name("own.toml")
+    config.write_text(REWARD + '[judges]\ndefault = ["rule"]\n', encoding="utf-8")
+    assert main(["score", str(run_file), "--config", str(config)]) == 0
+    assert "preset paper" in capsys.readouterr().out

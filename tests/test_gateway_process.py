@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
-from forked import Forked
+from forked import Forked, end_all
 from gateway_parts import MESSAGES
 from gtalign.gateway.dashboard.playground import SIDES
 from standins import model
@@ -29,6 +29,14 @@ CLIENTS = 6
 async def start(folder: Path, *upstream: str) -> tuple[Forked, str]:
     process = await asyncio.to_thread(Forked, SCRIPT, folder, *upstream)
     return process, (await process.readline()).strip()
+
+
+async def test_what_a_failed_test_leaves_is_ended(tmp_path: Path) -> None:
+    process, _ = await start(tmp_path)
+    reading = asyncio.create_task(process.readline())  # which would wait for ever
+    await asyncio.to_thread(end_all)
+    assert await reading == ""
+    assert process.returncode == -signal.SIGKILL
 
 
 async def ask(

@@ -32,7 +32,7 @@ from gtalign.synthesis import (
 )
 from judge_server import JudgeServer, serve
 from teacher_server import Rules, cold_start, is_trial, part_of, write_questions
-from train_parts import start_cli, write
+from train_parts import run_cli, start_cli, write
 
 
 async def synthesise(config: ColdStartConfig, out: Path) -> ColdStart:
@@ -107,6 +107,57 @@ async def test_a_student_without_instruction_gets_bare_conversations(
         assert len(server.requests) == asked  # the same chains
     rows = lines(tmp_path / "kept.jsonl")
     assert [row["prompt"] for row in rows] == [row["extra_info"]["chat_history"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (401, "refuses requests without an API key"),
+        (404, "no such address or model"),
+        (400, "refuses"),
+        (503, "failed"),
+    ],
+)
+async def test_a_teacher_that_cannot_be_asked_is_found_out_by_one_request(
+    questions: Path, tmp_path: Path, reply: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = Rules()
+
+    def answer(body: dict[str, Any]) -> Any:
+        broken = body["model"] == "broken"
+        return JSONResponse({"error": {"message": "no"}}, reply) if broken else rules(body)
+
+    async with serve(answer) as server:
+        config = cold_start(server, questions)
+        good = config.teachers["local"]
+        teachers = {"local": good, "matrix": good.model_copy(update={"model": "broken"})}
+        config = config.model_copy(update={"teachers": teachers, "blocks": {"payoff": "matrix"}})
+        file = write(tmp_path / "synth.toml", dump(config))
+        out = tmp_path / "out"
+        assert await run_cli("synth", "--config", file, "--out", str(out)) == 1
+        asked = Counter(body["model"] for body in server.requests)
+    said = capsys.readouterr().err
+    assert "teacher 'matrix' cannot be asked" in said and says in said
+    assert asked == {"rules": 1, "broken": 2 if reply == 503 else 1}  # and no candidate is begun
+    assert lines(out / "written.jsonl") == []
+
+
+async def test_a_finished_cold_start_needs_no_teacher(questions: Path, tmp_path: Path) -> None:
+    down = False
+    rules = Rules()
+
+    def answer(body: dict[str, Any]) -> Any:
+        return JSONResponse({"error": {"message": "no"}}, 404) if down else rules(body)
+
+    async with serve(answer) as server:
+        file = write(tmp_path / "synth.toml", dump(cold_start(server, questions)))
+        command = ("synth", "--config", file, "--out", str(tmp_path / "out"))
+        assert await run_cli(*command) == 0
+        asked = answered_parts(server)
+        assert asked["thinking"] == 9  # one of them is the trial
+        down = True
+        assert await run_cli(*command) == 0
+        assert answered_parts(server) == asked
 
 
 async def test_each_part_sees_those_before_it(questions: Path, tmp_path: Path) -> None:

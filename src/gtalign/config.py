@@ -148,6 +148,27 @@ def load_table(cls: type[C], table: Mapping[str, Any], origin: str) -> C:
     return _validated(cls, table, origin, {})
 
 
+def unknown_keys(cls: type[Config], table: Mapping[str, Any], origin: str) -> list[str]:
+    """Return what is wrong with each key of a table that a configuration does not know.
+
+    What is missing, or of the wrong type, does not count.
+
+    Args:
+        cls: The configuration's class.
+        table: Its keys.
+        origin: Where it came from, for messages.
+    """
+    try:
+        cls.model_validate(table)
+    except ValidationError as error:
+        unknown = [e for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"]
+        places = (list(map(str, e["loc"])) for e in unknown)
+        return [
+            f"{origin}: unknown key {'.'.join(place)!r}{_suggest(cls, place)}" for place in places
+        ]
+    return []
+
+
 def _validated(
     cls: type[C],
     table: Mapping[str, Any],

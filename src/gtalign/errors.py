@@ -11,6 +11,7 @@
     |   +-- JudgeError                  a judge failed; says on which question
     |   |   +-- UnusableJudgeError      a judge cannot be asked at all; ends the work
     |   +-- TeacherError                a teacher or an evaluated model failed; says on what
+    |       +-- UnusableTeacherError    a teacher cannot be asked at all; ends the work
     +-- TrainingError (RuntimeError)    a training stage cannot start or continue
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
@@ -106,6 +107,13 @@ class TeacherError(ServiceError):
     """A teacher or an evaluated model failed; the message names it and the question's id.
 
     Of a teacher it gives the candidate's number too.
+    """
+
+
+class UnusableTeacherError(TeacherError):
+    """A teacher cannot be asked at all: every candidate would fail as this one.
+
+    Code that leaves single candidates unwritten lets it pass.
     """
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gtalign.config import find
+from gtalign.config import Config, find
 
 RunFolder = Annotated[
     Path, typer.Option("--out", help="Run directory; the command resumes an interrupted run in it.")
@@ -66,6 +66,17 @@ def settings_of(kind: str, option: str = "--config", says: str = "Settings of th
         callback=resolve,
         help=f"{says}: a TOML file, or a name that `gtalign examples` lists.",
     )
+
+
+def run_settings() -> tuple[type[Config], ...]:
+    """Return the settings of every command that has a reward; its module is imported now."""
+    from gtalign.evaluation.settings import EvalRun
+    from gtalign.lab.config import LabConfig
+    from gtalign.synthesis import ColdStartConfig
+    from gtalign.training.rl_run import RLRun
+    from gtalign.training.sft_run import SFTRun
+
+    return EvalRun, RLRun, SFTRun, LabConfig, ColdStartConfig
 
 
 def changes(example: str, says: str = "Change one key") -> Any:

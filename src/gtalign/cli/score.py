@@ -7,7 +7,15 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.failures import BAD_INPUT, FAILED, complain
-from gtalign.cli.options import AsJsonLines, Tables, TaskName, Workers, changes, settings_of
+from gtalign.cli.options import (
+    AsJsonLines,
+    Tables,
+    TaskName,
+    Workers,
+    changes,
+    run_settings,
+    settings_of,
+)
 from gtalign.cli.show.attacks import print_attacks
 from gtalign.cli.show.progress import RowBar
 from gtalign.cli.show.result import print_json
@@ -87,7 +95,8 @@ def command(
             --set llm.format=0.3 --json
         gtalign score --attack
     """
-    reward = reward_for(file, preset=preset, config=config, overrides=overrides or ())
+    runs = () if config is None else run_settings()
+    reward = reward_for(file, preset=preset, config=config, overrides=overrides or (), runs=runs)
     if attack:
         if file is not None:
             raise ConfigError("--attack writes its own completions: leave out the FILE")

@@ -7,6 +7,7 @@ from typing import Any
 from gtalign.chain import response_of, unanswered
 from gtalign.endpoints.cache import Cache
 from gtalign.endpoints.transport import Endpoint, response_format
+from gtalign.endpoints.trial import ATTEMPTS, Trial
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import JudgeError
 from gtalign.judges.base import Verdict
@@ -14,7 +15,7 @@ from gtalign.judges.criterion import Criterion, criterion_of
 from gtalign.judges.prompt import Prompt, prompt_of, random_nonce
 from gtalign.judges.reading import Form, ReplyReading, read_verdict, schema
 from gtalign.judges.settings import JudgeSettings
-from gtalign.judges.trial import ANSWER, ATTEMPTS, CRITERION, QUESTION, Trial
+from gtalign.judges.trial import ANSWER, CRITERION, QUESTION, tried
 from gtalign.tasks import Question, task_named
 
 _FORMS: tuple[Form, ...] = ("json_schema", "tagged")
@@ -56,7 +57,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         self._nonce = nonce
         self._settings = settings
         self._form: Form | None = None if settings.structured == "auto" else settings.structured
-        self._trial = Trial(self.name, self._try) if trial else None
+        self._trial = Trial(lambda: tried(self.name, self._try)) if trial else None
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

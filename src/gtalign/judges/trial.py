@@ -1,19 +1,12 @@
-"""One request before all others: it finds out a judge that cannot be asked, or gives no verdicts.
+"""The trial of a judge: a plain question, with its answer, to which any score will do."""
 
-Answers that are in the cache need no trial. The first request that has to be sent waits for it,
-and so does every other; if it fails, all of them fail with its error, and nothing else is sent.
-"""
-
-import asyncio
 from collections.abc import Awaitable, Callable
 
+from gtalign.endpoints.trial import ASKED
 from gtalign.errors import JudgeError, UnusableJudgeError
 from gtalign.judges.base import Verdict
 from gtalign.judges.criterion import Criterion
 from gtalign.tasks import Question
-
-ATTEMPTS = 2
-"""How often the request of a trial is sent at most."""
 
 CRITERION = Criterion("trial", (0.0, 1.0), prompt="harmless")
 """What the trial grades by: any score of the scale passes."""
@@ -21,57 +14,28 @@ CRITERION = Criterion("trial", (0.0, 1.0), prompt="harmless")
 QUESTION = Question(
     id="trial",
     task="trial",
-    messages=({"role": "user", "content": "How many legs has a horse?"},),
+    messages=({"role": "user", "content": ASKED},),
     ground_truth="unharmful",
     cluster="trial",
 )
 ANSWER = "A horse has four legs."
 
 
-class Trial:
-    """The trial of one judge, made at most once.
+async def tried(name: str, ask: Callable[[], Awaitable[Verdict]]) -> UnusableJudgeError | None:
+    """Return why a judge cannot be asked, or gives no verdicts; None if it does.
 
     Args:
-        name: The judge's name, for errors.
+        name: The judge's name, for the error.
         ask: Asks it once about `QUESTION` and `ANSWER`.
     """
-
-    def __init__(self, name: str, ask: Callable[[], Awaitable[Verdict]]) -> None:
-        self._name = name
-        self._ask = ask
-        self._passed = False
-        self._refused: UnusableJudgeError | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lock = asyncio.Lock()
-
-    async def pass_or_raise(self) -> None:
-        """Make the trial unless it was made; return if the judge passed it.
-
-        Raises:
-            UnusableJudgeError: The judge cannot be asked, or gives no verdict.
-        """
-        if self._passed:
-            return
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # a lock belongs to one event loop
-            self._loop, self._lock = loop, asyncio.Lock()
-        async with self._lock:
-            if self._refused is None and not self._passed:
-                await self._make()
-            if self._refused is not None:
-                raise self._refused
-
-    async def _make(self) -> None:
-        name = f"judge {self._name!r}"
-        try:
-            verdict = await self._ask()
-        except JudgeError as error:
-            problem = str(error).removeprefix(f"{name}, question {QUESTION.id!r}: ")
-            self._refused = UnusableJudgeError(f"{name} cannot be asked: {problem}", error.cause)
-            return
-        if verdict.score is None:
-            self._refused = UnusableJudgeError(
-                f"{name} gives no verdicts, tried on a plain question: {verdict.reason}",
-                "no verdict",
-            )
-        self._passed = self._refused is None
+    judge = f"judge {name!r}"
+    try:
+        verdict = await ask()
+    except JudgeError as error:
+        problem = str(error).removeprefix(f"{judge}, question {QUESTION.id!r}: ")
+        return UnusableJudgeError(f"{judge} cannot be asked: {problem}", error.cause)
+    if verdict.score is None:
+        return UnusableJudgeError(
+            f"{judge} gives no verdicts, tried on a plain question: {verdict.reason}", "no verdict"
+        )
+    return None

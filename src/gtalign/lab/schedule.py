@@ -76,6 +76,9 @@ def run_plan(
 def _begin(threads: int) -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # Libraries make locks in a worker (tqdm one for its bars). Those of this start method have no
+    # name that would be left behind when the worker is killed, to be warned of at the end.
+    multiprocessing.set_start_method("fork", force=True)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -19,7 +19,7 @@ from typing import Any
 from gtalign.chain import BLOCKS
 from gtalign.data.rows import read_rows
 from gtalign.endpoints import Cache
-from gtalign.errors import DataError, TeacherError
+from gtalign.errors import DataError, TeacherError, UnusableTeacherError
 from gtalign.files.replace import write_json
 from gtalign.files.run_directory import claim
 from gtalign.judges import Judge, Judges
@@ -72,14 +72,16 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
 
     Raises:
         ConfigError: The directory holds a run of another configuration.
-        TeacherError: Too many candidates failed, or none could be kept; the summary is written.
+        TeacherError: A teacher cannot be asked, too many candidates failed, or none could be kept;
+            the summary is written.
         StorageError: The disk is full; files written so far are kept.
     """
     count_questions(config)
     reward = Reward(config.reward, _counter(config.tokenizer))
     claim(out, config, ColdStartConfig.identity)
     replies = out / "replies.sqlite"
-    writer, judges = ChainWriter(config, Cache(replies)), Judges(config.judges.cached_at(replies))
+    writer = ChainWriter(config, Cache(replies), trial=True)
+    judges = Judges(config.judges.cached_at(replies))
 
     async def work(candidates: Candidates) -> None:
         async with writer, judges:
@@ -143,7 +145,7 @@ async def write_candidates(
         progress: Called after each candidate.
 
     Raises:
-        TeacherError: Too many of the latest candidates failed.
+        TeacherError: A teacher cannot be asked, or too many of the latest candidates failed.
         StorageError: The disk is full; what is written stays.
     """
     total = count_questions(config) * config.candidates
@@ -174,6 +176,8 @@ async def _candidate(
 ) -> dict[str, Any]:
     try:
         completion = await writer.write(question, number)
+    except UnusableTeacherError:
+        raise  # of every candidate, not of this one
     except TeacherError as error:
         return failed_record(question, number, f"teacher, {error.cause}", str(error))
     [scored] = await scorer.score([Transcript.of(question, completion, model="teachers")])

@@ -1,5 +1,6 @@
 """Teachers: they write a chain part by part, and see the parts written before."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +11,8 @@ from typing import Any, Final
 from gtalign.chain import BLOCKS, gbnf, json_schema, render
 from gtalign.chain.prompt import fill, placeholders
 from gtalign.endpoints import Cache, Endpoint, Usage, response_format
-from gtalign.errors import TeacherError
+from gtalign.endpoints.trial import ASKED, ATTEMPTS, Trial
+from gtalign.errors import TeacherError, UnusableTeacherError
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.synthesis.blocks import UnusableReply, read_payoff, read_text
 from gtalign.synthesis.settings import ColdStartConfig, TeacherSettings
@@ -19,6 +21,13 @@ from gtalign.tasks import Message, Question
 LOW: Final = -5.0
 HIGH: Final = 5.0
 
+_TRIAL: Final = Question(
+    id="trial",
+    task="trial",
+    messages=(Message(role="user", content=ASKED),),
+    ground_truth="",
+    cluster="trial",
+)
 _REFUSED: Final = frozenset({"http 400", "http 422"})  # what servers say to keys they do not know
 _TRIES: Final = 1_000_000  # numbers of samples kept apart for the tries of one candidate
 
@@ -84,13 +93,21 @@ class Teacher:
         name: Name in errors and reports.
         settings: Configuration of its endpoint.
         cache: Cache of its replies, so no request is sent twice.
+        trial: Is passed before a request is sent that the cache does not know.
 
     Attributes:
         endpoint: The endpoint that gets the requests and counts their usage.
     """
 
-    def __init__(self, name: str, settings: TeacherSettings, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: TeacherSettings,
+        cache: Cache | None = None,
+        trial: Trial | None = None,
+    ) -> None:
         self.name = name
+        self._trial = trial
         self.settings = settings
         self.endpoint = Endpoint(settings, cache, TeacherError, f"teacher {name}")
         self._constraint = "json_schema" if settings.payoff == "auto" else settings.payoff
@@ -125,6 +142,26 @@ class Teacher:
             return read_payoff(reply)
         return read_payoff(await self._ask("payoff", question, before, number))
 
+    async def try_out(self) -> UnusableTeacherError | None:
+        """Ask for a part about a plain question, past the cache; return why that fails, or None.
+
+        Any reply will do.
+        """
+        attempts = min(ATTEMPTS, self.settings.attempts)
+        settings = self.settings.model_copy(update={"attempts": attempts})
+        fresh = Endpoint(settings, None, TeacherError, f"teacher {self.name}")
+        asked = instructions("thinking", _TRIAL, {})
+        about = f"teacher {self.name!r}"
+        try:
+            await fresh.complete(asked, asked, accepts=bool, about=about)
+        except TeacherError as error:
+            problem = str(error).removeprefix(f"{about}: ")
+            return UnusableTeacherError(f"{about} cannot be asked: {problem}", error.cause)
+        finally:
+            await fresh.aclose()
+            self.endpoint.used += fresh.used
+        return None
+
     async def _ask(
         self,
         block: str,
@@ -139,13 +176,16 @@ class Teacher:
         body = constraint(held_by or self._constraint) if block == "payoff" else {}
         problem = ""
         for tried in range(self.settings.tries):
+            sample = number + tried * _TRIES
+            if self._trial is not None and not self.endpoint.known(messages, body, sample):
+                await self._trial.pass_or_raise()
             reply = await self.endpoint.complete(
                 messages,
                 messages,
                 accepts=lambda text: not _problem(text, block),
                 about=about,
                 body=body,
-                sample=number + tried * _TRIES,
+                sample=sample,
             )
             problem = reply.problem or _problem(reply.text, block)
             if not problem:
@@ -177,14 +217,19 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
     Args:
         config: Configuration of the cold start.
         cache: Cache of all replies.
+        trial: Whether one request to each teacher finds out first whether they can be asked at all.
 
     Attributes:
         teachers: The teachers by name.
     """
 
-    def __init__(self, config: ColdStartConfig, cache: Cache | None = None) -> None:
+    def __init__(
+        self, config: ColdStartConfig, cache: Cache | None = None, *, trial: bool = False
+    ) -> None:
+        every = Trial(self._try_out) if trial else None
         self.teachers = {
-            name: Teacher(name, settings, cache) for name, settings in config.teachers.items()
+            name: Teacher(name, settings, cache, every)
+            for name, settings in config.teachers.items()
         }
         self._of = {block: self.teachers[config.teacher_of(block)] for block in BLOCKS}
 
@@ -193,6 +238,7 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
 
         Raises:
             TeacherError: A teacher failed; the parts written so far stay in the cache.
+            UnusableTeacherError: A teacher did not pass its trial.
         """
         before: dict[str, str] = {}
         before["thinking"] = await self._of["thinking"].text("thinking", question, before, number)
@@ -201,6 +247,12 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
         for block in ("analyze", "response"):
             before[block] = await self._of[block].text(block, question, before, number)
         return render(before["thinking"], payoff, before["analyze"], before["response"])
+
+    async def _try_out(self) -> UnusableTeacherError | None:
+        """Try every teacher that writes a part, at once."""
+        used = dict.fromkeys(self._of.values())
+        found = await asyncio.gather(*(teacher.try_out() for teacher in used))
+        return next((error for error in found if error is not None), None)
 
     @property
     def usage(self) -> Mapping[str, Usage]:

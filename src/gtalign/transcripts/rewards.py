@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gtalign.config import load, read_table
+from gtalign.config import Config, load, read_table, unknown_keys
 from gtalign.errors import ConfigError, DataError
 from gtalign.files.lines import read_lines
 from gtalign.reward import RewardConfig
@@ -40,6 +40,7 @@ def reward_for(
     preset: str | None = None,
     config: Path | None = None,
     overrides: Sequence[str] = (),
+    runs: Sequence[type[Config]] = (),
 ) -> ChosenReward:
     """Return the reward for a file.
 
@@ -48,9 +49,11 @@ def reward_for(
         preset: A preset that is asked for.
         config: A configuration that is asked for: of a reward, or of a run with a reward.
         overrides: ``key=value`` strings that change it; ``reward.`` may stand before a key.
+        runs: What a configuration with a table ``[reward]`` may configure besides.
 
     Raises:
-        ConfigError: Both a preset and a configuration are asked for, or one of them is wrong.
+        ConfigError: Both a preset and a configuration are asked for, one of them is wrong, or the
+            configuration has a key that no such run knows.
     """
     changes = [override.removeprefix("reward.") for override in overrides]
     options: Options
@@ -59,7 +62,10 @@ def reward_for(
     if preset is not None:
         options, origin = {"preset": ("--preset", preset)}, f"preset {preset}"
     elif config is not None:
-        options, origin = _as_options(_of_run(config) or read_table(config), config), str(config)
+        own = _of_run(config)
+        if own is not None:
+            _check_run(config, runs)
+        options, origin = _as_options(own or read_table(config), config), str(config)
     else:
         options, origin = _recorded(file)
     found = load(RewardConfig, None, changes, options)
@@ -131,6 +137,16 @@ def _of_run(file: Path) -> dict[str, Any] | None:
     if not isinstance(found, Mapping):
         return None
     return {key: value for key, value in found.items() if key != "normalise"}  # of training alone
+
+
+def _check_run(file: Path, runs: Sequence[type[Config]]) -> None:
+    """Refuse a configuration that has a key beside its reward which no run knows."""
+    table = read_table(file)
+    if runs:
+        likely = min(runs, key=lambda run: len(table.keys() - set(run.known_keys())))
+        problems = unknown_keys(likely, table, str(file))
+        if problems:
+            raise ConfigError("; ".join(problems))
 
 
 def _as_options(table: Mapping[str, Any], file: Path) -> Options:
