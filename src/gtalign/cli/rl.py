@@ -7,11 +7,19 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import AsJson, DryTraining, RunFolder, changes, settings_of
+from gtalign.cli.options import (
+    AsJson,
+    DryTraining,
+    RunFolder,
+    changes,
+    command_line,
+    settings_of,
+)
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.cli.show.run import facts_of, print_answers
 from gtalign.config import load
 from gtalign.drawing import fixed
+from gtalign.evaluation.training_report import report_training
 from gtalign.training.rl_run import RLRun, plan, run
 from gtalign.transcripts.learned import learned
 
@@ -27,9 +35,9 @@ def command(
 
     The judges of the configuration grade each completion. The trained model is
     in OUT/checkpoint; every completion with its score is in
-    OUT/transcripts.jsonl. You can stop the run at any time; the same command
-    resumes it. The exit code is 1 if the reward never varied, so that nothing
-    was learned.
+    OUT/transcripts.jsonl; the learning curves are in OUT/report.html. You can
+    stop the run at any time; the same command resumes it. The exit code is 1 if
+    the reward never varied, so that nothing was learned.
 
     Examples:
         gtalign rl --config small --dry-run
@@ -42,6 +50,9 @@ def command(
         print_result(result, as_json=as_json)
         return
     found = learned(out / "transcripts.jsonl")
+    title = f"gtalign rl: {settings.model}"
+    page = report_training(out, settings, title=title, command=command_line(), found=found)
+    result["report"] = str(page)
     if as_json:
         print_result({**result, **found.to_json()}, as_json=True)
     else:

@@ -3,9 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli.options import AsJson, DryTraining, RunFolder, changes, settings_of
+from gtalign.cli.options import (
+    AsJson,
+    DryTraining,
+    RunFolder,
+    changes,
+    command_line,
+    settings_of,
+)
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
+from gtalign.evaluation.training_report import report_training
 from gtalign.training.sft_run import SFTRun, plan, run
 
 
@@ -18,8 +26,9 @@ def command(
 ) -> None:
     """Train a model on the chains that gtalign synth kept.
 
-    The trained model is in OUT/checkpoint. You can stop the run at any time;
-    the same command resumes it and ends with the same weights.
+    The trained model is in OUT/checkpoint, and its curves are in
+    OUT/report.html. You can stop the run at any time; the same command resumes
+    it and ends with the same weights.
 
     Examples:
         gtalign sft --config small --dry-run
@@ -28,4 +37,8 @@ def command(
     settings = load(SFTRun, config, overrides or [])
     with results_only():
         result = plan(settings) if dry_run else run(settings, out)
+    if not dry_run:
+        title = f"gtalign sft: {settings.model}"
+        page = report_training(out, settings, title=title, command=command_line())
+        result["report"] = str(page)
     print_result(result, as_json=as_json)

@@ -117,8 +117,17 @@ def panels() -> Iterator[tuple[str, str, tuple[float, float] | None]]:
     yield "loss", "Loss of supervised training", None
 
 
-def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
-    """Training metrics by step; seeds thin, their mean thick."""
+OF_SEEDS = "On training questions, smoothed. Thick: mean over seeds; thin: single seeds."
+
+
+def learning(curves: Curves, colours: Mapping[str, str], sub: str = OF_SEEDS) -> Markup:
+    """Training metrics by step; seeds thin, their mean thick.
+
+    Args:
+        curves: The metrics by run, ``model`` or ``model/seed``.
+        colours: Colours of models; others get the next ones.
+        sub: What the section says below its heading.
+    """
     charts = []
     models = list(dict.fromkeys(run.partition("/")[0] for run in curves))
     paint = dict(colours) | {
@@ -141,7 +150,7 @@ def learning(curves: Curves, colours: Mapping[str, str]) -> Markup:
         charts.append(line_chart(title, series, "step", within=within))
     return markup.section(
         "Learning",
-        "On training questions, smoothed. Thick: mean over seeds; thin: single seeds.",
+        sub,
         join(markup.legend({m: paint[m] for m in models}), markup.plots(charts))
         if any(charts)
         else None,

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gtalign.cli.show.table import clean
 from gtalign.cli.show.words import SCORES
-from gtalign.evaluation.statistics import FEW, LEAST, mean_of_sums
+from gtalign.evaluation.statistics import FEW, LEAST, known_interval
 from gtalign.transcripts.score import ScoredFile
 from gtalign.transcripts.summary import MEASURES, TaskSums
 
@@ -69,12 +69,8 @@ def _row(name: str, sums: TaskSums) -> list[str]:
 
 def _interval(sums: TaskSums) -> str:
     """The interval of W over source prompts, as `gtalign compare` has it."""
-    try:
-        totals, counts = sums.of_clusters()
-        found = mean_of_sums(totals, counts)
-    except ModuleNotFoundError:  # without scipy, of the extra `eval`, there is none
-        return "-"
-    if found.low is None or found.high is None:
+    found = known_interval(*sums.of_clusters())
+    if found is None or found.low is None or found.high is None:
         return "-"
     return f"[{max(found.low, 0):.3f}, {min(found.high, 1):.3f}]"
 
