@@ -307,7 +307,7 @@ REWARD = '[reward]\npreset = "paper"\n'
         (REWARD + "[rl]\nstepz = 3\n", "unknown key 'rl.stepz'; did you mean 'rl.steps'?"),
         (REWARD + "[judges]\ndefautl = []\n", "unknown key 'judges.defautl'"),
         ("[experiment.reward]\n[experiment.sft]\nrate = 1\n", "unknown key 'experiment.sft.rate'"),
-        (REWARD + "aggregat = 1\n", "unknown key 'aggregat'"),
+        (REWARD + "aggregat = 1\n", "unknown key 'reward.aggregat'"),
         ('preset = "paper"\njudges = 1\n', "unknown key 'judges'"),
     ],
 )
