@@ -69,10 +69,10 @@ class Forked:
         return self._process.exitcode
 
     def kill(self) -> None:
-        """End it at once, if it still runs."""
+        """End it at once, if it still runs, and close its pipes."""
         if self.returncode is None:
             self._process.kill()
-            self._process.join()
+            self.finish()
 
     async def readline(self) -> str:
         """The next line that it writes; empty at the end."""

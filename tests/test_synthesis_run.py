@@ -114,7 +114,7 @@ async def test_a_student_without_instruction_gets_bare_conversations(
     [
         (401, "refuses requests without an API key"),
         (404, "no such address or model"),
-        (400, "refuses"),
+        (400, "failed: Error code: 400"),
         (503, "failed"),
     ],
 )
@@ -375,7 +375,7 @@ async def test_a_killed_run_goes_on_without_repeating_or_losing(
     assert len(lines(out / "written.jsonl")) == 8
     # Only what was in flight when the process died, one request a worker, is asked for again.
     parts = ("thinking", "payoff", "analyze", "response", "judge")
-    trials = 2  # of the judge, one by each run
+    trials = 4  # of teacher and judge, one by each run
     assert 40 <= sum(after[part] for part in parts) - trials <= 42
     assert sum(before.values()) > 10
     teacher, judge = summary["teachers"]["local"], summary["judges"]["local"]
@@ -486,7 +486,7 @@ async def test_the_command_tells_what_came_of_it(
         nothing = [*command, "--set", "selection.min_welfare=1.0"]
         assert await asyncio.to_thread(main, nothing) == 1
     assert "none of 4 candidates could be kept: 4 welfare below" in capsys.readouterr().err
-    assert summary["teachers"]["local"]["used"]["calls"] == 16
+    assert summary["teachers"]["local"]["used"]["calls"] == 17  # with its trial
     assert summary["judges"]["local"]["used"]["calls"] == 5  # with its trial
     assert summary["judges"]["local"]["cost"] is None
     assert "fates:\n    " in told
@@ -498,8 +498,12 @@ async def test_the_command_tells_what_came_of_it(
 async def test_the_command_writes_the_summary_of_a_run_that_stopped(
     questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    tried: list[str] = []
+
     def answer(body: dict[str, Any]) -> Any:
-        return JSONResponse({"error": {"message": "no such model"}}, 404)
+        tried.append(part_of(body))
+        gone = JSONResponse({"error": {"message": "no such model"}}, 404)
+        return "fine" if len(tried) == 1 else gone  # it passes its trial
 
     async with serve(answer) as server:
         config = tmp_path / "run.toml"
