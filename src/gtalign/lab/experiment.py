@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 from gtalign.files.disk import room_in
 from gtalign.files.json_text import to_json
 from gtalign.files.lines import read_lines
@@ -26,7 +26,9 @@ from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
-from gtalign.tasks import Question
+from gtalign.synthesis.counterfactual import Counterfactual
+from gtalign.synthesis.solved import drill
+from gtalign.tasks import Message, Question
 from gtalign.training import RLSettings, SFTSettings
 from gtalign.training.reward import TRLReward
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
@@ -62,6 +64,9 @@ class ExperimentSettings(Config):
         candidates: Number of chains that the teachers write for each question.
         raw: Number of these, from the first, that the base model learns from. The other models
             learn from the best one.
+        drills: Matrices to solve, which the base model learns besides (`gtalign.synthesis.drill`).
+        counterfactual: Share of the training questions to which every supervised model that writes
+            chains also learns a chain with an edited matrix (`gtalign.synthesis.counterfactual`).
         reward: The reward that chooses the best chain, trains the models and scores the answers.
         sft: Settings of supervised training.
         rl: Settings of reinforcement learning.
@@ -71,6 +76,8 @@ class ExperimentSettings(Config):
 
     candidates: PositiveInt = 9
     raw: PositiveInt = 2
+    drills: NonNegativeInt = 0
+    counterfactual: Share = 0.0
     reward: RewardConfig = RewardConfig()
     sft: SFTSettings = SFTSettings()
     rl: RLSettings = RLSettings()
@@ -87,6 +94,7 @@ class Workshop:
         test: Questions to be tested on; the field ``split`` of their ``extra`` says which set.
         judge: Grades the responses to both.
         write: Writes one candidate chain for a question, as a teacher would.
+        edit: Writes a chain with an edited matrix; None if the world has no such teacher.
         make_tokenizer: Trains a tokenizer on texts.
         make_model: Makes an untrained model for a tokenizer and a seed.
     """
@@ -95,6 +103,7 @@ class Workshop:
     test: Sequence[Question]
     judge: Judge
     write: Callable[[Question, np.random.Generator], str]
+    edit: Callable[[Question, np.random.Generator], Counterfactual] | None
     make_tokenizer: Callable[[Sequence[str]], Any]
     make_model: Callable[[Any, int], "PreTrainedModel"]
 
@@ -183,16 +192,36 @@ def _train(
     if stage in SUPERVISED:
         questions = {q.id: q for q in workshop.train}
         rows = [row for _, row in read_lines(folder / COLD_START / "chains.jsonl")]
-        lessons = [
-            model.chat.lesson(questions[row["id"]].messages, text)
+        taught = [
+            (row["id"], questions[row["id"]].messages, text, "")
             for row in rows
             for text in row[SUPERVISED[stage]]
         ]
-        names = [row["id"] for row in rows for _ in row[SUPERVISED[stage]]]
+        if stage not in PLAIN:
+            taught += _further(stage, seed, workshop, settings)
+        lessons = [model.chat.lesson(asked, text, given) for _, asked, text, given in taught]
+        names = [name for name, *_ in taught]
         return train_sft(model, keep_whole(lessons, names, settings.sft), own, settings.sft, seed)
     count = token_counter(model.chat.tokenizer)
     reward = TRLReward(Reward(_reward(stage, settings), count), workshop.judge)
     return train_rl(model, workshop.train, reward, own, settings.rl, seed)
+
+
+def _further(
+    stage: str, seed: int, workshop: Workshop, settings: ExperimentSettings
+) -> list[tuple[str, Sequence[Message], str, str]]:
+    """Return what a stage learns besides its chains: name, messages, answer and what is given."""
+    rng = np.random.default_rng([seed, 2, list(SUPERVISED).index(stage)])  # type: ignore[arg-type]
+    found: list[tuple[str, Sequence[Message], str, str]] = []
+    if workshop.edit is not None:
+        for question in workshop.train:
+            if rng.random() < settings.counterfactual:
+                edited = workshop.edit(question, rng)
+                found.append((question.id, question.messages, edited.text, edited.given))
+    if stage == "base":
+        exercises = (drill(rng) for _ in range(settings.drills))
+        found += [("a drill", one.messages, one.text, one.given) for one in exercises]
+    return found
 
 
 def _test(

@@ -4,14 +4,15 @@ Every teacher sees what those before it wrote and errs at its own rate, so that 
 and choosing the best of several is worth something.
 """
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gtalign.chain import BLOCKS
-from gtalign.game import USER_LLM, Bimatrix, pareto_frontier, social_optimum
+from gtalign.chain import BLOCKS, Chain
+from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.questions import pick
+from gtalign.synthesis.counterfactual import Counterfactual, counterfactual
+from gtalign.synthesis.solved import compact, work_out
 from gtalign.tasks import Question
 
 __all__ = ["Noise", "candidate"]
@@ -64,12 +65,25 @@ def candidate(question: Question, rng: np.random.Generator, noise: Noise = Noise
     return assemble(draft, rng, noise)
 
 
+def counterfactual_of(
+    question: Question, rng: np.random.Generator, noise: Noise = Noise()
+) -> Counterfactual:
+    """Write a chain whose matrix was edited after the thinking, and that follows the edit.
+
+    Its analysis is right and its response does what the analysis chooses. To a question as it was
+    asked, the answer may still be a guess.
+    """
+    draft = _value(question, _think(question, rng, noise), rng, noise)
+    assert draft.payoff is not None
+    chain = Chain(draft.thinking, draft.payoff, "", "")
+    return counterfactual(chain, rng, lambda action: respond(question, action, rng, 0.0))
+
+
 def assemble(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> str:
     """Put the four blocks of a finished draft together; now and then the chain breaks."""
     assert draft.payoff is not None
     # Whole numbers, written as such: a small model spends most of its tokens on the matrix.
-    matrix = json.dumps(draft.payoff.to_json(), separators=(",", ":")).replace(".0", "")
-    contents = (draft.thinking, matrix, draft.analyze, draft.response)
+    contents = (draft.thinking, compact(draft.payoff), draft.analyze, draft.response)
     texts = [f"<{b}>{c}</{b}>" for b, c in zip(BLOCKS, contents, strict=True)]
     return _break(texts, rng) if rng.random() < noise.broken else "".join(texts)
 
@@ -119,12 +133,11 @@ def misjudge(truth: Bimatrix, rng: np.random.Generator, noise: Noise) -> Bimatri
 def analyze(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> ChainDraft:
     """Choose the social optimum of the draft's matrix, or stray."""
     assert draft.payoff is not None
-    payoffs = draft.payoff.payoffs
-    frontier = [USER_LLM.cell(i, j) for i, j in np.argwhere(pareto_frontier(payoffs))]
-    chosen = USER_LLM.cells[int(social_optimum(payoffs))]
+    solved = work_out(draft.payoff)
+    chosen = solved.cell
     if rng.random() < noise.stray_choice:
         chosen = USER_LLM.cells[int(rng.integers(len(USER_LLM.cells)))]
-    text = f"frontier: {', '.join(frontier)}. choose {chosen}."
+    text = f"{solved.text.removesuffix(solved.cell + '.')}{chosen}."
     return replace(draft, analyze=text, action=chosen.split("_")[1])
 
 

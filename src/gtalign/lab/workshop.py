@@ -11,7 +11,7 @@ from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import published_candidate
 from gtalign.lab.settings import ModelSettings
-from gtalign.lab.teachers import candidate
+from gtalign.lab.teachers import candidate, counterfactual_of
 from gtalign.lab.world import make_world
 
 
@@ -32,6 +32,7 @@ def workshop(settings: LabConfig) -> Workshop:
             test=published.test,
             judge=PublishedJudge(),
             write=published_candidate,
+            edit=None,
             **common,
         )
     world = make_world(**settings.world.model_dump())
@@ -40,6 +41,7 @@ def workshop(settings: LabConfig) -> Workshop:
         test=[*world.test, *world.ood],
         judge=LabJudge(),
         write=candidate,
+        edit=counterfactual_of,
         **common,
     )
 

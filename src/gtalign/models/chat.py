@@ -33,11 +33,14 @@ class Lesson:
         ids: Prompt, answer and end of the turn.
         start: Number of tokens of the prompt.
         text: The answer as it is read when a model writes these tokens.
+        given: Number of tokens that the model is handed and never learns, those of the prompt
+            included; 0 if it may learn all.
     """
 
     ids: list[int]
     start: int
     text: str
+    given: int = 0
 
 
 class Chat:
@@ -144,9 +147,10 @@ class Chat:
 
     def ids(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of `prompt`."""
-        return self._tokens(self.prompt(messages))
+        return self.tokens(self.prompt(messages))
 
-    def _tokens(self, text: str) -> list[int]:
+    def tokens(self, text: str) -> list[int]:
+        """Return the tokens of a text that begins with a prompt."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def text(self, ids: Sequence[int]) -> str:
@@ -170,12 +174,20 @@ class Chat:
         """
         self.lesson(_QUESTION, SAMPLE)
 
-    def lesson(self, messages: Sequence[Message], answer: str) -> Lesson:
+    def lesson(self, messages: Sequence[Message], answer: str, given: str = "") -> Lesson:
         """Return what a model learns from an answer: exactly prompt, answer and end of the turn.
 
+        Args:
+            messages: The conversation before the answer.
+            answer: The answer.
+            given: A beginning of the answer that the model is handed and does not learn.
+
         Raises:
-            TrainingError: The template or the tokenizer would change what is learned.
+            TrainingError: The template or the tokenizer would change what is learned, or the answer
+                does not begin with `given`.
         """
+        if not answer.startswith(given):
+            raise TrainingError(f"{self.name}: an answer does not begin with what is given of it")
         if self.form.refusal is not None:
             raise TrainingError(f"{self.name}: {self.form.refusal}")
         given = self.fit(messages)
@@ -187,10 +199,15 @@ class Chat:
                 f"{self.name}: the chat template writes a prompt with its answer other than the"
                 " prompt alone; what the model learns would not be what it is asked"
             )
-        start, ids = self._tokens(prompt), self._tokens(prompt + answer + self._end)
+        start, ids = self.tokens(prompt), self.tokens(prompt + answer + self._end)
         if ids[: len(start)] != start:  # the end of the prompt is merged with the answer
             ids = start + continuing_tokens(self.tokenizer, answer + self._end)
-        return Lesson(ids, len(start), self._written(answer, ids[len(start) :]))
+        handed = 0
+        if given:  # a token that spans the end of what is given has to be learned
+            pairs = enumerate(zip(self.tokens(prompt + given), ids, strict=False))
+            handed = next((n for n, (one, other) in pairs if one != other), len(ids))
+            handed = min(handed, len(self.tokens(prompt + given)))
+        return Lesson(ids, len(start), self._written(answer, ids[len(start) :]), handed)
 
     def _written(self, answer: str, ids: list[int]) -> str:
         """Return what a model has written with these tokens, which has to be the answer."""

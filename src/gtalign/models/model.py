@@ -24,7 +24,6 @@ _NO_SAMPLING: Final = frozenset(
     {"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "do_sample"}
     | {"transformers_version", "_from_model_config", "max_length", "max_new_tokens", "use_cache"}
 )
-_GIVEN: Final = ("input_ids", "attention_mask")  # networks refuse what else a tokenizer may return
 
 
 class LocalModel:
@@ -83,30 +82,58 @@ class LocalModel:
         Raises:
             TrainingError: The chat template refuses a conversation.
         """
+        prompts = [self.chat.prompt(messages) for messages in conversations]
+        torch.manual_seed(seed)
+        answers = self.sample(
+            [self.chat.tokens(prompt) for prompt in prompts],
+            max_tokens=max_tokens,
+            temperature=temperature,
+        )
+        return [
+            left_open(prompt) + self.chat.text(self._turn(row))
+            for prompt, row in zip(prompts, answers, strict=True)
+        ]
+
+    def sample(
+        self, prompts: Sequence[Sequence[int]], *, max_tokens: int, temperature: float
+    ) -> list[list[int]]:
+        """Continue each row of tokens, as one batch, and return what is written.
+
+        A row ends with a token that ends a turn, unless it was cut off. Draws use torch's own
+        random state.
+
+        Args:
+            prompts: Tokens to continue.
+            max_tokens: Longest continuation, in tokens.
+            temperature: Temperature of the sampling; 0 takes the likeliest token.
+        """
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=temperature > 0,
             temperature=temperature or None,
             top_k=0 if temperature > 0 else None,
         )
-        prompts = [self.chat.prompt(messages) for messages in conversations]
-        inputs = self.chat.tokenizer(
-            prompts,
-            add_special_tokens=False,
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-        )
-        given = {name: inputs[name].to(self.network.device) for name in _GIVEN}
+        length = max(map(len, prompts))
+        pad = self.chat.tokenizer.pad_token_id
+        rows = [[pad] * (length - len(prompt)) + list(prompt) for prompt in prompts]
+        read = [[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        device = self.network.device
+        training = self.network.training
         self.network.eval()
-        torch.manual_seed(seed)
-        with torch.inference_mode():
-            output = self.network.generate(**given, generation_config=settings)
-        rows = output[:, given["input_ids"].shape[1] :].tolist()
-        return [
-            left_open(prompt) + self.chat.text(self._turn(row))
-            for prompt, row in zip(prompts, rows, strict=True)
-        ]
+        try:
+            with torch.inference_mode():
+                output = self.network.generate(
+                    input_ids=torch.tensor(rows, device=device),
+                    attention_mask=torch.tensor(read, device=device),
+                    generation_config=settings,
+                )
+        finally:
+            self.network.train(training)
+        return [self._ended(row) for row in output[:, length:].tolist()]
+
+    def _ended(self, ids: list[int]) -> list[int]:
+        """Return the tokens up to the end of the turn; padding follows it."""
+        return ids[: next((n + 1 for n, token in enumerate(ids) if token in self.ends), len(ids))]
 
     def _turn(self, ids: list[int]) -> list[int]:
         """Return the tokens before the end of the turn; padding follows it."""

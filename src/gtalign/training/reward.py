@@ -90,7 +90,7 @@ class TRLReward:
         if question is None:
             raise DataError("the data set has no column 'question' with each question as JSON text")
         questions = [Question.from_json(text) for text in question]
-        texts = [_text(completion) for completion in completions]
+        texts = [completion_text(completion) for completion in completions]
         found = await judged(self.reward, self.judge, questions, texts)
         scores, outcomes = found.scores, [*found.failures.values()]
         if self.log is not None:
@@ -157,7 +157,8 @@ def means(scores: Scores) -> dict[str, float]:
     return {name: float(known.mean()) for name, known in found.items() if known.size}
 
 
-def _text(completion: Any) -> str:
+def completion_text(completion: Any) -> str:
+    """Return the text of a completion: itself, or that of a conversation's last message."""
     if isinstance(completion, str):
         return completion
     return str(completion[-1].get("content") or "")

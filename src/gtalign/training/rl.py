@@ -1,7 +1,7 @@
 """Reinforcement learning with TRL's GRPO under a welfare reward."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datasets import Dataset
@@ -13,9 +13,8 @@ from gtalign.tasks import Message, Question
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
+from gtalign.training.rollouts import RewardFunction, Rollouts, obedience, ordinary
 from gtalign.training.settings import RLSettings
-
-RewardFunction = Callable[..., Awaitable[list[float | None]]]
 
 
 def train_rl(
@@ -88,10 +87,23 @@ def train_rl(
         disable_tqdm=True,
         dataloader_pin_memory=hardware.gpu,
     )
+    rewards: list[RewardFunction] = [reward]
+    rollouts = None
+    if settings.counterfactual:
+        rewards = [ordinary(reward), obedience]
+        rollouts = Rollouts(
+            model,
+            group=settings.group,
+            share=settings.counterfactual,
+            max_tokens=settings.max_completion,
+            temperature=settings.temperature,
+            seed=seed,
+        )
     trainer = GRPOTrainer(
         model=model.network,
         args=args,
-        reward_funcs=reward,
+        reward_funcs=rewards,
+        rollout_func=rollouts,
         train_dataset=rows,
         processing_class=model.chat.tokenizer,
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 
 
 class LoRASettings(Config):
@@ -107,6 +107,8 @@ class RLSettings(Config):
             ``tensorboard``, ``trackio``.
         vllm: Whether vLLM draws the completions, in the same process (TRL's colocate mode).
         vllm_memory: Share of the GPU's memory for vLLM.
+        counterfactual: Share of the groups whose matrix is edited before the model goes on; they
+            are rewarded for obeying the edited matrix.
     """
 
     steps: PositiveInt = 80
@@ -123,6 +125,7 @@ class RLSettings(Config):
     report_to: tuple[str, ...] = ()
     vllm: bool = False
     vllm_memory: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    counterfactual: Share = 0.0
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -133,4 +136,6 @@ class RLSettings(Config):
             )
         if self.vllm and not self.hardware.gpu:
             raise ValueError("vllm needs a GPU: set hardware.gpu")
+        if self.vllm and self.counterfactual:
+            raise ValueError("counterfactual groups are drawn by transformers; leave out vllm")
         return self

@@ -49,7 +49,7 @@ def train_sft(
         [
             {
                 "input_ids": lesson.ids,
-                "completion_mask": [int(n >= lesson.start) for n in range(len(lesson.ids))],
+                "completion_mask": _learned(lesson, settings.completion_only),
             }
             for lesson in lessons
         ]
@@ -64,7 +64,7 @@ def train_sft(
         lr_scheduler_type="cosine",
         warmup_steps=20,
         max_length=settings.max_length,
-        completion_only_loss=settings.completion_only,
+        completion_only_loss=True,  # of what the mask says
         # No log spans a checkpoint: a resumed run could not average over what came before it.
         logging_steps=math.gcd(10, settings.save_steps),
         save_steps=settings.save_steps,
@@ -100,3 +100,9 @@ def train_sft(
     trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
     publish(trainer.model, model.chat.tokenizer, target, scratch)
     return target
+
+
+def _learned(lesson: Lesson, completion_only: bool) -> list[int]:
+    """Return for each token of a lesson whether the model learns it, 1 or 0."""
+    first = max(lesson.given, lesson.start if completion_only else 0)
+    return [int(n >= first) for n in range(len(lesson.ids))]

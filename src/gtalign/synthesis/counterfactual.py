@@ -1,0 +1,81 @@
+"""Counterfactual chains: what a model should write if its matrix were another one.
+
+A chain that was written keeps its thinking. Its matrix is edited, as a pricing policy would do, or
+drawn anew; the analysis is worked out from the edited numbers, and the response carries out what it
+chooses. A model learns only what comes after the matrix. The idea of training on perturbed steps:
+Counterfactual sensitivity (arXiv 2509.01544).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gtalign.chain import Chain
+from gtalign.game import Bimatrix
+from gtalign.synthesis.solved import compact, work_out
+
+LOW, HIGH = -5.0, 5.0
+"""Range of the payoffs of a chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """A chain with an edited matrix.
+
+    Args:
+        given: Its beginning up to the analysis, which is handed to the model.
+        text: The whole chain.
+        action: The LLM action that the edited matrix recommends, and that the response carries out.
+    """
+
+    given: str
+    text: str
+    action: str
+
+
+def edited(game: Bimatrix, rng: np.random.Generator) -> Bimatrix:
+    """Draw an edit of a matrix; payoffs get no further decimals and stay in range.
+
+    Each of these with the same probability: a charge of up to 8 points on each LLM action to one
+    player, as pricing makes it; the payoffs of one player, or the cells of both, in another order;
+    a matrix drawn anew. One edit in eight changes nothing.
+
+    Args:
+        game: The matrix as written.
+        rng: Source of chance.
+    """
+    payoffs = np.array(game.payoffs)
+    rows, columns, _ = payoffs.shape
+    match int(rng.integers(8)):
+        case 0:
+            pass
+        case 1 | 2 | 3:
+            payoffs[:, :, int(rng.integers(2))] -= rng.integers(0, 9, columns)
+        case 4:
+            side = int(rng.integers(2))
+            payoffs[:, :, side] = rng.permutation(payoffs[:, :, side].reshape(-1)).reshape(
+                rows, columns
+            )
+        case 5:
+            payoffs = rng.permutation(payoffs.reshape(rows * columns, 2)).reshape(payoffs.shape)
+        case _:
+            payoffs = rng.integers(int(LOW), int(HIGH) + 1, payoffs.shape).astype(float)
+    return Bimatrix(game.form, np.clip(payoffs, LOW, HIGH) + 0.0)
+
+
+def counterfactual(
+    chain: Chain, rng: np.random.Generator, respond: Callable[[str], str]
+) -> Counterfactual:
+    """Write a chain anew from an edit of its matrix on.
+
+    Args:
+        chain: A chain.
+        rng: Source of chance.
+        respond: Writes a response that carries out an LLM action.
+    """
+    matrix = edited(chain.payoff, rng)
+    solved = work_out(matrix)
+    given = f"<thinking>{chain.thinking}</thinking><payoff>{compact(matrix)}</payoff><analyze>"
+    text = f"{given}{solved.text}</analyze><response>{respond(solved.action)}</response>"
+    return Counterfactual(given, text, solved.action)
