@@ -190,9 +190,9 @@ class Chat:
             raise TrainingError(f"{self.name}: an answer does not begin with what is given of it")
         if self.form.refusal is not None:
             raise TrainingError(f"{self.name}: {self.form.refusal}")
-        given = self.fit(messages)
-        prompt = self._render(given)
-        said = [*given, Message(role="assistant", content=answer)]
+        asked = self.fit(messages)
+        prompt = self._render(asked)
+        said = [*asked, Message(role="assistant", content=answer)]
         whole = self.tokenizer.apply_chat_template(said, tokenize=False)
         if not whole.startswith(prompt):
             raise TrainingError(
@@ -204,9 +204,9 @@ class Chat:
             ids = start + continuing_tokens(self.tokenizer, answer + self._end)
         handed = 0
         if given:  # a token that spans the end of what is given has to be learned
-            pairs = enumerate(zip(self.tokens(prompt + given), ids, strict=False))
-            handed = next((n for n, (one, other) in pairs if one != other), len(ids))
-            handed = min(handed, len(self.tokens(prompt + given)))
+            beginning = self.tokens(prompt + given)
+            pairs = enumerate(zip(beginning, ids, strict=False))
+            handed = next((n for n, (one, other) in pairs if one != other), len(beginning))
         return Lesson(ids, len(start), self._written(answer, ids[len(start) :]), handed)
 
     def _written(self, answer: str, ids: list[int]) -> str:
