@@ -12,11 +12,13 @@ class WorldSettings(Config):
         seed: Seed of the people, places and numbers of the world.
         train_items: Items of each task to learn from; each gives a vague and a detailed question.
         test_items: Items of each task to be tested on, likewise.
+        worked_out: Whether the teachers' analyses write out the sum of every cell.
     """
 
     seed: NonNegativeInt = 0
     train_items: PositiveInt = 600
     test_items: PositiveInt = 60
+    worked_out: bool = False
 
 
 class ModelSettings(Config):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gtalign.chain import BLOCKS, Chain
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
 from gtalign.synthesis.counterfactual import Counterfactual, counterfactual
 from gtalign.synthesis.solved import compact, work_out
@@ -56,11 +56,24 @@ class ChainDraft:
     response: str = ""
 
 
-def candidate(question: Question, rng: np.random.Generator, noise: Noise = Noise()) -> str:
-    """Write one chain for a question; it may be wrong, wordy or malformed."""
+def candidate(
+    question: Question,
+    rng: np.random.Generator,
+    noise: Noise = Noise(),
+    *,
+    worked_out: bool = False,
+) -> str:
+    """Write one chain for a question; it may be wrong, wordy or malformed.
+
+    Args:
+        question: The question.
+        rng: Source of chance.
+        noise: How often the teachers err.
+        worked_out: Whether the analysis writes every sum out; otherwise it names the frontier.
+    """
     draft = _think(question, rng, noise)
     draft = _value(question, draft, rng, noise)
-    draft = analyze(draft, rng, noise)
+    draft = analyze(draft, rng, noise, worked_out=worked_out)
     draft = _respond(question, draft, rng, noise)
     return assemble(draft, rng, noise)
 
@@ -130,14 +143,20 @@ def misjudge(truth: Bimatrix, rng: np.random.Generator, noise: Noise) -> Bimatri
     return Bimatrix(USER_LLM, payoffs)
 
 
-def analyze(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> ChainDraft:
-    """Choose the social optimum of the draft's matrix, or stray."""
+def analyze(
+    draft: ChainDraft, rng: np.random.Generator, noise: Noise, *, worked_out: bool = False
+) -> ChainDraft:
+    """Choose the social optimum of the draft's matrix, or stray; `worked_out` as in `candidate`."""
     assert draft.payoff is not None
     solved = work_out(draft.payoff)
     chosen = solved.cell
     if rng.random() < noise.stray_choice:
         chosen = USER_LLM.cells[int(rng.integers(len(USER_LLM.cells)))]
-    text = f"{solved.text.removesuffix(solved.cell + '.')}{chosen}."
+    if worked_out:
+        steps = solved.text.removesuffix(f" choose {solved.cell}.")
+    else:
+        steps = f"frontier: {', '.join(USER_LLM.where(pareto_frontier(draft.payoff.payoffs)))}."
+    text = f"{steps} choose {chosen}."
     return replace(draft, analyze=text, action=chosen.split("_")[1])
 
 

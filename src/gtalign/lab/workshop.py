@@ -35,12 +35,13 @@ def workshop(settings: LabConfig) -> Workshop:
             edit=None,
             **common,
         )
-    world = make_world(**settings.world.model_dump())
+    small = settings.world
+    world = make_world(small.seed, small.train_items, small.test_items)
     return Workshop(
         train=world.train,
         test=[*world.test, *world.ood],
         judge=LabJudge(),
-        write=candidate,
+        write=partial(candidate, worked_out=small.worked_out),
         edit=counterfactual_of,
         **common,
     )
