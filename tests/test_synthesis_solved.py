@@ -12,7 +12,7 @@ from gtalign.chain import chosen_cell, parse
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.steering import load_policy
 from gtalign.steering.recommend import recommend
-from gtalign.synthesis.counterfactual import HIGH, LOW, counterfactual, edited
+from gtalign.synthesis.counterfactuals import HIGH, LOW, counterfactual, edited
 from gtalign.synthesis.solved import compact, drill, work_out
 
 payoffs = st.lists(st.integers(-50, 50), min_size=12, max_size=12).map(

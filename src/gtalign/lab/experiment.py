@@ -26,7 +26,7 @@ from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
-from gtalign.synthesis.counterfactual import Counterfactual
+from gtalign.synthesis.counterfactuals import Counterfactual
 from gtalign.synthesis.solved import drill
 from gtalign.tasks import Message, Question
 from gtalign.training import RLSettings, SFTSettings

@@ -11,7 +11,7 @@ import numpy as np
 from gtalign.chain import BLOCKS, Chain
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
-from gtalign.synthesis.counterfactual import Counterfactual, counterfactual
+from gtalign.synthesis.counterfactuals import Counterfactual, counterfactual
 from gtalign.synthesis.solved import compact, work_out
 from gtalign.tasks import Question
 

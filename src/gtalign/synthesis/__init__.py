@@ -1,11 +1,13 @@
 """The cold start: chains written by teachers, judged, and the best of them kept."""
 
 from gtalign.synthesis.candidates import Candidates
+from gtalign.synthesis.counterfactuals import Counterfactual, counterfactual
 from gtalign.synthesis.examples import Example, read_examples
 from gtalign.synthesis.outcome import ColdStart, finish
 from gtalign.synthesis.run import count_questions, write_candidates
 from gtalign.synthesis.selection import Entry, select
 from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings, TeacherSettings
+from gtalign.synthesis.solved import Drill, Solved, drill, work_out
 from gtalign.synthesis.teacher import ChainWriter, Teacher
 
 __all__ = [
@@ -13,14 +15,20 @@ __all__ = [
     "ChainWriter",
     "ColdStart",
     "ColdStartConfig",
+    "Counterfactual",
+    "Drill",
     "Entry",
     "Example",
     "SelectionSettings",
+    "Solved",
     "Teacher",
     "TeacherSettings",
     "count_questions",
+    "counterfactual",
+    "drill",
     "finish",
     "read_examples",
     "select",
+    "work_out",
     "write_candidates",
 ]

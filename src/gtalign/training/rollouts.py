@@ -16,7 +16,7 @@ from gtalign.game import TOLERANCE
 from gtalign.models.model import LocalModel
 from gtalign.models.tokens import continuing_tokens
 from gtalign.steering.splice import decimals_of, splice
-from gtalign.synthesis.counterfactual import edited
+from gtalign.synthesis.counterfactuals import edited
 from gtalign.synthesis.solved import work_out
 from gtalign.tasks import Message
 from gtalign.training.reward import completion_text
