@@ -17,6 +17,8 @@ SETTINGS: dict[str, Any] = {
     "experiment": {
         "candidates": 3,
         "raw": 1,
+        "drills": 2,
+        "counterfactual": 0.5,
         "test_batch": 4,
         "sft": {"batch": 2, "max_length": 48, "too_long": "cut", "save_steps": 2},
         "rl": {"steps": 3, "questions": 2, "group": 2, "max_completion": 6, "save_steps": 2},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chain_texts import solution_of
-from gtalign.chain import Chain, chosen_cell, parse
+from gtalign.chain import Chain, acted, chosen_cell, parse
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
@@ -21,11 +21,13 @@ from gtalign.lab.teachers import (
     analyze,
     assemble,
     candidate,
+    counterfactual_of,
     misjudge,
     respond,
 )
 from gtalign.lab.users import REPLY_RATE
 from gtalign.lab.world import OOD_TASKS, make_world
+from gtalign.synthesis import work_out
 from gtalign.tasks import Question
 
 SILENT = Noise(
@@ -236,3 +238,28 @@ def test_draft_goes_through_analysis_and_assembly() -> None:
         assemble(replace(draft, thinking="so", response="yes."), np.random.default_rng(0), SILENT)
     )
     assert (chain.thinking, chain.response, chain.payoff) == ("so", "yes.", matrix)
+
+
+def test_worked_out_analyses_end_as_the_others_do() -> None:
+    for question in make_world(0, 2, 1).train:
+        for seed in range(5):
+            plain, worked = (
+                parse(candidate(question, np.random.default_rng(seed), SILENT, worked_out=flag))
+                for flag in (False, True)
+            )
+            assert worked.analyze == work_out(worked.payoff).text
+            assert (
+                plain.analyze.rpartition(" choose ")[2] == worked.analyze.rpartition(" choose ")[2]
+            )
+            assert (plain.payoff, plain.response) == (worked.payoff, worked.response)
+
+
+def test_chains_with_an_edited_matrix_do_what_it_recommends() -> None:
+    rng = np.random.default_rng(0)
+    actions = set()
+    for question in make_world(0, 5, 1).train:
+        made = counterfactual_of(question, rng)
+        chain = parse(made.text)
+        assert acted(chain.response, USER_LLM) == made.action == work_out(chain.payoff).action
+        actions.add(made.action)
+    assert actions == {"DA", "CQ", "AQ"}

@@ -57,6 +57,10 @@ PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
 """Arms that answer without a chain."""
 
 
+_Lesson = tuple[str, Sequence[Message], str, str]
+"""Name, messages, answer, and what is given of the answer."""
+
+
 class ExperimentSettings(Config):
     """The settings that all arms of an experiment share.
 
@@ -192,7 +196,7 @@ def _train(
     if stage in SUPERVISED:
         questions = {q.id: q for q in workshop.train}
         rows = [row for _, row in read_lines(folder / COLD_START / "chains.jsonl")]
-        taught = [
+        taught: list[_Lesson] = [
             (row["id"], questions[row["id"]].messages, text, "")
             for row in rows
             for text in row[SUPERVISED[stage]]
@@ -209,10 +213,10 @@ def _train(
 
 def _further(
     stage: str, seed: int, workshop: Workshop, settings: ExperimentSettings
-) -> list[tuple[str, Sequence[Message], str, str]]:
-    """Return what a stage learns besides its chains: name, messages, answer and what is given."""
+) -> list[_Lesson]:
+    """Return what a stage learns besides its chains."""
     rng = np.random.default_rng([seed, 2, list(SUPERVISED).index(stage)])  # type: ignore[arg-type]
-    found: list[tuple[str, Sequence[Message], str, str]] = []
+    found: list[_Lesson] = []
     if workshop.edit is not None:
         for question in workshop.train:
             if rng.random() < settings.counterfactual:
