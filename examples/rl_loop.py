@@ -1,7 +1,7 @@
 """The whole method as one loop that you can read from top to bottom.
 
     python examples/rl_loop.py            # about ten minutes on one core
-    python examples/rl_loop.py --quick    # a minute: every step runs, nothing is learned
+    python examples/rl_loop.py --quick    # half a minute: every step runs, nothing is learned
 
 It trains a small model from scratch: on a teacher's best chains, then by reinforcement learning on
 mutual welfare; and it steers one answer under two prices. `gtalign lab` does it with reports.
@@ -28,22 +28,22 @@ from gtalign.steering.local import TransformersBackend
 from gtalign.training.optimizer import MuonWithAdamW
 
 quick = "--quick" in sys.argv
-ITEMS, CHAINS, EPOCHS, RL_STEPS = (8, 2, 1, 2) if quick else (200, 4, 3, 40)
-QUESTIONS, GROUP, LONGEST = 8, 8, 60 if quick else 180  # a step of RL; LONGEST in tokens
+ITEMS, CHAINS, EPOCHS, RL_STEPS = (4, 2, 1, 2) if quick else (200, 4, 3, 40)
+WIDTH, LAYERS, LONGEST, QUESTIONS, GROUP = (32, 1, 60, 4, 4) if quick else (128, 4, 180, 8, 8)
 
 torch.set_num_threads(1)  # a second one gains nothing for so small a network
 torch.manual_seed(0)
 rng = np.random.default_rng(0)
 
 # 1. A world of questions with known answers; the judge of the lab knows them.
-world = make_world(seed=0, train_items=ITEMS, test_items=4 if quick else 12)
+world = make_world(seed=0, train_items=ITEMS, test_items=2 if quick else 12)
 
 # 2. A teacher writes several chains for each question.
 written = [[candidate(question, rng) for _ in range(CHAINS)] for question in world.train]
 texts = [text for chains in written for text in chains]
 texts += [message["content"] for question in world.train for message in question.messages]
 tokenizer = train_tokenizer(texts, vocabulary=768)
-model = make_model(tokenizer, seed=0, width=128, layers=4, positions=1024)
+model = make_model(tokenizer, seed=0, width=WIDTH, layers=LAYERS, positions=1024)
 
 # 3. The reward: welfare of the user U and of the LLM L, and their geometric mean W = sqrt(U L).
 reward = Reward(
