@@ -272,6 +272,11 @@ def test_a_new_factor_is_in_transcripts_and_tables(
     assert main(["score", file, "--json", "--set", "user.short_words=0.25"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["short_words"] for line in lines] == [0, 0.5, 2 / 3, 0]
+    assert main(["score", file, "--tables", "--set", "user.short_words=0.25"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    shown = [line.split() for line in table if line.startswith("all ")]
+    assert ["all", "short_words", "0.292", "4"] in shown
+    assert [row[1] for row in shown[1:]] == [*FACTORS]
 
     rng = np.random.default_rng(0)
     found = compare(held, reference="mutual", rng=rng, resamples=100)

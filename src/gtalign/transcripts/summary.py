@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gtalign.reward import FACTORS
 from gtalign.reward.score import NO_VERDICT
 from gtalign.reward.scores import WELFARE
 from gtalign.transcripts.transcript import Transcript
 
 MEASURES = ("quality", *WELFARE)
-"""What is summed up, in the order of the tables."""
+"""The measures that stand for the whole, in the order of the tables."""
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class TaskSums:
         rows: Number of answers.
         unscored: How many have no score.
         malformed: How many could not be read as the chain that was asked for.
-        sums: Sum and number of the known values of each measure.
+        sums: Sum and number of the known values of each welfare and factor.
         clusters: The same of W for each source prompt, for its interval.
     """
 
@@ -46,6 +47,10 @@ class TaskSums:
         """Return the mean of the known values; None if there are none."""
         total, count = self.sums.get(measure, (0.0, 0))
         return total / count if count else None
+
+    def known(self, measure: str) -> int:
+        """Return the number of answers whose value of a measure is known."""
+        return self.sums.get(measure, (0.0, 0))[1]
 
     def of_clusters(self) -> tuple[Floats, Floats]:
         """Return sum and number of W by source prompt, two arrays of one length."""
@@ -92,7 +97,7 @@ class Summary:
         """
         welfare = transcript.mutual_welfare
         values = {name: getattr(transcript, name) for name in WELFARE}
-        values["quality"] = transcript.factors.get("quality")
+        values |= {name: transcript.factors.get(name) for name in FACTORS}
         if unit:
             self.units.add(unit)
         for sums in (self.total, self.tasks.setdefault(transcript.task, TaskSums())):

@@ -10,6 +10,7 @@ from rich.text import Text
 from gtalign.cli.show.table import clean
 from gtalign.cli.show.words import SCORES
 from gtalign.evaluation.statistics import FEW, LEAST, known_interval
+from gtalign.reward import FACTORS
 from gtalign.transcripts.score import ScoredFile
 from gtalign.transcripts.summary import MEASURES, TaskSums
 
@@ -22,7 +23,7 @@ def print_scored(console: Console, found: ScoredFile, *, tables: bool = False) -
     Args:
         console: Where to.
         found: The scores.
-        tables: Whether to print every task and every reason.
+        tables: Whether to print every task, every factor and every reason.
     """
     summary, config = found.summary, found.reward.config
     problem = found.problem
@@ -36,6 +37,8 @@ def print_scored(console: Console, found: ScoredFile, *, tables: bool = False) -
         few = min(len(s.clusters) for s in summary.groups(every=tables).values() if s.clusters)
         if few < LEAST:
             say(console, FEW)
+        if tables:
+            console.print(factors_table(summary.groups(every=True)))
     preset = "" if config.preset in found.reward.origin else f", preset {config.preset}"
     say(console, f"Reward: {found.reward.origin}; aggregate {config.aggregate}{preset}")
     differs = summary.differs()
@@ -62,9 +65,32 @@ def scores_table(summaries: Mapping[str, TaskSums], first: str) -> Table:
     return table
 
 
+def factors_table(summaries: Mapping[str, TaskSums]) -> Table:
+    """Return a table of the mean of every factor by task.
+
+    Args:
+        summaries: The sums by task.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+    table.add_column("task", no_wrap=True, max_width=16)
+    table.add_column("factor", no_wrap=True)
+    for name in ("mean", "answers"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for task, sums in summaries.items():
+        for name in FACTORS:
+            table.add_row(clean(task), clean(name), _mean(sums, name), str(sums.known(name)))
+        table.add_section()
+    return table
+
+
 def _row(name: str, sums: TaskSums) -> list[str]:
-    means = ["-" if (m := sums.mean(x)) is None else f"{m:.3f}" for x in MEASURES]
+    means = [_mean(sums, measure) for measure in MEASURES]
     return [name, str(sums.rows), *means, _interval(sums), str(sums.unscored), str(sums.malformed)]
+
+
+def _mean(sums: TaskSums, measure: str) -> str:
+    mean = sums.mean(measure)
+    return "-" if mean is None else f"{mean:.3f}"
 
 
 def _interval(sums: TaskSums) -> str:
