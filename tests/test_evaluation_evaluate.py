@@ -39,6 +39,13 @@ def config_of(*files: Path, **changes: Any) -> EvalRun:
     return EvalRun.model_validate({"questions": list(files), "model": "here", **changes})
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8000/v1", "https://a:b@models.example"])
+def test_an_address_is_no_model_to_load(address: str, questions: Path) -> None:
+    with pytest.raises(ValidationError, match=r"give it as server\.url") as refused:
+        config_of(questions, model=address)
+    assert "a:b" not in refused.value.errors()[0]["msg"]
+
+
 class Batches(Local):
     """A model in this process that notes which questions it gets together.
 

@@ -112,9 +112,8 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
     from gtalign.models.model import open_model
 
     assert config.model is not None  # else a server answers
-    model = open_model(config.model, dtype="bfloat16" if config.gpu else "float32")
-    if config.gpu:
-        model.network.to("cuda")
+    dtype = "bfloat16" if config.gpu else "float32"
+    model = open_model(config.model, dtype=dtype, gpu=config.gpu)
     counted = model.chat.tokenizer
     if config.tokenizer is not None:
         counted = load_tokenizer(config.tokenizer)

@@ -8,6 +8,7 @@ from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
 from gtalign.judges import JudgesConfig
 from gtalign.models.memory import ModelSize
+from gtalign.models.names import is_url
 from gtalign.reward import RewardConfig
 
 
@@ -61,6 +62,8 @@ class EvalRun(Config):
     def _one_model(self) -> Self:
         if (self.model is None) == (self.server is None):
             raise ValueError("give model or server: one of the two answers the questions")
+        if self.model is not None and is_url(self.model):
+            raise ValueError("model is the address of a server: give it as server.url")
         return self
 
     @property

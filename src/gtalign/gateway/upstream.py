@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from gtalign.chain import prompt
 from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import GatewayConfig
+from gtalign.models.names import is_url
 from gtalign.steering import Backend
 from gtalign.steering.http import HTTPBackend, Timeouts
 from gtalign.steering.http.probe import KEY
-from gtalign.steering.opening import is_url, open_backend
+from gtalign.steering.opening import open_backend
 
 
 @dataclass(frozen=True)

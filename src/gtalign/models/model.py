@@ -157,7 +157,12 @@ class LocalModel:
 
 
 def open_model(
-    name: str | Path, *, chat: Chat | None = None, dtype: str = "float32", **options: Any
+    name: str | Path,
+    *,
+    chat: Chat | None = None,
+    dtype: str = "float32",
+    gpu: bool = False,
+    **options: Any,
 ) -> LocalModel:
     """Load a model with its tokenizer, and log how it is asked.
 
@@ -165,6 +170,7 @@ def open_model(
         name: A name of a model; see `gtalign.models.place`.
         chat: How conversations are written for it, if its tokenizer is open already.
         dtype: Type of its weights, such as ``bfloat16``; ``auto`` keeps that of the checkpoint.
+        gpu: Whether it goes onto the GPU.
         options: Of ``from_pretrained``.
 
     Raises:
@@ -172,6 +178,8 @@ def open_model(
     """
     chat = chat or open_chat(name, **options)
     model = LocalModel(load_model(name, dtype=dtype, **options), chat)
+    if gpu:
+        model.network.to("cuda")
     for line in described(model.facts()):
         log.info("%s", line)
     return model

@@ -1,4 +1,7 @@
-"""Names of models: a folder, a model of a hub, a GGUF file, or a package that holds one."""
+"""Names of models: a folder, a model of a hub, a GGUF file, or a package that holds one.
+
+Where a server answers, its address stands in the place of a name (`is_url`).
+"""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -54,6 +57,11 @@ def place(name: str | Path) -> Place:
         file = _packaged(text)
         return Place(str(file.parent), file.name)
     return Place(text)
+
+
+def is_url(name: str | Path) -> bool:
+    """Whether a name is the address of a server that serves a model."""
+    return str(name).startswith(("http://", "https://"))
 
 
 def is_gguf(name: str | Path) -> bool:

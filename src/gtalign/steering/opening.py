@@ -35,11 +35,6 @@ class OpenedBackend:
     engine: str
 
 
-def is_url(address: str) -> bool:
-    """Whether an address is a server's; otherwise it names a model."""
-    return address.startswith(("http://", "https://"))
-
-
 async def open_backend(
     address: str,
     *,
@@ -67,6 +62,8 @@ async def open_backend(
         UpstreamError: The server cannot be reached, or lists no model.
         SteeringError: The server cannot continue an edited text, and `fallback_reask` is false.
     """
+    from gtalign.models.names import is_gguf, is_url, place
+
     if is_url(address):
         from gtalign.steering.http import connect
 
@@ -77,8 +74,6 @@ async def open_backend(
             address, model=model, render=render, timeouts=timeouts, fallback_reask=fallback_reask
         )
         return OpenedBackend(server, server.model, server.engine.name.lower())
-    from gtalign.models.names import is_gguf, place
-
     if not is_gguf(address) and not (Path(address) / "config.json").is_file():
         raise ConfigError(
             f"{address}: no checkpoint (a folder with a config.json), no gguf:FILE or package:NAME,"
