@@ -57,7 +57,7 @@ def test_prices_flip_the_answer_of_a_server(
     assert [d.after and d.after.action for d in decisions] == ["CQ", "DA"]
     kept = list(read_transcripts(out))
     assert [Decision.from_json(t.decision or {}) for t in kept] == decisions
-    assert kept[0].unscored == "not judged"
+    assert [(t.chain, t.unscored) for t in kept] == [(None, "not judged")] * 2
 
 
 def test_a_person_sees_both_matrices_and_every_term(

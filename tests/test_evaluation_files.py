@@ -13,8 +13,9 @@ from gtalign.cli import main
 from gtalign.errors import DataError
 from gtalign.evaluation.files import read_files, scored_without_chains
 from gtalign.evaluation.runs import compare_runs
-from gtalign.transcripts import Transcript
+from gtalign.transcripts import Transcript, TranscriptWriter
 from test_transcripts_forms import dump, sample, trace, wrote
+from train_parts import CHAIN
 
 Out = pytest.CaptureFixture[str]
 
@@ -38,6 +39,27 @@ def scored(name: str, score: float | None = 0.5, **changes: Any) -> Transcript:
 
 
 # --- pairs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("completion", "read"), [("chain", True), ("lenient", True), ("broken", False)]
+)
+def test_a_chain_that_no_reward_has_read_is_read_to_compare_it(
+    completion: str, read: bool, tmp_path: Path
+) -> None:
+    text = CHAIN
+    text = {"chain": text, "lenient": f"So: {text}", "broken": "<thinking>hm"}[completion]
+    file = tmp_path / "steered.jsonl"
+    plain_answer = scored("p", None, plain=True, completion=text, unscored="not judged")
+    steered = scored("s", None, completion=text, unscored="not judged")
+    with TranscriptWriter(file) as writer:
+        writer.write(plain_answer)
+        writer.write(steered)
+    other, found = read_files([file])[file]
+    assert (found.chain is not None) is read
+    assert (found.chain_error is None) is read
+    assert not found.plain
+    assert other.chain is None
 
 
 def test_two_dumps_are_paired_by_prompt_and_rollouts_are_one_cluster(tmp_path: Path) -> None:

@@ -243,6 +243,7 @@ async def test_exports(tmp_path: Path) -> None:
             "costly",
         ]
         assert list(transcripts[0].prompt) == MESSAGES
+        assert {(t.chain, t.unscored) for t in transcripts} == {(None, "not judged")}
         async with gateway.http.get(url, params={"format": "parquet"}) as answer:
             table = pq.read_table(io.BytesIO(await answer.read()))
         assert table.num_rows == 2

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from gtalign.chain import parse
 from gtalign.chain.blocks import TAG
-from gtalign.errors import DataError
+from gtalign.errors import ChainError, DataError
 from gtalign.reward.scores import WELFARE
 from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.given import SCORES, with_score
@@ -51,7 +52,7 @@ def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, li
             if others:
                 log.info("%s: score %s; --score takes another: %s", path, counted[path], others)
             held = _counted(held, counted[path])
-        found[path] = scored_without_chains(_named(path, held))
+        found[path] = scored_without_chains([_read(t) for t in _named(path, held)])
     if score is not None and score not in known:
         there = f"there are {', '.join(known)}" if known else "the files give none by name"
         raise DataError(f"no file gives a score {score!r}; {there}")
@@ -123,6 +124,21 @@ def scored_without_chains(transcripts: Sequence[Transcript]) -> list[Transcript]
         t if t.plain or not plain(t) else replace(t, plain=True, chain_error=None)
         for t in transcripts
     ]
+
+
+def _read(t: Transcript) -> Transcript:
+    """Return an answer that is not scored yet with its chain, if it has one.
+
+    Only a reward says how strictly a chain is read. Until it does, the chain is read as tolerantly
+    as steering reads it, so that the answers of `gtalign steer` can be compared.
+    """
+    read = t.plain or t.chain is not None or t.chain_error is not None
+    if read or t.unscored is None or TAG.search(t.completion) is None:
+        return t
+    try:
+        return replace(t, chain=parse(t.completion, tolerant=True).to_json())
+    except ChainError as error:
+        return replace(t, chain_error=str(error))
 
 
 def _named(path: Path, held: Sequence[Transcript]) -> list[Transcript]:

@@ -42,6 +42,7 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     asked = "user_reward" in record and not mutual
     plain = TAG.search(completion) is None and not asked
     chain, error = None, None
+    # The dump has scores, and no reward of ours reads it: for the comparison it is read here.
     try:
         chain = None if plain else parse(completion, tolerant=True).to_json()
     except ChainError as refused:

@@ -1,5 +1,7 @@
 """Steered answers as transcripts."""
 
+from dataclasses import replace
+
 from gtalign.steering.answer import Steered
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript
@@ -16,20 +18,9 @@ def steered_transcript(
         model: Name of the model that answered.
         seed: Seed of the run; None if unknown.
     """
-    return Transcript(
-        id=question.id,
-        task=question.task,
-        completion=answer.text,
-        split=str(question.extra.get("split", "")),
-        cluster=question.cluster,
-        seed=seed,
-        model=model,
-        prompt=question.messages,
-        ground_truth=question.ground_truth,
-        chain=None if answer.chain is None else answer.chain.to_json(),
-        chain_error=answer.decision.reason if answer.chain is None else None,
+    return replace(
+        Transcript.of(question, answer.text, model=model, seed=seed),
         tokens={"total": answer.tokens},
         unscored="not judged",
-        extra=question.extra,
         decision=answer.decision.to_json(),
     )

@@ -9,8 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gtalign.chain import parse
-from gtalign.errors import ChainError, DataError
+from gtalign.errors import DataError
 from gtalign.gateway.store.database import snapshot, transaction
 from gtalign.gateway.store.filter import Filter as Filter
 from gtalign.gateway.store.hours import stretches
@@ -258,19 +257,12 @@ def transcript_of(record: Mapping[str, Any]) -> dict[str, Any]:
     prompt, answer = record["prompt"], record["answer"]
     if prompt is None or answer is None:
         raise DataError(f"{record['id']}: its prompt and answer are not kept")
-    chain, problem = None, None
-    try:
-        chain = parse(answer, tolerant=True).to_json()
-    except ChainError as error:
-        problem = str(error)
     return Transcript(
         id=record["id"],
         task="",
         completion=answer,
         model=record["model"],
         prompt=tuple(prompt),
-        chain=chain,
-        chain_error=problem,
         tokens={"total": record["written_tokens"]} if record["written_tokens"] is not None else {},
         unscored="not judged",
         extra={"policy": record["policy"], "key_id": record["key_id"]},
