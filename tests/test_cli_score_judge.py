@@ -23,7 +23,7 @@ from gtalign.judges.failures import Failures
 from gtalign.reward import Reward
 from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, read_transcripts
-from gtalign.transcripts.scored_file import read
+from gtalign.transcripts.rows import read
 from gtalign.transcripts.scoring import AHEAD
 from judge_server import JudgeServer, serve
 from train_parts import start_cli
@@ -170,8 +170,8 @@ def test_a_wrong_line_ends_the_work_after_those_before_it(
 
 
 async def stream(file: Path, judge: FakeJudge, workers: int = 8, **keys: Any) -> list[Any]:
-    scorer = Scorer(Reward(), judge=judge, **keys)
-    return [scored async for scored in scorer.stream(read(file), workers)]
+    scorer = Scorer(Reward(), judge=judge, workers=workers, **keys)
+    return [scored async for scored in scorer.stream(read(file))]
 
 
 async def test_a_judge_that_fails_leaves_a_row_unscored(logs: Path) -> None:
@@ -267,7 +267,7 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
         assert (code, asked) == (0, 7)
         assert given(out) == [1.0] * 7 + [None] * 2
         # As a kill in the middle of asking again leaves it.
-        beside = out.with_name("out.jsonl.part")
+        beside = out.with_name("out.jsonl.again")
         lines = out.read_bytes().splitlines(keepends=True)
         answered = lines[7].replace(b'"score": null', b'"score": 1.0')
         beside.write_bytes(b"".join(lines[:7]) + answered + lines[8][:30])
@@ -289,11 +289,11 @@ async def test_what_a_dead_judge_left_is_asked_again_and_nothing_else(
 async def test_rows_that_are_done_when_the_work_stops_are_kept(tmp_path: Path) -> None:
     """The first rows fail while the last ones are done already."""
     judge = FakeJudge(lambda question, response: 1.0 if "4" in response else JudgeError("down"))
-    scorer = Scorer(Reward(), judge=judge, failures=Failures(0.5, 2))
+    scorer = Scorer(Reward(), judge=judge, failures=Failures(0.5, 2), workers=8)
     rows = write(tmp_path / "logs.jsonl", [ROWS[1], ROWS[1], ROWS[0], ROWS[0]])
     seen = []
     with pytest.raises(JudgeError, match="2 of the latest 2"):
-        async for scored in scorer.stream(read(rows), 8):
+        async for scored in scorer.stream(read(rows)):
             seen.append(scored.score.unscored is None)
     assert seen == [False, False, True, True]
 
@@ -335,8 +335,8 @@ async def test_many_are_under_way_and_come_in_order(tmp_path: Path) -> None:
     workers = 3
     file = write(tmp_path / "many.jsonl", ROWS[:1] * (workers * AHEAD * 3))
     judge = SlowToFast(workers * AHEAD * 3)
-    scorer = Scorer(Reward(), judge=judge)
-    found = [s.transcript.id async for s in scorer.stream(read(file), workers)]
+    scorer = Scorer(Reward(), judge=judge, workers=workers)
+    found = [s.transcript.id async for s in scorer.stream(read(file))]
     assert found == [f"many-{number + 1}" for number in range(workers * AHEAD * 3)]
     assert judge.busiest == workers
 

@@ -46,7 +46,7 @@ from gtalign.tasks import Question
 from gtalign.transcripts import Scored, Scorer, read_transcripts
 from gtalign.transcripts.forms import transcript_of
 from gtalign.transcripts.labelled import read_labelled
-from gtalign.transcripts.scored_file import read, row_of
+from gtalign.transcripts.rows import read, row_of
 from gtalign.transcripts.scoring import Row
 from spoiled import spoiled, spoiled_records
 from test_steering_decision import decided
@@ -91,7 +91,7 @@ def _vector(record: Any) -> None:
 
 def _scored(rows: Iterable[Row]) -> list[Scored]:
     async def work() -> list[Scored]:
-        return [scored async for scored in Scorer(Reward()).stream(rows, 1)]
+        return [scored async for scored in Scorer(Reward(), workers=1).stream(rows)]
 
     return asyncio.run(work())
 

@@ -41,8 +41,8 @@ def rows(*transcripts: Transcript) -> list[Row]:
     return [Row(found, f"f, line {n}") for n, found in enumerate(transcripts, start=1)]
 
 
-async def streamed(scorer: Scorer, some: Sequence[Row], workers: int = 4) -> list[Scored]:
-    return [scored async for scored in scorer.stream(some, workers)]
+async def streamed(scorer: Scorer, some: Sequence[Row]) -> list[Scored]:
+    return [scored async for scored in scorer.stream(some)]
 
 
 @pytest.fixture
@@ -201,6 +201,36 @@ async def test_plain_answers_and_chains_come_in_order() -> None:
     )
 
 
+class Counts:
+    """A judge that counts how many answers it grades at the same time."""
+
+    def __init__(self) -> None:
+        self.busy = self.busiest = 0
+
+    async def judge(self, question: Question, response: str) -> Verdict:
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.busy -= 1
+        return GOOD
+
+
+@pytest.mark.parametrize(("workers", "count"), [(1, 4), (3, 10), (8, 5)])
+async def test_a_batch_has_a_limit_on_judgements_at_once(workers: int, count: int) -> None:
+    judge = Counts()
+    found = await Scorer(Reward(), judge, workers=workers).score([answered("a")] * count)
+    assert all(scored.asked for scored in found)
+    assert judge.busiest == min(workers, count)
+
+
+async def test_a_result_holds_the_text_that_was_graded() -> None:
+    thought = "<think>hm</think>Four."
+    some = [answered("a"), answered("b", thought, plain=True), answered("c", "broken")]
+    found = await Scorer(Reward(), FakeJudge(1.0)).score(some)
+    assert [scored.response for scored in found] == ["Four.", "Four.", None]
+
+
 async def test_a_batch_is_written_before_too_many_failures_stop_the_work(tmp_path: Path) -> None:
     file = tmp_path / "t.jsonl"
     scorer = Scorer(PLAIN, FakeJudge(JudgeError("down")), Failures(0.5, 2))
@@ -208,7 +238,10 @@ async def test_a_batch_is_written_before_too_many_failures_stop_the_work(tmp_pat
         TranscriptWriter(file) as writer,
         pytest.raises(JudgeError, match="2 of the latest 2") as caught,
     ):
-        await scorer.score([answered(name, "Four.", plain=True) for name in "abc"], writer.write)
+        await scorer.score(
+            [answered(name, "Four.", plain=True) for name in "abc"],
+            lambda scored: writer.write(scored.transcript),
+        )
     assert caught.value.cause == "failed"
     assert [found.unscored is not None for found in read_transcripts(file)] == [True] * 3
 
@@ -238,7 +271,7 @@ async def test_rows_with_verdicts_are_scored_by_the_block(parsed: list[str]) -> 
     some = [answered(str(number), verdicts=(GOOD,)) for number in range(count)]
     some[BLOCK // 2] = replace(some[BLOCK // 2], verdicts=())
     judge = FakeJudge(0.0)
-    found = await streamed(Scorer(Reward(), judge), rows(*some), workers=BLOCK)
+    found = await streamed(Scorer(Reward(), judge, workers=BLOCK), rows(*some))
     assert [scored.transcript.id for scored in found] == [str(n) for n in range(count)]
     assert [question.id for question, _ in judge.calls] == [str(BLOCK // 2)]
     assert len(parsed) == count
@@ -251,8 +284,8 @@ async def test_a_verdict_on_record_that_no_task_knows_names_its_place(judge: Jud
     wrong = answered("b", verdicts=(Verdict("known", 9.0, "?"),))
     seen = []
     with pytest.raises(DataError, match=r"f, line 2: .*outside"):
-        async for scored in Scorer(Reward(), judge).stream(
-            rows(answered("a", verdicts=(GOOD,)), wrong, answered("c", verdicts=(GOOD,))), 2
+        async for scored in Scorer(Reward(), judge, workers=2).stream(
+            rows(answered("a", verdicts=(GOOD,)), wrong, answered("c", verdicts=(GOOD,)))
         ):
             seen.append(scored.transcript.id)
     assert seen == ["a"]
@@ -261,7 +294,7 @@ async def test_a_verdict_on_record_that_no_task_knows_names_its_place(judge: Jud
 async def test_a_stream_that_is_closed_gives_up_what_is_under_way() -> None:
     judge = Hangs()
     some = rows(answered("a", verdicts=(GOOD,)), answered("b"), answered("c"))
-    stream = Scorer(Reward(), judge).stream(some, 8)
+    stream = Scorer(Reward(), judge, workers=8).stream(some)
     assert (await anext(stream)).transcript.id == "a"
     while judge.asked < 2:
         await asyncio.sleep(0)

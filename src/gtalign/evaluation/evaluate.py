@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from gtalign.evaluation.answerer import Answerer, open_answerer
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.settings import EvalRun
 from gtalign.files.disk import room_in
-from gtalign.files.replace import replacing
 from gtalign.files.run_directory import claim, record_model
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
@@ -25,7 +25,8 @@ from gtalign.judges.failures import Failures
 from gtalign.models.memory import GENERATION, generation
 from gtalign.reward import Reward
 from gtalign.tasks import Message, Question
-from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
+from gtalign.transcripts import Scored, Scorer, Transcript, TranscriptWriter, read_transcripts
+from gtalign.transcripts.again import complete, judge_again
 
 Progress = Callable[[int, int, str | None], None]
 """Takes the number of finished questions, their total, and why one could not be answered."""
@@ -172,11 +173,15 @@ async def evaluate(
     """
     failures = Failures(config.max_failed, config.window)
     scorer = Scorer(reward, judge, failures)
-    await _judge_again(scorer, file, config.window)
+    await _judge_again(scorer, file)
     failed: list[str] = []
     done = 0
     with TranscriptWriter(file) as writer:
         written = writer.ids()
+
+        def write(scored: Scored) -> None:
+            writer.write(scored.transcript)
+
         todo = read_rows(*config.questions, limit=config.limit)
 
         async def work(batch: list[Question]) -> None:
@@ -190,7 +195,7 @@ async def evaluate(
                     failed.append(problem)
                 else:
                     left = [answer for answer in answers if answer.id not in written]
-                    await scorer.score(left, writer.write)
+                    await scorer.score(left, write)
             done += len(batch)
             if progress is not None:
                 progress(done, problem)
@@ -219,22 +224,10 @@ async def _answer(
     ]
 
 
-async def _judge_again(scorer: Scorer, file: Path, block: int) -> None:
-    """Judge the unscored answers; the file is replaced as a whole, even after an interruption."""
-    if not file.is_file():
-        return
-    todo = [transcript for transcript in read_transcripts(file) if scorer.asks_again(transcript)]
-    if not todo:
-        return
-    known: dict[str, Transcript] = {}
-
-    def keep(transcript: Transcript) -> None:
-        known[transcript.id] = transcript
-
-    try:
-        for start in range(0, len(todo), block):
-            await scorer.score(todo[start : start + block], keep)
-    finally:
-        with replacing(file) as beside, TranscriptWriter(beside) as writer:
-            for transcript in read_transcripts(file):
-                writer.write(known.get(transcript.id, transcript))
+async def _judge_again(scorer: Scorer, file: Path) -> None:
+    """Judge the answers of an earlier run that no judge has scored."""
+    complete(file)
+    if file.is_file() and any(map(scorer.asks_again, read_transcripts(file))):
+        async with aclosing(judge_again(scorer, file)) as rows:
+            async for _ in rows:
+                pass

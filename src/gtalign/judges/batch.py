@@ -1,4 +1,4 @@
-"""Many answers judged at once."""
+"""Many answers judged at once, up to a limit."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -10,6 +10,9 @@ from gtalign.tasks import Question
 
 T = TypeVar("T")
 
+WORKERS = 64
+"""Most answers that are judged at once, unless the caller sets another limit."""
+
 Progress = Callable[[int, int], None]
 """Takes the number of answers that are done, and their total."""
 
@@ -18,7 +21,7 @@ async def judge_all(
     judge: Judge,
     answers: Sequence[tuple[Question, str]],
     *,
-    workers: int = 64,
+    workers: int = WORKERS,
     progress: Progress | None = None,
 ) -> list[Verdict | JudgeError]:
     """Judge a batch of answers.
@@ -54,7 +57,7 @@ async def judge_all(
         if progress is not None:
             progress(done, len(answers))
 
-    await work_through(range(len(answers)), one, workers)
+    await work_through(range(len(answers)), one, min(workers, len(answers)))
     return [verdict for verdict in found if verdict is not None]
 
 

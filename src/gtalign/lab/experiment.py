@@ -244,7 +244,8 @@ def _test(
     with TranscriptWriter(folder / "transcripts.jsonl") as writer:
         answers = _answers(stage, seed, checkpoint, workshop.test, settings, writer.ids())
         for batch in answers:
-            asyncio.run(scorer.score(batch, writer.write))
+            for scored in asyncio.run(scorer.score(batch)):
+                writer.write(scored.transcript)
 
 
 def _answers(

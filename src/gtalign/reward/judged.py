@@ -1,12 +1,15 @@
-"""Completions read, judged and scored: the one way from texts to scores."""
+"""One batch of completions read, judged and scored: the one way from texts to scores.
+
+`gtalign.transcripts.Scorer` does this to transcripts, by the batch or as a stream.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gtalign.chain import unanswered
-from gtalign.errors import JudgeError, UnusableJudgeError
+from gtalign.errors import JudgeError
 from gtalign.judges import Judge, Verdict
-from gtalign.judges.batch import together
+from gtalign.judges.batch import WORKERS, judge_all
 from gtalign.judges.failures import Failure, raise_broken
 from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
@@ -42,9 +45,10 @@ async def judged(
     solutions: Sequence[float | None] | None = None,
     tokens: Sequence[Mapping[str, int] | None] | None = None,
     *,
+    workers: int = WORKERS,
     strict: bool = False,
 ) -> Judged:
-    """Read completions, ask for all missing verdicts at once, and score.
+    """Read completions, ask for the missing verdicts, and score.
 
     The judge is asked about a completion that can be read and has no verdict with a score. One that
     cannot be read scores 0, and a plain one without a response has no score. If the judge fails on
@@ -59,6 +63,7 @@ async def judged(
         verdicts: The verdicts that exist already.
         solutions: S, where it is known; see `Reward.score`.
         tokens: Token counts of earlier scores; see `Reward.score`.
+        workers: Most answers that are judged at once.
         strict: Whether a failure of the judge itself is an error.
 
     Raises:
@@ -79,9 +84,14 @@ async def judged(
             and row not in readings.unanswered
             and (verdict is None or verdict.score is None)
         ]
-        answers = await together([_ask(judge, question, text) for _, question, text in missing])
-        for (row, _, _), (verdict, failure) in zip(missing, answers, strict=True):
-            known[row], asked[row] = verdict, failure
+        answers = [
+            # A whole chain may have a response that says nothing.
+            (question, response if unanswered(response) is None else "")
+            for _, question, response in missing
+        ]
+        given = await judge_all(judge, answers, workers=workers)
+        for (row, question, _), answer in zip(missing, given, strict=True):
+            known[row], asked[row] = _outcome(judge, question, answer)
     scores = reward.score(questions, readings, known, solutions, tokens)
     for row in asked.keys() & scores.errors.keys():
         known[row], asked[row] = _failed(judge, scores.errors[row])
@@ -90,19 +100,15 @@ async def judged(
     return Judged(readings, scores, known, asked)
 
 
-async def _ask(judge: Judge, question: Question, response: str) -> tuple[Verdict, Failure | None]:
-    if unanswered(response) is not None:
-        response = ""  # of a whole chain, whose response says nothing
-    try:
-        verdict = await judge.judge(question, response)
-    except UnusableJudgeError:
-        raise  # of every answer, not of this one
-    except JudgeError as error:
-        return _failed(judge, error)
-    if verdict.score is None:
-        about = f"judge {verdict.judge!r}, question {question.id!r}: {verdict.reason}"
-        return verdict, Failure("unscored", about, broken=False)
-    return verdict, None
+def _outcome(
+    judge: Judge, question: Question, answer: Verdict | JudgeError
+) -> tuple[Verdict, Failure | None]:
+    if isinstance(answer, JudgeError):
+        return _failed(judge, answer)
+    if answer.score is None:
+        about = f"judge {answer.judge!r}, question {question.id!r}: {answer.reason}"
+        return answer, Failure("unscored", about, broken=False)
+    return answer, None
 
 
 def _failed(judge: Judge | None, error: JudgeError) -> tuple[Verdict, Failure]:

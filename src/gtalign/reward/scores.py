@@ -128,10 +128,5 @@ class Scores:
         )
 
 
-def as_known(column: Numbers) -> list[float | None]:
-    """Return a column as a list, with None for unknown values."""
-    return [_known(value) for value in column.tolist()]
-
-
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from gtalign.errors import DataError
 from gtalign.judges import Judge
 from gtalign.reward import Reward, Score
-from gtalign.reward.judged import judged
 from gtalign.tasks import Question
+from gtalign.transcripts import Scorer, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,17 @@ async def best_of(
         DataError: None of them could be scored; the message names the question.
         JudgeError: The judge failed.
     """
-    found = await judged(reward, judge, [question] * len(candidates), candidates, strict=True)
-    scores = found.scores
-    rewards_N = np.where(np.isnan(scores.reward), -1.0, scores.reward)
-    best = int(rewards_N.argmax())
-    if rewards_N[best] < 0:
-        raise DataError(f"question {question.id!r}: none of {len(scores)} candidates has a score")
-    responses = tuple(found.readings.responses)
-    return BestOf(question, tuple(candidates), responses, tuple(scores), best)
+    plain = not reward.config.chain
+    written = [Transcript.of(question, text, model="teachers", plain=plain) for text in candidates]
+    found = await Scorer(reward, judge, strict=True).score(written)
+    rewards = [-1.0 if (known := one.score.reward) is None else known for one in found]
+    best = max(range(len(found)), key=rewards.__getitem__)
+    if rewards[best] < 0:
+        raise DataError(f"question {question.id!r}: none of {len(found)} candidates has a score")
+    return BestOf(
+        question=question,
+        candidates=tuple(candidates),
+        responses=tuple(one.response for one in found),
+        scores=tuple(one.score for one in found),
+        best=best,
+    )

@@ -11,12 +11,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from gtalign.files.lines import LineWriter
 from gtalign.judges import Judges
-from gtalign.judges.failures import shares
 from gtalign.reward import Reward
-from gtalign.reward.judged import Judged, judged
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines
 from gtalign.training.reward import means
+from gtalign.transcripts import Scored, Scorer, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.questions = questions
         self.answer = answer
-        self.reward = reward
+        self.scorer = Scorer(reward, judges)
         self.judges = judges
         self.file = file
         self.every = every
@@ -79,17 +78,20 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
             completions = self.answer(model, self.questions)
         model.train(training)
         found = asyncio.run(self._judged(completions))
-        outcomes = [*found.failures.values()]
-        failures = [failure for failure in outcomes if failure is not None]
+        failures = [scored.failure for scored in found if scored.failure is not None]
         if failures:
             last = failures[-1].reason
             log.warning("held out: %d answers are unscored; the last: %s", len(failures), last)
-        line = {"step": state.global_step, **means(found.scores), **shares(outcomes)}
         with LineWriter(self.file) as lines:
-            lines.write(line)
+            lines.write({"step": state.global_step, **means(found)})
 
-    async def _judged(self, completions: Sequence[str]) -> Judged:
+    async def _judged(self, completions: Sequence[str]) -> list[Scored]:
+        plain = not self.scorer.reward.config.chain
+        answered = [
+            Transcript.of(question, completion, model="", plain=plain)
+            for question, completion in zip(self.questions, completions, strict=True)
+        ]
         try:
-            return await judged(self.reward, self.judges, self.questions, completions)
+            return await self.scorer.score(answered)
         finally:
             await self.judges.aclose()  # connections belong to this loop, which ends now

@@ -5,7 +5,9 @@ column ``question`` holds each question as JSON text (``json.dumps(question.to_j
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,10 @@ import numpy as np
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
 from gtalign.judges.failures import Failures, shares
-from gtalign.reward.judged import Judged, judged
-from gtalign.reward.score import Reward
-from gtalign.reward.scores import WELFARE, Scores, as_known
+from gtalign.reward import FACTORS, Reward
+from gtalign.reward.scores import WELFARE
 from gtalign.tasks import Question
-from gtalign.transcripts import Transcript, TranscriptWriter
+from gtalign.transcripts import Scored, Scorer, Transcript, TranscriptWriter
 
 
 class TRLReward:
@@ -51,10 +52,9 @@ class TRLReward:
         max_failed: float = 0.5,
         window: int = 256,
     ) -> None:
-        self.reward = reward
-        self.judge = judge
         self.log = log
         self.failures = Failures(max_failed, window)
+        self._scorer = Scorer(reward, judge, self.failures)
         self.__name__ = reward.config.aggregate  # TRL's name for the metric
 
     async def __call__(
@@ -90,71 +90,65 @@ class TRLReward:
         if question is None:
             raise DataError("the data set has no column 'question' with each question as JSON text")
         questions = [Question.from_json(text) for text in question]
-        texts = [completion_text(completion) for completion in completions]
-        found = await judged(self.reward, self.judge, questions, texts)
-        scores, outcomes = found.scores, [*found.failures.values()]
-        if self.log is not None:
-            step = getattr(trainer_state, "global_step", None)
-            self._write(self.log, step, questions, texts, found)
-        # After the log, which then has the cause of every failure.
-        failed = [failure for failure in outcomes if failure is not None and failure.broken]
-        if failed and len(failed) == len(scores):
+        plain = not self._scorer.reward.config.chain
+        answered = [
+            Transcript.of(asked, completion_text(completion), model="", split="train", plain=plain)
+            for asked, completion in zip(questions, completions, strict=True)
+        ]
+        with ExitStack() as stack:
+            write = None
+            if self.log is not None:
+                file = stack.enter_context(TranscriptWriter(self.log, keep_ids=False))
+                write = partial(_write, file, getattr(trainer_state, "global_step", None))
+            found = await self._scorer.score(answered, write)
+        broken = [s.failure for s in found if s.failure is not None and s.failure.broken]
+        if broken and len(broken) == len(found):
             raise JudgeError(
-                f"the judge failed on all {len(scores)} completions: {failed[0].reason}",
-                failed[0].cause,
+                f"the judge failed on all {len(found)} completions: {broken[0].reason}",
+                broken[0].cause,
             )
-        self.failures.add(outcomes)
         if log_metric is not None:
-            for name, value in (means(scores) | shares(outcomes)).items():
+            for name, value in means(found).items():
                 log_metric(name, value)
         if log_extra is not None:
             for name in WELFARE:
-                log_extra(name, as_known(getattr(scores, name)))
-        return _rewards(found)
-
-    def _write(
-        self,
-        log: Path,
-        step: int | None,
-        questions: Sequence[Question],
-        completions: Sequence[str],
-        found: Judged,
-    ) -> None:
-        plain = not self.reward.config.chain
-        measured = zip(found.scores, found.verdicts, _rewards(found), strict=True)
-        rows = zip(questions, completions, measured, strict=True)
-        with TranscriptWriter(log, keep_ids=False) as writer:
-            for question, completion, (score, verdict, reward) in rows:
-                answered = Transcript.of(question, completion, model="", split="train", plain=plain)
-                scored = answered.scored(score, [] if verdict is None else [verdict])
-                extra = {**question.extra, "step": step, "reward": reward}
-                writer.write(replace(scored, extra=extra))
+                log_extra(name, [getattr(scored.score, name) for scored in found])
+        return [_reward(scored) for scored in found]
 
 
-def _rewards(found: Judged) -> list[float | None]:
-    """The rewards of a batch: 0 where a plain answer has no response, None where unknown."""
-    missing = found.readings.unanswered
-    rewards = as_known(found.scores.reward)
-    return [0.0 if row in missing else reward for row, reward in enumerate(rewards)]
-
-
-def means(scores: Scores) -> dict[str, float]:
-    """Return the mean of each factor and welfare over the scores that know it.
+def means(found: Sequence[Scored]) -> dict[str, float]:
+    """Return the mean of each factor and welfare over the answers whose score knows it.
 
     ``unscored`` is the share without a welfare, ``malformed`` the share that could not be read as
-    the chain that was asked for. Measures that are unknown for every completion
-    are left out.
+    the chain that was asked for, ``judge_failed/CAUSE`` the share of judged answers that have no
+    score for this cause. Measures that are unknown for every answer are left out.
     """
-    rows = np.arange(len(scores))
-    columns = {
-        **{f"factor/{name}": column for name, column in scores.factors.items()},
-        **{f"welfare/{name}": getattr(scores, name) for name in WELFARE},
-        "unscored": np.isin(rows, [*scores.unscored]),
-        "malformed": np.isin(rows, [*scores.chain_errors]),
-        "tokens": scores.tokens["total"],
+    scores = [scored.score for scored in found]
+    columns: dict[str, list[float | None]] = {
+        **{f"factor/{name}": [score.factors[name] for score in scores] for name in FACTORS},
+        **{f"welfare/{name}": [getattr(score, name) for score in scores] for name in WELFARE},
+        "unscored": [score.unscored is not None for score in scores],
+        "malformed": [score.chain_error is not None for score in scores],
+        "tokens": [score.tokens.get("total") for score in scores],
     }
-    found = {name: column[~np.isnan(column)] for name, column in columns.items()}
-    return {name: float(known.mean()) for name, known in found.items() if known.size}
+    known = {
+        name: np.array([value for value in column if value is not None], dtype=np.float64)
+        for name, column in columns.items()
+    }
+    return {
+        **{name: float(column.mean()) for name, column in known.items() if column.size},
+        **shares([scored.failure for scored in found if scored.asked]),
+    }
+
+
+def _reward(scored: Scored) -> float | None:
+    """The reward of an answer: 0 where a plain one has no response, None where it is unknown."""
+    return scored.score.reward if scored.transcript.unanswered is None else 0.0
+
+
+def _write(file: TranscriptWriter, step: int | None, scored: Scored) -> None:
+    extra = {**scored.transcript.extra, "step": step, "reward": _reward(scored)}
+    file.write(replace(scored.transcript, extra=extra))
 
 
 def completion_text(completion: Any) -> str:

@@ -16,7 +16,8 @@ from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import ChosenReward
-from gtalign.transcripts.scored_file import FileScored, FileScorer, scores_in
+from gtalign.transcripts.rows import scores_in
+from gtalign.transcripts.scored_file import FileScored, FileScorer
 from gtalign.transcripts.scoring import Scorer
 from gtalign.transcripts.summary import Summary
 
@@ -98,11 +99,11 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
     judges = None if run.judges is None else Judges(run.judges)
     failures = Failures(run.max_failed, _WINDOW)
     reward = Reward(run.reward.config, count)
-    scorer = Scorer(reward, judges, failures, recount=count is not None)
+    scorer = Scorer(reward, judges, failures, workers=run.workers, recount=count is not None)
     summary = Summary()
 
     async def work() -> None:
-        rows = FileScorer(scorer, unit, run.workers).score(run.file, run.out, run.task, run.score)
+        rows = FileScorer(scorer, unit).score(run.file, run.out, run.task, run.score)
         async with judges or nullcontext(), aclosing(rows):
             async for row in rows:
                 # Rows of an output that exists say W of this reward, not that of the input.

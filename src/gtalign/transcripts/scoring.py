@@ -1,7 +1,8 @@
 """Judge and score transcripts: the one loop for all answers.
 
-Checkpoints, servers and teachers write unscored transcripts; a `Scorer` asks the judge for missing
-verdicts and fills in the measures.
+Checkpoints, servers, teachers and trainers write unscored transcripts; a `Scorer` asks the judge
+for missing verdicts and fills in the measures. It takes a batch (`Scorer.score`) or a stream of any
+length (`Scorer.stream`), and both go through `gtalign.reward.judged`.
 """
 
 import asyncio
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
+from gtalign.judges.batch import WORKERS
 from gtalign.judges.failures import Failure, Failures
 from gtalign.reward import Reward, Score
 from gtalign.reward.judged import judged
 from gtalign.transcripts.transcript import Transcript
 
 AHEAD = 4
-"""Rows read ahead for each judgement under way, so one slow judgement does not delay the others."""
+"""Rows of a stream that are read ahead for each judgement under way, so that one slow judgement
+does not delay the others."""
 
 BLOCK = 64
 """Number of rows in a block that is scored at once, where no judge is asked."""
@@ -48,6 +51,7 @@ class Scored:
     Args:
         transcript: The transcript with all measures.
         score: Its score.
+        response: The text that a judge grades; None if the completion cannot be read.
         asked: Whether the judge was asked.
         failure: Why the judge left it unscored.
         recorded: Whether its token counts are the recorded ones.
@@ -57,6 +61,7 @@ class Scored:
 
     transcript: Transcript
     score: Score
+    response: str | None
     asked: bool
     failure: Failure | None
     recorded: bool
@@ -72,6 +77,7 @@ class Scorer:
         judge: Gives missing verdicts; with None they stay missing.
         failures: Counts failed judgements, and stops the work if there are too many; with None
             they are only in the results.
+        workers: Most judgements of a batch, or of a stream, that are under way at once.
         recount: Whether to count tokens again; otherwise recorded counts are kept.
         strict: Whether a failure of the judge itself is raised, before anything is written.
     """
@@ -82,6 +88,7 @@ class Scorer:
         judge: Judge | None = None,
         failures: Failures | None = None,
         *,
+        workers: int = WORKERS,
         recount: bool = False,
         strict: bool = False,
     ) -> None:
@@ -89,6 +96,7 @@ class Scorer:
         self.reward = reward
         self.judge = judge
         self._failures = failures
+        self._workers = workers
         self._recount = recount
         self._strict = strict
         self._rewards = {True: Reward(plain, reward.count_tokens, reward.form), False: reward}
@@ -96,16 +104,16 @@ class Scorer:
     async def score(
         self,
         transcripts: Sequence[Transcript],
-        write: Callable[[Transcript], None] | None = None,
+        write: Callable[[Scored], None] | None = None,
     ) -> list[Scored]:
-        """Judge and score a batch at once, and write it.
+        """Judge and score a batch, and write it.
 
         Failures are counted after the whole batch is written, so no finished row is lost if they
         stop the work.
 
         Args:
             transcripts: Unscored transcripts, or scored ones to score again.
-            write: Takes each finished transcript, in order.
+            write: Takes each result, in order.
 
         Raises:
             JudgeError: Too many judgements failed, or with ``strict`` one did.
@@ -113,12 +121,12 @@ class Scorer:
         found = await self._fill([Row(transcript, "") for transcript in transcripts])
         for scored in found:
             if write is not None:
-                write(scored.transcript)
+                write(scored)
         self._count(found)
         return found
 
-    async def stream(self, rows: Iterable[Row], workers: int) -> AsyncGenerator[Scored, None]:
-        """Yield rows scored, in order, with up to ``workers`` judgements under way at once.
+    async def stream(self, rows: Iterable[Row]) -> AsyncGenerator[Scored, None]:
+        """Yield rows scored, in order; a few rows at a time are in memory.
 
         Rows without a judgement are scored a block at a time. A judge that fails leaves its row
         unscored, with the reason. A wrong row ends the work after the rows before it are done. Too
@@ -129,7 +137,7 @@ class Scorer:
                 message names the place.
             JudgeError: Too many judgements failed.
         """
-        limit = asyncio.Semaphore(workers)
+        limit = asyncio.Semaphore(self._workers)
         pending: deque[tuple[list[Row], asyncio.Task[list[Scored]]]] = deque()
         problem: DataError | JudgeError | None = None
         stopped = False  # by failures: unfinished rows are dropped
@@ -143,7 +151,7 @@ class Scorer:
             while True:
                 block = None
                 waiting = sum(len(some) for some, _ in pending)
-                if waiting < AHEAD * workers and problem is None:
+                if waiting < AHEAD * self._workers and problem is None:
                     try:
                         block = next(left, None)
                     except DataError as error:
@@ -235,6 +243,7 @@ class Scorer:
                 [transcript.verdicts[0] if transcript.verdicts else None for transcript in some],
                 [rows[i].solution for i in places],
                 counts,
+                workers=self._workers,
                 strict=self._strict,
             )
             for row, score in enumerate(done.scores):
@@ -245,6 +254,7 @@ class Scorer:
                 found[places[row]] = Scored(
                     transcript=some[row].scored(score, verdicts),
                     score=score,
+                    response=done.readings.responses[row],
                     asked=asked,
                     failure=done.failures.get(row),
                     recorded=score.tokens is counts[row],

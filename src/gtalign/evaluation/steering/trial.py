@@ -124,7 +124,8 @@ async def run_trial(
         async with aclosing(answers):
             async for answer, took in answers:
                 seconds[answer.model].append(took)
-                await scorer.score([answer], writer.write)
+                [scored] = await scorer.score([answer])
+                writer.write(scored.transcript)
     means = {name: sum(took) / len(took) for name, took in seconds.items()}
     if means:
         write_json(folder / "seconds.json", means)
