@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,18 @@ def test_everything_that_is_no_code_is_in_the_wheel(site: Path) -> None:
     assert {p for p in wanted if not (site / "gtalign" / p).is_file()} == set()
 
 
+def test_pip_is_told_the_command_and_every_extra(site: Path) -> None:
+    (installed,) = Distribution.discover(name="gtalign", path=[str(site)])
+    (script,) = installed.entry_points.select(group="console_scripts")
+    assert (script.name, script.value) == ("gtalign", "gtalign.cli:main")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(installed.metadata.get_all("Provides-Extra") or ()) == set(
+        project["optional-dependencies"]
+    )
+    wanted = sum(map(len, (project["dependencies"], *project["optional-dependencies"].values())))
+    assert len(installed.requires or ()) == wanted
+
+
 def test_an_empty_folder_is_enough(site: Path, tmp_path: Path) -> None:
     copied = gtalign(site, tmp_path, "examples", "--to", "samples")
     assert copied.returncode == 0, copied.stderr
@@ -61,6 +75,15 @@ def test_an_empty_folder_is_enough(site: Path, tmp_path: Path) -> None:
         site, tmp_path, "judges", "check", "samples/labelled.jsonl", "--judge", "rules"
     )
     assert checked.returncode == 0, checked.stderr
+    compared = gtalign(
+        site,
+        tmp_path,
+        *("compare", "samples/before.jsonl", "samples/after.jsonl"),
+        *("--html", "report.html", "--csv", "tables"),
+    )
+    assert compared.returncode == 0, compared.stderr
+    assert "<style>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert list((tmp_path / "tables").glob("*.csv"))
     planned = gtalign(site, tmp_path, "eval", "--config", "smoke", "--dry-run", "--json")
     assert json.loads(planned.stdout)["questions"] == 12, planned.stderr
 
