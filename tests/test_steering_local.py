@@ -125,7 +125,7 @@ def test_any_text_can_be_rewritten_to_any_other(one: str, other: str) -> None:
             assert "cannot spell" in str(refused)
             continue
         assert draft.text == text
-        assert TOKENIZER.decode(draft._ids, skip_special_tokens=True) == text
+        assert TOKENIZER.decode(draft._spelling.ids, skip_special_tokens=True) == text
 
 
 async def test_a_stop_string_ends_the_text_wherever_it_falls() -> None:
@@ -182,7 +182,7 @@ async def test_what_was_written_before_a_failure_is_kept_and_counted() -> None:
         hook.remove()
     begun, report = draft.text, draft.report
     assert report is not None
-    assert (report.finish, report.tokens) == ("broken", len(draft._ids))
+    assert (report.finish, report.tokens) == ("broken", len(draft._spelling.ids))
     assert len(begun) >= 8
     rest = await write(draft, 40 - report.tokens)
     assert begun + rest == await write(backend().open(ASKED, GREEDY), 40)

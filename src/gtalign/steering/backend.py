@@ -4,15 +4,17 @@ A backend opens a *draft*: one assistant message that is being written. A draft 
 and it can be rewritten: it then continues from exactly the new text.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from gtalign.tasks import Message
 
 Finish = Literal["stop", "end", "length", "closed", "broken"]
 """Why a write ended: at the stop string, at the end of the model's turn, out of tokens, because its
 reader had enough, or because the engine broke off."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +143,16 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Close connections and end threads."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A backend that computes the writes of several calls as one batch."""
+
+    async def together(self, calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """Await calls at once, and return their results in order.
+
+        The first call that fails ends the others, and its error is raised as it is.
+        """
         ...

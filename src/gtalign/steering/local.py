@@ -8,16 +8,15 @@ comes after it.
 import asyncio
 import inspect
 import threading
-from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import torch
-from tokenizers.decoders import DecodeStream
 from transformers import (
     DynamicCache,
     LogitsProcessorList,
+    PreTrainedModel,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -25,8 +24,8 @@ from transformers import (
 
 from gtalign.errors import SteeringError, TrainingError, UpstreamError
 from gtalign.models.model import LocalModel
-from gtalign.models.tokens import continuing_tokens
 from gtalign.steering.backend import Finish, Report, Sampling
+from gtalign.steering.spelling import Spelling
 from gtalign.tasks import Message
 
 __all__ = ["TransformersBackend"]
@@ -110,16 +109,17 @@ class LocalDraft:
     """A message that a model in process is writing; see `gtalign.steering.backend.Draft`."""
 
     def __init__(self, backend: TransformersBackend, prompt: list[int], sampling: Sampling) -> None:
-        self.text = ""
         self.report: Report | None = None
         self._backend = backend
         self._prompt = prompt
-        self._ids: list[int] = []  # of the message
-        # Where the message can be cut: numbers of tokens, and of the characters that they spell.
-        self._cuts: list[tuple[int, int]] = [(0, 0)]
-        self._stream = DecodeStream(skip_special_tokens=True)
+        self._spelling = Spelling(backend.tokenizer, backend.name)
         self._cache = DynamicCache(config=backend.model.config)
-        self._draws = _Draws(sampling, backend.model.device)
+        self._draws = Draws(sampling, backend.model.device)
+
+    @property
+    def text(self) -> str:
+        """The message so far."""
+        return self._spelling.text
 
     async def write(
         self,
@@ -134,7 +134,7 @@ class LocalDraft:
             raise SteeringError(f"{self._backend.name} cannot be held to a grammar")
         draws = self._draws
         if sampling is not None:
-            draws = _Draws(sampling, self._backend.model.device)
+            draws = Draws(sampling, self._backend.model.device)
         loop = asyncio.get_running_loop()
         slices: asyncio.Queue[str | None] = asyncio.Queue()
         closed = threading.Event()
@@ -161,25 +161,7 @@ class LocalDraft:
 
     def rewrite(self, text: str) -> None:
         """Replace the message; tokens before its first changed character are kept as they are."""
-        same = _common(self.text, text)
-        kept = bisect_right(self._cuts, same, key=lambda cut: cut[1]) - 1
-        count, start = self._cuts[kept]
-        tail = continuing_tokens(self._backend.tokenizer, text[start:])
-        ids, cuts = self._ids[:count], self._cuts[: kept + 1]
-        stream = DecodeStream(ids=ids, skip_special_tokens=True)
-        end = start
-        for token in tail:
-            ids.append(token)
-            spelled = stream.step(self._backend.tokenizer.backend_tokenizer, token)
-            if spelled:
-                end += len(spelled)
-                cuts.append((len(ids), end))
-        if end != len(text):
-            raise SteeringError(
-                f"{self._backend.name}: its tokenizer cannot spell {text[start:]!r}"
-            )
-        self.text, self._ids, self._cuts, self._stream = text, ids, cuts, stream
-        self._crop(len(self._prompt) + count)
+        self._crop(len(self._prompt) + self._spelling.replace(text))
 
     def _crop(self, length: int) -> None:
         """Crop the cache to so many tokens."""
@@ -198,20 +180,20 @@ class LocalDraft:
         self,
         max_tokens: int,
         stop: str | None,
-        draws: "_Draws",
+        draws: "Draws",
         put: Callable[[str | None], None],
         closed: threading.Event,
     ) -> None:
         """The loop over tokens, in the thread of the model."""
-        backend = self._backend
-        room = _context(backend) - len(self._prompt) - len(self._ids)
+        backend, spelling = self._backend, self._spelling
+        room = context_of(backend.model) - len(self._prompt) - len(spelling.ids)
         if room < 1:
             raise SteeringError(f"{backend.name}: the conversation fills its whole context")
         start = len(self.text)
-        before = len(self._prompt) + len(self._ids)
+        before = len(self._prompt) + len(spelling.ids)
         self._crop(before - 1)  # at least one token has to be computed again
         cached = self._cache.get_seq_length()
-        pending = [*self._prompt, *self._ids][cached:]
+        pending = [*self._prompt, *spelling.ids][cached:]
         finish: Finish = "broken"
         written = 0
         try:
@@ -225,13 +207,10 @@ class LocalDraft:
                     finish = "end"
                     break
                 pending = [token]
-                self._ids.append(token)
-                spelled = self._stream.step(backend.tokenizer.backend_tokenizer, token)
+                said = len(self.text)
+                spelled = spelling.add(token)
                 if not spelled:
                     continue
-                said = len(self.text)
-                self.text += spelled
-                self._cuts.append((len(self._ids), len(self.text)))
                 if stop is not None:
                     found = self.text.find(stop, max(start, said - len(stop) + 1))
                     if found >= 0:
@@ -249,7 +228,7 @@ class LocalDraft:
             self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
 
 
-class _Draws:
+class Draws:
     """Draws tokens with a generator of its own, so drafts do not change each other's draws."""
 
     def __init__(self, sampling: Sampling, device: torch.device) -> None:
@@ -275,12 +254,6 @@ class _Draws:
         return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._generator))
 
 
-def _context(backend: TransformersBackend) -> int:
-    """Longest text that the network reads, in tokens."""
-    return int(backend.model.config.get_text_config().max_position_embeddings)
-
-
-def _common(one: str, other: str) -> int:
-    """Number of characters that two texts begin with in common."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+def context_of(network: PreTrainedModel) -> int:
+    """Longest text that a network reads, in tokens."""
+    return int(network.config.get_text_config().max_position_embeddings)

@@ -1,0 +1,1 @@
+"""Faithfulness: whether the rest of a chain follows its payoff matrix, also after an edit."""
