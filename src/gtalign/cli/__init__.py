@@ -28,6 +28,7 @@ from gtalign.cli.failures import FAILED, INTERRUPTED, complain, diagnose
 COMMANDS = {
     "lab": "Train a small model offline, compare it with others, and report.",
     "steer": "Answer questions under pricing policies and steer each answer.",
+    "faithful": "Measure whether a model's payoff matrix causes its answer.",
     "serve": "Run a steering gateway in front of a model server; record every decision.",
     "solve": "Solve a payoff matrix from a file or stdin.",
     "data": "Build, inspect, check and mix files of questions.",

@@ -129,6 +129,49 @@ def known_interval(sums: Floats, counts: Floats) -> Interval | None:
         return None
 
 
+def difference_ci(
+    one: tuple[ArrayLike, Sequence[object]],
+    other: tuple[ArrayLike, Sequence[object]],
+    level: float = LEVEL,
+) -> Interval:
+    """Difference of two means over the same clusters, paired by cluster.
+
+    The rows need not pair up: a cluster may have one row on one side and several on the other. The
+    standard error is that of the linear approximation of the difference of two ratios: clusters add
+    their residuals from both means, so what both sides share cancels.
+
+    Args:
+        one: Values and clusters of the rows of the first mean, as for `mean_ci`.
+        other: The same of the mean that is subtracted.
+        level: Confidence, between 0 and 1.
+
+    Raises:
+        DataError: Values and clusters of a side differ in length.
+    """
+    sides = [(np.asarray(values, np.float64), list(clusters)) for values, clusters in (one, other)]
+    for array, clusters in sides:
+        if array.ndim != 1 or len(array) != len(clusters):
+            raise DataError(f"{array.shape} values need as many clusters, found {len(clusters)}")
+    code, count = codes([cluster for _, clusters in sides for cluster in clusters])
+    split = len(sides[0][1])
+    (sums_a, counts_a), (sums_b, counts_b) = (
+        cluster_sums(array, own, count)
+        for (array, _), own in zip(sides, (code[:split], code[split:]), strict=True)
+    )
+    if not counts_a.sum() or not counts_b.sum():
+        return Interval(None, None, None, 0, 0)
+    mean_a, mean_b = sums_a.sum() / counts_a.sum(), sums_b.sum() / counts_b.sum()
+    value = float(mean_a - mean_b)
+    held = (counts_a + counts_b) > 0
+    n, groups = int(counts_a.sum() + counts_b.sum()), int(held.sum())
+    if groups < 2:
+        return Interval(value, None, None, n, groups)
+    influence = (sums_a - mean_a * counts_a) / counts_a.sum()
+    influence -= (sums_b - mean_b * counts_b) / counts_b.sum()
+    reach = student(groups, (1 + level) / 2) * standard_error(influence[held])
+    return Interval(value, value - reach, value + reach, n, groups)
+
+
 def standard_error(influence: Floats) -> float:
     """Standard error of a sum over G clusters of terms whose sum is zero, shape [G]."""
     groups = len(influence)

@@ -42,6 +42,7 @@ async def open_backend(
     tokenizer: str | Path | None = None,
     timeouts: "Timeouts | None" = None,
     fallback_reask: bool = False,
+    batch: int | None = None,
 ) -> OpenedBackend:
     """Load a checkpoint, or connect to a model server and find out how it continues messages.
 
@@ -56,6 +57,8 @@ async def open_backend(
             that continues plain text only.
         timeouts: How long to wait for the server.
         fallback_reask: Whether to accept a server that cannot continue an edited text.
+        batch: Most messages that a model in this process continues at once, in a
+            `gtalign.steering.batched.BatchedBackend`; None writes one at a time, in small slices.
 
     Raises:
         ConfigError: The address is neither, or there is no complete checkpoint.
@@ -79,7 +82,7 @@ async def open_backend(
             f"{address}: no checkpoint (a folder with a config.json), no gguf:FILE or package:NAME,"
             " and no address that begins with http:// or https://"
         )
-    return OpenedBackend(_load_checkpoint(address), place(address).label, "transformers")
+    return OpenedBackend(_load_checkpoint(address, batch), place(address).label, "transformers")
 
 
 def _renderer(tokenizer: str | Path) -> Callable[[Sequence[Message]], str]:
@@ -96,15 +99,16 @@ def _renderer(tokenizer: str | Path) -> Callable[[Sequence[Message]], str]:
     return render
 
 
-def _load_checkpoint(name: str) -> Backend:
+def _load_checkpoint(name: str, batch: int | None) -> Backend:
     import torch
     from transformers.utils import logging
 
     from gtalign.models.model import open_model
+    from gtalign.steering.batched import BatchedBackend
     from gtalign.steering.local import TransformersBackend
 
     logging.disable_progress_bar()
     model = open_model(name, dtype="auto", local_files_only=True)
     if model.network.num_parameters() < SMALL and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
-    return TransformersBackend(model)
+    return TransformersBackend(model) if batch is None else BatchedBackend(model, width=batch)

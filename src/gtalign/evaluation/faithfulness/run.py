@@ -1,0 +1,129 @@
+"""A run of ``gtalign faithful``: open a model, answer the edits of its matrices, and measure."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gtalign.data.rows import is_jsonl, read_rows
+from gtalign.errors import ConfigError, DataError
+from gtalign.evaluation.faithfulness.answers import Subject, answer_edits
+from gtalign.evaluation.faithfulness.measures import Faithfulness, measure_faithfulness
+from gtalign.evaluation.faithfulness.settings import FaithfulnessRun
+from gtalign.files.disk import room_in
+from gtalign.files.lines import read_lines
+from gtalign.files.run_directory import claim
+from gtalign.judges import Judges
+from gtalign.models.tokens import counter_in
+from gtalign.reward import Reward
+from gtalign.steering import SteeringSettings, open_backend
+from gtalign.tasks import Question
+from gtalign.transcripts import Scorer, read_transcripts
+
+TRANSCRIPTS = "transcripts.jsonl"
+"""Name of the file of answers in a run directory."""
+
+
+def run(
+    config: FaithfulnessRun, out: Path, show: Callable[[int, int], None] | None = None
+) -> Faithfulness:
+    """Measure a model, or resume a measurement; every answer stays in ``transcripts.jsonl``.
+
+    Args:
+        config: Configuration of the run.
+        out: The run directory.
+        show: Takes the number of questions that are done, and their total.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration, a policy is unknown, or
+            the model cannot be opened.
+        DataError: A file of questions is wrong.
+        SteeringError: The server cannot continue an edited text.
+        UpstreamError: The engine failed; the answers so far are kept.
+        StorageError: An answer cannot be written.
+    """
+    questions, policies = read_questions(config), config.priced()
+    model = checkpoint_of(config.model)
+    claim(out, config)
+    steering = SteeringSettings(instruct=config.instruct)
+
+    async def work() -> None:
+        opened = await open_backend(
+            model,
+            model=config.served,
+            tokenizer=config.tokenizer,
+            # Only a model that ends its blocks by itself needs no reader while it writes.
+            batch=config.batch if steering.trained else None,
+        )
+        judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
+        async with aclosing(opened.backend), judges:
+            subject = Subject(
+                opened.backend,
+                opened.model,
+                steering,
+                policies=policies,
+                expected=config.expected,
+                scorer=Scorer(Reward(config.reward, _counter(model, config.tokenizer)), judges),
+                seed=config.seed,
+            )
+            await answer_edits(subject, questions, config, out / TRANSCRIPTS, show)
+
+    with room_in(out):
+        asyncio.run(work())
+    [found] = measure_faithfulness(read_transcripts(out / TRANSCRIPTS))
+    return found
+
+
+def read_questions(config: FaithfulnessRun) -> list[Question]:
+    """Return the questions of a run, from files of questions or of transcripts.
+
+    Raises:
+        DataError: A file is wrong, two questions share an id, or there are none.
+    """
+
+    def every() -> Iterator[Question]:
+        for file in config.questions:
+            if is_jsonl(file) and file.is_file() and _holds_transcripts(file):
+                yield from (transcript.question for transcript in read_transcripts(file))
+            else:
+                yield from read_rows(file)
+
+    questions = list(islice(every(), config.limit))
+    seen: set[str] = set()
+    for question in questions:
+        if question.id in seen:
+            raise DataError(f"two questions have the id {question.id!r}")
+        seen.add(question.id)
+    if not questions:
+        raise DataError("no questions: limit is 0, or the files are empty")
+    return questions
+
+
+def checkpoint_of(name: str) -> str:
+    """Return a model's checkpoint: that in the folder of a training run, or the name as it is.
+
+    Raises:
+        ConfigError: The folder is that of a whole lab run, which holds several models.
+    """
+    folder = Path(name)
+    if (folder / "checkpoint" / "config.json").is_file():
+        return str(folder / "checkpoint")
+    models = sorted(str(found.parent) for found in folder.glob("seed-*/*/checkpoint"))
+    if models:
+        raise ConfigError(f"{name}: holds several models; name one, such as {models[-1]}")
+    return name
+
+
+def _holds_transcripts(file: Path) -> bool:
+    first: dict[str, Any] = next((row for _, row in read_lines(file)), {})
+    return "completion" in first and "reward_model" not in first
+
+
+def _counter(model: str, tokenizer: str | None) -> Callable[[str], int] | None:
+    """What counts the tokens of an answer; None, for words, where no tokenizer is at hand."""
+    for folder in (tokenizer, model):
+        if folder is not None and (Path(folder) / "tokenizer.json").is_file():
+            return counter_in(Path(folder))
+    return None
