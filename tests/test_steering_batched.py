@@ -113,7 +113,7 @@ async def test_the_first_failure_ends_all(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(MODEL.network, "generate", broken)
     drafts = [backend.open(asked, GREEDY) for asked in ASKED]
-    with pytest.raises(UpstreamError, match="broke off: out of memory$"):
+    with pytest.raises(UpstreamError, match=r"broke off: out of memory$"):
         await backend.together([write(draft, 4) for draft in drafts])
     monkeypatch.undo()
     assert await backend.together([write(backend.open(ASKED[0], GREEDY), 4)])
