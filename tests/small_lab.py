@@ -24,6 +24,7 @@ SETTINGS: dict[str, Any] = {
         "rl": {"steps": 3, "questions": 2, "group": 2, "max_completion": 6, "save_steps": 2},
     },
     "steering": {"questions": 2, "ways": ["advise", "reask"], "max_tokens": 12},
+    "faithfulness": {"limit": 2, "max_tokens": 12},
 }
 """Settings of `gtalign lab`: 8 questions to learn from and 14 to be tested on."""
 

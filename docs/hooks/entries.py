@@ -1,4 +1,4 @@
-"""Writes the tables of factors and of solution rules from their entries in the code."""
+"""Writes the tables of factors, of solution rules and of edits from their entries in the code."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -48,9 +48,21 @@ def rules() -> Iterator[str]:
         yield f"| `{rule.name}` | {rule.says} | {rule.ties} | {keys} |"
 
 
+def edits() -> Iterator[str]:
+    """Yield the lines of the table of edits by rule."""
+    _reach_the_sources()
+    from gtalign.evaluation.faithfulness import EDITS
+
+    yield "| edit | what it changes | optimum |"
+    yield "|---|---|---|"
+    for rule in EDITS.values():
+        yield f"| `{rule.name}` | {rule.says} | {rule.optimum} |"
+
+
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
     "<!-- factors -->": factors,
     "<!-- rules -->": rules,
+    "<!-- edits -->": edits,
 }
 
 

@@ -22,6 +22,11 @@ FILES = (
     ("Judges", "gtalign.judges:JudgesConfig", "gtalign score --judge"),
     ("A pricing policy", "gtalign.steering:Policy", "gtalign steer --policy"),
     ("Steering", "gtalign.steering:SteeringSettings", "gtalign steer --config"),
+    (
+        "A measurement of faithfulness",
+        "gtalign.evaluation.faithfulness:FaithfulnessRun",
+        "gtalign faithful --config",
+    ),
     ("The gateway", "gtalign.gateway.settings:GatewayConfig", "gtalign serve --config"),
     ("Mixing data", "gtalign.data.mixture:MixtureConfig", "gtalign data mix --set"),
     ("Finding duplicates", "gtalign.data.duplicates:DuplicateConfig", "gtalign data check --set"),

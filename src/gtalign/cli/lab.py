@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.options import RunFolder, Tables, changes, command_line, settings_of
+from gtalign.cli.show.faithful import print_links
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.run import print_arms
 from gtalign.config import load
@@ -65,4 +66,6 @@ def command(
         print_tables(console, found.comparison)
         if found.trial is not None:
             print_steering(console, found.trial)
-    print_arms(console, found.comparison, found.file, found.trial)
+        for one in found.faithfulness:
+            print_links(console, one)
+    print_arms(console, found.comparison, found.file, found.trial, found.faithfulness)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.config import Config, merge
+from gtalign.evaluation.faithfulness import FaithfulnessSettings
 from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab.experiment import Arm, ExperimentSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
@@ -43,6 +44,9 @@ TRIAL: Mapping[str, Any] = {
 }
 """The lab's defaults of its trial of steering, where they differ from the general ones."""
 
+FAITHFUL: Mapping[str, Any] = {"max_tokens": 480, "batch": 64}
+"""The lab's defaults of its measure of faithfulness, where they differ from the general ones."""
+
 
 class LabConfig(Config):
     """A lab run. The same configuration gives the same files on the same machine.
@@ -59,6 +63,8 @@ class LabConfig(Config):
         model: The network.
         experiment: How the models are trained and tested.
         steering: The trial of steering after training.
+        faithfulness: The measure of whether the matrices of the trained models cause their answers;
+            its policies are those of ``steering``.
     """
 
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
@@ -71,6 +77,7 @@ class LabConfig(Config):
     model: ModelSettings = ModelSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     steering: TrialSettings = TrialSettings()
+    faithfulness: FaithfulnessSettings = FaithfulnessSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -81,4 +88,5 @@ class LabConfig(Config):
             **given,
             "experiment": merge(LAB, given.get("experiment", {})),
             "steering": merge(TRIAL, given.get("steering", {})),
+            "faithfulness": merge(FAITHFUL, given.get("faithfulness", {})),
         }

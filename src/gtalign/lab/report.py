@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.faithfulness import Faithfulness, measure_faithfulness
+from gtalign.evaluation.faithfulness.section import faithfulness_section
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.steering.effects import Trial, measure_trial
 from gtalign.evaluation.steering.section import steering_section
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import done
-from gtalign.lab.stages import REFERENCE, STEERING, folder_of
+from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, edited_arms, folder_of
 from gtalign.training.metrics import read_metrics
 from gtalign.transcripts import Transcript, read_transcripts
 
@@ -29,11 +31,13 @@ class LabReport:
         file: The report as a page.
         comparison: The comparison of the arms.
         trial: The measures of the steering trial; None where nothing was steered.
+        faithfulness: How faithful each model is; empty where no matrix was edited.
     """
 
     file: Path
     comparison: Comparison
     trial: Trial | None
+    faithfulness: list[Faithfulness]
 
 
 def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabReport:
@@ -51,6 +55,9 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
         transcripts.extend(read_transcripts(folder_of(out, stage) / "transcripts.jsonl"))
     reference = REFERENCE if REFERENCE in settings.arms else settings.arms[-1]
     trial, waits = _trial(settings, out)
+    faithfulness = _faithfulness(settings, out)
+    sections = [] if trial is None else [steering_section(trial, waits)]
+    sections += [faithfulness_section(faithfulness)] if faithfulness else []
     file = out / "report.html"
     comparison = write_report(
         file,
@@ -70,9 +77,17 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
             "this session took": f"{seconds / 60:.1f} minutes",
         },
         rng=np.random.default_rng(settings.world.seed),
-        sections=[] if trial is None else [steering_section(trial, waits)],
+        sections=sections,
     )
-    return LabReport(file, comparison, trial)
+    return LabReport(file, comparison, trial, faithfulness)
+
+
+def _faithfulness(settings: LabConfig, out: Path) -> list[Faithfulness]:
+    """How faithful the trained models are, over all seeds."""
+    stages = [(seed, FAITHFUL + arm) for arm in edited_arms(settings) for seed in settings.seeds]
+    folders = [folder_of(out, stage) for stage in stages]
+    transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
+    return measure_faithfulness(transcripts) if transcripts else []
 
 
 def _trial(settings: LabConfig, out: Path) -> tuple[Trial | None, dict[str, float]]:

@@ -13,18 +13,20 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
+from gtalign.evaluation.faithfulness import Subject, answer_edits
 from gtalign.evaluation.steering.trial import run_trial
 from gtalign.files.run_directory import claim
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Workshop, done, run_stage
 from gtalign.lab.report import LabReport, report
 from gtalign.lab.schedule import run_plan
-from gtalign.lab.stages import REFERENCE, STEERING, RunProgress, Stage, folder_of, plan
+from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, RunProgress, Stage, folder_of, plan
 from gtalign.lab.workshop import workshop
 from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
-from gtalign.steering import open_backend
+from gtalign.steering import SteeringSettings, open_backend
+from gtalign.transcripts import Scorer
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,8 @@ def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
         os.dup2(file.fileno(), 2)
         if name == STEERING:
             _steer(seed, own.parent, workshop(settings), settings)
+        elif name.startswith(FAITHFUL):
+            _edit(seed, own, name.removeprefix(FAITHFUL), workshop(settings), settings)
         else:
             run_stage(name, seed, own.parent, workshop(settings), settings.experiment)
         sys.stdout.flush()
@@ -112,3 +116,28 @@ def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> Non
 
     asyncio.run(trial())
     (folder / STEERING / "done").touch()
+
+
+def _edit(seed: int, folder: Path, arm: str, world: Workshop, settings: LabConfig) -> None:
+    """Edit the matrices of an arm's model, and let it go on from them."""
+    checkpoint = folder.parent / arm / "checkpoint"
+    reward = Reward(settings.experiment.reward, token_counter(load_tokenizer(checkpoint)))
+    faithfulness, steering = settings.faithfulness, settings.steering
+    questions = steering.model_copy(update={"questions": faithfulness.limit}).sample(world.test)
+
+    async def answer() -> None:
+        opened = await open_backend(str(checkpoint), batch=faithfulness.batch)
+        async with aclosing(opened.backend) as backend:
+            subject = Subject(
+                backend,
+                arm,
+                SteeringSettings(instruct="none"),
+                policies=list({a.policy.name: a.policy for a in steering.arms()}.values()),
+                expected=steering.expected,
+                scorer=Scorer(reward, world.judge, strict=True),
+                seed=seed,
+            )
+            await answer_edits(subject, questions, faithfulness, folder / "transcripts.jsonl")
+
+    asyncio.run(answer())
+    (folder / "done").touch()

@@ -3,17 +3,20 @@
 from pathlib import Path
 
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import COLD_START, SUPERVISED, done, needs
+from gtalign.lab.experiment import COLD_START, PLAIN, SUPERVISED, done, needs
 from gtalign.training.metrics import read_metrics
 
 Stage = tuple[int, str]
-"""A seed, and the cold start, an arm or `STEERING`."""
+"""A seed, and the cold start, an arm, `STEERING`, or `FAITHFUL` and an arm."""
 
 REFERENCE = "mutual"
 """The arm that the others are compared with."""
 
 STEERING = "steering"
 """The stage that steers the model of the reference arm."""
+
+FAITHFUL = "faithful-"
+"""How the name of a stage begins that edits the matrices of an arm's model."""
 
 
 def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
@@ -30,7 +33,16 @@ def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
                 stages.setdefault((seed, stage), None if before is None else (seed, before))
         if REFERENCE in settings.arms and settings.steering.questions:
             stages[seed, STEERING] = (seed, REFERENCE)
+        for arm in edited_arms(settings):
+            stages[seed, FAITHFUL + arm] = (seed, arm)
     return stages
+
+
+def edited_arms(settings: LabConfig) -> list[str]:
+    """Return the arms whose matrices are edited: those that write chains, but the base."""
+    if not settings.faithfulness.limit:
+        return []
+    return [arm for arm in settings.arms if arm != "base" and arm not in PLAIN]
 
 
 def folder_of(out: Path, stage: Stage) -> Path:
@@ -68,11 +80,19 @@ class RunProgress:
             return self.train // 60
         if name == STEERING:
             return steering.questions * len(steering.arms()) // 4
+        if name.startswith(FAITHFUL):
+            return self._edits() // 20
         trained = self.train * experiment.sft.epochs // 25
         trained *= experiment.raw if name == "base" else 1
         if name not in SUPERVISED:
             trained = 4 * experiment.rl.steps
         return trained + self.test // 15
+
+    def _edits(self) -> int:
+        """Most answers to edited matrices of one model."""
+        settings, policies = self.settings.faithfulness, self.settings.steering.policies
+        edits = 1 + len(settings.edits) + len(policies)
+        return min(settings.limit, self.test) * edits * len(settings.modes)
 
     def _done(self, stage: Stage) -> float:
         """The share of a stage that is done."""
@@ -85,6 +105,8 @@ class RunProgress:
         if name == STEERING:
             answers = min(steering.questions, self.test) * len(steering.arms())
             return _lines(folder / "transcripts.jsonl") / answers
+        if name.startswith(FAITHFUL):
+            return min(1.0, _lines(folder / "transcripts.jsonl") / self._edits())
         steps = experiment.rl.steps
         if name in SUPERVISED:
             examples = self.train * (experiment.raw if name == "base" else 1)

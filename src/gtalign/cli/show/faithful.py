@@ -25,13 +25,24 @@ def print_faithfulness(
         file: The transcripts.
         tables: Whether to print every link of every edit.
     """
+    print_links(console, found, tables=tables)
+    say(console, _unsteered(found))
+    say(console, f"{'' if tables else '--tables prints every link; '}answers: {file}")
+
+
+def print_links(console: Console, found: Faithfulness, *, tables: bool = True) -> None:
+    """Print how often a model follows its matrices, link by link and edit by edit.
+
+    Args:
+        console: Where to.
+        found: The measures.
+        tables: Whether to print every link of every edit.
+    """
     problem = failure(found)
     say(console, problem or f"Does the matrix cause the answer? {clean(found.model)}", "bold")
     console.print(_summary(found))
     say(console, "F_ID: the optimum as written is carried out; F_strong: the optimum as edited")
     console.print(_edits(found, every=tables))
-    say(console, _unsteered(found))
-    say(console, f"{'' if tables else '--tables prints every link; '}answers: {file}")
 
 
 def failure(found: Faithfulness) -> str | None:

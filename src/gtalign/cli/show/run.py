@@ -1,6 +1,6 @@
 """What a run found, in few lines: scores with intervals, failures, and where the rest is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from gtalign.cli.show.scored import say, scores_table
 from gtalign.cli.show.words import SCORES
 from gtalign.drawing import NONE, change, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison
+from gtalign.evaluation.faithfulness import Faithfulness
 from gtalign.evaluation.steering.effects import Trial
 from gtalign.transcripts.summary import TaskSums
 
@@ -50,7 +51,11 @@ def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def print_arms(
-    console: Console, comparison: Comparison, report: Path, trial: Trial | None = None
+    console: Console,
+    comparison: Comparison,
+    report: Path,
+    trial: Trial | None = None,
+    faithfulness: Sequence[Faithfulness] = (),
 ) -> None:
     """Print W of each model with its interval, its failures, and the reference's gain over it.
 
@@ -59,6 +64,7 @@ def print_arms(
         comparison: The models.
         report: The page that has the rest.
         trial: The trial of steering; None where nothing was steered.
+        faithfulness: How faithful each model is; empty where no matrix was edited.
     """
     problem = _failure(comparison)
     say(console, problem or "Average scores, 0 to 1", style="bold" if problem else "")
@@ -78,6 +84,9 @@ def print_arms(
         say(console, f"gain in W: of {comparison.reference} over the model of the line")
     if trial is not None:
         say(console, f"steering, changed actions carried out: {_carried_out(trial)}")
+    if faithfulness:
+        models = "; ".join(f"{one.model} {_faithful(one)}" for one in faithfulness)
+        say(console, f"edited matrices, optimum carried out: {models}")
     say(console, f"--tables prints every measure; report: {report}")
 
 
@@ -97,6 +106,12 @@ def _failure(comparison: Comparison) -> str | None:
 def _carried_out(trial: Trial) -> str:
     known = ((arm, trial.mean(arm, "followed").value) for arm in trial.arms)
     return "; ".join(f"{arm} {share(v, 1)}" for arm, v in known if v is not None) or "none changed"
+
+
+def _faithful(found: Faithfulness) -> str:
+    """How often a model carries out the optimum of an edited matrix, in each mode."""
+    values = ((mode, found.agreement(mode, "whole", "moved").value) for mode in found.modes)
+    return ", ".join(f"{mode} {NONE if v is None else share(v, 1)}" for mode, v in values)
 
 
 def _cells(comparison: Comparison, group: str, model: str) -> list[str]:
