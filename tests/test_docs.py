@@ -24,6 +24,7 @@ from doc_pages import (
 )
 from gtalign.config import Config, load_table
 from gtalign.errors import ConfigError
+from gtalign.evaluation.faithfulness import EDITS
 from gtalign.reward import FACTORS, PRESETS
 from gtalign.steering import SOLUTION_RULES, policy_names
 
@@ -210,6 +211,12 @@ def test_the_explanation_of_steering_names_every_rule_and_policy(hooks: Any) -> 
     table = text.partition("\n## The choice\n")[2].partition("\n## ")[0]
     assert [name for name in SOLUTION_RULES if f"`{name}`" not in table] == []
     assert [name for name in policy_names() if f"`{name}`" not in text] == []
+
+
+def test_the_page_on_faithfulness_names_every_edit(hooks: Any) -> None:
+    page = (DOCS / "how-to/measure-faithfulness.md").read_text(encoding="utf-8")
+    text = hooks("entries").on_page_markdown(page)
+    assert [name for name in EDITS if f"| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize("folder", ["src", "examples", "benchmarks"])

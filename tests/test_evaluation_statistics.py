@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gtalign.errors import DataError
-from gtalign.evaluation.statistics import LEAST, codes, holm, mean_ci, mean_of_sums, spread
+from gtalign.evaluation.statistics import (
+    LEAST,
+    codes,
+    difference_ci,
+    holm,
+    mean_ci,
+    mean_of_sums,
+    spread,
+)
 
 VALUES = st.lists(st.floats(-5, 5), min_size=3, max_size=30)
 
@@ -142,3 +150,38 @@ def test_holm_rejects_what_its_step_down_rule_rejects(p: list[float], alpha: flo
 def test_spread_needs_two_seeds() -> None:
     assert spread([0.5]) is None
     assert spread([0.4, 0.6]) == pytest.approx(0.1 * np.sqrt(2))
+
+
+@given(VALUES, st.data())
+def test_a_difference_of_single_rows_is_the_paired_one(
+    values: list[float], data: st.DataObject
+) -> None:
+    others = data.draw(st.lists(st.floats(-5, 5), min_size=len(values), max_size=len(values)))
+    names = range(len(values))
+    found = difference_ci((values, names), (others, names))
+    paired = mean_ci(np.subtract(values, others), names)
+    assert found.value == pytest.approx(paired.value, abs=1e-9)
+    assert found.low == pytest.approx(paired.low, abs=1e-9)
+    assert found.high == pytest.approx(paired.high, abs=1e-9)
+
+
+def test_a_difference_is_that_of_the_two_means_whatever_rows_they_have() -> None:
+    one, other = ([1.0, np.nan, 0.5], ["a", "b", "c"]), ([0.0, 1.0, 1.0, 0.0], ["a", "a", "c", "d"])
+    found = difference_ci(one, other)
+    assert found.value == pytest.approx(0.75 - 0.5)
+    assert found.clusters == 3  # nothing is known of b
+    # What both sides share cancels: a cluster that is high on both adds nothing.
+    level = [0.0, 1.0, 0.3, 0.9]
+    same = difference_ci(
+        (level, list("wxyz")), (np.repeat(level, 3), [c for c in "wxyz" for _ in "123"])
+    )
+    assert same.value == pytest.approx(0.0)
+    assert same.low == pytest.approx(0.0) and same.high == pytest.approx(0.0)
+
+
+def test_a_difference_needs_both_sides() -> None:
+    assert difference_ci(([], []), ([1.0], ["a"])).value is None
+    one = difference_ci(([1.0], ["a"]), ([0.0], ["a"]))
+    assert (one.value, one.low) == (1.0, None)
+    with pytest.raises(DataError, match="clusters"):
+        difference_ci(([1.0], []), ([0.0], ["a"]))

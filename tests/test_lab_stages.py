@@ -7,7 +7,14 @@ import pytest
 
 from gtalign.errors import ConfigError
 from gtalign.lab.config import LabConfig
-from gtalign.lab.stages import REFERENCE, STEERING, RunProgress, folder_of, plan
+from gtalign.lab.stages import (
+    FAITHFUL,
+    REFERENCE,
+    STEERING,
+    RunProgress,
+    folder_of,
+    plan,
+)
 from small_lab import SETTINGS
 
 LAB = LabConfig.model_validate({**SETTINGS, "seeds": [3, 4]})
@@ -35,6 +42,14 @@ def test_nothing_is_steered_without_questions_or_without_the_reference(
 ) -> None:
     stages = plan(LabConfig.model_validate({**SETTINGS, **change}))
     assert not any(name == STEERING for _, name in stages)
+
+
+def test_the_matrices_of_each_trained_model_that_writes_chains_are_edited() -> None:
+    edited = {name: need for (seed, name), need in plan(LAB).items() if name.startswith(FAITHFUL)}
+    assert {name.removeprefix(FAITHFUL) for name in edited} == {"sft", "mutual"}
+    assert edited[FAITHFUL + "sft"] == (4, "sft")
+    none = LabConfig.model_validate({**SETTINGS, "faithfulness": {"limit": 0}})
+    assert not any(name.startswith(FAITHFUL) for _, name in plan(none))
 
 
 def test_what_stages_have_written_moves_the_run_on(tmp_path: Path) -> None:
