@@ -1,4 +1,4 @@
-"""``gtalign faithful``: a server that obeys its matrix, a checkpoint, and every kind of bad input."""
+"""``gtalign faithful``: a server that obeys its matrix, a checkpoint, and bad input."""
 
 import asyncio
 import json
