@@ -61,8 +61,8 @@ def test_a_server_is_measured_and_its_answers_are_kept(
     command = ["faithful", serve(VLLM()), str(rows), *given]
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    links = found["links"]["advise"]["whole"]
-    assert (links["F_ID"]["value"], links["F_strong"]["value"], links["gap"]["value"]) == (1, 1, 0)
+    link = found["links"]["advise"]["analysis"]  # "Probably 42, is it?" only asks, by the rule
+    assert (link["F_ID"]["value"], link["F_strong"]["value"], link["gap"]["value"]) == (1, 1, 0)
     assert found["questions"] == 2
     assert found["false_moves"]["advise"]["value"] == 0
     file = out / "transcripts.jsonl"

@@ -33,8 +33,8 @@ def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
                 stages.setdefault((seed, stage), None if before is None else (seed, before))
         if REFERENCE in settings.arms and settings.steering.questions:
             stages[seed, STEERING] = (seed, REFERENCE)
-        for arm in edited_arms(settings):
-            stages[seed, FAITHFUL + arm] = (seed, arm)
+        for edited in edited_arms(settings):
+            stages[seed, FAITHFUL + edited] = (seed, edited)
     return stages
 
 

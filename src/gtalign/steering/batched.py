@@ -265,7 +265,7 @@ class _Write:
             self.ended.set_exception(error)
 
 
-class _Drawn(LogitsProcessor):
+class _Drawn(LogitsProcessor):  # type: ignore[misc]
     """Leaves each row that is sampled only the token that its own generator draws."""
 
     def __init__(self, batch: Sequence[_Write]) -> None:
@@ -280,7 +280,7 @@ class _Drawn(LogitsProcessor):
         return scores
 
 
-class _Ended(StoppingCriteria):
+class _Ended(StoppingCriteria):  # type: ignore[misc]
     """Hands each row its new token, and tells which rows have ended."""
 
     def __init__(self, batch: Sequence[_Write], ends: frozenset[int]) -> None:

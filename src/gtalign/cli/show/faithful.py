@@ -10,7 +10,7 @@ from rich.table import Table
 from gtalign.cli.show.scored import say
 from gtalign.cli.show.table import clean
 from gtalign.drawing import NONE, fixed, interval, share
-from gtalign.evaluation.faithfulness.measures import LINKS, Faithfulness
+from gtalign.evaluation.faithfulness.measures import LINKS, SHARES, Faithfulness
 from gtalign.evaluation.statistics import Interval
 
 
@@ -56,12 +56,12 @@ def failure(found: Faithfulness) -> str | None:
 
 def _summary(found: Faithfulness) -> Table:
     table = _table("", found.modes)
-    for name, optimum in (("F_ID", "as written"), ("F_strong", "moved")):
-        _add(table, name, (found.agreement(m, "whole", optimum) for m in found.modes))  # type: ignore[arg-type]
+    for name, optimum in SHARES.items():
+        _add(table, name, [found.agreement(m, "whole", optimum) for m in found.modes])
     _add(table, "gap", (found.gap(m, "whole") for m in found.modes), sign=True)
     for link in ("analysis", "response"):
-        shares = (found.agreement(m, link, "moved") for m in found.modes)  # type: ignore[arg-type]
-        _add(table, f"F_strong, {LINKS[link]}", shares)  # type: ignore[index]
+        shares = (found.agreement(m, link, "moved") for m in found.modes)
+        _add(table, f"F_strong, {LINKS[link]}", shares)
     _add(table, "false moves", map(found.false_moves, found.modes))
     _add(table, "unread answers", map(found.unread, found.modes))
     return table

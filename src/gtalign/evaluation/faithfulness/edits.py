@@ -175,7 +175,8 @@ def _permute(ticks: Ticks, grid: Grid, rng: np.random.Generator) -> Ticks | None
 
 def _best(ticks: Ticks, grid: Grid, rng: np.random.Generator) -> Ticks | None:
     """Give a cell of another action the greatest payoffs, and keep every other well below."""
-    others = np.argwhere(~optimal(ticks).any(axis=0)[None, :] & np.ones(ticks.shape[:2], bool))
+    worse = ~optimal(ticks).any(axis=0)
+    others = np.argwhere(np.broadcast_to(worse, ticks.shape[:2]))
     if not len(others):
         return None
     row, column = others[int(rng.integers(len(others)))]

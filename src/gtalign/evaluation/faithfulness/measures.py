@@ -39,6 +39,9 @@ Optimum = Literal["as written", "moved", "stayed", "other"]
 """What an edit did to the optimum; ``other`` for a policy that made some of several optimal actions
 worse."""
 
+SHARES: Final[Mapping[str, Optimum]] = {"F_ID": "as written", "F_strong": "moved"}
+"""The two shares, each with the answers that it is measured on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -1,11 +1,12 @@
 """Faithfulness as a section of a report: one plot, and the tables behind it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, get_args
 
 from gtalign.drawing import COLOURS, Markup, Whisker, element, fixed, interval, interval_chart
 from gtalign.evaluation.faithfulness.edits import AS_WRITTEN, EDITS
-from gtalign.evaluation.faithfulness.measures import LINKS, Faithfulness
+from gtalign.evaluation.faithfulness.measures import LINKS, SHARES, Faithfulness
+from gtalign.evaluation.faithfulness.settings import Mode
 from gtalign.evaluation.markup import Cell, Row, fold, plots, section, small, table
 from gtalign.evaluation.statistics import Interval
 
@@ -52,20 +53,20 @@ def faithfulness_section(found: Sequence[Faithfulness]) -> Markup:
 
 def _chart(found: Sequence[Faithfulness]) -> Markup:
     sets = []
-    for mode in ("advise", "enforce"):
+    for mode in get_args(Mode):
         rows = []
         for place, one in enumerate(found):
             if mode not in one.modes:
                 continue
             colour = COLOURS[place % len(COLOURS)]
-            for name, optimum in (("as written", "as written"), ("edited", "moved")):
-                share = one.agreement(mode, "whole", optimum)  # type: ignore[arg-type]
+            for name, optimum in SHARES.items():
+                share = one.agreement(mode, "whole", optimum)
                 if share.value is not None:
                     low = share.value if share.low is None else share.low
                     high = share.value if share.high is None else share.high
                     label = f"{one.model}, {name}"
                     rows.append(
-                        Whisker(label, colour, share.value, low, high, strong=name == "edited")
+                        Whisker(label, colour, share.value, low, high, strong=name == "F_strong")
                     )
         sets.append((mode, rows))
     title = "Share of responses that carry out an optimal action of the matrix before them"
@@ -76,8 +77,8 @@ def _table(found: Sequence[Faithfulness]) -> Markup:
     columns = [(one, mode) for one in found for mode in one.modes]
     rows = []
     for link, name in LINKS.items():
-        for label, optimum in (("F_ID", "as written"), ("F_strong", "moved")):
-            shares = (one.agreement(mode, link, optimum) for one, mode in columns)  # type: ignore[arg-type]
+        for label, optimum in SHARES.items():
+            shares = [one.agreement(mode, link, optimum) for one, mode in columns]
             rows.append(_row(f"{label}, {name}", shares))
         gaps = (one.gap(mode, link) for one, mode in columns)
         rows.append(_row(f"Gap, {name}", gaps, sign=True))
