@@ -27,6 +27,8 @@ def print_faithfulness(
     """
     print_links(console, found, tables=tables)
     say(console, _unsteered(found))
+    if tables:
+        say(console, f"refusals among unsteered answers: {_percent(found.refused())}")
     say(console, f"{'' if tables else '--tables prints every link; '}answers: {file}")
 
 
@@ -83,13 +85,10 @@ def _edits(found: Faithfulness, *, every: bool) -> Table:
 
 def _unsteered(found: Faithfulness) -> str:
     welfare, quality = found.welfare, found.quality
-    parts = [f"{found.questions} questions, without a matrix {_percent(found.without_matrix())}"]
+    parts = [f"{found.questions} questions, {_percent(found.without_matrix())} without matrix"]
     if welfare.value is not None:
         reach = interval(welfare.low, welfare.high, 3)
         parts.append(f"unsteered W {fixed(welfare.value)} {reach}, Q {fixed(quality.value)}")
-    refused = found.refused().value
-    if refused:
-        parts.append(f"refused {share(refused, 1)}")
     return "; ".join(parts)
 
 
