@@ -44,7 +44,7 @@ TRIAL: Mapping[str, Any] = {
 }
 """The lab's defaults of its trial of steering, where they differ from the general ones."""
 
-FAITHFUL: Mapping[str, Any] = {"max_tokens": 480, "batch": 64}
+FAITHFUL: Mapping[str, Any] = {"limit": 40, "max_tokens": 480, "batch": 64}
 """The lab's defaults of its measure of faithfulness, where they differ from the general ones."""
 
 

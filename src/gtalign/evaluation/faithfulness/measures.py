@@ -140,10 +140,11 @@ class Faithfulness:
     def gap(self, mode: Mode, link: Link) -> Interval:
         """F_ID less F_strong, with an interval that is paired by question."""
         one, two = self._held(mode, "as written"), self._held(mode, "moved")
-        return difference_ci(
+        found = difference_ci(
             ([a.agrees(link) for a in one], [a.cluster for a in one]),
             ([a.agrees(link) for a in two], [a.cluster for a in two]),
         )
+        return _within(found, -1.0, 1.0)
 
     def false_moves(self, mode: Mode, edit: str | None = None) -> Interval:
         """Share of the answers that change their action though the optimum has stayed."""
@@ -298,10 +299,14 @@ def _best(decision: Decision) -> frozenset[str]:
 
 def _share(values: Sequence[float], answers: Sequence[Answer]) -> Interval:
     """Mean of values in [0, 1] with its interval, which ends there."""
-    found = mean_ci(values, [answer.cluster for answer in answers])
+    return _within(mean_ci(values, [answer.cluster for answer in answers]), 0.0, 1.0)
+
+
+def _within(found: Interval, low: float, high: float) -> Interval:
+    """An interval that ends where its values end."""
     if found.low is None or found.high is None:
         return found
-    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return replace(found, low=max(found.low, low), high=min(found.high, high))
 
 
 def _action(cell: str) -> str:
