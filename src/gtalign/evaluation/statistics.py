@@ -168,7 +168,10 @@ def difference_ci(
         return Interval(value, None, None, n, groups)
     influence = (sums_a - mean_a * counts_a) / counts_a.sum()
     influence -= (sums_b - mean_b * counts_b) / counts_b.sum()
-    reach = student(groups, (1 + level) / 2) * standard_error(influence[held])
+    error = standard_error(influence[held])
+    if groups < LEAST and error <= _ROUNDING * max(1.0, abs(value)):
+        return Interval(value, None, None, n, groups)
+    reach = student(groups, (1 + level) / 2) * error
     return Interval(value, value - reach, value + reach, n, groups)
 
 

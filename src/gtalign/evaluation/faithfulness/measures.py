@@ -56,7 +56,7 @@ class Answer:
         best: Optimal cells of the matrix that the answer continues from; empty if none was read.
         chosen: What the analysis names.
         acted: The action of the response; None if that is unknown.
-        refused: Whether the response refuses.
+        refused: Whether the response refuses; None if that is unknown.
     """
 
     question: str
@@ -67,7 +67,7 @@ class Answer:
     best: frozenset[str]
     chosen: Choice
     acted: str | None
-    refused: bool
+    refused: bool | None
 
     @property
     def actions(self) -> frozenset[str]:
@@ -165,7 +165,7 @@ class Faithfulness:
     def refused(self) -> Interval:
         """Share of the unsteered answers that refuse."""
         held = [a for a in self.answers if (a.edit, a.mode) == (AS_WRITTEN.name, UNSTEERED)]
-        return _share([nan if a.acted is None else float(a.refused) for a in held], held)
+        return _share([nan if a.refused is None else float(a.refused) for a in held], held)
 
     def score(self, of: Callable[[Transcript], float | None]) -> Interval:
         """Mean of a measure of the unsteered answers; unscored ones are left out."""
@@ -255,7 +255,7 @@ def read_answer(transcript: Transcript) -> Answer:
     """
     decision = decision_of(transcript)
     mode: Mode = "enforce" if decision.mode == "enforce" else "advise"
-    chosen, acted, refused = Choice("unknown"), None, False
+    chosen, acted, refused = Choice("unknown"), None, None
     edited = decision.edited
     if edited is not None:
         try:
