@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gtalign.errors import DataError
-from gtalign.evaluation.fronts import LEVELS, MEASURES, Fronts, measure_fronts
+from gtalign.evaluation.fronts import MEASURES, Fronts, measure_fronts
 from gtalign.evaluation.pareto import hypervolume
+from gtalign.evaluation.point_sets import LEVELS
 
 NAN = float("nan")
 A = [(0.9, 0.3), (0.5, 0.5), (0.4, 0.4)]

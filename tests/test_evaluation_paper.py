@@ -182,6 +182,9 @@ def test_what_is_right(found: Transcript, wanted: str | None) -> None:
 @pytest.mark.parametrize(
     ("found", "did"),
     [
+        (plain(completion="मैं मदद नहीं कर सकता।", verdicts=()), None),
+        (plain(completion="कौन सा?", verdicts=()), "ask"),
+        (plain(completion="मुझे पता है।", verdicts=verdict(right_action=0.0, refused=0.0)), "answer"),
         (transcript(), "ask"),
         (malformed(), "unreadable"),
         (plain(completion="It is in Elm Street.", verdicts=()), "answer"),
@@ -193,7 +196,7 @@ def test_what_is_right(found: Transcript, wanted: str | None) -> None:
         (plain(completion="x", verdicts=verdict(right_action=0.0, refused=1.0)), "refuse"),
     ],
 )
-def test_what_is_done_where_asking_is_right(found: Transcript, did: str) -> None:
+def test_what_is_done_where_asking_is_right(found: Transcript, did: str | None) -> None:
     assert done(found, "ask") == did
 
 

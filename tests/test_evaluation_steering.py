@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gtalign.chain import render
 from gtalign.errors import ConfigError, DataError, UpstreamError
+from gtalign.evaluation.paper import Study, table_named
 from gtalign.evaluation.steering.effects import EFFECTS, measure_trial
 from gtalign.evaluation.steering.section import SHOWN, example, print_steering, steering_section
 from gtalign.evaluation.steering.trial import TrialSettings, run_trial
@@ -102,6 +103,36 @@ async def test_prices_flip_what_is_done_and_all_of_it_is_measured(tmp_path: Path
         true = transcript.extra["true_payoff"][f"{transcript.extra['user_action']}_DA"]
         assert found.rows[arm][name]["user"] == pytest.approx(true["user"] - 100 * 15 * 2500 / 1e6)
         assert found.rows[arm][name]["llm"] == pytest.approx(true["LLM"])
+
+
+async def test_the_table_of_steering_has_the_means_of_the_trial(tmp_path: Path) -> None:
+    folder = tmp_path / "seed-0" / "steering"
+    folder.mkdir(parents=True)
+    await trial(folder)
+    transcripts = list(read_transcripts(folder / "transcripts.jsonl"))
+    found = measure_trial(transcripts)
+    report = table_named("steering", Study([tmp_path]))
+    arms, differences = (
+        [r for sheet in report.sheets for r in sheet.records if key in r] for key in ("arm", "way")
+    )
+    assert {(r["arm"], r["effect"]) for r in arms} == {(a, e) for a in found.arms for e in SHOWN}
+    for row in arms:
+        mean = found.mean(row["arm"], row["effect"])
+        assert row["value"] == pytest.approx(mean.value), row
+        assert row["questions_low"] == pytest.approx(mean.low), row
+        assert (row["both_low"], row["training_runs"]) == (None, 0)
+    for row in differences:
+        pair = (f"{row['policy']}, {row[name]}" for name in ("way", "other"))
+        assert row["value"] == pytest.approx(found.difference(*pair, row["effect"]).value)
+    # The same answers under another seed: a second training run that differs in nothing.
+    again = tmp_path / "seed-1" / "steering" / "transcripts.jsonl"
+    again.parent.mkdir(parents=True)
+    rows = (json.dumps(replace(t, seed=1).to_json()) + "\n" for t in transcripts)
+    again.write_text("".join(rows))
+    both = table_named("steering", Study([tmp_path]))
+    for row in (r for sheet in both.sheets for r in sheet.records if r["value"] is not None):
+        assert row["training_runs"] == 2
+        assert row["sd_training"] == pytest.approx(0)
 
 
 async def test_what_the_reward_cannot_read_is_not_judged(tmp_path: Path) -> None:

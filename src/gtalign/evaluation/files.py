@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from gtalign.chain import parse
 from gtalign.chain.blocks import TAG
@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 METHOD: Final = "mutual"
 """The default reference, if there are transcripts of it."""
+
+Kind = Literal["answers", "steered"]
+"""What transcripts hold: answers, or those under pricing policies."""
+
+KINDS: Final[Mapping[Kind, str]] = {"answers": "answers", "steered": "steered answers"}
 
 RUN_FILE: Final = "transcripts.jsonl"
 """Name of the file of answers in the folder of a run."""
@@ -62,14 +67,14 @@ def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, li
     return _told_apart(found)
 
 
-def transcript_files(paths: Iterable[Path], *, steered: bool = False) -> list[Path]:
+def transcript_files(paths: Iterable[Path], kind: Kind = "answers") -> list[Path]:
     """Name the files of some paths; a folder stands for the transcripts of the runs in it.
 
     A run of the lab has them in a folder for each seed and arm, such as ``seed-0/mutual``.
 
     Args:
         paths: Files and folders.
-        steered: Whether to take the steered answers in folders, and not the others.
+        kind: Which transcripts to take in folders.
 
     Raises:
         DataError: A folder has no such transcripts.
@@ -79,18 +84,19 @@ def transcript_files(paths: Iterable[Path], *, steered: bool = False) -> list[Pa
         if not path.is_dir():
             found[path] = None
             continue
-        held = sorted(file for file in path.rglob(RUN_FILE) if _is_steered(file) == steered)
+        held = sorted(file for file in path.rglob(RUN_FILE) if _kind_of(file) in (kind, None))
         if not held:
-            what = "steered answers" if steered else "answers"
-            raise DataError(f"{path}: no {RUN_FILE} with {what} in this folder or below it")
+            raise DataError(f"{path}: no {RUN_FILE} with {KINDS[kind]} in this folder or below it")
         found |= dict.fromkeys(held)
     return list(found)
 
 
-def _is_steered(file: Path) -> bool:
-    """Whether the first answer of a file has the record of a decision."""
+def _kind_of(file: Path) -> Kind | None:
+    """What the first answer of a file is; None for an empty file, which nobody may pass over."""
     first = next(read_transcripts(file), None)
-    return first is not None and first.decision is not None
+    if first is None:
+        return None
+    return "answers" if first.decision is None else "steered"
 
 
 def reference_of(transcripts: Iterable[Transcript], named: str | None = None) -> str:

@@ -5,11 +5,7 @@ questions that every model answered count; an answer without a score is left out
 question with none is left out for all models. `gtalign.evaluation.pareto` defines the measures.
 
 Intervals of the measures by question, which are means, are those of
-`gtalign.evaluation.variation`. Those of sets are percentiles of a bootstrap that draws clusters of
-questions, the same for all models. A resample has only points of the sample. So it can lose a best
-point and never find a better one, and such an interval reaches further down than up (Bickel and
-Freedman, "Some asymptotic theory for the bootstrap", 1981). It is widened to hold the number
-itself. Differences, where both models lose points alike, suffer less.
+`gtalign.evaluation.variation`; `gtalign.evaluation.point_sets` has those of sets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +17,9 @@ from numpy.typing import NDArray
 
 from gtalign.errors import DataError
 from gtalign.evaluation import pareto
-from gtalign.evaluation.draws import resamples
-from gtalign.evaluation.statistics import LEVEL, Floats, codes
-from gtalign.evaluation.variation import Ends, Variation, over_seeds, vary, vary_difference
+from gtalign.evaluation.point_sets import SETS, CurvePoint, PointSets
+from gtalign.evaluation.statistics import Floats, codes
+from gtalign.evaluation.variation import Variation, vary, vary_difference
 
 EPSILON: Final = 0.01
 """Default of what may be missing to a frontier, in units of welfare."""
@@ -31,10 +27,6 @@ EPSILON: Final = 0.01
 PREFERENCES: Final = 101
 """Linear preferences: weights of the user from 0 to 1, evenly spaced."""
 
-LEVELS: Final = tuple(round(0.05 * step, 2) for step in range(21))
-"""Least welfare of the other side, for the curves."""
-
-SETS: Final = ("hypervolume", "covered", "epsilon")
 BY_QUESTION: Final = ("undominated", "regret", "preference_regret")
 MEASURES: Final = (*BY_QUESTION, *SETS)
 """The measures of a model: those by question, then those of its set of points."""
@@ -51,25 +43,6 @@ MEANINGS: Final[Mapping[str, str]] = {
     "epsilon": "Least number that, added to all points of the model, makes them reach the joint "
     "frontier.",
 }
-BETTER: Final[Mapping[str, bool]] = {
-    name: name in ("undominated", "hypervolume", "covered") for name in MEASURES
-}
-"""Whether more is better."""
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """The best welfare of one side under a constraint on the other.
-
-    Attributes:
-        level: Least welfare of the other side.
-        best: The best welfare, the mean over seeds; None if no point is within the constraint.
-        ends: Its interval over questions; None if over a twentieth of the resamples have no point.
-    """
-
-    level: float
-    best: float | None
-    ends: Ends | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +163,7 @@ def measure_fronts(
     code, groups = codes([c for c, held in zip(clusters, known, strict=True) if held])
     place = {model: number for number, model in enumerate(models)}
     sums = _sums_by_question(points, code, groups, epsilon, preferences)
-    sets = _Sets(points, code, groups, epsilon)
+    sets = PointSets(points, code, groups, epsilon)
     sets.resample(rng, count)
     others = [model for model in models if model != chosen]
     return Fronts(
@@ -257,98 +230,8 @@ def _sums_by_question(
     }
 
 
-class _Sets:
-    """The measures of the models' sets of points, for the sample and for resamples of it."""
-
-    def __init__(
-        self, points_sqm2: Floats, code: NDArray[np.intp], groups: int, epsilon: float
-    ) -> None:
-        self.points = points_sqm2
-        self.code = code
-        self.groups = groups
-        self.epsilon = epsilon
-        every = np.ones(len(code), dtype=np.bool_)
-        self.sample, self._curves = self._measure(every)
-        self._drawn: list[Floats] = []
-        self._drawn_curves: list[Floats] = []
-
-    def _measure(self, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """The measures [S, M, 3] and both curves [M, 2, T] of some questions."""
-        runs, _, models, _ = self.points.shape
-        found = np.empty((runs, models, len(SETS)))
-        curves = np.empty((runs, models, 2, len(LEVELS)))
-        for run in range(runs):
-            sets = [self.points[run, held, model] for model in range(models)]
-            own = [points[pareto.frontier(points)] for points in sets]  # the rest adds nothing
-            joint = pareto.joint_frontier(own)
-            for model, points in enumerate(own):
-                found[run, model] = (
-                    pareto.hypervolume(points),
-                    pareto.covered(points, joint, self.epsilon),
-                    pareto.additive_epsilon(points, joint),
-                )
-                curves[run, model, 0] = pareto.best_given(points, LEVELS, of="user")
-                curves[run, model, 1] = pareto.best_given(points, LEVELS, of="llm")
-        return found, curves.mean(axis=0)
-
-    def resample(self, rng: np.random.Generator, count: int) -> None:
-        """Draw clusters `count` times, and measure each draw."""
-        if self.groups < 2:
-            return
-        for weights in resamples(self.groups, rng, count):
-            for drawn in weights > 0:  # a set has no use for a point that comes twice
-                measures, curves = self._measure(drawn[self.code])
-                self._drawn.append(measures.mean(axis=0))
-                self._drawn_curves.append(curves)
-
-    def value(self, name: str, model: int, runs: Sequence[int]) -> Variation:
-        """A measure of one model."""
-        place = SETS.index(name)
-        drawn = [found[model, place] for found in self._drawn]
-        return self._variation(self.sample[:, model, place], drawn, runs)
-
-    def difference(self, name: str, one: int, other: int, runs: Sequence[int]) -> Variation:
-        """A measure of one model less that of another, in the same resamples."""
-        place = SETS.index(name)
-        drawn = [found[one, place] - found[other, place] for found in self._drawn]
-        return self._variation(
-            self.sample[:, one, place] - self.sample[:, other, place], drawn, runs
-        )
-
-    def curve(self, model: int, of: str) -> tuple[CurvePoint, ...]:
-        """The best welfare of one side under each of `LEVELS` for the other."""
-        side = ("user", "llm").index(of)
-        best = self._curves[model, side]
-        drawn = [curves[model, side] for curves in self._drawn_curves]
-        return tuple(
-            CurvePoint(
-                level,
-                None if np.isnan(best[t]) else float(best[t]),
-                _percentiles([one[t] for one in drawn]),
-            )
-            for t, level in enumerate(LEVELS)
-        )
-
-    def _variation(self, by_run: Floats, drawn: Sequence[float], runs: Sequence[int]) -> Variation:
-        seeds = dict(zip(runs, by_run.tolist(), strict=True))
-        middle, ends = float(by_run.mean()), _percentiles(drawn)
-        if ends is not None:
-            ends = min(ends[0], middle), max(ends[1], middle)
-        return over_seeds(seeds, ends, self.groups)
-
-
-def _percentiles(drawn: Sequence[float]) -> Ends | None:
-    """The ends of the percentile interval; None where it is undefined in too many resamples."""
-    values = np.asarray(drawn, dtype=np.float64)
-    values = values[~np.isnan(values)]
-    if not len(values) or len(values) < LEVEL * len(drawn):
-        return None
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def _measures(
-    sums: Mapping[str, _Tally], sets: _Sets, model: int, runs: Sequence[int]
+    sums: Mapping[str, _Tally], sets: PointSets, model: int, runs: Sequence[int]
 ) -> dict[str, Variation]:
     by_question = {
         name: vary(tally.of(model), runs).within(0.0, 1.0) for name, tally in sums.items()
@@ -362,7 +245,7 @@ def _measures(
 def _duel(
     points_sqm2: Floats,
     sums: Mapping[str, _Tally],
-    sets: _Sets,
+    sets: PointSets,
     place: Mapping[str, int],
     reference: str,
     model: str,

@@ -30,6 +30,7 @@ from gtalign.drawing import fixed, interval
 from gtalign.evaluation.statistics import (
     LEVEL,
     Floats,
+    codes,
     divide,
     mean_of_sums,
     standard_error,
@@ -100,6 +101,31 @@ class Variation:
         for name in ("questions", "training", "rest"):
             found[f"sd_{name}"] = None if self.spread is None else getattr(self.spread, name)
         return found | {"clusters": self.clusters, "training_runs": len(self.seeds)}
+
+
+def by_cluster(
+    values: Sequence[float] | Floats, clusters: Sequence[object], runs: Sequence[str]
+) -> tuple[Sums, list[int]]:
+    """Sum values by cluster and training run.
+
+    Args:
+        values: N values; not-a-number where unknown.
+        clusters: Cluster of each.
+        runs: Training run of each: its seed, as text. Where one is no number, all are one run.
+
+    Returns:
+        The sums, and the seeds in the order of their second axis.
+    """
+    seeds = sorted({int(run) for run in runs}) if all(run.isdigit() for run in runs) else []
+    place = {seed: number for number, seed in enumerate(seeds)} if len(seeds) > 1 else {}
+    code, groups = codes(clusters)
+    top, bottom = np.zeros((2, groups, max(len(place), 1)))
+    for group, run, value in zip(code, runs, values, strict=True):
+        if not np.isnan(value):
+            column = place[int(run)] if place else 0
+            top[group, column] += value
+            bottom[group, column] += 1
+    return (top, bottom), seeds if place else [0]
 
 
 def vary(sums: Sums, seeds: Sequence[int], level: float = LEVEL) -> Variation:

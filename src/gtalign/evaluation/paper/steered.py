@@ -1,17 +1,14 @@
 """The effects of steering as a table, from the steered answers of the runs."""
 
-from collections.abc import Iterator
-
-import numpy as np
+from collections.abc import Iterator, Mapping
 
 from gtalign.errors import DataError
 from gtalign.evaluation.files import transcript_files
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet, interval_notes, varied
 from gtalign.evaluation.paper.study import Study
-from gtalign.evaluation.statistics import codes
 from gtalign.evaluation.steering.effects import EFFECTS, Trial, measure_trial
 from gtalign.evaluation.steering.section import CONTRASTED, CONTRASTS, SHOWN
-from gtalign.evaluation.variation import Sums, Variation, says, vary, vary_difference
+from gtalign.evaluation.variation import Sums, Variation, by_cluster, says, vary, vary_difference
 from gtalign.transcripts import Transcript, read_transcripts
 
 
@@ -43,7 +40,7 @@ def steering(study: Study) -> Report:
 
 def _steered(study: Study) -> Iterator[Transcript]:
     found = False
-    for file in transcript_files(study.paths, steered=True):
+    for file in transcript_files(study.paths, "steered"):
         for transcript in read_transcripts(file):
             if transcript.decision is not None:
                 found = True
@@ -109,16 +106,10 @@ def _difference(trial: Trial, one: str, other: str, effect: str) -> Variation:
     return vary(sums, seeds)
 
 
-def _sums(trial: Trial, values: dict[str, float]) -> tuple[Sums, list[int]]:
+def _sums(trial: Trial, values: Mapping[str, float]) -> tuple[Sums, list[int]]:
     """Sums by cluster and seed; questions of a trial are named ``seed/question``."""
-    runs = [question.partition("/")[0] for question in values]
-    names = sorted({int(run) for run in runs}) if all(r.isdigit() for r in runs) else [0]
-    place = {name: number for number, name in enumerate(names)}
-    column = [place[int(run)] if len(names) > 1 else 0 for run in runs]
-    code, groups = codes([trial.clusters[question] for question in values])
-    top, bottom = np.zeros((2, groups, max(len(names), 1)))
-    for g, s, value in zip(code, column, values.values(), strict=True):
-        if not np.isnan(value):
-            top[g, s] += value
-            bottom[g, s] += 1
-    return (top, bottom), names or [0]
+    return by_cluster(
+        list(values.values()),
+        [trial.clusters[question] for question in values],
+        [question.partition("/")[0] for question in values],
+    )
