@@ -99,6 +99,9 @@ class Opened:
 def open_answerer(config: EvalRun, cache: Cache) -> Opened:
     """Load the model of a configuration, or connect to its server; the cache keeps its replies.
 
+    A model is loaded as everywhere (`gtalign.models.model.open_model`), and a server is asked as
+    judges and teachers are (`gtalign.endpoints.Endpoint`), not token by token as in steering.
+
     Raises:
         ConfigError: There is no such model or tokenizer.
     """

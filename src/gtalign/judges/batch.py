@@ -10,9 +10,6 @@ from gtalign.tasks import Question
 
 T = TypeVar("T")
 
-WORKERS = 64
-"""Most answers that are judged at once, unless the caller sets another limit."""
-
 Progress = Callable[[int, int], None]
 """Takes the number of answers that are done, and their total."""
 
@@ -21,7 +18,7 @@ async def judge_all(
     judge: Judge,
     answers: Sequence[tuple[Question, str]],
     *,
-    workers: int = WORKERS,
+    workers: int = 64,
     progress: Progress | None = None,
 ) -> list[Verdict | JudgeError]:
     """Judge a batch of answers.

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from gtalign.chain import unanswered
 from gtalign.errors import JudgeError
 from gtalign.judges import Judge, Verdict
-from gtalign.judges.batch import WORKERS, judge_all
+from gtalign.judges.batch import judge_all
 from gtalign.judges.failures import Failure, raise_broken
 from gtalign.reward.reading import Readings
 from gtalign.reward.score import Reward
 from gtalign.reward.scores import Scores
 from gtalign.tasks import Question
+
+WORKERS = 512
+"""Most answers of a batch that are judged at once; endpoints have lower limits of their own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
-from gtalign.judges.batch import WORKERS
 from gtalign.judges.failures import Failure, Failures
 from gtalign.reward import Reward, Score
-from gtalign.reward.judged import judged
+from gtalign.reward.judged import WORKERS, judged
 from gtalign.transcripts.transcript import Transcript
 
 AHEAD = 4
