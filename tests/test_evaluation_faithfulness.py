@@ -22,8 +22,9 @@ from gtalign.evaluation.faithfulness import (
     measure_faithfulness,
 )
 from gtalign.evaluation.faithfulness.answers import AS_WRITTEN, identity_of
-from gtalign.evaluation.faithfulness.measures import LINKS, read_answer
+from gtalign.evaluation.faithfulness.measures import LINKS, SHARES, read_answer
 from gtalign.evaluation.faithfulness.section import faithfulness_section
+from gtalign.evaluation.paper import Study, table_named
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import FakeJudge
 from gtalign.reward import Reward, RewardConfig
@@ -309,3 +310,43 @@ async def test_an_answer_without_a_decision_is_refused(tmp_path: Path) -> None:
     assert read_answer(transcript).edit == AS_WRITTEN.name
     with pytest.raises(DataError, match="no decision"):
         read_answer(replace(transcript, decision=None))
+
+
+async def test_the_table_of_the_paper_has_the_same_shares(tmp_path: Path) -> None:
+    """Two training runs that differ in nothing, of two models."""
+    for name, follows in (("obeys", obedient), ("jumps", jumps)):
+        folder = tmp_path / "seed-0" / f"faithful-{name}"
+        folder.mkdir(parents=True)
+        await measured(folder, script(follows))
+        rows = list(read_transcripts(folder / "t.jsonl"))
+        (folder / "t.jsonl").unlink()
+        for seed in (0, 1):
+            file = tmp_path / f"seed-{seed}" / f"faithful-{name}" / "transcripts.jsonl"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lines = (replace(t, model=name, seed=seed).to_json() for t in rows)
+            file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = sorted(tmp_path.rglob("transcripts.jsonl"))
+    models = {
+        one.model: one
+        for one in measure_faithfulness(t for file in files for t in read_transcripts(file))
+    }
+    report = table_named("faithfulness", Study([tmp_path]))
+    held = [r for sheet in report.sheets for r in sheet.records if "measure" in r]
+    assert {r["model"] for r in held} == {"obeys", "jumps"}
+    for row in held:
+        one, mode = models[row["model"]], row["mode"]
+        assert row["sd_training"] in (None, pytest.approx(0)), "the runs are alike"
+        if row["measure"] == "False moves":
+            assert row["value"] == pytest.approx(one.false_moves(mode).value)
+            continue
+        share, _, label = row["measure"].partition(", ")
+        (link,) = (name for name, shown in LINKS.items() if shown == label)
+        if share in SHARES:
+            assert row["value"] == pytest.approx(one.agreement(mode, link, SHARES[share]).value)
+        else:
+            assert row["value"] == pytest.approx(one.gap(mode, link).value)
+    assert len(report.sentences) == 4
+    with pytest.raises(DataError, match="with steered answers"):
+        table_named("steering", Study([tmp_path]))
+    with pytest.raises(DataError, match="with answers in this folder"):
+        table_named("main", Study([tmp_path]))

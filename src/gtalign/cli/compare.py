@@ -16,7 +16,9 @@ from gtalign.evaluation.paper import Study, table_named
 from gtalign.evaluation.runs import compare_runs
 from gtalign.evaluation.tables import print_tables
 
-Table = Literal["main", "behaviour", "ablation", "pareto", "ood", "sensitivity", "steering"]
+Table = Literal[
+    "main", "behaviour", "ablation", "pareto", "ood", "sensitivity", "steering", "faithfulness"
+]
 
 
 def command(

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from gtalign.chain import parse
 from gtalign.chain.blocks import TAG
 from gtalign.errors import ChainError, DataError
+from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
 from gtalign.reward.scores import WELFARE
 from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.given import SCORES, with_score
@@ -19,10 +20,14 @@ log = logging.getLogger(__name__)
 METHOD: Final = "mutual"
 """The default reference, if there are transcripts of it."""
 
-Kind = Literal["answers", "steered"]
-"""What transcripts hold: answers, or those under pricing policies."""
+Kind = Literal["answers", "steered", "edited"]
+"""What transcripts hold: answers, those under pricing policies, or those to edited matrices."""
 
-KINDS: Final[Mapping[Kind, str]] = {"answers": "answers", "steered": "steered answers"}
+KINDS: Final[Mapping[Kind, str]] = {
+    "answers": "answers",
+    "steered": "steered answers",
+    "edited": "answers to edited matrices",
+}
 
 RUN_FILE: Final = "transcripts.jsonl"
 """Name of the file of answers in the folder of a run."""
@@ -96,7 +101,9 @@ def _kind_of(file: Path) -> Kind | None:
     first = next(read_transcripts(file), None)
     if first is None:
         return None
-    return "answers" if first.decision is None else "steered"
+    if first.decision is None:
+        return "answers"
+    return "edited" if first.decision.get("policy") == AS_WRITTEN.name else "steered"
 
 
 def reference_of(transcripts: Iterable[Transcript], named: str | None = None) -> str:

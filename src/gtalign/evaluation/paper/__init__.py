@@ -6,6 +6,7 @@ from typing import Final
 from gtalign.errors import ConfigError
 from gtalign.evaluation.paper.ablation import ablation
 from gtalign.evaluation.paper.behaviour import behaviour
+from gtalign.evaluation.paper.faithful import faithfulness
 from gtalign.evaluation.paper.plane import pareto
 from gtalign.evaluation.paper.scores import main, ood
 from gtalign.evaluation.paper.sensitivity import sensitivity
@@ -23,6 +24,7 @@ TABLES: Final[Mapping[str, Callable[[Study], Report]]] = {
     "ood": ood,
     "sensitivity": sensitivity,
     "steering": steering,
+    "faithfulness": faithfulness,
 }
 """The tables by name; each takes the runs and returns its sheets."""
 
