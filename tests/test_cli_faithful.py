@@ -77,6 +77,16 @@ def test_a_server_is_measured_and_its_answers_are_kept(
     assert "analysis" in capsys.readouterr().out
     assert file.read_bytes() == written
     assert (out / "config.toml").is_file()
+    page = (out / "report.html").read_text()
+    assert "Does the matrix cause the answer?" in page and page.count("<figure>") == 1
+    capsys.readouterr()
+    assert main(["compare", str(out), "--table", "faithfulness", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    rows = {row["measure"]: row["value"] for row in table["faithfulness"]}
+    assert rows["F_strong, matrix to analysis"] == 1
+    assert any(row["measure"] == "flip: carried out" for row in table["faithfulness-edits"])
+    for kind in ("main", "steering"):  # these answers are neither
+        assert main(["compare", str(out), "--table", kind]) == 2
 
 
 def test_a_checkpoint_is_found_in_the_folder_of_its_run(

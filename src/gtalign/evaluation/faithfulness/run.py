@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.data.rows import is_jsonl, read_rows
+from gtalign.drawing import fixed, interval
 from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.faithfulness.answers import Subject, answer_edits
 from gtalign.evaluation.faithfulness.measures import Faithfulness, measure_faithfulness
+from gtalign.evaluation.faithfulness.section import faithfulness_section
 from gtalign.evaluation.faithfulness.settings import FaithfulnessRun
+from gtalign.evaluation.page import write_page
+from gtalign.evaluation.statistics import Interval
 from gtalign.files.disk import room_in
 from gtalign.files.lines import read_lines
 from gtalign.files.run_directory import claim
@@ -29,7 +33,9 @@ TRANSCRIPTS = "transcripts.jsonl"
 def run(
     config: FaithfulnessRun, out: Path, show: Callable[[int, int], None] | None = None
 ) -> Faithfulness:
-    """Measure a model, or resume a measurement; every answer stays in ``transcripts.jsonl``.
+    """Measure a model, or resume a measurement.
+
+    Every answer stays in ``transcripts.jsonl``; ``report.html`` shows the figures.
 
     Args:
         config: Configuration of the run.
@@ -73,6 +79,13 @@ def run(
     with room_in(out):
         asyncio.run(work())
     [found] = measure_faithfulness(read_transcripts(out / TRANSCRIPTS))
+    gaps = (f"{mode}: {_gap(found.gap(mode, 'whole'))}" for mode in found.modes)
+    write_page(
+        out / "report.html",
+        title=f"gtalign faithful: {found.model}",
+        headline=[f"F_ID less F_strong, {gap}" for gap in gaps],
+        sections=[faithfulness_section([found])],
+    )
     return found
 
 
@@ -114,6 +127,11 @@ def checkpoint_of(name: str) -> str:
     if models:
         raise ConfigError(f"{name}: holds several models; name one, such as {models[-1]}")
     return name
+
+
+def _gap(found: Interval) -> str:
+    reach = interval(found.low, found.high, 2, sign=True)
+    return f"{fixed(found.value, 2, sign=True)} {reach} over {found.clusters} sources of questions"
 
 
 def _holds_transcripts(file: Path) -> bool:
