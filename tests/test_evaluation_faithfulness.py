@@ -267,7 +267,7 @@ async def test_an_untrained_model_is_held_to_its_blocks(tmp_path: Path) -> None:
     [found] = measure_faithfulness(read_transcripts(tmp_path / "t.jsonl"))
     assert found.without_matrix().value == 0.0
     for mode in ("advise", "enforce"):
-        assert found.agreement(mode, "whole", "moved").value == 1.0  # type: ignore[arg-type]
+        assert found.agreement(mode, "whole", "moved").value == 1.0
 
 
 def text_of(found: Faithfulness, *, tables: bool = False, width: int = 80) -> str:
