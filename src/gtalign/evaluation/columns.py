@@ -122,7 +122,9 @@ class Columns:
         cells = self._cluster_n[mine] * runs + place[mine]
         shape = (self._groups, runs)
         found = [
-            np.bincount(cells, weights=part[mine], minlength=self._groups * runs).reshape(shape)
+            np.bincount(cells, weights=part[mine], minlength=self._groups * runs)
+            .reshape(shape)
+            .astype(np.float64)
             for part in (top, bottom)
         ]
         return found[0], found[1]

@@ -156,7 +156,7 @@ def measure_fronts(
     chosen = models[-1] if reference is None else reference
     if chosen not in models:
         raise DataError(f"no points of model {chosen!r}; there are {', '.join(models)}")
-    known = ~np.isnan(points).any(axis=(0, 2, 3))
+    known = np.asarray(~np.isnan(points).any(axis=(0, 2, 3)), np.bool_)
     if not known.any():
         raise DataError("no question has a known welfare of both sides for every model")
     points = points[:, known]

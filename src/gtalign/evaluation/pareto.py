@@ -242,7 +242,7 @@ def preference_regret(points_qm2: ArrayLike, weights_w: ArrayLike) -> Floats:
         w = weights[start : start + _STEPS, None, None]
         value_wqm = w * user_qm + (1 - w) * llm_qm
         lost += (value_wqm.max(axis=2, keepdims=True) - value_wqm).sum(axis=0)
-    return lost / len(weights)
+    return np.asarray(lost / len(weights), dtype=np.float64)
 
 
 def undominated(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -175,7 +175,7 @@ def vary_difference(
     known = _known(seeds, by_seed[0] - by_seed[1])
     whole = Variation(float(a - b), ends, seeds=known, clusters=groups)
     effects = _effects(both[0]) - _effects(both[1])
-    complete = (both[0][1] > 0).all(axis=1) & (both[1][1] > 0).all(axis=1)
+    complete = np.asarray((both[0][1] > 0).all(axis=1) & (both[1][1] > 0).all(axis=1), np.bool_)
     return _over_training(whole, effects, complete, level)
 
 

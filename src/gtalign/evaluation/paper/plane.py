@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gtalign.drawing import COLOURS, Markup, Series, fixed, join, line_chart
 from gtalign.errors import DataError
@@ -90,7 +91,12 @@ def fronts_of(study: Study, group: Group) -> Fronts | None:
 
 
 def _points(
-    columns: Columns, user: Floats, llm: Floats, model: str, run: int | None, questions: Floats
+    columns: Columns,
+    user: Floats,
+    llm: Floats,
+    model: str,
+    run: int | None,
+    questions: NDArray[np.intp],
 ) -> Floats:
     """Mean U and L of a model's answers to each question, shape [Q, 2]; not-a-number where none."""
     rows = columns.rows

@@ -124,8 +124,9 @@ INTERVALS = (
     "Below each number: its 95% interval over other questions, with the trained models as they are."
 )
 RUNS = (
-    "Then the 95% interval over other questions and other training runs, and the standard "
-    "deviation between training runs that is not chance."
+    "Then the 95% interval over other questions and other training runs (runs alone: over other "
+    "training runs with these questions), and the standard deviation between training runs that "
+    "the spread of the questions does not explain."
 )
 ONE_RUN = "There is one training run: nothing is known about another one."
 
