@@ -2,7 +2,8 @@
 
 from gtalign.drawing import NONE, fixed, interval, share
 from gtalign.evaluation.conflict.cloud import welfare_cloud
-from gtalign.evaluation.conflict.measures import UNREAD, Conflict, Correlation
+from gtalign.evaluation.conflict.measures import UNREAD, Conflict
+from gtalign.evaluation.conflict.order import Correlation
 from gtalign.evaluation.markup import plots
 from gtalign.evaluation.paper.ablation import AGGREGATES
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet
