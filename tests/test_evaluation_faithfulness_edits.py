@@ -1,5 +1,6 @@
 """The edits of a matrix by rule: what each moves, what it leaves, and that the smallest is."""
 
+from dataclasses import replace
 from itertools import combinations_with_replacement, product
 from typing import Any
 
@@ -18,6 +19,7 @@ from gtalign.evaluation.faithfulness.edits import (
     optimal,
     stays,
 )
+from gtalign.evaluation.faithfulness.settings import FaithfulnessSettings
 from gtalign.game import USER_LLM, Bimatrix, GameForm, social_optimum
 
 GRIDS = (Grid(0), Grid(1), Grid(0, -2.0, 2.0), Grid(2, 0.0, 1.0))
@@ -164,3 +166,8 @@ def test_edits_fit_games_of_other_shapes() -> None:
     flip = EDITS["flip"].apply(stated, Grid(1), rng)
     assert flip is not None
     assert flip.cell("A_Y") == (3.1, 0.5)
+
+
+def test_an_entry_of_your_own_is_measured_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EDITS, "mine", replace(EDITS["noise"], name="mine"))
+    assert FaithfulnessSettings().edits == (*ALL, "mine")

@@ -35,7 +35,7 @@ class FaithfulnessSettings(Config):
     """
 
     limit: NonNegativeInt = 60
-    edits: tuple[EditName, ...] = tuple(EDITS)
+    edits: tuple[EditName, ...] = Field(default_factory=lambda: tuple(EDITS))
     modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = ("advise", "enforce")
     temperature: NonNegativeFloat = 0.0
     max_tokens: PositiveInt = 2048
