@@ -60,7 +60,8 @@ def next_tokens(file: Path, texts: list[list[int]], out: Path) -> Any:
     """The likeliest next tokens of each text by llama.cpp: pairs of an id and a log-probability."""
     script = Path(__file__).with_name("logits.py")
     command = [sys.executable, str(script), str(file), str(out)]
-    subprocess.run(command, input=json.dumps(texts), text=True, check=True)
+    done = subprocess.run(command, input=json.dumps(texts), text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
     return json.loads(out.read_text())
 
 
