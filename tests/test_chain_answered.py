@@ -77,7 +77,10 @@ def test_many_calls_take_linear_time() -> None:
 
 
 def test_written_calls_are_calls() -> None:
-    calls = [{"name": "search", "arguments": "{}"}, {"name": None, "arguments": {"é": object()}}]
+    calls: list[dict[str, object]] = [
+        {"name": "search", "arguments": "{}"},
+        {"name": None, "arguments": {"é": object()}},
+    ]
     calls.append({"name": "write", "arguments": "</tool_call> <think> it"})
     assert unanswered(written_calls(calls)) == CALLS
 

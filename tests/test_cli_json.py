@@ -43,7 +43,11 @@ def questions(file: Path, text: str = ODD) -> str:
 
 
 def labelled(file: Path) -> str:
-    row = {"id": ODD, "task": "math-hard", "prompt": [{"role": "user", "content": ODD}]}
+    row: dict[str, Any] = {
+        "id": ODD,
+        "task": "math-hard",
+        "prompt": [{"role": "user", "content": ODD}],
+    }
     row |= {"completion": "4", "ground_truth": "4", "label": 1, "plain": True}
     return str(dataset_rows.write(file, [row, {**row, "id": "2", "completion": ODD, "label": 0}]))
 
@@ -106,14 +110,14 @@ def test_any_text_is_printed_as_json(
     assert all(strictly(line) is not None for line in lines)
 
 
-def test_every_command_with_json_is_tried_here_but_one_that_needs_a_model() -> None:
+def test_every_command_with_json_is_tried_here_but_two_that_need_a_model() -> None:
     offer = {
         str(file.relative_to(CLI).with_suffix("")).replace("/", " ")
         for file in CLI.rglob("*.py")
         if "AsJson" in file.read_text(encoding="utf-8") and file.name != "options.py"
     }
     tried = {name.removesuffix(" check") if "judges" in name else name for name in CASES}
-    assert offer - tried == {"steer"}  # see its own tests; it prints the same way
+    assert offer - tried == {"faithful", "steer"}  # see their own tests
     assert {name.split()[0] for name in CASES} <= set(COMMANDS)
 
 

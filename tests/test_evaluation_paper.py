@@ -378,7 +378,7 @@ def test_names_cannot_break_a_table(tmp_path: Path) -> None:
 
 def test_a_narrow_terminal_splits_the_columns(tmp_path: Path) -> None:
     models = {f"model-{n}": GOOD for n in range(6)}
-    report = made("main", run(tmp_path / "lab", **models))
+    report = made("main", run(tmp_path / "lab", 1, **models))
     with Console(width=60, record=True) as console:
         report.print(console)
     text = console.export_text()

@@ -132,7 +132,8 @@ def test_a_point_beaten_on_one_side_only_is_dominated_without_regret() -> None:
 
 def test_regret_of_linear_preferences() -> None:
     """With weights 0, 1/2 and 1, (1, 0) loses 1, 0 and 0 to (0, 1), and that loses 0, 0 and 1."""
-    found = preference_regret([[[1, 0], [0, 1]], [[0.4, 0.4], [0.4, 0.4]]], [0, 0.5, 1])
+    points = np.array([[[1, 0], [0, 1]], [[0.4, 0.4], [0.4, 0.4]]])
+    found = preference_regret(points, [0, 0.5, 1])
     assert found == pytest.approx(np.array([[1 / 3, 1 / 3], [0, 0]]))
     many = preference_regret([[[1, 0], [0, 1]]], np.linspace(0, 1, 1001))
     assert many.tolist()[0] == pytest.approx([0.25, 0.25], abs=1e-3), "the integral of 1 - 2w"

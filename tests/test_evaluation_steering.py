@@ -122,8 +122,8 @@ async def test_the_table_of_steering_has_the_means_of_the_trial(tmp_path: Path) 
         assert row["questions_low"] == pytest.approx(mean.low), row
         assert (row["both_low"], row["training_runs"]) == (None, 0)
     for row in differences:
-        pair = (f"{row['policy']}, {row[name]}" for name in ("way", "other"))
-        assert row["value"] == pytest.approx(found.difference(*pair, row["effect"]).value)
+        way, other = (f"{row['policy']}, {row[name]}" for name in ("way", "other"))
+        assert row["value"] == pytest.approx(found.difference(way, other, row["effect"]).value)
     # The same answers under another seed: a second training run that differs in nothing.
     again = tmp_path / "seed-1" / "steering" / "transcripts.jsonl"
     again.parent.mkdir(parents=True)

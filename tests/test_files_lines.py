@@ -72,7 +72,7 @@ def test_items_of_an_array_are_numbered_too(tmp_path: Path) -> None:
 
 
 def test_a_candidate_is_found_by_the_offset_of_its_line(tmp_path: Path) -> None:
-    facts = {"failed": None, "unscored": None, "mutual_welfare": 0.5, "factors": {}}
+    facts: dict[str, Any] = {"failed": None, "unscored": None, "mutual_welfare": 0.5, "factors": {}}
     rows = [{"id": "é" * n, "number": n, "action": "DA", **facts} for n in range(4)]
     lines = [json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows]
     path = written(tmp_path, b"\n".join(lines) + b'{"id": "to')

@@ -233,7 +233,7 @@ def test_command_leaves_out_what_is_no_chain_and_says_so(
     rows = [chat("It is 2.", 1), chat("<thinking>hm</thinking><payoff>It is 2.", 1)]
     assert main(["judges", "check", written(tmp_path, rows), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"][0]["labelled"] == 1
-    assert "1 of 2 answers are no chain" in caplog.text
+    assert "1 of 2 answers have no response: left out" in caplog.text
 
 
 @pytest.mark.parametrize("label", [True, "good", [1], {}])

@@ -212,7 +212,8 @@ def regret(points_qm2: ArrayLike) -> Floats:
     """
     points = _by_question(points_qm2)
     least = (points[:, :, None, :] - points[:, None, :, :]).min(axis=-1)  # [q, j, m]
-    return np.maximum(least.max(axis=1, initial=0.0), 0.0)
+    lost: Floats = np.maximum(least.max(axis=1, initial=0.0), 0.0)
+    return lost
 
 
 def preference_regret(points_qm2: ArrayLike, weights_w: ArrayLike) -> Floats:

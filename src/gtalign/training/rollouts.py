@@ -5,7 +5,7 @@ completions of the group go on from there. What they are paid for is the edited 
 (`obedience`), and only the tokens after the matrix are trained on.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -111,7 +111,7 @@ class Rollouts:
         return continuing_tokens(self.model.chat.tokenizer, prefix)
 
 
-RewardFunction = Callable[..., Awaitable[list[float | None]]]
+RewardFunction = Callable[..., Coroutine[Any, Any, list[float | None]]]
 
 
 def ordinary(reward: RewardFunction) -> RewardFunction:
