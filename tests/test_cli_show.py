@@ -230,3 +230,21 @@ def test_a_bar_does_not_write_among_results(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr()
     assert told.out == "result\n"
     assert "q1: no answer" in told.err
+
+
+def test_in_a_file_a_line_is_written_each_minute() -> None:
+    console, seconds = Console(file=io.StringIO(), width=100), iter([0.0, 30.0, 61.0, 90.0, 125.0])
+    with Bar(console, "{task.percentage:>3.0f}%", clock=lambda: next(seconds)) as bar:
+        for share in (0.0, 0.1, 0.25, 0.4, 0.5):
+            bar(share, 1.0, "base (seed 0)")
+    assert shown(console).splitlines() == [
+        "base (seed 0): 25%, 1 min so far, about 3 min left",
+        "base (seed 0): 50%, 2 min so far, about 2 min left",
+    ]
+
+
+def test_in_a_file_short_work_says_nothing() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    with Bar(console, clock=lambda: 1.0) as bar:
+        bar(1, 2, "answers")
+    assert shown(console) == ""

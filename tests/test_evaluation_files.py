@@ -339,3 +339,21 @@ def test_json_has_pairs_methods_and_what_could_be_detected(tmp_path: Path, capsy
     assert found["pairing"][0]["paired"] == 20
     contrast = found["differences"][0]["contrast"]
     assert {"method", "detectable", "mcnemar", "p"} <= contrast.keys()
+
+
+def test_where_a_ratio_is_less_certain_the_headline_gives_the_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """5 and 9 of 12 right: the difference is told from 0, the gain in per cent is not."""
+    for name, right in (("before", {0, 1, 2, 3, 4}), ("after", {0, 1, 2, 3, 4, 5, 6, 7, 8})):
+        rows = (
+            {"input": f"question {n}", "output": "x", "gts": "x", "score": float(n in right)}
+            for n in range(12)
+        )
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    files = [str(tmp_path / f"{name}.jsonl") for name in ("before", "after")]
+    assert main(["compare", *files]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "80.0% above" in said
+    assert "(0.417) (difference +0.333, 95% interval [+0.020, +0.646], p = .039)" in said

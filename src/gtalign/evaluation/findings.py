@@ -158,16 +158,30 @@ def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Marku
         _name(best),
         f" ({fixed(other.value, metric.digits)})",
     )
-    reach = relative_interval(found)
-    parts = (f"95% interval {reach}" if reach else "", _p(found.adjusted), ahead(found, metric))
+    side = {"better": "above", "worse": "below"}.get(verdict(found, metric))
+    parts = (_reach(found, metric, side is not None), _p(found.adjusted), ahead(found, metric))
     detail = ", ".join(part for part in parts if part)
     gain = change(found.contrast.relative)
-    sides = {"better": "above", "worse": "below"}
-    if (side := sides.get(verdict(found, metric))) is not None:
+    if side is not None:
         size = element("strong", f"{gain.lstrip('+' + MINUS)} {side}")
         return join(start, ": ", size, " ", than, f" ({detail}).")
     even = element("strong", "not distinguishable")
     return join(start, ", ", even, " from ", than, f": {gain} ({detail}).")
+
+
+def _reach(found: Difference, metric: Metric, differs: bool) -> str:
+    """The interval of a gain; that of the difference where the two do not say the same.
+
+    With few questions a ratio is less certain than the difference that was tested.
+    """
+    contrast = found.contrast
+    if contrast.relative_low is None or contrast.relative_high is None:
+        return ""
+    if differs == (contrast.relative_low <= 0 <= contrast.relative_high):
+        size = fixed(contrast.value, metric.digits, sign=True)
+        ends = interval(contrast.low, contrast.high, metric.digits, sign=True)
+        return f"difference {size}, 95% interval {ends}"
+    return f"95% interval {relative_interval(found)}"
 
 
 def _against_plain(comparison: Comparison) -> list[Markup]:

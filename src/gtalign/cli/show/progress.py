@@ -1,8 +1,10 @@
 """The progress of long work, on stderr."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +18,8 @@ from rich.progress import (
 from rich.text import Text
 
 from gtalign.cli.show.table import clean
+
+_LINE_SECONDS: Final = 60.0
 
 
 class TimeLeft(TimeRemainingColumn):
@@ -80,18 +84,27 @@ class RowBar:
 class Bar:
     """A progress bar that appears with the first step.
 
-    Work that is refused before it begins shows no bar: its error takes one line.
+    Work that is refused before it begins shows no bar: its error takes one line. In a file, where
+    no bar can move, a line is written each minute instead.
 
     Args:
         console: Where it is shown; stderr by default.
         amount: How it says what is done, as rich fills in.
+        clock: The time in seconds.
     """
 
     def __init__(
-        self, console: Console | None = None, amount: str = "{task.completed:.0f} done"
+        self,
+        console: Console | None = None,
+        amount: str = "{task.completed:.0f} done",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._progress = progress_bar(console, amount)
         self._task = self._progress.add_task("", total=None)
+        self._amount = amount
+        self._clock = clock
+        self._began: float | None = None
+        self._told = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +129,32 @@ class Bar:
             doing: Name of the work.
             problem: A line to print above the bar.
         """
+        console = self._progress.console
         self._progress.update(self._task, completed=done, total=total, description=doing)
-        self._progress.start()
+        if console.is_terminal:
+            self._progress.start()
+        else:
+            self._tell(done, total)
         if problem is not None:
-            self._progress.console.print(clean(problem), markup=False)
+            console.print(clean(problem), markup=False)
+
+    def _tell(self, done: float, total: float | None) -> None:
+        """Write a line if a minute has passed since the last one."""
+        now = self._clock()
+        if self._began is None:
+            self._began = self._told = now
+        if now - self._told < _LINE_SECONDS:
+            return
+        self._told = now
+        task = self._progress.tasks[0]
+        took = now - self._began
+        line = (
+            f"{task.description}: {self._amount.format(task=task).strip()}, {_minutes(took)} so far"
+        )
+        if total and 0 < done < total:
+            line += f", about {_minutes(took * (total - done) / done)} left"
+        self._progress.console.print(clean(line), markup=False, highlight=False)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{max(1, round(seconds / 60))} min"
