@@ -36,6 +36,8 @@ async def tried(name: str, ask: Callable[[], Awaitable[Verdict]]) -> UnusableJud
         return UnusableJudgeError(f"{judge} cannot be asked: {problem}", error.cause)
     if verdict.score is None:
         return UnusableJudgeError(
-            f"{judge} gives no verdicts, tried on a plain question: {verdict.reason}", "no verdict"
+            f"{judge} gives no verdicts, tried on a plain question of ours that is graded 0 or 1:"
+            f" {verdict.reason}",
+            "no verdict",
         )
     return None
