@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gtalign.chain import BLOCKS, StreamParser, TextAdded, ebnf, gbnf, parse, prompt
@@ -26,7 +26,7 @@ from gtalign.steering import (
     has_shadow,
     load_policy,
 )
-from gtalign.steering.budget import BlockSettings, least_tokens, share_out
+from gtalign.steering.budget import LEAST, BlockSettings, least_tokens, share_out
 from gtalign.steering.guided import NO_CHAIN, OWN, SHADOW
 from gtalign.steering.mending import mended
 from gtalign.tasks import Message
@@ -170,15 +170,19 @@ async def test_there_is_an_answer_for_any_number_of_tokens(
         assert OWN_ANSWER.startswith(answer.response)
 
 
-@given(st.integers(0, 10_000))
-def test_the_response_always_has_its_share(most: int) -> None:
-    blocks = BlockSettings()
+@given(
+    st.integers(0, 10_000), st.sampled_from([0.02, 0.15, 0.3]), st.sampled_from([0.02, 0.1, 0.3])
+)
+@example(443, 0.15, 0.1)
+def test_the_response_always_has_its_share(most: int, thinking: float, analyze: float) -> None:
+    blocks = BlockSettings(thinking=thinking, analyze=analyze, response=0.39)
     budget = share_out(most, blocks, USER_LLM)
     assert (budget is None) == (most < least_tokens(blocks, USER_LLM))
     if budget is not None:
         assert budget.response >= int(blocks.response * most)
         before = budget.thinking + budget.payoff + budget.analyze
         assert before + budget.response <= most
+        assert min(budget.thinking, budget.analyze) >= LEAST
         assert max(budget.thinking, budget.analyze) <= blocks.longest
         assert budget.lengths.thinking <= 4 * budget.thinking
 

@@ -82,12 +82,15 @@ def share_out(max_tokens: int, settings: BlockSettings, form: GameForm) -> Budge
     free = max_tokens - payoff - response
     if free < 2 * LEAST or response < LEAST:
         return None
-    thinking = min(settings.longest, int(settings.thinking * max_tokens))
-    analyze = min(settings.longest, int(settings.analyze * max_tokens))
+    thinking, analyze = (
+        max(LEAST, min(settings.longest, int(share * max_tokens)))
+        for share in (settings.thinking, settings.analyze)
+    )
     if thinking + analyze > free:
-        thinking = free * thinking // (thinking + analyze)
+        shared = free * thinking // (thinking + analyze)
+        thinking = min(max(shared, LEAST), free - LEAST)
         analyze = free - thinking
-    return Budget(max(thinking, LEAST), payoff, max(analyze, LEAST), response)
+    return Budget(thinking, payoff, analyze, response)
 
 
 def least_tokens(settings: BlockSettings, form: GameForm) -> int:
