@@ -139,6 +139,39 @@ def test_a_summary_of_nothing_known(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith("No score: no judge was asked. Add --judge")
 
 
+@pytest.mark.parametrize(
+    ("tasks", "advice"),
+    [
+        (["direct"], "Add --judge FILE with a model: no rule grades task 'direct'."),
+        (["mine", "yours"], "Add --judge FILE with a model: no rule grades tasks 'mine', 'yours'."),
+        (["minerva", "ambig_qa"], "Add --judge rules, or --judge FILE with a model."),
+        (
+            ["mine", "minerva"],
+            "Add --judge FILE with a model, or --judge rules, which grade only task 'minerva': no"
+            " rule grades task 'mine'.",
+        ),
+    ],
+)
+def test_it_advises_a_judge_that_grades_the_tasks(
+    tasks: list[str], advice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [{"task": task, "completion": CHAIN, "ground_truth": "4"} for task in tasks]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert main(["score", str(file)]) == 1
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"No score: no judge was asked. {advice}"
+
+
+def test_rules_name_a_task_without_a_rule_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(vector(task="direct", judge_score=None), encoding="utf-8")
+    assert main(["score", str(file), "--judge", "rules"]) == 1
+    assert capsys.readouterr().out.splitlines()[0].endswith("no rule for task 'direct'")
+
+
 def vector(**changes: Any) -> str:
     row = {"task": "math-hard", "completion": CHAIN, "ground_truth": "4", "judge_score": 1}
     return json.dumps({**row, **changes}) + "\n"

@@ -112,11 +112,12 @@ async def test_it_tells_what_judging_took_and_saved(
         )
         for _ in range(2):
             assert await asyncio.to_thread(main, ["score", str(logs), "--judge", str(judges)]) == 0
-    told = [json.loads(r.getMessage().partition(": ")[2]) for r in caplog.records]
     # Of the four answers that can be read, three are the same; the first call is the trial.
-    assert [(one["used"]["calls"], one["saved"]["calls"]) for one in told] == [(3, 2), (0, 4)]
-    assert told[0]["cost"] == pytest.approx(3 * (100 * 1 + 10 * 2) / 1e6)
-    assert told[1]["cost"] == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "judge local: 3 calls, 330 tokens, cost 0.00036, 2 replies from the cache, which saved"
+        " 220 tokens",
+        "judge local: 0 calls, 0 tokens, 4 replies from the cache, which saved 440 tokens",
+    ]
 
 
 def test_a_second_run_goes_on_where_the_first_ends(
@@ -377,7 +378,7 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         process = await start_cli(*options)
         _, errors = await process.communicate()
         assert process.returncode == 0, errors
-        assert errors.startswith(b"INFO gtalign.transcripts.score: judge m: {")
+        assert errors.startswith(b"INFO gtalign.transcripts.score: judge m: ")
     assert out.read_bytes().startswith(kept)
     found = list(read_transcripts(out))
     assert [t.id for t in found] == [f"logs-{number + 1}" for number in range(count)]

@@ -17,7 +17,9 @@ Files = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
-Tables = Annotated[bool, typer.Option("--tables", help="Print every table, not the summary alone.")]
+Tables = Annotated[
+    bool, typer.Option("--tables", help="Print all tables, in full, not the main one alone.")
+]
 DryTraining = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
 ]

@@ -1,5 +1,6 @@
 """Count requests, tokens and cost, those of unusable replies included."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -30,6 +31,11 @@ class Usage:
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Usage)))
 
+    @property
+    def tokens(self) -> int:
+        """Tokens sent and received, of the calls that say."""
+        return self.prompt_tokens + self.completion_tokens
+
     def cost(self, prices: Prices | None) -> float | None:
         """Return the cost in the currency of the prices.
 
@@ -59,3 +65,28 @@ class Usage:
         ):
             raise DataError(f"a usage maps {', '.join(sorted(names))} to counts, not {source!r}")
         return cls(**source)
+
+
+def in_words(account: Mapping[str, Any]) -> str:
+    """Tell an account, as `Endpoint.account` returns it, in one line; zeros are left out.
+
+    The calls include a trial, where one was made.
+    """
+    used, saved = Usage.from_json(account["used"]), Usage.from_json(account["saved"])
+    parts = [_counted(used.calls, "call"), _counted(used.tokens, "token")]
+    if account.get("cost"):
+        parts.append(f"cost {account['cost']:.6g}")
+    if used.unmetered:
+        parts.append(f"{_counted(used.unmetered, 'call')} without a count of tokens")
+    if used.unread:
+        parts.append(_counted(used.unread, "unusable reply", "unusable replies"))
+    if used.failed:
+        parts.append(_counted(used.failed, "failed request"))
+    if saved.calls:
+        took = f"which saved {_counted(saved.tokens, 'token')}"
+        parts.append(f"{_counted(saved.calls, 'reply', 'replies')} from the cache, {took}")
+    return ", ".join(parts)
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -43,7 +43,8 @@ class RuleJudge:
         kind = task_named(question.task).kind
         rule = self.rules.get(kind)
         if rule is None:
-            return Verdict("rule", None, f"no rule for task {question.task!r} ({kind})")
+            of_kind = "" if kind == question.task else f", of kind {kind!r}"
+            return Verdict("rule", None, f"no rule for task {question.task!r}{of_kind}")
         return rule(question, response_of(response))
 
 

@@ -1,13 +1,13 @@
 """Score a file: choose the reward, ask the judges for what is missing, and sum up."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from gtalign.endpoints.usage import in_words
 from gtalign.errors import ConfigError, DataError, JudgeError
 from gtalign.files.lines import torn_line
 from gtalign.judges import Judges, JudgesConfig
@@ -116,7 +116,7 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
     finally:
         for name, account in () if judges is None else judges.account().items():
             if account["used"]["calls"] or account["saved"]["calls"]:
-                log.info("judge %s: %s", name, json.dumps(account))
+                log.info("judge %s: %s", name, in_words(account))
     if summary.total.rows == 0:
         raise DataError(f"{run.file}: empty: it holds no whole row")
     problem = summary.problem(asked=judges is not None)

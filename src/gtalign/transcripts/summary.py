@@ -1,16 +1,18 @@
 """Scores of a file summed up by task, without keeping the rows."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtalign.judges.rule import RULES
 from gtalign.reward import FACTORS
 from gtalign.reward.score import NO_VERDICT
 from gtalign.reward.scores import WELFARE
+from gtalign.tasks import task_named
 from gtalign.transcripts.transcript import Transcript
 
 MEASURES = ("quality", *WELFARE)
@@ -166,7 +168,7 @@ class Summary:
         if not self.known:
             reason = self.reasons.most_common(1)[0][0]
             if not asked and NO_VERDICT in self.reasons:
-                return "No score: no judge was asked. Add --judge FILE, or --judge rules."
+                return f"No score: no judge was asked. {self._advice()}"
             return f"No score: none of {total.unscored} answers got a verdict. {reason}"
         if total.malformed == total.rows:
             return (
@@ -179,10 +181,26 @@ class Summary:
             )
         return None
 
+    def _advice(self) -> str:
+        """Say which judge can grade the tasks that have answers without a score."""
+        tasks = sorted(name for name, sums in self.tasks.items() if sums.unscored)
+        ruled = [name for name in tasks if task_named(name).kind in RULES]
+        if len(ruled) == len(tasks):
+            return "Add --judge rules, or --judge FILE with a model."
+        some = f", or --judge rules, which grade only {_listed(ruled)}" if ruled else ""
+        others = _listed([name for name in tasks if name not in ruled])
+        return f"Add --judge FILE with a model{some}: no rule grades {others}."
+
     def differs(self) -> tuple[float, float] | None:
         """Return the mean W that the file recorded and the one now, where they differ."""
         was, now, count = self.recorded
         return (was / count, now / count) if count and abs(was - now) > 5e-4 * count else None
+
+
+def _listed(tasks: Sequence[str]) -> str:
+    """Name at most `FEW` tasks."""
+    more = f" and {len(tasks) - FEW} more" if len(tasks) > FEW else ""
+    return f"task{'s' * (len(tasks) > 1)} {', '.join(map(repr, tasks[:FEW]))}{more}"
 
 
 def _add(sums: dict[str, tuple[float, int]], name: str, value: float) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from gtalign.cli.show.scored import say, scores_table
 from gtalign.cli.show.words import SCORES
 from gtalign.drawing import NONE, change, fixed, interval, share
+from gtalign.endpoints.usage import in_words
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.faithfulness import Faithfulness
 from gtalign.evaluation.steering.effects import Trial
@@ -45,8 +46,7 @@ def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
         causes = (f"{count} {cause}" for cause, count in result["failures"].items())
         facts["judgements that failed"] = ", ".join(causes)
     for judge, account in result.get("judges", {}).items():
-        used = account["used"]
-        facts[f"judge {judge}"] = f"{used['calls']} calls, {used['failed']} failed"
+        facts[f"judge {judge}"] = in_words(account)
     return facts
 
 
