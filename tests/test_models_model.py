@@ -177,3 +177,17 @@ def test_a_model_that_cannot_be_trained_says_so_when_it_is_opened() -> None:
     tokenizer.add_tokens(["<payoff>"], special_tokens=True)
     *_, last = described(model_with(tokenizer).facts())
     assert last.startswith("it cannot be trained: the tokenizer loses <payoff>")
+
+
+def test_a_padding_token_without_weights_is_not_used(tmp_path: Path) -> None:
+    """Some tokenizers add padding of their own to the vocabulary when they are opened."""
+    tokenizer = small_tokenizer()
+    network = small_model(tokenizer, seed=1)
+    tokenizer.add_special_tokens({"pad_token": "<|new|>"})
+    assert tokenizer.pad_token_id == len(tokenizer) - 1 == network.config.vocab_size
+    model = LocalModel(network, Chat(tokenizer))
+    assert answers(model, 1.0) == answers(model_with(), 1.0)
+    lessons = [model.chat.lesson(question, "it is a cat.") for question in QUESTIONS]
+    checkpoint = train_sft(model, lessons, tmp_path, SFTSettings(batch=3), seed=0)
+    again = open_model(checkpoint)
+    assert again.network.config.pad_token_id == again.chat.tokenizer.eos_token_id

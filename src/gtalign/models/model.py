@@ -45,6 +45,9 @@ class LocalModel:
     def __init__(self, network: PreTrainedModel, chat: Chat) -> None:
         self.network = network
         self.chat = chat
+        if chat.tokenizer.pad_token_id >= network.get_input_embeddings().weight.shape[0]:
+            # Some tokenizers add a token for padding that the network has no weights for.
+            chat.tokenizer.pad_token = chat.tokenizer.eos_token
         stated = network.generation_config
         own = stated.eos_token_id
         self.ends = chat.ends | ({own} if isinstance(own, int) else set(own or ()))
