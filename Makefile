@@ -71,7 +71,7 @@ pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m slipcover --fail-under 95 --merge .coverage.json --out .coverage.json
 
 docs: $(VENV)/.installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 test-312:
 	$(MAKE) pytest PYTHON=python3.12 VENV=.venv-312
