@@ -116,23 +116,28 @@ class LocalModel:
             temperature=temperature or None,
             top_k=0 if temperature > 0 else None,
         )
-        length = max(map(len, prompts))
-        pad = self.chat.tokenizer.pad_token_id
-        rows = [[pad] * (length - len(prompt)) + list(prompt) for prompt in prompts]
-        read = [[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        device = self.network.device
+        ids, mask = self.padded(prompts)
         training = self.network.training
         self.network.eval()
         try:
             with torch.inference_mode():
                 output = self.network.generate(
-                    input_ids=torch.tensor(rows, device=device),
-                    attention_mask=torch.tensor(read, device=device),
-                    generation_config=settings,
+                    input_ids=ids, attention_mask=mask, generation_config=settings
                 )
         finally:
             self.network.train(training)
-        return [self._ended(row) for row in output[:, length:].tolist()]
+        return [self._ended(row) for row in output[:, ids.shape[1] :].tolist()]
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return rows of tokens as one batch, padded on the left, and which of it is text.
+
+        Both are integers of shape ``[rows, longest row]``, on the device of the network.
+        """
+        length, pad = max(map(len, rows)), self.chat.tokenizer.pad_token_id
+        ids = [[pad] * (length - len(row)) + list(row) for row in rows]
+        mask = [[0] * (length - len(row)) + [1] * len(row) for row in rows]
+        device = self.network.device
+        return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
     def _ended(self, ids: list[int]) -> list[int]:
         """Return the tokens up to the end of the turn; padding follows it."""

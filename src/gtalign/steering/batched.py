@@ -15,10 +15,10 @@ from typing import Any, Literal, TypeVar
 import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
-from gtalign.errors import GTAlignError, SteeringError, TrainingError, UpstreamError
+from gtalign.errors import GTAlignError, SteeringError, UpstreamError
 from gtalign.models.model import LocalModel
 from gtalign.steering.backend import Finish, Report, Sampling
-from gtalign.steering.local import Draws, context_of
+from gtalign.steering.local import Draws, context_of, prompt_of
 from gtalign.steering.spelling import Spelling
 from gtalign.tasks import Message
 
@@ -63,12 +63,7 @@ class BatchedBackend:
             SteeringError: ``sampling.extra`` holds parameters, which only HTTP engines take, or the
                 chat template refuses the conversation.
         """
-        if sampling.extra:
-            raise SteeringError(f"{self.name} does not know {', '.join(sorted(sampling.extra))}")
-        try:
-            prompt = self.model.chat.ids(messages)
-        except TrainingError as error:
-            raise SteeringError(str(error)) from error
+        prompt = prompt_of(self.model.chat, self.name, messages, sampling)
         return BatchedDraft(self, prompt, sampling)
 
     async def together(self, calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -135,16 +130,12 @@ class BatchedBackend:
 
     def _generate(self, batch: list["_Write"]) -> None:
         """Continue the messages of a batch, in the thread of the model."""
-        width = max(len(write.ids) for write in batch)
-        padding = int(self.model.chat.tokenizer.pad_token_id)
-        ids = torch.tensor([[padding] * (width - len(w.ids)) + w.ids for w in batch])
-        mask = torch.tensor([[0] * (width - len(w.ids)) + [1] * len(w.ids) for w in batch])
-        device = self._network.device
+        ids, mask = self.model.padded([write.ids for write in batch])
         settings = GenerationConfig(max_new_tokens=max(w.room for w in batch), do_sample=False)
         with torch.inference_mode():
             self._network.generate(
-                input_ids=ids.to(device),
-                attention_mask=mask.to(device),
+                input_ids=ids,
+                attention_mask=mask,
                 generation_config=settings,
                 logits_processor=[_Drawn(batch)],
                 stopping_criteria=[_Ended(batch, frozenset(self.model.ends))],

@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from gtalign.errors import SteeringError, TrainingError, UpstreamError
+from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.steering.spelling import Spelling
@@ -71,13 +72,7 @@ class TransformersBackend:
             SteeringError: ``sampling.extra`` holds parameters, which only HTTP engines take, or the
                 chat template refuses the conversation.
         """
-        if sampling.extra:
-            raise SteeringError(f"{self.name} does not know {', '.join(sorted(sampling.extra))}")
-        try:
-            prompt = self.chat.ids(messages)
-        except TrainingError as error:
-            raise SteeringError(str(error)) from error
-        return LocalDraft(self, prompt, sampling)
+        return LocalDraft(self, prompt_of(self.chat, self.name, messages, sampling), sampling)
 
     async def aclose(self) -> None:
         """End the thread of the model."""
@@ -252,6 +247,21 @@ class Draws:
             return int(logits.argmax())
         scores: Any = self._warp(None, logits[None])
         return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=self._generator))
+
+
+def prompt_of(chat: Chat, name: str, messages: Sequence[Message], sampling: Sampling) -> list[int]:
+    """Return the tokens of a conversation that a model in process continues.
+
+    Raises:
+        SteeringError: ``sampling.extra`` holds parameters, which only HTTP engines take, or the
+            chat template refuses the conversation.
+    """
+    if sampling.extra:
+        raise SteeringError(f"{name} does not know {', '.join(sorted(sampling.extra))}")
+    try:
+        return chat.ids(messages)
+    except TrainingError as error:
+        raise SteeringError(str(error)) from error
 
 
 def context_of(network: PreTrainedModel) -> int:

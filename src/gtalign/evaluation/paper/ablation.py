@@ -12,7 +12,7 @@ import numpy as np
 from gtalign.errors import DataError
 from gtalign.evaluation.columns import Column, metric_columns
 from gtalign.evaluation.metrics import metrics
-from gtalign.evaluation.paper.scores import differences, estimates, words
+from gtalign.evaluation.paper.scores import side_by_side, words
 from gtalign.evaluation.paper.sheet import Report
 from gtalign.evaluation.paper.study import Study
 from gtalign.evaluation.rows import Rows
@@ -62,12 +62,8 @@ def ablation(study: Study) -> Report:
     sheets, sentences = [], []
     for group in (group for group in study.groups if group.task is None):
         named = f"ablation-{group.split or 'all'}"
-        sheets.append(estimates(study, group, columns, labels, digits, named, group.name))
-        if study.baselines:
-            sheet, found = differences(
-                study, group, columns, labels, digits, f"{named}-differences", group.name
-            )
-            sheets.append(sheet)
-            sentences += words(study, found, group.name, "mutual", "√(U L)")
-            sentences += words(study, found, group.name, "ces-inf", "min(U, L)")
+        shown, found = side_by_side(study, group, columns, labels, digits, named)
+        sheets += shown
+        sentences += words(study, found, group.name, "mutual", "√(U L)")
+        sentences += words(study, found, group.name, "ces-inf", "min(U, L)")
     return Report("ablation", "What each reward gives", sentences, sheets)

@@ -17,7 +17,7 @@ from gtalign.chain import asks, response_of
 from gtalign.drawing import fixed
 from gtalign.errors import DataError
 from gtalign.evaluation.columns import Column
-from gtalign.evaluation.paper.scores import differences, estimates, words
+from gtalign.evaluation.paper.scores import side_by_side, words
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet
 from gtalign.evaluation.paper.study import Study
 from gtalign.evaluation.statistics import Floats
@@ -119,13 +119,9 @@ def behaviour(study: Study) -> Report:
     sheets, sentences = [], []
     for group in (group for group in study.groups if group.task is None):
         named = f"behaviour-{group.split or 'all'}"
-        sheets.append(estimates(study, group, columns, labels, digits, named, group.name))
-        if study.baselines:
-            sheet, found = differences(
-                study, group, columns, labels, digits, f"{named}-differences", group.name
-            )
-            sheets.append(sheet)
-            sentences += words(study, found, group.name, "accuracy", "accuracy of the action")
+        shown, found = side_by_side(study, group, columns, labels, digits, named)
+        sheets += shown
+        sentences += words(study, found, group.name, "accuracy", "accuracy of the action")
         inside = study.columns(group).inside
         for model in study.models:
             mine = inside & (study.rows.model == model)

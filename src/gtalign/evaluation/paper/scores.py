@@ -59,14 +59,10 @@ def _scores(study: Study, name: str, title: str, groups: Sequence[Group]) -> Rep
         held = {metric: columns[metric] for metric in SHOWN}
         labels = {metric: label(metrics()[metric]) for metric in held}
         digits = {metric: metrics()[metric].digits for metric in held}
-        sheets.append(estimates(study, group, held, labels, digits, named, group.name))
-        if study.baselines:
-            sheet, found = differences(
-                study, group, held, labels, digits, f"{named}-differences", group.name
-            )
-            sheets.append(sheet)
-            if group.task is None:
-                sentences += words(study, found, group.name, "mutual_welfare", "W")
+        shown, found = side_by_side(study, group, held, labels, digits, named)
+        sheets += shown
+        if group.task is None:
+            sentences += words(study, found, group.name, "mutual_welfare", "W")
     return Report(name, f"{title}: {study.reference} and its baselines", sentences, sheets)
 
 
@@ -149,6 +145,27 @@ def differences(
     ]
     heading = f"{title}: {study.reference} less each baseline"
     return Sheet(name, heading, head, rows, records, notes), found
+
+
+def side_by_side(
+    study: Study,
+    group: Group,
+    columns: dict[str, Column],
+    labels: dict[str, str],
+    digits: dict[str, int],
+    name: str,
+) -> tuple[list[Sheet], dict[tuple[str, str], Variation]]:
+    """The estimates of a group, and the differences to the baselines if there are any.
+
+    Returns:
+        The sheets, and the variation of each difference by measure and baseline.
+    """
+    given = (study, group, columns, labels, digits)
+    sheets = [estimates(*given, name, group.name)]
+    if not study.baselines:
+        return sheets, {}
+    sheet, found = differences(*given, f"{name}-differences", group.name)
+    return [*sheets, sheet], found
 
 
 def _cells(contrast: Contrast, found: Variation, digits: int) -> list[Lines]:
