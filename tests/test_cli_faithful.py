@@ -1,8 +1,6 @@
 """``gtalign faithful``: a server that obeys its matrix, a checkpoint, and bad input."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from gtalign.evaluation.faithfulness import EDITS
 from gtalign.transcripts import Transcript, TranscriptWriter, read_transcripts
 from small_lab import small_model, small_tokenizer, small_world
 from standins.engines import VLLM
-from standins.server import StandIn, serving
+from standins.server import serving_threads
 from standins.services import Service
 
 ROW = {
@@ -26,23 +24,8 @@ ROW = {
 
 @pytest.fixture
 def serve() -> Iterator[Any]:
-    """Serve a stand-in from a thread of its own, as the command has a loop of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    opened: list[Any] = []
-
-    def start(standin: StandIn) -> str:
-        context = serving(standin)
-        opened.append(context)
-        return asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result()
-
-    yield start
-    for context in opened:
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with serving_threads() as start:
+        yield start
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """``gtalign steer``: a checkpoint or a server, policies, questions, and what is told of them."""
 
-import asyncio
 import io
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,31 +14,16 @@ from gtalign.transcripts import read_transcripts
 from small_lab import small_model, small_tokenizer
 from standins import model
 from standins.engines import VLLM, LlamaCppPython
-from standins.server import StandIn, serving
+from standins.server import serving_threads
 from standins.services import Service
 
 COSTLY = ("--set", "utility_of_money=700")
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Any]:
-    """Serve a stand-in from a thread of its own, as the command has a loop of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    opened: list[Any] = []
-
-    def start(standin: StandIn) -> str:
-        context = serving(standin)
-        opened.append(context)
-        return asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result()
-
-    yield start
-    for context in opened:
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+def serve() -> Iterator[Any]:
+    with serving_threads() as start:
+        yield start
 
 
 def test_prices_flip_the_answer_of_a_server(

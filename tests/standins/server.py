@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,3 +134,24 @@ async def serving(standin: StandIn) -> AsyncGenerator[str, None]:
         yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def serving_threads() -> Iterator[Callable[[StandIn], str]]:
+    """Serve stand-ins from a thread of its own, for commands that have a loop of their own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    opened: list[Any] = []
+
+    def start(standin: StandIn) -> str:
+        context = serving(standin)
+        opened.append(context)
+        return asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result()
+
+    yield start
+    for context in opened:
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
