@@ -73,6 +73,8 @@ async def test_the_keyboard_is_enough(tmp_path: Path, chromium: Any) -> None:
         _, secret = await gateway.key(name="root")
         page = view.page
         await page.goto(f"{gateway.address}/dashboard")
+        # The browser gives the field its focus after the page has loaded, and drops keys before it.
+        await page.wait_for_function("document.activeElement.matches('input')")
         await page.keyboard.type(secret)
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/dashboard")
