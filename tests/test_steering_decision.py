@@ -17,6 +17,7 @@ from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.steering import (
     Decision,
     Phase,
+    Retried,
     TokenHistory,
     edit,
     fit,
@@ -85,6 +86,41 @@ def test_it_comes_back(form: GameForm, data: st.DataObject) -> None:
     assert (decision.to_json()["form"] is None) == (form == USER_LLM)
 
 
+@pytest.mark.parametrize("acted", ["DA", "CQ", "AQ", None])
+def test_a_response_that_ran_out_of_tokens_never_disobeys(acted: str | None) -> None:
+    decision = decided(acted=acted, cut=True)
+    assert decision.obeyed is (True if acted == "DA" else None)
+    assert through_json(decision) == decision
+
+
+@pytest.mark.parametrize(
+    "retry",
+    [
+        Retried("CQ", "DA", "second"),
+        Retried("CQ", None, "first", "the second writing failed (UpstreamError)"),
+        Retried("AQ", "CQ", "first", "the second response carries out CQ"),
+    ],
+)
+def test_how_an_answer_was_written_again_comes_back(retry: Retried) -> None:
+    assert through_json(decided(retry=retry)).retry == retry
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("first", None), ("second", 1), ("served", "third"), ("reason", ["x"])]
+)
+def test_a_wrong_retry_is_named(field: str, value: Any) -> None:
+    record = decided(retry=Retried("CQ", "DA", "second")).to_json()
+    record["retry"][field] = value
+    with pytest.raises(DataError, match=f"retry.{field}"):
+        Decision.from_json(record)
+
+
+def test_a_record_from_before_retries_is_read() -> None:
+    record = decided().to_json()
+    del record["retry"], record["cut"]
+    assert Decision.from_json(record) == decided()
+
+
 def test_an_answer_without_a_matrix_comes_back() -> None:
     assert through_json(BARE) == BARE
     assert through_json(replace(BARE, reason="no payoff")).reason == "no payoff"
@@ -115,6 +151,7 @@ def test_whether_the_choice_moved_and_was_carried_out() -> None:
     assert replace(decision, acted="CQ").obeyed is False
     assert replace(decision, acted=None).obeyed is None
     assert replace(decision, after=None).obeyed is None
+    assert replace(decision, steered=False).obeyed is None
     assert not replace(decision, before=None).flipped
     assert not replace(decision, before=decision.after).flipped
 

@@ -368,7 +368,7 @@ async def test_a_shadow_is_a_second_request_and_leaves_the_answer_alone() -> Non
     decision = answer.decision
     assert (decision.reason, decision.steered, decision.mode) == (SHADOW, False, "observe")
     assert decision.before is not None and decision.after is not None
-    assert (decision.chosen, decision.acted, decision.obeyed) == ("DQ_DA", "AQ", False)
+    assert (decision.chosen, decision.acted, decision.obeyed) == ("DQ_DA", "AQ", None)
     assert [phase.shadow for phase in decision.phases] == [False, *[True] * 2]
     assert "never asked for" not in "".join(write.text for write in backend.writes)
     assert backend.asked[0] == ASKED

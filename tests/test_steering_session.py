@@ -156,7 +156,7 @@ async def test_observe_records_and_changes_nothing() -> None:
     assert answer.decision.before.cell == "VQ_CQ"
     assert answer.decision.after.cell == "DQ_DA"
     assert answer.decision.acted == "CQ"
-    assert answer.decision.obeyed is False
+    assert answer.decision.obeyed is None  # nothing was asked of it
 
 
 async def test_asking_again_is_another_message() -> None:

@@ -1,19 +1,22 @@
 """Steering: edit the payoff matrix while the model is writing, and let it continue from there."""
 
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
+from gtalign.steering.answers import answers
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
-from gtalign.steering.decision import Decision, Mode, Phase, Resume
+from gtalign.steering.decision import Decision, Mode, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import ChoiceInterval, flips
 from gtalign.steering.observing import has_shadow, observed
 from gtalign.steering.opening import OpenedBackend, open_backend
+from gtalign.steering.phase import Phase, Retried
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
-from gtalign.steering.session import Session, Shadow, answers
+from gtalign.steering.session import Retry, Session, has_retry
 from gtalign.steering.settings import SteeringSettings
+from gtalign.steering.shadow import Shadow
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.steering import Steering
 
@@ -41,6 +44,8 @@ __all__ = [
     "Report",
     "Restarted",
     "Resume",
+    "Retried",
+    "Retry",
     "RuleOptions",
     "Sampling",
     "Session",
@@ -58,6 +63,7 @@ __all__ = [
     "fan_out",
     "fit",
     "flips",
+    "has_retry",
     "has_shadow",
     "load_policy",
     "observed",

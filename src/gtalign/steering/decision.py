@@ -1,8 +1,8 @@
 """The record of one steered answer: everything that is needed to explain it afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, get_args
 
 from pydantic import ValidationError
 
@@ -12,6 +12,7 @@ from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.steering.edit import Term
 from gtalign.steering.expected import ActionTokens
 from gtalign.steering.fields import Fields
+from gtalign.steering.phase import ASKED_AGAIN, FROM_MATRIX, PASSED, Phase, Retried
 from gtalign.steering.recommend import Recommendation
 
 Mode = Literal["observe", "advise", "enforce"]
@@ -22,59 +23,7 @@ Resume = Literal["splice", "reask", "none"]
 
 _MODES: Final = get_args(Mode)
 _RESUMES: Final = get_args(Resume)
-_OWN_JSON: Final = ("stated", "edited", "before", "after")
-
-SHADOW: Final = "shadow"
-"""How the name of a phase begins that wrote no part of the answer, but a chain beside it."""
-
-PASSED: Final = "passed"
-"""Name of the phase in which an engine wrote its own answer."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One phase of writing.
-
-    Args:
-        name: What was written, such as ``thinking`` or ``response``.
-        tokens: Number of tokens written.
-        prompt_tokens: Number of tokens before them; None if unknown.
-        cached_tokens: How many of those came from the engine's cache; None if unknown.
-        finish: Why it ended.
-        ms: Milliseconds from its request to its end, including the time of its reader; None in old
-            records.
-    """
-
-    name: str
-    tokens: int
-    prompt_tokens: int | None
-    cached_tokens: int | None
-    finish: str
-    ms: float | None = None
-
-    @property
-    def shadow(self) -> bool:
-        """Whether it wrote no part of the answer, but a chain beside it."""
-        return self.name.startswith(SHADOW)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return an object that `from_json` reads back equal."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    @classmethod
-    def from_json(cls, source: Mapping[str, Any] | Fields) -> "Phase":
-        """Read what `to_json` wrote; raises DataError that names a wrong field."""
-        given = Fields.of(source)
-        return cls(
-            name=given.text("name"),
-            tokens=given.count("tokens"),
-            prompt_tokens=_known(given, "prompt_tokens", given.count),
-            cached_tokens=_known(given, "cached_tokens", given.count),
-            finish=given.text("finish"),
-            ms=_known(given, "ms", given.number),
-        )
+_OWN_JSON: Final = ("stated", "edited", "before", "after", "retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +50,12 @@ class Decision:
         after: What it chooses in the edited one.
         chosen: The cell on which the model's analysis settled.
         acted: The LLM's action that the response carries out.
+        cut: Whether the response ran out of tokens, so that a part of it may be missing.
         prompt_tokens: Tokens of the prompt; None if unknown.
         used_tokens: Tokens of the quota that were used before.
         phases: The phases of writing, in order.
-        retries: How often a part was written again.
+        retries: How often the matrix was written again.
+        retry: How the answer was written once more because it did not obey; None if it was not.
         repairs: What had to be repaired to read the chain.
         decimals: Decimals of the payoffs in the edited matrix; None if there is none, or in old
             records.
@@ -130,10 +81,12 @@ class Decision:
     after: Recommendation | None = None
     chosen: str | None = None
     acted: str | None = None
+    cut: bool = False
     prompt_tokens: int | None = None
     used_tokens: int = 0
     phases: tuple[Phase, ...] = ()
     retries: int = 0
+    retry: Retried | None = None
     repairs: tuple[Repair, ...] = ()
     decimals: int | None = None
     decided_ms: float | None = None
@@ -147,15 +100,30 @@ class Decision:
 
     @property
     def obeyed(self) -> bool | None:
-        """Whether the response carries out the action chosen; None if either is unknown."""
-        if self.acted is None or self.after is None:
+        """Whether the response of a steered answer carries out the chosen action.
+
+        None if nobody can tell: the answer was not steered, no action can be read from the
+        response, or it ran out of tokens before it did what was chosen.
+        """
+        if not self.steered or self.acted is None or self.after is None:
             return None
-        return self.acted == self.after.action
+        if self.acted == self.after.action:
+            return True
+        return None if self.cut else False
 
     @property
     def passed(self) -> bool:
         """Whether the answer is the engine's own, because no chain came of it."""
         return any(phase.name == PASSED for phase in self.phases)
+
+    @property
+    def unserved(self) -> tuple[Phase, ...]:
+        """The phases that wrote the response which a retry left unserved."""
+        if self.retry is None:
+            return ()
+        if self.retry.served == "first":
+            return tuple(phase for phase in self.phases if phase.again)
+        return tuple(phase for phase in self.phases if phase.name in (FROM_MATRIX, ASKED_AGAIN))
 
     def timeless(self) -> "Decision":
         """The decision without its times, so that equal answers have equal decisions."""
@@ -190,7 +158,7 @@ class Decision:
             DataError: A field is missing or of the wrong type; the message names it.
         """
         given = Fields(source)
-        form = _known(given, "form", lambda name: _form(given.object(name))) or USER_LLM
+        form = given.known("form", lambda name: _form(given.object(name))) or USER_LLM
         expected, sources = given.object("expected"), given.object("sources")
         return cls(
             id=given.text("id"),
@@ -202,32 +170,29 @@ class Decision:
             policy=given.text("policy"),
             policy_hash=given.text("policy_hash"),
             steered=given.flag("steered"),
-            reason=_known(given, "reason", given.text),
-            stated=_known(given, "stated", lambda name: _game(given, name, form)),
-            edited=_known(given, "edited", lambda name: _game(given, name, form)),
+            reason=given.known("reason", given.text),
+            stated=given.known("stated", lambda name: _game(given, name, form)),
+            edited=given.known("edited", lambda name: _game(given, name, form)),
             terms=tuple(Term.from_json(term) for term in given.objects("terms")),
             expected={action: _tokens(expected, action) for action in expected.names()},
             sources={action: sources.text(action) for action in sources.names()},
-            before=_known(given, "before", lambda n: Recommendation.from_json(given.object(n))),
-            after=_known(given, "after", lambda n: Recommendation.from_json(given.object(n))),
-            chosen=_known(given, "chosen", given.text),
-            acted=_known(given, "acted", given.text),
-            prompt_tokens=_known(given, "prompt_tokens", given.count),
+            before=given.known("before", lambda n: Recommendation.from_json(given.object(n))),
+            after=given.known("after", lambda n: Recommendation.from_json(given.object(n))),
+            chosen=given.known("chosen", given.text),
+            acted=given.known("acted", given.text),
+            cut=given.known("cut", given.flag) or False,
+            prompt_tokens=given.known("prompt_tokens", given.count),
             used_tokens=given.count("used_tokens"),
             phases=tuple(Phase.from_json(phase) for phase in given.objects("phases")),
             retries=given.count("retries"),
+            retry=given.known("retry", lambda name: Retried.from_json(given.object(name))),
             repairs=tuple(
                 Repair(repair.text("kind"), repair.count("position"))
                 for repair in given.objects("repairs")
             ),
-            decimals=_known(given, "decimals", given.count),
-            decided_ms=_known(given, "decided_ms", given.number),
+            decimals=given.known("decimals", given.count),
+            decided_ms=given.known("decided_ms", given.number),
         )
-
-
-def _known(given: Fields, name: str, read: Callable[[str], T]) -> T | None:
-    """A field that may be null or absent."""
-    return read(name) if given.has(name) else None
 
 
 def _form(given: Fields) -> GameForm:

@@ -1,13 +1,15 @@
 """Read the fields of a JSON object, with errors that name the field."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from gtalign.errors import DataError
 
 _SHOWN = 10**18
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ class Fields:
         if not isinstance(items, list | tuple):
             self.refuse(name, "a list of objects")
         return (Fields(item, f"{self.where}{name}.{i}.") for i, item in enumerate(items))
+
+    def known(self, name: str, read: Callable[[str], T]) -> T | None:
+        """A field that may be null or absent."""
+        return read(name) if self.has(name) else None
 
     def has(self, name: str) -> bool:
         """Whether there is such a field, other than null."""

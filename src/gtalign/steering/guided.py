@@ -14,9 +14,10 @@ from gtalign.chain.blocks import BLOCKS
 from gtalign.errors import ChainError, SteeringError
 from gtalign.steering.answer import Decided, Restarted
 from gtalign.steering.budget import LEAST, Budget, least_tokens
-from gtalign.steering.decision import PASSED, Decision
+from gtalign.steering.decision import Decision
 from gtalign.steering.manuscript import Stretch
 from gtalign.steering.mending import Meter, mended
+from gtalign.steering.phase import FROM_MATRIX, PASSED
 from gtalign.steering.stop_strings import CLOSES, OPENS, ResponseCut
 from gtalign.steering.writing import ANALYZE, PAYOFF_ENDS, Step, Writing
 
@@ -62,14 +63,23 @@ def steer(writing: Writing, budget: Budget | None) -> Iterator[Step]:
     assert decision.stated is not None
     yield PayoffRead(decision.stated)
     yield Decided(decision)
+    if not (yield from to_end(writing, budget, decision)):
+        yield from _passed(writing, "the model wrote no response")
+
+
+def to_end(writing: Writing, budget: Budget, decision: Decision) -> Generator[Step, None, bool]:
+    """Continue from the edited matrix; or ask again, where that is how answers continue.
+
+    Returns:
+        Whether there is a response.
+    """
     part: Part = "whole"
     if writing.steering.resume == "splice":
         part = yield from _resume(writing, decision)
     else:
         # The first message is dropped. Its tokens would be missing at the end of the response.
         yield writing.ask_again(decision, whole=True)
-    if not (yield from _to_end(writing, budget, part)):
-        yield from _passed(writing, "the model wrote no response")
+    return (yield from _to_end(writing, budget, part))
 
 
 def shadow(writing: Writing, budget: Budget | None, *, prompt_tokens: int | None) -> Iterator[Step]:
@@ -186,7 +196,7 @@ def _to_end(writing: Writing, budget: Budget, part: Part) -> Generator[Step, Non
     for _ in BLOCKS:
         taken = _Taken(writing, budget)
         if message.tokens_left > 0:
-            yield Stretch("from the matrix", CLOSES, part, taken.take, taken.enough)
+            yield Stretch(FROM_MATRIX, CLOSES, part, taken.take, taken.enough)
         yield from taken.rest()
         writing.text, parser = taken.text, taken.parser
         writing.stopped = taken.cut.ended

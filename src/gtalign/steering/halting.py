@@ -7,6 +7,7 @@ from gtalign.errors import ChainError, SteeringError
 from gtalign.steering.answer import Decided
 from gtalign.steering.decision import Decision
 from gtalign.steering.manuscript import Stretch
+from gtalign.steering.phase import ASKED_AGAIN, FROM_MATRIX
 from gtalign.steering.writing import ANALYZE, PAYOFF_ENDS, Step, Writing
 
 
@@ -40,11 +41,16 @@ def steer(writing: Writing) -> Iterator[Step]:
     assert decision.stated is not None
     yield PayoffRead(decision.stated)
     yield Decided(decision)
+    yield from to_end(writing, decision)
+
+
+def to_end(writing: Writing, decision: Decision) -> Iterator[Step]:
+    """Continue from the edited matrix; or ask again, where that is how answers continue."""
     if writing.steering.resume == "splice":
         yield from _resume(writing, decision)
     else:
         yield writing.ask_again(decision)
-        yield from writing.to_end("asked again", writing.parser(), "whole")
+        yield from writing.to_end(ASKED_AGAIN, writing.parser(), "whole")
 
 
 def _to_payoff(writing: Writing, attempt: int) -> Stretch:
@@ -66,7 +72,7 @@ def _resume(writing: Writing, decision: Decision) -> Iterator[Step]:
     parser.feed(head)
     yield BlockClosed("payoff", len(head) - len(PAYOFF_ENDS))
     yield from parser.feed(writing.message.text[len(head) :])
-    yield from writing.to_end("from the matrix", parser, "remainder")
+    yield from writing.to_end(FROM_MATRIX, parser, "remainder")
 
 
 def _unsteered(writing: Writing, problem: str) -> Iterator[Step]:

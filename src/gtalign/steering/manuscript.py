@@ -10,7 +10,7 @@ from typing import Final
 from gtalign.chain import Event, Part
 from gtalign.steering.answer import Ask
 from gtalign.steering.backend import Backend, Report, Sampling
-from gtalign.steering.decision import Phase
+from gtalign.steering.phase import Phase
 from gtalign.steering.stopwatch import Stopwatch
 from gtalign.tasks import Message
 
@@ -87,6 +87,11 @@ class Manuscript:
     def tokens_left(self) -> int:
         """Tokens that the request still allows."""
         return self._allowed - sum(phase.tokens for phase in self.phases)
+
+    def begin(self, text: str, tokens: int) -> None:
+        """Continue a text that another manuscript has written, of so many tokens."""
+        self._allowed -= tokens
+        self._draft.rewrite(text)
 
     def restart(self, messages: Sequence[Message], *, whole: bool = False) -> None:
         """Start the message again, in answer to these messages.

@@ -5,7 +5,6 @@ spliced into the message in place of the model's own, the next tag is opened, an
 continues the same message.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,14 +12,14 @@ from dataclasses import replace
 from gtalign.chain import Lengths
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering import guided, halting
-from gtalign.steering.answer import Ask, Steered, SteeringEvent, fan_out
+from gtalign.steering.answer import Ask, Steered, SteeringEvent
 from gtalign.steering.budget import Budget, lengths_of_trained, share_out
-from gtalign.steering.decision import SHADOW, Phase
 from gtalign.steering.manuscript import Stretch
-from gtalign.steering.observing import has_shadow
+from gtalign.steering.phase import FROM_MATRIX, RETRY, Phase, Retried
+from gtalign.steering.settings import SteeringSettings
 from gtalign.steering.steering import Steering
 from gtalign.steering.stopwatch import Stopwatch
-from gtalign.steering.writing import Step, Writing
+from gtalign.steering.writing import PAYOFF_ENDS, Step, Writing, hotter
 
 
 class Session:
@@ -62,15 +61,22 @@ class Session:
     async def answer(self) -> Steered:
         """Write the answer to its end, and add its tokens to the history.
 
+        If the settings say so, an answer that does not obey is written once more: see `Retry`.
+
         Raises:
             UpstreamError: The engine failed; the error says how far the answer came.
             SteeringError: The matrix cannot be read, and ``on_malformed`` is ``fail``.
         """
+        await self._to_end()
+        if has_retry(self.result, self.steering.settings):
+            self._result = await Retry(self.steering, self.ask, self.result).answer()
+        self.steering.learn(self.result, self.ask.messages)
+        return self.result
+
+    async def _to_end(self) -> None:
         async with aclosing(self.events()) as events:
             async for _ in events:
                 pass
-        self.steering.learn(self.result, self.ask.messages)
-        return self.result
 
     async def events(self) -> AsyncGenerator[SteeringEvent, None]:
         """Write the answer and report it as it comes.
@@ -106,14 +112,18 @@ class Session:
         settings = self.steering.settings
         observes = settings.mode == "observe"
         if settings.trained:
-            lengths = lengths_of_trained(self.ask.max_tokens)
-            writing = Writing(self.steering, self.ask, watch, instructed=True, lengths=lengths)
+            writing = self._halting(watch)
             return writing, (halting.observe if observes else halting.steer)(writing)
         if observes:
             writing = Writing(self.steering, self.ask, watch, instructed=False, lengths=Lengths())
             return writing, guided.observe(writing)
         writing, budget = self._guided(watch)
         return writing, guided.steer(writing, budget)
+
+    def _halting(self, watch: Stopwatch) -> Writing:
+        """The writing of a model that was trained on chains."""
+        lengths = lengths_of_trained(self.ask.max_tokens)
+        return Writing(self.steering, self.ask, watch, instructed=True, lengths=lengths)
 
     def _guided(self, watch: Stopwatch) -> tuple[Writing, Budget | None]:
         """The writing of a model that is instructed, and its budget."""
@@ -132,62 +142,116 @@ class Session:
         return "the answer, which was not steered, was left unfinished"
 
 
-class Shadow(Session):
-    """The chain of an answer that was only observed, asked for in a second request.
+def has_retry(answer: Steered, settings: SteeringSettings) -> bool:
+    """Whether an answer is to be written once more: it did not carry out the chosen action."""
+    return settings.verify == "retry" and answer.decision.obeyed is False
 
-    Its result is the same answer, with the decision that the chain leads to. The model is asked to
-    stop before a response.
+
+class Retry(Session):
+    """An answer that did not carry out the chosen action, written once more.
+
+    It continues from the same edited matrix, and its analysis begins with the chosen cell, as in
+    ``enforce``. Where that has been so already, or where the model is asked again, the same text is
+    drawn a little hotter. The whole second message has as many tokens as the request allows.
+
+    Its result is the second answer if that obeys and is complete, and else the first: that is never
+    lost. The decision tells of both, and its phases count both.
 
     Args:
-        steering: The backend, the policy and the settings.
-        ask: The request of the answer.
-        answer: The answer.
+        steering: The backend, the policy and the settings of the first answer.
+        ask: The request.
+        answer: The first answer.
+        watch: Times the writing; by default a new one.
+
+    Attributes:
+        error: What the engine failed with; None if it did not.
     """
 
-    def __init__(self, steering: Steering, ask: Ask, answer: Steered) -> None:
-        self._answer = answer
-        super().__init__(steering, ask)
+    def __init__(
+        self, steering: Steering, ask: Ask, answer: Steered, *, watch: Stopwatch | None = None
+    ) -> None:
+        self.error: SteeringError | None = None
+        self._first = answer
+        decision = answer.decision
+        if decision.mode == "enforce" or decision.resume == "reask":
+            ask = replace(ask, sampling=hotter(ask.sampling))
+        super().__init__(steering, ask, watch=watch)
+
+    async def answer(self) -> Steered:
+        """Write it once more; if that fails, the first answer stands."""
+        try:
+            await self._to_end()
+        except SteeringError as error:
+            self.error = error
+            return self.kept(f"the second writing failed ({type(error).__name__})")
+        return self.result
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases of both writings so far."""
+        again = (replace(one, name=f"{RETRY}: {one.name}") for one in self._writing.phases)
+        return (*self._first.decision.phases, *again)
 
     @property
     def result(self) -> Steered:
-        """The answer with the decision.
+        """The answer that is served.
 
         Raises:
-            SteeringError: The shadow is not finished.
+            SteeringError: The second writing is not finished.
         """
-        decision, seen = super().result.decision, self._answer.decision
-        asked = (replace(phase, name=f"{SHADOW}: {phase.name}") for phase in decision.phases)
-        return replace(
-            self._answer,
-            decision=replace(
-                decision,
-                id=seen.id,
-                created=seen.created,
-                acted=seen.acted,
-                phases=(*seen.phases, *asked),
-            ),
+        second = super().result
+        acted = second.decision.acted
+        if acted is None:
+            return self.kept("no action can be read from the second response")
+        if second.decision.cut:
+            return self.kept("the second response ran out of tokens", acted)
+        if not second.decision.obeyed:
+            return self.kept(f"the second response carries out {acted}", acted)
+        return self._noted(second, Retried(self._disobeyed, acted, "second"))
+
+    def kept(self, why: str, acted: str | None = None) -> Steered:
+        """The first answer, which stands.
+
+        Args:
+            why: Why the second does not take its place.
+            acted: The action that the second response carries out, if it is known.
+        """
+        return self._noted(self._first, Retried(self._disobeyed, acted, "first", why))
+
+    @property
+    def _disobeyed(self) -> str:
+        acted = self._first.decision.acted
+        assert acted is not None, "it is not known what the first response does"
+        return acted
+
+    def _noted(self, served: Steered, retry: Retried) -> Steered:
+        first, after = self._first.decision, served.decision.after
+        assert after is not None
+        done = "so it was written again" if retry.reason is None else f"and stays: {retry.reason}"
+        told = f"the first response carries out {retry.first}, not {after.action}, {done}"
+        decision = replace(
+            served.decision,
+            reason="; ".join(why for why in (served.decision.reason, told) if why),
+            phases=self.phases,
+            retries=first.retries,
+            retry=retry,
         )
+        return replace(served, decision=decision)
 
     def _plan(self, watch: Stopwatch) -> tuple[Writing, Iterator[Step]]:
-        writing, budget = self._guided(watch)
-        read = self._answer.decision.prompt_tokens
-        return writing, guided.shadow(writing, budget, prompt_tokens=read)
-
-
-async def answers(steering: Steering, ask: Ask, count: int) -> list[Steered]:
-    """Write several answers to one request at once, each with a matrix of its own.
-
-    Their seeds follow that of the request. The first failure ends them all. An answer that is only
-    observed may have a `Shadow`.
-    """
-
-    async def one(asked: Ask) -> Steered:
-        answer = await Session(steering, asked).answer()
-        key = f"{asked.sampling.seed} {asked.messages[-1]['content']}"
-        if has_shadow(answer, steering.settings, key):
-            answer = await Shadow(steering, asked, answer).answer()
-        return answer
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(asked)) for asked in fan_out(ask, count)]
-    return [task.result() for task in tasks]
+        first = self._first
+        decision = replace(first.decision, mode="enforce")
+        steps: Iterator[Step]
+        if self.steering.settings.trained:
+            writing = self._halting(watch)
+            steps = halting.to_end(writing, decision)
+        else:
+            writing, budget = self._guided(watch)
+            assert budget is not None, "a chain without a budget is not steered"
+            steps = guided.to_end(writing, budget, decision)
+        writing.decision = replace(first.decision, reason=None)  # which is of the first writing
+        if decision.resume == "splice":
+            head, ends, _ = first.text.partition(PAYOFF_ENDS)
+            tail = (phase.tokens for phase in decision.phases if phase.name == FROM_MATRIX)
+            writing.message.begin(head + ends, first.tokens - sum(tail))
+        return writing, steps

@@ -1,8 +1,8 @@
 """How answers are steered, as configuration."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gtalign.chain.prompt import placeholders
 from gtalign.config import Config
@@ -11,6 +11,10 @@ from gtalign.steering.decision import Mode
 
 Instruct = Literal["none", "full", "short", "examples"]
 """The instruction for the chain: none, or one of the styles of `gtalign.chain.prompt`."""
+
+Verify = Literal["off", "mark", "retry"]
+"""What happens once a response is complete: nothing, or it says whether it obeyed, or one that did
+not is also written once more."""
 
 FILLED = frozenset({"frontier", "payoff", "cell", "action", "description"})
 """The names that templates may use."""
@@ -23,6 +27,9 @@ class SteeringSettings(Config):
         mode: ``observe`` leaves the answer as it is and records what the policy would change;
             ``advise`` splices the edited matrix and lets the model analyse it; ``enforce`` also
             splices the chosen cell into the opening of ``<analyze>``.
+        verify: ``mark`` reads from a finished response whether it carries out the chosen action,
+            and tells the client; ``retry`` also writes one that does not once more, held to the
+            choice as in ``enforce``, unless it is streamed. ``off`` tells the record alone.
         shadow: Share of the answers in ``observe`` for which the chain is asked for in a second
             request, after the answer. It is for models that write no chain of their own.
         on_malformed: A matrix that cannot be read is written once more; if that fails, ``pass``
@@ -45,6 +52,7 @@ class SteeringSettings(Config):
     """
 
     mode: Mode = "advise"
+    verify: Verify = "off"
     shadow: Annotated[float, Field(ge=0, le=1)] = 0.0
     on_malformed: Literal["pass", "fail"] = "pass"
     fallback: Literal["none", "reask"] = "none"
@@ -72,6 +80,15 @@ class SteeringSettings(Config):
         A model that was trained with the instruction needs it in every mode.
         """
         return self.instruct == "full" or not (self.trained or self.mode == "observe")
+
+    @model_validator(mode="after")
+    def _verifies_what_is_steered(self) -> Self:
+        if self.verify != "off" and self.mode == "observe":
+            raise ValueError(
+                f"verify is {self.verify!r}, but in the mode 'observe' no answer is steered, so"
+                " none can disobey; the mode has to be 'advise' or 'enforce', or verify 'off'"
+            )
+        return self
 
     @field_validator("instruct", mode="before")
     @classmethod

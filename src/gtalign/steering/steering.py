@@ -75,8 +75,10 @@ class Steering:
         """
         decision = answer.decision
         if decision.acted is not None and answer.chain is not None:
-            # A message that was discarded to ask again is not part of the answer.
-            phases = decision.phases[-1:] if decision.resume == "reask" else decision.phases
+            left = decision.unserved
+            phases = [phase for phase in decision.phases if phase not in left]
+            if decision.resume == "reask":  # the message before it was discarded
+                phases = phases[-1:]
             tokens = sum(phase.tokens for phase in phases)
             after = _action_before(messages, self.form)
             self.history.add(self.model, decision.acted, tokens, after=after)

@@ -25,8 +25,10 @@ from gtalign.chain import (
 from gtalign.chain.prompt import fill, placeholders, prompt
 from gtalign.errors import ChainError
 from gtalign.steering.answer import Ask, Restarted, Steered, SteeringEvent
-from gtalign.steering.decision import Decision, Phase
+from gtalign.steering.backend import Sampling
+from gtalign.steering.decision import Decision
 from gtalign.steering.manuscript import Manuscript, Stretch
+from gtalign.steering.phase import Phase
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.steering import Steering
 from gtalign.steering.stop_strings import CLOSES, ResponseCut, loose_response
@@ -34,7 +36,8 @@ from gtalign.steering.stopwatch import Stopwatch
 from gtalign.tasks import Message
 
 RETRY_TEMPERATURE: Final = 0.7
-"""Least temperature for writing a matrix again: the likeliest tokens would be the same again."""
+"""Least temperature for writing the same once more: the likeliest tokens would be the same again.
+"""
 
 PAYOFF, PAYOFF_ENDS, ANALYZE = "<payoff>", "</payoff>", "<analyze>"
 # The parser of whole chains needs this after an opening.
@@ -123,11 +126,7 @@ class Writing:
         """
         sampling, told = self.ask.sampling, True
         if attempt:
-            sampling = replace(
-                sampling,
-                temperature=max(sampling.temperature, RETRY_TEMPERATURE),
-                seed=None if sampling.seed is None else sampling.seed + 1,
-            )
+            sampling = hotter(sampling)
 
         def take(slice_: str) -> Iterator[Event]:
             nonlocal told
@@ -285,19 +284,20 @@ class Writing:
         read = decision.prompt_tokens
         if read is None and self.plain:
             read = self.phases[-1].prompt_tokens
+        cut = self.cut
+        if cut is None:
+            length = any(phase.finish == "length" for phase in self.phases[-1:])
+            cut = (length or self.message.tokens_left < 1) and not self.stopped and chain is None
         decision = replace(
             decision,
             reason=reason,
             prompt_tokens=read,
             chosen=decision.chosen if chain is None else chosen_cell(chain.analyze, form).cell,
             acted=None if response is None else action_of(response, form),
+            cut=cut,
             phases=tuple(self.phases),
             retries=self.retries,
         )
-        cut = self.cut
-        if cut is None:
-            length = any(phase.finish == "length" for phase in self.phases[-1:])
-            cut = (length or self.message.tokens_left < 1) and not self.stopped and chain is None
         finish: Literal["stop", "length"] = "length" if cut else "stop"
         return Steered(self.text, response, chain, decision, finish)
 
@@ -325,6 +325,15 @@ class Writing:
         return write(
             form, **self.limits, part=part, lead=lead, lengths=self._lengths, concise=concise
         )
+
+
+def hotter(sampling: Sampling) -> Sampling:
+    """How to draw the same text once more: a little hotter, with the next seed."""
+    return replace(
+        sampling,
+        temperature=max(sampling.temperature, RETRY_TEMPERATURE),
+        seed=None if sampling.seed is None else sampling.seed + 1,
+    )
 
 
 def opening(text: str) -> str:

@@ -16,8 +16,8 @@ from gtalign.gateway.errors import APIError, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.telemetry.spans import trace_answer
 from gtalign.steering import Ask, Backend, Decided, Decision, Phase, Session, Steered, Steering
-from gtalign.steering.decision import PASSED
 from gtalign.steering.guided import NO_CHAIN
+from gtalign.steering.phase import PASSED
 from gtalign.steering.stopwatch import Stopwatch
 
 _BEING_WRITTEN: Final = "the answer is being written"

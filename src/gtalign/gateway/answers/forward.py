@@ -23,7 +23,7 @@ from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
 from gtalign.gateway.proxy import Passed
 from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Ask, Decision, Phase, Steered, Steering, observed
-from gtalign.steering.decision import PASSED
+from gtalign.steering.phase import PASSED
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
 _EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever asked for that
