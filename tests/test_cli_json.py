@@ -58,6 +58,12 @@ def matrix(file: Path) -> str:
     return str(file)
 
 
+def pairs(path: Path) -> str:
+    row = {"prompt": [{"role": "user", "content": ODD}], "chosen": ODD, "rejected": "no"}
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    return str(path)
+
+
 def planned(command: str, *changes: str) -> Callable[[Path], list[str]]:
     def args(folder: Path) -> list[str]:
         asked = questions(folder / "asked.jsonl")
@@ -90,6 +96,10 @@ CASES: dict[str, Callable[[Path], list[str]]] = {
     "sft": lambda at: [
         *("sft", "--config", "small", "--set", f'data=["{transcripts(at / "t.jsonl")}"]'),
         *("--set", f'held_out.questions=["{questions(at / "asked.jsonl")}"]'),
+        *("--set", "model=a\udce9", "--dry-run", "--json"),
+    ],
+    "dpo": lambda at: [
+        *("dpo", "--config", "small", "--set", f'data=["{pairs(at / ODD_NAME)}"]'),
         *("--set", "model=a\udce9", "--dry-run", "--json"),
     ],
     "synth": lambda at: [

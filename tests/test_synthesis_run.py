@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from forked import Forked
-from gtalign.chain import parse
+from gtalign.chain import acted, parse
 from gtalign.cli import main
 from gtalign.cli.synth import plan
 from gtalign.config import dump
@@ -19,6 +19,7 @@ from gtalign.data import read_rows
 from gtalign.endpoints import Cache
 from gtalign.errors import ConfigError, DataError, StorageError, TeacherError
 from gtalign.files.run_directory import claim
+from gtalign.game import USER_LLM
 from gtalign.judges import Judges
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis import (
@@ -28,6 +29,9 @@ from gtalign.synthesis import (
     ColdStartConfig,
     count_questions,
     finish,
+    read_examples,
+    read_preferences,
+    work_out,
     write_candidates,
 )
 from judge_server import JudgeServer, serve
@@ -92,6 +96,38 @@ async def test_chains_are_written_part_by_part_and_the_best_is_kept(
         assert parse(row["completion"]).response == best["chain"]["response"]
         assert row["prompt"][0]["role"] == "system"
         assert row["extra_info"]["chat_history"] == [dict(m) for m in question.messages]
+
+
+async def test_lessons_in_obedience_ask_no_teacher(questions: Path, tmp_path: Path) -> None:
+    async with serve(Rules()) as server:
+        config = cold_start(server, questions, candidates=4, edits=0)
+        none = await synthesise(config, tmp_path)
+        asked = len(server.requests)
+        more = config.model_copy(update={"edits": 3, "drills": 5})
+        assert more.identity() == config.identity()
+        done = await synthesise(more, tmp_path)
+        again = await synthesise(more, tmp_path)
+        assert len(server.requests) == asked
+    assert (none.edited, none.pairs) == (0, 0)
+    assert again == done and 0 < done.pairs <= done.edited <= 3 * done.kept
+    written = {c["chain"]["response"] for c in lines(tmp_path / "candidates.jsonl")}
+    edited = list(read_examples(tmp_path / "edited.jsonl"))
+    assert len(edited) == done.edited
+    for example in edited:
+        chain = parse(example.completion)
+        assert chain.response in written
+        assert acted(chain.response, USER_LLM) == work_out(chain.payoff).action
+        assert example.given.endswith("</payoff><analyze>")
+    pairs = list(read_preferences(tmp_path / "pairs.jsonl"))
+    assert len(pairs) == done.pairs
+    for pair in pairs:
+        right, wrong = parse(pair.chosen), parse(pair.rejected)
+        assert right.payoff == wrong.payoff and right.thinking == wrong.thinking
+        assert acted(wrong.response, USER_LLM) != work_out(wrong.payoff).action
+        assert pair.prompt[0]["role"] == "system"
+    drills = list(read_examples(tmp_path / "drills.jsonl"))
+    assert len(drills) == 5 and len({one.completion for one in drills}) == 5
+    assert json.loads((tmp_path / "edited.jsonl").read_text().split("\n")[0])["extra_info"]
 
 
 async def test_a_student_without_instruction_gets_bare_conversations(

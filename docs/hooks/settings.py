@@ -16,6 +16,7 @@ FILES = (
     ("A lab run", "gtalign.lab.config:LabConfig", "gtalign lab --config"),
     ("A cold start", "gtalign.synthesis:ColdStartConfig", "gtalign synth --config"),
     ("Supervised training", "gtalign.training.sft_run:SFTRun", "gtalign sft --config"),
+    ("Training on preferences", "gtalign.training.dpo_run:DPORun", "gtalign dpo --config"),
     ("Reinforcement learning", "gtalign.training.rl_run:RLRun", "gtalign rl --config"),
     ("An evaluation", "gtalign.evaluation.evaluate:EvalRun", "gtalign eval --config"),
     ("A reward", "gtalign.reward:RewardConfig", "gtalign score --config"),

@@ -34,6 +34,7 @@ COMMANDS = {
     "data": "Build, inspect, check and mix files of questions.",
     "synth": "Let teacher models write training chains, and keep the best.",
     "sft": "Train a model on chains that teachers wrote.",
+    "dpo": "Train a model to prefer the better of two answers.",
     "rl": "Train a model for mutual welfare by reinforcement learning.",
     "eval": "Let a model answer questions, score the answers and report.",
     "score": "Score transcripts, dumps and chat logs; ask judges for missing verdicts.",

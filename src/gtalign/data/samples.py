@@ -51,6 +51,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "lab": "gtalign lab --config",
         "synth": "gtalign synth --config",
         "sft": "gtalign sft --config",
+        "dpo": "gtalign dpo --config",
         "rl": "gtalign rl --config",
         "eval": "gtalign eval --config",
         "reward": "gtalign score FILE --config",

@@ -2,7 +2,7 @@
 
 from gtalign.synthesis.candidates import Candidates
 from gtalign.synthesis.counterfactuals import Counterfactual, counterfactual
-from gtalign.synthesis.examples import Example, read_examples
+from gtalign.synthesis.examples import Example, Pair, read_examples, read_preferences
 from gtalign.synthesis.outcome import ColdStart, finish
 from gtalign.synthesis.run import count_questions, write_candidates
 from gtalign.synthesis.selection import Entry, select
@@ -19,6 +19,7 @@ __all__ = [
     "Drill",
     "Entry",
     "Example",
+    "Pair",
     "SelectionSettings",
     "Solved",
     "Teacher",
@@ -28,6 +29,7 @@ __all__ = [
     "drill",
     "finish",
     "read_examples",
+    "read_preferences",
     "select",
     "work_out",
     "write_candidates",

@@ -1,8 +1,11 @@
-"""Examples to learn from: dataset rows with a ``completion``, as `gtalign synth` keeps them."""
+"""Examples to learn from: dataset rows with a ``completion``, as `gtalign synth` keeps them.
 
-from collections.abc import Iterator
+A row may say in ``given`` which beginning of its completion the model is handed.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gtalign.errors import DataError
 from gtalign.files.lines import read_lines
@@ -17,11 +20,13 @@ class Example(NamedTuple):
         prompt: The messages that the model gets.
         completion: The text that it is to write.
         name: The question's id, or the row's place in its file.
+        given: A beginning of the completion that the model is handed and does not learn.
     """
 
     prompt: tuple[Message, ...]
     completion: str
     name: str
+    given: str = ""
 
 
 def read_examples(path: Path) -> Iterator[Example]:
@@ -41,6 +46,64 @@ def read_examples(path: Path) -> Iterator[Example]:
         completion = row.get("completion")
         if not isinstance(completion, str) or not completion.strip():
             raise DataError(f"{path}, line {line}: column 'completion' has to be text")
-        facts = row.get("extra_info")
-        name = facts.get("source_id") if isinstance(facts, dict) else None
-        yield Example(messages, completion, str(name or f"{path.name}, line {line}"))
+        given = row.get("given") or ""
+        if not isinstance(given, str) or not completion.startswith(given):
+            raise DataError(
+                f"{path}, line {line}: column 'given' has to be a beginning of the completion"
+            )
+        yield Example(messages, completion, _name(path, line, row), given)
+
+
+class Pair(NamedTuple):
+    """Two answers to one prompt, of which the first is to be preferred.
+
+    Args:
+        prompt: The messages that the model gets.
+        chosen: The better answer.
+        rejected: The worse answer.
+        name: The question's id, or the row's place in its file.
+    """
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    name: str
+
+
+def read_preferences(path: Path) -> Iterator[Pair]:
+    """Yield the pair in each row of a JSON Lines file, as trainers of preferences know them.
+
+    ``chosen`` and ``rejected`` are texts, or lists of one message.
+
+    Raises:
+        DataError: The file cannot be read, or a row is wrong; the message names file, row and
+            column.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file; gtalign synth writes pairs, into OUT/pairs.jsonl")
+    for line, row in read_lines(path):
+        try:
+            messages = read_messages(row.get("prompt"), "prompt")
+            chosen, rejected = (_answer(row.get(name), name) for name in ("chosen", "rejected"))
+        except DataError as error:
+            raise DataError(f"{path}, line {line}: {error}") from error
+        if chosen == rejected:
+            raise DataError(f"{path}, line {line}: 'chosen' and 'rejected' are the same")
+        yield Pair(messages, chosen, rejected, _name(path, line, row))
+
+
+def _answer(value: Any, column: str) -> str:
+    if isinstance(value, list):
+        messages = read_messages(value, column)
+        if len(messages) != 1 or messages[0]["role"] != "assistant":
+            raise DataError(f"column {column!r} has to be one message of the assistant")
+        value = messages[0]["content"]
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"column {column!r} has to be text")
+    return value
+
+
+def _name(path: Path, line: int, row: Mapping[str, Any]) -> str:
+    facts = row.get("extra_info")
+    name = facts.get("source_id") if isinstance(facts, dict) else None
+    return str(name or f"{path.name}, line {line}")

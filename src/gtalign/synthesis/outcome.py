@@ -1,17 +1,26 @@
 """The result of a cold start: every candidate with its fate, and the chains to learn from."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
+from gtalign.chain import Chain, parse
 from gtalign.data.rows import read_pairs, read_rows
 from gtalign.data.schema import RowWriter, system_prompt, to_row
+from gtalign.errors import ChainError
 from gtalign.synthesis.candidates import Candidates, Key
+from gtalign.synthesis.obedience import Lesson, Responses
+from gtalign.synthesis.obedience import lesson as lesson_from
 from gtalign.synthesis.selection import KEPT, Entry, select
 from gtalign.synthesis.settings import ColdStartConfig
+from gtalign.synthesis.solved import drill
+from gtalign.tasks import Message, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,8 @@ class ColdStart:
         fates: Number of candidates kept, and dropped for each reason.
         actions: Number of kept candidates by the action of the LLM that they choose.
         welfare: Mean W of all candidates that have one, and of the kept ones.
+        edited: Number of chains that go on from an edited matrix.
+        pairs: Number of these for which there is a worse chain to prefer them to.
     """
 
     questions: int
@@ -35,6 +46,8 @@ class ColdStart:
     fates: Mapping[str, int] = field(default_factory=dict)
     actions: Mapping[str, int] = field(default_factory=dict)
     welfare: Mapping[str, float | None] = field(default_factory=dict)
+    edited: int = 0
+    pairs: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return it as an object."""
@@ -46,17 +59,19 @@ class ColdStart:
             "fates": dict(self.fates),
             "actions": dict(self.actions),
             "welfare": dict(self.welfare),
+            "edited": self.edited,
+            "pairs": self.pairs,
         }
 
 
 def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> ColdStart:
-    """Choose among the candidates; write all with their fates, and the kept ones to learn from.
+    """Choose among the candidates; write all with their fates, and what is to be learned.
 
     Args:
         config: Configuration of the run.
         candidates: The candidates of the run.
-        folder: Folder of ``candidates.jsonl`` and ``kept.jsonl``; each is written whole or not at
-            all.
+        folder: Folder of ``candidates.jsonl``, ``kept.jsonl``, ``edited.jsonl``, ``pairs.jsonl``
+            and ``drills.jsonl``; each is written whole or not at all.
 
     Raises:
         StorageError: They cannot be written.
@@ -75,12 +90,17 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
     counts: Counter[str] = Counter(fates.values())
     actions: Counter[str] = Counter()
     welfare: dict[str, list[float]] = {"all": [], KEPT: []}
-    system = system_prompt() if config.instruct else None
     with (
         RowWriter(folder / "candidates.jsonl") as every,
         RowWriter(folder / "kept.jsonl") as kept,
+        RowWriter(folder / "edited.jsonl") as edited,
+        RowWriter(folder / "pairs.jsonl") as pairs,
+        RowWriter(folder / "drills.jsonl") as drills,
     ):
         for row, question in read_pairs(*config.questions, limit=config.limit):
+            learn = partial(_learn, row, question, system_prompt() if config.instruct else None)
+            responses = Responses()
+            best: Chain | None = None
             for entry in entries[question.id]:
                 key: Key = (question.id, entry.number)
                 if entry.welfare is not None:
@@ -89,21 +109,23 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
                     continue
                 record = candidates.read(key)
                 every.write({**record, "fate": fates[key]})
+                chain = _chain(record["completion"])
+                if chain is not None and entry.welfare is not None:
+                    responses.add(chain, entry.welfare)
                 if fates[key] != KEPT:
                     continue
+                best = chain
                 actions[str(entry.action)] += 1
                 welfare[KEPT].append(entry.welfare or 0.0)
-                source = (row.get("extra_info") or {}).get("single_turn_prompt")
-                kept.write(
-                    to_row(
-                        question,
-                        index=kept.rows,
-                        source_prompt=source,
-                        split=str(question.extra.get("split", "")),
-                        system=system,
-                    )
-                    | {"completion": record["completion"], "mutual_welfare": entry.welfare}
-                )
+                learn(kept, completion=record["completion"], mutual_welfare=entry.welfare)
+            for lesson in () if best is None else _lessons(question, best, responses, config.edits):
+                right = lesson.right
+                learn(edited, completion=right.text, given=right.given)
+                if lesson.wrong is not None:
+                    learn(pairs, chosen=_said(right.text), rejected=_said(lesson.wrong))
+        for number in range(config.drills):
+            one = drill(np.random.default_rng(number))
+            drills.write({"prompt": list(one.messages), "completion": one.text, "given": one.given})
     return ColdStart(
         questions=len(entries),
         planned=len(fates),
@@ -112,4 +134,43 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
         fates=dict(counts.most_common()),
         actions=dict(actions.most_common()),
         welfare={name: fmean(values) if values else None for name, values in welfare.items()},
+        edited=edited.rows,
+        pairs=pairs.rows,
     )
+
+
+def _learn(
+    row: Mapping[str, Any], question: Question, system: str | None, file: RowWriter, **columns: Any
+) -> None:
+    """Write a row of a question to learn from."""
+    asked = to_row(
+        question,
+        index=file.rows,
+        source_prompt=(row.get("extra_info") or {}).get("single_turn_prompt"),
+        split=str(question.extra.get("split", "")),
+        system=system,
+    )
+    file.write(asked | columns)
+
+
+def _chain(completion: str) -> Chain | None:
+    try:
+        return parse(completion)
+    except ChainError:
+        return None
+
+
+def _lessons(
+    question: Question, chain: Chain, responses: Responses, edits: int
+) -> Iterator[Lesson]:
+    """Yield lessons in obeying edited matrices; the same for the same chains."""
+    rng = np.random.default_rng(list(question.id.encode()))
+    for _ in range(edits):
+        found = lesson_from(chain, responses.by_action(), rng)
+        if found is not None:
+            yield found
+
+
+def _said(text: str) -> list[Message]:
+    """Return a chain as trainers of preferences read it."""
+    return [Message(role="assistant", content=text)]

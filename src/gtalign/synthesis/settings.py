@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.chain import BLOCKS
 from gtalign.config import Config, Files, Share
@@ -67,6 +67,9 @@ class ColdStartConfig(Config):
         judges: The judges that grade the responses. Without a cache of their own, replies are kept
             in the run directory.
         selection: Which candidates are kept.
+        edits: Number of edited matrices for each kept chain, to learn from in ``edited.jsonl`` and
+            ``pairs.jsonl``; they ask no teacher.
+        drills: Number of matrices to solve, to learn from in ``drills.jsonl``; likewise.
         workers: Candidates under way at once; each teacher has limits of its own.
         max_failed: Largest share of the latest ``window`` candidates that may fail; above it, the
             run stops.
@@ -83,6 +86,8 @@ class ColdStartConfig(Config):
     reward: RewardConfig = RewardConfig()
     judges: JudgesConfig = JudgesConfig()
     selection: SelectionSettings = SelectionSettings()
+    edits: NonNegativeInt = 1
+    drills: NonNegativeInt = 0
     workers: PositiveInt = 256
     max_failed: Share = 0.5
     window: PositiveInt = 256
@@ -111,7 +116,8 @@ class ColdStartConfig(Config):
     def identity(self) -> dict[str, Any]:
         """Return the settings that determine the text and the score of a candidate.
 
-        Runs with equal ones can share a directory: limits, prices and the selection may differ.
+        Runs with equal ones can share a directory: limits, prices, the selection and what is made
+        of the kept chains may differ.
         """
         facts = self.model_dump(mode="json")
         for name in (
@@ -119,6 +125,8 @@ class ColdStartConfig(Config):
             "limit",
             "candidates",
             "instruct",
+            "edits",
+            "drills",
             "workers",
             "max_failed",
             "window",

@@ -1,14 +1,21 @@
-"""Cold start (`gtalign.training.sft`) and reinforcement learning (`gtalign.training.rl`) on TRL.
+"""Training on TRL: the cold start, preferences, and reinforcement learning.
 
-Importing this package gives their settings and the reward functions; only the two modules load
-torch.
+They are `gtalign.training.sft`, `gtalign.training.dpo` and `gtalign.training.rl`. Importing this
+package gives their settings and the reward functions; only these modules load torch.
 """
 
 from gtalign.training.normalised import NormalisedReward
 from gtalign.training.reward import TRLReward
-from gtalign.training.settings import HardwareSettings, LoRASettings, RLSettings, SFTSettings
+from gtalign.training.settings import (
+    DPOSettings,
+    HardwareSettings,
+    LoRASettings,
+    RLSettings,
+    SFTSettings,
+)
 
 __all__ = [
+    "DPOSettings",
     "HardwareSettings",
     "LoRASettings",
     "NormalisedReward",

@@ -86,6 +86,43 @@ class SFTSettings(Config):
         return self
 
 
+class DPOSettings(Config):
+    """Settings of training on preferences; lengths in tokens.
+
+    Keys:
+        epochs: How often training goes through all pairs.
+        batch: Pairs in one step.
+        learning_rate: Learning rate of AdamW.
+        beta: How strongly the model is held to what it was at the start.
+        max_length: Longest prompt with an answer. Pairs with a longer one are left out with a
+            warning: what would be cut off is where the two differ.
+        save_steps: Steps between two checkpoints.
+        report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
+            ``tensorboard``, ``trackio``.
+        lora: Low-rank updates; by default the whole network learns, beside a copy of the start.
+        hardware: Where and how to compute.
+    """
+
+    epochs: PositiveInt = 1
+    batch: PositiveInt = 16
+    learning_rate: PositiveFloat = 1e-5
+    beta: PositiveFloat = 0.1
+    max_length: PositiveInt = 1536
+    save_steps: PositiveInt = 100
+    report_to: tuple[str, ...] = ()
+    lora: LoRASettings | None = None
+    hardware: HardwareSettings = HardwareSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.batch % self.hardware.accumulation:
+            raise ValueError(
+                f"batch ({self.batch}) has to be a multiple of hardware.accumulation"
+                f" ({self.hardware.accumulation})"
+            )
+        return self
+
+
 class RLSettings(Config):
     """Settings of reinforcement learning; lengths in tokens.
 

@@ -181,7 +181,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
 
 def _lesson(chat: "Chat", example: Example) -> "Lesson":
     try:
-        return chat.lesson(example.prompt, example.completion)
+        return chat.lesson(example.prompt, example.completion, example.given)
     except TrainingError as error:
         raise TrainingError(f"{example.name}: {error}") from error
 

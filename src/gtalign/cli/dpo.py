@@ -1,0 +1,45 @@
+"""``gtalign dpo``: training on preferences."""
+
+from pathlib import Path
+from typing import Annotated
+
+from gtalign.cli.options import (
+    AsJson,
+    DryTraining,
+    RunFolder,
+    changes,
+    command_line,
+    settings_of,
+)
+from gtalign.cli.show.result import print_result, results_only
+from gtalign.config import load
+from gtalign.evaluation.training_report import report_training
+from gtalign.training.dpo_run import DPORun, plan, run
+
+
+def command(
+    config: Annotated[Path, settings_of("dpo")],
+    out: RunFolder = Path("runs/dpo"),
+    overrides: Annotated[list[str] | None, changes("dpo.beta=0.2")] = None,
+    dry_run: DryTraining = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model to prefer the better of two answers (DPO).
+
+    The pairs of gtalign synth, OUT/pairs.jsonl, teach a model to follow an
+    edited payoff matrix; no simulator and no judge is asked. The trained model
+    is in OUT/checkpoint, and its curves are in OUT/report.html. You can stop
+    the run at any time; the same command resumes it.
+
+    Examples:
+        gtalign dpo --config small --dry-run
+        gtalign dpo --config small --out runs/dpo
+    """
+    settings = load(DPORun, config, overrides or [])
+    with results_only():
+        result = plan(settings) if dry_run else run(settings, out)
+    if not dry_run:
+        title = f"gtalign dpo: {settings.model}"
+        page = report_training(out, settings, title=title, command=command_line())
+        result["report"] = str(page)
+    print_result(result, as_json=as_json)
