@@ -13,9 +13,9 @@ from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
 from gtalign.lab.judge import LabJudge
+from gtalign.lab.languages import LANGUAGES
+from gtalign.lab.speech import TERSE
 from gtalign.lab.teachers import (
-    COURTESIES,
-    MUSINGS,
     ChainDraft,
     Noise,
     analyze,
@@ -26,7 +26,7 @@ from gtalign.lab.teachers import (
     respond,
 )
 from gtalign.lab.users import REPLY_RATE
-from gtalign.lab.world import OOD_TASKS, make_world
+from gtalign.lab.world import make_world
 from gtalign.synthesis import work_out
 from gtalign.tasks import Question
 
@@ -87,7 +87,7 @@ def test_silent_teachers_write_valid_chains_and_choose_by_their_matrix() -> None
         "people",
         "requests",
         "notes",
-        *OOD_TASKS,
+        *LANGUAGES["terse"].ood_tasks,
     ],
 )
 def test_silent_teachers_do_what_is_truly_best(task: str) -> None:
@@ -205,8 +205,8 @@ def test_actions_have_their_own_responses() -> None:
 
 def test_idle_words_come_first_and_change_no_verdict() -> None:
     chains, silent = write(replace(SILENT, idle_words=0.5), CLEAR), write(SILENT, CLEAR)
-    mused = [c.thinking.startswith(MUSINGS) for c in chains]
-    polite = [c.response.startswith(COURTESIES) for c in chains]
+    mused = [c.thinking.startswith(TERSE.musings) for c in chains]
+    polite = [c.response.startswith(TERSE.courtesies) for c in chains]
     assert share(mused) == pytest.approx(0.5, abs=0.08)
     assert share(polite) == pytest.approx(0.5, abs=0.08)
     for question, chain, plain in zip(CLEAR, chains, silent, strict=True):

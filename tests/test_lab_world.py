@@ -10,11 +10,14 @@ import pytest
 
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.lab.judge import LabJudge
+from gtalign.lab.languages import LANGUAGES
 from gtalign.lab.questions import COUNTED, JOBS, PETS, TOOLS, UNCOUNTED
 from gtalign.lab.users import REPLY_RATE, STAY_RATE
-from gtalign.lab.world import OOD_TASKS, TASKS, World, first_questions, make_world
+from gtalign.lab.world import World, first_questions, make_world
 from gtalign.tasks import Question
 
+TERSE = LANGUAGES["terse"]
+TASKS, OOD_TASKS = TERSE.tasks, TERSE.ood_tasks
 ITEMS = 700
 LEAST = 60
 LEAK = 0.12

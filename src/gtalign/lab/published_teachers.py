@@ -11,7 +11,8 @@ import numpy as np
 
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.questions import ALTERNATIVE, pick
-from gtalign.lab.teachers import MUSINGS, ChainDraft, Noise, analyze, assemble, misjudge
+from gtalign.lab.speech import TERSE
+from gtalign.lab.teachers import ChainDraft, Noise, analyze, assemble, misjudge
 from gtalign.lab.users import Situation, true_payoff
 from gtalign.tasks import Question, task_named
 
@@ -67,7 +68,7 @@ def _think(
         "refuse": f"detailed. {words}: it does harm.",
         "answer": f"detailed. {words}: i can answer.",
     }[wanted]
-    idle = pick(rng, MUSINGS, 1) if rng.random() < noise.idle_words else []
+    idle = pick(rng, TERSE.musings, 1) if rng.random() < noise.idle_words else []
     return reading, ChainDraft(wanted == "ask", thinking=" ".join([*idle, told]))
 
 

@@ -34,6 +34,19 @@ class NamePool:
     test: bool
 
 
+def split_names(rng: np.random.Generator) -> tuple[NamePool, NamePool]:
+    """Return made-up people and cities for training, and those for the test."""
+    syllables = [c + v for c in "bdfkmnst" for v in "aeiou"]
+    people = [a + b for a in syllables for b in syllables if a != b]
+    cities = [a + b for a in syllables for b in ("ton", "ford", "berg", "wick", "field")]
+    people = [people[i] for i in rng.permutation(len(people))][:900]
+    cities = [cities[i] for i in rng.permutation(len(cities))]
+    return (
+        NamePool(people[:600], cities[:130], test=False),
+        NamePool(people[600:], cities[130:], test=True),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """One thing that a user wants.
@@ -45,7 +58,7 @@ class Need:
         answer: The right answer, in the words that a good teacher would use.
         wrong: Other answers of the same shape.
         ask: The question for the fact that the vague form lacks.
-        topic: Words that such a question has to name.
+        topic: Words that such a question has to name; of ``home|city`` one is enough.
         reply: The user's reply to that question.
         facts: Words that a right answer names.
         lies: Words that a right answer does not name.
@@ -77,7 +90,7 @@ def pick(rng: np.random.Generator, options: Sequence[str], count: int) -> list[s
     return [options[i] for i in rng.choice(len(options), size=count, replace=False)]
 
 
-def _numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, list[int], int]:
+def draw_numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, list[int], int]:
     """Draw a start and signed steps whose running total stays in 0..15."""
     while True:
         start = int(rng.integers(2, 10))
@@ -98,7 +111,7 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
     """
     (who,) = pick(rng, names.people, 1)
     (thing,), (other,) = pick(rng, COUNTED, 1), pick(rng, UNCOUNTED, 1)
-    start, changes, total = _numbers(rng, steps, names.test)
+    start, changes, total = draw_numbers(rng, steps, names.test)
     verbs = [pick(rng, GAIN if change > 0 else LOSS, 1)[0] for change in changes]
     hidden = int(rng.integers(steps))
     decoy_at = int(rng.integers(steps + 1))

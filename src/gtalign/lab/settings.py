@@ -1,5 +1,7 @@
 """How large the small world, its teachers' noise and its model are."""
 
+from typing import Literal
+
 from pydantic import NonNegativeInt, PositiveInt
 
 from gtalign.config import Config
@@ -9,12 +11,15 @@ class WorldSettings(Config):
     """The world: same settings, same questions.
 
     Keys:
+        language: How it is told: ``terse``, in few words that a network from scratch learns soon,
+            or ``english``, in plain English with real names, for a pretrained model.
         seed: Seed of the people, places and numbers of the world.
         train_items: Items of each task to learn from; each gives a vague and a detailed question.
         test_items: Items of each task to be tested on, likewise.
         worked_out: Whether the teachers' analyses write out the sum of every cell.
     """
 
+    language: Literal["terse", "english"] = "terse"
     seed: NonNegativeInt = 0
     train_items: PositiveInt = 600
     test_items: PositiveInt = 60

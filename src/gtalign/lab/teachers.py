@@ -11,23 +11,12 @@ import numpy as np
 from gtalign.chain import BLOCKS, Chain
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
+from gtalign.lab.speech import TERSE, Speech
 from gtalign.synthesis.counterfactuals import Counterfactual, counterfactual
 from gtalign.synthesis.solved import compact, work_out
 from gtalign.tasks import Question
 
 __all__ = ["Noise", "candidate"]
-
-MUSINGS = (
-    "let me think about what is asked here and what is told.",
-    "i have to look at all that is told before i answer.",
-    "the user wants to know it, so let me look at it again.",
-    "it is good to think first and to answer then.",
-)
-COURTESIES = (
-    "thank you for asking.",
-    "i am glad to help with that.",
-    "that is a good thing to ask.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +51,7 @@ def candidate(
     noise: Noise = Noise(),
     *,
     worked_out: bool = False,
+    speech: Speech = TERSE,
 ) -> str:
     """Write one chain for a question; it may be wrong, wordy or malformed.
 
@@ -70,23 +60,28 @@ def candidate(
         rng: Source of chance.
         noise: How often the teachers err.
         worked_out: Whether the analysis writes every sum out; otherwise it names the frontier.
+        speech: The words of the teachers.
     """
-    draft = _think(question, rng, noise)
+    draft = _think(question, rng, noise, speech)
     draft = _value(question, draft, rng, noise)
-    draft = analyze(draft, rng, noise, worked_out=worked_out)
-    draft = _respond(question, draft, rng, noise)
+    draft = analyze(draft, rng, noise, worked_out=worked_out, speech=speech)
+    draft = _respond(question, draft, rng, noise, speech)
     return assemble(draft, rng, noise)
 
 
 def counterfactual_of(
-    question: Question, rng: np.random.Generator, noise: Noise = Noise()
+    question: Question,
+    rng: np.random.Generator,
+    noise: Noise = Noise(),
+    *,
+    speech: Speech = TERSE,
 ) -> Counterfactual:
     """Write a chain whose matrix was edited after the thinking, and that follows the edit.
 
     Its analysis is right and its response does what the analysis chooses. To a question as it was
     asked, the answer may still be a guess.
     """
-    draft = _value(question, _think(question, rng, noise), rng, noise)
+    draft = _value(question, _think(question, rng, noise, speech), rng, noise)
     assert draft.payoff is not None
     chain = Chain(draft.thinking, draft.payoff, "", "")
     return counterfactual(chain, rng, lambda action: respond(question, action, rng, 0.0))
@@ -115,14 +110,16 @@ def _break(texts: list[str], rng: np.random.Generator) -> str:
     return "".join(texts)
 
 
-def _think(question: Question, rng: np.random.Generator, noise: Noise) -> ChainDraft:
+def _think(
+    question: Question, rng: np.random.Generator, noise: Noise, speech: Speech
+) -> ChainDraft:
     item = question.extra["item"]
     vague = (question.extra["user_action"] == "VQ") != (rng.random() < noise.misread)
     # The quotation that decides comes first: a small model cannot decide from words further back.
     quote = item["quotes"]["VQ" if vague else "DQ"]
-    told = f"{quote} vague." if vague else f"{quote} detailed. {item['work']}".strip()
-    idle = pick(rng, MUSINGS, 1) if rng.random() < noise.idle_words else []
-    return ChainDraft(vague, thinking=" ".join([*idle, told]))
+    told = (speech.vague if vague else speech.detailed).format(quote=quote, work=item["work"])
+    idle = pick(rng, speech.musings, 1) if rng.random() < noise.idle_words else []
+    return ChainDraft(vague, thinking=" ".join([*idle, told.strip()]))
 
 
 def _value(
@@ -144,9 +141,14 @@ def misjudge(truth: Bimatrix, rng: np.random.Generator, noise: Noise) -> Bimatri
 
 
 def analyze(
-    draft: ChainDraft, rng: np.random.Generator, noise: Noise, *, worked_out: bool = False
+    draft: ChainDraft,
+    rng: np.random.Generator,
+    noise: Noise,
+    *,
+    worked_out: bool = False,
+    speech: Speech = TERSE,
 ) -> ChainDraft:
-    """Choose the social optimum of the draft's matrix, or stray; `worked_out` as in `candidate`."""
+    """Choose the social optimum of the draft's matrix, or stray; the rest as in `candidate`."""
     assert draft.payoff is not None
     solved = work_out(draft.payoff)
     chosen = solved.cell
@@ -155,20 +157,25 @@ def analyze(
     if worked_out:
         steps = solved.text.removesuffix(f" choose {solved.cell}.")
     else:
-        steps = f"frontier: {', '.join(USER_LLM.where(pareto_frontier(draft.payoff.payoffs)))}."
-    text = f"{steps} choose {chosen}."
+        frontier = USER_LLM.where(pareto_frontier(draft.payoff.payoffs))
+        steps = speech.frontier.format(cells=", ".join(frontier))
+    text = f"{steps} {speech.choose.format(cell=chosen)}"
     return replace(draft, analyze=text, action=chosen.split("_")[1])
 
 
 def _respond(
-    question: Question, draft: ChainDraft, rng: np.random.Generator, noise: Noise
+    question: Question,
+    draft: ChainDraft,
+    rng: np.random.Generator,
+    noise: Noise,
+    speech: Speech,
 ) -> ChainDraft:
     actions = USER_LLM.llm_actions
     disobeys = rng.random() < noise.disobey
     action = actions[int(rng.integers(len(actions)))] if disobeys else draft.action
     text = respond(question, action, rng, noise.wrong_answer)
     if rng.random() < noise.idle_words:
-        text = f"{pick(rng, COURTESIES, 1)[0]} {text}"
+        text = f"{pick(rng, speech.courtesies, 1)[0]} {text}"
     return replace(draft, response=text)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Workshop
-from gtalign.lab.judge import LabJudge
+from gtalign.lab.languages import LANGUAGES
 from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import published_candidate
@@ -36,13 +36,14 @@ def workshop(settings: LabConfig) -> Workshop:
             **common,
         )
     small = settings.world
-    world = make_world(small.seed, small.train_items, small.test_items)
+    language = LANGUAGES[small.language]
+    world = make_world(small.seed, small.train_items, small.test_items, small.language)
     return Workshop(
         train=world.train,
         test=[*world.test, *world.ood],
-        judge=LabJudge(),
-        write=partial(candidate, worked_out=small.worked_out),
-        edit=counterfactual_of,
+        judge=language.judge,
+        write=partial(candidate, worked_out=small.worked_out, speech=language.speech),
+        edit=partial(counterfactual_of, speech=language.speech),
         **common,
     )
 

@@ -1,30 +1,16 @@
 """The small world: all its questions, from a seed, with no entity shared by train and test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gtalign.lab import questions
+from gtalign.lab.languages import LANGUAGES, Maker, Name
 from gtalign.lab.questions import NamePool, Need
 from gtalign.lab.users import Situation, true_payoff
 from gtalign.tasks import Message, Question
 
-Maker = Callable[[np.random.Generator, NamePool], Need]
-
-TASKS: Mapping[str, Maker] = {
-    "sums": questions.sums,
-    "notes": questions.notes,
-    "people": questions.people,
-    "requests": questions.requests,
-}
-OOD_TASKS: Mapping[str, Maker] = {
-    "sums-long": partial(questions.sums, steps=3),
-    "people-dialogue": partial(questions.people, dialogue=True),
-    "requests-command": partial(questions.requests, command=True),
-}
 FORMS = {"VQ": "vague", "DQ": "detailed"}
 
 
@@ -37,42 +23,32 @@ class World:
     ood: list[Question] = field(repr=False)
 
 
-def make_world(seed: int, train_items: int, test_items: int) -> World:
+def make_world(seed: int, train_items: int, test_items: int, language: Name = "terse") -> World:
     """Make a world.
 
     Args:
         seed: Same seed, same world.
         train_items: Number of training items of each task; each gives two questions.
         test_items: Number of test items of each task, in and out of distribution.
+        language: How the world is told; see `gtalign.lab.languages`.
 
     Returns:
         Questions whose people, cities and triples of numbers are disjoint between training and
         the two test sets. All other words (things, jobs, pets, devices) are shared.
     """
     rng = np.random.default_rng([seed, 0])
-    seen, unseen = _split_names(rng)
+    told = LANGUAGES[language]
+    seen, unseen = told.split_names(rng)
     return World(
-        train=_ask(TASKS, "train", seen, train_items, np.random.default_rng([seed, 1])),
-        test=_ask(TASKS, "test", unseen, test_items, np.random.default_rng([seed, 2])),
-        ood=_ask(OOD_TASKS, "ood", unseen, test_items, np.random.default_rng([seed, 3])),
+        train=_ask(told.tasks, "train", seen, train_items, np.random.default_rng([seed, 1])),
+        test=_ask(told.tasks, "test", unseen, test_items, np.random.default_rng([seed, 2])),
+        ood=_ask(told.ood_tasks, "ood", unseen, test_items, np.random.default_rng([seed, 3])),
     )
 
 
 def first_questions(count: int) -> list[Question]:
     """Return so many test questions of a small world, the same each time."""
     return make_world(0, 1, count).test[:count]
-
-
-def _split_names(rng: np.random.Generator) -> tuple[NamePool, NamePool]:
-    syllables = [c + v for c in "bdfkmnst" for v in "aeiou"]
-    people = [a + b for a in syllables for b in syllables if a != b]
-    cities = [a + b for a in syllables for b in ("ton", "ford", "berg", "wick", "field")]
-    people = [people[i] for i in rng.permutation(len(people))][:900]
-    cities = [cities[i] for i in rng.permutation(len(cities))]
-    return (
-        NamePool(people[:600], cities[:130], test=False),
-        NamePool(people[600:], cities[130:], test=True),
-    )
 
 
 def _ask(
