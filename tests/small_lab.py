@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
         "counterfactual": 0.5,
         "test_batch": 4,
         "sft": {"batch": 2, "max_length": 48, "too_long": "cut", "save_steps": 2},
+        "dpo": {"batch": 4, "save_steps": 2},
         "rl": {"steps": 3, "questions": 2, "group": 2, "max_completion": 6, "save_steps": 2},
     },
     "steering": {"questions": 2, "ways": ["advise", "reask"], "max_tokens": 12},

@@ -13,7 +13,7 @@ from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
 from gtalign.lab.english_words import CITIES, CONTROLS, JOBS, PEOPLE, PETS
 from gtalign.lab.languages import LANGUAGES
-from gtalign.lab.teachers import Noise, candidate, counterfactual_of
+from gtalign.lab.teachers import Noise, candidate, lesson_of
 from gtalign.lab.users import REPLY_RATE, STAY_RATE
 from gtalign.lab.world import make_world
 from gtalign.tasks import Message, Question
@@ -224,5 +224,5 @@ def test_idle_words_and_counterfactuals_are_in_english_too() -> None:
         chain = parse(candidate(question, rng, noise, speech=ENGLISH.speech))
         assert chain.thinking.startswith(ENGLISH.speech.musings)
         assert chain.response.startswith(ENGLISH.speech.courtesies)
-        edited = counterfactual_of(question, rng, SILENT, speech=ENGLISH.speech)
+        edited = lesson_of(question, rng, SILENT, speech=ENGLISH.speech).right
         assert acted(parse(edited.text).response, USER_LLM) == edited.action

@@ -3,16 +3,21 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from forked import run_forked
+from gtalign.chain import acted, parse
+from gtalign.errors import ConfigError
+from gtalign.game import USER_LLM
 from gtalign.lab import experiment
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import COLD_START, done, needs, run_stage
 from gtalign.lab.workshop import workshop
+from gtalign.synthesis import work_out
 from gtalign.synthesis.best_of import best_of
 from gtalign.transcripts import TranscriptWriter, read_transcripts
 from small_lab import SETTINGS, contents
@@ -22,7 +27,7 @@ pytestmark = [pytest.mark.early, pytest.mark.filterwarnings("default")]
 
 LAB = LabConfig.model_validate(SETTINGS)
 RESULTS = ("chains.jsonl", "transcripts.jsonl", "metrics.jsonl", "model.safetensors")
-ORDER = (COLD_START, "base", "sft", "sft-plain", "mutual", "plain")
+ORDER = (COLD_START, "base", "sft", "sft-plain", "dpo", "mutual", "plain")
 
 
 class Killed(BaseException):
@@ -99,6 +104,20 @@ def test_arms_are_measured_by_one_welfare_whatever_they_learned_from() -> None:
         assert measured == settings.reward
     assert experiment._reward("user", settings).aggregate == "user"
     assert not experiment._reward("plain", settings).chain
+
+
+def test_preferences_are_for_what_obeys_the_edit() -> None:
+    world = workshop(LAB)
+    pairs = experiment._pairs(5, world)
+    assert 0 < len(pairs) <= len(world.train)
+    for pair in pairs:
+        right, wrong = parse(pair.chosen), parse(pair.rejected)
+        recommended = work_out(right.payoff).action
+        assert right.payoff == wrong.payoff
+        assert acted(right.response, USER_LLM) == recommended != acted(wrong.response, USER_LLM)
+    assert experiment._pairs(5, world) == pairs != experiment._pairs(6, world)
+    with pytest.raises(ConfigError, match="arm 'dpo'"):
+        experiment._pairs(5, replace(world, edit=None))
 
 
 def test_finished_stage_is_left_alone(whole: Path) -> None:

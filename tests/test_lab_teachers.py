@@ -21,7 +21,7 @@ from gtalign.lab.teachers import (
     analyze,
     assemble,
     candidate,
-    counterfactual_of,
+    lesson_of,
     misjudge,
     respond,
 )
@@ -256,10 +256,16 @@ def test_worked_out_analyses_end_as_the_others_do() -> None:
 
 def test_chains_with_an_edited_matrix_do_what_it_recommends() -> None:
     rng = np.random.default_rng(0)
-    actions = set()
+    actions, ignored = set(), 0
     for question in make_world(0, 5, 1).train:
-        made = counterfactual_of(question, rng)
+        lesson = lesson_of(question, rng, SILENT)
+        made = lesson.right
         chain = parse(made.text)
         assert acted(chain.response, USER_LLM) == made.action == work_out(chain.payoff).action
         actions.add(made.action)
-    assert actions == {"DA", "CQ", "AQ"}
+        if lesson.wrong is not None:
+            ignored += 1
+            before = parse(lesson.wrong)
+            assert (before.thinking, before.payoff) == (chain.thinking, chain.payoff)
+            assert acted(before.response, USER_LLM) != made.action
+    assert actions == {"DA", "CQ", "AQ"} and ignored > 5

@@ -15,8 +15,10 @@ from gtalign.lab.teachers import candidate
 from gtalign.models.chat import Chat, Lesson
 from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RewardConfig
-from gtalign.training import LoRASettings, RLSettings, SFTSettings
+from gtalign.synthesis import Pair
+from gtalign.training import DPOSettings, LoRASettings, RLSettings, SFTSettings
 from gtalign.training.checkpoints import last_checkpoint
+from gtalign.training.dpo import train_dpo
 from gtalign.training.log import MetricsLog
 from gtalign.training.metrics import read_metrics
 from gtalign.training.optimizer import MuonWithAdamW
@@ -32,6 +34,7 @@ TOKENIZER = small_tokenizer()
 SFT = SFTSettings(batch=2, max_length=512, save_steps=2)
 MUON = SFT.model_copy(update={"matrix_learning_rate": 0.02, "completion_only": False})
 LORA = SFT.model_copy(update={"lora": LoRASettings(rank=2, dropout=0.1)})
+DPO = DPOSettings(batch=2, max_length=512, save_steps=2, learning_rate=1e-3)
 RL = RLSettings(steps=4, questions=2, group=2, max_completion=5, save_steps=2)
 
 
@@ -73,7 +76,20 @@ def lora(folder: Path) -> Path:
     return sft(folder, LORA)
 
 
-RUNS: dict[str, Callable[[Path], Path]] = {"sft": sft, "muon": muon, "lora": lora, "rl": rl}
+def dpo(folder: Path) -> Path:
+    rng, train = np.random.default_rng(0), small_world().train
+    texts = [(question, *(candidate(question, rng) for _ in range(2))) for question in train]
+    pairs = [Pair(tuple(q.messages), one, other, q.id) for q, one, other in texts]
+    return train_dpo(untrained(), pairs, folder, DPO, seed=3)
+
+
+RUNS: dict[str, Callable[[Path], Path]] = {
+    "sft": sft,
+    "muon": muon,
+    "lora": lora,
+    "dpo": dpo,
+    "rl": rl,
+}
 
 
 @pytest.fixture(scope="module", params=RUNS)

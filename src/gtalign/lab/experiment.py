@@ -1,8 +1,9 @@
 """An experiment: several arms, trained on equal terms and tested on the same questions.
 
 The stages of one seed are the cold start, supervised training on the teachers' first or best
-chains, and reinforcement learning under one reward each. Every stage writes into a folder of its
-own. You can stop a stage at any time; the same stage resumes and ends with the same files.
+chains, training on preferences, and reinforcement learning under one reward each. Every stage
+writes into a folder of its own. You can stop a stage at any time; the same stage resumes and ends
+with the same files.
 
 Only the stages load torch, so a wrong setting is reported at once.
 """
@@ -17,6 +18,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gtalign.config import Config, Share
+from gtalign.errors import ConfigError
 from gtalign.files.disk import room_in
 from gtalign.files.json_text import to_json
 from gtalign.files.lines import read_lines
@@ -26,23 +28,27 @@ from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
-from gtalign.synthesis.counterfactuals import Counterfactual
+from gtalign.synthesis.examples import Pair
+from gtalign.synthesis.obedience import Lesson as ObedienceLesson
 from gtalign.synthesis.solved import drill
 from gtalign.tasks import Message, Question
-from gtalign.training import RLSettings, SFTSettings
+from gtalign.training import DPOSettings, RLSettings, SFTSettings
 from gtalign.training.reward import TRLReward
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Arm = Literal["base", "sft", "sft-plain", "user", "llm", "linear", "mutual", "plain"]
+Arm = Literal["base", "sft", "sft-plain", "dpo", "user", "llm", "linear", "mutual", "plain"]
 
 COLD_START = "cold-start"
 SUPERVISED: dict[Arm, str] = {"base": "raw", "sft": "best", "sft-plain": "response"}
 """Arms that learn from the cold start, and the column that each learns: the base starts from
 scratch on the teachers' raw chains; the others start from the base, on the best chain or on its
 response alone."""
+
+PREFERENCES: Arm = "dpo"
+"""The arm that learns to prefer chains that obey an edited matrix."""
 
 AGGREGATES: dict[Arm, str] = {
     "user": "user",
@@ -73,6 +79,7 @@ class ExperimentSettings(Config):
             chains also learns a chain with an edited matrix (`gtalign.synthesis.counterfactual`).
         reward: The reward that chooses the best chain, trains the models and scores the answers.
         sft: Settings of supervised training.
+        dpo: Settings of training on preferences.
         rl: Settings of reinforcement learning.
         test_batch: Number of test questions answered at once.
         test_temperature: Sampling temperature of the answers to the test questions.
@@ -84,6 +91,7 @@ class ExperimentSettings(Config):
     counterfactual: Share = 0.0
     reward: RewardConfig = RewardConfig()
     sft: SFTSettings = SFTSettings()
+    dpo: DPOSettings = DPOSettings(learning_rate=3e-4, max_length=512)
     rl: RLSettings = RLSettings()
     test_batch: PositiveInt = 128
     test_temperature: NonNegativeFloat = 1.0
@@ -98,7 +106,7 @@ class Workshop:
         test: Questions to be tested on; the field ``split`` of their ``extra`` says which set.
         judge: Grades the responses to both.
         write: Writes one candidate chain for a question, as a teacher would.
-        edit: Writes a chain with an edited matrix; None if the world has no such teacher.
+        edit: Writes a lesson in obeying an edited matrix; None if the world has no such teacher.
         make_tokenizer: Trains a tokenizer on texts.
         make_model: Makes an untrained model for a tokenizer and a seed.
     """
@@ -107,7 +115,7 @@ class Workshop:
     test: Sequence[Question]
     judge: Judge
     write: Callable[[Question, np.random.Generator], str]
-    edit: Callable[[Question, np.random.Generator], Counterfactual] | None
+    edit: Callable[[Question, np.random.Generator], ObedienceLesson] | None
     make_tokenizer: Callable[[Sequence[str]], Any]
     make_model: Callable[[Any, int], "PreTrainedModel"]
 
@@ -183,6 +191,7 @@ def _train(
 ) -> Path:
     from gtalign.models.chat import open_chat
     from gtalign.models.model import LocalModel, open_model
+    from gtalign.training.dpo import train_dpo
     from gtalign.training.lengths import keep_whole
     from gtalign.training.rl import train_rl
     from gtalign.training.sft import train_sft
@@ -206,6 +215,8 @@ def _train(
         lessons = [model.chat.lesson(asked, text, given) for _, asked, text, given in taught]
         names = [name for name, *_ in taught]
         return train_sft(model, keep_whole(lessons, names, settings.sft), own, settings.sft, seed)
+    if stage == PREFERENCES:
+        return train_dpo(model, _pairs(seed, workshop), own, settings.dpo, seed)
     count = token_counter(model.chat.tokenizer)
     reward = TRLReward(Reward(_reward(stage, settings), count), workshop.judge)
     return train_rl(model, workshop.train, reward, own, settings.rl, seed)
@@ -220,12 +231,29 @@ def _further(
     if workshop.edit is not None:
         for question in workshop.train:
             if rng.random() < settings.counterfactual:
-                edited = workshop.edit(question, rng)
+                edited = workshop.edit(question, rng).right
                 found.append((question.id, question.messages, edited.text, edited.given))
     if stage == "base":
         exercises = (drill(rng) for _ in range(settings.drills))
         found += [("a drill", one.messages, one.text, one.given) for one in exercises]
     return found
+
+
+def _pairs(seed: int, workshop: Workshop) -> list[Pair]:
+    """Return a pair for each training question where an edit changes the recommended action.
+
+    Raises:
+        ConfigError: The world has no teacher for it.
+    """
+    if workshop.edit is None:
+        raise ConfigError(f"arm {PREFERENCES!r}: only the small world has chains to prefer")
+    rng = np.random.default_rng([seed, 3])
+    lessons = ((question, workshop.edit(question, rng)) for question in workshop.train)
+    return [
+        Pair(tuple(question.messages), lesson.right.text, lesson.wrong, question.id)
+        for question, lesson in lessons
+        if lesson.wrong is not None
+    ]
 
 
 def _test(

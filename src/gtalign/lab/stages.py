@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import COLD_START, PLAIN, SUPERVISED, done, needs
+from gtalign.lab.experiment import COLD_START, PLAIN, PREFERENCES, SUPERVISED, done, needs
 from gtalign.training.metrics import read_metrics
 
 Stage = tuple[int, str]
@@ -84,7 +84,9 @@ class RunProgress:
             return self._edits() // 20
         trained = self.train * experiment.sft.epochs // 25
         trained *= experiment.raw if name == "base" else 1
-        if name not in SUPERVISED:
+        if name == PREFERENCES:
+            trained = self.train * experiment.dpo.epochs // 10
+        elif name not in SUPERVISED:
             trained = 4 * experiment.rl.steps
         return trained + self.test // 15
 
@@ -111,8 +113,10 @@ class RunProgress:
         if name in SUPERVISED:
             examples = self.train * (experiment.raw if name == "base" else 1)
             steps = -(-examples // experiment.sft.batch) * experiment.sft.epochs
+        if name == PREFERENCES:
+            steps = -(-self.train // experiment.dpo.batch) * experiment.dpo.epochs
         metrics = read_metrics(folder / "metrics.jsonl")
-        trained = metrics[-1]["step"] / steps if metrics else 0.0
+        trained = min(1.0, metrics[-1]["step"] / steps) if metrics else 0.0
         return 0.9 * trained + 0.1 * _lines(folder / "transcripts.jsonl") / self.test
 
 

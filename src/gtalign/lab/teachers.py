@@ -12,7 +12,8 @@ from gtalign.chain import BLOCKS, Chain
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
 from gtalign.lab.speech import TERSE, Speech
-from gtalign.synthesis.counterfactuals import Counterfactual, counterfactual
+from gtalign.synthesis.counterfactuals import counterfactual
+from gtalign.synthesis.obedience import Lesson, ignoring
 from gtalign.synthesis.solved import compact, work_out
 from gtalign.tasks import Question
 
@@ -69,22 +70,27 @@ def candidate(
     return assemble(draft, rng, noise)
 
 
-def counterfactual_of(
+def lesson_of(
     question: Question,
     rng: np.random.Generator,
     noise: Noise = Noise(),
     *,
+    worked_out: bool = False,
     speech: Speech = TERSE,
-) -> Counterfactual:
+) -> Lesson:
     """Write a chain whose matrix was edited after the thinking, and that follows the edit.
 
     Its analysis is right and its response does what the analysis chooses. To a question as it was
-    asked, the answer may still be a guess.
+    asked, the answer may still be a guess. Beside it stands the chain that ignores the edit.
     """
     draft = _value(question, _think(question, rng, noise, speech), rng, noise)
     assert draft.payoff is not None
-    chain = Chain(draft.thinking, draft.payoff, "", "")
-    return counterfactual(chain, rng, lambda action: respond(question, action, rng, 0.0))
+    thought = Chain(draft.thinking, draft.payoff, "", "")
+    right = counterfactual(thought, rng, lambda action: respond(question, action, rng, 0.0))
+    draft = analyze(draft, rng, noise, worked_out=worked_out, speech=speech)
+    draft = _respond(question, draft, rng, noise, speech)
+    whole = replace(thought, analyze=draft.analyze, response=draft.response)
+    return Lesson(right, ignoring(whole, right))
 
 
 def assemble(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> str:

@@ -11,7 +11,7 @@ from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import published_candidate
 from gtalign.lab.settings import ModelSettings
-from gtalign.lab.teachers import candidate, counterfactual_of
+from gtalign.lab.teachers import candidate, lesson_of
 from gtalign.lab.world import make_world
 
 
@@ -43,7 +43,7 @@ def workshop(settings: LabConfig) -> Workshop:
         test=[*world.test, *world.ood],
         judge=language.judge,
         write=partial(candidate, worked_out=small.worked_out, speech=language.speech),
-        edit=partial(counterfactual_of, speech=language.speech),
+        edit=partial(lesson_of, worked_out=small.worked_out, speech=language.speech),
         **common,
     )
 

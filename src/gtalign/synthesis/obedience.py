@@ -66,9 +66,20 @@ def lesson(chain: Chain, responses: Mapping[str, str], rng: np.random.Generator)
     for _ in range(TRIES):
         right = counterfactual(chain, rng, lambda action: responses.get(action, ""))
         if right.action in responses:
-            break
-    else:
+            return Lesson(right, ignoring(chain, right))
+    return None
+
+
+def ignoring(chain: Chain, edited: Counterfactual) -> str | None:
+    """Return the chain that goes on from an edited matrix as it did before the edit.
+
+    Args:
+        chain: The chain before the edit.
+        edited: The chain that follows the edit.
+
+    Returns:
+        None if its response carries out what the edited matrix recommends.
+    """
+    if acted(chain.response, chain.payoff.form) == edited.action:
         return None
-    same = acted(chain.response, chain.payoff.form) == right.action
-    wrong = f"{right.given}{chain.analyze}</analyze><response>{chain.response}</response>"
-    return Lesson(right, None if same else wrong)
+    return f"{edited.given}{chain.analyze}</analyze><response>{chain.response}</response>"
