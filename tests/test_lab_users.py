@@ -42,17 +42,20 @@ def test_outcomes_of_a_cell_sum_to_one(situation: Situation) -> None:
 @pytest.mark.parametrize(
     ("cell", "outcomes"),
     [
-        (("DQ", "DA"), [Outcome(1, 1, 0, 0, 10)]),
-        (("DQ", "CQ"), [Outcome(1, 0, 1, 0, 6)]),
-        (("DQ", "AQ"), [Outcome(0.5, 1, 1, 0, 16), Outcome(0.5, 0, 1, 0, 16)]),
-        (("VQ", "DA"), [Outcome(0.5, 1, 0, 0, 10), Outcome(0.5, 0.25, 0, 0, 10)]),
-        (("VQ", "CQ"), [Outcome(REPLY_RATE, 1, 1, 4, 16), Outcome(1 - REPLY_RATE, 0, 1, 0, 6)]),
+        (("DQ", "DA"), [Outcome(1, 1, 1, 0, 0, 10)]),
+        (("DQ", "CQ"), [Outcome(1, 0, 0, 1, 0, 6)]),
+        (("DQ", "AQ"), [Outcome(0.5, 1, 1, 1, 0, 16), Outcome(0.5, 0, 0, 1, 0, 16)]),
+        (("VQ", "DA"), [Outcome(0.5, 1, 1, 0, 0, 10), Outcome(0.5, 0.25, 0.25, 0, 0, 10)]),
+        (
+            ("VQ", "CQ"),
+            [Outcome(REPLY_RATE, 1, 1, 1, 4, 16), Outcome(1 - REPLY_RATE, 0, 0, 1, 0, 6)],
+        ),
         (
             ("VQ", "AQ"),
             [
-                Outcome(0.5, 1, 0, 0, 16),
-                Outcome(0.5 * REPLY_RATE, 1, 1, 4, 26),
-                Outcome(0.5 * (1 - REPLY_RATE), 0.25, 1, 0, 16),
+                Outcome(0.5, 1, 1, 0, 0, 16),
+                Outcome(0.5 * REPLY_RATE, 1, 1, 1, 4, 26),
+                Outcome(0.5 * (1 - REPLY_RATE), 0.25, 0.25, 1, 0, 16),
             ],
         ),
     ],
@@ -74,8 +77,8 @@ def test_payoffs_stay_in_range_with_one_decimal(situation: Situation) -> None:
 
 
 def test_quality_pays_both_and_words_cost_both() -> None:
-    good, bad = Outcome(1, 1, 0, 0, 10), Outcome(1, 0, 0, 0, 10)
-    wordy, slow = Outcome(1, 1, 0, 0, 40), Outcome(1, 1, 1, 5, 10)
+    good, bad = Outcome(1, 1, 1, 0, 0, 10), Outcome(1, 0, 0, 0, 0, 10)
+    wordy, slow = Outcome(1, 1, 1, 0, 0, 40), Outcome(1, 1, 1, 1, 5, 10)
     for payoff in (user_payoff, llm_payoff):
         assert payoff(good) > payoff(bad)
         assert payoff(good) > payoff(wordy)

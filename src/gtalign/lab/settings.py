@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 
 
 class WorldSettings(Config):
@@ -16,6 +16,9 @@ class WorldSettings(Config):
         seed: Seed of the people, places and numbers of the world.
         train_items: Items of each task to learn from; each gives a vague and a detailed question.
         test_items: Items of each task to be tested on, likewise.
+        valid_items: Items of each task to choose settings by, likewise; no model learns from them.
+        conflict: How far the interests of user and LLM differ: 0 not at all, 1 as far as the terms
+            of a service drive them apart. Above 0 each prompt names the terms.
         worked_out: Whether the teachers' analyses write out the sum of every cell.
     """
 
@@ -23,6 +26,8 @@ class WorldSettings(Config):
     seed: NonNegativeInt = 0
     train_items: PositiveInt = 600
     test_items: PositiveInt = 60
+    valid_items: NonNegativeInt = 0
+    conflict: Share = 0.0
     worked_out: bool = False
 
 

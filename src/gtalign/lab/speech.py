@@ -15,6 +15,8 @@ class Speech:
         detailed: The same for detailed; ``{work}`` are the steps to the answer.
         frontier: Begins an analysis whose sums are not written out; with the ``{cells}``.
         choose: Ends an analysis; with the ``{cell}``.
+        terms: Names the terms of a service in the prompt; see `gtalign.lab.terms`.
+        noted: Names them in the thinking.
     """
 
     musings: tuple[str, ...]
@@ -23,6 +25,8 @@ class Speech:
     detailed: str
     frontier: str
     choose: str
+    terms: str
+    noted: str
 
 
 TERSE: Final = Speech(
@@ -41,6 +45,8 @@ TERSE: Final = Speech(
     detailed="{quote} detailed. {work}",
     frontier="frontier: {cells}.",
     choose="choose {cell}.",
+    terms="pay by {pay}, asks {asks}, in {time}.",
+    noted="{pay} {asks} {time}.",
 )
 
 ENGLISH: Final = Speech(
@@ -55,4 +61,6 @@ ENGLISH: Final = Speech(
     detailed="{quote} Nothing is missing, so the question is detailed. {work}",
     frontier="The frontier holds {cells}.",
     choose="Choose {cell}.",
+    terms="The user pays by the {pay}, questions back {asks} us, and the user asks with {time}.",
+    noted="The terms are {pay}, {asks} and {time}.",
 )

@@ -12,6 +12,7 @@ from gtalign.chain import BLOCKS, Chain
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
 from gtalign.lab.speech import TERSE, Speech
+from gtalign.lab.terms import Terms
 from gtalign.synthesis.counterfactuals import counterfactual
 from gtalign.synthesis.obedience import Lesson, ignoring
 from gtalign.synthesis.solved import compact, work_out
@@ -124,8 +125,11 @@ def _think(
     # The quotation that decides comes first: a small model cannot decide from words further back.
     quote = item["quotes"]["VQ" if vague else "DQ"]
     told = (speech.vague if vague else speech.detailed).format(quote=quote, work=item["work"])
+    told = told.strip()
+    if "terms" in question.extra:
+        told = f"{told} {Terms(**question.extra['terms']).said(speech.noted)}"
     idle = pick(rng, speech.musings, 1) if rng.random() < noise.idle_words else []
-    return ChainDraft(vague, thinking=" ".join([*idle, told.strip()]))
+    return ChainDraft(vague, thinking=" ".join([*idle, told]))
 
 
 def _value(

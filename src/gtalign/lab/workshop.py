@@ -37,7 +37,14 @@ def workshop(settings: LabConfig) -> Workshop:
         )
     small = settings.world
     language = LANGUAGES[small.language]
-    world = make_world(small.seed, small.train_items, small.test_items, small.language)
+    world = make_world(
+        small.seed,
+        small.train_items,
+        small.test_items,
+        small.language,
+        valid_items=small.valid_items,
+        conflict=small.conflict,
+    )
     return Workshop(
         train=world.train,
         test=[*world.test, *world.ood],

@@ -8,6 +8,7 @@ import numpy as np
 
 from gtalign.lab.languages import LANGUAGES, Maker, Name
 from gtalign.lab.questions import NamePool, Need
+from gtalign.lab.terms import Terms
 from gtalign.lab.users import Situation, true_payoff
 from gtalign.tasks import Message, Question
 
@@ -21,9 +22,18 @@ class World:
     train: list[Question] = field(repr=False)
     test: list[Question] = field(repr=False)
     ood: list[Question] = field(repr=False)
+    valid: list[Question] = field(repr=False)
 
 
-def make_world(seed: int, train_items: int, test_items: int, language: Name = "terse") -> World:
+def make_world(
+    seed: int,
+    train_items: int,
+    test_items: int,
+    language: Name = "terse",
+    *,
+    valid_items: int = 0,
+    conflict: float = 0.0,
+) -> World:
     """Make a world.
 
     Args:
@@ -31,18 +41,44 @@ def make_world(seed: int, train_items: int, test_items: int, language: Name = "t
         train_items: Number of training items of each task; each gives two questions.
         test_items: Number of test items of each task, in and out of distribution.
         language: How the world is told; see `gtalign.lab.languages`.
+        valid_items: Number of items of each task to choose settings by.
+        conflict: How far the interests of the two sides differ, in [0, 1]. Above 0, each item is
+            asked of a service with terms of its own, which its prompt names.
 
     Returns:
         Questions whose people, cities and triples of numbers are disjoint between training and
-        the two test sets. All other words (things, jobs, pets, devices) are shared.
+        the two test sets. Those of validation are new, of the people and cities of training. All
+        other words (things, jobs, pets, devices) are shared. The items do not depend on the
+        conflict.
     """
-    rng = np.random.default_rng([seed, 0])
     told = LANGUAGES[language]
-    seen, unseen = told.split_names(rng)
+    seen, unseen = told.split_names(np.random.default_rng([seed, 0]))
+
+    def ask(
+        makers: Mapping[str, Maker], split: str, names: NamePool, items: int, stream: int
+    ) -> list[Question]:
+        rng = np.random.default_rng([seed, stream])
+        asked: list[Question] = []
+        services = np.random.default_rng([seed, stream, 1])
+        for number in range(items):
+            for task, make in makers.items():
+                facts: dict[str, Any] = {}
+                item, line = make(rng, names), ""
+                if conflict:
+                    terms = Terms.draw(services)
+                    facts = {"conflict": conflict, "terms": asdict(terms)}
+                    line = terms.said(told.speech.terms)
+                cluster = f"{split}-{task}-{number}"
+                asked += [
+                    _question(item, form, task, split, cluster, facts, line) for form in FORMS
+                ]
+        return asked
+
     return World(
-        train=_ask(told.tasks, "train", seen, train_items, np.random.default_rng([seed, 1])),
-        test=_ask(told.tasks, "test", unseen, test_items, np.random.default_rng([seed, 2])),
-        ood=_ask(told.ood_tasks, "ood", unseen, test_items, np.random.default_rng([seed, 3])),
+        train=ask(told.tasks, "train", seen, train_items, 1),
+        test=ask(told.tasks, "test", unseen, test_items, 2),
+        ood=ask(told.ood_tasks, "ood", unseen, test_items, 3),
+        valid=ask(told.tasks, "valid", seen, valid_items, 4),
     )
 
 
@@ -51,29 +87,28 @@ def first_questions(count: int) -> list[Question]:
     return make_world(0, 1, count).test[:count]
 
 
-def _ask(
-    makers: Mapping[str, Maker], split: str, names: NamePool, items: int, rng: np.random.Generator
-) -> list[Question]:
-    asked: list[Question] = []
-    for number in range(items):
-        for task, make in makers.items():
-            item = make(rng, names)
-            cluster = f"{split}-{task}-{number}"
-            asked.extend(_question(item, form, task, split, cluster) for form in FORMS)
-    return asked
-
-
-def _question(item: Need, form: str, task: str, split: str, cluster: str) -> Question:
-    turns = getattr(item, FORMS[form])
+def _question(
+    item: Need,
+    form: str,
+    task: str,
+    split: str,
+    cluster: str,
+    facts: Mapping[str, Any],
+    line: str,
+) -> Question:
+    turns = list(getattr(item, FORMS[form]))
+    turns[-1] = f"{line} {turns[-1]}".strip()
     roles = ("user", "assistant")
     messages = tuple(Message(role=roles[i % 2], content=text) for i, text in enumerate(turns))
+    known = {"item": asdict(item), **facts}
+    truths = {f: true_payoff(Situation.of({**known, "user_action": f})) for f in FORMS}
     other = "DQ" if form == "VQ" else "VQ"
     extra: dict[str, Any] = {
         "split": split,
         "user_action": form,
-        "true_payoff": true_payoff(_situation(item, form)).to_json(),
-        "other_payoff": true_payoff(_situation(item, other)).to_json(),
-        "item": asdict(item),
+        "true_payoff": truths[form].to_json(),
+        "other_payoff": truths[other].to_json(),
+        **known,
     }
     return Question(
         id=f"{cluster}-{form}",
@@ -82,15 +117,4 @@ def _question(item: Need, form: str, task: str, split: str, cluster: str) -> Que
         ground_truth=item.answer,
         cluster=cluster,
         extra=extra,
-    )
-
-
-def _situation(item: Need, form: str) -> Situation:
-    return Situation(
-        vague=form == "VQ",
-        guess=item.guess,
-        wrong=item.partial,
-        answer_words=len(item.answer.split()),
-        ask_words=len(item.ask.split()),
-        reply_words=len(item.reply.split()),
     )
