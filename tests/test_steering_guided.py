@@ -1,5 +1,6 @@
 """Models that were not trained on chains: every one of their answers comes to an end."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -27,8 +28,8 @@ from gtalign.steering import (
     load_policy,
 )
 from gtalign.steering.budget import LEAST, BlockSettings, least_tokens, share_out
-from gtalign.steering.guided import NO_CHAIN, OWN, SHADOW
-from gtalign.steering.mending import mended
+from gtalign.steering.guided import ENDED, NO_CHAIN, OWN, SHADOW
+from gtalign.steering.mending import ends_sentence, mended
 from gtalign.tasks import Message
 
 POLICY = load_policy("per-token", ["utility_of_money=300"])
@@ -146,6 +147,73 @@ async def test_a_response_without_end_is_cut_at_the_last_token() -> None:
     assert answer.tokens == 800
     assert answer.response is not None and len(answer.response) > 1000
     assert parse(answer.text).response == answer.response
+
+    assert answer.decision.cut and answer.decision.reason is None
+
+
+RAMBLING = {
+    "sentences": ("It was not so long ago. ", "."),
+    "questions": ("\u201cWhen was it?\u201d he asked. Who knows! ", ".?!\u201d"),
+    "numbers": ("It took 3.75 hours and 4.5 more. Or less: ", "e."),
+    "a list": ("- one more thing that has to be done\n", "e"),
+    "code": ("print(total)\n", ")"),
+    "another script": ("\u90a3\u662f\u5f88\u4e45\u4ee5\u524d\u7684\u4e8b\u3002", "\u3002"),
+    "emphasis": ("*It was then.* And so on, ", ".*"),
+}
+
+
+def by_words(script: Script) -> Script:
+    """The same model, whose tokens are words and marks."""
+    return lambda messages, text: re.findall(r" ?\w+|\s|[^\w\s]", script(messages, text))
+
+
+@pytest.mark.parametrize("mode", ["advise", "enforce"])
+@pytest.mark.parametrize(("text", "ends"), RAMBLING.values(), ids=RAMBLING)
+async def test_a_response_that_goes_on_ends_with_a_sentence(
+    text: str, ends: str, mode: str
+) -> None:
+    answer = await answer_of(by_words(model(response=text * 900)), Ask(ASKED, 900), mode=mode)
+    assert answer.response is not None and answer.response.endswith(tuple(ends))
+    assert parse(answer.text).response == answer.response
+    # It has had nearly all its tokens. It is cut all the same, and says so.
+    assert 800 < answer.tokens < 900
+    assert (answer.finish, answer.decision.cut) == ("length", True)
+    assert answer.decision.reason == ENDED
+
+
+async def test_a_response_that_ends_by_itself_near_the_last_token_is_not_cut() -> None:
+    whole = "It was not so long ago. " * 60
+    finishes = set()
+    for most in range(500, 800, 9):
+        answer = await answer_of(by_words(model(response=whole)), Ask(ASKED, most))
+        assert answer.response is not None and whole.startswith(answer.response)
+        assert answer.finish == "length" or answer.response == whole.strip()
+        finishes.add(answer.finish)
+    assert finishes == {"stop", "length"}
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("It is so.", True),
+        ("Is it? ", True),
+        ('He said: "It is."', True),
+        ("(See above.)\n", True),
+        ("done\n\n", True),
+        ("\u0915\u094d\u092f\u093e\u0964", True),
+        ("\u0645\u062a\u0649\u061f", True),
+        ("It costs 3.", False),
+        ("as follows:\n", False),
+        ("first, second,\n", False),
+        ("It is", False),
+        ("It is.<", False),
+        ("3.5", False),
+        ("", False),
+        ("\n", False),
+    ],
+)
+def test_where_a_sentence_ends(text: str, ends: bool) -> None:
+    assert ends_sentence(text) is ends
 
 
 @settings(max_examples=60, deadline=None)

@@ -23,6 +23,7 @@ class Answer:
         question: Number of the question.
         finish: Why the answer ended.
         empty: Whether the client got no text.
+        closed: Whether an answer that was cut ends with a sentence.
         matrix: Whether there is a matrix that can be read.
         steered: Whether the response was written under the edited matrix.
         flipped: Whether the edit changes the recommended action.
@@ -40,6 +41,7 @@ class Answer:
     question: int
     finish: str
     empty: bool
+    closed: bool
     matrix: bool
     steered: bool
     flipped: bool
@@ -85,6 +87,7 @@ class Tally:
 COLUMNS: Final = (
     "complete",
     "cut",
+    "of these after a sentence",
     "empty",
     "matrices",
     "steered",
@@ -115,6 +118,7 @@ def _row(answers: Sequence[Answer]) -> list[str]:
     return [
         f"{sum(a.complete for a in answers)} of {asked}",
         str(sum(a.finish == "length" for a in answers)),
+        str(sum(a.closed for a in answers)),
         str(sum(a.empty for a in answers)),
         str(sum(a.matrix for a in answers)),
         str(sum(a.steered for a in answers)),

@@ -1,4 +1,4 @@
-"""SmolLM2, which has never seen a chain, behind the gateway: is every answer complete?
+"""SmolLM2, which has never seen a chain, behind the gateway: does every answer come to an end?
 
 Fifty everyday questions in each way and before each server, half of them streamed. Each answer is
 appended to the file that GTALIGN_ENGINE_RESULTS names, and the next run asks only what is missing
@@ -21,6 +21,7 @@ from engines.tally import Answer, Tally, table
 from gateway_parts import Served, opened_before
 from gtalign.config import load_table
 from gtalign.gateway.settings import GatewayConfig
+from gtalign.steering.mending import ends_sentence
 
 ASKED = QUESTIONS[: int(os.environ.get("GTALIGN_ENGINE_QUESTIONS", len(QUESTIONS)))]
 TOKENS = int(os.environ.get("GTALIGN_ENGINE_TOKENS", "800"))
@@ -102,6 +103,7 @@ async def answer_of(gateway: Served, server: Server, engine: str, way: str, numb
         question=number,
         finish=finish,
         empty=not text.strip(),
+        closed=finish == "length" and ends_sentence(text),
         matrix=record["decision"]["stated"] is not None,
         steered=record["steered"],
         flipped=bool(record["flipped"]),
@@ -146,5 +148,6 @@ async def test_every_answer_is_complete(
     print(f"\n{table(found)}")
     assert not any(answer.empty for answer in found)
     if way not in ("observe", "shadow"):
-        assert all(answer.complete and answer.steered for answer in found)
+        assert all(answer.complete or answer.closed for answer in found)
+        assert all(answer.steered for answer in found)
     assert sum(answer.matrix for answer in found) == (0 if way == "observe" else len(found))

@@ -1,8 +1,9 @@
 """The steps of an answer by a model that was not trained on chains.
 
 It gets an instruction and a budget. A block that has had its share is closed, and so is one that
-the model does not end. If no chain comes of that, the answer is the engine's own: to the request as
-it came, without instruction, with all tokens that the request allows.
+the model does not end. A response that goes on until few tokens are left ends with a sentence. If
+no chain comes of that, the answer is the engine's own: to the request as it came, without
+instruction, with all tokens that the request allows.
 """
 
 from collections.abc import Generator, Iterator
@@ -29,6 +30,9 @@ SHADOW: Final = "not steered: the chain was asked for in a second request"
 
 OWN: Final = "so this is the engine's own answer"
 """How the reason of an answer ends that is passed on unsteered."""
+
+ENDED: Final = "the response was ended at the end of a sentence, when few tokens were left"
+"""Why an answer is cut that did not take all its tokens."""
 
 _ANALYZE_ENDS: Final = "</analyze>"
 _THINKING: Final = "<thinking>"
@@ -206,7 +210,10 @@ def _to_end(writing: Writing, budget: Budget, part: Part) -> Generator[Step, Non
         if new is None:
             return False
         if new.endswith(CLOSES):
-            writing.text, writing.cut = new, writing.phases[-1].finish == "length"
+            writing.text = new
+            writing.cut = taken.ended or writing.phases[-1].finish == "length"
+            if taken.ended and writing.decision is not None:
+                writing.decision = replace(writing.decision, reason=ENDED)
             yield BlockClosed("response", len(new) - len(CLOSES))
             return True
         if message.tokens_left < 1 or not writing.steering.backend.can_resume:
@@ -224,7 +231,13 @@ class _Taken:
         self.text = self.cut.feed(writing.message.text)
         self.parser = writing.parser()
         self.parser.feed(self.text)
-        self._meter = Meter(self.parser, thinking=budget.thinking, analyze=budget.analyze)
+        left = writing.message.tokens_left
+        self._meter = Meter(self.parser, left, thinking=budget.thinking, analyze=budget.analyze)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the response was ended with a sentence because few tokens were left."""
+        return self._meter.ended
 
     def take(self, slice_: str) -> Iterator[Event]:
         new = self.cut.feed(slice_)

@@ -1,5 +1,6 @@
 """Close a block that its model does not close, so that the chain can go on."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,6 +8,14 @@ from gtalign.chain import TAGS, ChainBroken, Event, StreamParser
 from gtalign.chain.blocks import BLOCKS
 
 _LONGEST: Final = max(map(len, TAGS))
+_LAST: Final = 64  # tokens before the last one, at most, in which a sentence may end a response
+_TAIL: Final = 16  # characters in which the end of a sentence is looked for
+# A mark that ends a sentence, in any script, but not the point of a number; or a line that is not
+# followed up. Quotes, brackets and emphasis may close behind it.
+_SENTENCE: Final = re.compile(
+    r"(?:(?<!\d)\.|[!?\u2026\u3002\uff01\uff1f\u061f\u0964]|[^\s:,;]\n)"
+    r"[\"'\u201d\u2019\u00bb)\]*_`]*\s*\Z"
+)
 
 
 def mended(text: str, parser: StreamParser) -> str | None:
@@ -53,23 +62,31 @@ def _without_begun_tag(text: str) -> str:
 class Meter:
     """Reads a chain as it is written, and tells when a block has had its tokens.
 
-    Tokens are estimated: no engine tells how many a slice holds. A slice is a token or more, and a
-    token is about four characters of ASCII or one of other scripts.
+    No engine tells how many tokens a slice holds. A block is closed by an estimate: a slice is a
+    token or more, and a token is about four characters of ASCII or one of other scripts. A response
+    that its model does not end is ended at the end of a sentence, once few tokens are left. There a
+    slice counts as one token, so that nothing is ended too early.
 
     Args:
         parser: Reads the chain.
+        left: Tokens that are left for the message; None if that does not matter.
         most: Most tokens by block; blocks without a number may go on.
 
     Attributes:
         parser: The same.
+        ended: Whether the response was ended in this way.
     """
 
-    def __init__(self, parser: StreamParser, **most: int) -> None:
+    def __init__(self, parser: StreamParser, left: int | None = None, **most: int) -> None:
         self.parser = parser
+        self.ended = False
         self._most = most
+        self._late = None if left is None else left - min(_LAST, left // 8)
         self._block = parser.block
         self._slices = 0
         self._characters = 0.0
+        self._all_slices = 0
+        self._tail = ""
 
     def take(self, slice_: str) -> Iterator[Event]:
         """Read more text, and pass on the events that it completes up to a break."""
@@ -79,11 +96,22 @@ class Meter:
         if self.parser.block != self._block:
             self._block, self._slices, self._characters = self.parser.block, 0, 0.0
         self._slices += 1
+        self._all_slices += 1
         self._characters += sum(0.25 if character.isascii() else 1.0 for character in slice_)
+        self._tail = (self._tail + slice_)[-_TAIL:]
 
     def enough(self) -> bool:
-        """Whether the chain is broken, or the open block has had its tokens."""
+        """Whether the chain is broken, the open block has had its tokens, or the response ends."""
         if self.parser.error is not None:
             return True
         most = self._most.get(self._block or "")
-        return most is not None and max(self._slices, self._characters) >= most
+        if most is not None and max(self._slices, self._characters) >= most:
+            return True
+        late = self._late is not None and self._all_slices >= self._late
+        self.ended = late and self._block == "response" and ends_sentence(self._tail)
+        return self.ended
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text that was cut off ends with a sentence or a line all the same."""
+    return _SENTENCE.search(text) is not None
