@@ -14,6 +14,7 @@ from gtalign.chain import parse
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import Noise, candidate
+from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RewardConfig
@@ -49,9 +50,9 @@ class Scripted(LocalModel):
         return [self._rest(self.chat.text(prompt))[:max_tokens] for prompt in prompts]
 
     def _rest(self, text: str) -> list[int]:
-        before, opened, _ = text.rpartition("<analyze>")
+        before, opened, _ = text.rpartition("<analyze")
         rest = (
-            self.chain.partition("<analyze>")[2] if opened and "</payoff>" in before else self.chain
+            self.chain.partition("<analyze")[2] if opened and "</payoff>" in before else self.chain
         )
         return [*TOKENIZER(rest)["input_ids"], TOKENIZER.eos_token_id]
 
@@ -86,7 +87,24 @@ def test_only_what_the_model_wrote_after_the_matrix_is_trained_on() -> None:
     for ids, mask in zip(found["completion_ids"], found["env_mask"], strict=True):
         assert mask == sorted(mask)
         handed = model.chat.text([i for i, own in zip(ids, mask, strict=True) if not own])
-        assert handed.endswith("</payoff><analyze>")
+        assert handed.endswith("</payoff><analyze")
+
+
+def test_what_is_given_ends_between_tokens_of_the_whole_chain() -> None:
+    """After half of a token a model sees what no chain that it learned from holds."""
+    rng = np.random.default_rng(1)
+    chains = [candidate(q, rng, RIGHT, worked_out=True) for q in small_world().train]
+    tokenizer = train_tokenizer(chains, 500)
+    assert tokenizer.tokenize("<analyze>DQ_DA 1+1=2")[1] != ">"
+    for chain in chains:
+        model = LocalModel(small_model(tokenizer), Chat(tokenizer))
+        ids = tokenizer(chain, add_special_tokens=False)["input_ids"]
+        given = rollouts(model, 1.0)._edited(ids, rng)
+        assert given is not None
+        text = tokenizer.decode(given)
+        for rest in (">DQ_DA 1+1=2.", ">frontier: DQ_AQ.", "> choose VQ_DA."):
+            whole = tokenizer(text + rest, add_special_tokens=False)["input_ids"]
+            assert whole[: len(given)] == given
 
 
 def test_the_other_groups_are_ordinary() -> None:

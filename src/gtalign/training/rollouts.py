@@ -21,7 +21,9 @@ from gtalign.synthesis.solved import work_out
 from gtalign.tasks import Message
 from gtalign.training.reward import completion_text
 
-_NEXT: Final = "<analyze>"
+_NEXT: Final = "<analyze"
+"""What the model goes on from, without the mark at its end: tokenizers join marks with what follows
+them, and after a mark alone a model sees a text that it was never trained on."""
 
 
 class Rollouts:
