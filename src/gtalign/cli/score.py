@@ -36,7 +36,9 @@ def command(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Preset of the reward: robust, paper, released or released-eval."),
+        typer.Option(
+            help="Preset of the reward: robust, paper, released, released-eval or episode."
+        ),
     ] = None,
     config: Annotated[
         Path | None, settings_of("reward", says="The reward, or a run that has one")

@@ -31,6 +31,7 @@ class Evidence:
         quality_user: Quality to the user, ``[N]``; NaN where no judge gave one.
         quality_llm: Quality to the LLM, ``[N]``; NaN where no judge gave one.
         solutions: Solution scores that a judge gave, by row.
+        details: The details of each verdict with a score; none for the others.
     """
 
     settings: RewardSettings
@@ -42,6 +43,12 @@ class Evidence:
     quality_user: Numbers
     quality_llm: Numbers
     solutions: Mapping[int, float]
+    details: Sequence[Mapping[str, float]]
+
+    def stated(self, name: str) -> Numbers:
+        """A detail of the verdicts, ``[N]``; NaN where the judge states no number in [0, 1]."""
+        stated_N = np.array([known.get(name, np.nan) for known in self.details], np.float64)
+        return np.where((stated_N >= 0) & (stated_N <= 1), stated_N, np.nan)
 
     @property
     def payoffs_Nn2(self) -> Numbers:

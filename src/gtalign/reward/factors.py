@@ -36,6 +36,8 @@ class Factor:
         chain: Whether it measures the chain. Such a factor is absent where no chain was asked for,
             and `measure` is then not called.
         gated: Whether robust terms multiply it by the quality to its side.
+        stated: Whether only some judges state it, in the details of their verdicts. Scores leave it
+            out where it is unknown.
         label: Its name in the tables of an evaluation; None leaves it out of them.
     """
 
@@ -48,6 +50,7 @@ class Factor:
     range: tuple[float, float] = (0.0, 1.0)
     chain: bool = False
     gated: bool = False
+    stated: bool = False
     label: str | None = None
 
     @property
@@ -183,6 +186,26 @@ FACTORS: Final[dict[str, Factor]] = {
             unit="0, 0.5 or 1",
             chain=True,
             label="Solution S",
+        ),
+        Factor(
+            name="episode_user",
+            measures=(
+                "The user's true payoff of what the answer carries out, scaled to 0..1, where the"
+                " judge knows it: `episode_user` in the details of its verdict."
+            ),
+            measure=lambda evidence: evidence.stated("episode_user"),
+            sides=("user",),
+            stated=True,
+        ),
+        Factor(
+            name="episode_llm",
+            measures=(
+                "The LLM's true payoff of what the answer carries out, scaled to 0..1, where the"
+                " judge knows it: `episode_llm` in the details of its verdict."
+            ),
+            measure=lambda evidence: evidence.stated("episode_llm"),
+            sides=("llm",),
+            stated=True,
         ),
     )
 }

@@ -2,7 +2,8 @@
 
 The source of the first two is GTAlign, arXiv 2510.08872, section 3, and the reward files of its
 code. ``robust`` has the paper's weights, and terms that a useless answer cannot earn
-(see `gtalign.reward.robust`).
+(see `gtalign.reward.robust`). ``episode`` pays the true payoffs of an answer, where the judge knows
+them.
 """
 
 from collections.abc import Mapping
@@ -39,6 +40,12 @@ ROBUST: Mapping[str, Any] = {
     # No lower edge: an answer that is short and good has nothing to gain from padding.
     "response_window": {"low": 0.0, "high": 1000.0, "steepness": 0.005},
     "total_window": {"low": 0.0, "high": 1500.0, "steepness": 0.005},
+}
+
+EPISODE: Mapping[str, Any] = {
+    **PAPER,
+    "user": {**dict.fromkeys(PAPER["user"], 0.0), "episode_user": 1.0},
+    "llm": {**dict.fromkeys(PAPER["llm"], 0.0), "episode_llm": 1.0},
 }
 
 RELEASED: Mapping[str, Any] = {
@@ -84,5 +91,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": PAPER,
     "released": RELEASED,
     "released-eval": RELEASED_EVAL,
+    "episode": EPISODE,
 }
 """The keys of a `RewardConfig` that each preset sets, by the name of the preset."""

@@ -46,6 +46,10 @@ class Reward:
         self._llm = self._sums(self.config.llm)
         by_task = self.config.llm_by_task.items()
         self._llm_by_task = {task: self._sums(weights) for task, weights in by_task}
+        sums = (self._user, self._llm, *self._llm_by_task.values())
+        chain = self.config.chain
+        terms = {t[0] for whole, answer in sums for t in (whole if chain else answer).terms}
+        self._weighed = [name for name in FACTORS if name in terms]
 
     def read(self, completions: Sequence[str]) -> Readings:
         """Parse N completions, in the configured way.
@@ -105,6 +109,7 @@ class Reward:
             quality_user=quality_N3[:, 1],
             quality_llm=quality_N3[:, 2],
             solutions={row: s for row, s in enumerate(solutions or ()) if s is not None},
+            details=[v.details if v is not None and v.score is not None else {} for v in verdicts],
         )
         factors = _measure(evidence)
         welfare = self._weigh(questions, factors)
@@ -113,7 +118,7 @@ class Reward:
         user, llm, answer_user, answer_llm = welfare
         for row in np.flatnonzero(np.isnan(user + llm)).tolist():
             if row not in unscored:
-                unknown = [name for name, column in factors.items() if np.isnan(column[row])]
+                unknown = [name for name in self._weighed if np.isnan(factors[name][row])]
                 unscored[row] = f"no {' and '.join(unknown)} score: it cannot be measured"
         return Scores(
             chains=readings.chains,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gtalign.chain import Chain, Chains
 from gtalign.errors import JudgeError
+from gtalign.reward.factors import FACTORS
 
 Numbers = NDArray[np.float64]
 
@@ -49,7 +50,12 @@ class Score:
         """Return the score as the fields of a transcript (the reward itself is not one)."""
         record = {name: getattr(self, name) for name in _MEASURED}
         record["chain"] = None if self.chain is None else self.chain.to_json()
-        record["tokens"], record["factors"] = dict(self.tokens), dict(self.factors)
+        record["tokens"] = dict(self.tokens)
+        record["factors"] = {
+            name: value
+            for name, value in self.factors.items()
+            if value is not None or not FACTORS[name].stated
+        }
         return record
 
 

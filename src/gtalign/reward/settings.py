@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 from gtalign.reward.presets import ROBUST
 from gtalign.tasks.task import Definition
 
@@ -37,10 +37,14 @@ class RewardSettings(Config):
 
     Keys:
         preset: ``robust`` (the paper's weights on terms that useless text cannot earn), ``paper``
-            (as written), ``released`` (training code) or ``released-eval`` (its evaluation code).
+            (as written), ``released`` (training code), ``released-eval`` (its evaluation code) or
+            ``episode`` (the true payoffs of what the answer does, where the judge knows them).
         aggregate: How the two welfares become the reward: ``cobb_douglas`` sqrt(U L), ``linear``
-            (U + L)/2, ``user`` U, ``llm`` L, or ``ces`` with the exponent ``rho``.
+            (U + L)/2, ``weighted`` by ``user_weight``, ``user`` U, ``llm`` L, ``ces`` with the
+            exponent ``rho``, or ``constrained``: U where L is at least ``least``.
         rho: Exponent of ``ces``, at most 1; 1 is utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
+        user_weight: Weight w of U in ``weighted``, w U + (1 - w) L.
+        least: The L that ``constrained`` asks for; see `gtalign.reward.welfare.constrained`.
         chain: Whether completions are chains. If not, a completion is the response alone, and the
             chain's own terms leave the LLM's welfare.
         reading: What counts as a chain: ``strict``, ``tolerant`` (misspellings are repaired, but
@@ -56,9 +60,13 @@ class RewardSettings(Config):
         total_window: Lengths of the completion that earn the window factor of the LLM.
     """
 
-    preset: Literal["robust", "paper", "released", "released-eval"] = "robust"
-    aggregate: Literal["cobb_douglas", "linear", "user", "llm", "ces"] = "cobb_douglas"
+    preset: Literal["robust", "paper", "released", "released-eval", "episode"] = "robust"
+    aggregate: Literal[
+        "cobb_douglas", "linear", "weighted", "user", "llm", "ces", "constrained"
+    ] = "cobb_douglas"
     rho: float = Field(default=0.0, le=1)
+    user_weight: Share = 0.5
+    least: Annotated[float, Field(gt=0, le=1)] = 0.5
     chain: bool = True
     reading: Literal["strict", "tolerant", "released", "released-eval"] = ROBUST["reading"]
     terms: Literal["paper", "robust"] = ROBUST["terms"]

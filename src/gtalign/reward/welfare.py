@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gtalign.game.form import TOLERANCE
 from gtalign.game.welfare import ces
 from gtalign.reward.config import RewardConfig
 from gtalign.reward.evidence import Numbers
@@ -66,6 +67,21 @@ def mutual_welfare(user: Numbers, llm: Numbers) -> Numbers:
     return np.sqrt(user * llm)
 
 
+def constrained(user: Numbers, llm: Numbers, least: float) -> Numbers:
+    """Return a reward whose best answer has the highest U of those with L >= ``least``.
+
+    There it is (1 + U)/2. Below, where U does not count, it is half the share of ``least`` that L
+    reaches. So every answer that meets the constraint is better than any that does not (Deb, "An
+    efficient constraint handling method for genetic algorithms", 2000).
+
+    Args:
+        user: U, ``[N]``, in [0, 1].
+        llm: L, ``[N]``.
+        least: The L that is asked for, above 0.
+    """
+    return np.where(llm >= least - TOLERANCE, (1 + user) / 2, llm / least / 2)
+
+
 def aggregate(user: Numbers, llm: Numbers, config: RewardConfig) -> Numbers:
     """Return the reward: the aggregate that the configuration names.
 
@@ -82,6 +98,10 @@ def _aggregate(user: Numbers, llm: Numbers, config: RewardConfig) -> Numbers:
         return llm
     if config.aggregate == "linear":
         return (user + llm) / 2
+    if config.aggregate == "weighted":
+        return config.user_weight * user + (1 - config.user_weight) * llm
+    if config.aggregate == "constrained":
+        return constrained(user, llm, config.least)
     if config.aggregate == "ces":
         return ces(user, llm, config.rho)
     return mutual_welfare(user, llm)

@@ -77,7 +77,9 @@ def factors_table(summaries: Mapping[str, TaskSums]) -> Table:
     for name in ("mean", "answers"):
         table.add_column(name, justify="right", no_wrap=True)
     for task, sums in summaries.items():
-        for name in FACTORS:
+        for name, factor in FACTORS.items():
+            if factor.stated and not sums.known(name):
+                continue
             table.add_row(clean(task), clean(name), _mean(sums, name), str(sums.known(name)))
         table.add_section()
     return table
