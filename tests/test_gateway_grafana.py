@@ -63,7 +63,9 @@ def test_every_panel_has_its_place_and_says_what_it_shows() -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("wanted", ["answers", "flips", "added", "tokens", "upstream", "down"])
+@pytest.mark.parametrize(
+    "wanted", ["answers", "flips", "obeyed", "retries", "added", "tokens", "upstream", "down"]
+)
 def test_the_metrics_that_an_operator_needs_are_shown(wanted: str) -> None:
     name = getattr(Metrics(), wanted).name
     assert any(name in expr for _, expr in ASKED)

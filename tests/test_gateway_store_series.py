@@ -3,6 +3,8 @@
 import asyncio
 import random
 import sqlite3
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import spread
 from gtalign.gateway.store.database import VERSION, open_store
 from gtalign.gateway.store.hours import HOUR, roll_up
-from gtalign.gateway.store.reader import Filter, Reader
+from gtalign.gateway.store.obedience import Obedience
+from gtalign.gateway.store.reader import Filter, Overview, Reader
 from gtalign.gateway.store.series import MOST, WIDTHS, width_of
+from gtalign.gateway.store.tables import SIEVE
 from gtalign.gateway.store.writer import AuditWriter, Record
 from postgres_cluster import cluster, programs
 from store_parts import decided, record, stored
@@ -41,6 +45,28 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         yield server.url("postgres")
 
 
+OBEDIENCE: list[dict[str, Any]] = [
+    {"obeyed": True, "retry": None},
+    {"obeyed": True, "retry": "second"},
+    {"obeyed": False, "retry": None},
+    {"obeyed": False, "retry": "first"},
+    {"obeyed": None, "retry": None},
+]
+
+
+def obedience_of(held: list[dict[str, Any]]) -> dict[str, Obedience]:
+    """What `Slot.obedience` has to be, counted one by one."""
+    found: dict[str, Obedience] = {}
+    for row in held:
+        if row["flipped"] and row["steered"] and row["status"] == "done":
+            name = {True: "obeyed", False: "disobeyed", None: "unknown"}[row["obeyed"]]
+            own = found.get(row["policy"], Obedience())
+            own = replace(own, **{name: getattr(own, name) + 1})
+            mended = own.mended + (row["retry"] == "second")
+            found[row["policy"]] = replace(own, mended=mended)
+    return found
+
+
 async def rows(count: int, seed: int, span: int = 3 * DAY) -> list[dict[str, Any]]:
     drawn = random.Random(seed)
     sample = dict(record(await decided(), "x").row)
@@ -53,6 +79,8 @@ async def rows(count: int, seed: int, span: int = 3 * DAY) -> list[dict[str, Any
             "policy": drawn.choice("pq"),
             "after_action": drawn.choice(("DA", "CQ", None)),
             "flipped": drawn.random() < 0.3,
+            "steered": drawn.random() < 0.8,
+            **drawn.choice(OBEDIENCE),
             "prompt_tokens": drawn.choice((None, 10, 100)),
             "written_tokens": drawn.choice((None, 7, 70)),
             "added_ms": drawn.choice((None, 0.1, 0.9, 3.0, 700.0, 1e6)),
@@ -112,11 +140,14 @@ async def test_every_slot_sums_its_own_decisions(where: str, seed: int) -> None:
                 assert slot.flips == sum(row["flipped"] for row in own)
                 assert slot.prompt_tokens == total(own, "prompt_tokens")
                 assert slot.written_tokens == total(own, "written_tokens")
+                assert slot.obedience == obedience_of(own)
                 times = [row["added_ms"] for row in own if row["added_ms"] is not None]
                 counts = [float(sum(t <= bound for t in times)) for bound in spread.BOUNDS]
                 assert slot.added_p50 == spread.percentile(counts, 0.5)
                 assert slot.added_p95 == spread.percentile(counts, 0.95)
             assert sum(slot.answers for slot in found.slots) == len(passing)
+            over = await reader.overview(replace(which, until=until))
+            assert over.obedience == obedience_of(passing)
             times = [row["added_ms"] for row in passing if row["added_ms"] is not None]
             counts = [float(sum(t <= bound for t in times)) for bound in spread.BOUNDS]
             assert found.added_p95 == spread.percentile(counts, 0.95)
@@ -141,32 +172,62 @@ def test_any_span_has_a_number_of_slots_that_a_chart_can_show(span: int) -> None
 # Stores that an earlier gtalign has made
 
 
-def aged(path: Path) -> None:
-    """Make a store one of version 3, as the first release wrote it."""
-    connection = sqlite3.connect(path)
+def aged(path: Path, version: int) -> None:
+    """Make a store one of an earlier version, as its gtalign wrote it."""
+    newer = [
+        ("DROP INDEX decisions_sieve", 4),
+        ("ALTER TABLE decisions DROP COLUMN retry", 4),
+        ("ALTER TABLE texts DROP COLUMN unserved", 4),
+        ("ALTER TABLE rolled DROP COLUMN sums", 3),
+    ]
     for table in ("hours", "key_hours"):
-        for name in spread.NAMES:
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-    connection.execute("ALTER TABLE rolled DROP COLUMN sums")
-    connection.execute("UPDATE store SET version = 3")
-    connection.commit()
-    connection.close()
+        added = {"obeyed": 4, "mended": 4, **dict.fromkeys(spread.NAMES, 3)}
+        newer += [(f"ALTER TABLE {table} DROP COLUMN {n}", last) for n, last in added.items()]
+    with closing(sqlite3.connect(path)) as connection:
+        for statement, last in newer:
+            if version <= last:
+                connection.execute(statement)
+        columns = ", ".join(c.name for c in SIEVE.columns if c.name != "obeyed")
+        connection.execute(f"CREATE INDEX decisions_sieve ON decisions ({columns})")
+        if version == 4:
+            connection.execute("UPDATE rolled SET sums = 1")
+        connection.execute("UPDATE store SET version = ?", [version])
+        connection.commit()
 
 
-async def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path) -> None:
-    made = await rows(80, 0)
+EARLIER = (3, 4)
+
+
+def alike(one: Overview, two: Overview) -> bool:
+    """Whether two sums of the same decisions agree, in whichever order they were added."""
+    other = asdict(two)
+    return all(
+        value == (pytest.approx(other[name]) if isinstance(value, float) else other[name])
+        for name, value in asdict(one).items()
+    )
+
+
+@pytest.mark.parametrize("version", EARLIER)
+async def test_a_store_of_an_earlier_version_is_brought_up_to_date(
+    tmp_path: Path, version: int
+) -> None:
+    made = [row | {"retry": None} for row in await rows(80, 0)]
     path = tmp_path / "audit.db"
     async with stored(tmp_path) as engine:
         await put(engine, made)
         await rolled_up(engine, 3 * DAY)
         before = await Reader(engine).overview(Filter())
-    aged(path)
+    aged(path, version)
     async with stored(tmp_path) as engine:
         reader = Reader(engine)
-        found = await reader.overview(Filter())
-        # Its sums are those that were there; how times are spread is not known of most of them.
-        assert (found.answers, found.flips) == (before.answers, before.flips)
-        assert found.added_ms == pytest.approx(before.added_ms)
+        # Its sums lack some, so the decisions are read.
+        assert alike(await reader.overview(Filter()), before)
+        refused = [row["id"] for row in made if row["steered"] and row["obeyed"] is False]
+        page = await reader.page(Filter(obeyed=False, steered=True), limit=99)
+        assert sorted(row["id"] for row in page.rows) == sorted(refused)
+        async with engine.connect() as connection:
+            renewed = await connection.execute(text("PRAGMA index_info(decisions_sieve)"))
+            assert {row.name for row in renewed} == {column.name for column in SIEVE.columns}
         async with engine.connect() as connection:
             assert (await connection.execute(text("SELECT version FROM store"))).scalar() == VERSION
         await rolled_up(engine, 3 * DAY)
@@ -176,10 +237,13 @@ async def test_a_store_of_the_first_release_is_brought_up_to_date(tmp_path: Path
         )
 
 
-async def test_two_gateways_bring_a_store_up_to_date_at_the_same_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", EARLIER)
+async def test_gateways_bring_a_store_up_to_date_at_the_same_time(
+    tmp_path: Path, version: int
+) -> None:
     settings = AuditSettings(database=str(tmp_path / "audit.db"))
     await (await open_store(settings)).dispose()
-    aged(tmp_path / "audit.db")
+    aged(tmp_path / "audit.db", version)
     engines = await asyncio.gather(*(open_store(settings) for _ in range(4)))
     for engine in engines:
         await put(engine, await rows(2, 1))
@@ -201,8 +265,7 @@ async def test_hours_that_an_earlier_gateway_sums_meanwhile_are_summed_again(
                 await connection.execute(text(f"UPDATE {table} SET {empty}"))
             await connection.execute(text("UPDATE rolled SET sums = NULL"))
         reader = Reader(engine)
-        assert (await reader.overview(Filter(until=HOUR))).answers == before.answers
-        assert (await reader.series(Filter(), now=3 * DAY)).added_p50 is None
+        assert alike(await reader.overview(Filter()), before)
         await rolled_up(engine, 5 * HOUR)
         assert await reader.overview(Filter()) == before
         assert (await reader.series(Filter(), now=3 * DAY)).added_p50 is not None

@@ -20,6 +20,8 @@ from gtalign.gateway.settings import TelemetrySettings
 from gtalign.gateway.telemetry.tracing import _Seldom, current, open_tracing
 from gtalign.steering import FakeBackend
 from standins.engines import VLLM
+from standins.model import matrix_text
+from test_steering_retry import speaker
 
 TRACE_ID, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CARRIED = {"traceparent": f"00-{TRACE_ID}-{PARENT}-01", "tracestate": "a=b"}
@@ -114,6 +116,25 @@ async def test_a_steered_answer_is_a_span_with_its_parts(tmp_path: Path, stream:
     assert sum(told == sent for told in engine.told) >= 2
     assert all(told in (sent, dict.fromkeys(CARRIED, "")) for told in engine.told)
     assert all("Zürich" not in str(span) and "Z\\303\\274rich" not in str(span) for span in spans)
+
+
+async def test_a_second_writing_is_a_span_of_its_own(tmp_path: Path) -> None:
+    async with collector() as (address, spans):
+        backend = FakeBackend(speaker("Which one?", "In 1901.", matrix=matrix_text()))
+        settings = {"telemetry": {"endpoint": address}, "steering": {"verify": "retry"}}
+        async with served(tmp_path, backend, **settings) as gateway:
+            await gateway.ask()
+    found = by_name(spans)
+    assert set(found) == {"chat toy", "phase one", "edit", "phase two", "retry", "record"}
+    two, retry = found["phase two"], found["retry"]
+    assert two.end_time_unix_nano <= retry.start_time_unix_nano <= retry.end_time_unix_nano
+    told = attributes(found["chat toy"])
+    assert (told["gtalign.obeyed"], told["gtalign.served"]) == (True, "second")
+    tokens = sum(
+        attributes(found[n])["gen_ai.usage.output_tokens"]
+        for n in ("phase one", "phase two", "retry")
+    )
+    assert told["gen_ai.usage.output_tokens"] == tokens
 
 
 async def test_a_passed_request_and_one_that_fails(tmp_path: Path) -> None:

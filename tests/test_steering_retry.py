@@ -39,19 +39,20 @@ Written = str | list[str | UpstreamError]
 each_kind = pytest.mark.parametrize("trained", [True, False], ids=["trained", "guided"])
 
 
-def speaker(*responses: Written) -> Script:
+def speaker(*responses: Written, matrix: str = MATRIX) -> Script:
     """A model with one response for each time that it comes behind a matrix, which chooses DA."""
     left = list(responses)
+    opening = OPENING.replace(MATRIX, matrix)
 
     def script(messages: Sequence[Message], text: str) -> list[str | UpstreamError] | str:
         again = "payoffs are now" in messages[-1]["content"]
         if "</payoff>" not in text and not again:
-            return OPENING[len(text) :]
+            return opening[len(text) :]
         response = left.pop(0)
         slices = [response, "</response>"] if isinstance(response, str) else response
         if text.endswith("<response"):
             return [">", *slices]
-        begin = OPENING + "<analyze>choose DQ_DA" if again else ""
+        begin = opening + "<analyze>choose DQ_DA" if again else ""
         begin += ">choose DQ_DA" if text.endswith("<analyze") else ""
         return [f"{begin}.</analyze>\n<response>", *slices]
 

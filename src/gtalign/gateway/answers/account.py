@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from gtalign.errors import StorageError, UpstreamError
+from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import EngineRefusal, explained, unquoted
 from gtalign.gateway.gateway import Gateway
@@ -162,6 +162,11 @@ class Account:
         """Log that the engine is asked again; its words only where prompts are logged."""
         quotes = self._gateway.config.log_prompts
         log.warning("asking again: %s", error if quotes else unquoted(error))
+
+    def kept(self, error: SteeringError) -> None:
+        """Log that the engine failed in a second writing, so that the first answer stands."""
+        quotes = self._gateway.config.log_prompts
+        log.warning("the first answer stands: %s", error if quotes else unquoted(error))
 
     def _why(self, cancelled: BaseException) -> tuple[Status, str | None]:
         """How an answer stands whose work was cancelled, and why."""

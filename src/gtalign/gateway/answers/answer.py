@@ -8,20 +8,34 @@ from time import perf_counter
 from typing import Any, Final
 
 from gtalign.errors import SteeringError, StorageError, UpstreamError
+from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.account import Account
 from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.answers.usage import tokens_of, usage_of
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.errors import APIError, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.telemetry.spans import trace_answer
-from gtalign.steering import Ask, Backend, Decided, Decision, Phase, Session, Steered, Steering
+from gtalign.steering import (
+    Ask,
+    Backend,
+    Decided,
+    Decision,
+    Phase,
+    Retry,
+    Session,
+    Steered,
+    Steering,
+    has_retry,
+)
 from gtalign.steering.guided import NO_CHAIN
-from gtalign.steering.phase import PASSED
 from gtalign.steering.stopwatch import Stopwatch
 
 _BEING_WRITTEN: Final = "the answer is being written"
 _UNDECIDED: Final = "the answer ended before it was decided"
+_SPARE: Final = 1.0
+"""Seconds of `timeouts.total` that a second writing leaves for sending the first."""
 
 
 class Answer:
@@ -66,7 +80,7 @@ class Answer:
             gateway, terms, prompt, stream=stream, began=began, added_ms=self._added_ms
         )
         self._settings = gateway.config.steering
-        self._session: Session | None = None  # of this attempt
+        self._session: Session | None = None  # of this attempt, or of its second writing
         self._result: Steered | None = None
         if not self.recorded:
             self._observe()
@@ -85,7 +99,8 @@ class Answer:
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Write the answer, record it, and yield what the client may see.
 
-        It is written again if the engine failed before its first text, or the store on the way.
+        It is written again if the engine failed before its first text, or the store on the way; and
+        once more if it did not obey, nobody has seen it, and the settings say so.
 
         Raises:
             APIError: The request cannot be steered as it is.
@@ -111,7 +126,13 @@ class Answer:
                                     yield self._shown(piece)
                                 else:
                                     held.append(piece)
-                    self._result = result = await self._finished(session)
+                    result = session.result
+                    if not self._stream and has_retry(result, self._settings):
+                        result = await self._again(result)
+                        if result.text != session.result.text:  # nobody saw any of the first
+                            view, low = ChainView(self._terms.show, live=True), self._settings.low
+                            held = view.read(result.text, low=low, high=self._settings.high)
+                    self._result = result = await self._finished(result)
                     for piece in (*held, *view.rest(result)):
                         yield self._shown(piece)
                 except UpstreamError as error:
@@ -149,41 +170,14 @@ class Answer:
             "added_ms": round(self._added_ms(), 3),
         }
         if decision is not None:
-            before, after = decision.before, decision.after
-            told |= {
-                "steered": decision.steered,
-                "reason": decision.reason,
-                "before": None if before is None else before.action,
-                "after": None if after is None else after.action,
-                "cell": None if after is None else after.cell,
-                "acted": decision.acted,
-                "flipped": decision.flipped,
-            }
-            if decision.passed:
-                told["passed"] = "no chain"
+            told |= wire.facts(decision, marked=self._settings.verify != "off")
         return told
 
     def usage(self) -> dict[str, Any]:
-        """Tokens of the answer, as OpenAI's interface counts them.
-
-        The details say how many the engine found in its cache, as far as it reports that, and how
-        many are the gateway's doing: those of the instruction, and those of a chain that failed.
-        """
-        phases = self.result.decision.phases
-        usage: dict[str, Any] = _usage(phases)
-        instruction = self._gateway.upstream.instruction_tokens
-        details: dict[str, int] = {}
-        counted = _counted(phases)
-        if counted is not None and counted.cached_tokens is not None:
-            details["cached_tokens"] = counted.cached_tokens
-        if instruction is not None and self._settings.instructs:
-            details["instruction_tokens"] = instruction
-        if details:
-            usage["prompt_tokens_details"] = details
-        if self.result.decision.passed:
-            failed = sum(phase.tokens for phase in phases if phase.name != PASSED)
-            usage["completion_tokens_details"] = {"failed_chain_tokens": failed}
-        return usage
+        """Tokens of the answer, as OpenAI's interface counts them."""
+        instructs = self._settings.instructs
+        instruction = self._gateway.upstream.instruction_tokens if instructs else None
+        return usage_of(self.result.decision, instruction)
 
     def _attempt(self) -> Session:
         """Begin to write the answer.
@@ -200,6 +194,26 @@ class Answer:
         if self._settings.mode == "observe":
             self._begin()  # on its way to the disk while the model is waited for
         return self._session
+
+    async def _again(self, first: Steered) -> Steered:
+        """Write an answer once more that did not obey; if that fails, the first one stands."""
+        gateway, log = self._gateway, self._account.log
+        self.decision = self._own(first.decision)
+        self._session = retry = Retry(self._steering(), self._ask, first, watch=self._watch)
+        if gateway.draining:
+            return retry.kept("the gateway was shutting down")
+        log.unserved, log.retried = first.text, perf_counter()
+        left = gateway.config.timeouts.total - (log.retried - log.began) - _SPARE
+        try:
+            async with asyncio.timeout(left):
+                result = await retry.answer()
+        except TimeoutError:
+            result = retry.kept("no time was left for a second writing")
+        if retry.error is not None:
+            self._account.kept(retry.error)
+        if result.text == first.text:
+            log.unserved = retry.text
+        return result
 
     def _steering(self) -> Steering:
         gateway = self._gateway
@@ -233,10 +247,10 @@ class Answer:
             log.first_ms = (perf_counter() - log.began) * 1000
         return piece
 
-    async def _finished(self, session: Session) -> Steered:
+    async def _finished(self, result: Steered) -> Steered:
         """Record the finished answer, and learn from it."""
-        self.decision = self._own(session.result.decision)
-        result = replace(session.result, decision=self.decision)
+        self.decision = self._own(result.decision)
+        result = replace(result, decision=self.decision)
         log = self._account.log
         log.finish, log.answer = result.finish, result.text
         if self.decision.reason != NO_CHAIN:  # where none is asked for, none is missing
@@ -270,8 +284,8 @@ class Answer:
         """Leave an attempt for another one; what was written in it counts all the same."""
         if self._session is not None:
             self._count(self._session.phases)
-        self._session = None
-        self._account.log.answer = None
+        self._session, log = None, self._account.log
+        log.answer = log.unserved = log.retried = None
 
     def _observe(self) -> None:
         """Go on without a record, and so without steering."""
@@ -279,7 +293,7 @@ class Answer:
         self._settings = self._settings.model_copy(update={"mode": "observe"})
 
     def _count(self, phases: Sequence[Phase]) -> None:
-        usage = _usage(phases)
+        usage = tokens_of(phases)
         self._account.spend(usage["prompt_tokens"], usage["completion_tokens"])
 
     def _undecided(self, reason: str) -> Decision:
@@ -298,15 +312,3 @@ class Answer:
         if self._gateway.tracing.on:
             assert self.decision is not None
             trace_answer(self.decision, self._account.log, self._watch)
-
-
-def _counted(phases: Sequence[Phase]) -> Phase | None:
-    """The first phase whose prompt the engine counted: it read the client's prompt."""
-    return next((phase for phase in phases if phase.prompt_tokens is not None), None)
-
-
-def _usage(phases: Sequence[Phase]) -> dict[str, int]:
-    counted = _counted(phases)
-    read = 0 if counted is None else counted.prompt_tokens or 0
-    written = sum(phase.tokens for phase in phases)
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, TextAdded
-from gtalign.game import Bimatrix
+from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded
+from gtalign.game import USER_LLM, Bimatrix
 from gtalign.gateway.settings import Show
 from gtalign.steering import Decided, Restarted, Steered, SteeringEvent
 
@@ -58,6 +58,17 @@ class ChainView:
             if self._decided:
                 return self._released()
         return []
+
+    def read(self, text: str, *, low: float, high: float) -> list[Piece]:
+        """Take a whole message and return what it makes visible.
+
+        Args:
+            text: The message.
+            low: Least payoff, inclusive.
+            high: Greatest payoff, inclusive.
+        """
+        events = StreamParser(USER_LLM, low=low, high=high).feed(text)
+        return [piece for event in events for piece in self.feed(event)]
 
     def rest(self, answer: Steered) -> list[Piece]:
         """Return what a finished answer holds beyond what was shown.

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from gtalign.gateway.text import to_json, without_surrogates
+from gtalign.steering import Decision
 
 DONE: Final = b"data: [DONE]\n\n"
 COMMENT: Final = b": the answer is being written\n\n"
@@ -117,10 +118,38 @@ def _details(usages: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     return found | ({"completion_tokens_details": written} if written else {})
 
 
+def facts(decision: Decision, *, marked: bool) -> dict[str, Any]:
+    """What a client is told of a decision.
+
+    Args:
+        decision: The decision.
+        marked: Whether that includes whether the response obeyed.
+    """
+    before, after = decision.before, decision.after
+    told: dict[str, Any] = {
+        "steered": decision.steered,
+        "reason": decision.reason,
+        "before": None if before is None else before.action,
+        "after": None if after is None else after.action,
+        "cell": None if after is None else after.cell,
+        "acted": decision.acted,
+        "flipped": decision.flipped,
+    }
+    if marked:
+        told["obeyed"] = decision.obeyed
+    if decision.retry is not None:
+        told["retry"] = decision.retry.to_json()
+    if decision.passed:
+        told["passed"] = "no chain"
+    return told
+
+
 def headers(about: Mapping[str, Any]) -> dict[str, str]:
     """The decision about an answer, as headers."""
-    names = ("steered", "recorded", "before", "after", "passed")
+    names = ("steered", "recorded", "before", "after", "obeyed", "passed")
     told = {f"x-gtalign-{name}": said(about[name]) for name in names if name in about}
+    if "retry" in about:
+        told["x-gtalign-served"] = about["retry"]["served"]
     return told | {"x-gtalign-added-ms": f"{about['added_ms']:g}"}
 
 

@@ -28,7 +28,7 @@ def read_filter(query: Mapping[str, str]) -> Filter:
             raise DataError(f"{name}: {_LONGEST} characters at most")
         if name in ("since", "until"):
             values[name] = read_count(name, value)
-        elif name in ("flipped", "steered"):
+        elif name in ("flipped", "steered", "obeyed"):
             values[name] = read_flag(name, value)
         else:
             values[name] = value.replace("\x00", "")

@@ -16,11 +16,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from gtalign.errors import ConfigError, StoreError
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import spread
-from gtalign.gateway.store.tables import changes, hours, key_hours, metadata, rolled, versions
+from gtalign.gateway.store.tables import (
+    SIEVE,
+    changes,
+    decisions,
+    hours,
+    key_hours,
+    metadata,
+    rolled,
+    texts,
+    versions,
+)
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the tables."""
 
 _STEPS: Final = {
@@ -32,9 +42,21 @@ _STEPS: Final = {
             for name in spread.NAMES
         ),
     ),
+    4: (
+        f"ALTER TABLE {decisions.name} ADD COLUMN retry VARCHAR(8)",
+        f"ALTER TABLE {texts.name} ADD COLUMN unserved TEXT",
+        *(
+            f"ALTER TABLE {table.name} ADD COLUMN {column}"
+            for table in (hours, key_hours)
+            for column in ("obeyed BOOLEAN", "mended BIGINT")
+        ),
+        f"DROP INDEX {SIEVE.name}",
+        f"CREATE INDEX {SIEVE.name} ON {decisions.name} ({', '.join(SIEVE.columns.keys())})",
+    ),
 }
 """Statements that make tables of one version those of the next. They only add columns that may be
-empty, so that gateways of the version before, which may still run, continue to write."""
+empty, and renew an index, so that gateways of the version before, which may still run, continue to
+write."""
 
 _DRIVERS: Final = {
     "sqlite": ("sqlite+aiosqlite://", "serve"),

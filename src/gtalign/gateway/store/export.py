@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gtalign.errors import DataError
 from gtalign.files import to_json
 from gtalign.gateway.http.client import ClientGone
-from gtalign.gateway.store.reader import Filter, Reader, transcript_of
+from gtalign.gateway.store.reader import TEXTS, Filter, Reader, transcript_of
 
 FORMATS: Final = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 _BATCH: Final = 1000
@@ -115,7 +115,7 @@ async def parquet(reader: Reader, which: Filter) -> AsyncGenerator[bytes, None]:
             held = 0
             async for record in reader.all(which):
                 batch.append(_flat(record))
-                held += len(batch[-1]["prompt"] or "") + len(record["answer"] or "")
+                held += sum(len(batch[-1][name] or "") for name in TEXTS)
                 if len(batch) >= _BATCH or held > _HELD:
                     await asyncio.to_thread(write)
                     held = 0
@@ -131,7 +131,7 @@ async def parquet(reader: Reader, which: Filter) -> AsyncGenerator[bytes, None]:
 def _names() -> list[str]:
     from gtalign.gateway.store.tables import decisions
 
-    return [*decisions.c.keys(), "prompt", "answer"]
+    return [*decisions.c.keys(), *TEXTS]
 
 
 def _type(pa: Any, name: str) -> Any:

@@ -27,6 +27,7 @@ class Filter:
         acted: Whose response carried this action out.
         flipped: Whose choice the edit moved, or did not.
         steered: That were steered, or were not.
+        obeyed: Whose response carried out the chosen action, or did not.
         search: Whose id, request, model, reason, error or kept texts hold this text.
     """
 
@@ -42,6 +43,7 @@ class Filter:
     acted: str | None = None
     flipped: bool | None = None
     steered: bool | None = None
+    obeyed: bool | None = None
     search: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -86,6 +88,7 @@ class Filter:
             or_(
                 texts.c.prompt.contains(self.search, autoescape=True),
                 texts.c.answer.contains(self.search, autoescape=True),
+                texts.c.unserved.contains(self.search, autoescape=True),
             ),
         )
         told = (c.id, c.request_id, c.model, c.reason, c.error)
@@ -113,6 +116,7 @@ class Filter:
             "acted": c.acted,
             "flipped": c.flipped,
             "steered": c.steered,
+            "obeyed": c.obeyed,
         }
         given = ((column, getattr(self, name)) for name, column in columns.items())
         return [(column, value) for column, value in given if value is not None]

@@ -6,13 +6,14 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Label, case, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Label, Select, case, delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.gateway.store import spread
 from gtalign.gateway.store.database import storage_error
 from gtalign.gateway.store.filter import Filter
+from gtalign.gateway.store.obedience import mended
 from gtalign.gateway.store.tables import GROUPS, decisions, hours, key_hours, rolled
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ HOUR: Final = 3600 * 1_000_000
 SETTLED: Final = HOUR
 """So long after its end an hour is rolled up: its answers are complete by then."""
 
-SUMS: Final = 1
-"""Which sums an hour has: `measures` and its spread. Hours with others are valid until they are
-summed again."""
+SUMS: Final = 2
+"""Which sums an hour has: by `GROUPS`, `measures` and its spread. Until an hour that has others is
+summed again, its decisions are read."""
 
 _AT_ONCE: Final = 4  # hours with decisions of one transaction, which holds up the writer
 _MOST: Final = 5000  # hours of one transaction
@@ -47,7 +48,13 @@ def measures() -> list[Label[Any]]:
         func.sum(c.written_tokens).label("written"),
         func.sum(c.added_ms).label("added"),
         func.count(c.added_ms).label("timed"),
+        func.sum(mended(c)).label("mended"),
     ]
+
+
+def known_hours(*where: ColumnElement[bool]) -> Select[Any]:
+    """A query for the hours, in their order, whose sums are those of this gtalign."""
+    return select(rolled.c.hour).where(rolled.c.sums == SUMS, *where).order_by(rolled.c.hour)
 
 
 async def roll_up(engine: AsyncEngine, *, now: int) -> int:
@@ -104,8 +111,7 @@ async def _chosen(connection: AsyncConnection, now: int) -> list[int]:
     first = (await connection.execute(select(func.min(decisions.c.at)))).scalar()
     if first is None:
         return []
-    summed = select(rolled.c.hour).where(rolled.c.sums == SUMS)
-    known = set((await connection.execute(summed)).scalars())
+    known = set((await connection.execute(known_hours())).scalars())
     over = range(first // HOUR * HOUR, (now - SETTLED) // HOUR * HOUR, HOUR)
     chosen: list[int] = []
     held = 0
@@ -194,7 +200,7 @@ async def stretches(
     passing = (await connection.execute(query)).scalars().all()
     if len(passing) == most:
         since = passing[-1]
-    known = select(rolled.c.hour).where(*inside(rolled.c.hour)).order_by(rolled.c.hour)
+    known = known_hours(*inside(rolled.c.hour))
     others = (hour for hour in (await connection.execute(known)).scalars() if hour not in passing)
     return gaps(since, until, list(others))[::-1]
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.errors import DataError
@@ -25,6 +25,9 @@ MOST: Final = 500
 
 COLUMNS: Final = tuple(column for column in decisions.c if column.name != "decision")
 """The columns of a decision that a page shows."""
+
+TEXTS: Final = ("prompt", "answer", "unserved")
+"""The columns of `tables.texts` that hold texts."""
 
 SEARCHED: Final = 5_000
 """Decisions that are searched for a text for one page."""
@@ -101,11 +104,11 @@ class Reader:
     async def decision(self, id_: str) -> dict[str, Any] | None:
         """One decision with everything that is known of it; None if there is none.
 
-        ``decision`` is the object that `Decision.from_json` reads; ``prompt`` and ``answer`` are
-        None where texts are not kept.
+        ``decision`` is the object that `Decision.from_json` reads; ``prompt``, ``answer`` and
+        ``unserved`` (the writing that is not the answer) are None where texts are not kept.
         """
         query = (
-            select(decisions, texts.c.prompt, texts.c.answer)
+            select(decisions, texts.c.prompt, texts.c.answer, texts.c.unserved)
             .outerjoin(texts, texts.c.id == decisions.c.id)
             .where(decisions.c.id == id_)
         )
@@ -148,7 +151,8 @@ class Reader:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The rows with their texts, which are large: some are in memory at a time."""
         c = texts.c
-        size = func.length(c.prompt) + func.coalesce(func.length(c.answer), 0)
+        lengths = (func.coalesce(func.length(c[name]), 0) for name in TEXTS)
+        size = sum(lengths, literal(0))
         query = select(c.id, size).where(c.id.in_([row["id"] for row in rows]))
         async with transaction(self._engine, _WHAT) as connection:
             sizes = {id_: size for id_, size in await connection.execute(query)}
@@ -159,15 +163,13 @@ class Reader:
                 held += sizes.get(rows[end]["id"], 0)
                 end += 1
             ids = [row["id"] for row in rows[start:end] if row["id"] in sizes]
-            kept = select(c.id, c.prompt, c.answer).where(c.id.in_(ids))
+            kept = select(c.id, *(c[name] for name in TEXTS)).where(c.id.in_(ids))
             found = {}
             if ids:
                 async with transaction(self._engine, _WHAT) as connection:
-                    found = {row.id: row for row in await connection.execute(kept)}
+                    found = {own["id"]: own for own in (await connection.execute(kept)).mappings()}
             for row in rows[start:end]:
-                own = found.get(row["id"])
-                prompt, answer = (None, None) if own is None else (own.prompt, own.answer)
-                yield {**row, "prompt": prompt, "answer": answer}
+                yield {**row, **dict.fromkeys(TEXTS), **found.get(row["id"], {})}
             start = end
 
     async def _found(

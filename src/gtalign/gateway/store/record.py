@@ -37,6 +37,8 @@ class AnswerLog:
         added_ms: How many of them the gateway itself took.
         error: Why it failed.
         answer: The whole text.
+        unserved: The whole text of the writing that is not the answer; None if there was one.
+        retried: Time when the second writing began by `perf_counter`; None if there is none.
     """
 
     id: str
@@ -56,6 +58,8 @@ class AnswerLog:
     added_ms: float | None = None
     error: str | None = None
     answer: str | None = None
+    unserved: str | None = None
+    retried: float | None = None
 
 
 def record_of(decision: Decision, log: AnswerLog) -> Record:
@@ -88,6 +92,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         "acted": decision.acted,
         "flipped": decision.flipped,
         "obeyed": decision.obeyed,
+        "retry": None if decision.retry is None else decision.retry.served,
         "user_payoff": None if payoffs is None else payoffs["user"],
         "llm_payoff": None if payoffs is None else payoffs["LLM"],
         "saved_tokens": None if saved is None else saved[0],
@@ -112,6 +117,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
             "until": log.until,
             "prompt": log.prompt,
             "answer": _text(log.answer),
+            "unserved": _text(log.unserved),
         }
     return Record(row, kept)
 

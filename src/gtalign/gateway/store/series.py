@@ -1,15 +1,16 @@
 """How sums over decisions went over time, in slots of equal length."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Label, Table, and_, case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gtalign.gateway.store import spread
+from gtalign.gateway.store import obedience, spread
 from gtalign.gateway.store.filter import Filter
 from gtalign.gateway.store.hours import HOUR
+from gtalign.gateway.store.obedience import Obedience
 from gtalign.gateway.store.sums import parts
 from gtalign.gateway.store.tables import decisions
 
@@ -33,6 +34,7 @@ class Slot:
         failed: How many of them failed.
         decided: How many made a choice.
         flips: How many of those flipped.
+        obedience: Flips of steered answers by policy, and whether their responses obeyed.
         prompt_tokens: Tokens read.
         written_tokens: Tokens written.
         added_p50: The median of the milliseconds that the gateway added; None if unknown.
@@ -48,6 +50,7 @@ class Slot:
     written_tokens: int = 0
     added_p50: float | None = None
     added_p95: float | None = None
+    obedience: Mapping[str, Obedience] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +87,24 @@ async def series(connection: AsyncConnection, which: Filter, *, now: int) -> Ser
         return Series(WIDTHS[0], (), None, None)
     width = width_of(until - since)
     held: dict[int, list[Mapping[str, Any]]] = {}
+    flipped: dict[int, list[Mapping[str, Any]]] = {}
     for table, where in await parts(connection, which, whole=width >= HOUR):
         # Rolled-up hours are read in their order, so one hour after the other is summed; to group
         # them by slots, all would have to be sorted.
         # Written out: two values that are bound are not one expression to PostgreSQL.
         at = table.c.at - table.c.at % literal_column(str(width)) if table is decisions else None
         begins = table.c.hour if at is None else at
-        query = select(begins.label("begins"), *_sums(table)).where(and_(True, *where))
-        for row in (await connection.execute(query.group_by(begins))).mappings():
-            found = dict(row)
-            slot = int(found["begins"])
-            held.setdefault(slot - slot % width, []).append(found)
+        query = select(begins.label("by"), *_sums(table)).group_by(begins)
+        flips = obedience.query(table, begins)
+        for asked, into in ((query, held), (flips, flipped)):
+            for row in (await connection.execute(asked.where(and_(True, *where)))).mappings():
+                slot = int(row["by"])
+                into.setdefault(slot - slot % width, []).append(dict(row))
     begins_at = range(since - since % width, until, width)
     every = [row for rows in held.values() for row in rows]
     return Series(
         width,
-        tuple(_slot(at, held.get(at, [])) for at in begins_at),
+        tuple(_slot(at, held.get(at, []), flipped.get(at, [])) for at in begins_at),
         _added(every, 0.5),
         _added(every, 0.95),
     )
@@ -132,9 +137,15 @@ def width_of(span: int) -> int:
     return -(-span // ((MOST - 1) * WIDTHS[-1])) * WIDTHS[-1]
 
 
-def _slot(at: int, rows: Sequence[Mapping[str, Any]]) -> Slot:
+def _slot(at: int, rows: Sequence[Mapping[str, Any]], flips: Sequence[Mapping[str, Any]]) -> Slot:
     totals = {name: int(sum(row[name] or 0 for row in rows)) for name in _TOTALS}
-    return Slot(at, **totals, added_p50=_added(rows, 0.5), added_p95=_added(rows, 0.95))
+    return Slot(
+        at,
+        **totals,
+        added_p50=_added(rows, 0.5),
+        added_p95=_added(rows, 0.95),
+        obedience=obedience.by_policy(flips),
+    )
 
 
 def _added(rows: Sequence[Mapping[str, Any]], share: float) -> float | None:

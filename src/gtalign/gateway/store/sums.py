@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gtalign.gateway.store import obedience
 from gtalign.gateway.store.filter import Filter
-from gtalign.gateway.store.hours import HOUR, gaps, measures
+from gtalign.gateway.store.hours import HOUR, gaps, known_hours, measures
+from gtalign.gateway.store.obedience import Obedience
 from gtalign.gateway.store.tables import decisions, rolled
 
 
@@ -20,6 +22,7 @@ class Overview:
         answers: Number of answers by status.
         actions: Number of decisions by policy, action before the edit and action after it.
         flips: Number of flips by policy.
+        obedience: Flips of steered answers by policy, and whether their responses obeyed.
         acted: Number of responses by the action that they carried out.
         user_payoff: Mean of the user's payoff in the cells chosen, of the edited matrices.
         llm_payoff: Of the LLM's.
@@ -33,6 +36,7 @@ class Overview:
     answers: Mapping[str, int]
     actions: Mapping[tuple[str, str, str], int]
     flips: Mapping[str, int]
+    obedience: Mapping[str, Obedience]
     acted: Mapping[str, int]
     user_payoff: float | None
     llm_payoff: float | None
@@ -46,9 +50,12 @@ class Overview:
 async def overview(connection: AsyncConnection, which: Filter) -> Overview:
     """Sum up the decisions of a filter."""
     rows: list[Mapping[str, Any]] = []
+    flips: list[Mapping[str, Any]] = []
     for table, where in await parts(connection, which):
         rows += await _sums(connection, table, where)
-    return _merged(rows)
+        found = await connection.execute(obedience.query(table).where(*where))
+        flips += found.mappings().all()
+    return _merged(rows, obedience.by_policy(flips))
 
 
 async def parts(
@@ -65,9 +72,13 @@ async def parts(
     rest: Sequence[tuple[int | None, int | None]] = [(which.since, which.until)]
     if whole and not which.search:
         inside, sums = _inside(rolled, which), which.sums
-        known = await connection.execute(select(rolled.c.hour).where(*inside).order_by("hour"))
-        rest = gaps(which.since, which.until, list(known.scalars()))
-        found.append((sums, [*_inside(sums, which), *which.equal(sums)]))
+        known = list((await connection.execute(known_hours(*inside))).scalars())
+        rest = gaps(which.since, which.until, known)
+        where = [*_inside(sums, which), *which.equal(sums)]
+        count = select(func.count()).select_from(rolled).where(*inside)
+        if (await connection.execute(count)).scalar() != len(known):  # an earlier gtalign's too
+            where.append(sums.c.hour.in_(known_hours(*inside)))
+        found.append((sums, where))
     for since, until in rest:
         where = [*which.equal(decisions), *which.searched()]
         where += [] if since is None else [decisions.c.at >= since]
@@ -96,7 +107,7 @@ async def _sums(
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-def _merged(rows: Sequence[Mapping[str, Any]]) -> Overview:
+def _merged(rows: Sequence[Mapping[str, Any]], obeyed: Mapping[str, Obedience]) -> Overview:
     def total(name: str) -> float:
         return float(sum(row[name] or 0 for row in rows))
 
@@ -117,6 +128,7 @@ def _merged(rows: Sequence[Mapping[str, Any]]) -> Overview:
         answers=counts("status"),
         actions=actions,
         flips=counts("policy", "flips"),
+        obedience=obeyed,
         acted=counts("acted"),
         user_payoff=total("user") / paid if paid else None,
         llm_payoff=total("llm") / paid if paid else None,

@@ -52,7 +52,8 @@ decisions: Final = Table(
     Column("chosen", Text),
     Column("acted", Text),
     Column("flipped", Boolean, nullable=False),
-    Column("obeyed", Boolean),
+    Column("obeyed", Boolean),  # None where nobody can tell
+    Column("retry", String(8)),  # which of two writings was served; None if there was one
     Column("user_payoff", Float),  # of the edited matrix, in the cell chosen
     Column("llm_payoff", Float),
     Column("saved_tokens", Float),  # expected to be written less, for the flip
@@ -79,7 +80,7 @@ decisions: Final = Table(
 
 GROUPS: Final = (
     *("policy", "policy_hash", "mode", "status", "before_action", "after_action"),
-    *("acted", "flipped", "steered"),
+    *("acted", "flipped", "steered", "obeyed"),
 )
 """Columns that the hourly sums are grouped by: every filter except the key."""
 
@@ -100,7 +101,7 @@ def _sums(name: str, *more: Column[Any]) -> Table:
         *(Column(name, decisions.c[name].type) for name in GROUPS),
         Column("n", BigInteger),
         *(Column(name, Float) for name in ("user", "llm", "saved_tokens", "saved_money", "added")),
-        *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed")),
+        *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed", "mended")),
         *(Column(name, BigInteger) for name in spread.NAMES),  # of the times that were added
         Index(f"{name}_hour", "hour"),
     )
@@ -129,6 +130,7 @@ texts: Final = Table(
     Column("until", BigInteger, nullable=False),  # when it is deleted
     Column("prompt", Text, nullable=False),  # JSON
     Column("answer", Text),
+    Column("unserved", Text),  # of two writings the one that is not the answer
     Index("texts_until", "until"),
 )
 """Prompts and answers, where they are kept."""

@@ -119,6 +119,18 @@ class Metrics:
         self.flips = Counter(
             "gtalign_flips_total", "Decisions that moved the choice to another action.", ("policy",)
         )
+        self.obeyed = Counter(
+            "gtalign_obedience_total",
+            "Finished answers that were steered, by policy, whether the choice was moved, and"
+            " whether the response obeyed (true, false or unknown).",
+            ("policy", "flipped", "obeyed"),
+        )
+        self.retries = Counter(
+            "gtalign_retries_total",
+            "Answers that were written once more because they did not obey, by policy and the"
+            " writing that was served (first or second).",
+            ("policy", "served"),
+        )
         self.unread = Counter(
             "gtalign_unread_matrices_total", "Answers whose matrix could not be read.", ("policy",)
         )
@@ -160,6 +172,11 @@ class Metrics:
         else:
             self.actions.add(1, policy, decision.before.action, decision.after.action)
         self.flips.add(decision.flipped, policy)
+        if decision.steered:
+            told = {True: "true", False: "false", None: "unknown"}
+            self.obeyed.add(1, policy, told[decision.flipped], told[decision.obeyed])
+        if decision.retry is not None:
+            self.retries.add(1, policy, decision.retry.served)
         self.repairs.add(len(decision.repairs), policy)
 
     def text(self) -> str:

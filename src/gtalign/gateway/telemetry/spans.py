@@ -33,6 +33,8 @@ def trace_answer(decision: Decision, log: AnswerLog, watch: Stopwatch) -> None:
         first = decided is None or ended <= decided
         wrote = tokens[number] if len(tokens) == len(writes) else None
         name = "phase one" if first else "phase two"
+        if log.retried is not None and began >= log.retried:
+            name = "retry"
         trace.part(name, began, ended, **{"gen_ai.usage.output_tokens": wrote})
     if decided is not None:
         began = max((end for _, end in writes if end <= decided), default=decided)
@@ -49,6 +51,8 @@ def trace_answer(decision: Decision, log: AnswerLog, watch: Stopwatch) -> None:
             "gtalign.before": None if before is None else before.action,
             "gtalign.after": None if after is None else after.action,
             "gtalign.flipped": decision.flipped,
+            "gtalign.obeyed": decision.obeyed,
+            "gtalign.served": None if decision.retry is None else decision.retry.served,
             "gtalign.added_ms": log.added_ms,
         }
     )
