@@ -14,7 +14,7 @@ from gtalign.config import load
 from gtalign.evaluation.steering.section import print_steering
 from gtalign.evaluation.tables import print_tables
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import Arm
+from gtalign.lab.experiment import PROMPTED, Arm
 from gtalign.lab.run import run
 from gtalign.lab.stages import Stage
 
@@ -27,6 +27,10 @@ def command(
     seeds: Annotated[
         str | None, typer.Option(help="Seeds of the runs, such as 0,1,2; 0 by default.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Begin with this pretrained model: a folder, a hub name, gguf:FILE."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Train on the published question files in this folder.")
     ] = None,
@@ -36,8 +40,8 @@ def command(
 ) -> None:
     """Train a small assistant for mutual welfare, compare it and report.
 
-    The lab trains a small network from scratch. It needs no GPU and no
-    network. You can stop it at any time; the same command resumes it. At the
+    The lab trains a small network from scratch, or a model of your own. It
+    needs no GPU and no network. You can stop it at any time; the same command resumes it. At the
     end it prints W, the mutual welfare of each model, and the path of a report.
 
     Example:
@@ -48,8 +52,10 @@ def command(
         options["seeds"] = "--seeds", [seed.strip() for seed in seeds.split(",") if seed.strip()]
     if data is not None:
         options |= {"data": ("--data", data.resolve()), "model.vocabulary": ("--data", 2048)}
+    if model is not None:
+        options["model.pretrained"] = "--model", model
     if full:
-        arms = get_args(Arm)
+        arms = tuple(arm for arm in get_args(Arm) if arm not in PROMPTED)
         # Independent arms: two of them on a core each take less time than one on both.
         options |= {"arms": ("--full", arms), "workers": ("--full", 2), "threads": ("--full", 1)}
     settings = load(LabConfig, config, overrides or (), options)

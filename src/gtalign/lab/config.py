@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.config import Config, merge
 from gtalign.evaluation.faithfulness import FaithfulnessSettings
 from gtalign.evaluation.steering.trial import TrialSettings
-from gtalign.lab.experiment import Arm, ExperimentSettings
+from gtalign.lab import pretrained
+from gtalign.lab.experiment import PROMPTED, Arm, ExperimentSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 
 __all__ = ["LAB", "LabConfig"]
@@ -53,14 +54,15 @@ class LabConfig(Config):
 
     Keys:
         seeds: Seeds; each gives a run of every arm.
-        arms: The models to train and compare.
+        arms: The models to train and compare. ``base`` is a network from scratch; ``as-is``,
+            ``zero-shot`` and ``guided`` are a pretrained model before training.
         workers: Number of stages that run at once.
         threads: Threads of each stage.
         data: Folder of published files that the questions come from; by default they come from the
             small world.
         world: The small world.
         published: Which questions are taken from ``data``.
-        model: The network.
+        model: The network, or the pretrained model that takes its place.
         experiment: How the models are trained and tested.
         steering: The trial of steering after training.
         faithfulness: The measure of whether the matrices of the trained models cause their answers;
@@ -84,9 +86,25 @@ class LabConfig(Config):
     def _fit_to_the_lab(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return {
-            **given,
-            "experiment": merge(LAB, given.get("experiment", {})),
-            "steering": merge(TRIAL, given.get("steering", {})),
-            "faithfulness": merge(FAITHFUL, given.get("faithfulness", {})),
-        }
+        model = given.get("model", {})
+        if isinstance(model, Mapping) and model.get("pretrained") is not None:
+            usual = {
+                "arms": pretrained.ARMS,
+                "world": pretrained.WORLD,
+                "experiment": pretrained.EXPERIMENT,
+                "steering": pretrained.TRIAL,
+                "faithfulness": pretrained.FAITHFUL,
+            }
+        else:
+            usual = {"experiment": LAB, "steering": TRIAL, "faithfulness": FAITHFUL}
+        return {**given, **merge(usual, {name: given[name] for name in usual if name in given})}
+
+    @model_validator(mode="after")
+    def _arms_fit_the_model(self) -> Self:
+        wrong = ("base",) if self.model.pretrained is not None else PROMPTED
+        for arm in self.arms:
+            if arm in wrong:
+                why = "has no base" if arm == "base" else "cannot be asked before it is trained"
+                which = "a pretrained model" if arm == "base" else "a network from scratch"
+                raise ValueError(f"arms: {arm!r}: {which} {why}")
+        return self

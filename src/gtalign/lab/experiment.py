@@ -9,7 +9,7 @@ Only the stages load torch, so a wrong setting is reported at once.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +24,7 @@ from gtalign.files.json_text import to_json
 from gtalign.files.lines import read_lines
 from gtalign.files.replace import replacing
 from gtalign.judges import Judge
-from gtalign.models.pretrained import load_tokenizer
+from gtalign.lab.exam import Exam
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
@@ -34,18 +34,36 @@ from gtalign.synthesis.solved import drill
 from gtalign.tasks import Message, Question
 from gtalign.training import DPOSettings, RLSettings, SFTSettings
 from gtalign.training.reward import TRLReward
-from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Arm = Literal["base", "sft", "sft-plain", "dpo", "user", "llm", "linear", "mutual", "plain"]
+    from gtalign.models.model import LocalModel
+
+Arm = Literal[
+    "as-is",
+    "zero-shot",
+    "guided",
+    "base",
+    "sft",
+    "sft-plain",
+    "dpo",
+    "user",
+    "llm",
+    "linear",
+    "mutual",
+    "plain",
+]
 
 COLD_START = "cold-start"
+PROMPTED: tuple[Arm, ...] = ("as-is", "zero-shot", "guided")
+"""A pretrained model before any training: as it came, without a chain; with the instruction for a
+chain; and also held to the grammar of one."""
+
 SUPERVISED: dict[Arm, str] = {"base": "raw", "sft": "best", "sft-plain": "response"}
 """Arms that learn from the cold start, and the column that each learns: the base starts from
-scratch on the teachers' raw chains; the others start from the base, on the best chain or on its
-response alone."""
+scratch on the teachers' raw chains; the others start from the base, or from a pretrained model, on
+the best chain or on its response alone."""
 
 PREFERENCES: Arm = "dpo"
 """The arm that learns to prefer chains that obey an edited matrix."""
@@ -59,7 +77,7 @@ AGGREGATES: dict[Arm, str] = {
 }
 """Arms of reinforcement learning; the reward of each is an aggregate of the two welfares."""
 
-PLAIN: tuple[Arm, ...] = ("sft-plain", "plain")
+PLAIN: tuple[Arm, ...] = ("as-is", "sft-plain", "plain")
 """Arms that answer without a chain."""
 
 
@@ -74,13 +92,15 @@ class ExperimentSettings(Config):
         candidates: Number of chains that the teachers write for each question.
         raw: Number of these, from the first, that the base model learns from. The other models
             learn from the best one.
-        drills: Matrices to solve, which the base model learns besides (`gtalign.synthesis.drill`).
+        drills: Matrices to solve, which the base or the pretrained model learns besides
+            (`gtalign.synthesis.drill`).
         counterfactual: Share of the training questions to which every supervised model that writes
             chains also learns a chain with an edited matrix (`gtalign.synthesis.counterfactual`).
         reward: The reward that chooses the best chain, trains the models and scores the answers.
         sft: Settings of supervised training.
         dpo: Settings of training on preferences.
         rl: Settings of reinforcement learning.
+        instruct: The instruction for a chain that a pretrained model gets before any training.
         test_batch: Number of test questions answered at once.
         test_temperature: Sampling temperature of the answers to the test questions.
     """
@@ -93,6 +113,7 @@ class ExperimentSettings(Config):
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings(learning_rate=3e-4, max_length=512)
     rl: RLSettings = RLSettings()
+    instruct: Literal["full", "short", "examples"] = "short"
     test_batch: PositiveInt = 128
     test_temperature: NonNegativeFloat = 1.0
 
@@ -109,6 +130,8 @@ class Workshop:
         edit: Writes a lesson in obeying an edited matrix; None if the world has no such teacher.
         make_tokenizer: Trains a tokenizer on texts.
         make_model: Makes an untrained model for a tokenizer and a seed.
+        pretrained: Name of the model to begin with; None for an untrained one.
+        dtype: Type of the weights of a model that answers test questions.
     """
 
     train: Sequence[Question]
@@ -118,14 +141,21 @@ class Workshop:
     edit: Callable[[Question, np.random.Generator], ObedienceLesson] | None
     make_tokenizer: Callable[[Sequence[str]], Any]
     make_model: Callable[[Any, int], "PreTrainedModel"]
+    pretrained: str | None = None
+    dtype: str = "float32"
 
 
-def needs(stage: str) -> str | None:
-    """Return the stage of the same seed that has to be done before this one."""
-    if stage == COLD_START:
+def needs(stage: str, *, pretrained: bool = False) -> str | None:
+    """Return the stage of the same seed that has to be done before this one.
+
+    Args:
+        stage: The stage.
+        pretrained: Whether training begins with a pretrained model.
+    """
+    if stage == COLD_START or stage in PROMPTED:
         return None
     if stage in SUPERVISED:
-        return COLD_START if stage == "base" else "base"
+        return COLD_START if stage == "base" or pretrained else "base"
     return "sft-plain" if stage in PLAIN else "sft"
 
 
@@ -157,8 +187,8 @@ def run_stage(
         if stage == COLD_START:
             _cold_start(seed, own, workshop, settings)
         else:
-            checkpoint = _train(stage, seed, folder, workshop, settings)
-            _test(stage, seed, checkpoint, own, workshop, settings)
+            checkpoint = _checkpoint(stage, seed, folder, workshop, settings)
+            _exam(stage, workshop, settings).take(stage, seed, checkpoint, own)
         (own / "done").touch()
 
 
@@ -186,22 +216,42 @@ def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: Experimen
             file.write(to_json(row))
 
 
+def _checkpoint(
+    stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
+) -> str | Path:
+    """Return the name of the model of an arm, trained if it is to be."""
+    if stage in PROMPTED:
+        assert workshop.pretrained is not None  # the configuration has been checked
+        return workshop.pretrained
+    return _train(stage, seed, folder, workshop, settings)
+
+
+def _first(seed: int, folder: Path, workshop: Workshop) -> "LocalModel":
+    """Return the model that training begins with."""
+    from gtalign.models.chat import open_chat
+    from gtalign.models.model import LocalModel, open_model
+
+    if workshop.pretrained is not None:
+        return open_model(workshop.pretrained)
+    chat = open_chat(folder / COLD_START / "tokenizer")
+    return LocalModel(workshop.make_model(chat.tokenizer, seed), chat)
+
+
 def _train(
     stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
 ) -> Path:
-    from gtalign.models.chat import open_chat
-    from gtalign.models.model import LocalModel, open_model
+    from gtalign.models.model import open_model
     from gtalign.training.dpo import train_dpo
     from gtalign.training.lengths import keep_whole
     from gtalign.training.rl import train_rl
     from gtalign.training.sft import train_sft
 
     own = folder / stage
-    if stage == "base":
-        chat = open_chat(folder / COLD_START / "tokenizer")
-        model = LocalModel(workshop.make_model(chat.tokenizer, seed), chat)
+    before = needs(stage, pretrained=workshop.pretrained is not None)
+    if before == COLD_START:
+        model = _first(seed, folder, workshop)
     else:
-        model = open_model(folder / str(needs(stage)) / "checkpoint")
+        model = open_model(folder / str(before) / "checkpoint")
     if stage in SUPERVISED:
         questions = {q.id: q for q in workshop.train}
         rows = [row for _, row in read_lines(folder / COLD_START / "chains.jsonl")]
@@ -233,7 +283,7 @@ def _further(
             if rng.random() < settings.counterfactual:
                 edited = workshop.edit(question, rng).right
                 found.append((question.id, question.messages, edited.text, edited.given))
-    if stage == "base":
+    if stage == "base" or workshop.pretrained is not None:
         exercises = (drill(rng) for _ in range(settings.drills))
         found += [("a drill", one.messages, one.text, one.given) for one in exercises]
     return found
@@ -256,53 +306,20 @@ def _pairs(seed: int, workshop: Workshop) -> list[Pair]:
     ]
 
 
-def _test(
-    stage: str,
-    seed: int,
-    checkpoint: Path,
-    folder: Path,
-    workshop: Workshop,
-    settings: ExperimentSettings,
-) -> None:
-    """Let the last checkpoint answer the test questions, and judge and score its answers."""
-    tokenizer = load_tokenizer(checkpoint)
-    # The same welfare measures every arm, independently of its training reward.
-    reward = Reward(_reward(stage, settings, "cobb_douglas"), token_counter(tokenizer))
-    scorer = Scorer(reward, workshop.judge, strict=True)
-    with TranscriptWriter(folder / "transcripts.jsonl") as writer:
-        answers = _answers(stage, seed, checkpoint, workshop.test, settings, writer.ids())
-        for batch in answers:
-            for scored in asyncio.run(scorer.score(batch)):
-                writer.write(scored.transcript)
-
-
-def _answers(
-    stage: str,
-    seed: int,
-    checkpoint: Path,
-    questions: Sequence[Question],
-    settings: ExperimentSettings,
-    written: Collection[str],
-) -> Iterator[list[Transcript]]:
-    """Yield the unscored transcripts of each batch of questions that is not written yet."""
-    from gtalign.models.model import open_model
-
-    model = open_model(checkpoint)
-    for number, start in enumerate(range(0, len(questions), settings.test_batch)):
-        batch = questions[start : start + settings.test_batch]
-        if all(question.id in written for question in batch):
-            continue
-        completions = model.generate(
-            [question.messages for question in batch],
-            max_tokens=settings.rl.max_completion,
-            temperature=settings.test_temperature,
-            seed=1_000_000 * seed + number,
-        )
-        yield [
-            Transcript.of(question, text, model=stage, seed=seed, plain=stage in PLAIN)
-            for question, text in zip(batch, completions, strict=True)
-            if question.id not in written
-        ]
+def _exam(stage: str, workshop: Workshop, settings: ExperimentSettings) -> Exam:
+    asked = stage in PROMPTED and stage not in PLAIN
+    return Exam(
+        workshop.test,
+        workshop.judge,
+        # The same welfare measures every arm, independently of its training reward.
+        _reward(stage, settings, "cobb_douglas"),
+        batch=settings.test_batch,
+        max_tokens=settings.rl.max_completion,
+        temperature=settings.test_temperature,
+        dtype=workshop.dtype,
+        instruct=settings.instruct if asked else None,
+        held=stage == "guided",
+    )
 
 
 def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = None) -> RewardConfig:

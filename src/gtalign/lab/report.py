@@ -61,7 +61,7 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
     file = out / "report.html"
     comparison = write_report(
         file,
-        title="gtalign lab" if settings.data is None else "gtalign lab on published questions",
+        title=_title(settings),
         transcripts=transcripts,
         reference=reference,
         baselines=[arm for arm in settings.arms if arm != reference],
@@ -80,6 +80,11 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
         sections=sections,
     )
     return LabReport(file, comparison, trial, faithfulness)
+
+
+def _title(settings: LabConfig) -> str:
+    model = "" if settings.model.pretrained is None else f": {Path(settings.model.pretrained).name}"
+    return f"gtalign lab{model}{'' if settings.data is None else ' on published questions'}"
 
 
 def _faithfulness(settings: LabConfig, out: Path) -> list[Faithfulness]:

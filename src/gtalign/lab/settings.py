@@ -32,15 +32,20 @@ class WorldSettings(Config):
 
 
 class ModelSettings(Config):
-    """The network, a small transformer that is trained from scratch.
+    """The network: a small transformer from scratch, or a pretrained model.
 
     Keys:
+        pretrained: Name of a pretrained model to begin with: a folder, a name on a hub,
+            ``gguf:FILE``, or ``package:NAME``. The sizes below are then its own.
+        dtype: Type of the weights of the model that answers the test questions.
         vocabulary: Number of tokens that it knows.
         width: Width of its layers.
         layers: Number of its layers.
         positions: Longest sequence, in tokens.
     """
 
+    pretrained: str | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
     vocabulary: PositiveInt = 768
     width: PositiveInt = 128
     layers: PositiveInt = 4

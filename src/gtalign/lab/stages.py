@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import COLD_START, PLAIN, PREFERENCES, SUPERVISED, done, needs
+from gtalign.lab.experiment import (
+    COLD_START,
+    PLAIN,
+    PREFERENCES,
+    PROMPTED,
+    SUPERVISED,
+    done,
+    needs,
+)
 from gtalign.training.metrics import read_metrics
 
 Stage = tuple[int, str]
@@ -22,13 +30,14 @@ FAITHFUL = "faithful-"
 def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
     """Return every stage of a run with the stage that it needs; that one comes before it."""
     stages: dict[Stage, Stage | None] = {}
+    pretrained = settings.model.pretrained is not None
     for seed in settings.seeds:
         for arm in settings.arms:
             chain: list[str] = []
             name: str | None = arm
             while name is not None:
                 chain.insert(0, name)
-                name = needs(name)
+                name = needs(name, pretrained=pretrained)
             for stage, before in zip(chain, [None, *chain[:-1]], strict=True):
                 stages.setdefault((seed, stage), None if before is None else (seed, before))
         if REFERENCE in settings.arms and settings.steering.questions:
@@ -39,10 +48,10 @@ def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
 
 
 def edited_arms(settings: LabConfig) -> list[str]:
-    """Return the arms whose matrices are edited: those that write chains, but the base."""
+    """Return the arms whose matrices are edited: those that learned chains, but the base."""
     if not settings.faithfulness.limit:
         return []
-    return [arm for arm in settings.arms if arm != "base" and arm not in PLAIN]
+    return [arm for arm in settings.arms if arm not in ("base", *PROMPTED, *PLAIN)]
 
 
 def folder_of(out: Path, stage: Stage) -> Path:
@@ -84,7 +93,9 @@ class RunProgress:
             return self._edits() // 20
         trained = self.train * experiment.sft.epochs // 25
         trained *= experiment.raw if name == "base" else 1
-        if name == PREFERENCES:
+        if name in PROMPTED:
+            trained = 0
+        elif name == PREFERENCES:
             trained = self.train * experiment.dpo.epochs // 10
         elif name not in SUPERVISED:
             trained = 4 * experiment.rl.steps
@@ -109,6 +120,9 @@ class RunProgress:
             return _lines(folder / "transcripts.jsonl") / answers
         if name.startswith(FAITHFUL):
             return min(1.0, _lines(folder / "transcripts.jsonl") / self._edits())
+        tested = _lines(folder / "transcripts.jsonl") / self.test
+        if name in PROMPTED:
+            return tested
         steps = experiment.rl.steps
         if name in SUPERVISED:
             examples = self.train * (experiment.raw if name == "base" else 1)
@@ -117,7 +131,7 @@ class RunProgress:
             steps = -(-self.train // experiment.dpo.batch) * experiment.dpo.epochs
         metrics = read_metrics(folder / "metrics.jsonl")
         trained = min(1.0, metrics[-1]["step"] / steps) if metrics else 0.0
-        return 0.9 * trained + 0.1 * _lines(folder / "transcripts.jsonl") / self.test
+        return 0.9 * trained + 0.1 * tested
 
 
 def _lines(path: Path) -> int:

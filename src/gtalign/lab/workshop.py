@@ -24,6 +24,8 @@ def workshop(settings: LabConfig) -> Workshop:
     common: dict[str, Any] = {
         "make_tokenizer": partial(_make_tokenizer, settings.model),
         "make_model": partial(_make_model, settings.model),
+        "pretrained": settings.model.pretrained,
+        "dtype": settings.model.dtype,
     }
     if settings.data is not None:
         published = read_published(settings.data, **settings.published.model_dump())
@@ -57,6 +59,10 @@ def workshop(settings: LabConfig) -> Workshop:
 
 # Only a stage that makes a tokenizer or a model loads torch.
 def _make_tokenizer(size: ModelSettings, texts: Sequence[str]) -> Any:
+    if size.pretrained is not None:
+        from gtalign.models.chat import open_chat
+
+        return open_chat(size.pretrained).tokenizer
     from gtalign.lab.tokenizer import train_tokenizer
 
     return train_tokenizer(texts, size.vocabulary)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, LogitsProcessor, PreTrainedModel
 
 from gtalign.chain.reasoning import left_open
 from gtalign.models.chat import Chat, open_chat
@@ -70,6 +70,7 @@ class LocalModel:
         max_tokens: int,
         temperature: float,
         seed: int,
+        grammar: str | None = None,
     ) -> list[str]:
         """Return one completion of each conversation.
 
@@ -81,6 +82,7 @@ class LocalModel:
             max_tokens: Longest completion, in tokens; a longer one is cut off.
             temperature: Temperature of the sampling; 0 takes the likeliest token.
             seed: Seed of the sampling; the same batch and seed give the same completions.
+            grammar: As for `sample`.
 
         Raises:
             TrainingError: The chat template refuses a conversation.
@@ -91,6 +93,7 @@ class LocalModel:
             [self.chat.tokens(prompt) for prompt in prompts],
             max_tokens=max_tokens,
             temperature=temperature,
+            grammar=grammar,
         )
         return [
             left_open(prompt) + self.chat.text(self._turn(row))
@@ -98,7 +101,12 @@ class LocalModel:
         ]
 
     def sample(
-        self, prompts: Sequence[Sequence[int]], *, max_tokens: int, temperature: float
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_tokens: int,
+        temperature: float,
+        grammar: str | None = None,
     ) -> list[list[int]]:
         """Continue each row of tokens, as one batch, and return what is written.
 
@@ -109,6 +117,8 @@ class LocalModel:
             prompts: Tokens to continue.
             max_tokens: Longest continuation, in tokens.
             temperature: Temperature of the sampling; 0 takes the likeliest token.
+            grammar: What each continuation has to be, in XGrammar's EBNF
+                (`gtalign.chain.grammar.ebnf`); by default anything.
         """
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
@@ -122,11 +132,20 @@ class LocalModel:
         try:
             with torch.inference_mode():
                 output = self.network.generate(
-                    input_ids=ids, attention_mask=mask, generation_config=settings
+                    input_ids=ids,
+                    attention_mask=mask,
+                    generation_config=settings,
+                    logits_processor=None if grammar is None else [self._held(grammar)],
                 )
         finally:
             self.network.train(training)
         return [self._ended(row) for row in output[:, ids.shape[1] :].tolist()]
+
+    def _held(self, grammar: str) -> LogitsProcessor:
+        from gtalign.models.constrained import Held
+
+        vocabulary = self.network.get_output_embeddings().weight.shape[0]
+        return Held(grammar, self.chat.tokenizer, vocabulary, self.ends)
 
     def padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return rows of tokens as one batch, padded on the left, and which of it is text.

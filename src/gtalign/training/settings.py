@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from gtalign.config import Config, Share
 
@@ -47,6 +54,7 @@ class SFTSettings(Config):
         learning_rate: Learning rate of AdamW.
         matrix_learning_rate: Learning rate of Muon, which then trains the matrices; by default
             AdamW trains all weights.
+        warmup: Steps in which the learning rate rises, before it falls as a cosine.
         max_length: Longest example.
         too_long: What happens to longer examples: ``drop`` leaves them out with a warning, ``cut``
             cuts them at the end, so that they lose the response.
@@ -65,6 +73,7 @@ class SFTSettings(Config):
     batch: PositiveInt = 32
     learning_rate: PositiveFloat = 3e-3
     matrix_learning_rate: PositiveFloat | None = None
+    warmup: NonNegativeInt = 20
     max_length: PositiveInt = 512
     too_long: Literal["drop", "cut"] = "drop"
     completion_only: bool = True

@@ -62,7 +62,7 @@ def train_sft(
         gradient_accumulation_steps=hardware.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=20,
+        warmup_steps=settings.warmup,
         max_length=settings.max_length,
         completion_only_loss=True,  # of what the mask says
         # No log spans a checkpoint: a resumed run could not average over what came before it.
