@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = Path(gtalign.__file__).parent / "configs"
 # The class that a folder's files configure.
 CLASSES = {
+    "dpo": "gtalign.training.dpo_run:DPORun",
     "eval": "gtalign.evaluation.evaluate:EvalRun",
     "gateway": "gtalign.gateway.settings:GatewayConfig",
     "judges": "gtalign.judges:JudgesConfig",
