@@ -64,7 +64,6 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file tests/mypy.ini
 
 pytest: $(VENV)/.installed-dev
 	$(TEST_ENV) $(BIN)/python -m slipcover -m pytest $(PYTEST_ARGS)

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import re
+from functools import cache
 from pathlib import Path
 
 from gtalign import errors
@@ -40,6 +41,7 @@ def signals() -> set[tuple[str, str]]:
     return {(match[1], match[2]) for match in matches if match}
 
 
+@cache
 def defined() -> dict[str, str]:
     """Name of each class of exception in the source -> the module that it is in."""
     classes = [

@@ -50,7 +50,7 @@ def ask(task: str) -> Question:
 
 @pytest.mark.parametrize("keys", CONFIGS, ids=str)
 @pytest.mark.parametrize("counter", [count_words, len])
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rows=ROWS)
 def test_no_row_depends_on_another(keys: dict[str, Any], counter: Any, rows: list[Any]) -> None:
     reward = Reward(RewardConfig(**keys), counter)

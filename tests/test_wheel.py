@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -35,14 +37,38 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed
 
 
-def gtalign(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gtalign", *words],
+COMMANDS = """
+import contextlib, io, json, sys
+sys.modules |= dict.fromkeys(json.loads(sys.argv[1]))
+from gtalign.cli import main
+for words in json.loads(sys.argv[2]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def gtalign(site: Path, folder: Path, *commands: str, without: Sequence[str] = ()) -> list[Done]:
+    """Run commands of the wheel one after the other in one process that lacks some packages."""
+    words = [command.split() for command in commands]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(without), json.dumps(words)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(site), "COLUMNS": "80"},
         capture_output=True,
         text=True,
     )
+    assert done.returncode == 0, done.stderr
+    return [Done(*json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def test_everything_that_is_no_code_is_in_the_wheel(site: Path) -> None:
@@ -65,48 +91,36 @@ def test_pip_is_told_the_command_and_every_extra(site: Path) -> None:
 
 
 def test_an_empty_folder_is_enough(site: Path, tmp_path: Path) -> None:
-    copied = gtalign(site, tmp_path, "examples", "--to", "samples")
-    assert copied.returncode == 0, copied.stderr
-    solved = gtalign(site, tmp_path, "solve", "samples/matrix.json", "--json")
-    assert json.loads(solved.stdout)["optimum"] == "VQ_CQ"
-    scored = gtalign(site, tmp_path, "score", "samples/before.jsonl")
-    assert scored.stdout.startswith("Average scores, 0 to 1"), scored.stderr
-    checked = gtalign(
-        site, tmp_path, "judges", "check", "samples/labelled.jsonl", "--judge", "rules"
-    )
-    assert checked.returncode == 0, checked.stderr
-    compared = gtalign(
+    copied, solved, scored, checked, compared, planned = gtalign(
         site,
         tmp_path,
-        *("compare", "samples/before.jsonl", "samples/after.jsonl"),
-        *("--html", "report.html", "--csv", "tables"),
+        "examples --to samples",
+        "solve samples/matrix.json --json",
+        "score samples/before.jsonl",
+        "judges check samples/labelled.jsonl --judge rules",
+        "compare samples/before.jsonl samples/after.jsonl --html report.html --csv tables",
+        "eval --config smoke --dry-run --json",
     )
-    assert compared.returncode == 0, compared.stderr
+    assert copied.code == 0, copied.err
+    assert json.loads(solved.out)["optimum"] == "VQ_CQ"
+    assert scored.out.startswith("Average scores, 0 to 1"), scored.err
+    assert checked.code == 0, checked.err
+    assert compared.code == 0, compared.err
     assert "<style>" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert list((tmp_path / "tables").glob("*.csv"))
-    planned = gtalign(site, tmp_path, "eval", "--config", "smoke", "--dry-run", "--json")
-    assert json.loads(planned.stdout)["questions"] == 12, planned.stderr
+    assert json.loads(planned.out)["questions"] == 12, planned.err
 
 
 def test_what_is_missing_is_named_with_its_extra(site: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys\n"
-        "for name in ('scipy', 'torch', 'starlette', 'uvloop'): sys.modules[name] = None\n"
-        "from gtalign.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
+    _, *failed = gtalign(
+        site,
+        tmp_path,
+        "examples --to samples",
+        "serve http://127.0.0.1:9/v1",
+        "compare samples/before.jsonl samples/after.jsonl",
+        without=["scipy", "torch", "starlette", "uvloop"],
     )
-    for words, extra in (
-        (["serve", "http://127.0.0.1:9/v1"], "serve"),
-        (["compare", "samples/before.jsonl", "samples/after.jsonl"], "eval"),
-    ):
-        gtalign(site, tmp_path, "examples", "--to", "samples")
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(site)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 2, done.stderr
-        assert f"it belongs to the extra {extra!r}" in done.stderr
-        assert f"pip install 'gtalign[{extra}]'" in done.stderr
+    for done, extra in zip(failed, ("serve", "eval"), strict=True):
+        assert done.code == 2, done.err
+        assert f"it belongs to the extra {extra!r}" in done.err
+        assert f"pip install 'gtalign[{extra}]'" in done.err
