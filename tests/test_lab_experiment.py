@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from forked import run_forked
-from gtalign.chain import acted, parse
+from gtalign.chain import acted, parse, work_out
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
 from gtalign.lab import experiment
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import COLD_START, done, needs, run_stage
 from gtalign.lab.workshop import workshop
-from gtalign.synthesis import work_out
 from gtalign.synthesis.best_of import best_of
 from gtalign.transcripts import TranscriptWriter, read_transcripts
 from small_lab import SETTINGS, contents

@@ -15,6 +15,7 @@ from gtalign.lab.stages import (
     folder_of,
     plan,
 )
+from gtalign.steering import SteeringSettings
 from small_lab import SETTINGS
 
 LAB = LabConfig.model_validate({**SETTINGS, "seeds": [3, 4]})
@@ -42,6 +43,18 @@ def test_nothing_is_steered_without_questions_or_without_the_reference(
 ) -> None:
     stages = plan(LabConfig.model_validate({**SETTINGS, **change}))
     assert not any(name == STEERING for _, name in stages)
+
+
+def test_enforced_analyses_begin_as_the_teachers_of_the_world_write_them() -> None:
+    plain, worked = (
+        LabConfig.model_validate({**SETTINGS, "world": {"worked_out": flag}})
+        for flag in (False, True)
+    )
+    assert plain.steering.settings_of("enforce").opening == SteeringSettings().opening
+    begun = worked.steering.settings_of("enforce").opening
+    assert begun == "{{sums}} choose {{cell}}."
+    own = {"world": {"worked_out": True}, "steering": {"opening": "choose {{cell}}."}}
+    assert LabConfig.model_validate(own).steering.opening == "choose {{cell}}."
 
 
 def test_the_matrices_of_each_trained_model_that_writes_chains_are_edited() -> None:

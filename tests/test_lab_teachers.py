@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chain_texts import solution_of
-from gtalign.chain import Chain, acted, chosen_cell, parse
+from gtalign.chain import Chain, acted, chosen_cell, parse, work_out
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
@@ -27,7 +27,6 @@ from gtalign.lab.teachers import (
 )
 from gtalign.lab.users import REPLY_RATE
 from gtalign.lab.world import make_world
-from gtalign.synthesis import work_out
 from gtalign.tasks import Question
 
 SILENT = Noise(

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtalign.chain import BlockClosed, BlockOpened, ChainBroken, PayoffRead, TextAdded, parse
+from gtalign.chain import (
+    BlockClosed,
+    BlockOpened,
+    ChainBroken,
+    PayoffRead,
+    TextAdded,
+    parse,
+    work_out,
+)
 from gtalign.errors import ConfigError, SteeringError, UpstreamError
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.steering import (
@@ -101,6 +109,17 @@ async def test_the_paper_s_example_prices_turn_a_question_into_an_answer() -> No
         assert answer.decision.acted == action
         assert answer.decision.obeyed
         assert answer.decision.flipped == (action == "DA")
+
+
+async def test_an_analysis_may_be_begun_with_its_sums() -> None:
+    """As a model writes it that was trained to work its matrices out."""
+    settings = {"mode": "enforce", "opening": "{{sums}} choose {{cell}}."}
+    answer = await Session(steering(FakeBackend(obedient(OPENING)), **settings), ask()).answer()
+    edited = answer.decision.edited
+    assert edited is not None and answer.decision.obeyed
+    assert f"<analyze>{work_out(edited).text}</analyze>" in answer.text
+    assert answer.decision.after is not None
+    assert work_out(edited).cell == answer.decision.after.cell
 
 
 async def test_advise_splices_the_matrix_and_leaves_the_analysis_to_the_model() -> None:

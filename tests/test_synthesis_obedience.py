@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from gtalign.chain import Chain, acted, chosen_cell, parse
+from gtalign.chain import Chain, acted, chosen_cell, parse, work_out
 from gtalign.game import USER_LLM, Bimatrix
-from gtalign.synthesis import work_out
 from gtalign.synthesis.obedience import Responses, lesson
 
 SAID = {"DA": "It is 1950.", "CQ": "Which match?", "AQ": "The first was in 1950. Which match?"}

@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from forked import Forked
-from gtalign.chain import acted, parse
+from gtalign.chain import acted, parse, work_out
 from gtalign.cli import main
 from gtalign.cli.synth import plan
 from gtalign.config import dump
@@ -31,7 +31,6 @@ from gtalign.synthesis import (
     finish,
     read_examples,
     read_preferences,
-    work_out,
     write_candidates,
 )
 from judge_server import JudgeServer, serve

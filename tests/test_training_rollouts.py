@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gtalign.chain import parse
+from gtalign.chain import parse, work_out
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import Noise, candidate
@@ -18,7 +18,7 @@ from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
 from gtalign.reward import Reward, RewardConfig
-from gtalign.synthesis.solved import compact, work_out
+from gtalign.synthesis.drills import compact
 from gtalign.training import RLSettings
 from gtalign.training.metrics import read_metrics
 from gtalign.training.reward import TRLReward

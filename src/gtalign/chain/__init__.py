@@ -20,6 +20,7 @@ from gtalign.chain.stream import (
     StreamParser,
     TextAdded,
 )
+from gtalign.chain.worked import Solved, work_out
 
 __all__ = [
     "BLOCKS",
@@ -36,6 +37,7 @@ __all__ = [
     "Part",
     "PayoffRead",
     "Repair",
+    "Solved",
     "StreamParser",
     "TextAdded",
     "acted",
@@ -55,4 +57,5 @@ __all__ = [
     "solution_scores",
     "unanswered",
     "with_reasoning",
+    "work_out",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -47,6 +47,10 @@ TRIAL: Mapping[str, Any] = {
 
 FAITHFUL: Mapping[str, Any] = {"limit": 40, "max_tokens": 480, "batch": 64}
 """The lab's defaults of its measure of faithfulness, where they differ from the general ones."""
+
+
+WORKED_OUT: Final = "{{sums}} choose {{cell}}."
+"""How ``enforce`` begins an analysis where the teachers write every sum out."""
 
 
 class LabConfig(Config):
@@ -97,7 +101,11 @@ class LabConfig(Config):
             }
         else:
             usual = {"experiment": LAB, "steering": TRIAL, "faithfulness": FAITHFUL}
-        return {**given, **merge(usual, {name: given[name] for name in usual if name in given})}
+        own = {name: given[name] for name in usual if name in given}
+        world = merge(usual.get("world", {}), given.get("world", {}))
+        if isinstance(world, Mapping) and world.get("worked_out"):
+            usual = merge(usual, {"steering": {"opening": WORKED_OUT}})
+        return {**given, **merge(usual, own)}
 
     @model_validator(mode="after")
     def _arms_fit_the_model(self) -> Self:

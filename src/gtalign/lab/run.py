@@ -25,7 +25,7 @@ from gtalign.lab.workshop import workshop
 from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
-from gtalign.steering import SteeringSettings, open_backend
+from gtalign.steering import open_backend
 from gtalign.transcripts import Scorer
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def _edit(seed: int, folder: Path, arm: str, world: Workshop, settings: LabConfi
             subject = Subject(
                 backend,
                 arm,
-                SteeringSettings(instruct="none"),
+                steering.settings_of("advise"),
                 policies=list({a.policy.name: a.policy for a in steering.arms()}.values()),
                 expected=steering.expected,
                 scorer=Scorer(reward, world.judge, strict=True),

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gtalign.chain import BLOCKS, Chain
+from gtalign.chain import BLOCKS, Chain, work_out
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
 from gtalign.lab.speech import TERSE, Speech
 from gtalign.lab.terms import Terms
 from gtalign.synthesis.counterfactuals import counterfactual
+from gtalign.synthesis.drills import compact
 from gtalign.synthesis.obedience import Lesson, ignoring
-from gtalign.synthesis.solved import compact, work_out
 from gtalign.tasks import Question
 
 __all__ = ["Noise", "candidate"]

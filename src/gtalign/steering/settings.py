@@ -16,7 +16,7 @@ Verify = Literal["off", "mark", "retry"]
 """What happens once a response is complete: nothing, or it says whether it obeyed, or one that did
 not is also written once more."""
 
-FILLED = frozenset({"frontier", "payoff", "cell", "action", "description"})
+FILLED = frozenset({"frontier", "sums", "payoff", "cell", "action", "description"})
 """The names that templates may use."""
 
 
@@ -45,7 +45,9 @@ class SteeringSettings(Config):
         blocks: How the tokens of an answer are shared out, if the model was not trained on chains.
         decimals: Decimals of the payoffs in an edited matrix; None for as many as the model writes.
         opening: Text with which ``enforce`` begins the analysis. It may use ``{{frontier}}``,
-            ``{{payoff}}``, ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``.
+            ``{{sums}}`` (of all cells, as `gtalign.chain.work_out` writes them), ``{{payoff}}``,
+            ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``. A model follows it
+            best in the form in which it learned to write analyses.
         again: Text that asking again adds to the user's message; it may use the same names.
         low: Least payoff, inclusive.
         high: Greatest payoff, inclusive.

@@ -21,6 +21,7 @@ from gtalign.chain import (
     gbnf,
     parse,
     render,
+    work_out,
 )
 from gtalign.chain.prompt import fill, placeholders, prompt
 from gtalign.errors import ChainError
@@ -225,6 +226,7 @@ class Writing:
         action = decision.after.action
         values = {
             "frontier": ", ".join(decision.after.frontier),
+            "sums": work_out(decision.edited).sums,
             "payoff": json.dumps(decision.edited.to_json()),
             "cell": decision.after.cell,
             "action": action,

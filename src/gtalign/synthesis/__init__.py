@@ -2,12 +2,12 @@
 
 from gtalign.synthesis.candidates import Candidates
 from gtalign.synthesis.counterfactuals import Counterfactual, counterfactual
+from gtalign.synthesis.drills import Drill, drill
 from gtalign.synthesis.examples import Example, Pair, read_examples, read_preferences
 from gtalign.synthesis.outcome import ColdStart, finish
 from gtalign.synthesis.run import count_questions, write_candidates
 from gtalign.synthesis.selection import Entry, select
 from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings, TeacherSettings
-from gtalign.synthesis.solved import Drill, Solved, drill, work_out
 from gtalign.synthesis.teacher import ChainWriter, Teacher
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Example",
     "Pair",
     "SelectionSettings",
-    "Solved",
     "Teacher",
     "TeacherSettings",
     "count_questions",
@@ -31,6 +30,5 @@ __all__ = [
     "read_examples",
     "read_preferences",
     "select",
-    "work_out",
     "write_candidates",
 ]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gtalign.chain import Chain
+from gtalign.chain import Chain, work_out
 from gtalign.game import Bimatrix
-from gtalign.synthesis.solved import compact, work_out
+from gtalign.synthesis.drills import compact
 
 LOW, HIGH = -5.0, 5.0
 """Range of the payoffs of a chain."""

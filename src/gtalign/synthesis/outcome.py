@@ -15,11 +15,11 @@ from gtalign.data.rows import read_pairs, read_rows
 from gtalign.data.schema import RowWriter, system_prompt, to_row
 from gtalign.errors import ChainError
 from gtalign.synthesis.candidates import Candidates, Key
+from gtalign.synthesis.drills import drill
 from gtalign.synthesis.obedience import Lesson, Responses
 from gtalign.synthesis.obedience import lesson as lesson_from
 from gtalign.synthesis.selection import KEPT, Entry, select
 from gtalign.synthesis.settings import ColdStartConfig
-from gtalign.synthesis.solved import drill
 from gtalign.tasks import Message, Question
 
 

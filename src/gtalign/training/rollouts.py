@@ -10,14 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from gtalign.chain import acted, chosen_cell, parse
+from gtalign.chain import acted, chosen_cell, parse, work_out
 from gtalign.errors import ChainError
 from gtalign.game import TOLERANCE
 from gtalign.models.model import LocalModel
 from gtalign.models.tokens import continuing_tokens
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.synthesis.counterfactuals import edited
-from gtalign.synthesis.solved import work_out
 from gtalign.tasks import Message
 from gtalign.training.reward import completion_text
 

@@ -53,7 +53,7 @@ def run(
     questions, policies = read_questions(config), config.priced()
     model = checkpoint_of(config.model)
     claim(out, config)
-    steering = SteeringSettings(instruct=config.instruct)
+    steering = SteeringSettings(instruct=config.instruct, opening=config.opening)
 
     async def work() -> None:
         opened = await open_backend(

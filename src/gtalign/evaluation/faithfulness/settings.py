@@ -10,7 +10,7 @@ from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
 from gtalign.steering import ActionTokens, Policy, load_policy
 from gtalign.steering.policy import PolicySource
-from gtalign.steering.settings import Instruct
+from gtalign.steering.settings import Instruct, SteeringSettings
 
 Mode = Literal["advise", "enforce"]
 """How an edited matrix is handed back: alone, or with the analysis opened that names its optimum.
@@ -52,6 +52,7 @@ class FaithfulnessRun(FaithfulnessSettings):
         tokenizer: Folder of a tokenizer for a server that continues plain text only.
         instruct: The instruction for the chain, as for steering; ``none`` for a model that was
             trained to write chains without it.
+        opening: Text with which ``enforce`` begins the analysis, as for steering.
         policies: Names of pricing policies, or files; each is a further edit.
         utility_of_money: Replaces that of the policies; by default each keeps its own.
         expected: Expected tokens of each LLM action, for the policies.
@@ -65,6 +66,7 @@ class FaithfulnessRun(FaithfulnessSettings):
     served: str | None = None
     tokenizer: str | None = None
     instruct: Instruct = "short"
+    opening: str = SteeringSettings.model_fields["opening"].default
     policies: tuple[PolicySource, ...] = ("subscription", "per-token")
     utility_of_money: NonNegativeFloat | None = None
     expected: dict[str, ActionTokens] | None = None

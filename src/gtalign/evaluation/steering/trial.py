@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -45,6 +45,8 @@ class TrialSettings(Config):
         temperature: Temperature of the sampling.
         max_tokens: Most tokens of an answer.
         expected: Expected tokens of each LLM action.
+        opening: Text with which ``enforce`` begins an analysis; by default that of the steering
+            settings.
         again: Text that asking again adds; by default that of the steering settings. A small model
             needs words that it knows.
     """
@@ -56,11 +58,12 @@ class TrialSettings(Config):
     temperature: NonNegativeFloat = 1.0
     max_tokens: PositiveInt = 480
     expected: dict[str, ActionTokens] | None = None
+    opening: str | None = None
     again: str | None = None
 
     def arms(self) -> list["Arm"]:
         """Return the arms: every policy in every way."""
-        return [Arm(p, way, self._steering(way)) for p in self._policies() for way in self.ways]
+        return [Arm(p, way, self.settings_of(way)) for p in self._policies() for way in self.ways]
 
     def sample(self, questions: Sequence[Question]) -> list[Question]:
         """Return the questions of a trial, the same for every seed, in their order."""
@@ -68,11 +71,12 @@ class TrialSettings(Config):
         chosen = np.random.default_rng(0).permutation(len(tested))[: self.questions]
         return [tested[i] for i in sorted(chosen)]
 
-    def _steering(self, way: Way) -> SteeringSettings:
-        """Settings for a model that was trained on the chain without an instruction."""
+    def settings_of(self, way: Way) -> SteeringSettings:
+        """Return the settings for a model that was trained on the chain without an instruction."""
+        texts = {"opening": self.opening, "again": self.again}
+        given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
         if way != "reask":
-            return SteeringSettings(mode=way, instruct="none")
-        given = {} if self.again is None else {"again": self.again}
+            return SteeringSettings(mode=way, instruct="none", **given)
         return SteeringSettings(mode="advise", resume="reask", instruct="none", **given)
 
     def _policies(self) -> list[Policy]:
