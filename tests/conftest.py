@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -96,6 +97,14 @@ def servers_end_at_once() -> Iterator[None]:
     """uvicorn looks ten times a second whether it is to end, and hundreds of tests end a server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.server, "asyncio", Hurried())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_certificates() -> Iterator[None]:
+    """A client reads all certificates of the system; hundreds of tests make one, none uses TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *places, **named: None)
         yield
 
 

@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse
 from transformers import AutoModelForCausalLM, TrainerState
 
 from gtalign.cli import main
-from gtalign.cli.eval import plan as plan_eval
 from gtalign.config import find, load
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import to_row
@@ -21,6 +20,7 @@ from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import DataError, JudgeError, TeacherError
 from gtalign.evaluation.answerer import Local, Served
 from gtalign.evaluation.evaluate import evaluate
+from gtalign.evaluation.evaluate import plan as plan_eval
 from gtalign.evaluation.settings import EvalRun
 from gtalign.judges import FakeJudge, Judges, JudgesConfig
 from gtalign.models.chat import Chat

@@ -21,7 +21,8 @@ from gtalign.evaluation.faithfulness import (
     answer_edits,
     measure_faithfulness,
 )
-from gtalign.evaluation.faithfulness.answers import AS_WRITTEN, identity_of
+from gtalign.evaluation.faithfulness.answers import identity_of
+from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
 from gtalign.evaluation.faithfulness.measures import LINKS, SHARES, read_answer
 from gtalign.evaluation.faithfulness.section import faithfulness_section
 from gtalign.evaluation.paper import Study, table_named

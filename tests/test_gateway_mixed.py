@@ -1,4 +1,4 @@
-"""A thousand requests of every kind, with failures on both sides and a restart in the middle.
+"""Hundreds of requests of every kind, with failures on both sides and a restart in the middle.
 
 Every one of them is accounted for: what its client got, what is on record, and that nothing is left
 behind in the gateway or at the upstream.
@@ -31,11 +31,11 @@ from standins.server import RefusedError, asked, rendered, serving
 pytestmark = pytest.mark.early
 
 TESTS = Path(__file__).parent
-REQUESTS = 1000
+REQUESTS = 500
 CLIENTS = 16
-RESTART_AFTER = 400
-WARM_AFTER = 600
-GROWTH = 16 * 2**20  # bytes that the process may grow by from then to the end
+RESTART_AFTER = 200
+WARM_AFTER = 300
+GROWTH = 12 * 2**20  # bytes that the process may grow by from then to the end
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 

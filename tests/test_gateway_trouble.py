@@ -14,6 +14,7 @@ import pytest
 from gateway_parts import MESSAGES, Served, served
 from gtalign.errors import StorageError
 from gtalign.gateway.store import sink
+from gtalign.gateway.store.database import prepare
 from gtalign.gateway.store.expiry import JUMP, LASTING, WallTime
 from gtalign.gateway.store.reader import Reader
 from gtalign.gateway.store.sink import sink_of
@@ -35,9 +36,6 @@ class Disk:
         prepare(connection)
         if self.pages is not None:
             connection.execute(f"PRAGMA max_page_count = {self.pages}")
-
-
-prepare = sink.prepare
 
 
 @pytest.mark.parametrize("stream", [False, True])

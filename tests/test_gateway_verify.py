@@ -271,7 +271,7 @@ async def test_an_answer_of_the_engine_s_own_has_nothing_to_obey(
 async def test_an_answer_without_a_record_is_not_steered_and_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"steering": {"verify": "retry"}, "audit": {"when_down": "pass"}}
+    settings: dict[str, Any] = {"steering": {"verify": "retry"}, "audit": {"when_down": "pass"}}
     async with served(tmp_path, **settings) as gateway:
         monkeypatch.setattr(gateway.gateway.writer, "down", "gone")
         found, headers = await whole(gateway)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,8 @@ def test_what_cannot_be_read_is_worth_nothing() -> None:
 
 @pytest.mark.parametrize("lie", [-0.1, 1.0000001, 1e300])
 def test_a_judge_that_states_nothing_or_nonsense_leaves_the_answer_unscored(lie: float) -> None:
-    for details in ({}, {"episode_user": lie, "episode_llm": 0.5}):
+    stated: list[dict[str, Any]] = [{}, {"episode_user": lie, "episode_llm": 0.5}]
+    for details in stated:
         score = scored(CHAIN, **details)
         assert score.reward is None
         assert score.unscored is not None

@@ -13,7 +13,6 @@ from starlette.responses import JSONResponse
 from forked import Forked
 from gtalign.chain import acted, parse, work_out
 from gtalign.cli import main
-from gtalign.cli.synth import plan
 from gtalign.config import dump
 from gtalign.data import read_rows
 from gtalign.endpoints import Cache
@@ -33,6 +32,7 @@ from gtalign.synthesis import (
     read_preferences,
     write_candidates,
 )
+from gtalign.synthesis.run import plan, run
 from judge_server import JudgeServer, serve
 from teacher_server import Rules, cold_start, is_trial, part_of, write_questions
 from train_parts import run_cli, start_cli, write
@@ -489,8 +489,6 @@ def test_limits_may_change_between_runs_and_teachers_may_not(questions: Path) ->
 
 
 def test_a_directory_of_another_run_is_refused(tmp_path: Path, questions: Path) -> None:
-    from gtalign.cli.synth import run
-
     server = JudgeServer(Rules())
     server.url = "http://127.0.0.1:9/v1"
     (tmp_path / "config.toml").write_text(dump(cold_start(server, questions, tokenizer="x")))

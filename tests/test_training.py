@@ -78,7 +78,7 @@ def lora(folder: Path) -> Path:
 
 def dpo(folder: Path) -> Path:
     rng, train = np.random.default_rng(0), small_world().train
-    texts = [(question, *(candidate(question, rng) for _ in range(2))) for question in train]
+    texts = [(question, candidate(question, rng), candidate(question, rng)) for question in train]
     pairs = [Pair(tuple(q.messages), one, other, q.id) for q, one, other in texts]
     return train_dpo(untrained(), pairs, folder, DPO, seed=3)
 

@@ -44,7 +44,12 @@ class Scripted(LocalModel):
         self.asked: list[list[int]] = []
 
     def sample(
-        self, prompts: Sequence[Sequence[int]], *, max_tokens: int, temperature: float
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_tokens: int,
+        temperature: float,
+        grammar: str | None = None,
     ) -> list[list[int]]:
         self.asked += [list(prompt) for prompt in prompts]
         return [self._rest(self.chat.text(prompt))[:max_tokens] for prompt in prompts]
