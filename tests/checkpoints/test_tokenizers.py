@@ -18,7 +18,7 @@ from gtalign.training.metrics import read_metrics
 from gtalign.transcripts import read_transcripts
 
 # The trainers complain of their own habits.
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(3600)]
 
 ASKED = (Message(role="user", content="Who owns it?"),)
 ANSWER = SAMPLE.replace("The user wants one fact, and names whom it is about.", "A fact.")
