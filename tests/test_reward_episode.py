@@ -64,6 +64,8 @@ def test_other_presets_do_not_change_and_do_not_mention_it() -> None:
         )
         assert plain.reward == stated.reward
         assert "episode_user" not in plain.to_json()["factors"]
+        broken = score_one(reward, QUESTION, "Four.", None)
+        assert "episode_user" not in broken.to_json()["factors"]
         json.dumps(plain.to_json(), allow_nan=False)
 
 

@@ -113,7 +113,9 @@ class Reward:
         )
         factors = _measure(evidence)
         welfare = self._weigh(questions, factors)
-        for column in (*factors.values(), *welfare):
+        # What only some judges state stays unknown where no judge was asked, unless it is paid for.
+        known = [c for n, c in factors.items() if n in self._weighed or not FACTORS[n].stated]
+        for column in (*known, *welfare):
             column[~read_N] = 0.0
         user, llm, answer_user, answer_llm = welfare
         for row in np.flatnonzero(np.isnan(user + llm)).tolist():
