@@ -14,8 +14,9 @@ from gtalign.chain import acted, parse, work_out
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
 from gtalign.lab import experiment
+from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import COLD_START, done, needs, run_stage
+from gtalign.lab.experiment import done, needs, run_stage
 from gtalign.lab.workshop import workshop
 from gtalign.synthesis.best_of import best_of
 from gtalign.transcripts import TranscriptWriter, read_transcripts
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.early, pytest.mark.filterwarnings("default")]
 
 LAB = LabConfig.model_validate(SETTINGS)
 RESULTS = ("chains.jsonl", "transcripts.jsonl", "metrics.jsonl", "model.safetensors")
-ORDER = (COLD_START, "base", "sft", "sft-plain", "dpo", "mutual", "plain")
+ORDER = (COLD_START, "base", "sft", "sft-plain", "dpo", "mutual", "plain", "gdpo", "rule")
 
 
 class Killed(BaseException):
@@ -65,8 +66,7 @@ def only(whole: Path, folder: Path, *names: str) -> Path:
 
 
 def test_every_arm_needs_one_that_comes_before_it() -> None:
-    arms = experiment.Arm.__args__  # type: ignore[attr-defined]
-    order = [COLD_START, *(arm for arm in arms if arm not in experiment.PROMPTED)]
+    order = [COLD_START, *(name for name, arm in ARMS.items() if not arm.prompted)]
     assert needs(COLD_START) is None
     assert all(order.index(needs(name)) < order.index(name) for name in order[1:])
     assert {needs(name) for name in ("user", "llm", "linear", "mutual")} == {"sft"}
@@ -91,7 +91,7 @@ def test_every_arm_answers_every_test_question_once(whole: Path, name: str) -> N
     assert [t.id for t in transcripts] == [q.id for q in workshop(LAB).test]
     assert {t.split for t in transcripts} == {"test", "ood"}
     for t in transcripts:
-        assert (t.model, t.seed, t.plain) == (name, 5, name in experiment.PLAIN)
+        assert (t.model, t.seed, t.plain) == (name, 5, not ARMS[name].chain)
         # A malformed chain is measured as one; a missing one is no mistake of an arm without.
         assert t.plain or t.chain is not None or t.chain_error
         assert t.mutual_welfare is not None or t.unscored
@@ -100,10 +100,10 @@ def test_every_arm_answers_every_test_question_once(whole: Path, name: str) -> N
 def test_arms_are_measured_by_one_welfare_whatever_they_learned_from() -> None:
     settings = LAB.experiment
     for name in ("base", "user", "llm", "linear", "mutual"):
-        measured = experiment._reward(name, settings, "cobb_douglas")
-        assert measured == settings.reward
-    assert experiment._reward("user", settings).aggregate == "user"
-    assert not experiment._reward("plain", settings).chain
+        assert experiment.measuring(name, settings) == settings.reward
+    assert [reward.aggregate for reward in experiment.training("user", settings)] == ["user"]
+    assert [r.aggregate for r in experiment.training("gdpo", settings)] == ["user", "llm"]
+    assert not experiment.training("plain", settings)[0].chain
 
 
 def test_preferences_are_for_what_obeys_the_edit() -> None:

@@ -1,7 +1,7 @@
 """``gtalign lab``: train, compare and report with a small model from scratch."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,8 +13,8 @@ from gtalign.cli.show.run import print_arms
 from gtalign.config import load
 from gtalign.evaluation.steering.section import print_steering
 from gtalign.evaluation.tables import print_tables
+from gtalign.lab.arms import FULL
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import PROMPTED, Arm
 from gtalign.lab.run import run
 from gtalign.lab.stages import Stage
 
@@ -55,9 +55,8 @@ def command(
     if model is not None:
         options["model.pretrained"] = "--model", model
     if full:
-        arms = tuple(arm for arm in get_args(Arm) if arm not in PROMPTED)
         # Independent arms: two of them on a core each take less time than one on both.
-        options |= {"arms": ("--full", arms), "workers": ("--full", 2), "threads": ("--full", 1)}
+        options |= {"arms": ("--full", FULL), "workers": ("--full", 2), "threads": ("--full", 1)}
     settings = load(LabConfig, config, overrides or (), options)
 
     with Bar(amount="{task.percentage:>3.0f}%") as bar:

@@ -10,7 +10,8 @@ from gtalign.config import Config, merge
 from gtalign.evaluation.faithfulness import FaithfulnessSettings
 from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab import pretrained
-from gtalign.lab.experiment import PROMPTED, Arm, ExperimentSettings
+from gtalign.lab.arms import ARMS, ArmName
+from gtalign.lab.experiment import ExperimentSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 
 __all__ = ["LAB", "LabConfig"]
@@ -74,7 +75,7 @@ class LabConfig(Config):
     """
 
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
-    arms: tuple[Arm, ...] = ("base", "sft", "mutual")
+    arms: tuple[ArmName, ...] = ("base", "sft", "mutual")
     workers: PositiveInt = 1
     threads: PositiveInt = 2
     data: Path | None = None
@@ -92,7 +93,7 @@ class LabConfig(Config):
             return given
         model = given.get("model", {})
         if isinstance(model, Mapping) and model.get("pretrained") is not None:
-            usual = {
+            usual: dict[str, Any] = {
                 "arms": pretrained.ARMS,
                 "world": pretrained.WORLD,
                 "experiment": pretrained.EXPERIMENT,
@@ -109,10 +110,11 @@ class LabConfig(Config):
 
     @model_validator(mode="after")
     def _arms_fit_the_model(self) -> Self:
-        wrong = ("base",) if self.model.pretrained is not None else PROMPTED
+        scratch = self.model.pretrained is None
         for arm in self.arms:
-            if arm in wrong:
-                why = "has no base" if arm == "base" else "cannot be asked before it is trained"
-                which = "a pretrained model" if arm == "base" else "a network from scratch"
-                raise ValueError(f"arms: {arm!r}: {which} {why}")
+            if arm == "base" and not scratch:
+                raise ValueError(f"arms: {arm!r}: a pretrained model has no base")
+            if ARMS[arm].prompted and scratch:
+                why = "a network from scratch cannot be asked before it is trained"
+                raise ValueError(f"arms: {arm!r}: {why}")
         return self

@@ -11,6 +11,7 @@ from pathlib import Path
 from gtalign.chain.grammar import Lengths, ebnf
 from gtalign.chain.prompt import Style, prompt
 from gtalign.judges import Judge
+from gtalign.lab.rule import decide
 from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
@@ -35,6 +36,7 @@ class Exam:
         dtype: Type of the model's weights.
         instruct: The instruction that comes before a conversation; None for none.
         held: Whether answers are held to the grammar of a chain.
+        rule: Whether a rule takes the decision; see `gtalign.lab.rule`.
     """
 
     questions: Sequence[Question]
@@ -46,22 +48,23 @@ class Exam:
     dtype: str = "float32"
     instruct: Style | None = None
     held: bool = False
+    rule: bool = False
 
-    def take(self, name: str, seed: int, model: str | Path, folder: Path) -> None:
-        """Let a model answer, and write ``transcripts.jsonl``.
+    def take(self, name: str, seed: int, model: str | Path, file: Path) -> None:
+        """Let a model answer, and write the transcripts.
 
         Args:
             name: Name of the model in the transcripts.
             seed: Seed of the sampling.
             model: Folder or name of the model.
-            folder: Where the transcripts go.
+            file: Where the transcripts go.
 
         Raises:
             StorageError: A transcript cannot be written; earlier ones are kept.
         """
         reward = Reward(self.reward, token_counter(load_tokenizer(model)))
         scorer = Scorer(reward, self.judge, strict=True)
-        with TranscriptWriter(folder / "transcripts.jsonl") as writer:
+        with TranscriptWriter(file) as writer:
             for batch in self._answers(name, seed, model, writer.ids()):
                 for scored in asyncio.run(scorer.score(batch)):
                     writer.write(scored.transcript)
@@ -85,6 +88,14 @@ class Exam:
                 seed=1_000_000 * seed + number,
                 grammar=grammar,
             )
+            if self.rule:
+                completions = decide(
+                    model,
+                    batch,
+                    completions,
+                    max_tokens=self.max_tokens,
+                    temperature=self.temperature,
+                )
             yield [
                 Transcript.of(question, text, model=name, seed=seed, plain=not self.reward.chain)
                 for question, text in zip(batch, completions, strict=True)

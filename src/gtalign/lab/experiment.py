@@ -10,20 +10,21 @@ Only the stages load torch, so a wrong setting is reported at once.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from gtalign.config import Config, Share
+from gtalign.config import Config, Share, merge
 from gtalign.errors import ConfigError
 from gtalign.files.disk import room_in
 from gtalign.files.json_text import to_json
 from gtalign.files.lines import read_lines
 from gtalign.files.replace import replacing
 from gtalign.judges import Judge
+from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.exam import Exam
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
@@ -40,47 +41,6 @@ if TYPE_CHECKING:
 
     from gtalign.models.model import LocalModel
 
-Arm = Literal[
-    "as-is",
-    "zero-shot",
-    "guided",
-    "base",
-    "sft",
-    "sft-plain",
-    "dpo",
-    "user",
-    "llm",
-    "linear",
-    "mutual",
-    "plain",
-]
-
-COLD_START = "cold-start"
-PROMPTED: tuple[Arm, ...] = ("as-is", "zero-shot", "guided")
-"""A pretrained model before any training: as it came, without a chain; with the instruction for a
-chain; and also held to the grammar of one."""
-
-SUPERVISED: dict[Arm, str] = {"base": "raw", "sft": "best", "sft-plain": "response"}
-"""Arms that learn from the cold start, and the column that each learns: the base starts from
-scratch on the teachers' raw chains; the others start from the base, or from a pretrained model, on
-the best chain or on its response alone."""
-
-PREFERENCES: Arm = "dpo"
-"""The arm that learns to prefer chains that obey an edited matrix."""
-
-AGGREGATES: dict[Arm, str] = {
-    "user": "user",
-    "llm": "llm",
-    "linear": "linear",
-    "mutual": "cobb_douglas",
-    "plain": "cobb_douglas",
-}
-"""Arms of reinforcement learning; the reward of each is an aggregate of the two welfares."""
-
-PLAIN: tuple[Arm, ...] = ("as-is", "sft-plain", "plain")
-"""Arms that answer without a chain."""
-
-
 _Lesson = tuple[str, Sequence[Message], str, str]
 """Name, messages, answer, and what is given of the answer."""
 
@@ -96,11 +56,15 @@ class ExperimentSettings(Config):
             (`gtalign.synthesis.drill`).
         counterfactual: Share of the training questions to which every supervised model that writes
             chains also learns a chain with an edited matrix (`gtalign.synthesis.counterfactual`).
-        reward: The reward that chooses the best chain, trains the models and scores the answers.
+        reward: The reward that chooses the best chain and scores the answers. It also trains the
+            models, unless there is an ``objective``.
+        objective: Another reward that trains the models. With one, the judge of the small world
+            states what episodes are worth, as its preset ``episode`` needs.
         sft: Settings of supervised training.
         dpo: Settings of training on preferences.
         rl: Settings of reinforcement learning.
         instruct: The instruction for a chain that a pretrained model gets before any training.
+        test_samples: Number of answers to each test question.
         test_batch: Number of test questions answered at once.
         test_temperature: Sampling temperature of the answers to the test questions.
     """
@@ -110,10 +74,12 @@ class ExperimentSettings(Config):
     drills: NonNegativeInt = 0
     counterfactual: Share = 0.0
     reward: RewardConfig = RewardConfig()
+    objective: RewardConfig | None = None
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings(learning_rate=3e-4, max_length=512)
     rl: RLSettings = RLSettings()
     instruct: Literal["full", "short", "examples"] = "short"
+    test_samples: PositiveInt = 1
     test_batch: PositiveInt = 128
     test_temperature: NonNegativeFloat = 1.0
 
@@ -125,7 +91,8 @@ class Workshop:
     Args:
         train: Questions to learn from.
         test: Questions to be tested on; the field ``split`` of their ``extra`` says which set.
-        judge: Grades the responses to both.
+        valid: Questions to choose settings by, which no model learns from.
+        judge: Grades the responses to all.
         write: Writes one candidate chain for a question, as a teacher would.
         edit: Writes a lesson in obeying an edited matrix; None if the world has no such teacher.
         make_tokenizer: Trains a tokenizer on texts.
@@ -136,6 +103,7 @@ class Workshop:
 
     train: Sequence[Question]
     test: Sequence[Question]
+    valid: Sequence[Question]
     judge: Judge
     write: Callable[[Question, np.random.Generator], str]
     edit: Callable[[Question, np.random.Generator], ObedienceLesson] | None
@@ -152,11 +120,8 @@ def needs(stage: str, *, pretrained: bool = False) -> str | None:
         stage: The stage.
         pretrained: Whether training begins with a pretrained model.
     """
-    if stage == COLD_START or stage in PROMPTED:
-        return None
-    if stage in SUPERVISED:
-        return COLD_START if stage == "base" or pretrained else "base"
-    return "sft-plain" if stage in PLAIN else "sft"
+    start = None if stage == COLD_START else ARMS[stage].start
+    return COLD_START if start == "base" and pretrained else start
 
 
 def done(folder: Path) -> bool:
@@ -188,7 +153,11 @@ def run_stage(
             _cold_start(seed, own, workshop, settings)
         else:
             checkpoint = _checkpoint(stage, seed, folder, workshop, settings)
-            _exam(stage, workshop, settings).take(stage, seed, checkpoint, own)
+            exam = _exam(stage, workshop, settings)
+            exam.take(stage, seed, checkpoint, own / "transcripts.jsonl")
+            if workshop.valid:
+                exam = replace(exam, questions=workshop.valid)
+                exam.take(stage, seed, checkpoint, own / "validation.jsonl")
         (own / "done").touch()
 
 
@@ -220,7 +189,9 @@ def _checkpoint(
     stage: str, seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings
 ) -> str | Path:
     """Return the name of the model of an arm, trained if it is to be."""
-    if stage in PROMPTED:
+    if ARMS[stage].rule:
+        return folder / str(needs(stage)) / "checkpoint"
+    if ARMS[stage].prompted:
         assert workshop.pretrained is not None  # the configuration has been checked
         return workshop.pretrained
     return _train(stage, seed, folder, workshop, settings)
@@ -246,37 +217,40 @@ def _train(
     from gtalign.training.rl import train_rl
     from gtalign.training.sft import train_sft
 
-    own = folder / stage
+    own, arm = folder / stage, ARMS[stage]
     before = needs(stage, pretrained=workshop.pretrained is not None)
     if before == COLD_START:
         model = _first(seed, folder, workshop)
     else:
         model = open_model(folder / str(before) / "checkpoint")
-    if stage in SUPERVISED:
+    if arm.column is not None:
         questions = {q.id: q for q in workshop.train}
         rows = [row for _, row in read_lines(folder / COLD_START / "chains.jsonl")]
         taught: list[_Lesson] = [
             (row["id"], questions[row["id"]].messages, text, "")
             for row in rows
-            for text in row[SUPERVISED[stage]]
+            for text in row[arm.column]
         ]
-        if stage not in PLAIN:
+        if arm.chain:
             taught += _further(stage, seed, workshop, settings)
         lessons = [model.chat.lesson(asked, text, given) for _, asked, text, given in taught]
         names = [name for name, *_ in taught]
         return train_sft(model, keep_whole(lessons, names, settings.sft), own, settings.sft, seed)
-    if stage == PREFERENCES:
+    if arm.preferences:
         return train_dpo(model, _pairs(seed, workshop), own, settings.dpo, seed)
     count = token_counter(model.chat.tokenizer)
-    reward = TRLReward(Reward(_reward(stage, settings), count), workshop.judge)
-    return train_rl(model, workshop.train, reward, own, settings.rl, seed)
+    rewards = [
+        TRLReward(Reward(reward, count), workshop.judge) for reward in training(stage, settings)
+    ]
+    return train_rl(model, workshop.train, rewards, own, settings.rl, seed)
 
 
 def _further(
     stage: str, seed: int, workshop: Workshop, settings: ExperimentSettings
 ) -> list[_Lesson]:
     """Return what a stage learns besides its chains."""
-    rng = np.random.default_rng([seed, 2, list(SUPERVISED).index(stage)])  # type: ignore[arg-type]
+    supervised = [name for name, arm in ARMS.items() if arm.column is not None]
+    rng = np.random.default_rng([seed, 2, supervised.index(stage)])
     found: list[_Lesson] = []
     if workshop.edit is not None:
         for question in workshop.train:
@@ -296,7 +270,7 @@ def _pairs(seed: int, workshop: Workshop) -> list[Pair]:
         ConfigError: The world has no teacher for it.
     """
     if workshop.edit is None:
-        raise ConfigError(f"arm {PREFERENCES!r}: only the small world has chains to prefer")
+        raise ConfigError("arm 'dpo': only the small world has chains to prefer")
     rng = np.random.default_rng([seed, 3])
     lessons = ((question, workshop.edit(question, rng)) for question in workshop.train)
     return [
@@ -307,21 +281,43 @@ def _pairs(seed: int, workshop: Workshop) -> list[Pair]:
 
 
 def _exam(stage: str, workshop: Workshop, settings: ExperimentSettings) -> Exam:
-    asked = stage in PROMPTED and stage not in PLAIN
+    arm = ARMS[stage]
     return Exam(
-        workshop.test,
+        repeated(workshop.test, settings.test_samples),
         workshop.judge,
-        # The same welfare measures every arm, independently of its training reward.
-        _reward(stage, settings, "cobb_douglas"),
+        measuring(stage, settings),
         batch=settings.test_batch,
         max_tokens=settings.rl.max_completion,
         temperature=settings.test_temperature,
         dtype=workshop.dtype,
-        instruct=settings.instruct if asked else None,
-        held=stage == "guided",
+        instruct=settings.instruct if arm.prompted and arm.chain else None,
+        held=arm.held,
+        rule=arm.rule,
     )
 
 
-def _reward(stage: str, settings: ExperimentSettings, aggregate: str | None = None) -> RewardConfig:
-    aggregate = aggregate or AGGREGATES[stage]  # type: ignore[index]
-    return settings.reward.model_copy(update={"aggregate": aggregate, "chain": stage not in PLAIN})
+def repeated(questions: Sequence[Question], count: int) -> list[Question]:
+    """Return each question so many times, the further ones with ids of their own."""
+    again = (
+        replace(question, id=f"{question.id}~{number}")
+        for number in range(1, count)
+        for question in questions
+    )
+    return [*questions, *again]
+
+
+def measuring(stage: str, settings: ExperimentSettings) -> RewardConfig:
+    """Return the reward that scores an arm's answers, whatever reward has trained it."""
+    keys = {"aggregate": "cobb_douglas", "chain": ARMS[stage].chain}
+    return settings.reward.model_copy(update=keys)
+
+
+def training(stage: str, settings: ExperimentSettings) -> list[RewardConfig]:
+    """Return the rewards of an arm's reinforcement learning."""
+    arm, objective = ARMS[stage], settings.objective
+    whole = settings.reward if arm.published or objective is None else objective
+    table = whole.model_dump()
+    return [
+        RewardConfig.model_validate(merge(table, {**keys, "chain": arm.chain}))
+        for keys in arm.rewards
+    ]

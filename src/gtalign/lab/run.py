@@ -48,7 +48,9 @@ def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport
         DataError: A published file is missing or wrong.
     """
     world = workshop(settings)
-    progress = RunProgress(settings, out, len(world.train), len(world.test))
+    progress = RunProgress(
+        settings, out, len(world.train), len(world.test) * settings.experiment.test_samples
+    )
     claim(out, settings)
     started = time.monotonic()
     shown: frozenset[Stage] = frozenset()

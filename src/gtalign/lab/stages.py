@@ -2,16 +2,9 @@
 
 from pathlib import Path
 
+from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import (
-    COLD_START,
-    PLAIN,
-    PREFERENCES,
-    PROMPTED,
-    SUPERVISED,
-    done,
-    needs,
-)
+from gtalign.lab.experiment import done, needs
 from gtalign.training.metrics import read_metrics
 
 Stage = tuple[int, str]
@@ -51,7 +44,8 @@ def edited_arms(settings: LabConfig) -> list[str]:
     """Return the arms whose matrices are edited: those that learned chains, but the base."""
     if not settings.faithfulness.limit:
         return []
-    return [arm for arm in settings.arms if arm not in ("base", *PROMPTED, *PLAIN)]
+    arms = {name: ARMS[name] for name in settings.arms if name != "base"}
+    return [n for n, arm in arms.items() if arm.chain and not (arm.prompted or arm.rule)]
 
 
 def folder_of(out: Path, stage: Stage) -> Path:
@@ -67,7 +61,7 @@ class RunProgress:
         settings: Configuration of the run.
         out: Its run directory.
         train: Number of training questions.
-        test: Number of test questions.
+        test: Number of answers to test questions.
     """
 
     def __init__(self, settings: LabConfig, out: Path, train: int, test: int) -> None:
@@ -91,15 +85,17 @@ class RunProgress:
             return steering.questions * len(steering.arms()) // 4
         if name.startswith(FAITHFUL):
             return self._edits() // 20
-        trained = self.train * experiment.sft.epochs // 25
-        trained *= experiment.raw if name == "base" else 1
-        if name in PROMPTED:
-            trained = 0
-        elif name == PREFERENCES:
+        arm = ARMS[name]
+        trained = 4 * experiment.rl.steps if arm.rewards else 0
+        if arm.column is not None:
+            trained = self._examples(name) * experiment.sft.epochs // 25
+        elif arm.preferences:
             trained = self.train * experiment.dpo.epochs // 10
-        elif name not in SUPERVISED:
-            trained = 4 * experiment.rl.steps
         return trained + self.test // 15
+
+    def _examples(self, name: str) -> int:
+        """Examples of a supervised arm."""
+        return self.train * (self.settings.experiment.raw if name == "base" else 1)
 
     def _edits(self) -> int:
         """Most answers to edited matrices of one model."""
@@ -121,13 +117,12 @@ class RunProgress:
         if name.startswith(FAITHFUL):
             return min(1.0, _lines(folder / "transcripts.jsonl") / self._edits())
         tested = _lines(folder / "transcripts.jsonl") / self.test
-        if name in PROMPTED:
+        arm, steps = ARMS[name], experiment.rl.steps
+        if arm.prompted or arm.rule:
             return tested
-        steps = experiment.rl.steps
-        if name in SUPERVISED:
-            examples = self.train * (experiment.raw if name == "base" else 1)
-            steps = -(-examples // experiment.sft.batch) * experiment.sft.epochs
-        if name == PREFERENCES:
+        if arm.column is not None:
+            steps = -(-self._examples(name) // experiment.sft.batch) * experiment.sft.epochs
+        elif arm.preferences:
             steps = -(-self.train // experiment.dpo.batch) * experiment.dpo.epochs
         metrics = read_metrics(folder / "metrics.jsonl")
         trained = min(1.0, metrics[-1]["step"] / steps) if metrics else 0.0

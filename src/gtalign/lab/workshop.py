@@ -32,12 +32,13 @@ def workshop(settings: LabConfig) -> Workshop:
         return Workshop(
             train=published.train,
             test=published.test,
+            valid=(),
             judge=PublishedJudge(),
             write=published_candidate,
             edit=None,
             **common,
         )
-    small = settings.world
+    small, objective = settings.world, settings.experiment.objective
     language = LANGUAGES[small.language]
     world = make_world(
         small.seed,
@@ -50,7 +51,8 @@ def workshop(settings: LabConfig) -> Workshop:
     return Workshop(
         train=world.train,
         test=[*world.test, *world.ood],
-        judge=language.judge,
+        valid=world.valid,
+        judge=language.judge if objective is None else language.judge.stating_episodes(),
         write=partial(candidate, worked_out=small.worked_out, speech=language.speech),
         edit=partial(lesson_of, worked_out=small.worked_out, speech=language.speech),
         **common,

@@ -20,7 +20,7 @@ from gtalign.training.settings import RLSettings
 def train_rl(
     model: LocalModel,
     questions: Sequence[Question],
-    reward: RewardFunction,
+    reward: RewardFunction | Sequence[RewardFunction],
     folder: Path,
     settings: RLSettings,
     seed: int,
@@ -36,7 +36,8 @@ def train_rl(
     Args:
         model: Model to train.
         questions: Questions to answer.
-        reward: Scores completions; takes the column ``question``.
+        reward: Scores completions; takes the column ``question``. Of several rewards, each is
+            normalised within its group, and the sum is trained on (GDPO, arXiv 2601.05242).
         folder: Folder of the stage.
         settings: Settings of the stage.
         seed: Seed of the order of the questions and of sampling.
@@ -57,6 +58,8 @@ def train_rl(
         ]
     )
     hardware = settings.hardware
+    rewards = [reward] if callable(reward) else list(reward)
+    several = len(rewards) > 1
     args = GRPOConfig(
         output_dir=str(scratch),
         max_steps=settings.steps,
@@ -71,6 +74,7 @@ def train_rl(
         beta=settings.beta,
         temperature=settings.temperature,
         scale_rewards=settings.scale_rewards or "group",
+        multi_objective_aggregation="normalize_then_sum" if several else "sum_then_normalize",
         logging_steps=1,
         save_steps=settings.save_steps,
         save_total_limit=1,
@@ -87,10 +91,9 @@ def train_rl(
         disable_tqdm=True,
         dataloader_pin_memory=hardware.gpu,
     )
-    rewards: list[RewardFunction] = [reward]
     rollouts = None
     if settings.counterfactual:
-        rewards = [ordinary(reward), obedience]
+        rewards = [*map(ordinary, rewards), obedience]
         rollouts = Rollouts(
             model,
             group=settings.group,
