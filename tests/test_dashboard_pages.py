@@ -18,7 +18,7 @@ from gtalign.game.wording import LEGEND, WORDS
 from gtalign.gateway.dashboard.decision import changes_of, messages_of
 from gtalign.gateway.dashboard.decisions import question_of
 from gtalign.gateway.dashboard.show import milliseconds
-from gtalign.gateway.store.reader import Filter
+from gtalign.gateway.store.reader import TEXTS, Filter
 from gtalign.gateway.store.record import AnswerLog, record_of
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Decision, Policy
@@ -171,7 +171,7 @@ async def test_decisions_are_filtered_searched_and_paged(tmp_path: Path) -> None
         for wildcard in ("%25", "n__", "%5C", "'%20OR%201=1--", "%00%25"):
             assert await listed(f"search={wildcard}") == []
         assert MESSAGES[0]["content"] in first.text
-        assert "not obeyed" not in first.text
+        assert "<small>did not obey</small>" not in first.text
         for hostile in (
             *("cursor=x", "cursor=-1", "cursor=1-';--", f"cursor={'9' * 400}", "cursor=1-%00"),
             *("limit=x", "limit=-1", "flipped=maybe", "since=x", f"search={'x' * 1001}"),
@@ -212,7 +212,9 @@ async def test_a_decision_shows_the_game_the_edit_and_the_policy(tmp_path: Path)
         [record] = await gateway.records()
         decision = Decision.from_json(record["decision"])
         assert "CQ (asks back) → DA (answers directly)" in text
-        assert "The response carries out DA (answers directly)" in text
+        assert (
+            "The response obeys: it carries out the chosen action, DA (answers directly)." in text
+        )
         assert "currency units" in text
         assert text.count("chosen") >= 2 and page.text.count('class="cell chosen"') == 2
         for row in changes_of(decision):
@@ -281,7 +283,7 @@ async def test_a_record_of_another_version_is_told_as_such(tmp_path: Path) -> No
     async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
         await gateway.ask()
         [record] = await gateway.records()
-        row = {name: record[name] for name in record if name not in ("prompt", "answer")}
+        row = {name: record[name] for name in record if name not in TEXTS}
         await gateway.gateway.writer.put(Record({**row, "decision": '{"id": 1}'}))
         page = await visitor.get(f"/decisions/{record['id']}")
         assert page.status == 500 and "cannot be read" in page.text

@@ -37,6 +37,8 @@ def command(
     GTALIGN_UPSTREAM_KEY holds the API key of the model server. As long as the
     gateway has no keys of its own, it answers requests from this machine only.
     Give --key at the first start to make an admin key; leave it out later.
+    With --set steering.verify=retry, an answer that does not carry out the
+    chosen action is written once more, unless it is streamed.
 
     Example:
         gtalign serve http://127.0.0.1:8000/v1 --policy per-token \

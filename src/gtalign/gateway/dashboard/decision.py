@@ -8,6 +8,7 @@ from typing import Any
 from gtalign.chain import parse
 from gtalign.config import dump
 from gtalign.errors import ChainError, DataError
+from gtalign.gateway.dashboard.obeyed import verdict_of
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
@@ -65,6 +66,7 @@ async def show(visit: Visit) -> Page:
         "mixed": [e for e in equilibria if len(e.user) > 1 or len(e.llm) > 1],
         "record": record,
         "decision": decision,
+        "verdict": verdict_of(decision, record["status"]),
         "said": messages_of(record["prompt"]),
         "blocks": blocks,
         "problem": problem,

@@ -17,7 +17,7 @@ from gtalign.steering.decision import Mode
 SIZES: Final = (25, 50, 100, 200)
 """Decisions of a page that one can choose."""
 
-_MORE: Final = {"steered", "mode", "key_id", "policy_hash", LAST, "since", "until"}
+_MORE: Final = {"steered", "obeyed", "mode", "key_id", "policy_hash", LAST, "since", "until"}
 _PROMPT: Final = 20_000  # characters of a prompt that a list reads
 _QUESTION: Final = 140  # and shows
 

@@ -225,6 +225,7 @@ def _facts(answer: Answer, began: float, first: float | None) -> dict[str, Any]:
     """The facts that are shown below an answer."""
     return {
         **answer.about(),
+        "obeyed": None if answer.decision is None else answer.decision.obeyed,
         **answer.usage(),
         "first_ms": None if first is None else (first - began) * 1000,
         "total_ms": (perf_counter() - began) * 1000,

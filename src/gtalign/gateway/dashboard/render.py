@@ -13,6 +13,7 @@ from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow_chart
 from gtalign.gateway.dashboard.history import history_charts, slot_length, slot_time
 from gtalign.gateway.dashboard.matrix import game_table
+from gtalign.gateway.dashboard.obeyed import obedience_charts
 from gtalign.gateway.dashboard.plot import frontier_plot
 from gtalign.gateway.dashboard.static import static_url
 from gtalign.gateway.dashboard.strip import strip_chart
@@ -32,7 +33,14 @@ def environment() -> Environment:
     )
     found.globals |= {"static": static_url, "root": PREFIX, "legend": matrix_legend}
     found.globals |= {"actions_explained": LEGEND, "words": defaultdict(str, WORDS)}
-    drawings = (game_table, frontier_plot, flow_chart, strip_chart, history_charts)
+    drawings = (
+        game_table,
+        frontier_plot,
+        flow_chart,
+        strip_chart,
+        history_charts,
+        obedience_charts,
+    )
     found.globals |= {draw.__name__: draw for draw in (*drawings, slot_length, slot_time)}
     found.filters |= show.FILTERS | {"named": named}
     return found

@@ -122,7 +122,8 @@ function games(tables) {
 
 function facts(done) {
   const list = make("dl", "facts");
-  const acted = done.acted ? ", and the response carries out " + named(done.acted) : "";
+  const disobeys = done.obeyed === false ? ", which does not obey" : "";
+  const acted = done.acted ? ", and the response carries out " + named(done.acted) + disobeys : "";
   const choice = make("span");
   if (!done.before) choice.append("none: " + (done.reason || "there is no matrix"));
   else if (done.flipped) choice.append(make("b", "", named(done.before) + " → " + named(done.after)), " ", make("span", "tag flipped", "flip"), acted);
