@@ -74,9 +74,10 @@ class Forked:
             self._process.kill()
             self.finish()
 
-    async def readline(self) -> str:
-        """The next line that it writes; empty at the end."""
-        return (await asyncio.to_thread(self._out.readline)).decode()
+    async def readline(self, *, error: bool = False) -> str:
+        """The next line that it writes, to standard error if asked so; empty at the end."""
+        file = self._err if error else self._out
+        return (await asyncio.to_thread(file.readline)).decode()
 
     async def wait(self) -> int:
         """Wait for its end; returns its exit code."""

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +25,7 @@ TINY = {**SETTINGS, "arms": ["base", "sft", "mutual"]}
 
 
 def lab(*args: object) -> subprocess.CompletedProcess[str]:
-    return run_forked(COMMAND, "lab", *args)
+    return run_forked(COMMAND, "lab", *args, env={"COLUMNS": "80"})
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +38,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    # As a person starts it, with workers that are new interpreters; the other runs are forked.
-    result = subprocess.run(
-        [sys.executable, "-m", "gtalign", "lab", "--config", config, "--out", out, "--seeds", "3"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "80"},
-        check=False,
-    )
+    # The notebook on training starts one as a person does, with workers that are new interpreters.
+    result = lab("--config", config, "--out", out, "--seeds", "3")
     assert result.returncode == 0, result.stderr
     (out / "printed.txt").write_text(result.stdout)
     return out

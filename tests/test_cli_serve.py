@@ -1,11 +1,8 @@
 """``gtalign serve`` with a real model in its process, as a user starts it."""
 
 import asyncio
-import os
 import re
 import signal
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +32,16 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
         *("--database", str(tmp_path / "audit.db"), "--key", "root", "--demo", "2"),
         *("--set", "limits.max_tokens=12", "--set", "upstream.name=lab"),
     )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gtalign", *command),
-        stdout=PIPE,
-        stderr=PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = await asyncio.to_thread(Forked, COMMAND, *command)
     try:
-        assert process.stdout is not None and process.stderr is not None
-        secret = (await process.stdout.readline()).decode().strip()
+        secret = (await process.readline()).strip()
         assert re.fullmatch(r"gta-[\w-]{43}", secret)
         address = None
-        async for line in process.stderr:
-            found = re.search(r"gateway at (\S+), model (\w+)", line.decode())
+        while line := await process.readline(error=True):
+            found = re.search(r"gateway at (\S+), model (\w+)", line)
             if found:
                 address = found[1]
-            if b"decisions are on record" in line:
+            if "decisions are on record" in line:
                 break
         assert address is not None
         url = f"{address}/v1"
@@ -71,17 +62,14 @@ async def test_a_checkpoint_is_served_with_decisions_to_look_at(tmp_path: Path) 
                 pytest.fail(f"{len(page['data'])} decisions are on record")
             assert {record["model"] for record in page["data"]} == {"lab"}  # as clients call it
         process.send_signal(signal.SIGTERM)
-        rest = await process.stderr.read()
-        await process.wait()
+        _, rest = await process.communicate()
         assert secret.encode() not in rest and b"Traceback" not in rest
         again = await asyncio.to_thread(Forked, COMMAND, *command)  # it would make another key
         written, told = await again.communicate()
         assert (again.returncode, written) == (2, b"")
         assert b"--key: there is a key 'root' already" in told and b"Traceback" not in told
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()
 
 
 @pytest.mark.parametrize(

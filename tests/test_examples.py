@@ -1,13 +1,14 @@
 """The examples that people read first: the flat loop and the notebooks, run as they stand."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from forked import run_forked
 
 pytestmark = pytest.mark.early
 
@@ -16,8 +17,8 @@ NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
 
 def test_the_flat_loop_does_the_whole_method() -> None:
-    command = [sys.executable, str(ROOT / "examples" / "rl_loop.py"), "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    script = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = run_forked(script, ROOT / "examples" / "rl_loop.py", "--quick")
     assert done.returncode == 0, done.stderr
     for said in ("cold start 1/", "after the cold start: ", "step 2/2: W ", "after reinforcement"):
         assert said in done.stdout

@@ -5,6 +5,7 @@ import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,13 @@ def module_name(file: Path) -> str:
 MODULES = {module_name(file): file for file in FILES}
 
 
-def imported(file: Path) -> Iterator[str]:
-    """Yield the modules of the package that a file imports, at its top, lazily or for types."""
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """Return the modules of the package that a file imports, at its top, lazily or for types."""
+    return frozenset(_imported(file))
+
+
+def _imported(file: Path) -> Iterator[str]:
     name = module_name(file)
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

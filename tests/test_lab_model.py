@@ -10,11 +10,11 @@ import torch
 from transformers import AutoTokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX, Qwen2Tokenizer
 
+from forked import run_forked
 from gtalign.lab.model import make_model
 from gtalign.lab.settings import ModelSettings
 from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import END, TURN_END, TURN_START, train_tokenizer
-from scripts import run_script
 from small_lab import small_model, small_tokenizer, small_world
 
 TEXTS = [
@@ -119,6 +119,7 @@ def test_model_knows_its_tokens(tokenizer: Any) -> None:
     assert config.pad_token_id == tokenizer.pad_token_id
 
 
+@pytest.mark.early
 def test_checkpoint_loads_by_the_auto_classes_without_a_network(
     tokenizer: Any, tmp_path: Path
 ) -> None:
@@ -139,12 +140,14 @@ def test_checkpoint_loads_by_the_auto_classes_without_a_network(
         inputs = tokenizer.apply_chat_template(
             json.loads(sys.argv[2]), add_generation_prompt=True, return_tensors="pt"
         )
-        print(json.dumps([type(model).__name__, model(**inputs).logits[0, -1, :4].tolist()]))
+        classes = [type(model), type(tokenizer)]
+        print(json.dumps([c.__name__ for c in classes if c.__module__.startswith("transformers.")]))
+        print(json.dumps(model(**inputs).logits[0, -1, :4].tolist()))
     """
-    done = run_script(script, tmp_path, json.dumps(list(question.messages)))
+    done = run_forked(script, tmp_path, json.dumps(list(question.messages)))
     assert done.returncode == 0, done.stderr
-    name, logits = json.loads(done.stdout)
-    assert name == "Qwen2ForCausalLM"
+    names, logits = map(json.loads, done.stdout.splitlines())
+    assert names == ["Qwen2ForCausalLM", type(AutoTokenizer.from_pretrained(tmp_path)).__name__]
     assert logits == pytest.approx(expected, rel=1e-5)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     for text in TEXTS:

@@ -60,18 +60,26 @@ def test_sampling_is_what_was_asked(own: str, temperature: float) -> None:
     assert all(name in told for name in LEAKS[own] if name != "do_sample")
 
 
-@pytest.mark.parametrize("own", ["qwen", "penalties", "tokens"])
-def test_reinforcement_learning_samples_as_it_was_asked(own: str, tmp_path: Path) -> None:
+def sampled_in_training(folder: Path, **own: Any) -> list[str]:
     config = RewardConfig.model_validate({"preset": "paper", "chain": False})
     settings = RLSettings(steps=1, questions=2, group=2, max_completion=8)
-    texts = []
-    for number, leak in enumerate(({}, LEAKS[own])):
-        log = tmp_path / f"{number}.jsonl"
-        reward = TRLReward(Reward(config, len), LabJudge(), log)
-        folder = tmp_path / str(number)
-        train_rl(model_with(**leak), small_world().train, reward, folder, settings, seed=3)
-        texts.append([json.loads(line)["completion"] for line in log.read_text().splitlines()])
-    assert texts[0] == texts[1]
+    log = folder / "log.jsonl"
+    reward = TRLReward(Reward(config, len), LabJudge(), log)
+    train_rl(model_with(**own), small_world().train, reward, folder / "run", settings, seed=3)
+    return [json.loads(line)["completion"] for line in log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def asked_alone(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What reinforcement learning samples from a checkpoint that recommends nothing."""
+    return sampled_in_training(tmp_path_factory.mktemp("alone"))
+
+
+@pytest.mark.parametrize("own", ["qwen", "penalties", "tokens"])
+def test_reinforcement_learning_samples_as_it_was_asked(
+    own: str, tmp_path: Path, asked_alone: list[str]
+) -> None:
+    assert sampled_in_training(tmp_path, **LEAKS[own]) == asked_alone
 
 
 class Script:
