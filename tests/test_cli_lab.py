@@ -145,7 +145,7 @@ def test_run_directory_of_another_configuration_is_refused(
     refused: Callable[..., str], whole: Path, config: Path
 ) -> None:
     before = contents(whole, *RESULTS)
-    line = refused("--config", config, "--out", whole, "--seeds", "3,4")
+    line = refused("--config", config, "--out", whole, "--seeds", "3", "--set", "world.seed=1")
     assert "another configuration" in line
     assert contents(whole, *RESULTS) == before
 

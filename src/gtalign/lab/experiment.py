@@ -26,6 +26,7 @@ from gtalign.files.replace import replacing
 from gtalign.judges import Judge
 from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.exam import Exam
+from gtalign.lab.rounds import rounds
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
@@ -238,11 +239,15 @@ def _train(
         return train_sft(model, keep_whole(lessons, names, settings.sft), own, settings.sft, seed)
     if arm.preferences:
         return train_dpo(model, _pairs(seed, workshop), own, settings.dpo, seed)
+    taken, last = max(rounds(own).items(), default=(0, own))
+    if taken:
+        model = open_model(last / "checkpoint")
+    rl = settings.rl.model_copy(update={"steps": settings.rl.steps - taken})
     count = token_counter(model.chat.tokenizer)
     rewards = [
         TRLReward(Reward(reward, count), workshop.judge) for reward in training(stage, settings)
     ]
-    return train_rl(model, workshop.train, rewards, own, settings.rl, seed)
+    return train_rl(model, workshop.train, rewards, own, rl, seed + taken)
 
 
 def _further(

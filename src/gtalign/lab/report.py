@@ -16,8 +16,8 @@ from gtalign.evaluation.steering.effects import Trial, measure_trial
 from gtalign.evaluation.steering.section import steering_section
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import done
+from gtalign.lab.rounds import read_curve, rounds
 from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, edited_arms, folder_of
-from gtalign.training.metrics import read_metrics
 from gtalign.transcripts import Transcript, read_transcripts
 
 VERSIONS = ("gtalign", "torch", "transformers", "trl")
@@ -65,14 +65,12 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
         transcripts=transcripts,
         reference=reference,
         baselines=[arm for arm in settings.arms if arm != reference],
-        curves={
-            f"{arm}/{seed}": read_metrics(folder_of(out, (seed, arm)) / "metrics.jsonl")
-            for seed, arm in stages
-        },
+        curves={f"{arm}/{seed}": read_curve(folder_of(out, (seed, arm))) for seed, arm in stages},
         facts={
             "command": command,
             "seeds": ", ".join(map(str, settings.seeds)),
             "versions": ", ".join(f"{name} {version(name)}" for name in VERSIONS),
+            **_rounds(settings, out),
             "python": platform.python_version(),
             "this session took": f"{seconds / 60:.1f} minutes",
         },
@@ -80,6 +78,21 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
         sections=sections,
     )
     return LabReport(file, comparison, trial, faithfulness)
+
+
+def _rounds(settings: LabConfig, out: Path) -> dict[str, str]:
+    """Say in which rounds the arms were trained, if there were several."""
+    ends = {
+        steps
+        for arm in settings.arms
+        for seed in settings.seeds
+        for steps in rounds(folder_of(out, (seed, arm)))
+    }
+    if not ends:
+        return {}
+    ends.add(settings.experiment.rl.steps)
+    listed = ", ".join(map(str, sorted(ends)))
+    return {"reinforcement learning": f"rounds with a schedule of their own, to {listed} steps"}
 
 
 def _title(settings: LabConfig) -> str:

@@ -18,6 +18,7 @@ from gtalign.evaluation.steering.trial import run_trial
 from gtalign.files.run_directory import claim
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Workshop, done, run_stage
+from gtalign.lab.growth import grow, identity
 from gtalign.lab.report import LabReport, report
 from gtalign.lab.schedule import run_plan
 from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, RunProgress, Stage, folder_of, plan
@@ -39,19 +40,22 @@ def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport
 
     Args:
         settings: Configuration of the run.
-        out: Run directory; one that exists is resumed.
+        out: Run directory; one that exists is resumed, and goes on if it is asked for more
+            (`gtalign.lab.growth`).
         command: The command that began the run, for the report.
         watch: Called now and then, and once at the end.
 
     Raises:
-        ConfigError: The run directory holds a run of another configuration, or a policy is unknown.
+        ConfigError: The run directory holds a run of another configuration or one that had more, or
+            a policy is unknown.
         DataError: A published file is missing or wrong.
     """
     world = workshop(settings)
     progress = RunProgress(
         settings, out, len(world.train), len(world.test) * settings.experiment.test_samples
     )
-    claim(out, settings)
+    grow(settings, out)
+    claim(out, settings, identity)
     started = time.monotonic()
     shown: frozenset[Stage] = frozenset()
 

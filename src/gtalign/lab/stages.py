@@ -5,7 +5,7 @@ from pathlib import Path
 from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import done, needs
-from gtalign.training.metrics import read_metrics
+from gtalign.lab.rounds import read_curve
 
 Stage = tuple[int, str]
 """A seed, and the cold start, an arm, `STEERING`, or `FAITHFUL` and an arm."""
@@ -124,7 +124,7 @@ class RunProgress:
             steps = -(-self._examples(name) // experiment.sft.batch) * experiment.sft.epochs
         elif arm.preferences:
             steps = -(-self.train // experiment.dpo.batch) * experiment.dpo.epochs
-        metrics = read_metrics(folder / "metrics.jsonl")
+        metrics = read_curve(folder)
         trained = min(1.0, metrics[-1]["step"] / steps) if metrics else 0.0
         return 0.9 * trained + 0.1 * tested
 
