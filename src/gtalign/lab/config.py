@@ -92,7 +92,6 @@ class LabConfig(Config):
         if not isinstance(given, Mapping):
             return given
         model = given.get("model", {})
-        usual: Mapping[str, Any]
         if isinstance(model, Mapping) and model.get("pretrained") is not None:
             usual: dict[str, Any] = {
                 "arms": pretrained.ARMS,
