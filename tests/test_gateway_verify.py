@@ -16,7 +16,9 @@ from gtalign.gateway.keys import ANYONE
 from gtalign.gateway.store.reader import Filter
 from gtalign.steering import Decision, FakeBackend
 from standins import model
-from standins.engines import LlamaCpp
+from standins.engines import VLLM, LlamaCpp, SGLang
+from standins.server import RefusedError
+from test_steering_over_http import OPENING
 from test_steering_retry import ASKS, BOTH, BROKEN, OBEYS, Written, speaker
 
 
@@ -242,6 +244,35 @@ async def test_each_of_several_choices_has_a_retry_of_its_own(tmp_path: Path) ->
     assert found.usage.completion_tokens_details.unserved_tokens > 0
     for choice, one in zip(found.choices, found.gtalign, strict=True):
         assert (choice.message.content == OBEYS) == one["obeyed"]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["obeys", "refuses"])
+@pytest.mark.parametrize("standin", [VLLM, SGLang, LlamaCpp])
+async def test_a_server_is_asked_to_go_on_from_the_same_matrix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standin: Any, fails: bool
+) -> None:
+    """Of this model only an analysis that is begun for it leads to the chosen action."""
+    own = model.continuation
+
+    def stubborn(question: str, begun: str) -> str:
+        if "choose" not in begun:
+            return own(question, begun).replace(model.RESPONSES["DA"], ASKS)
+        if fails:
+            raise RefusedError(500, "out of memory")
+        return own(question, begun)
+
+    monkeypatch.setattr(model, "continuation", stubborn)
+    settings = {"verify": "retry", "opening": OPENING}
+    async with served(tmp_path, standin(), steering=settings) as gateway:
+        found, headers = await whole(gateway, temperature=0)
+        [record] = await gateway.records()
+    content = found.choices[0].message.content
+    assert content == (ASKS if fails else model.RESPONSES["DA"])
+    assert headers["x-gtalign-served"] == ("first" if fails else "second")
+    assert (record["status"], record["obeyed"], record["flipped"]) == ("done", not fails, True)
+    assert found.usage.completion_tokens == record["written_tokens"]
+    if fails:
+        assert found.gtalign["retry"]["reason"].startswith("the second writing failed (")
 
 
 @pytest.mark.parametrize("verify", ["mark", "retry"])
