@@ -132,6 +132,12 @@ def test_the_configuration_of_a_run_repeats_it(settings: LabConfig, tmp_path: Pa
     assert load(LabConfig, tmp_path / "config.toml") == settings
 
 
+def test_all_arms_fit_a_pretrained_model() -> None:
+    given = {"arms": list(pretrained.FULL), "model": {"pretrained": "m"}}
+    assert LabConfig.model_validate(given).arms == pretrained.FULL
+    assert set(pretrained.ARMS) < set(pretrained.FULL)
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -13,6 +13,7 @@ from gtalign.cli.show.run import print_arms
 from gtalign.config import load
 from gtalign.evaluation.steering.section import print_steering
 from gtalign.evaluation.tables import print_tables
+from gtalign.lab import pretrained
 from gtalign.lab.arms import FULL
 from gtalign.lab.config import LabConfig
 from gtalign.lab.run import run
@@ -41,8 +42,9 @@ def command(
     """Train a small assistant for mutual welfare, compare it and report.
 
     The lab trains a small network from scratch, or a model of your own. It
-    needs no GPU and no network. You can stop it at any time; the same command resumes it. At the
-    end it prints W, the mutual welfare of each model, and the path of a report.
+    needs no GPU and no network. You can stop it at any time; the same command
+    resumes it, and goes on if you ask it for more. At the end it prints W, the
+    mutual welfare of each model, and the path of a report.
 
     Example:
         gtalign lab --full --seeds 0,1,2 --out runs/full
@@ -56,7 +58,8 @@ def command(
         options["model.pretrained"] = "--model", model
     if full:
         # Independent arms: two of them on a core each take less time than one on both.
-        options |= {"arms": ("--full", FULL), "workers": ("--full", 2), "threads": ("--full", 1)}
+        arms = FULL if model is None else pretrained.FULL
+        options |= {"arms": ("--full", arms), "workers": ("--full", 2), "threads": ("--full", 1)}
     settings = load(LabConfig, config, overrides or (), options)
 
     with Bar(amount="{task.percentage:>3.0f}%") as bar:

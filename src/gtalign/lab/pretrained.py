@@ -9,6 +9,9 @@ from typing import Any, Final
 
 ARMS: Final = ("as-is", "zero-shot", "guided", "sft", "sft-plain", "mutual", "plain")
 
+FULL: Final = (*ARMS[:-2], "dpo", "user", "llm", "linear", *ARMS[-2:])
+"""The arms of `gtalign lab --full` with such a model."""
+
 WORLD: Final[Mapping[str, Any]] = {
     "language": "english",
     "train_items": 50,
