@@ -294,6 +294,10 @@ async def test_the_summary_fits_a_terminal_and_the_section_has_one_plot(tmp_path
     assert all(
         rule.says.replace("'", "&#x27;") in page or rule.says in page for rule in EDITS.values()
     )
+    assert "that could be scored" not in text_of(found)
+    first, *others = found.unsteered
+    partly = replace(found, unsteered=[*others, replace(first, mutual_welfare=None)])
+    assert f"of the {len(others)} that could be scored" in " ".join(text_of(partly).split())
     figures = found.to_json()
     assert figures["links"]["advise"]["whole"]["F_ID"]["value"] == 1.0
     assert figures["edits"]["flip"]["advise"]["whole"]["value"] == 0.0

@@ -88,7 +88,9 @@ def _unsteered(found: Faithfulness) -> str:
     parts = [f"{found.questions} questions, {_percent(found.without_matrix())} without matrix"]
     if welfare.value is not None:
         reach = interval(welfare.low, welfare.high, 3)
-        parts.append(f"unsteered W {fixed(welfare.value)} {reach}, Q {fixed(quality.value)}")
+        scored = sum(one.mutual_welfare is not None for one in found.unsteered)
+        of = "" if scored == len(found.unsteered) else f" of the {scored} that could be scored"
+        parts.append(f"unsteered W {fixed(welfare.value)} {reach}, Q {fixed(quality.value)}{of}")
     return "; ".join(parts)
 
 
