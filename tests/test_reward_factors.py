@@ -130,7 +130,7 @@ def test_a_preset_weighs_factors_that_there_are(preset: str, side: Player) -> No
 
 
 @pytest.mark.parametrize("keys", CONFIGS, ids=str)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(rows=ROWS)
 def test_a_factor_stays_in_its_range_and_is_the_same_in_every_batch(
     keys: dict[str, Any], rows: list[Any]

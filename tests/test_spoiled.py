@@ -5,6 +5,7 @@ import contextlib
 import inspect
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -306,11 +307,16 @@ def _to(kind: Any, record: Any) -> None:
         written(kind.from_json(record).to_json())
 
 
+@cache
+def _from_a_file(name: str) -> bool:
+    return "folder" in inspect.signature(READERS[name][1]).parameters
+
+
 def reads(name: str, record: Any, folder: Path) -> None:
     """Read a record; an error is one of ours, and names something."""
     read = READERS[name][1]
     try:
-        read(record, folder) if "folder" in inspect.signature(read).parameters else read(record)
+        read(record, folder) if _from_a_file(name) else read(record)
     except (GTAlignError, APIError) as error:
         assert str(error)
 

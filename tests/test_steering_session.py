@@ -113,7 +113,7 @@ async def test_the_paper_s_example_prices_turn_a_question_into_an_answer() -> No
 
 async def test_an_analysis_may_be_begun_with_its_sums() -> None:
     """As a model writes it that was trained to work its matrices out."""
-    settings = {"mode": "enforce", "opening": "{{sums}} choose {{cell}}."}
+    settings: dict[str, Any] = {"mode": "enforce", "opening": "{{sums}} choose {{cell}}."}
     answer = await Session(steering(FakeBackend(obedient(OPENING)), **settings), ask()).answer()
     edited = answer.decision.edited
     assert edited is not None and answer.decision.obeyed
