@@ -7,10 +7,13 @@ import numpy as np
 import typer
 
 from gtalign.cli.options import AsJson, Tables
+from gtalign.cli.show.paper import show_report
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.scored import say
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.conflict import conflict_report, measure_conflict
+from gtalign.evaluation.conflict.dial import measure_dial
+from gtalign.evaluation.conflict.dial_sheets import dial_report
 from gtalign.evaluation.files import read_files, transcript_files
 
 
@@ -23,6 +26,10 @@ def command(
         ),
     ],
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
+    dial: Annotated[
+        bool,
+        typer.Option("--dial", help="Compare the arms of the lab at each degree of conflict."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
     tables: Tables = False,
     as_json: AsJson = False,
@@ -37,6 +44,10 @@ def command(
     Example:
         gtalign conflict runs/lab --html conflict.html
     """
+    if dial:
+        arms = dial_report(measure_dial(transcript_files(files)))
+        show_report(arms, html=html, as_json=as_json)
+        return
     by_file = read_files(transcript_files(files))
     found = measure_conflict(by_file, rng=np.random.default_rng(seed))
     report = conflict_report(found)

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.options import RunFolder, Tables, changes, command_line, settings_of
+from gtalign.cli.show.dial import print_dial
 from gtalign.cli.show.faithful import print_links
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.run import print_arms
@@ -16,6 +17,7 @@ from gtalign.evaluation.tables import print_tables
 from gtalign.lab import pretrained
 from gtalign.lab.arms import FULL
 from gtalign.lab.config import LabConfig
+from gtalign.lab.dial import REPORT, run_dial
 from gtalign.lab.run import run
 from gtalign.lab.stages import Stage
 
@@ -68,7 +70,13 @@ def command(
             names = ", ".join(f"{name} (seed {seed})" for seed, name in sorted(running))
             bar(share, 1.0, names or "done")
 
-        found = run(settings, out, command_line(), watch)
+        if settings.dial:
+            dialled = run_dial(settings, out, command_line(), watch)
+        else:
+            found = run(settings, out, command_line(), watch)
+    if settings.dial:
+        print_dial(dialled, out / REPORT, tables=tables)
+        return
     console = Console()
     if tables:
         print_tables(console, found.comparison)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from gtalign.config import Config, merge
+from gtalign.config import Config, Share, merge
 from gtalign.evaluation.faithfulness import FaithfulnessSettings
 from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab import pretrained
@@ -54,6 +54,18 @@ WORKED_OUT: Final = "{{sums}} choose {{cell}}."
 """How ``enforce`` begins an analysis where the teachers write every sum out."""
 
 
+class DialSettings(Config):
+    """One degree of conflict of a lab run.
+
+    Keys:
+        conflict: The degree; see ``world.conflict``.
+        arms: The arms at this degree.
+    """
+
+    conflict: Share
+    arms: Annotated[tuple[ArmName, ...], Field(min_length=1)]
+
+
 class LabConfig(Config):
     """A lab run. The same configuration gives the same files on the same machine.
 
@@ -69,6 +81,8 @@ class LabConfig(Config):
         published: Which questions are taken from ``data``.
         model: The network, or the pretrained model that takes its place.
         experiment: How the models are trained and tested.
+        dial: Degrees of conflict, each a run of its own with arms of its own; they take the place
+            of ``arms`` and ``world.conflict``.
         steering: The trial of steering after training.
         faithfulness: The measure of whether the matrices of the trained models cause their answers;
             its policies are those of ``steering``.
@@ -83,6 +97,7 @@ class LabConfig(Config):
     published: PublishedSettings = PublishedSettings()
     model: ModelSettings = ModelSettings()
     experiment: ExperimentSettings = ExperimentSettings()
+    dial: tuple[DialSettings, ...] = ()
     steering: TrialSettings = TrialSettings()
     faithfulness: FaithfulnessSettings = FaithfulnessSettings()
 
