@@ -68,7 +68,7 @@ def only(whole: Path, folder: Path, *names: str) -> Path:
 def test_every_arm_needs_one_that_comes_before_it() -> None:
     order = [COLD_START, *(name for name, arm in ARMS.items() if not arm.prompted)]
     assert needs(COLD_START) is None
-    assert all(order.index(needs(name)) < order.index(name) for name in order[1:])
+    assert all(order.index(str(needs(name))) < order.index(name) for name in order[1:])
     assert {needs(name) for name in ("user", "llm", "linear", "mutual")} == {"sft"}
 
 

@@ -12,8 +12,9 @@ from chat_templates import shipped, tokenizer_with
 from gtalign.cli import main
 from gtalign.config import dump, load
 from gtalign.lab import pretrained
+from gtalign.lab.arms import COLD_START
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import COLD_START, needs, run_stage
+from gtalign.lab.experiment import needs, run_stage
 from gtalign.lab.stages import FAITHFUL, STEERING, plan
 from gtalign.lab.workshop import workshop
 from gtalign.models.model import open_model
