@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 TINY: dict[str, Any] = {
     **SETTINGS,
-    "world": {"train_items": 1, "test_items": 1, "valid_items": 1},
+    "world": {"train_items": 1, "test_items": 1, "valid_items": 1, "ood": False},
     "experiment": {
         **SETTINGS["experiment"],
         "objective": {"preset": "episode"},
@@ -63,7 +63,7 @@ def test_a_dial_that_cannot_be_run_is_refused(
     tmp_path: Path, change: dict[str, Any], word: str
 ) -> None:
     with pytest.raises(ConfigError, match=word):
-        run_dial(LabConfig.model_validate(TINY | change), tmp_path, "test", lambda *_: None)
+        run_dial(LabConfig.model_validate(TINY | change), tmp_path, lambda *_: None)
     assert not list(tmp_path.iterdir())
 
 
@@ -92,21 +92,21 @@ def test_a_run_writes_its_degrees_and_one_report_and_resumes(
     def watch(running: frozenset[Any], share: float) -> None:
         shares.append(share)
 
-    report = run_dial(lab, tmp_path, "test", watch)
+    report = run_dial(lab, tmp_path, watch)
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
     assert "conflict 0.9" in " ".join(sheet.title for sheet in report.sheets)
     assert (tmp_path / REPORT).exists()
     own = tmp_path / "conflict-0.9" / "seed-0" / "plain"
     answers = list(read_transcripts(own / "transcripts.jsonl"))
-    assert len(answers) == 2 * 14
+    assert len(answers) == 2 * 8
     assert len({t.id for t in answers}) == len(answers)
     assert len(list(read_transcripts(own / "validation.jsonl"))) == 8
     details = answers[0].verdicts[0].details
     assert {"episode_user", "episode_llm", "on_frontier"} <= set(details)
     assert "asks" in answers[0].prompt[-1]["content"]
     before = contents(tmp_path, "*.jsonl")
-    run_dial(lab, tmp_path, "test", lambda *_: None)
+    run_dial(lab, tmp_path, lambda *_: None)
     assert contents(tmp_path, "*.jsonl") == before
     assert load(LabConfig, tmp_path / "config.toml") == lab
     assert "[[dial]]" in dump(lab)

@@ -71,7 +71,7 @@ def command(
             bar(share, 1.0, names or "done")
 
         if settings.dial:
-            dialled = run_dial(settings, out, command_line(), watch)
+            dialled = run_dial(settings, out, watch)
         else:
             found = run(settings, out, command_line(), watch)
     if settings.dial:

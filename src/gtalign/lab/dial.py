@@ -12,19 +12,19 @@ from gtalign.evaluation.files import transcript_files
 from gtalign.evaluation.paper.sheet import Report
 from gtalign.files.run_directory import claim
 from gtalign.lab.config import DialSettings, LabConfig
-from gtalign.lab.run import Watch, run
+from gtalign.lab.growth import identity
+from gtalign.lab.run import Watch, do_stages
 from gtalign.lab.stages import Stage
 
 REPORT = "conflict.html"
 
 
-def run_dial(settings: LabConfig, out: Path, command: str, watch: Watch) -> Report:
+def run_dial(settings: LabConfig, out: Path, watch: Watch) -> Report:
     """Run the arms at every degree of conflict and write ``conflict.html``.
 
     Args:
         settings: Configuration of the run, with a ``dial``.
         out: Its directory, with a run directory for each degree; one that exists is resumed.
-        command: The command that began it, for the reports.
         watch: As for `gtalign.lab.run.run`.
 
     Raises:
@@ -39,13 +39,13 @@ def run_dial(settings: LabConfig, out: Path, command: str, watch: Watch) -> Repo
             "dial: experiment.objective is not set; with preset = 'episode' the arms learn from the"
             " true payoffs"
         )
-    claim(out, settings)
+    claim(out, settings, identity)
     for number, dial in enumerate(settings.dial):
 
         def follow(running: frozenset[Stage], share: float, done: int = number) -> None:
             watch(running, (done + share) / len(settings.dial))
 
-        run(at(settings, dial), out / f"conflict-{dial.conflict:g}", command, follow)
+        do_stages(at(settings, dial), out / f"conflict-{dial.conflict:g}", follow)
     report = dial_report(measure_dial(transcript_files([out])))
     report.write_html(out / REPORT)
     return report

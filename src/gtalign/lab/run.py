@@ -50,13 +50,19 @@ def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport
             a policy is unknown.
         DataError: A published file is missing or wrong.
     """
+    started = time.monotonic()
+    do_stages(settings, out, watch)
+    return report(settings, out, command, time.monotonic() - started)
+
+
+def do_stages(settings: LabConfig, out: Path, watch: Watch) -> None:
+    """Do all stages of a run that are not done; as `run`, without a report."""
     world = workshop(settings)
     progress = RunProgress(
         settings, out, len(world.train), len(world.test) * settings.experiment.test_samples
     )
     grow(settings, out)
     claim(out, settings, identity)
-    started = time.monotonic()
     shown: frozenset[Stage] = frozenset()
 
     def follow(running: frozenset[Stage]) -> None:
@@ -76,7 +82,6 @@ def run(settings: LabConfig, out: Path, command: str, watch: Watch) -> LabReport
         watch=follow,
     )
     follow(frozenset())
-    return report(settings, out, command, time.monotonic() - started)
 
 
 def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:

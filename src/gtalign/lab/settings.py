@@ -16,6 +16,7 @@ class WorldSettings(Config):
         seed: Seed of the people, places and numbers of the world.
         train_items: Items of each task to learn from; each gives a vague and a detailed question.
         test_items: Items of each task to be tested on, likewise.
+        ood: Whether to test out of distribution too.
         valid_items: Items of each task to choose settings by, likewise; no model learns from them.
         conflict: How far the interests of user and LLM differ: 0 not at all, 1 as far as the terms
             of a service drive them apart. Above 0 each prompt names the terms.
@@ -26,6 +27,7 @@ class WorldSettings(Config):
     seed: NonNegativeInt = 0
     train_items: PositiveInt = 600
     test_items: PositiveInt = 60
+    ood: bool = True
     valid_items: NonNegativeInt = 0
     conflict: Share = 0.0
     worked_out: bool = False

@@ -50,7 +50,7 @@ def workshop(settings: LabConfig) -> Workshop:
     )
     return Workshop(
         train=world.train,
-        test=[*world.test, *world.ood],
+        test=[*world.test, *world.ood] if small.ood else world.test,
         valid=world.valid,
         judge=language.judge if objective is None else language.judge.stating_episodes(),
         write=partial(candidate, worked_out=small.worked_out, speech=language.speech),
