@@ -53,7 +53,7 @@ class ExperimentSettings(Config):
         candidates: Number of chains that the teachers write for each question.
         raw: Number of these, from the first, that the base model learns from. The other models
             learn from the best one.
-        drills: Matrices to solve, which every supervised model that writes chains learns besides
+        drills: Matrices to solve, which the base or the pretrained model learns besides
             (`gtalign.synthesis.drill`).
         counterfactual: Share of the training questions to which every supervised model that writes
             chains also learns a chain with an edited matrix (`gtalign.synthesis.counterfactual`).
@@ -262,8 +262,10 @@ def _further(
             if rng.random() < settings.counterfactual:
                 edited = workshop.edit(question, rng).right
                 found.append((question.id, question.messages, edited.text, edited.given))
-    exercises = (drill(rng) for _ in range(settings.drills))
-    return found + [("a drill", one.messages, one.text, one.given) for one in exercises]
+    if stage == "base" or workshop.pretrained is not None:
+        exercises = (drill(rng) for _ in range(settings.drills))
+        found += [("a drill", one.messages, one.text, one.given) for one in exercises]
+    return found
 
 
 def _pairs(seed: int, workshop: Workshop) -> list[Pair]:
