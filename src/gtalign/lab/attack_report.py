@@ -6,7 +6,7 @@ from typing import Any
 
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.world import make_world
-from gtalign.reward import PRESETS, Reward, RewardConfig
+from gtalign.reward import FACTORS, PRESETS, Reward, RewardConfig
 from gtalign.reward.attacks import ATTACKS, HONEST, WORDY, measure
 from gtalign.tasks import Question
 
@@ -24,8 +24,15 @@ def questions() -> list[Question]:
 
 
 def presets() -> Mapping[str, RewardConfig]:
-    """Return the presets by name."""
-    return {name: RewardConfig.model_validate({"preset": name}) for name in PRESETS}
+    """Return the presets by name, but those that pay for what only some judges state."""
+    configs = {name: RewardConfig.model_validate({"preset": name}) for name in PRESETS}
+    return {name: config for name, config in configs.items() if not _stated(config)}
+
+
+def _stated(config: RewardConfig) -> bool:
+    keys = [factor.key for factor in FACTORS.values() if factor.stated]
+    weights = (config.user.model_dump(), config.llm.model_dump())
+    return any(table.get(key) for table in weights for key in keys)
 
 
 def results(rewards: Mapping[str, RewardConfig]) -> Iterator[tuple[str, dict[str, float]]]:
