@@ -70,6 +70,8 @@ def train_dpo(
         lr_scheduler_type="cosine",
         warmup_steps=5,
         beta=settings.beta,
+        loss_type=["sigmoid", "sft"],
+        loss_weights=[1.0, settings.likelihood],
         max_length=settings.max_length,
         logging_steps=math.gcd(10, settings.save_steps),
         save_steps=settings.save_steps,

@@ -103,6 +103,9 @@ class DPOSettings(Config):
         batch: Pairs in one step.
         learning_rate: Learning rate of AdamW.
         beta: How strongly the model is held to what it was at the start.
+        likelihood: Weight of the likelihood of the better answers, which are learned beside the
+            preferences. Without it a model may lose the better answer together with the worse one
+            (arXiv 2404.19733).
         max_length: Longest prompt with an answer. Pairs with a longer one are left out with a
             warning: what would be cut off is where the two differ.
         save_steps: Steps between two checkpoints.
@@ -116,6 +119,7 @@ class DPOSettings(Config):
     batch: PositiveInt = 16
     learning_rate: PositiveFloat = 1e-5
     beta: PositiveFloat = 0.1
+    likelihood: NonNegativeFloat = 1.0
     max_length: PositiveInt = 1536
     save_steps: PositiveInt = 100
     report_to: tuple[str, ...] = ()
