@@ -77,7 +77,7 @@ class ExperimentSettings(Config):
     reward: RewardConfig = RewardConfig()
     objective: RewardConfig | None = None
     sft: SFTSettings = SFTSettings()
-    dpo: DPOSettings = DPOSettings(learning_rate=3e-4, max_length=512)
+    dpo: DPOSettings = DPOSettings(learning_rate=1e-4, max_length=512)
     rl: RLSettings = RLSettings()
     instruct: Literal["full", "short", "examples"] = "short"
     test_samples: PositiveInt = 1
