@@ -4,7 +4,7 @@
 #   make lab                     train, compare and report on a small model, here and offline
 #   make lab ARGS="--full"       pass options on to `gtalign lab`
 #   make smollm                  the same loop on a real language model, SmolLM2-135M; with
-#                                ARGS=--quick in a quarter of an hour, else in an hour and a half
+#                                ARGS=--quick only to see that it runs; hours, not measured yet
 #   make serve                   the gateway before that model, with decisions to look at
 #   make test                    lint, types, tests and coverage
 #   make docs                    build the documentation into site/, strictly and offline
