@@ -236,7 +236,8 @@ def test_what_does_not_parse_is_worth_nothing_which_is_a_score(
     got = score("no chain at all", verdict, aggregate=aggregate)
     assert got.unscored is None
     assert got.chain_error is not None
-    assert set(got.factors.values()) == {0.0}
+    for name, factor in FACTORS.items():  # what only some judges state, none has stated here
+        assert got.factors[name] == (None if factor.stated else 0.0)
     assert (got.user_welfare, got.llm_welfare, got.mutual_welfare, got.reward) == (0, 0, 0, 0)
     assert (got.answer_llm_welfare, got.answer_mutual_welfare) == (0, 0)
     assert got.tokens == {"total": 4}

@@ -148,7 +148,10 @@ async def test_nothing_else_is_written_again(
 ) -> None:
     answer, backend = await answer_of(first, OBEYS, trained=trained, **rest)
     assert (answer.decision.obeyed, answer.decision.retry) == (obeyed, None)
-    assert (len(backend.writes), answer.decision.reason is None) == ((2, answer.chain is not None))
+    assert len(backend.writes) == 2
+    # A model that was not trained to end its answers may be ended for it, with the reason.
+    ended = not trained and answer.finish == "length"
+    assert (answer.decision.reason is None) == (answer.chain is not None and not ended)
     assert answer.decision.unserved == ()
 
 

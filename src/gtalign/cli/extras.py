@@ -29,7 +29,7 @@ EXTRAS = {
         "1.3 GB without CUDA, 5 GB and more with it",
         frozenset(
             {"torch", "trl", "transformers", "accelerate", "datasets", "peft", "tokenizers"}
-            | {"safetensors", "gguf"}
+            | {"safetensors", "gguf", "xgrammar"}
         ),
     ),
     "inspect": Extra("200 MB", frozenset({"inspect_ai"})),

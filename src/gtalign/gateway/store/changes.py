@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.errors import StorageError
-from gtalign.gateway.store.database import transaction
+from gtalign.gateway.store.database import transaction, unbroken
 from gtalign.gateway.store.tables import changes
 
 log = logging.getLogger(__name__)
@@ -39,13 +39,7 @@ async def watch(engine: AsyncEngine, reloads: Mapping[What, Reload], seconds: fl
     down = False
     while True:
         try:
-            async with transaction(engine, _WHAT) as connection:
-                rows = (await connection.execute(select(changes.c.what, changes.c.count))).all()
-            found = {what: count for what, count in rows}
-            for what, reload in reloads.items():
-                if found.get(what) != known.get(what, -1):  # at first, all is read again
-                    await reload()
-                    known[what] = found[what]
+            await unbroken(_look(engine, reloads, known))
             down = False
         except (StorageError, LookupError, ValueError) as error:  # or what is there is no key
             if not down:
@@ -53,3 +47,13 @@ async def watch(engine: AsyncEngine, reloads: Mapping[What, Reload], seconds: fl
                 log.warning("%s", error if ours else f"{_WHAT}: {error!r}")
             down = True
         await asyncio.sleep(seconds)
+
+
+async def _look(engine: AsyncEngine, reloads: Mapping[What, Reload], known: dict[str, int]) -> None:
+    async with transaction(engine, _WHAT) as connection:
+        rows = (await connection.execute(select(changes.c.what, changes.c.count))).all()
+    found = {what: count for what, count in rows}
+    for what, reload in reloads.items():
+        if found.get(what) != known.get(what, -1):  # at first, all is read again
+            await reload()
+            known[what] = found[what]

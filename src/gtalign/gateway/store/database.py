@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
@@ -27,6 +27,8 @@ from gtalign.gateway.store.tables import (
     texts,
     versions,
 )
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,20 @@ async def open_store(settings: AuditSettings) -> AsyncEngine:
         await engine.dispose()
         raise
     return engine
+
+
+async def unbroken(work: Coroutine[Any, Any, T]) -> T:
+    """Do work on the store to its end, even if the task that waits for it is cancelled meanwhile.
+
+    A statement that is broken off leaves the driver's thread with a result that nobody takes, and
+    when the gateway stops, the loop that it belongs to may be closed by then.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.gateway.store import spread
-from gtalign.gateway.store.database import storage_error
+from gtalign.gateway.store.database import storage_error, unbroken
 from gtalign.gateway.store.filter import Filter
 from gtalign.gateway.store.obedience import mended
 from gtalign.gateway.store.tables import GROUPS, decisions, hours, key_hours, rolled
@@ -209,7 +209,7 @@ async def keep_rolling(engine: AsyncEngine) -> None:
     """Roll up hours as they come to be over, until cancelled."""
     while True:
         try:
-            while await roll_up(engine, now=time.time_ns() // 1000):
+            while await unbroken(roll_up(engine, now=time.time_ns() // 1000)):
                 await asyncio.sleep(0)
         except (SQLAlchemyError, OSError) as error:
             log.warning("%s", storage_error(error, "hours could not be rolled up"))
