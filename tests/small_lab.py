@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.lab.model import make_model
-from gtalign.lab.teachers import candidate
+from gtalign.lab.teachers import Noise, candidate
 from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.lab.world import World, make_world
 
@@ -28,6 +28,18 @@ SETTINGS: dict[str, Any] = {
     "faithfulness": {"limit": 2, "max_tokens": 12},
 }
 """Settings of `gtalign lab`: 8 questions to learn from and 14 to be tested on."""
+
+SILENT = Noise(
+    misread=0,
+    payoff_sd=0,
+    tie=0,
+    stray_choice=0,
+    disobey=0,
+    wrong_answer=0,
+    idle_words=0,
+    broken=0,
+)
+"""Teachers that never err."""
 
 
 def small_world() -> World:

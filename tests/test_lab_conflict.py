@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,11 +15,13 @@ from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.episodes import Said, outcomes
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.speech import TERSE
-from gtalign.lab.teachers import Noise, candidate, respond
+from gtalign.lab.teachers import candidate, respond
 from gtalign.lab.terms import Terms
 from gtalign.lab.users import Situation, payoffs, play
 from gtalign.lab.world import make_world
 from gtalign.tasks import Question
+from small_lab import SILENT
+from test_lab_users import SITUATIONS as TODAY
 
 TERMS = st.builds(
     Terms,
@@ -27,13 +30,8 @@ TERMS = st.builds(
     time=st.sampled_from(("haste", "calm")),
 )
 SITUATIONS = st.builds(
-    Situation,
-    vague=st.booleans(),
-    guess=st.floats(0, 1),
-    wrong=st.floats(0, 1),
-    answer_words=st.integers(1, 60),
-    ask_words=st.integers(1, 30),
-    reply_words=st.integers(1, 30),
+    replace,
+    TODAY,
     harmful=st.booleans(),
     conflict=st.floats(0, 1),
     terms=TERMS,
@@ -46,7 +44,6 @@ SAID = st.builds(
     to_the_point=st.booleans(),
     words=st.integers(0, 500),
 )
-NONE = Noise(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @cache
@@ -211,7 +208,7 @@ def test_teachers_name_the_terms_and_state_their_matrix() -> None:
     rng = np.random.default_rng(0)
     for question in questions(0.9, 3):
         terms = Terms(**question.extra["terms"])
-        chain = candidate(question, rng, NONE)
+        chain = candidate(question, rng, SILENT)
         thinking, _, rest = chain.partition("</thinking>")
         assert thinking.endswith(terms.said(TERSE.noted))
         stated = rest[len("<payoff>") : rest.index("</payoff>")]

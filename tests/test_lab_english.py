@@ -13,26 +13,17 @@ from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
 from gtalign.lab.english_words import CITIES, CONTROLS, JOBS, PEOPLE, PETS
 from gtalign.lab.languages import LANGUAGES
-from gtalign.lab.teachers import Noise, candidate, lesson_of
+from gtalign.lab.teachers import candidate, lesson_of
 from gtalign.lab.users import REPLY_RATE, STAY_RATE
 from gtalign.lab.world import make_world
 from gtalign.tasks import Message, Question
+from small_lab import SILENT
 
 ENGLISH = LANGUAGES["english"]
 ALL_TASKS = [*ENGLISH.tasks, *ENGLISH.ood_tasks]
 ITEMS = 80
 WORLD = make_world(0, ITEMS, ITEMS, "english")
 QUESTIONS = [*WORLD.train, *WORLD.test, *WORLD.ood]
-SILENT = Noise(
-    misread=0,
-    payoff_sd=0,
-    tie=0,
-    stray_choice=0,
-    disobey=0,
-    wrong_answer=0,
-    idle_words=0,
-    broken=0,
-)
 
 
 def of(task: str, form: str = "") -> list[Question]:

@@ -28,17 +28,8 @@ from gtalign.lab.teachers import (
 from gtalign.lab.users import REPLY_RATE
 from gtalign.lab.world import make_world
 from gtalign.tasks import Question
+from small_lab import SILENT
 
-SILENT = Noise(
-    misread=0,
-    payoff_sd=0,
-    tie=0,
-    stray_choice=0,
-    disobey=0,
-    wrong_answer=0,
-    idle_words=0,
-    broken=0,
-)
 ROUNDING = 2
 """Two cells' sums may swap if they differ by this: each of four payoffs is rounded by up to .5."""
 WORLD = make_world(0, 30, 15)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from gtalign.chain import parse, work_out
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.judge import LabJudge
-from gtalign.lab.teachers import Noise, candidate
+from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
@@ -24,13 +24,12 @@ from gtalign.training.metrics import read_metrics
 from gtalign.training.reward import TRLReward
 from gtalign.training.rl import train_rl
 from gtalign.training.rollouts import Rollouts, obedience, ordinary
-from small_lab import small_model, small_tokenizer, small_world
+from small_lab import SILENT, small_model, small_tokenizer, small_world
 
 # The trainer complains of its own habits.
 pytestmark = pytest.mark.filterwarnings("default")
 
 TOKENIZER = small_tokenizer()
-RIGHT = Noise(0, 0, 0, 0, 0, 0, 0, 0)
 QUESTIONS = small_world().train[:4]
 GROUP = 3
 
@@ -40,7 +39,7 @@ class Scripted(LocalModel):
 
     def __init__(self, chain: str | None = None) -> None:
         super().__init__(small_model(TOKENIZER), Chat(TOKENIZER))
-        self.chain = chain or candidate(QUESTIONS[0], np.random.default_rng(0), RIGHT)
+        self.chain = chain or candidate(QUESTIONS[0], np.random.default_rng(0), SILENT)
         self.asked: list[list[int]] = []
 
     def sample(
@@ -98,7 +97,7 @@ def test_only_what_the_model_wrote_after_the_matrix_is_trained_on() -> None:
 def test_what_is_given_ends_between_tokens_of_the_whole_chain() -> None:
     """After half of a token a model sees what no chain that it learned from holds."""
     rng = np.random.default_rng(1)
-    chains = [candidate(q, rng, RIGHT, worked_out=True) for q in small_world().train]
+    chains = [candidate(q, rng, SILENT, worked_out=True) for q in small_world().train]
     tokenizer = train_tokenizer(chains, 500)
     assert tokenizer.tokenize("<analyze>DQ_DA 1+1=2")[1] != ">"
     for chain in chains:

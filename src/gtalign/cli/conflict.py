@@ -7,9 +7,8 @@ import numpy as np
 import typer
 
 from gtalign.cli.options import AsJson, Tables
-from gtalign.cli.show.paper import show_report
+from gtalign.cli.show.paper import print_report, show_report
 from gtalign.cli.show.result import print_json
-from gtalign.cli.show.scored import say
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.conflict import conflict_report, measure_conflict
 from gtalign.evaluation.conflict.dial import measure_dial
@@ -56,12 +55,7 @@ def command(
     if as_json:
         print_json(found.to_json())
         return
-    console = wide_console()
-    if tables:
-        report.print(console)
-    else:
-        for sentence in report.sentences:
-            say(console, sentence)
-        say(console, "--tables prints every term and every two aggregates")
+    hint = "--tables prints every term and every two aggregates"
+    print_report(wide_console(), report, tables=tables, hint=hint)
     if html is not None:
         typer.echo(f"report: {html}", err=True)

@@ -7,10 +7,12 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.options import RunFolder, Tables, changes, command_line, settings_of
-from gtalign.cli.show.dial import print_dial
 from gtalign.cli.show.faithful import print_links
+from gtalign.cli.show.paper import print_report
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.run import print_arms
+from gtalign.cli.show.scored import say
+from gtalign.cli.show.table import wide_console
 from gtalign.config import load
 from gtalign.evaluation.steering.section import print_steering
 from gtalign.evaluation.tables import print_tables
@@ -75,7 +77,9 @@ def command(
         else:
             found = run(settings, out, command_line(), watch)
     if settings.dial:
-        print_dial(dialled, out / REPORT, tables=tables)
+        wide = wide_console()
+        print_report(wide, dialled, tables=tables)
+        say(wide, f"report: {out / REPORT}")
         return
     console = Console()
     if tables:

@@ -24,7 +24,7 @@ from gtalign.lab.english_words import (
     PETS,
     UNCOUNTED,
 )
-from gtalign.lab.questions import NamePool, Need, draw_numbers, pick
+from gtalign.lab.questions import NamePool, Need, draw_numbers, pick, written_sums
 
 T = TypeVar("T")
 
@@ -86,11 +86,7 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
         told.insert(decoy_at, f"{who} also {aside} {_some(decoy if vague else 'some', other)}.")
         return f"{opening} {' '.join(told)} {asked}"
 
-    work, running = [], start
-    for change in changes:
-        sign = "+" if change > 0 else "-"
-        work.append(f"{running} {sign} {abs(change)} = {running + change}.")
-        running += change
+    work = written_sums(start, changes)
     said = _one(rng, (f"{who} has {{}}.", f"In the end {who} has {{}}."))
     _, plain, past = verb = verbs[hidden]
     return Need(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Final, Literal
 
 import numpy as np
@@ -35,37 +36,29 @@ class Language:
     judge: LabJudge
 
 
+def _language(words: ModuleType, spoken: Speech, judge: LabJudge) -> Language:
+    """Return the language of a module with the makers of every task."""
+    return Language(
+        tasks={
+            "sums": words.sums,
+            "notes": words.notes,
+            "people": words.people,
+            "requests": words.requests,
+        },
+        ood_tasks={
+            "sums-long": partial(words.sums, steps=3),
+            "people-dialogue": partial(words.people, dialogue=True),
+            "requests-command": partial(words.requests, command=True),
+        },
+        split_names=words.split_names,
+        speech=spoken,
+        judge=judge,
+    )
+
+
 LANGUAGES: Final[Mapping[Name, Language]] = {
-    "terse": Language(
-        tasks={
-            "sums": questions.sums,
-            "notes": questions.notes,
-            "people": questions.people,
-            "requests": questions.requests,
-        },
-        ood_tasks={
-            "sums-long": partial(questions.sums, steps=3),
-            "people-dialogue": partial(questions.people, dialogue=True),
-            "requests-command": partial(questions.requests, command=True),
-        },
-        split_names=questions.split_names,
-        speech=speech.TERSE,
-        judge=LabJudge(),
-    ),
-    "english": Language(
-        tasks={
-            "sums": english.sums,
-            "notes": english.notes,
-            "people": english.people,
-            "requests": english.requests,
-        },
-        ood_tasks={
-            "sums-long": partial(english.sums, steps=3),
-            "people-dialogue": partial(english.people, dialogue=True),
-            "requests-command": partial(english.requests, command=True),
-        },
-        split_names=english.split_names,
-        speech=speech.ENGLISH,
-        judge=LabJudge(english_judge.quality, english_judge.refuses),
+    "terse": _language(questions, speech.TERSE, LabJudge()),
+    "english": _language(
+        english, speech.ENGLISH, LabJudge(english_judge.quality, english_judge.refuses)
     ),
 }

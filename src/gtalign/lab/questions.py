@@ -90,6 +90,16 @@ def pick(rng: np.random.Generator, options: Sequence[str], count: int) -> list[s
     return [options[i] for i in rng.choice(len(options), size=count, replace=False)]
 
 
+def written_sums(start: int, changes: Sequence[int]) -> list[str]:
+    """Return the steps of a sum, each with its running total."""
+    work, running = [], start
+    for change in changes:
+        sign = "+" if change > 0 else "-"
+        work.append(f"{running} {sign} {abs(change)} = {running + change}.")
+        running += change
+    return work
+
+
 def draw_numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, list[int], int]:
     """Draw a start and signed steps whose running total stays in 0..15."""
     while True:
@@ -126,11 +136,7 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
         told.insert(decoy_at, f"{who} {decoy_verb} {amount} {other}.")
         return f"say {who} has {start} {thing}. {' '.join(told)} how many {thing} does {who} have?"
 
-    work, running = [], start
-    for change in changes:
-        sign = "+" if change > 0 else "-"
-        work.append(f"{running} {sign} {abs(change)} = {running + change}.")
-        running += change
+    work = written_sums(start, changes)
     verb = verbs[hidden].removesuffix("s")
     return Need(
         vague=(tell(True),),

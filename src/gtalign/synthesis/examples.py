@@ -3,14 +3,16 @@
 A row may say in ``given`` which beginning of its completion the model is handed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from gtalign.errors import DataError
 from gtalign.files.lines import read_lines
 from gtalign.tasks import Message
 from gtalign.tasks.question import read_messages
+
+T = TypeVar("T")
 
 
 class Example(NamedTuple):
@@ -36,22 +38,7 @@ def read_examples(path: Path) -> Iterator[Example]:
         DataError: The file cannot be read, or a row is wrong; the message names file, row and
             column.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file; gtalign synth writes chains, into OUT/kept.jsonl")
-    for line, row in read_lines(path):
-        try:
-            messages = read_messages(row.get("prompt"), "prompt")
-        except DataError as error:
-            raise DataError(f"{path}, line {line}: {error}") from error
-        completion = row.get("completion")
-        if not isinstance(completion, str) or not completion.strip():
-            raise DataError(f"{path}, line {line}: column 'completion' has to be text")
-        given = row.get("given") or ""
-        if not isinstance(given, str) or not completion.startswith(given):
-            raise DataError(
-                f"{path}, line {line}: column 'given' has to be a beginning of the completion"
-            )
-        yield Example(messages, completion, _name(path, line, row), given)
+    return _read(path, _example, "chains, into OUT/kept.jsonl")
 
 
 class Pair(NamedTuple):
@@ -79,17 +66,38 @@ def read_preferences(path: Path) -> Iterator[Pair]:
         DataError: The file cannot be read, or a row is wrong; the message names file, row and
             column.
     """
+    return _read(path, _pair, "pairs, into OUT/pairs.jsonl")
+
+
+def _read(path: Path, made: Callable[[Mapping[str, Any], str], T], writes: str) -> Iterator[T]:
+    """Yield what is made of each row and its name; errors name file and line."""
     if not path.exists():
-        raise DataError(f"{path}: no such file; gtalign synth writes pairs, into OUT/pairs.jsonl")
+        raise DataError(f"{path}: no such file; gtalign synth writes {writes}")
     for line, row in read_lines(path):
+        facts = row.get("extra_info")
+        name = facts.get("source_id") if isinstance(facts, dict) else None
         try:
-            messages = read_messages(row.get("prompt"), "prompt")
-            chosen, rejected = (_answer(row.get(name), name) for name in ("chosen", "rejected"))
+            one = made(row, str(name or f"{path.name}, line {line}"))
         except DataError as error:
             raise DataError(f"{path}, line {line}: {error}") from error
-        if chosen == rejected:
-            raise DataError(f"{path}, line {line}: 'chosen' and 'rejected' are the same")
-        yield Pair(messages, chosen, rejected, _name(path, line, row))
+        yield one
+
+
+def _example(row: Mapping[str, Any], name: str) -> Example:
+    messages = read_messages(row.get("prompt"), "prompt")
+    completion = _text(row.get("completion"), "completion")
+    given = row.get("given") or ""
+    if not isinstance(given, str) or not completion.startswith(given):
+        raise DataError("column 'given' has to be a beginning of the completion")
+    return Example(messages, completion, name, given)
+
+
+def _pair(row: Mapping[str, Any], name: str) -> Pair:
+    messages = read_messages(row.get("prompt"), "prompt")
+    chosen, rejected = (_answer(row.get(column), column) for column in ("chosen", "rejected"))
+    if chosen == rejected:
+        raise DataError("'chosen' and 'rejected' are the same")
+    return Pair(messages, chosen, rejected, name)
 
 
 def _answer(value: Any, column: str) -> str:
@@ -98,12 +106,10 @@ def _answer(value: Any, column: str) -> str:
         if len(messages) != 1 or messages[0]["role"] != "assistant":
             raise DataError(f"column {column!r} has to be one message of the assistant")
         value = messages[0]["content"]
+    return _text(value, column)
+
+
+def _text(value: Any, column: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"column {column!r} has to be text")
     return value
-
-
-def _name(path: Path, line: int, row: Mapping[str, Any]) -> str:
-    facts = row.get("extra_info")
-    name = facts.get("source_id") if isinstance(facts, dict) else None
-    return str(name or f"{path.name}, line {line}")

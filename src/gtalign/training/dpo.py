@@ -19,6 +19,7 @@ from gtalign.synthesis import Pair
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
+from gtalign.training.options import shared_options
 from gtalign.training.settings import DPOSettings
 
 
@@ -60,29 +61,16 @@ def train_dpo(
             for pair in pairs
         ]
     )
-    hardware = settings.hardware
     args = DPOConfig(
-        output_dir=str(scratch),
+        **shared_options(settings, scratch, seed),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch // hardware.accumulation,
-        gradient_accumulation_steps=hardware.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
+        per_device_train_batch_size=settings.batch // settings.hardware.accumulation,
         warmup_steps=5,
         beta=settings.beta,
         loss_type=["sigmoid", "sft"],
         loss_weights=[1.0, settings.likelihood],
         max_length=settings.max_length,
         logging_steps=math.gcd(10, settings.save_steps),
-        save_steps=settings.save_steps,
-        save_total_limit=1,
-        seed=seed,
-        bf16=hardware.bf16,
-        gradient_checkpointing=hardware.gradient_checkpointing,
-        use_cpu=not hardware.gpu,
-        report_to=list(settings.report_to) or "none",
-        disable_tqdm=True,
-        dataloader_pin_memory=hardware.gpu,
     )
     trainer = DPOTrainer(
         model=model.network,

@@ -13,6 +13,7 @@ from gtalign.tasks import Message, Question
 from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
+from gtalign.training.options import shared_options
 from gtalign.training.rollouts import RewardFunction, Rollouts, obedience, ordinary
 from gtalign.training.settings import RLSettings
 
@@ -61,35 +62,23 @@ def train_rl(
     rewards = [reward] if callable(reward) else list(reward)
     several = len(rewards) > 1
     args = GRPOConfig(
-        output_dir=str(scratch),
+        **shared_options(settings, scratch, seed),
         max_steps=settings.steps,
         per_device_train_batch_size=settings.questions * settings.group // hardware.accumulation,
-        gradient_accumulation_steps=hardware.accumulation,
         num_generations=settings.group,
         steps_per_generation=hardware.accumulation,
         max_completion_length=settings.max_completion,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
         warmup_steps=5,
         beta=settings.beta,
         temperature=settings.temperature,
         scale_rewards=settings.scale_rewards or "group",
         multi_objective_aggregation="normalize_then_sum" if several else "sum_then_normalize",
         logging_steps=1,
-        save_steps=settings.save_steps,
-        save_total_limit=1,
-        seed=seed,
         use_vllm=settings.vllm,
         vllm_mode="colocate",
         vllm_gpu_memory_utilization=settings.vllm_memory,
         # vLLM knows the ends that the checkpoint's file states, and no others.
         generation_kwargs={"stop_token_ids": sorted(model.ends)} if settings.vllm else None,
-        bf16=hardware.bf16,
-        gradient_checkpointing=hardware.gradient_checkpointing,
-        use_cpu=not hardware.gpu,
-        report_to=list(settings.report_to) or "none",
-        disable_tqdm=True,
-        dataloader_pin_memory=hardware.gpu,
     )
     rollouts = None
     if settings.counterfactual:

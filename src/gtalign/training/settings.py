@@ -44,6 +44,14 @@ class HardwareSettings(Config):
     gradient_checkpointing: bool = False
     accumulation: PositiveInt = 1
 
+    def check(self, what: str, size: int) -> None:
+        """Raise ValueError if a batch of this size has no equal parts."""
+        if size % self.accumulation:
+            raise ValueError(
+                f"{what} ({size}) has to be a multiple of hardware.accumulation"
+                f" ({self.accumulation})"
+            )
+
 
 class SFTSettings(Config):
     """Settings of supervised training; lengths in tokens.
@@ -85,11 +93,7 @@ class SFTSettings(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.batch % self.hardware.accumulation:
-            raise ValueError(
-                f"batch ({self.batch}) has to be a multiple of hardware.accumulation"
-                f" ({self.hardware.accumulation})"
-            )
+        self.hardware.check("batch", self.batch)
         if self.lora is not None and self.matrix_learning_rate is not None:
             raise ValueError("lora learns by AdamW; leave out matrix_learning_rate")
         return self
@@ -128,11 +132,7 @@ class DPOSettings(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.batch % self.hardware.accumulation:
-            raise ValueError(
-                f"batch ({self.batch}) has to be a multiple of hardware.accumulation"
-                f" ({self.hardware.accumulation})"
-            )
+        self.hardware.check("batch", self.batch)
         return self
 
 
@@ -179,11 +179,7 @@ class RLSettings(Config):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.questions * self.group % self.hardware.accumulation:
-            raise ValueError(
-                f"questions * group ({self.questions * self.group}) has to be a multiple of"
-                f" hardware.accumulation ({self.hardware.accumulation})"
-            )
+        self.hardware.check("questions * group", self.questions * self.group)
         if self.vllm and not self.hardware.gpu:
             raise ValueError("vllm needs a GPU: set hardware.gpu")
         if self.vllm and self.counterfactual:

@@ -15,6 +15,7 @@ from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.optimizer import MuonWithAdamW
+from gtalign.training.options import shared_options
 from gtalign.training.settings import SFTSettings
 
 
@@ -54,29 +55,16 @@ def train_sft(
             for lesson in lessons
         ]
     )
-    hardware = settings.hardware
     args = SFTConfig(
-        output_dir=str(scratch),
+        **shared_options(settings, scratch, seed),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch // hardware.accumulation,
-        gradient_accumulation_steps=hardware.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
+        per_device_train_batch_size=settings.batch // settings.hardware.accumulation,
         warmup_steps=settings.warmup,
         max_length=settings.max_length,
         completion_only_loss=True,  # of what the mask says
         # No log spans a checkpoint: a resumed run could not average over what came before it.
         logging_steps=math.gcd(10, settings.save_steps),
-        save_steps=settings.save_steps,
-        save_total_limit=1,
-        seed=seed,
         packing=settings.packing,
-        bf16=hardware.bf16,
-        gradient_checkpointing=hardware.gradient_checkpointing,
-        use_cpu=not hardware.gpu,
-        report_to=list(settings.report_to) or "none",
-        disable_tqdm=True,
-        dataloader_pin_memory=hardware.gpu,
     )
     optimizer = None
     if settings.matrix_learning_rate is not None:

@@ -3,10 +3,29 @@
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from gtalign.cli.show.result import print_json
+from gtalign.cli.show.scored import say
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.paper import Report
+
+
+def print_report(console: Console, report: Report, *, tables: bool, hint: str = "") -> None:
+    """Print a report: its sentences, or its tables too.
+
+    Args:
+        console: Where to.
+        report: The report.
+        tables: Whether to print the tables.
+        hint: What is printed below the sentences alone.
+    """
+    if tables:
+        report.print(console)
+        return
+    for sentence in (*report.sentences, hint):
+        if sentence:
+            say(console, sentence)
 
 
 def show_report(

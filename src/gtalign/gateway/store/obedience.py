@@ -63,7 +63,7 @@ def mended(columns: Any) -> ColumnElement[int]:
 
 
 def by_policy(rows: Iterable[Mapping[str, Any]]) -> dict[str, Obedience]:
-    """Add up rows with the sums of `counted`, by their ``policy``; those without flips are left
+    """Add up rows with the sums of `query`, by their ``policy``; those without flips are left
     out."""
     sums: dict[str, list[int]] = {}
     for row in rows:
