@@ -6,6 +6,8 @@ import pytest
 from gtalign.chain import Chain, acted, chosen_cell, parse, work_out
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.synthesis.obedience import Responses, lesson
+from gtalign.synthesis.outcome import _lessons
+from gtalign.tasks import Question
 
 SAID = {"DA": "It is 1950.", "CQ": "Which match?", "AQ": "The first was in 1950. Which match?"}
 
@@ -61,6 +63,16 @@ def test_only_written_responses_are_used() -> None:
     found = [lesson(chain("DA"), few, rng) for _ in range(60)]
     assert {one.right.action for one in found if one is not None} == {"DA", "CQ"}
     assert lesson(chain("DA"), {}, rng) is None
+
+
+@pytest.mark.parametrize("name", ["", "q1", "é中", "a\ud800", "\udce9"])
+def test_any_id_gives_the_same_lessons_again(name: str) -> None:
+    question = Question(name, "ambig_qa", (), "", name)
+    responses = Responses()
+    for action in SAID:
+        responses.add(chain(action), 0.5)
+    once, again = (list(_lessons(question, chain("DA"), responses, 3)) for _ in range(2))
+    assert once == again and len(once) == 3
 
 
 def test_a_response_of_no_action_makes_no_wrong_answer_right() -> None:

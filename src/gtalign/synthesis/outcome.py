@@ -164,7 +164,7 @@ def _lessons(
     question: Question, chain: Chain, responses: Responses, edits: int
 ) -> Iterator[Lesson]:
     """Yield lessons in obeying edited matrices; the same for the same chains."""
-    rng = np.random.default_rng(list(question.id.encode()))
+    rng = np.random.default_rng(list(question.id.encode("utf-8", "surrogatepass")))
     for _ in range(edits):
         found = lesson_from(chain, responses.by_action(), rng)
         if found is not None:
