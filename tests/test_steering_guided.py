@@ -351,6 +351,33 @@ async def test_an_engine_that_cannot_continue_is_asked_again_or_passed() -> None
     assert (answer.response, answer.decision.steered) == (OWN_ANSWER, False)
 
 
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("language", [None, "gbnf"])
+async def test_blocks_are_closed_where_the_whole_chain_is_asked_for_again(
+    language: Any, text: str
+) -> None:
+    first = model()
+
+    def script(messages: Sequence[Message], written: str) -> Any:
+        again = messages[-1]["content"] != ASKED[0]["content"]
+        return (model(thinking=text, analyze=text) if again else first)(messages, written)
+
+    backend = FakeBackend(script, grammar=language)
+    one = steering(backend, resume="reask", on_malformed="fail")
+    answer = await Session(one, Ask(ASKED, 800)).answer()
+    assert (answer.response, answer.finish) == ("In 1901.", "stop")
+    assert answer.decision.steered and answer.decision.resume == "reask"
+    assert parse(answer.text).response == "In 1901."
+    if language:
+        # What is missing has the grammar that begins with it.
+        for write in backend.writes:
+            opened = max(BLOCKS, key=lambda name: write.text.rfind(f"<{name}"))
+            root = (write.grammar or "").splitlines()[0]
+            if write.text and opened != "thinking":
+                missing = {"payoff": "</payoff>", "analyze": "</analyze>", "response": "text"}
+                assert missing[opened] in root
+
+
 @pytest.mark.parametrize("can_resume", [True, False])
 async def test_what_is_asked_again_has_all_tokens(can_resume: bool) -> None:
     """The first message, which is dropped, takes none from the response."""

@@ -35,6 +35,12 @@ ENDED: Final = "the response was ended at the end of a sentence, when few tokens
 """Why an answer is cut that did not take all its tokens."""
 
 _ANALYZE_ENDS: Final = "</analyze>"
+# The grammar of what is missing, by the block that is open; none is of a chain whose thinking is.
+_PARTS: Final[dict[str, Part]] = {
+    "payoff": "matrix",
+    "analyze": "remainder",
+    "response": "response",
+}
 _THINKING: Final = "<thinking>"
 
 
@@ -194,10 +200,10 @@ def _resume(writing: Writing, decision: Decision) -> Generator[Step, None, Part]
     return part
 
 
-def _to_end(writing: Writing, budget: Budget, part: Part) -> Generator[Step, None, bool]:
+def _to_end(writing: Writing, budget: Budget, part: Part | None) -> Generator[Step, None, bool]:
     """Write to the end of the response; returns whether there is one."""
     message = writing.message
-    for _ in BLOCKS:
+    for _ in range(1 + len(BLOCKS)):  # what comes before the blocks may have to be cut off too
         taken = _Taken(writing, budget)
         if message.tokens_left > 0:
             yield Stretch(FROM_MATRIX, CLOSES, part, taken.take, taken.enough)
@@ -218,8 +224,10 @@ def _to_end(writing: Writing, budget: Budget, part: Part) -> Generator[Step, Non
             return True
         if message.tokens_left < 1 or not writing.steering.backend.can_resume:
             return False
+        if new.endswith(PAYOFF_ENDS):
+            new = f"{new}\n{ANALYZE}"
         yield from _continued(writing, new)
-        part = "response"
+        part = _PARTS.get(new[new.rindex("<") + 1 : -1])
     return False
 
 
@@ -232,7 +240,8 @@ class _Taken:
         self.parser = writing.parser()
         self.parser.feed(self.text)
         left = writing.message.tokens_left
-        self._meter = Meter(self.parser, left, thinking=budget.thinking, analyze=budget.analyze)
+        most = {"thinking": budget.thinking, "payoff": 2 * budget.payoff, "analyze": budget.analyze}
+        self._meter = Meter(self.parser, left, **most)
 
     @property
     def ended(self) -> bool:
