@@ -268,7 +268,8 @@ def test_a_plain_completion_is_passed_through() -> None:
     with pytest.raises(APIError, match="'n' has to be a whole number from 1 to 1"):
         read_completion(raw, max_tokens=9, choices=1)
     with pytest.raises(APIError, match="'model' has to be"):
-        read_completion(b"{}", max_tokens=9, choices=1)
+        read_completion(b'{"model": "a\\nb"}', max_tokens=9, choices=1)
+    assert read_completion(b"{}", max_tokens=9, choices=1).model == ""
 
 
 @pytest.mark.parametrize(

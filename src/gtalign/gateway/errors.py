@@ -85,6 +85,20 @@ class APIError(Exception):
         return found
 
 
+class Unsteerable(APIError):
+    """A request that cannot be steered. It is passed through, or refused where nobody takes it.
+
+    Args:
+        why: In a word or two, for the header that marks a request that is passed through.
+        message: What was wrong and what would be right.
+        param: The field of the request.
+    """
+
+    def __init__(self, why: str, message: str, *, param: str) -> None:
+        super().__init__(400, message, code="unsupported", param=param)
+        self.why = why
+
+
 class EngineRefusal(APIError):
     """The engine refused a request that was passed through to it; the client gets its refusal.
 

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.answer import Answer
+from gtalign.gateway.answers.fields import telling
 from gtalign.gateway.answers.request import AnswerRequest
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.gateway import Gateway
@@ -34,10 +36,13 @@ class Chat:
         self._request = request
         self._reply = reply
         self._began = began
+        sampling = request.sampling
+        if gateway.proxy is None:
+            sampling = replace(sampling, extra=telling(sampling.extra))
         self._ask = Ask(
             messages=request.messages,
-            max_tokens=request.max_tokens,
-            sampling=request.sampling,
+            max_tokens=request.max_tokens or gateway.config.limits.max_tokens,
+            sampling=sampling,
             stop=request.stop,
             used_tokens=gateway.limits.used(terms.key),
             named=request.named,

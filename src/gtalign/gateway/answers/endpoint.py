@@ -80,7 +80,8 @@ class AnswersEndpoint:
                 read = read_observed
             request = read(raw, max_tokens=limits.max_tokens, choices=limits.choices)
             id_ = f"{interface.prefix}-{uuid4().hex}"
-            terms = gateway.terms(headers, key, request.model, id=id_, request_id=log.id)
+            model = request.model or gateway.upstream.name
+            terms = gateway.terms(headers, key, model, id=id_, request_id=log.id)
             log.terms = terms
             if gateway.config.log_prompts:
                 log.asked = request.body.get(interface.asked)

@@ -60,7 +60,7 @@ class Forwarding:
         assert request.passes is not None
         self._why = why = request.passes
         if gateway.proxy is None:
-            raise APIError(
+            raise request.refusal or APIError(
                 400,
                 f"{why}: the model runs inside the gateway, which answers only steered chats; there"
                 " is no server to pass this request to",
@@ -135,7 +135,8 @@ class Forwarding:
         await self._account.complete("passed", decision)
         if answer is not None and self._request.messages:
             request = self._request
-            ask = Ask(request.messages, request.max_tokens, request.sampling)
+            most = self._gateway.config.limits.max_tokens
+            ask = Ask(request.messages, most, request.sampling)
             offer_shadow(self._gateway, self._account, self._steering, ask, answer)
 
     async def _attempts(self) -> None:

@@ -277,9 +277,11 @@ def _asked(visit: Visit) -> Ask:
     except TypeError:  # a seed beyond 64 bits
         raise APIError(400, "the seed is too large") from None
     request = read_chat(raw, max_tokens=limits.max_tokens, choices=1)
+    if request.refusal is not None:
+        raise request.refusal
     return Ask(
         messages=request.messages,
-        max_tokens=request.max_tokens,
+        max_tokens=request.max_tokens or limits.max_tokens,
         sampling=request.sampling,
         used_tokens=gateway.limits.used(visit.key),
     )

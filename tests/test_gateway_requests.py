@@ -1,0 +1,171 @@
+"""Requests that ordinary clients send: steered, or passed through with a mark, never refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway_parts import MESSAGES, Served, served
+from standins import model
+from standins.engines import VLLM
+
+USER = MESSAGES[0]
+SAID = {"role": "assistant", "content": "There."}
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+class Chatty(VLLM):
+    """Answers a chat with one word, and keeps the request; it continues texts as vLLM does."""
+
+    seen: Any = None
+
+    async def chat(self, body: dict[str, Any]) -> Any:
+        self.seen = body
+        message = {"role": "assistant", "content": "mine"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return {"id": "x", "object": "chat.completion", "created": 1, "choices": [choice]}
+
+
+async def asked(gateway: Served, **more: Any) -> tuple[Any, Any]:
+    """The headers of an answer to a request with these fields, and its text."""
+    body = {"model": "toy", "messages": MESSAGES, **more}
+    body = {name: value for name, value in body.items() if value is not ...}
+    status, headers, told = await gateway.post(body)
+    assert status == 200, told
+    return headers, told["choices"][0]["message"]["content"]
+
+
+NEUTRAL: list[dict[str, Any]] = [
+    {"top_k": -1},
+    {"top_k": 40.0},
+    {"min_tokens": 0},
+    {"best_of": 0},
+    {"best_of": 1},
+    {"n": 1, "echo": False, "suffix": ""},
+    {"ignore_eos": False},
+    {"add_generation_prompt": True, "continue_final_message": False},
+    {"presence_penalty": 0, "frequency_penalty": 0.0, "repetition_penalty": 1},
+    {"logit_bias": {}, "stop_token_ids": [], "bad_words": [], "stop": []},
+    {"stream": False, "stream_options": {"include_usage": True}},
+    {"stream": None, "stream_options": None, "stop": None, "n": None, "seed": None},
+    {"logprobs": False, "top_logprobs": 0, "tools": [], "functions": [], "tool_choice": "none"},
+    {"response_format": {"type": "text"}, "modalities": ["text"], "parallel_tool_calls": True},
+    {"max_tokens": None, "max_completion_tokens": None},
+    {"max_tokens": -1},
+    {"n_predict": -1, "cache_prompt": True, "mirostat": 0, "grammar": "", "id_slot": -1},
+    {"regex": "", "ebnf": "", "no_stop_trim": False, "return_hidden_states": False},
+    {"guided_json": None, "guided_choice": [], "structured_outputs": None, "use_beam_search": 0},
+    {"seed": -1, "min_p": 0, "chat_template_kwargs": {}, "documents": None},
+    {"model": ...},
+    {"model": ""},
+    {"model": None},
+]
+
+
+@pytest.mark.parametrize("engine", [Chatty, None], ids=["server", "in process"])
+async def test_values_that_say_nothing_are_steered(tmp_path: Path, engine: Any) -> None:
+    async with served(tmp_path, engine and engine()) as gateway:
+        for more in NEUTRAL:
+            headers, text = await asked(gateway, **more)
+            assert headers["x-gtalign-steered"] == "true", more
+            assert text == model.RESPONSES["DA"]
+
+
+STEERED: list[list[Any]] = [
+    [SYSTEM, USER],
+    [{"role": "developer", "content": "Be brief."}, USER],
+    [USER, SAID, SYSTEM, USER],
+    [USER, {"role": "assistant", "content": None}, USER],
+    [USER, {"role": "assistant"}, USER],
+    [USER, {"role": "assistant", "content": []}, USER],
+    [USER, {"role": "assistant", "content": None, "refusal": "No."}, USER],
+    [USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, USER],
+    [USER, {"role": "assistant", "content": "x", "tool_calls": [], "audio": None}, USER],
+    [{"role": "user", "content": ["Where to, ", {"type": "text", "text": "in Zürich?"}]}],
+    [{**USER, "name": "anna"}],
+]
+
+
+async def test_histories_that_clients_send_are_steered(tmp_path: Path) -> None:
+    async with served(tmp_path, Chatty()) as gateway:
+        for messages in STEERED:
+            headers, text = await asked(gateway, messages=messages)
+            assert headers["x-gtalign-steered"] == "true", messages
+            assert text == model.RESPONSES["DA"]
+
+
+PASSED: list[tuple[dict[str, Any], str]] = [
+    ({"messages": [USER, SAID]}, "last message"),
+    ({"messages": [USER, SYSTEM]}, "last message"),
+    ({"messages": [USER, {"role": "developer", "content": "x"}]}, "last message"),
+    ({"messages": [SYSTEM]}, "last message"),
+    ({"messages": [SYSTEM, SYSTEM]}, "last message"),
+    ({"messages": [{"role": "critic", "content": "x"}, USER]}, "role"),
+    ({"messages": [{"role": "user", "content": None}]}, "content"),
+    ({"messages": [{"role": "user"}, SAID, USER]}, "content"),
+    ({"messages": [USER, {"role": "assistant", "function_call": {"name": "f"}}, USER]}, "tools"),
+    ({"messages": [USER, {"role": "assistant", "audio": {"id": "a"}}, USER]}, "other media"),
+    ({"logprobs": True}, "logprobs"),
+    ({"logprobs": True, "top_logprobs": 5}, "logprobs"),
+    ({"prompt_logprobs": 0}, "prompt_logprobs"),
+    ({"temperature": 2.5}, "temperature"),
+    ({"temperature": -1}, "temperature"),
+    ({"top_p": 0}, "top_p"),
+    ({"top_k": -3}, "top_k"),
+    ({"seed": 2**63}, "seed"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"stop": [""]}, "stop"),
+    ({"stop": ["x"] * 17}, "stop"),
+    ({"min_tokens": 3}, "min_tokens"),
+    ({"best_of": 2}, "best_of"),
+    ({"ignore_eos": True}, "ignore_eos"),
+    ({"add_generation_prompt": False}, "add_generation_prompt"),
+    ({"guided_json": {"type": "object"}}, "guided_json"),
+    ({"grammar": "x"}, "grammar"),
+    ({"use_beam_search": True}, "use_beam_search"),
+    ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+    ({"chat_template": "{{ messages }}"}, "chat_template"),
+    ({"n": 2, "stream": True}, "n"),
+]
+
+
+async def test_what_cannot_be_steered_is_passed_through_and_marked(tmp_path: Path) -> None:
+    engine = Chatty()
+    async with served(tmp_path, engine) as gateway:
+        for more, why in PASSED:
+            headers, text = await asked(gateway, **more)
+            assert (headers["x-gtalign-steered"], headers["x-gtalign-passed"]) == ("false", why)
+            assert text == "mine"
+            assert engine.seen == {"model": "toy", "messages": MESSAGES, **more}
+        records = await gateway.records()
+        assert [record["status"] for record in records] == ["passed"] * len(PASSED)
+
+
+async def test_a_model_in_this_process_refuses_them_and_says_why(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        for more, why in PASSED:
+            status, _, told = await gateway.post({"model": "toy", "messages": MESSAGES, **more})
+            assert status == 400, more
+            assert told["error"]["message"] and told["error"]["param"], why
+
+
+async def test_a_request_may_not_ask_for_more_than_its_limits_by_another_name(
+    tmp_path: Path,
+) -> None:
+    engine = Chatty()
+    async with served(tmp_path, engine, limits={"max_tokens": 600, "choices": 2}) as gateway:
+        for name in ("max_tokens", "max_completion_tokens", "n_predict", "n", "n_cmpl", "best_of"):
+            body = {"model": "toy", "messages": MESSAGES, "logprobs": True, name: 10_000}
+            status, _, told = await gateway.post(body)
+            assert (status, told["error"]["param"]) == (400, name)
+        assert engine.seen is None
+
+
+async def test_the_engine_that_is_observed_gets_the_request_as_it_came(tmp_path: Path) -> None:
+    engine = Chatty()
+    steering = {"mode": "observe", "instruct": "short"}
+    async with served(tmp_path, engine, steering=steering) as gateway:
+        for more in ({"top_k": -1}, {"messages": [SYSTEM]}, {"stop": [""]}, {"logprobs": True}):
+            headers, _ = await asked(gateway, **more)
+            assert headers["x-gtalign-passed"] == "observe"
+            assert engine.seen == {"model": "toy", "messages": MESSAGES, **more}
