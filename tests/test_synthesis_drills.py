@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import permutations
 
 import numpy as np
 from hypothesis import given
@@ -55,6 +56,15 @@ def test_edits_move_the_optimum_often_and_sometimes_nothing() -> None:
     same = np.mean([one == game for one in after])
     assert 0.3 < moved < 0.9
     assert 0.05 < same < 0.25
+
+
+def test_edits_put_whole_actions_into_another_order() -> None:
+    rng = np.random.default_rng(0)
+    game = Bimatrix(USER_LLM, np.arange(-5.0, 7.0).reshape(2, 3, 2).clip(-5, 5))
+    orders = [game.payoffs[:, list(order)] for order in permutations(range(3))]
+    found = [edited(game, rng).payoffs for _ in range(400)]
+    drawn = [sum(np.array_equal(one, after) for after in found) for one in orders]
+    assert all(drawn) and 0.05 < sum(drawn[1:]) / len(found) < 0.2
 
 
 @given(payoffs, st.integers(0, 2**32 - 1))

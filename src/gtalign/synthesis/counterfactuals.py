@@ -37,9 +37,9 @@ class Counterfactual:
 def edited(game: Bimatrix, rng: np.random.Generator) -> Bimatrix:
     """Draw an edit of a matrix; payoffs get no further decimals and stay in range.
 
-    Each of these with the same probability: a charge of up to 8 points on each LLM action to one
-    player, as pricing makes it; the payoffs of one player, or the cells of both, in another order;
-    a matrix drawn anew. One edit in eight changes nothing.
+    Two edits in eight are a charge of up to 8 points on each LLM action to one player, as pricing
+    makes it; one each puts the LLM actions, the payoffs of one player, or the cells of both into
+    another order; two draw the matrix anew, and one changes nothing.
 
     Args:
         game: The matrix as written.
@@ -50,8 +50,10 @@ def edited(game: Bimatrix, rng: np.random.Generator) -> Bimatrix:
     match int(rng.integers(8)):
         case 0:
             pass
-        case 1 | 2 | 3:
+        case 1 | 2:
             payoffs[:, :, int(rng.integers(2))] -= rng.integers(0, 9, columns)
+        case 3:
+            payoffs = payoffs[:, rng.permutation(columns)]
         case 4:
             side = int(rng.integers(2))
             payoffs[:, :, side] = rng.permutation(payoffs[:, :, side].reshape(-1)).reshape(
