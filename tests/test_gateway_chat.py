@@ -300,7 +300,6 @@ async def test_a_model_in_process_passes_nothing_through(tmp_path: Path) -> None
     ("answer", "status"),
     [
         (RefusedError(400, "<script>no</script>"), 400),
-        (RefusedError(401, "no such key"), 502),
         (RefusedError(429, "slow down"), 429),
         (RefusedError(500, "broken"), 502),
     ],
@@ -331,7 +330,9 @@ BROKEN = UpstreamError("engine", "broke off")
 async def test_failures_before_and_after_the_first_byte(tmp_path: Path) -> None:
     async with served(tmp_path, failing(BROKEN)) as gateway:
         for stream in (False, True):
-            with pytest.raises(openai.InternalServerError, match="broke off") as caught:
+            with pytest.raises(
+                openai.InternalServerError, match="failed before the answer"
+            ) as caught:
                 await gateway.ask(stream=stream)
             assert caught.value.status_code == 502
         # Each was asked for again once, since nothing had come.
@@ -349,7 +350,7 @@ async def test_failures_before_and_after_the_first_byte(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     async with served(tmp_path / "b", FakeBackend(script)) as gateway:
         stream = await gateway.ask(stream=True)
-        with pytest.raises(openai.APIError, match="left unfinished after its matrix"):
+        with pytest.raises(openai.APIError, match="failed before the answer"):
             async for _ in stream:
                 pass
         [record] = await gateway.records()

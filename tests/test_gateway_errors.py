@@ -80,9 +80,12 @@ def test_every_error_has_a_status(error: Exception, status: int, wait: str | Non
         (caused(UnreachableError("engine", "away")), 502, "upstream_error", "upstream_failed"),
         (LateError("engine", "late"), 504, "timeout_error", "upstream_timeout"),
         (caused(caused(LateError("engine", "late"))), 504, "timeout_error", "upstream_timeout"),
-        (refused(413), 400, "invalid_request_error", "upstream_refused"),
-        (refused(422), 400, "invalid_request_error", "upstream_refused"),
-        (refused(404), 502, "upstream_error", "upstream_failed"),
+        (refused(413), 413, "invalid_request_error", "upstream_refused"),
+        (refused(422), 422, "invalid_request_error", "upstream_refused"),
+        (refused(404), 404, "not_found_error", "upstream_refused"),
+        (refused(403), 502, "upstream_error", "upstream_failed"),
+        (refused(302), 502, "upstream_error", "upstream_failed"),
+        (refused(501), 501, "api_error", "upstream_refused"),
         (refused(429), 429, "rate_limit_error", "upstream_busy"),
         (refused(503), 503, "service_unavailable_error", "upstream_unavailable"),
         (StorageError("full"), 503, "service_unavailable_error", "not_recorded"),
@@ -127,14 +130,14 @@ def test_an_engine_that_asks_for_time_is_given_it(error: Exception, wait: str | 
 
 def test_what_was_sent_is_not_repeated_at_length() -> None:
     assert len(explained(ConfigError("x" * 5000)).message) == 1000
-    assert len(explained(UpstreamError("engine", "x" * 5000)).message) > 5000
+    assert "x" not in explained(UpstreamError("x", "x" * 5000)).message
 
 
 def test_the_quotes_of_an_engine_are_withheld_wherever_they_come_from() -> None:
-    refusal = EngineRefusal(400, "engine said 'PRIVATE'", code="upstream_refused")
-    assert unquoted(refusal) == "engine said 'PRIVATE'"
+    refusal = EngineRefusal(400, {"message": "no 'PRIVATE'"}, code="upstream_refused", wait=None)
+    assert unquoted(refusal) == "no 'PRIVATE'"
     refusal.quotes = ("'PRIVATE'",)
-    assert unquoted(refusal) == "engine said [withheld]"
+    assert unquoted(refusal) == "no [withheld]"
     assert explained(refusal) is refusal
     cause = UpstreamError("engine", "said 'PRIVATE'")
     cause.quotes = ("'PRIVATE'",)

@@ -113,7 +113,7 @@ async def test_what_an_engine_repeats_of_a_prompt_is_told_to_its_client_alone(
         assert "[withheld]" in logged()
     assert "PRIVATE" not in logged() + json.dumps(rows(tmp_path))
     kept = {"audit": {"texts": True}, "log_prompts": True}
-    async with before(Failing("400"), tmp_path / "kept", **kept) as gateway:
+    async with before(Failing("400", "400"), tmp_path / "kept", **kept) as gateway:
         await gateway.post(body)
         [record] = await gateway.records()
     assert "PRIVATE" in record["error"]

@@ -137,8 +137,8 @@ async def test_the_second_writing_is_the_answer_if_it_obeys(
         (BOTH, "the second response carries out AQ"),
         ("...", "no action can be read from the second response"),
         (["In 19"] * 5000, "the second response ran out of tokens"),
-        ([BROKEN], "the second writing failed (UpstreamError)"),
-        (["In 1901", BROKEN], "the second writing failed (UpstreamError)"),
+        ([BROKEN], "the second writing failed"),
+        (["In 1901", BROKEN], "the second writing failed"),
     ],
     ids=["asks too", "does both", "dots", "endless", "dies", "dies halfway"],
 )
@@ -272,7 +272,7 @@ async def test_a_server_is_asked_to_go_on_from_the_same_matrix(
     assert (record["status"], record["obeyed"], record["flipped"]) == ("done", not fails, True)
     assert found.usage.completion_tokens == record["written_tokens"]
     if fails:
-        assert found.gtalign["retry"]["reason"].startswith("the second writing failed (")
+        assert found.gtalign["retry"]["reason"].startswith("the second writing failed")
 
 
 @pytest.mark.parametrize("verify", ["mark", "retry"])

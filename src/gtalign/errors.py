@@ -18,6 +18,7 @@
     |       +-- UnreachableError        no connection to its server
     |       +-- LateError               its server took longer than it may
     |       +-- RefusedError            its server answered with an error; says which
+    |       +-- EndedError              its server ended an answer by itself; says why
     +-- StorageError (OSError)          a result cannot be written; what was written is kept
         +-- StoreError                  the gateway's audit store failed
 
@@ -137,9 +138,12 @@ class UpstreamError(SteeringError):
 
     Attributes:
         quotes: What of the message is the engine's own words, which may be those of a prompt.
+        reply: The JSON in which the engine reports the failure, without its key; empty if it sends
+            none.
     """
 
     quotes: tuple[str, ...] = ()
+    reply = b""
 
     def __init__(
         self,
@@ -174,6 +178,16 @@ class RefusedError(UpstreamError):
 
     status = 0
     wait: int | None = None
+
+
+class EndedError(UpstreamError):
+    """The server ended an answer neither at its end nor for its length: a filter cut it off.
+
+    Attributes:
+        finish: The reason, in the server's word.
+    """
+
+    finish = ""
 
 
 class StorageError(GTAlignError, OSError):

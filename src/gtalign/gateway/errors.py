@@ -3,17 +3,21 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from gtalign.errors import (
     ConfigError,
     DataError,
+    EndedError,
     GTAlignError,
     LateError,
     RefusedError,
     SteeringError,
     StorageError,
     StoreError,
+    UnreachableError,
     UpstreamError,
 )
 from gtalign.gateway.text import to_json
@@ -29,6 +33,8 @@ _TYPES: Final = {
     408: "timeout_error",
     413: "invalid_request_error",
     415: "invalid_request_error",
+    422: "invalid_request_error",
+    431: "invalid_request_error",
     429: "rate_limit_error",
     499: "client_gone",
     502: "upstream_error",
@@ -100,13 +106,30 @@ class Unsteerable(APIError):
 
 
 class EngineRefusal(APIError):
-    """The engine refused a request that was passed through to it; the client gets its refusal.
+    """The engine refused a request, or reports a failure; the client gets its words whole.
+
+    Args:
+        status: The HTTP status.
+        error: The object in which the engine explains itself; its members take the place of ours.
+        code: As in `APIError`, where the engine gives none.
+        wait: Seconds after which to try again.
 
     Attributes:
         quotes: As `UpstreamError.quotes`.
     """
 
     quotes: tuple[str, ...] = ()
+
+    def __init__(
+        self, status: int, error: Mapping[str, Any], *, code: str | None, wait: float | None
+    ) -> None:
+        super().__init__(status, error["message"], code=code, wait=wait)
+        self._error = error
+
+    def body(self) -> bytes:
+        """The object of OpenAI's interface, with all that the engine says."""
+        given = {"type": _TYPES.get(self.status, "api_error"), "param": None, "code": self.code}
+        return to_json({"error": {**given, **self._error}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +153,15 @@ REPLIES: Final[Mapping[type[Exception], ErrorReply]] = {
     GTAlignError: ErrorReply(400, None),
     ConfigError: ErrorReply(400, "invalid_value", longest=1000),
     DataError: ErrorReply(400, "invalid_value", longest=1000),
-    SteeringError: ErrorReply(502, "not_steered"),
-    UpstreamError: ErrorReply(502, "upstream_failed"),
-    LateError: ErrorReply(504, "upstream_timeout"),
+    SteeringError: ErrorReply(
+        502, "not_steered", "no chain came of the answer, so that it cannot be steered"
+    ),
+    UpstreamError: ErrorReply(
+        502, "upstream_failed", "the model server failed before the answer was complete"
+    ),
+    UnreachableError: ErrorReply(502, "upstream_failed", "the model server cannot be reached"),
+    LateError: ErrorReply(504, "upstream_timeout", "the model server took longer than it may"),
+    EndedError: ErrorReply(502, "upstream_ended", "the model server ended the answer: {0.finish}"),
     StorageError: ErrorReply(
         503,
         "not_recorded",
@@ -147,13 +176,8 @@ REPLIES: Final[Mapping[type[Exception], ErrorReply]] = {
 }
 """The reply to each class of error; a class without an entry gets the reply of its nearest base."""
 
-REFUSED: Final[Mapping[int, ErrorReply]] = {
-    **dict.fromkeys((400, 413, 422), ErrorReply(400, "upstream_refused")),
-    429: ErrorReply(429, "upstream_busy"),
-    503: ErrorReply(503, "upstream_unavailable"),
-}
-"""The reply to a `RefusedError`, by the status of the engine's answer; any other status gets the
-reply of its class."""
+_REFUSED: Final = {429: "upstream_busy", 503: "upstream_unavailable"}
+_OURS: Final = (401, 403, 407)  # what an engine says to the gateway, whose key it refuses
 
 
 def explained(error: Exception) -> APIError:
@@ -166,20 +190,88 @@ def explained(error: Exception) -> APIError:
         return error
     cause = _cause(error)
     reply = next(REPLIES[kind] for kind in type(cause).__mro__ if kind in REPLIES)
-    if isinstance(cause, RefusedError):
-        reply = REFUSED.get(cause.status, reply)
+    if isinstance(cause, UpstreamError):
+        return _engine_s(cause, reply)
     if reply is REPLIES[Exception]:
         log.error("unexpected %s", type(error).__name__, exc_info=error)
     message = str(error)[: reply.longest] if reply.says is None else reply.says.format(error)
-    wait = WAITS.get(reply.status)
-    if wait is not None and isinstance(cause, RefusedError):
-        wait = cause.wait or wait
-    return APIError(reply.status, message, code=reply.code, wait=wait)
+    return APIError(reply.status, message, code=reply.code, wait=WAITS.get(reply.status))
+
+
+def _engine_s(error: UpstreamError, reply: ErrorReply) -> APIError:
+    """The reply to a request at which the engine failed.
+
+    It has the engine's own words where it sent any, and else no more than the kind of failure: our
+    words name addresses inside.
+    """
+    status, code, said = reply.status, reply.code, _said(error.reply)
+    wait: float | None = None
+    if isinstance(error, RefusedError):
+        status = _passed_on(error.status)
+        if status == error.status:
+            code = _REFUSED.get(status, "upstream_refused")
+        wait = error.wait
+        if error.status in _OURS:
+            said = None
+    wait = (wait or WAITS[status]) if status in WAITS else None
+    if said is None:
+        told = (reply.says or "").format(error)
+        if isinstance(error, RefusedError):
+            told = f"the model server refused the request (status {error.status})"
+        return APIError(status, told, code=code, wait=wait)
+    refusal = EngineRefusal(status, said, code=code, wait=wait)
+    refusal.quotes = (said["message"],)
+    return refusal
+
+
+def _passed_on(status: int) -> int:
+    """The status that a client gets for one of an engine."""
+    if 400 <= status < 500 and status not in _OURS:
+        return status
+    return status if status in (501, 503, 504) else 502
+
+
+def _said(reply: bytes) -> dict[str, Any] | None:
+    """The object in which an engine explains a failure, in whichever dialect; None without one."""
+    try:
+        value = orjson.loads(reply)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error", value)
+    if isinstance(error, dict):
+        found = {name: one for name, one in error.items() if name != "object"}
+        message = found.get("message") or found.pop("detail", None)
+    else:  # a text alone
+        found = {name: one for name, one in value.items() if name not in ("error", "object")}
+        message = error
+    if message and not isinstance(message, str):
+        message = orjson.dumps(message).decode()
+    return found | {"message": message} if message else None
+
+
+def reason_to_pass(error: UpstreamError) -> str | None:
+    """Why a request whose steered answer failed is passed on as it came; None if it is not.
+
+    The engine refused what the gateway had made of it, or ended the answer by itself. What becomes
+    of the client's own request is then for the engine to say.
+    """
+    cause = _cause(error)
+    if isinstance(cause, RefusedError) and cause.status in (400, 404, 413, 422):
+        return "refused"
+    return "ended" if isinstance(cause, EndedError) else None
+
+
+def ended_by(error: UpstreamError) -> str | None:
+    """The word with which the engine ended an answer by itself; None if it did not."""
+    cause = _cause(error)
+    return cause.finish if isinstance(cause, EndedError) else None
 
 
 def repeatable(error: UpstreamError) -> bool:
     """Whether to send a failed request again: the engine neither refused it nor took too long."""
-    return not isinstance(_cause(error), LateError | RefusedError)
+    return not isinstance(_cause(error), LateError | RefusedError | EndedError)
 
 
 def unquoted(error: BaseException) -> str:

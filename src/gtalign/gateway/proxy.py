@@ -5,17 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
 import orjson
 
-from gtalign.errors import RefusedError, UpstreamError
-from gtalign.gateway.errors import WAITS, EngineRefusal
 from gtalign.steering.http import Timeouts
-from gtalign.steering.http.exchange import LARGEST_REFUSAL, Exchange, named_wait
+from gtalign.steering.http.exchange import Exchange
 from gtalign.steering.http.transport import TRACE, Transport
 
 _TYPES: Final = ("application/json", "text/event-stream")
-_TOLD: Final = (400, 404, 409, 413, 422, 429, 500, 503)  # what a client can make use of
 
 
 @dataclass(frozen=True)
@@ -25,11 +21,13 @@ class Passed:
     Args:
         status: Its HTTP status.
         kind: Its media type: JSON or events.
+        encoding: How it is compressed; empty if it is not.
         exchange: Reads it.
     """
 
     status: int
     kind: str
+    encoding: str
     exchange: Exchange
 
 
@@ -62,8 +60,8 @@ class Proxy:
             body: The same, read.
 
         Raises:
-            UpstreamError: No answer came, or one that is neither JSON nor events.
-            EngineRefusal: The server refused the request.
+            UpstreamError: No answer came, or one that is neither JSON nor events, or the server
+                refused the request.
         """
         if body.get("model") != self._model:
             raw = orjson.dumps({**body, "model": self._model})
@@ -79,30 +77,14 @@ class Proxy:
         try:
             kind = response.content_type
             if response.status != 200:
-                raise await self._refused(exchange, response)
+                raise await exchange.refused()
             if kind not in _TYPES:
                 raise exchange.error(f"answered with {exchange.quoted(kind.encode())}")
-            yield Passed(response.status, kind, exchange)
+            encoding = response.headers.get("Content-Encoding", "")
+            yield Passed(response.status, kind, encoding, exchange)
         finally:
             response.release() if exchange.ended else response.close()
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
-
-    async def _refused(
-        self, exchange: Exchange, response: aiohttp.ClientResponse
-    ) -> EngineRefusal | UpstreamError:
-        text = exchange.quoted((await exchange.read(LARGEST_REFUSAL)).strip())
-        said = f"answered {response.status}: {text}"
-        if response.status not in _TOLD:
-            return exchange.quoting(RefusedError(self.api, said))
-        wait = named_wait(response)
-        refused = EngineRefusal(
-            502 if response.status == 500 else response.status,
-            f"{self.api} {said}",
-            code="upstream_refused",
-            wait=WAITS.get(response.status) if wait is None else wait,
-        )
-        refused.quotes = exchange.quotes
-        return refused

@@ -7,24 +7,23 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gtalign.errors import ConfigError
 from gtalign.gateway.app import make_app
+from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway, opened
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
-_REFUSAL: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+_CODES: Final = {400: "not_http", 431: "too_large"}
 _PIPELINED: Final = 16  # requests that wait behind one on the same connection
 _IDLE: Final = 75  # seconds that a connection is kept without a request
 
@@ -41,6 +40,7 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
         """Counts the bytes of a head and the seconds that it takes."""
 
         _in_head = True
+        _refused = False
         _pending = 0  # bytes of a head that is not complete
         _timer: asyncio.TimerHandle | None = None
 
@@ -50,9 +50,9 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
 
         def data_received(self, data: bytes) -> None:
             if self._pending > head_bytes or len(self.pipeline) > _PIPELINED:
-                self._stop()
-                self.transport.write(_REFUSAL)
-                self.transport.close()
+                self._refuse()
+                return
+            if self._refused:
                 return
             if self._in_head:
                 self._pending += len(data)
@@ -63,12 +63,45 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
         def on_headers_complete(self) -> None:
             self._in_head = False
             self._stop()
+            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if self._refused or size + len(self.url) > head_bytes:
+                self._refuse()
+                return
             super().on_headers_complete()
+            if self.scope["http_version"] == "1.0":
+                _without_chunks(self.cycle)
+
+        def on_body(self, body: bytes) -> None:
+            if not self._refused:
+                super().on_body(body)
 
         def on_message_complete(self) -> None:
             self._in_head = True
             self._stop()
-            super().on_message_complete()
+            if not self._refused:
+                super().on_message_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            self._answer(400, "this is not HTTP as it has to be")
+
+        def _refuse(self) -> None:
+            """Refuse a head that is too large, unless an answer is on its way."""
+            self._stop()
+            if self._refused:
+                return
+            self._refused = True
+            if self.cycle is None or self.cycle.response_complete:
+                self._answer(431, f"the head may have {head_bytes} bytes at most")
+            self.transport.close()
+
+        def _answer(self, status: int, message: str) -> None:
+            body = APIError(status, message, code=_CODES[status]).body()
+            self.transport.write(
+                b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+                b"connection: close\r\n\r\n%b"
+                % (status, HTTPStatus(status).phrase.encode(), len(body), body)
+            )
+            self.transport.close()
 
         def on_response_complete(self) -> None:
             waiting = bool(self.pipeline)
@@ -94,6 +127,23 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
                 self._timer = None
 
     return Guarded
+
+
+def _without_chunks(cycle: RequestResponseCycle) -> None:
+    """Let a body of unknown length end with its connection: HTTP/1.0 knows no chunks."""
+    send, ends = cycle.send, False
+
+    async def plain(message: Any) -> None:
+        nonlocal ends
+        if message["type"] == "http.response.start":
+            ends = all(name.lower() != b"content-length" for name, _ in message["headers"])
+            if ends:
+                cycle.chunked_encoding = False
+        elif ends:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    cycle.send = plain  # type: ignore[method-assign]
 
 
 class Server(uvicorn.Server):

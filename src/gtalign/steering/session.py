@@ -183,7 +183,7 @@ class Retry(Session):
             await self._to_end()
         except SteeringError as error:
             self.error = error
-            return self.kept(f"the second writing failed ({type(error).__name__})")
+            return self.kept("the second writing failed")
         return self.result
 
     @property

@@ -10,7 +10,7 @@ import orjson
 
 from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers.terms import Terms
-from gtalign.gateway.errors import EngineRefusal, explained, unquoted
+from gtalign.gateway.errors import explained, unquoted
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import LEFT
 from gtalign.gateway.store.record import AnswerLog, Status, now, record_of
@@ -155,8 +155,12 @@ class Account:
         """Record an answer that failed: in the engine's words only where texts are kept."""
         self.log.error = str(error) if self._gateway.config.audit.texts else unquoted(error)
         self._end("failed", decision)
-        if isinstance(error, UpstreamError | EngineRefusal):
+        if isinstance(error, UpstreamError):
             self._gateway.metrics.upstream.add(1, str(explained(error).status))
+
+    def withdraw(self) -> None:
+        """Leave the record to whoever answers the request instead."""
+        self._supersede()
 
     def retried(self, error: UpstreamError) -> None:
         """Log that the engine is asked again; its words only where prompts are logged."""

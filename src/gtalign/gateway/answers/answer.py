@@ -1,7 +1,7 @@
 """One steered answer. The client sees none of it before its decision is on record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from time import perf_counter
@@ -14,7 +14,7 @@ from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.usage import tokens_of, usage_of
 from gtalign.gateway.answers.view import ChainView, Piece
-from gtalign.gateway.errors import APIError, repeatable
+from gtalign.gateway.errors import APIError, Unsteerable, reason_to_pass, repeatable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.telemetry.spans import trace_answer
 from gtalign.steering import (
@@ -50,6 +50,7 @@ class Answer:
         stream: Whether pieces are passed on as they come; if not, all of them at the end.
         began: When its time began to run, by `perf_counter`; None for now.
         backend: What writes it; None for the gateway's own.
+        passable: Tells whether the request can still be passed through instead.
 
     Attributes:
         decision: The decision so far.
@@ -67,12 +68,14 @@ class Answer:
         stream: bool,
         began: float | None = None,
         backend: Backend | None = None,
+        passable: Callable[[], bool] = lambda: False,
     ) -> None:
         self.decision: Decision | None = None
         self._gateway = gateway
         self._terms = terms
         self._ask = ask
         self._stream = stream
+        self._passable = passable
         self._backend = backend or gateway.upstream.backend
         prompt = [dict(message) for message in ask.messages]
         self._watch = Stopwatch()
@@ -104,6 +107,7 @@ class Answer:
 
         Raises:
             APIError: The request cannot be steered as it is.
+            Unsteerable: At best, the engine takes the request as it came: pass it through.
             UpstreamError: The model server failed.
             SteeringError: The answer cannot be steered.
             StorageError: The decision cannot be recorded, and has to be.
@@ -136,6 +140,11 @@ class Answer:
                     for piece in (*held, *view.rest(result)):
                         yield self._shown(piece)
                 except UpstreamError as error:
+                    why = reason_to_pass(error)
+                    if why is not None and self._account.log.first_ms is None and self._passable():
+                        self._abandon()
+                        self._account.withdraw()
+                        raise Unsteerable(why, str(error), param="messages") from error
                     if self._watch.begun or not repeatable(error) or not left:
                         raise
                     left -= 1
@@ -152,6 +161,8 @@ class Answer:
             if self._result is None:
                 self._account.left(self._broken_off(), left_by)
                 self._trace()
+            raise
+        except Unsteerable:
             raise
         except Exception as error:
             if self._result is None:
@@ -174,10 +185,12 @@ class Answer:
         return told
 
     def usage(self) -> dict[str, Any]:
-        """Tokens of the answer, as OpenAI's interface counts them."""
+        """Tokens of the answer, as OpenAI's interface counts them; also if it was broken off."""
         instructs = self._settings.instructs
         instruction = self._gateway.upstream.instruction_tokens if instructs else None
-        return usage_of(self.result.decision, instruction)
+        decision = self.decision if self._result is None else self._result.decision
+        assert decision is not None, "no answer was begun"
+        return usage_of(decision, instruction)
 
     def _attempt(self) -> Session:
         """Begin to write the answer.
@@ -294,7 +307,7 @@ class Answer:
 
     def _count(self, phases: Sequence[Phase]) -> None:
         usage = tokens_of(phases)
-        self._account.spend(usage["prompt_tokens"], usage["completion_tokens"])
+        self._account.spend(usage["prompt_tokens"] or 0, usage["completion_tokens"] or 0)
 
     def _undecided(self, reason: str) -> Decision:
         used = self._ask.used_tokens

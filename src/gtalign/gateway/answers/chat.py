@@ -7,11 +7,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from gtalign.errors import UpstreamError
 from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.answer import Answer
 from gtalign.gateway.answers.fields import telling
 from gtalign.gateway.answers.request import AnswerRequest
 from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.errors import ended_by
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import HTTPReply, send_events
 from gtalign.steering import Ask, fan_out
@@ -53,6 +55,7 @@ class Chat:
 
         Raises:
             APIError: The request cannot be steered as it is.
+            Unsteerable: It is to be passed through instead; nothing was sent yet.
             UpstreamError: The model server failed.
             SteeringError: The answer cannot be steered.
             StorageError: The decision cannot be recorded, and has to be.
@@ -66,8 +69,15 @@ class Chat:
             await send_events(self._reply, events, comment=wire.COMMENT, keep_alive=keep_alive)
 
     def _answer(self, terms: Terms, ask: Ask) -> Answer:
-        stream = self._request.stream
-        return Answer(self._gateway, terms, ask, stream=stream, began=self._began)
+        stream, alone = self._request.stream, self._request.n == 1
+        return Answer(
+            self._gateway,
+            terms,
+            ask,
+            stream=stream,
+            began=self._began,
+            passable=lambda: alone and self._gateway.proxy is not None and not self._reply.started,
+        )
 
     async def _events(self) -> AsyncGenerator[bytes, None]:
         """The events of a streamed answer."""
@@ -75,19 +85,24 @@ class Chat:
         chunks = wire.Chunks(terms.id, _seconds(), terms.model, include_usage=usage)
         answer = self._answer(terms, self._ask)
         self._say_whether_recorded(answer)
-        first = True
-        async with aclosing(answer.pieces()) as pieces:
-            async for piece in pieces:
-                if first:
-                    first = False
-                    self._say_whether_recorded(answer)
-                    yield chunks.role()
-                write = chunks.content if piece.kind == "content" else chunks.reasoning
-                yield write(piece.text)
+        first, ended = True, None
+        try:
+            async with aclosing(answer.pieces()) as pieces:
+                async for piece in pieces:
+                    if first:
+                        first = False
+                        self._say_whether_recorded(answer)
+                        yield chunks.role()
+                    write = chunks.content if piece.kind == "content" else chunks.reasoning
+                    yield write(piece.text)
+        except UpstreamError as error:
+            ended = ended_by(error)
+            if first or ended is None:
+                raise
         if first:  # nothing to show: its reasoning took all of its tokens
             self._say_whether_recorded(answer)
             yield chunks.role()
-        yield chunks.finish(answer.result.finish, answer.about())
+        yield chunks.finish(ended or answer.result.finish, answer.about())
         if usage:
             yield chunks.usage(answer.usage())
         yield wire.DONE

@@ -1,7 +1,7 @@
 """``POST /v1/chat/completions`` and ``POST /v1/completions``: from a request to its answer."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Final, Protocol
 from uuid import uuid4
@@ -17,6 +17,7 @@ from gtalign.gateway.answers.request import (
     read_completion,
     read_observed,
 )
+from gtalign.gateway.errors import Unsteerable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body, unless_gone
 from gtalign.gateway.http.reply import HTTPReply
@@ -88,11 +89,17 @@ class AnswersEndpoint:
             current().named(f"{interface.operation} {terms.model}")
             current().about(terms.traced(gateway.upstream.kind, gateway.upstream.model))
             reply = log.reply = HTTPReply(send, terms.headers(), patience=timeouts.idle)
-            began = perf_counter()
-            work: Chat | Forwarding
-            if request.passes is None:
-                work = Chat(gateway, terms, request, reply, began)
-            else:
-                work = Forwarding(gateway, terms, interface.path, request, raw, reply, began)
+            began, path = perf_counter(), interface.path
+
+            async def work() -> None:
+                passed = request
+                if request.passes is None:
+                    try:
+                        await Chat(gateway, terms, request, reply, began).run()
+                        return
+                    except Unsteerable as error:
+                        passed = replace(request, passes=error.why)
+                await Forwarding(gateway, terms, path, passed, raw, reply, began).run()
+
             async with asyncio.timeout(timeouts.total):
-                await unless_gone(receive, work.run())
+                await unless_gone(receive, work())

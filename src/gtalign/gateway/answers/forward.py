@@ -103,8 +103,7 @@ class Forwarding:
         """Pass it on and its answer back.
 
         Raises:
-            EngineRefusal: The server refused the request.
-            UpstreamError: The server failed.
+            UpstreamError: The server failed, or refused the request.
             StorageError: It cannot be recorded, and has to be.
         """
         # It begins once the request is out, so that the disk is at work while the server is.
@@ -183,6 +182,8 @@ class Forwarding:
             self._tap = Tap(passed.kind)
         reply = self._reply
         keep_alive = self._gateway.config.timeouts.keep_alive
+        if passed.encoding:  # though asked for none
+            reply.headers["content-encoding"] = passed.encoding
         async with aclosing(self._chunks(passed)) as chunks:
             if passed.kind == EVENTS:
                 await send_events(reply, chunks, comment=None, keep_alive=keep_alive)

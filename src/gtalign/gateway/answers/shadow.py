@@ -34,7 +34,7 @@ def offer_shadow(
             decision = (await shadow.answer()).decision
         except SteeringError as error:
             log.warning("a shadow failed: %s", type(error).__name__)
-            why = f"no chain: it was asked for, but that failed ({type(error).__name__})"
+            why = "no chain: it was asked for, but that failed"
             account.amend(replace(answer.decision, reason=why))
             return
         gateway.metrics.decided(decision)

@@ -37,12 +37,21 @@ def usage_of(decision: Decision, instruction: int | None) -> dict[str, Any]:
     return usage
 
 
-def tokens_of(phases: Sequence[Phase]) -> dict[str, int]:
-    """The tokens that phases have read and written: the prompt once, and all that was written."""
+def tokens_of(phases: Sequence[Phase]) -> dict[str, int | None]:
+    """The tokens that phases have read and written: the prompt once, and all that was written.
+
+    Those of the prompt are None if the engine does not count them, and so is the sum.
+    """
     counted = _counted(phases)
-    read = 0 if counted is None else counted.prompt_tokens or 0
-    written = sum(phase.tokens for phase in phases)
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    read = None if counted is None else counted.prompt_tokens
+    written = written_in(phases)
+    total = None if read is None else read + written
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": total}
+
+
+def written_in(phases: Sequence[Phase]) -> int:
+    """The tokens that were written in all phases together."""
+    return sum(phase.tokens for phase in phases)
 
 
 def _counted(phases: Sequence[Phase]) -> Phase | None:

@@ -29,6 +29,7 @@ class Chunks:
             "created": created,
             "model": model,
         }
+        self._pending: dict[str, Any] = {"usage": None} if include_usage else {}
         usage = ',"usage":null' if include_usage else ""
         head = orjson.dumps(self._head).decode().removesuffix("}")
         self._begin = f'data: {head},"choices":[{{"index":0,"delta":'.encode()
@@ -49,7 +50,7 @@ class Chunks:
     def finish(self, reason: str, about: dict[str, Any]) -> bytes:
         """The chunk that ends the answer, with what was decided about it."""
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
-        return event(self._head | {"choices": [choice], "gtalign": about})
+        return event(self._head | {"choices": [choice], **self._pending, "gtalign": about})
 
     def usage(self, usage: dict[str, Any]) -> bytes:
         """The chunk with the usage."""
@@ -90,7 +91,7 @@ def completion(
         "usage": {
             "prompt_tokens": read,
             "completion_tokens": written,
-            "total_tokens": read + written,
+            "total_tokens": None if read is None else read + written,
             **_details(usages),
         },
         "gtalign": abouts[0] if len(abouts) == 1 else abouts,

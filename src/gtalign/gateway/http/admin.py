@@ -126,7 +126,7 @@ class _Admin:
         found = await self._gateway.decision(id_)
         if found is None or found["key_id"] != key.id:  # of another key: the same answer as none
             raise _nothing("decision", id_)
-        return _json(found)
+        return _json(found if "admin" in key.scopes else _outside(found))
 
     async def overview(self, request: Request) -> Response:
         self._check(request)
@@ -180,6 +180,13 @@ class _Admin:
         if name not in self._gateway.policies.names():
             raise _nothing("policy", name)
         return name
+
+
+def _outside(record: dict[str, Any]) -> dict[str, Any]:
+    """A record for a client, without what names the engine's address."""
+    unnamed = {"backend": "engine"}
+    error = None if record["error"] is None else "the answer failed"
+    return {**record, **unnamed, "decision": record["decision"] | unnamed, "error": error}
 
 
 def _nothing(kind: str, name: str) -> APIError:

@@ -1,7 +1,8 @@
 """The client behind a request: its body within limits, and whether it is still there."""
 
 import asyncio
-from collections.abc import Coroutine
+import zlib
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,12 @@ from starlette.types import Receive, Scope
 from gtalign.gateway.errors import APIError
 
 T = TypeVar("T")
+_PACKINGS: Final[Mapping[str, int | None]] = {
+    "identity": None,
+    "gzip": 16 + zlib.MAX_WBITS,
+    "x-gzip": 16 + zlib.MAX_WBITS,
+    "deflate": zlib.MAX_WBITS,
+}
 LEFT: Final = "the client left"
 """Why work was cancelled, unless the gateway itself ends or the time is over."""
 
@@ -23,10 +30,20 @@ class ClientGone(Exception):
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
     """Read the body of a request.
 
+    A compressed body is unpacked, and the limit holds for both.
+
     Raises:
-        APIError: It is larger than `limit` bytes (413), or slower than `seconds` (408).
+        APIError: It is larger than `limit` bytes (413), slower than `seconds` (408), or compressed
+            in a way that is not known here (415), or wrongly (400).
         ClientGone: The client left.
     """
+    packing = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+    if packing not in _PACKINGS:
+        raise APIError(
+            415,
+            f"the body is compressed as {packing[:40]!r}; {', '.join(_PACKINGS)} are known",
+            code="unknown_encoding",
+        )
     declared = Headers(scope=scope).get("content-length", "0")
     too_large = APIError(413, f"the body may have {limit} bytes at most", code="too_large")
     if not declared.isdigit() or int(declared[:20]) > limit:
@@ -46,7 +63,24 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
     except TimeoutError:
         late = f"the body was not here after {seconds:g} s"
         raise APIError(408, late, code="slow_request") from None
-    return bytes(body)
+    bits = _PACKINGS[packing]
+    return bytes(body) if bits is None else _unpacked(bytes(body), bits, limit, too_large)
+
+
+def _unpacked(body: bytes, bits: int, limit: int, too_large: APIError) -> bytes:
+    """Unpack a body, but no further than to the limit."""
+    unpacker = zlib.decompressobj(bits)
+    try:
+        if bits == zlib.MAX_WBITS and body and body[0] & 0x0F != 8:
+            unpacker = zlib.decompressobj(-bits)  # deflate without a head, as some clients send it
+        text = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise APIError(400, f"the body cannot be unpacked: {error}", code="not_packed") from None
+    if len(text) > limit:
+        raise too_large
+    if not unpacker.eof or unpacker.unused_data:
+        raise APIError(400, "the packed body is not complete, or goes on", code="not_packed")
+    return text
 
 
 def read_object(raw: bytes) -> dict[str, Any]:

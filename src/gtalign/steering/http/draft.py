@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Protocol
 
-from gtalign.errors import SteeringError, UpstreamError
+from gtalign.errors import EndedError, SteeringError, UpstreamError
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.steering.http.engines import Engine
 from gtalign.steering.http.pieces import EnginePiece, TokenCounts
@@ -22,6 +22,12 @@ from gtalign.steering.http.transport import Transport
 
 LONGEST_TOKEN: Final = 1024
 """Characters of one token at most: what exceeds it is an engine that ignores ``max_tokens``."""
+
+_FINISHES: Final = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
+    "max_tokens": "length",
+}
+"""What other dialects call the two ends of an answer."""
 
 _TRAILERS: Final = 8  # events that may follow the end of the text
 _JOINED: Final = re.compile(r"\W*")  # what a token may hold behind a tag; words are thoughts
@@ -253,9 +259,8 @@ class _Tally:
                 raise ValueError("text after its 'finish_reason'")
         if piece.usage is not None:
             self._usage = piece.usage
-        if piece.finish is not None and piece.finish not in ("stop", "length"):
-            raise ValueError(f"finish_reason {piece.finish!r}; 'stop' and 'length' are known")
-        self._finish = self._finish or piece.finish
+        if piece.finish is not None:
+            self._finish = self._finish or _FINISHES.get(piece.finish, piece.finish)
         self._ids += len(piece.ids)
         self._characters += len(piece.text)
         self._events += bool(piece.text)
@@ -282,6 +287,7 @@ class _Tally:
 
         Raises:
             UpstreamError: The answer is not complete.
+            EndedError: The engine ended it for a reason of its own.
         """
         finish: Finish
         if self._cut:
@@ -290,6 +296,12 @@ class _Tally:
             raise UpstreamError(
                 upstream, f"ended its answer without a 'finish_reason', after {self.seen}"
             )
+        elif self._finish not in ("stop", "length"):
+            ended = EndedError(
+                upstream, f"ended its answer with finish_reason {self._finish!r}, after {self.seen}"
+            )
+            ended.finish = self._finish
+            raise ended
         else:
             finish = "end" if self._finish == "stop" else "length"
         return self.counted(finish)

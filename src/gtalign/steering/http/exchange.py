@@ -117,10 +117,7 @@ class Exchange:
         """
         response = self._response
         if response.status != 200:
-            refused = RefusedError(self._upstream, f"{self._request} {await self._refusal()}")
-            refused.status = response.status
-            refused.wait = named_wait(response)
-            raise self.quoting(refused)
+            raise await self.refused()
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             raise self.error(f"answered in {encoding!r}, though asked for no compression")
@@ -165,20 +162,35 @@ class Exchange:
             raise self.error(f"sent what is not JSON ({error}): {self.quoted(data)}") from None
         failed = isinstance(value, dict) and (value.get("error") or value.get("object") == "error")
         if failed or event == "error":
-            raise self.error(f"reports an error: {self.quoted(_reason(value).encode())}")
+            failure = self.error(f"reports an error: {self.quoted(_reason(value).encode())}")
+            failure.reply = self._keyless(data)
+            raise failure
         return value
 
-    async def _refusal(self) -> str:
-        """The message of an answer other than 200, with advice."""
-        response = self._response
-        said = f"answered {response.status} {response.reason or ''}".rstrip()
+    async def refused(self) -> RefusedError:
+        """What an answer other than 200 says, as an error."""
         body = b""
         try:
             while len(body) < LARGEST_REFUSAL and (chunk := await self.more()):
                 body += chunk
+        except UpstreamError:
+            pass  # the part that came is enough: there is the status
+        refused = RefusedError(self._upstream, f"{self._request} {self._refusal(body)}")
+        refused.status, refused.reply = self._response.status, self._keyless(body)
+        refused.wait = named_wait(self._response)
+        return self.quoting(refused)
+
+    def _keyless(self, body: bytes) -> bytes:
+        return body.replace(self._key.encode(), b"[key]") if self._key else body
+
+    def _refusal(self, body: bytes) -> str:
+        """The message of an answer other than 200, with advice."""
+        response = self._response
+        said = f"answered {response.status} {response.reason or ''}".rstrip()
+        try:
             reason = _reason(orjson.loads(body)).encode()
-        except (UpstreamError, orjson.JSONDecodeError):
-            reason = body  # the part that came is enough: there is the status
+        except orjson.JSONDecodeError:
+            reason = body
         if reason.strip():
             said += f": {self.quoted(reason)}"
         if 300 <= response.status < 400:
