@@ -1,7 +1,7 @@
 """A gateway on loopback before a stand-in, a scripted backend or a small model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,11 @@ import openai
 from gtalign.config import load_table
 from gtalign.gateway.gateway import Gateway, opened
 from gtalign.gateway.keys import Key, read_key_request
+from gtalign.gateway.served import Models
 from gtalign.gateway.server import running
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.reader import Filter
-from gtalign.gateway.upstream import Upstream, open_upstream
+from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Backend, FakeBackend
 from standins import model
 from standins.server import StandIn, serving
@@ -123,20 +124,21 @@ async def served(
         return
     own = backend or scripted()
 
-    async def upstream(config: GatewayConfig) -> Upstream:
-        return Upstream(own, "toy", "toy-1")
-
-    async with opened_before(config_of(folder, **settings), upstream) as found:
+    models = Models.of_one(Upstream(own, "toy", "toy-1"))
+    async with opened_before(config_of(folder, **settings), models) as found:
         yield found
 
 
 @asynccontextmanager
 async def opened_before(
-    config: GatewayConfig, upstream: Callable[[GatewayConfig], Any] = open_upstream
+    config: GatewayConfig, models: Models | None = None
 ) -> AsyncGenerator[Served, None]:
-    """A gateway of a whole configuration."""
+    """A gateway of a whole configuration, before its engines or others."""
+    if models is None:
+        models = Models.of(config)
+        await models.open()
     async with (
-        opened(config, await upstream(config)) as gateway,
+        opened(config, models) as gateway,
         running(gateway) as address,
         aiohttp.ClientSession() as http,
         openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,

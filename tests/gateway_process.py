@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from gateway_parts import config_of, scripted
+from gtalign.gateway.served import Models
 from gtalign.gateway.server import run, serve
 from gtalign.gateway.telemetry.logs import log_to
-from gtalign.gateway.upstream import Upstream, open_upstream
+from gtalign.gateway.upstream import Upstream
 
 
 def tell() -> None:
@@ -28,10 +29,11 @@ async def main(folder: Path, address: str = "none") -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
     config = config_of(folder, address)
     if address == "none":
-        upstream = Upstream(scripted(size=8), "toy", "toy-1")
+        models = Models.of_one(Upstream(scripted(size=8), "toy", "toy-1"))
     else:
-        upstream = await open_upstream(config)
-    await serve(config, upstream, lambda gateway, address: print(address, flush=True))
+        models = Models.of(config)
+        await models.open()
+    await serve(config, models, lambda gateway, address: print(address, flush=True))
 
 
 if __name__ == "__main__":

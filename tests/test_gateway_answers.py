@@ -27,7 +27,7 @@ ASK = Ask(({"role": "user", "content": "Where to?"},))
 
 def terms(gateway: Served, id_: str = "a") -> Terms:
     policy = gateway.gateway.policies.get("costly")
-    return Terms(id_, "r", ANYONE, policy, "response", "toy")
+    return Terms(id_, "r", ANYONE, policy, "response", "toy", gateway.gateway.models.first)
 
 
 def answer(gateway: Served, *, stream: bool = True) -> Answer:

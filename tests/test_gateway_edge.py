@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
+from gateway_parts import scripted
 from gtalign.errors import StorageError, StoreError, UpstreamError
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.http.edge import Edge
 from gtalign.gateway.http.reply import EVENTS, HTTPReply
 from gtalign.gateway.keys import ANYONE
+from gtalign.gateway.served import Models
 from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.request_log import RequestLog
+from gtalign.gateway.upstream import Upstream
 from gtalign.steering import load_policy
 
 SCOPE: Any = {"type": "http", "method": "GET", "path": "/x", "headers": []}
@@ -145,11 +148,12 @@ async def test_one_line_of_log_holds_what_is_known_of_a_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     policy = load_policy("subscription")
+    served = Models.of_one(Upstream(scripted(), "toy", "toy-1")).first
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         log = RequestLog.of(scope)
         log.path, log.key = "/x/{id}", ANYONE
-        log.terms = Terms("a-1", log.id, ANYONE, policy, "response", "toy")
+        log.terms = Terms("a-1", log.id, ANYONE, policy, "response", "toy", served)
         log.asked = [{"role": "user", "content": "Which?"}]
         await HTTPReply(send, {}, patience=1.0).whole(200, b"{}")
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway_parts import MESSAGES, Served, config_of, served
 from gtalign.errors import ConfigError
-from gtalign.gateway.upstream import open_upstream
+from gtalign.gateway.served import Models
 from small_lab import small_model, small_tokenizer
 from standins.engines import VLLM
 from test_gateway_store_audit import lock
@@ -147,9 +147,13 @@ async def test_a_checkpoint_is_opened_under_its_folders_name(tmp_path: Path) -> 
     tokenizer = small_tokenizer()
     small_model(tokenizer).save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
-    upstream = await open_upstream(config_of(tmp_path, str(tmp_path / "model")))
+    models = Models.of(config_of(tmp_path, str(tmp_path / "model")))
+    await models.open()
+    upstream = models.first.route("").upstream
     assert (upstream.name, upstream.model, upstream.kind) == ("model", "model", "transformers")
     assert upstream.proxy is None and upstream.backend.can_resume
-    await upstream.aclose()
+    await models.aclose()
+    missing = Models.of(config_of(tmp_path, str(tmp_path)))
     with pytest.raises(ConfigError, match="no checkpoint"):
-        await open_upstream(config_of(tmp_path, str(tmp_path)))
+        await missing.open()
+    await missing.aclose()

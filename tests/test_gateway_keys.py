@@ -12,6 +12,7 @@ from gtalign.gateway.gateway import opened
 from gtalign.gateway.keys import ANYONE, Key, KeyLimits
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import is_loopback
+from gtalign.gateway.served import Models
 from gtalign.gateway.settings import LimitSettings
 from gtalign.gateway.upstream import Upstream
 
@@ -180,7 +181,7 @@ async def test_a_policy_stays_while_a_key_is_bound_to_it(tmp_path: Path) -> None
 async def test_what_a_gateway_refuses_to_start_with(tmp_path: Path) -> None:
     async def start(**settings: Any) -> None:
         config = config_of(tmp_path, **settings)
-        async with opened(config, Upstream(scripted(), "toy", "toy")):
+        async with opened(config, Models.of_one(Upstream(scripted(), "toy", "toy"))):
             pass
 
     with pytest.raises(ConfigError, match=r"other machines can reach 0\.0\.0\.0"):

@@ -53,7 +53,9 @@ async def ask_all(gateway: Gateway, conversations: Conversations) -> int:
         for name in gateway.policies.names():
             policy = gateway.policies.get(name)
             id_ = f"demo-{uuid4().hex}"
-            terms = Terms(id_, "demo", ANYONE, policy, "response", gateway.upstream.name)
+            served = gateway.models.first
+            name = served.name or ""
+            terms = Terms(id_, "demo", ANYONE, policy, "response", name, served)
             sampling = Sampling(temperature=0.7, seed=seed)
             ask = Ask(tuple(messages), gateway.config.limits.max_tokens, sampling)
             async with aclosing(Answer(gateway, terms, ask, stream=False).pieces()) as pieces:

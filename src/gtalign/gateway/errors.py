@@ -188,7 +188,7 @@ def explained(error: Exception) -> APIError:
     """
     if isinstance(error, APIError):
         return error
-    cause = _cause(error)
+    cause = first_cause(error)
     reply = next(REPLIES[kind] for kind in type(cause).__mro__ if kind in REPLIES)
     if isinstance(cause, UpstreamError):
         return _engine_s(cause, reply)
@@ -257,7 +257,7 @@ def reason_to_pass(error: UpstreamError) -> str | None:
     The engine refused what the gateway had made of it, or ended the answer by itself. What becomes
     of the client's own request is then for the engine to say.
     """
-    cause = _cause(error)
+    cause = first_cause(error)
     if isinstance(cause, RefusedError) and cause.status in (400, 404, 413, 422):
         return "refused"
     return "ended" if isinstance(cause, EndedError) else None
@@ -265,13 +265,21 @@ def reason_to_pass(error: UpstreamError) -> str | None:
 
 def ended_by(error: UpstreamError) -> str | None:
     """The word with which the engine ended an answer by itself; None if it did not."""
-    cause = _cause(error)
+    cause = first_cause(error)
     return cause.finish if isinstance(cause, EndedError) else None
 
 
 def repeatable(error: UpstreamError) -> bool:
     """Whether to send a failed request again: the engine neither refused it nor took too long."""
-    return not isinstance(_cause(error), LateError | RefusedError | EndedError)
+    return not isinstance(first_cause(error), LateError | RefusedError | EndedError)
+
+
+def elsewhere(error: UpstreamError) -> bool:
+    """Whether another engine may answer a failed request: the request itself was not refused."""
+    cause = first_cause(error)
+    if isinstance(cause, RefusedError):
+        return cause.status not in (400, 413, 422)
+    return not isinstance(cause, EndedError)
 
 
 def unquoted(error: BaseException) -> str:
@@ -285,7 +293,7 @@ def unquoted(error: BaseException) -> str:
         cause = cause.__cause__
 
 
-def _cause(error: BaseException) -> BaseException:
+def first_cause(error: BaseException) -> BaseException:
     """The first failure of an engine that led to this one; other errors stand for themselves."""
     while isinstance(error, UpstreamError) and isinstance(error.__cause__, UpstreamError):
         error = error.__cause__

@@ -17,7 +17,7 @@ from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
-from gtalign.gateway.proxy import Proxy
+from gtalign.gateway.served import Models
 from gtalign.gateway.settings import GatewayConfig, Show
 from gtalign.gateway.shadows import Shadows
 from gtalign.gateway.store.changes import watch
@@ -37,7 +37,7 @@ class Gateway:
 
     Args:
         config: Its configuration.
-        upstream: The engine that writes the answers.
+        models: The models that write the answers, and their engines.
         store: The audit store.
         writer: Writes decisions to the store.
         reader: Reads decisions from the store.
@@ -52,7 +52,7 @@ class Gateway:
     """
 
     config: GatewayConfig
-    upstream: Upstream
+    models: Models
     store: AsyncEngine
     writer: AuditWriter
     reader: Reader
@@ -62,19 +62,24 @@ class Gateway:
     metrics: Metrics = field(default_factory=Metrics)
     history: TokenHistory = field(default_factory=TokenHistory)
     tracing: Tracing = field(default_factory=Tracing)
-    shadows: Shadows = field(default_factory=Shadows)
+    shadows: Shadows = field(default_factory=lambda: Shadows(lambda: False))
     draining: bool = False
 
     @property
-    def proxy(self) -> Proxy | None:
-        """Passes requests through to the engine; None where the model is in this process."""
-        return self.upstream.proxy
+    def upstream(self) -> Upstream:
+        """An engine of the first model, which the playground asks.
+
+        Raises:
+            APIError: None has answered yet (503).
+        """
+        return self.models.first.route("").upstream
 
     @property
     def passive(self) -> bool:
         """Whether chats are only observed: passed through, as their model writes no chains."""
         steering = self.config.steering
-        return steering.mode == "observe" and not steering.trained and self.proxy is not None
+        servers = all(model.behind_servers for model in self.models)
+        return steering.mode == "observe" and not steering.trained and servers
 
     def caller(self, headers: Headers, scope: Scope) -> Key:
         """Find out who sends a request, and check that they may.
@@ -110,13 +115,15 @@ class Gateway:
 
         Raises:
             APIError: There is no such model or policy (404), there is no such way to show chains,
-                or two policies are named (400), or the key is bound to another one (403).
+                or two policies are named (400), or the key is bound to another one (403), or the
+                model's name is not known before its engine answers (503).
         """
         show = headers.get("x-gtalign-show", self.config.show)
         if show not in get_args(Show):
             raise APIError(400, f"X-GTAlign-Show has to be one of {', '.join(get_args(Show))}")
-        policy = self._policy(model, headers, key)
-        return Terms(id, request_id, key, policy, cast(Show, show), model)
+        served, suffix = self.models.find(model)
+        policy = self._policy(suffix, headers, key)
+        return Terms(id, request_id, key, policy, cast(Show, show), model, served)
 
     def check_store(self) -> bool:
         """Whether decisions can be recorded.
@@ -138,9 +145,8 @@ class Gateway:
         await self.writer.settled()
         return await self.reader.decision(id_)
 
-    def _policy(self, model: str, headers: Headers, key: Key) -> Policy:
+    def _policy(self, suffix: str | None, headers: Headers, key: Key) -> Policy:
         """The policy in force: of the header, the model's suffix, the key, or else the default."""
-        suffix = self._suffix(model)
         header = headers.get("x-gtalign-policy")
         if suffix and header and suffix != header:
             raise APIError(
@@ -157,32 +163,21 @@ class Gateway:
         except ConfigError as error:
             raise APIError(404, str(error), code="policy_not_found") from None
 
-    def _suffix(self, model: str) -> str | None:
-        name = self.upstream.name
-        if model == name:
-            return None
-        own, _, suffix = model.rpartition(":")
-        if own == name and suffix:
-            return suffix
-        raise APIError(
-            404,
-            f"there is no model {model!r}; ask for {name!r}, or with a policy after the name:"
-            f" {name}:{self.policies.default}",
-            code="model_not_found",
-            param="model",
-        )
-
 
 @asynccontextmanager
-async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Gateway, None]:
+async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gateway, None]:
     """Open the parts of a gateway, and close them when it ends; everything is written by then.
+
+    Args:
+        config: Its configuration.
+        models: Its models, open; closed at the end.
 
     Raises:
         ConfigError: The configuration is wrong, or can be reached from elsewhere without a key.
         StorageError: The audit store cannot be opened.
     """
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(upstream.aclose)
+        stack.push_async_callback(models.aclose)
         store = await open_store(config.audit)
         stack.push_async_callback(store.dispose)
         keys = await Keys.open(store)
@@ -215,11 +210,11 @@ async def opened(config: GatewayConfig, upstream: Upstream) -> AsyncGenerator[Ga
         for work in (keep_rolling(store), watching):
             stack.push_async_callback(ended, asyncio.create_task(work))
         # An engine that answers one request breaks off another: it is left to the clients.
-        shadows = Shadows((lambda: limits.running > 0) if upstream.interrupts else None)
+        shadows = Shadows(lambda: models.interrupt and limits.running > 0)
         stack.push_async_callback(shadows.aclose)
         yield Gateway(
             config,
-            upstream,
+            models,
             store,
             writer,
             reader,

@@ -12,13 +12,13 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import read_policies
+from gtalign.gateway.served import Models
 from gtalign.gateway.server import check_address, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
-from gtalign.gateway.upstream import Upstream, open_upstream
 
-Ready = Callable[[Upstream, str], None]
-"""Takes what answers, and the gateway's address, once requests are taken."""
+Ready = Callable[[Models, str], None]
+"""Takes the models, and the gateway's address, once requests are taken."""
 
 
 def load_gateway(
@@ -37,10 +37,12 @@ def load_gateway(
         ConfigError: Nothing to serve is named, or a setting or a policy is wrong.
     """
     named = options.get("upstream.address", ("", None))[1] is not None
-    if not named and file is None and not any(c.startswith("upstream") for c in overrides):
+    set_ = any(change.startswith(("upstream", "models")) for change in overrides)
+    if not named and file is None and not set_:
         raise ConfigError(
             "nothing to serve; name the address of a model server or a checkpoint: as MODEL_OR_URL,"
-            " as address of [upstream] in the file of --config, or by --set upstream.address=..."
+            " as address of [upstream] in the file of --config, or by --set upstream.address=...;"
+            " or several models in tables [models.NAME] of the file"
         )
     config = load(GatewayConfig, file, overrides, options)
     read_policies(config.policies)
@@ -67,27 +69,28 @@ async def serve_configured(
     Raises:
         ConfigError: The configuration is wrong, the address cannot be listened at, or there is a
             key of this name.
-        UpstreamError: The model server cannot be reached.
+        SteeringError: An engine cannot continue an edited text, and no fallback is configured.
         StorageError: The store cannot be opened or written.
     """
     if key is not None and config.port:  # a key is shown once, so nothing may fail after it
         check_address(config)
-    upstream = await open_upstream(config)
-    if key is not None:
-        try:
+    models = Models.of(config)
+    try:
+        await models.open()
+        if key is not None:
             show_key(await make_admin_key(config, key))
-        except BaseException:
-            await upstream.aclose()
-            raise
+    except BaseException:
+        await models.aclose()
+        raise
     tasks: list[asyncio.Task[None]] = []
 
     def begun(gateway: Gateway, address: str) -> None:
-        ready(upstream, address)
+        ready(models, address)
         if beside is not None:
             tasks.append(asyncio.create_task(beside(gateway)))
 
     try:
-        await serve(config, upstream, begun)
+        await serve(config, models, begun)
     finally:
         for task in tasks:
             task.cancel()

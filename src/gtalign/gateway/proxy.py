@@ -85,6 +85,26 @@ class Proxy:
         finally:
             response.release() if exchange.ended else response.close()
 
+    async def check(self) -> None:
+        """Check that the server is there and well: it answers, and not with a failure of its own.
+
+        Servers tell of their health at this address; one that has no such page is well if it says
+        so (404).
+
+        Raises:
+            UpstreamError: It is not.
+        """
+        seconds = self._timeouts.connect
+        patience = Timeouts(seconds, seconds, seconds, seconds)
+        exchange = Exchange("GET /health", self.api, self._key, patience)
+        asked = self._transport.connected().get(
+            f"{self._transport.root}/health", allow_redirects=False
+        )
+        response = await exchange.begin(asked)
+        response.close()
+        if response.status >= 500:
+            raise exchange.error(f"answered {response.status}")
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()

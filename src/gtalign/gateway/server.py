@@ -18,8 +18,8 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.app import make_app
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway, opened
+from gtalign.gateway.served import Models
 from gtalign.gateway.settings import GatewayConfig
-from gtalign.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -219,20 +219,20 @@ def server_of(gateway: Gateway, ready: Callable[[str], None]) -> Server:
 
 async def serve(
     config: GatewayConfig,
-    upstream: Upstream,
+    models: Models,
     ready: Callable[[Gateway, str], None] = lambda gateway, address: None,
 ) -> None:
     """Serve until a signal ends the process; every record is written by then.
 
     Args:
         config: Configuration of the gateway.
-        upstream: The model server or model; closed at the end.
+        models: Its models, open; closed at the end.
         ready: Called with the open gateway and its address once requests are taken.
 
     Raises:
         ConfigError: The configuration is wrong, or the address cannot be listened at.
     """
-    async with opened(config, upstream) as gateway:
+    async with opened(config, models) as gateway:
         server = server_of(gateway, lambda address: ready(gateway, address))
         # What is in memory by now stays: looking through it for garbage would only halt answers.
         gc.collect()

@@ -1,7 +1,7 @@
 """The configuration of the gateway."""
 
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -10,26 +10,80 @@ from gtalign.config import Config
 from gtalign.steering import SteeringSettings
 from gtalign.steering.policy import PolicySource
 
+KEY: Final = "GTALIGN_UPSTREAM_KEY"
+"""Environment variable of the API key of the server that ``upstream`` names; it may be missing."""
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
+ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Show = Literal["response", "reasoning", "raw"]
 """What a client sees of a chain: the response, also the chain before it, or the whole text."""
 
 
-class UpstreamSettings(Config):
-    """The model server that answers.
+class EngineSettings(Config):
+    """An engine that answers for a model: a model server, or a model in the gateway's own process.
 
     Keys:
         address: Address of the server's OpenAI-compatible interface; or a folder with a
-            checkpoint, ``gguf:FILE`` or ``package:NAME``, a model that the gateway then serves in
-            its own process. The environment variable GTALIGN_UPSTREAM_KEY holds the API key of the
-            server.
+            checkpoint, ``gguf:FILE`` or ``package:NAME``.
+        model: Name of the model on the server; by default the first model that the server lists.
+        name: Name of the engine in metrics and in ``/readyz``; by default its number in the list.
+        weight: Its share of the requests, relative to the other engines. An engine of weight 0 is
+            a reserve: it gets requests only if the others fail.
+        key: Environment variable that holds the API key of the server; by default none is sent.
+    """
+
+    address: str
+    model: str | None = None
+    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")] | None = None
+    weight: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
+    key: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+
+
+class ModelSettings(Config):
+    """A model that clients can ask for, and the engines that answer for it.
+
+    Keys:
+        engines: The engines.
+        tokenizer: Folder of a tokenizer whose chat template renders prompts for servers that only
+            continue plain text; by default none.
+        retries: How often the gateway sends a request again to an engine that failed before its
+            answer began, once no other engine is left.
+    """
+
+    engines: Annotated[tuple[EngineSettings, ...], Field(min_length=1)]
+    tokenizer: str | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+
+    @field_validator("engines")
+    @classmethod
+    def _have_names_of_their_own(
+        cls, engines: tuple[EngineSettings, ...]
+    ) -> tuple[EngineSettings, ...]:
+        """Number the engines that have no name, so that each has one."""
+        named = tuple(
+            engine if engine.name else engine.model_copy(update={"name": str(number)})
+            for number, engine in enumerate(engines, 1)
+        )
+        names = [engine.name for engine in named]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"each engine needs a name of its own, not {', '.join(map(str, names))}"
+            )
+        return named
+
+
+class UpstreamSettings(Config):
+    """One model with one engine: the short form of a table of models.
+
+    Keys:
+        address: As ``models.NAME.engines.address``. The environment variable GTALIGN_UPSTREAM_KEY
+            holds the API key of the server.
         model: Name of the model on the server. If it is missing, the gateway takes the first model
             that the server lists; for a checkpoint, it takes ``name`` or the name of the folder.
         name: Name by which clients call the model; by default the same as ``model``.
-        tokenizer: Folder of a tokenizer whose chat template renders prompts for a server that
-            only continues plain text; by default none.
-        retries: How often the gateway sends a request again that failed before its answer began.
+        tokenizer: As ``models.NAME.tokenizer``.
+        retries: As ``models.NAME.retries``.
     """
 
     address: str
@@ -38,6 +92,11 @@ class UpstreamSettings(Config):
     tokenizer: str | None = None
     retries: Annotated[int, Field(ge=0, le=10)] = 1
 
+    def long(self) -> ModelSettings:
+        """The same in the long form."""
+        engine = EngineSettings(address=self.address, model=self.model, name="1", key=KEY)
+        return ModelSettings(engines=(engine,), tokenizer=self.tokenizer, retries=self.retries)
+
 
 class TimeoutSettings(Config):
     """How long to wait, in seconds.
@@ -45,12 +104,13 @@ class TimeoutSettings(Config):
     Keys:
         head: Seconds until the head of a request is complete.
         body: Seconds until the body of a request is complete.
-        connect: Seconds until the model server accepts a connection.
+        connect: Seconds until the model server accepts a connection, and until it answers a check.
         first: Seconds until the first byte of the model server's answer arrives.
         idle: Seconds between two pieces of an answer, and until the client reads more of it.
         total: Seconds until a whole answer is complete.
         keep_alive: Seconds without text after which a stream sends a comment.
         drain: Seconds that running answers get when the gateway shuts down.
+        check: Seconds between two checks whether an engine is up.
     """
 
     head: Seconds = 10.0
@@ -61,6 +121,7 @@ class TimeoutSettings(Config):
     total: Seconds = 600.0
     keep_alive: Seconds = 10.0
     drain: Seconds = 60.0
+    check: Seconds = 5.0
 
 
 class LimitSettings(Config):
@@ -160,7 +221,9 @@ class GatewayConfig(Config):
     """A gateway.
 
     Keys:
-        upstream: The model server.
+        upstream: The model and its engine, where there is one of each.
+        models: The models by the names that clients call them, each with its engines. Give either
+            this or ``upstream``.
         host: Address on which the gateway listens. Without keys, it must be a loopback address.
         port: Port on which the gateway listens; 0 takes a free one.
         proxies: Addresses and networks of reverse proxies. The gateway believes the headers
@@ -177,7 +240,8 @@ class GatewayConfig(Config):
         telemetry: Traces for OpenTelemetry.
     """
 
-    upstream: UpstreamSettings
+    upstream: UpstreamSettings | None = None
+    models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8400
     proxies: tuple[str, ...] = ()
@@ -208,6 +272,15 @@ class GatewayConfig(Config):
         for proxy in proxies:
             ip_network(proxy)  # its ValueError says what is wrong, such as host bits of a network
         return proxies
+
+    @model_validator(mode="after")
+    def _serves_something(self) -> Self:
+        if (self.upstream is None) == (not self.models):
+            raise ValueError(
+                "give the models either as [upstream], one model with one engine, or as tables"
+                " [models.NAME]"
+            )
+        return self
 
     @model_validator(mode="after")
     def _keeps_alive_in_time(self) -> Self:

@@ -15,11 +15,10 @@ class Shadows:
     """Runs shadows beside the answers, one at a time.
 
     Args:
-        busy: Whether the engine is at work for clients. Then a shadow waits; None lets it begin at
-            any time.
+        busy: Whether engines are at work for clients, which a shadow would disturb. Then it waits.
     """
 
-    def __init__(self, busy: Callable[[], bool] | None = None) -> None:
+    def __init__(self, busy: Callable[[], bool]) -> None:
         self._busy = busy
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,6 +44,6 @@ class Shadows:
 
     async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async with self._turn:
-            while self._busy is not None and self._busy():
+            while self._busy():
                 await asyncio.sleep(_PAUSE)
             await work()

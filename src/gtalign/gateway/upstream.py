@@ -1,15 +1,15 @@
-"""The model server or the model in this process, opened from its settings."""
+"""An open engine: a model server, or a model in this process."""
 
 import os
 from dataclasses import dataclass
 
 from gtalign.chain import prompt
+from gtalign.errors import ConfigError
 from gtalign.gateway.proxy import Proxy
-from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.settings import KEY, EngineSettings, GatewayConfig, ModelSettings
 from gtalign.models.names import is_url
 from gtalign.steering import Backend
 from gtalign.steering.http import HTTPBackend, Timeouts
-from gtalign.steering.http.probe import KEY
 from gtalign.steering.opening import open_backend
 
 
@@ -43,42 +43,62 @@ class Upstream:
             await self.proxy.aclose()
 
 
-async def open_upstream(config: GatewayConfig) -> Upstream:
-    """Connect to the model server, or load the checkpoint.
+async def open_upstream(
+    config: GatewayConfig, name: str | None, model: ModelSettings, engine: EngineSettings
+) -> Upstream:
+    """Connect to a model server, or load a checkpoint.
+
+    Args:
+        config: How to wait, and how answers are steered.
+        name: Name by which clients call the model; None takes the engine's own.
+        model: The model.
+        engine: The engine that is opened.
 
     Raises:
-        ConfigError: There is neither at the address.
-        UpstreamError: The server cannot be reached.
+        ConfigError: There is neither at the address, or the key is missing.
+        UpstreamError: The server cannot be reached, or does not answer as a model server.
         SteeringError: It cannot continue an edited text, and no fallback is configured.
     """
-    wanted, limits = config.upstream, config.timeouts
+    limits, steering = config.timeouts, config.steering
     timeouts = Timeouts(limits.connect, limits.first, limits.idle, limits.total)
+    key = _key(engine)
     opened = await open_backend(
-        wanted.address,
-        model=wanted.model,
-        tokenizer=wanted.tokenizer,
+        engine.address,
+        model=engine.model,
+        api_key=key,
+        tokenizer=model.tokenizer,
         timeouts=timeouts,
-        fallback_reask=config.steering.fallback == "reask" or config.steering.mode == "observe",
+        fallback_reask=steering.fallback == "reask" or steering.mode == "observe",
     )
-    backend, steering = opened.backend, config.steering
+    backend = opened.backend
     text = None
     if steering.instructs and steering.instruct != "none":
         text = prompt(low=steering.low, high=steering.high, style=steering.instruct)
-    if is_url(wanted.address):
+    if is_url(engine.address):
         assert isinstance(backend, HTTPBackend)
-        proxy = Proxy(wanted.address, os.environ.get(KEY), opened.model, timeouts)
+        proxy = Proxy(engine.address, key, opened.model, timeouts)
         return Upstream(
             backend,
-            wanted.name or opened.model,
+            name or opened.model,
             opened.model,
             proxy,
             opened.engine,
             backend.engine.interrupts,
             None if text is None else await backend.count(text),
         )
-    model = wanted.model or wanted.name or opened.model  # a checkpoint has no name of its own
+    own = engine.model or name or opened.model  # a checkpoint has no name of its own
     counted = None if text is None else _counted_here(backend, text)
-    return Upstream(backend, wanted.name or model, model, instruction_tokens=counted)
+    return Upstream(backend, name or own, own, instruction_tokens=counted)
+
+
+def _key(engine: EngineSettings) -> str:
+    """The key of a server; empty if it takes none."""
+    if engine.key is None:
+        return ""
+    key = os.environ.get(engine.key, "")
+    if not key and engine.key != KEY:
+        raise ConfigError(f"key: the environment variable {engine.key} is not set")
+    return key
 
 
 def _counted_here(backend: Backend, text: str) -> int:

@@ -39,6 +39,7 @@ async def open_backend(
     address: str,
     *,
     model: str | None = None,
+    api_key: str | None = None,
     tokenizer: str | Path | None = None,
     timeouts: "Timeouts | None" = None,
     fallback_reask: bool = False,
@@ -53,6 +54,8 @@ async def open_backend(
         address: A checkpoint folder, ``gguf:FILE``, ``package:NAME`` (see `gtalign.models.place`),
             or a server such as ``http://127.0.0.1:8000/v1``.
         model: Name of the server's model; None takes the first that it lists.
+        api_key: The server's key; None takes GTALIGN_UPSTREAM_KEY from the environment, if it is
+            set.
         tokenizer: Folder of a tokenizer whose chat template renders conversations, for a server
             that continues plain text only.
         timeouts: How long to wait for the server.
@@ -74,7 +77,12 @@ async def open_backend(
         if tokenizer is not None:
             render = _renderer(tokenizer)
         server = await connect(
-            address, model=model, render=render, timeouts=timeouts, fallback_reask=fallback_reask
+            address,
+            model=model,
+            api_key=api_key,
+            render=render,
+            timeouts=timeouts,
+            fallback_reask=fallback_reask,
         )
         return OpenedBackend(server, server.model, server.engine.name.lower())
     if not is_gguf(address) and not (Path(address) / "config.json").is_file():

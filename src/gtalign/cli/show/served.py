@@ -2,19 +2,27 @@
 
 import sys
 
-from gtalign.gateway.upstream import Upstream
+from gtalign.gateway.served import Models
 from gtalign.steering import SteeringSettings
 
 
-def show_ready(steering: SteeringSettings, server: Upstream, address: str) -> None:
+def show_ready(steering: SteeringSettings, models: Models, address: str) -> None:
     """Tell where the gateway and its dashboard are, and when no decision can come of it.
 
     Args:
         steering: How answers are steered.
-        server: The engine.
+        models: The models and their engines.
         address: Address of the gateway.
     """
-    _tell(f"gateway at {address}, model {server.name}, {server.backend.name}")
+    begin = f"gateway at {address}, "
+    for model in models:
+        for engine in model.engines:
+            name = model.name or "not known yet"
+            said = f"down: {engine.problem}"
+            if engine.upstream is not None and engine.problem is None:
+                said = engine.upstream.backend.name
+            _tell(f"{begin}model {name}, {said}")
+            begin = ""
     _tell(f"dashboard at {address}/dashboard")
     if steering.mode == "observe" and not (steering.trained or steering.shadow):
         _tell(

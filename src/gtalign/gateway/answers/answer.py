@@ -14,9 +14,10 @@ from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.usage import tokens_of, usage_of
 from gtalign.gateway.answers.view import ChainView, Piece
-from gtalign.gateway.errors import APIError, Unsteerable, reason_to_pass, repeatable
+from gtalign.gateway.errors import APIError, Unsteerable, reason_to_pass
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.telemetry.spans import trace_answer
+from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import (
     Ask,
     Backend,
@@ -49,7 +50,7 @@ class Answer:
         ask: The request.
         stream: Whether pieces are passed on as they come; if not, all of them at the end.
         began: When its time began to run, by `perf_counter`; None for now.
-        backend: What writes it; None for the gateway's own.
+        backend: What writes it; None for the engine that the terms' model is routed to.
         passable: Tells whether the request can still be passed through instead.
 
     Attributes:
@@ -76,7 +77,8 @@ class Answer:
         self._ask = ask
         self._stream = stream
         self._passable = passable
-        self._backend = backend or gateway.upstream.backend
+        self._backend = backend
+        self._route = terms.served.route(ask.messages)
         prompt = [dict(message) for message in ask.messages]
         self._watch = Stopwatch()
         self._account = Account(
@@ -102,8 +104,9 @@ class Answer:
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Write the answer, record it, and yield what the client may see.
 
-        It is written again if the engine failed before its first text, or the store on the way; and
-        once more if it did not obey, nobody has seen it, and the settings say so.
+        It is written again if the engine failed and there is another one, or this one had not
+        begun; and if the store failed on the way. It is written once more if it did not obey,
+        nobody has seen it, and the settings say so.
 
         Raises:
             APIError: The request cannot be steered as it is.
@@ -112,7 +115,7 @@ class Answer:
             SteeringError: The answer cannot be steered.
             StorageError: The decision cannot be recorded, and has to be.
         """
-        left = self._gateway.config.upstream.retries
+        self._route.enter()
         try:
             while self._result is None:
                 try:
@@ -141,13 +144,13 @@ class Answer:
                         yield self._shown(piece)
                 except UpstreamError as error:
                     why = reason_to_pass(error)
-                    if why is not None and self._account.log.first_ms is None and self._passable():
+                    seen = self._account.log.first_ms is not None
+                    if why is not None and not seen and self._passable():
                         self._abandon()
                         self._account.withdraw()
                         raise Unsteerable(why, str(error), param="messages") from error
-                    if self._watch.begun or not repeatable(error) or not left:
+                    if seen or not self._route.again(error, begun=self._watch.begun):
                         raise
-                    left -= 1
                     self._abandon()
                     self._account.retried(error)
                 except StorageError as error:
@@ -169,6 +172,8 @@ class Answer:
                 self._account.failed(self._broken_off(), error)
                 self._trace()
             raise
+        finally:
+            self._route.leave()
 
     def about(self) -> dict[str, Any]:
         """The decision, for the client."""
@@ -187,7 +192,7 @@ class Answer:
     def usage(self) -> dict[str, Any]:
         """Tokens of the answer, as OpenAI's interface counts them; also if it was broken off."""
         instructs = self._settings.instructs
-        instruction = self._gateway.upstream.instruction_tokens if instructs else None
+        instruction = self._route.upstream.instruction_tokens if instructs else None
         decision = self.decision if self._result is None else self._result.decision
         assert decision is not None, "no answer was begun"
         return usage_of(decision, instruction)
@@ -198,6 +203,7 @@ class Answer:
         Raises:
             APIError: The backend does not take its parameters.
         """
+        current().about(self._terms.traced(self._route.upstream))
         try:
             self._session = Session(self._steering(), self._ask, watch=self._watch)
         except UpstreamError:
@@ -229,13 +235,13 @@ class Answer:
         return result
 
     def _steering(self) -> Steering:
-        gateway = self._gateway
+        upstream = self._route.upstream
         return Steering(
-            self._backend,
+            self._backend or upstream.backend,
             self._terms.policy,
             self._settings,
-            model=gateway.upstream.model,
-            history=gateway.history,
+            model=upstream.model,
+            history=self._gateway.history,
         )
 
     def _decided(self, decision: Decision) -> None:

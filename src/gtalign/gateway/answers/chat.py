@@ -39,7 +39,7 @@ class Chat:
         self._reply = reply
         self._began = began
         sampling = request.sampling
-        if gateway.proxy is None:
+        if not terms.served.behind_servers:
             sampling = replace(sampling, extra=telling(sampling.extra))
         self._ask = Ask(
             messages=request.messages,
@@ -76,7 +76,9 @@ class Chat:
             ask,
             stream=stream,
             began=self._began,
-            passable=lambda: alone and self._gateway.proxy is not None and not self._reply.started,
+            passable=lambda: (
+                alone and self._terms.served.behind_servers and not self._reply.started
+            ),
         )
 
     async def _events(self) -> AsyncGenerator[bytes, None]:

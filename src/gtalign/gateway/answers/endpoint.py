@@ -87,7 +87,6 @@ class AnswersEndpoint:
             if gateway.config.log_prompts:
                 log.asked = request.body.get(interface.asked)
             current().named(f"{interface.operation} {terms.model}")
-            current().about(terms.traced(gateway.upstream.kind, gateway.upstream.model))
             reply = log.reply = HTTPReply(send, terms.headers(), patience=timeouts.idle)
             began, path = perf_counter(), interface.path
 

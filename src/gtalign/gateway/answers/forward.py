@@ -17,7 +17,7 @@ from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.tap import Tap
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.wire import said
-from gtalign.gateway.errors import APIError, repeatable
+from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
 from gtalign.gateway.proxy import Passed
@@ -59,7 +59,10 @@ class Forwarding:
     ) -> None:
         assert request.passes is not None
         self._why = why = request.passes
-        if gateway.proxy is None:
+        body = request.body
+        asked = body.get("messages", body.get("prompt"))
+        self._route = terms.served.route(asked)
+        if self._route.upstream.proxy is None:
             raise request.refusal or APIError(
                 400,
                 f"{why}: the model runs inside the gateway, which answers only steered chats; there"
@@ -67,15 +70,13 @@ class Forwarding:
                 code="unsupported",
                 param=why,
             )
-        body = request.body
         self._gateway = gateway
-        self._proxy = gateway.proxy
         self._sent = (path, raw, body)
         self._reply = reply
         self._account = Account(
             gateway,
             terms,
-            body.get("messages", body.get("prompt")),
+            asked,
             stream=bool(body.get("stream")),
             began=began,
             added_ms=lambda: self._added_ms,
@@ -87,16 +88,7 @@ class Forwarding:
         self._terms = terms
         self._request = request
         self._tap: Tap | None = None  # reads the answer that is observed
-        self._steering = Steering(
-            gateway.upstream.backend,
-            terms.policy,
-            gateway.config.steering.model_copy(update={"mode": "observe"}),
-            model=gateway.upstream.model,
-            history=gateway.history,
-        )
-        self._decision: Decision = replace(
-            self._steering.undecided(f"passed through: {why}", used_tokens=0), id=terms.id
-        )
+        self._settings = gateway.config.steering.model_copy(update={"mode": "observe"})
         reply.headers |= {"x-gtalign-steered": "false", "x-gtalign-passed": why}
 
     async def run(self) -> None:
@@ -107,7 +99,8 @@ class Forwarding:
             StorageError: It cannot be recorded, and has to be.
         """
         # It begins once the request is out, so that the disk is at work while the server is.
-        self._account.begin(self._decision)
+        self._account.begin(self._decision())
+        self._route.enter()
         try:
             await self._attempts()
         except asyncio.CancelledError as left:
@@ -116,6 +109,8 @@ class Forwarding:
         except Exception as error:
             self._account.failed(self._counted(), error)
             raise
+        finally:
+            self._route.leave()
         decision = self._counted()
         answer = None
         if self._why == OBSERVED and self._tap is not None:
@@ -139,13 +134,16 @@ class Forwarding:
             offer_shadow(self._gateway, self._account, self._steering, ask, answer)
 
     async def _attempts(self) -> None:
-        """Send it, and again if the server failed before any of its answer."""
-        left = self._gateway.config.upstream.retries
+        """Send it, and again, perhaps elsewhere, if a server failed before any of its answer."""
         log = self._account.log
         while True:
             began = perf_counter()
             try:
-                async with self._proxy.exchange(*self._sent) as passed:
+                upstream = self._route.upstream
+                current().about(self._terms.traced(upstream))
+                proxy = upstream.proxy
+                assert proxy is not None, "a model has servers alone, or none"
+                async with proxy.exchange(*self._sent) as passed:
                     self._waited += perf_counter() - began
                     await self._on_record()
                     first = perf_counter() - log.began
@@ -155,10 +153,9 @@ class Forwarding:
                     await self._back(passed)
                 return
             except UpstreamError as error:
-                if log.first_ms is not None or not repeatable(error) or not left:
+                if log.first_ms is not None or not self._route.again(error):
                     raise
                 self._waited += perf_counter() - began
-                left -= 1
                 self._account.retried(error)
 
     async def _on_record(self) -> None:
@@ -202,15 +199,27 @@ class Forwarding:
                 self._events += chunk.count(_EVENT)
             yield chunk
 
+    @property
+    def _steering(self) -> Steering:
+        """How the answer is observed, which the engine of the latest attempt writes."""
+        upstream, history = self._route.upstream, self._gateway.history
+        policy, settings = self._terms.policy, self._settings
+        return Steering(upstream.backend, policy, settings, model=upstream.model, history=history)
+
+    def _decision(self) -> Decision:
+        """The decision, which is none, without tokens."""
+        why = f"passed through: {self._why}"
+        return replace(self._steering.undecided(why, used_tokens=0), id=self._terms.id)
+
     def _counted(self) -> Decision:
         """The decision with the tokens read and written; None where they are unknown."""
         read, written = self._usage()
         self._account.spend(read or 0, written or 0)
         if written is None:
-            return replace(self._decision, prompt_tokens=read)
+            return replace(self._decision(), prompt_tokens=read)
         spent = (perf_counter() - self._account.log.began) * 1000
         phase = Phase(PASSED, written, read, None, "end", spent)
-        return replace(self._decision, prompt_tokens=read, phases=(phase,))
+        return replace(self._decision(), prompt_tokens=read, phases=(phase,))
 
     def _usage(self) -> tuple[int | None, int | None]:
         """Tokens read and written, as the answer says at its end; None where it does not."""

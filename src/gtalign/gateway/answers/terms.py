@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gtalign.gateway.keys import Key
+from gtalign.gateway.served import Served
 from gtalign.gateway.settings import Show
+from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy
 
 
@@ -19,6 +21,7 @@ class Terms:
         policy: The policy in force.
         show: What the client sees of the chain.
         model: The model's name as the client gave it.
+        served: The model, with the engines that can answer.
     """
 
     id: str
@@ -27,6 +30,7 @@ class Terms:
     policy: Policy
     show: Show
     model: str
+    served: Served
 
     def numbered(self, number: int) -> "Terms":
         """The terms of one of several answers to a request; the first has the request's own."""
@@ -40,17 +44,16 @@ class Terms:
             "x-gtalign-policy-hash": self.policy.hash,
         }
 
-    def traced(self, engine: str, model: str) -> dict[str, Any]:
+    def traced(self, upstream: Upstream) -> dict[str, Any]:
         """Attributes of a request in a trace.
 
         Args:
-            engine: Kind of the engine that answers.
-            model: Name of the model there.
+            upstream: The engine that answers.
         """
         return {
-            "gen_ai.provider.name": engine,
+            "gen_ai.provider.name": upstream.kind,
             "gen_ai.request.model": self.model,
-            "gen_ai.response.model": model,
+            "gen_ai.response.model": upstream.model,
             "gen_ai.response.id": self.id,
             "gtalign.decision": self.id,
             "gtalign.policy": self.policy.name,

@@ -56,9 +56,9 @@ async def show(visit: Visit) -> Page:
         "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
-        "sources": visit.gateway.history.sources(visit.gateway.upstream.model, USER_LLM),
+        "sources": visit.gateway.history.sources(visit.gateway.models.first.model, USER_LLM),
         "address": origin or f"{visit.url.scheme}://{visit.url.netloc}",
-        "model": visit.gateway.upstream.name,
+        "model": visit.gateway.models.first.name,
         "example": visit.gateway.policies.default,
     }
     return Page("overview.jinja", shown)

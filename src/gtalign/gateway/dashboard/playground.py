@@ -265,7 +265,7 @@ def _asked(visit: Visit) -> Ask:
     question = sent.get("question", "").strip()
     if not question:
         raise APIError(400, "the question is empty")
-    body: dict[str, Any] = {"model": gateway.upstream.name, "seed": randbelow(_SEEDS)}
+    body: dict[str, Any] = {"model": gateway.models.first.name or "", "seed": randbelow(_SEEDS)}
     body["messages"] = [{"role": "user", "content": question}]
     for name, kind in _SAMPLING.items():
         text = sent.get(name, "").strip()
@@ -296,7 +296,8 @@ def _terms(visit: Visit, policy: str) -> Terms:
     except ConfigError as error:
         raise APIError(404, str(error), code="policy_not_found") from None
     id_, log = f"chatcmpl-{uuid4().hex}", RequestLog.of(visit.scope)
-    return Terms(id_, log.id, visit.key, wanted, "reasoning", gateway.upstream.name)
+    served = gateway.models.first
+    return Terms(id_, log.id, visit.key, wanted, "reasoning", served.name or "", served)
 
 
 async def _examples(gateway: Gateway) -> list[str]:
@@ -351,7 +352,7 @@ async def _page(
         "sides": sides or [],
         "seed": seed,
         "problem": problem,
-        "model": gateway.upstream.name,
+        "model": gateway.models.first.name,
         "mode": gateway.config.steering.mode,
         "most": gateway.config.limits.max_tokens,
     }

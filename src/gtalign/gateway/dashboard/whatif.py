@@ -120,7 +120,7 @@ async def show(visit: Visit) -> Page:
     """
     gateway, id_ = visit.gateway, visit.query_params.get("decision", "").strip()
     base = visit.query_params.get("policy", gateway.policies.default)
-    matrix, expected = EXAMPLE, gateway.history.expected(gateway.upstream.model, USER_LLM)
+    matrix, expected = EXAMPLE, gateway.history.expected(gateway.models.first.model, USER_LLM)
     prompt_tokens, used_tokens = 0, 0
     if id_:
         decision = await _decision(gateway, id_)
@@ -142,7 +142,7 @@ async def move(visit: Visit) -> Page:
     sent = visit.sent
     base = sent.get("policy", visit.gateway.policies.default)
     policy = await _policy(visit.gateway, base)
-    expected = visit.gateway.history.expected(visit.gateway.upstream.model, USER_LLM)
+    expected = visit.gateway.history.expected(visit.gateway.models.first.model, USER_LLM)
     own = texts_of(policy, expected, 0, 0)
     texts, moved = sent_texts(sent, own, USER_LLM)
     choices = {name: sent.get(name, "")[:80] for name in _CHOICES}

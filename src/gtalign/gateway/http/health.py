@@ -22,7 +22,11 @@ class HealthEndpoint:
 
 
 class ReadyEndpoint:
-    """``GET /readyz``: requests are answered as configured; says why not."""
+    """``GET /readyz``: requests are answered as configured; says why not, and which engines are up.
+
+    A gateway is ready as long as one of its models can answer. It does not say where engines are:
+    no key is needed here.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -35,7 +39,15 @@ class ReadyEndpoint:
             problems.append("draining")
         if gateway.writer.down is not None and gateway.config.audit.when_down == "fail":
             problems.append("decisions cannot be written")
-        body = {"status": "not ready" if problems else "ready", "problems": problems}
+        if not any(model.up for model in gateway.models):
+            problems.append("no engine is up")
+        engines = [
+            {"model": model.name, "engine": engine.name, "up": engine.problem is None}
+            for model in gateway.models
+            for engine in model.engines
+        ]
+        said = "not ready" if problems else "ready"
+        body = {"status": said, "problems": problems, "engines": engines}
         status = 503 if problems else 200
         await HTTPReply(send, {}, patience=_PATIENCE).whole(status, to_json(body))
 
@@ -55,5 +67,6 @@ class MetricsEndpoint:
         metrics.waiting.set(writer.waiting)
         metrics.dropped.set(writer.dropped)
         metrics.down.set(float(writer.down is not None))
+        metrics.engines(gateway.models)
         body = metrics.text().encode()
         await HTTPReply(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""``GET /v1/models``: the model, and the names that it has under each policy."""
+"""``GET /v1/models``: the models, and the names that each has under each policy."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ MODELS = "/v1/models"
 
 
 class ModelsEndpoint:
-    """The model, and the names under which it answers under each policy: all, or the one asked for.
+    """The models, and the names that each has under each policy: all, or the one asked for.
 
     Raises:
         APIError: There is no model of that name, or none for this key (404).
@@ -31,13 +31,16 @@ class ModelsEndpoint:
         names = self._gateway.policies.names()
         if key.policy is not None and "admin" not in key.scopes:
             names = (key.policy,)
-        model = self._gateway.upstream.name
-        known = (model, *(f"{model}:{name}" for name in names))
+        known = [
+            named
+            for model in self._gateway.models.names
+            for named in (model, *(f"{model}:{name}" for name in names))
+        ]
         wanted = scope["path_params"].get("model")
         if wanted is not None and wanted not in known:
             raise APIError(
                 404,
-                f"there is no model {wanted[:80]!r}; there are {', '.join(known)}",
+                f"the model {wanted[:200]!r} does not exist; there are {', '.join(known)}",
                 code="model_not_found",
                 param="model",
             )

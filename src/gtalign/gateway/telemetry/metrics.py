@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gtalign.gateway.served import Models
 from gtalign.steering import Decision
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -146,6 +147,17 @@ class Metrics:
             "Failures of the upstream, by status sent to the client.",
             ("status",),
         )
+        engine = ("model", "engine")
+        self.up = Gauge("gtalign_engine_up", "1 while the engine is up.", engine)
+        self.writing = Gauge(
+            "gtalign_engine_running", "Answers that the engine is writing.", engine
+        )
+        self.asked = Counter(
+            "gtalign_engine_answers_total", "Answers that the engine was asked for.", engine
+        )
+        self.failed = Counter(
+            "gtalign_engine_failures_total", "How many of these the engine failed to give.", engine
+        )
         self.records = Gauge("gtalign_audit_records", "Records that were written since the start.")
         self.waiting = Gauge("gtalign_audit_waiting", "Records that wait to be written.")
         self.dropped = Gauge("gtalign_audit_dropped", "Records that were lost.")
@@ -178,6 +190,18 @@ class Metrics:
         if decision.retry is not None:
             self.retries.add(1, policy, decision.retry.served)
         self.repairs.add(len(decision.repairs), policy)
+
+    def engines(self, models: Models) -> None:
+        """Read the numbers of each engine."""
+        by_engine = (self.up, self.writing, self.asked, self.failed)
+        for metric in by_engine:
+            metric.values.clear()
+        for model in models:
+            for engine in model.engines:
+                up = engine.problem is None
+                numbers = (float(up), engine.running, engine.taken, engine.failures)
+                for metric, number in zip(by_engine, numbers, strict=True):
+                    metric.values[model.name or "", engine.name] = number
 
     def text(self) -> str:
         """Everything, as Prometheus reads it."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from gtalign.errors import SteeringError, UnreachableError, UpstreamError
+from gtalign.errors import RefusedError, SteeringError, UnreachableError, UpstreamError
 from gtalign.steering.backend import Sampling
 from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, MethodTrial, explained
 from gtalign.steering.http.completions import Render
@@ -148,7 +148,11 @@ async def _engine(transport: Transport, owner: str) -> Engine:
 
 
 async def _try(backend: HTTPBackend) -> MethodTrial:
-    """Let a backend continue nonsense, and judge what it writes."""
+    """Let a backend continue nonsense, and judge what it writes.
+
+    Raises:
+        UpstreamError: The server is not there, or is still loading its model.
+    """
     nonce = secrets.token_hex(6)
     prefix = (  # spelled as a model that was trained on chains would
         f"<thinking>{nonce} lanterns under the seventh stair.</thinking>"
@@ -161,6 +165,8 @@ async def _try(backend: HTTPBackend) -> MethodTrial:
         async for piece in draft.write(max_tokens=_TOKENS):
             written += piece
     except SteeringError as error:
+        if isinstance(error, UnreachableError) or _loads(error):
+            raise
         reason = str(error).removeprefix(f"{backend.name}: ")
         return MethodTrial(backend.method, False, reason)
     shown = repr(written[:60]) + ("..." if len(written) > 60 else "")
@@ -171,3 +177,8 @@ async def _try(backend: HTTPBackend) -> MethodTrial:
             backend.method, False, f"starts again, where only a number could follow: {shown}"
         )
     return MethodTrial(backend.method, True, f"continues with {shown}")
+
+
+def _loads(error: SteeringError) -> bool:
+    """Whether a server refused because it is not ready yet, which says nothing of a method."""
+    return isinstance(error, RefusedError) and error.status == 503

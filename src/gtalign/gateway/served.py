@@ -1,0 +1,180 @@
+"""The models that clients can ask for, each with its engines."""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+from gtalign.gateway.engine import Engine, opened_engine
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.route import Route
+from gtalign.gateway.settings import GatewayConfig, ModelSettings
+from gtalign.gateway.upstream import Upstream, open_upstream
+
+_PATIENCE: Final = 60.0
+"""Seconds that the start waits for engines that accept a request and do not answer."""
+
+
+class Served:
+    """One model.
+
+    Args:
+        name: Name by which clients call it; None takes the name that its engine gives.
+        engines: Its engines.
+        retries: As `ModelSettings.retries`.
+        wait: Seconds between two checks of an engine.
+    """
+
+    def __init__(
+        self, name: str | None, engines: tuple[Engine, ...], *, retries: int, wait: float
+    ) -> None:
+        self.engines = engines
+        self._name = name
+        self._retries = retries
+        self._wait = wait
+
+    @property
+    def name(self) -> str | None:
+        """Its name; None before an engine that is to give it has answered."""
+        if self._name is not None:
+            return self._name
+        return next((e.upstream.name for e in self.engines if e.upstream is not None), None)
+
+    @property
+    def model(self) -> str:
+        """The model's own name, by which its tokens are measured; else that for clients."""
+        opened = (e.upstream.model for e in self.engines if e.upstream is not None)
+        return next(opened, self.name or "")
+
+    @property
+    def behind_servers(self) -> bool:
+        """Whether its engines are servers, to which requests can be passed."""
+        return all(engine.is_server for engine in self.engines)
+
+    @property
+    def up(self) -> bool:
+        """Whether one of its engines is up."""
+        return any(engine.problem is None for engine in self.engines)
+
+    def route(self, prompt: Any) -> Route:
+        """The way of one answer to an engine.
+
+        Args:
+            prompt: The messages, or the plain prompt: those that begin alike prefer one engine.
+
+        Raises:
+            APIError: No engine of the model has answered yet (503).
+        """
+        name = self.name or ""
+        return Route(name, self.engines, prompt, retries=self._retries, wait=self._wait)
+
+
+class Models:
+    """All models, by name.
+
+    Args:
+        models: The models; the first is the one that pages for people show.
+        seconds: Seconds between two checks of an engine.
+    """
+
+    def __init__(self, models: tuple[Served, ...], seconds: float) -> None:
+        self._models = models
+        self._seconds = seconds
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> "Models":
+        """The models of a configuration, whose engines are not opened yet."""
+        found = (_served(config, name, model) for name, model in _table(config))
+        return cls(tuple(found), config.timeouts.check)
+
+    @classmethod
+    def of_one(cls, upstream: Upstream) -> "Models":
+        """One model with one engine that is open already."""
+        engines = (opened_engine(upstream),)
+        return cls((Served(upstream.name, engines, retries=1, wait=1.0),), 0.0)
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._models)
+
+    @property
+    def first(self) -> Served:
+        """The model that pages for people show."""
+        return self._models[0]
+
+    @property
+    def engines(self) -> list[Engine]:
+        """The engines of all models."""
+        return [engine for model in self._models for engine in model.engines]
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether an engine breaks off what it is writing when another request comes."""
+        return any(engine.upstream and engine.upstream.interrupts for engine in self.engines)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the models, without those that are not known yet."""
+        return [model.name for model in self._models if model.name is not None]
+
+    def find(self, name: str) -> tuple[Served, str | None]:
+        """The model of a name, and the policy that stands behind it, if one does.
+
+        Raises:
+            APIError: There is none (404); or its name is not known before its engine answers (503).
+        """
+        known = {model.name: model for model in self._models}
+        if name in known:
+            return known[name], None
+        own, _, suffix = name.rpartition(":")
+        if own in known and suffix:
+            return known[own], suffix
+        if None in known:
+            known[None].route("")  # raises that it is not up
+        raise APIError(
+            404,
+            f"the model {name[:200]!r} does not exist; there are {', '.join(self.names)}, each also"
+            " with a policy after its name, as in MODEL:POLICY",
+            code="model_not_found",
+            param="model",
+        )
+
+    async def open(self) -> None:
+        """Open the engines and keep checking them; those that are down are opened later.
+
+        Raises:
+            ConfigError: There is no such engine, whether it is up or not.
+            SteeringError: An engine is there, and cannot be steered.
+        """
+        unopened = [engine for engine in self.engines if engine.upstream is None]
+        self._tasks = [asyncio.create_task(engine.keep(self._seconds)) for engine in unopened]
+        tried = (engine.tried(_PATIENCE) for engine in unopened)
+        for wrong in await asyncio.gather(*tried, return_exceptions=True):
+            if isinstance(wrong, BaseException):
+                raise wrong
+
+    async def aclose(self) -> None:
+        """Close every engine."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for engine in self.engines:
+            await engine.aclose()
+
+
+def _table(config: GatewayConfig) -> list[tuple[str | None, ModelSettings]]:
+    """The models with their names; the short form is a table of one."""
+    if config.upstream is not None:
+        return [(config.upstream.name, config.upstream.long())]
+    return [(name, model) for name, model in config.models.items()]
+
+
+def _served(config: GatewayConfig, name: str | None, model: ModelSettings) -> Served:
+    engines = []
+    for settings in model.engines:
+        of = name or settings.model or "the model"
+        label = f"engine {settings.name!r} of {of!r} ({settings.address})"
+        open = partial(open_upstream, config, name, model, settings)
+        engines.append(Engine(settings, label, open))
+    name = name or (model.engines[0].model if config.upstream is not None else None)
+    return Served(name, tuple(engines), retries=model.retries, wait=config.timeouts.check)
