@@ -26,6 +26,13 @@ SETTINGS: dict[str, Any] = {
     },
     "steering": {"questions": 2, "ways": ["advise", "reask"], "max_tokens": 12},
     "faithfulness": {"limit": 2, "max_tokens": 12},
+    "policy_lines": {
+        "share": 0.5,
+        "questions": 1,
+        "each": 1,
+        "ways": ["line", "advise"],
+        "max_tokens": 12,
+    },
 }
 """Settings of `gtalign lab`: 8 questions to learn from and 14 to be tested on."""
 

@@ -21,6 +21,7 @@ from gtalign.files.run_directory import claim
 from gtalign.game import USER_LLM
 from gtalign.judges import Judges
 from gtalign.reward import Reward, RewardConfig
+from gtalign.steering import load_policy, policy_line
 from gtalign.synthesis import (
     Candidates,
     ChainWriter,
@@ -127,6 +128,35 @@ async def test_lessons_in_obedience_ask_no_teacher(questions: Path, tmp_path: Pa
     drills = list(read_examples(tmp_path / "drills.jsonl"))
     assert len(drills) == 5 and len({one.completion for one in drills}) == 5
     assert json.loads((tmp_path / "edited.jsonl").read_text().split("\n")[0])["extra_info"]
+
+
+async def test_policies_in_the_prompt_ask_no_teacher(questions: Path, tmp_path: Path) -> None:
+    policies = []
+    for points in (7, 8):  # for the one action that these teachers carry out
+        policies.append(str(tmp_path / f"{points}.toml"))
+        Path(policies[-1]).write_text(
+            f'name = "a"\npayer = "nobody"\n[[adjust]]\naction = "AQ"\nuser = {points}\n'
+        )
+    policies.append("free")
+    async with serve(Rules()) as server:
+        config = cold_start(server, questions, candidates=4)
+        none = await synthesise(config, tmp_path)
+        asked = len(server.requests)
+        more = config.model_copy(update={"policies": tuple(policies)})
+        assert more.identity() == config.identity()
+        done = await synthesise(more, tmp_path)
+        assert len(server.requests) == asked
+    assert none.told == 0 and done.told == 2 * done.kept > 0
+    lines = {policy_line(load_policy(name)) for name in policies[:2]}
+    told = list(read_examples(tmp_path / "told.jsonl"))
+    assert len(told) == done.told
+    for example in told:
+        line, question = example.prompt[-1]["content"].split("\n", 1)
+        chain = parse(example.completion)
+        assert line in lines and question and not example.given
+        assert acted(chain.response, USER_LLM) == work_out(chain.payoff).action == "AQ"
+        assert example.prompt[0]["role"] == "system"
+    assert {example.prompt[-1]["content"].split("\n")[0] for example in told} == lines
 
 
 async def test_a_student_without_instruction_gets_bare_conversations(

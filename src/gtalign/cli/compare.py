@@ -17,7 +17,15 @@ from gtalign.evaluation.runs import compare_runs
 from gtalign.evaluation.tables import print_tables
 
 Table = Literal[
-    "main", "behaviour", "ablation", "pareto", "ood", "sensitivity", "steering", "faithfulness"
+    "main",
+    "behaviour",
+    "ablation",
+    "pareto",
+    "ood",
+    "sensitivity",
+    "steering",
+    "faithfulness",
+    "policies",
 ]
 
 

@@ -88,4 +88,6 @@ def command(
             print_steering(console, found.trial)
         for one in found.faithfulness:
             print_links(console, one)
+        if found.policies is not None:
+            print_report(console, found.policies, tables=True)
     print_arms(console, found.comparison, found.file, found.trial, found.faithfulness)

@@ -33,6 +33,14 @@ def command(
         ),
     ] = None,
     bare: Bare = False,
+    policy_line: Annotated[
+        bool,
+        typer.Option(
+            "--policy-line",
+            help="Name the policy in a line before the question, for a model that was trained on"
+            " such lines; use it with --mode observe.",
+        ),
+    ] = False,
     overrides: Annotated[
         list[str] | None, changes("price.output=60", "Change one key of every policy")
     ] = None,
@@ -86,6 +94,7 @@ def command(
         "mode": ("--mode", mode),
         "fallback": ("--fallback", fallback),
         "instruct": ("--bare", False if bare else None),
+        "policy_line": ("--policy-line", policy_line or None),
     }
     settings = load(SteeringSettings, config, options=options)
     chosen = [load_policy(name, overrides or ()) for name in policies]

@@ -10,6 +10,7 @@ from gtalign.chain import parse
 from gtalign.chain.blocks import TAG
 from gtalign.errors import ChainError, DataError
 from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
+from gtalign.evaluation.steering.priced import FACTS
 from gtalign.reward.scores import WELFARE
 from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.given import SCORES, with_score
@@ -20,13 +21,15 @@ log = logging.getLogger(__name__)
 METHOD: Final = "mutual"
 """The default reference, if there are transcripts of it."""
 
-Kind = Literal["answers", "steered", "edited"]
-"""What transcripts hold: answers, those under pricing policies, or those to edited matrices."""
+Kind = Literal["answers", "steered", "edited", "priced"]
+"""What transcripts hold: answers, those under pricing policies, those to edited matrices, or those
+under policies that compare a line of the prompt with edits."""
 
 KINDS: Final[Mapping[Kind, str]] = {
     "answers": "answers",
     "steered": "steered answers",
     "edited": "answers to edited matrices",
+    "priced": "answers that compare policies in the prompt with edits",
 }
 
 RUN_FILE: Final = "transcripts.jsonl"
@@ -103,6 +106,8 @@ def _kind_of(file: Path) -> Kind | None:
         return None
     if first.decision is None:
         return "answers"
+    if FACTS in first.extra:
+        return "priced"
     return "edited" if first.decision.get("policy") == AS_WRITTEN.name else "steered"
 
 

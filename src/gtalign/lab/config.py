@@ -12,6 +12,7 @@ from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab import pretrained
 from gtalign.lab.arms import ARMS, ArmName
 from gtalign.lab.experiment import ExperimentSettings
+from gtalign.lab.policies import PolicyLineSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
 
 __all__ = ["LAB", "LabConfig"]
@@ -84,6 +85,9 @@ class LabConfig(Config):
         dial: Degrees of conflict, each a run of its own with arms of its own; they take the place
             of ``arms`` and ``world.conflict``.
         steering: The trial of steering after training.
+        policy_lines: Policies in the prompts: what is learned of them, and how that compares with
+            edits of the matrix. What money is worth and which tokens each action is expected to
+            take are those of ``steering``.
         faithfulness: The measure of whether the matrices of the trained models cause their answers;
             its policies are those of ``steering``.
     """
@@ -99,6 +103,7 @@ class LabConfig(Config):
     experiment: ExperimentSettings = ExperimentSettings()
     dial: tuple[DialSettings, ...] = ()
     steering: TrialSettings = TrialSettings()
+    policy_lines: PolicyLineSettings = PolicyLineSettings()
     faithfulness: FaithfulnessSettings = FaithfulnessSettings()
 
     @model_validator(mode="before")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from gtalign.models.model import LocalModel
 
-_Lesson = tuple[str, Sequence[Message], str, str]
+Lesson = tuple[str, Sequence[Message], str, str]
 """Name, messages, answer, and what is given of the answer."""
 
 
@@ -96,6 +96,7 @@ class Workshop:
         judge: Grades the responses to all.
         write: Writes one candidate chain for a question, as a teacher would.
         edit: Writes a lesson in obeying an edited matrix; None if the world has no such teacher.
+        told: Writes what is learned with a policy in the prompt; empty for none.
         make_tokenizer: Trains a tokenizer on texts.
         make_model: Makes an untrained model for a tokenizer and a seed.
         pretrained: Name of the model to begin with; None for an untrained one.
@@ -108,6 +109,7 @@ class Workshop:
     judge: Judge
     write: Callable[[Question, np.random.Generator], str]
     edit: Callable[[Question, np.random.Generator], ObedienceLesson] | None
+    told: Callable[[np.random.Generator], Sequence[Lesson]]
     make_tokenizer: Callable[[Sequence[str]], Any]
     make_model: Callable[[Any, int], "PreTrainedModel"]
     pretrained: str | None = None
@@ -164,9 +166,11 @@ def run_stage(
 
 def _cold_start(seed: int, folder: Path, workshop: Workshop, settings: ExperimentSettings) -> None:
     rng = np.random.default_rng([seed, 1])
+    told = workshop.told(np.random.default_rng([seed, 4]))
     tokenizer = workshop.make_tokenizer(
         [workshop.write(q, rng) for q in workshop.train]
         + [m["content"] for q in workshop.train for m in q.messages]
+        + [text for _, asked, answer, _ in told for text in (answer, asked[-1]["content"])]
     )
     tokenizer.save_pretrained(folder / "tokenizer")
     reward = Reward(settings.reward, token_counter(tokenizer))
@@ -227,7 +231,7 @@ def _train(
     if arm.column is not None:
         questions = {q.id: q for q in workshop.train}
         rows = [row for _, row in read_lines(folder / COLD_START / "chains.jsonl")]
-        taught: list[_Lesson] = [
+        taught: list[Lesson] = [
             (row["id"], questions[row["id"]].messages, text, "")
             for row in rows
             for text in row[arm.column]
@@ -252,11 +256,12 @@ def _train(
 
 def _further(
     stage: str, seed: int, workshop: Workshop, settings: ExperimentSettings
-) -> list[_Lesson]:
+) -> list[Lesson]:
     """Return what a stage learns besides its chains."""
     supervised = [name for name, arm in ARMS.items() if arm.column is not None]
-    rng = np.random.default_rng([seed, 2, supervised.index(stage)])
-    found: list[_Lesson] = []
+    place = supervised.index(stage)
+    rng = np.random.default_rng([seed, 2, place])
+    found: list[Lesson] = list(workshop.told(np.random.default_rng([seed, 5, place])))
     if workshop.edit is not None:
         for question in workshop.train:
             if rng.random() < settings.counterfactual:

@@ -15,20 +15,22 @@ from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import done
 from gtalign.lab.rounds import round_folder
-from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, Stage, folder_of, plan
+from gtalign.lab.stages import FAITHFUL, POLICIES, STEERING, Stage, arm_of, folder_of, plan
 from gtalign.training.metrics import read_metrics
 
 STEPS: Final = ("experiment", "rl", "steps")
 TESTED: Final = ("world", "test_items")
 STEERED: Final = ("steering", "questions")
 EDITED: Final = ("faithfulness", "limit")
+TOLD: Final = ("policy_lines", "questions")
+_ASKED: Final = (STEPS, TESTED, STEERED, EDITED, TOLD)
 _SETS: Final = (("seeds",), ("arms",))
 
 
 def identity(settings: LabConfig) -> dict[str, Any]:
     """Return the settings that must not change: those by which a run cannot grow."""
     facts = settings.model_dump(mode="json")
-    for *path, name in (*_SETS, STEPS, TESTED, STEERED, EDITED):
+    for *path, name in (*_SETS, *_ASKED):
         table = facts
         for key in path:
             table = table[key]
@@ -55,17 +57,18 @@ def grow(settings: LabConfig, out: Path) -> None:
     before = load(LabConfig, file)
     if identity(before) != identity(settings):
         return
-    grown = {path for path in (STEPS, TESTED, STEERED, EDITED) if _grows(path, before, settings)}
+    grown = {path for path in _ASKED if _grows(path, before, settings)}
     stages = [stage for stage in plan(before) if stage[1] != COLD_START]
     if STEPS in grown:
         steps = before.experiment.rl.steps
-        moved = [stage for stage in stages if ARMS[_model_of(stage[1])].rewards]
+        moved = [stage for stage in stages if ARMS[arm_of(stage[1])].rewards]
         for stage in moved:
             _check_ended(folder_of(out, stage), stage, steps)
         for stage in moved:
             _set_aside(folder_of(out, stage), steps)
+    begins = {STEERING: STEERED, FAITHFUL: EDITED, POLICIES: TOLD}
     for stage in stages:
-        asked = {STEERING: STEERED}.get(stage[1], EDITED if stage[1].startswith(FAITHFUL) else None)
+        asked = next((path for name, path in begins.items() if stage[1].startswith(name)), None)
         if TESTED in grown or asked in grown:
             (folder_of(out, stage) / "done").unlink(missing_ok=True)
 
@@ -85,11 +88,6 @@ def _at(settings: LabConfig, path: tuple[str, ...]) -> int:
     for key in path:
         found = getattr(found, key)
     return int(found)
-
-
-def _model_of(name: str) -> str:
-    """Return the arm whose model a stage is about."""
-    return REFERENCE if name == STEERING else name.removeprefix(FAITHFUL)
 
 
 def _check_ended(folder: Path, stage: Stage, steps: int) -> None:

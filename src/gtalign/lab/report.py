@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,13 +12,23 @@ import numpy as np
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.faithfulness import Faithfulness, measure_faithfulness
 from gtalign.evaluation.faithfulness.section import faithfulness_section
+from gtalign.evaluation.paper.policies import policies_report
+from gtalign.evaluation.paper.sheet import Report
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.steering.effects import Trial, measure_trial
 from gtalign.evaluation.steering.section import steering_section
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import done
 from gtalign.lab.rounds import read_curve, rounds
-from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, edited_arms, folder_of
+from gtalign.lab.stages import (
+    FAITHFUL,
+    POLICIES,
+    REFERENCE,
+    STEERING,
+    edited_arms,
+    folder_of,
+    told_arms,
+)
 from gtalign.transcripts import Transcript, read_transcripts
 
 VERSIONS = ("gtalign", "torch", "transformers", "trl")
@@ -32,12 +43,14 @@ class LabReport:
         comparison: The comparison of the arms.
         trial: The measures of the steering trial; None where nothing was steered.
         faithfulness: How faithful each model is; empty where no matrix was edited.
+        policies: How policies in the prompt compare with edits; None where no prompt had one.
     """
 
     file: Path
     comparison: Comparison
     trial: Trial | None
     faithfulness: list[Faithfulness]
+    policies: Report | None
 
 
 def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabReport:
@@ -58,6 +71,8 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
     faithfulness = _faithfulness(settings, out)
     sections = [] if trial is None else [steering_section(trial, waits)]
     sections += [faithfulness_section(faithfulness)] if faithfulness else []
+    policies = _policies(settings, out)
+    sections += [] if policies is None else [policies.section()]
     file = out / "report.html"
     comparison = write_report(
         file,
@@ -77,7 +92,7 @@ def report(settings: LabConfig, out: Path, command: str, seconds: float) -> LabR
         rng=np.random.default_rng(settings.world.seed),
         sections=sections,
     )
-    return LabReport(file, comparison, trial, faithfulness)
+    return LabReport(file, comparison, trial, faithfulness, policies)
 
 
 def _rounds(settings: LabConfig, out: Path) -> dict[str, str]:
@@ -102,16 +117,26 @@ def _title(settings: LabConfig) -> str:
 
 def _faithfulness(settings: LabConfig, out: Path) -> list[Faithfulness]:
     """How faithful the trained models are, over all seeds."""
-    stages = [(seed, FAITHFUL + arm) for arm in edited_arms(settings) for seed in settings.seeds]
-    folders = [folder_of(out, stage) for stage in stages]
-    transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
+    transcripts = _answers(settings, out, [FAITHFUL + arm for arm in edited_arms(settings)])
     return measure_faithfulness(transcripts) if transcripts else []
+
+
+def _policies(settings: LabConfig, out: Path) -> Report | None:
+    """How policies in the prompt compare with edits of the matrix, over all seeds."""
+    transcripts = _answers(settings, out, [POLICIES + arm for arm in told_arms(settings)])
+    return policies_report(transcripts) if transcripts else None
+
+
+def _answers(settings: LabConfig, out: Path, names: Sequence[str]) -> list[Transcript]:
+    """What the stages of these names have written in every seed."""
+    folders = [folder_of(out, (seed, name)) for name in names for seed in settings.seeds]
+    return [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
 
 
 def _trial(settings: LabConfig, out: Path) -> tuple[Trial | None, dict[str, float]]:
     """The steering trial over all seeds, and the mean seconds of an answer by arm."""
     folders = [folder_of(out, (seed, STEERING)) for seed in settings.seeds]
-    transcripts = [t for f in folders if done(f) for t in read_transcripts(f / "transcripts.jsonl")]
+    transcripts = _answers(settings, out, [STEERING])
     if not transcripts:
         return None, {}
     took = [json.loads(file.read_bytes()) for f in folders if (file := f / "seconds.json").exists()]

@@ -8,25 +8,40 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gtalign.evaluation.faithfulness import Subject, answer_edits
+from gtalign.evaluation.steering.priced import answer_priced
 from gtalign.evaluation.steering.trial import run_trial
 from gtalign.files.run_directory import claim
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Workshop, done, run_stage
 from gtalign.lab.growth import grow, identity
+from gtalign.lab.policies import compared
 from gtalign.lab.report import LabReport, report
 from gtalign.lab.schedule import run_plan
-from gtalign.lab.stages import FAITHFUL, REFERENCE, STEERING, RunProgress, Stage, folder_of, plan
+from gtalign.lab.stages import (
+    FAITHFUL,
+    POLICIES,
+    REFERENCE,
+    STEERING,
+    RunProgress,
+    Stage,
+    arm_of,
+    folder_of,
+    plan,
+)
 from gtalign.lab.workshop import workshop
 from gtalign.models.pretrained import load_tokenizer
 from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward
 from gtalign.steering import open_backend
+from gtalign.tasks import Question
 from gtalign.transcripts import Scorer
 
 log = logging.getLogger(__name__)
@@ -98,7 +113,9 @@ def do_stage(settings: LabConfig, out: Path, stage: Stage) -> None:
         if name == STEERING:
             _steer(seed, own.parent, workshop(settings), settings)
         elif name.startswith(FAITHFUL):
-            _edit(seed, own, name.removeprefix(FAITHFUL), workshop(settings), settings)
+            _edit(seed, own, arm_of(name), workshop(settings), settings)
+        elif name.startswith(POLICIES):
+            _tell(seed, own, arm_of(name), workshop(settings), settings)
         else:
             run_stage(name, seed, own.parent, workshop(settings), settings.experiment)
         sys.stdout.flush()
@@ -131,24 +148,60 @@ def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> Non
 
 def _edit(seed: int, folder: Path, arm: str, world: Workshop, settings: LabConfig) -> None:
     """Edit the matrices of an arm's model, and let it go on from them."""
+    faithfulness, steering = settings.faithfulness, settings.steering
+
+    async def answer(subject: Subject) -> None:
+        policies = list({a.policy.name: a.policy for a in steering.arms()}.values())
+        subject = replace(subject, policies=policies)
+        questions = _sample(settings, world, faithfulness.limit)
+        await answer_edits(subject, questions, faithfulness, folder / "transcripts.jsonl")
+
+    _with_model(seed, folder, arm, world, settings, faithfulness.batch, answer)
+
+
+def _tell(seed: int, folder: Path, arm: str, world: Workshop, settings: LabConfig) -> None:
+    """Name policies in the prompts of an arm's model, and edit its matrices for comparison."""
+    lines = settings.policy_lines
+
+    async def answer(subject: Subject) -> None:
+        policies = compared(lines, settings.steering.worth)
+        questions = _sample(settings, world, lines.questions)
+        await answer_priced(subject, questions, policies, lines, folder / "transcripts.jsonl")
+
+    _with_model(seed, folder, arm, world, settings, lines.batch, answer)
+
+
+def _sample(settings: LabConfig, world: Workshop, count: int) -> list[Question]:
+    return settings.steering.model_copy(update={"questions": count}).sample(world.test)
+
+
+def _with_model(
+    seed: int,
+    folder: Path,
+    arm: str,
+    world: Workshop,
+    settings: LabConfig,
+    batch: int,
+    answer: Callable[[Subject], Coroutine[Any, Any, None]],
+) -> None:
+    """Open an arm's model, let it answer in batches, and mark the stage as done."""
     checkpoint = folder.parent / arm / "checkpoint"
     reward = Reward(settings.experiment.reward, token_counter(load_tokenizer(checkpoint)))
-    faithfulness, steering = settings.faithfulness, settings.steering
-    questions = steering.model_copy(update={"questions": faithfulness.limit}).sample(world.test)
 
-    async def answer() -> None:
-        opened = await open_backend(str(checkpoint), batch=faithfulness.batch)
+    async def work() -> None:
+        opened = await open_backend(str(checkpoint), batch=batch)
         async with aclosing(opened.backend) as backend:
-            subject = Subject(
-                backend,
-                arm,
-                steering.settings_of("advise"),
-                policies=list({a.policy.name: a.policy for a in steering.arms()}.values()),
-                expected=steering.expected,
-                scorer=Scorer(reward, world.judge, strict=True),
-                seed=seed,
+            steering = settings.steering
+            await answer(
+                Subject(
+                    backend,
+                    arm,
+                    steering.settings_of("advise"),
+                    expected=steering.expected,
+                    scorer=Scorer(reward, world.judge, strict=True),
+                    seed=seed,
+                )
             )
-            await answer_edits(subject, questions, faithfulness, folder / "transcripts.jsonl")
 
-    asyncio.run(answer())
+    asyncio.run(work())
     (folder / "done").touch()

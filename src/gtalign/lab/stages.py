@@ -5,10 +5,11 @@ from pathlib import Path
 from gtalign.lab.arms import ARMS, COLD_START
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import done, needs
+from gtalign.lab.policies import compared
 from gtalign.lab.rounds import read_curve
 
 Stage = tuple[int, str]
-"""A seed, and the cold start, an arm, `STEERING`, or `FAITHFUL` and an arm."""
+"""A seed, and the cold start, an arm, `STEERING`, or `FAITHFUL` or `POLICIES` and an arm."""
 
 REFERENCE = "mutual"
 """The arm that the others are compared with."""
@@ -18,6 +19,10 @@ STEERING = "steering"
 
 FAITHFUL = "faithful-"
 """How the name of a stage begins that edits the matrices of an arm's model."""
+
+POLICIES = "policies-"
+"""How the name of a stage begins that compares policies in the prompt of an arm's model with edits
+of its matrices."""
 
 
 def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
@@ -37,13 +42,29 @@ def plan(settings: LabConfig) -> dict[Stage, Stage | None]:
             stages[seed, STEERING] = (seed, REFERENCE)
         for edited in edited_arms(settings):
             stages[seed, FAITHFUL + edited] = (seed, edited)
+        for told in told_arms(settings):
+            stages[seed, POLICIES + told] = (seed, told)
     return stages
 
 
 def edited_arms(settings: LabConfig) -> list[str]:
-    """Return the arms whose matrices are edited: those that learned chains, but the base."""
-    if not settings.faithfulness.limit:
-        return []
+    """Return the arms whose matrices are edited."""
+    return _chain_arms(settings) if settings.faithfulness.limit else []
+
+
+def told_arms(settings: LabConfig) -> list[str]:
+    """Return the arms that get policies in their prompts."""
+    lines = settings.policy_lines
+    return _chain_arms(settings) if lines.share and lines.questions else []
+
+
+def arm_of(name: str) -> str:
+    """Return the arm whose model a stage is about."""
+    return REFERENCE if name == STEERING else name.removeprefix(FAITHFUL).removeprefix(POLICIES)
+
+
+def _chain_arms(settings: LabConfig) -> list[str]:
+    """The arms that learned chains, but the base."""
     arms = {name: ARMS[name] for name in settings.arms if name != "base"}
     return [n for n, arm in arms.items() if arm.chain and not (arm.prompted or arm.rule)]
 
@@ -85,6 +106,8 @@ class RunProgress:
             return steering.questions * len(steering.arms()) // 4
         if name.startswith(FAITHFUL):
             return self._edits() // 20
+        if name.startswith(POLICIES):
+            return self._told() // 20
         arm = ARMS[name]
         trained = 4 * experiment.rl.steps if arm.rewards else 0
         if arm.column is not None:
@@ -103,6 +126,12 @@ class RunProgress:
         edits = 1 + len(settings.edits) + len(policies)
         return min(settings.limit, self.test) * edits * len(settings.modes)
 
+    def _told(self) -> int:
+        """Answers of one model under the policies that are compared."""
+        lines = self.settings.policy_lines
+        policies = compared(lines, self.settings.steering.worth).values()
+        return min(lines.questions, self.test) * len(lines.ways) * sum(map(len, policies))
+
     def _done(self, stage: Stage) -> float:
         """The share of a stage that is done."""
         experiment, steering = self.settings.experiment, self.settings.steering
@@ -116,6 +145,8 @@ class RunProgress:
             return _lines(folder / "transcripts.jsonl") / answers
         if name.startswith(FAITHFUL):
             return min(1.0, _lines(folder / "transcripts.jsonl") / self._edits())
+        if name.startswith(POLICIES):
+            return min(1.0, _lines(folder / "transcripts.jsonl") / self._told())
         tested = _lines(folder / "transcripts.jsonl") / self.test
         arm, steps = ARMS[name], experiment.rl.steps
         if arm.prompted or arm.rule:

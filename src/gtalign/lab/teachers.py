@@ -4,7 +4,9 @@ Every teacher sees what those before it wrote and errs at its own rate, so that 
 and choosing the best of several is worth something.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -13,9 +15,11 @@ from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
 from gtalign.lab.questions import pick
 from gtalign.lab.speech import TERSE, Speech
 from gtalign.lab.terms import Terms
+from gtalign.steering import ActionTokens, Policy
 from gtalign.synthesis.counterfactuals import counterfactual
 from gtalign.synthesis.drills import compact
 from gtalign.synthesis.obedience import Lesson, ignoring
+from gtalign.synthesis.priced import Priced, priced
 from gtalign.tasks import Question
 
 __all__ = ["Noise", "candidate"]
@@ -33,6 +37,10 @@ class Noise:
     wrong_answer: float = 0.2
     idle_words: float = 0.5
     broken: float = 0.12
+
+
+SURE: Final = Noise(misread=0.0, idle_words=0.0)
+"""Teachers that read every question right, and say nothing idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,30 @@ def lesson_of(
     draft = _respond(question, draft, rng, noise, speech)
     whole = replace(thought, analyze=draft.analyze, response=draft.response)
     return Lesson(right, ignoring(whole, right))
+
+
+def priced_lesson_of(
+    question: Question,
+    policy: Policy,
+    expected: Mapping[str, ActionTokens],
+    rng: np.random.Generator,
+    *,
+    prompt_tokens: int = 0,
+    speech: Speech = TERSE,
+) -> Priced:
+    """Write a chain for a question that names a policy: its matrix is the true one under it.
+
+    Nothing in it is wrong, but to a vague question the answer may still be a guess.
+    """
+    truth = Bimatrix.from_json(question.extra["true_payoff"])
+    draft = _think(question, rng, SURE, speech)
+    return priced(
+        Chain(draft.thinking, truth, "", ""),
+        policy,
+        expected,
+        lambda action: respond(question, action, rng, 0.0),
+        prompt_tokens=prompt_tokens,
+    )
 
 
 def assemble(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> str:

@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from gtalign.lab.config import LabConfig
-from gtalign.lab.experiment import Workshop
+from gtalign.lab.experiment import Lesson, Workshop
 from gtalign.lab.languages import LANGUAGES
+from gtalign.lab.policies import draw
 from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import published_candidate
 from gtalign.lab.settings import ModelSettings
-from gtalign.lab.teachers import candidate, lesson_of
+from gtalign.lab.teachers import candidate, lesson_of, priced_lesson_of
 from gtalign.lab.world import make_world
+from gtalign.steering import PRIOR, with_policy_line
+from gtalign.tasks import Question
 
 
 def workshop(settings: LabConfig) -> Workshop:
@@ -36,6 +41,7 @@ def workshop(settings: LabConfig) -> Workshop:
             judge=PublishedJudge(),
             write=published_candidate,
             edit=None,
+            told=_nothing,
             **common,
         )
     small, objective = settings.world, settings.experiment.objective
@@ -55,8 +61,35 @@ def workshop(settings: LabConfig) -> Workshop:
         judge=language.judge if objective is None else language.judge.stating_episodes(),
         write=partial(candidate, worked_out=small.worked_out, speech=language.speech),
         edit=partial(lesson_of, worked_out=small.worked_out, speech=language.speech),
+        told=partial(_told, settings, world.train),
         **common,
     )
+
+
+def _told(
+    settings: LabConfig, questions: Sequence[Question], rng: np.random.Generator
+) -> list[Lesson]:
+    """Write a chain with a policy in the prompt for a share of the questions."""
+    lines, found = settings.policy_lines, list[Lesson]()
+    speech = LANGUAGES[settings.world.language].speech
+    for question in questions if lines.share else ():
+        if rng.random() < lines.share:
+            policy = draw(lines, rng, settings.steering.worth)
+            one = priced_lesson_of(
+                question,
+                policy,
+                settings.steering.expected or PRIOR,
+                rng,
+                prompt_tokens=lines.prompt_tokens,
+                speech=speech,
+            )
+            asked = with_policy_line(question.messages, one.line)
+            found.append((question.id, asked, one.text, ""))
+    return found
+
+
+def _nothing(rng: np.random.Generator) -> list[Lesson]:
+    return []
 
 
 # Only a stage that makes a tokenizer or a model loads torch.

@@ -12,6 +12,7 @@ from gtalign.steering.observing import has_shadow, observed
 from gtalign.steering.opening import OpenedBackend, open_backend
 from gtalign.steering.phase import Phase, Retried
 from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
+from gtalign.steering.policy_line import policy_line, with_policy_line
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
 from gtalign.steering.session import Retry, Session, has_retry
@@ -68,8 +69,10 @@ __all__ = [
     "load_policy",
     "observed",
     "open_backend",
+    "policy_line",
     "policy_names",
     "prior_for",
     "recommend",
     "splice",
+    "with_policy_line",
 ]

@@ -49,6 +49,10 @@ class SteeringSettings(Config):
             ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``. A model follows it
             best in the form in which it learned to write analyses.
         again: Text that asking again adds to the user's message; it may use the same names.
+        policy_line: Whether the question begins with a line that says what the policy charges
+            (`gtalign.steering.policy_line`). It is for a model that was trained on such lines:
+            the matrices that it states know the prices. In ``observe`` the policy then edits
+            nothing; the other modes would charge twice.
         low: Least payoff, inclusive.
         high: Greatest payoff, inclusive.
     """
@@ -67,8 +71,14 @@ class SteeringSettings(Config):
         "The payoffs are now {{payoff}}. Write the whole answer again. Your action is {{action}}:"
         " {{description}}, so choose {{cell}}."
     )
+    policy_line: bool = False
     low: float = -5.0
     high: float = 5.0
+
+    @property
+    def told_prices(self) -> bool:
+        """Whether matrices are to know the prices by the model's own account: none is edited."""
+        return self.policy_line and self.mode == "observe"
 
     @property
     def trained(self) -> bool:
@@ -89,6 +99,16 @@ class SteeringSettings(Config):
             raise ValueError(
                 f"verify is {self.verify!r}, but in the mode 'observe' no answer is steered, so"
                 " none can disobey; the mode has to be 'advise' or 'enforce', or verify 'off'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tells_a_trained_model(self) -> Self:
+        if self.told_prices and not self.trained:
+            raise ValueError(
+                "policy_line is true, but in the mode 'observe' a model without training on chains"
+                " answers as if nobody had asked for one; instruct has to be 'none' or 'full', or"
+                " the mode 'advise' or 'enforce'"
             )
         return self
 

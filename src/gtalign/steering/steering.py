@@ -11,7 +11,7 @@ from gtalign.game import USER_LLM, GameForm
 from gtalign.steering.answer import Steered
 from gtalign.steering.backend import Backend
 from gtalign.steering.decision import Decision, Resume
-from gtalign.steering.edit import edit, fit
+from gtalign.steering.edit import Edit, edit, fit
 from gtalign.steering.expected import ActionTokens, TokenHistory
 from gtalign.steering.policy import Policy
 from gtalign.steering.recommend import recommend
@@ -103,13 +103,15 @@ class Steering:
             steered: Whether the answer will continue from the edited matrix.
         """
         undecided = self.undecided(None, used_tokens=used_tokens)
-        exact = edit(
-            chain.payoff,
-            self.policy,
-            undecided.expected,
-            prompt_tokens=prompt_tokens or 0,
-            used_tokens=used_tokens,
-        )
+        exact = Edit(chain.payoff, chain.payoff, ())
+        if not self.settings.told_prices:
+            exact = edit(
+                chain.payoff,
+                self.policy,
+                undecided.expected,
+                prompt_tokens=prompt_tokens or 0,
+                used_tokens=used_tokens,
+            )
         low, high = self.settings.low, self.settings.high
         changed = fit(exact, decimals=decimals, low=low, high=high)
         return replace(

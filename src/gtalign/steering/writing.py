@@ -30,6 +30,7 @@ from gtalign.steering.backend import Sampling
 from gtalign.steering.decision import Decision
 from gtalign.steering.manuscript import Manuscript, Stretch
 from gtalign.steering.phase import Phase
+from gtalign.steering.policy_line import policy_line, with_policy_line
 from gtalign.steering.splice import decimals_of, splice
 from gtalign.steering.steering import Steering
 from gtalign.steering.stop_strings import CLOSES, ResponseCut, loose_response
@@ -61,7 +62,7 @@ class Writing:
 
     Attributes:
         message: The message that is written.
-        messages: The conversation, with the instruction if there is one.
+        messages: The conversation, with the instruction and the policy's line if there are any.
         text: The part of the message that was passed on.
         stopped: Whether a stop string of the request has ended it.
         cut: Whether it ended for want of tokens; None if its phases say that.
@@ -76,7 +77,10 @@ class Writing:
         self.steering = steering
         self.ask = ask
         self.limits = {"low": steering.settings.low, "high": steering.settings.high}
-        self.messages = self._instructed() if instructed else tuple(ask.messages)
+        given = tuple(ask.messages)
+        if steering.settings.policy_line:
+            given = with_policy_line(given, policy_line(steering.policy, ask.used_tokens))
+        self.messages = self._instructed(given) if instructed else given
         self.message = Manuscript(steering.backend, self.messages, ask, self._grammar, watch)
         self.text = ""
         self.stopped = False
@@ -307,9 +311,9 @@ class Writing:
         fixed = self.steering.settings.decimals
         return decimals_of(payoff) if fixed is None else fixed
 
-    def _instructed(self) -> tuple[Message, ...]:
+    def _instructed(self, given: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation after the instruction, which begins every prompt with the same text."""
-        settings, given = self.steering.settings, tuple(self.ask.messages)
+        settings = self.steering.settings
         if settings.instruct == "none":
             return given
         text = prompt(self.steering.form, **self.limits, style=settings.instruct)

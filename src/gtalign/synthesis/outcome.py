@@ -1,8 +1,8 @@
 """The result of a cold start: every candidate with its fate, and the chains to learn from."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -14,10 +14,12 @@ from gtalign.chain import Chain, parse
 from gtalign.data.rows import read_pairs, read_rows
 from gtalign.data.schema import RowWriter, system_prompt, to_row
 from gtalign.errors import ChainError
+from gtalign.steering import Policy, load_policy, with_policy_line
 from gtalign.synthesis.candidates import Candidates, Key
 from gtalign.synthesis.drills import drill
 from gtalign.synthesis.obedience import Lesson, Responses
 from gtalign.synthesis.obedience import lesson as lesson_from
+from gtalign.synthesis.priced import priced_from
 from gtalign.synthesis.selection import KEPT, Entry, select
 from gtalign.synthesis.settings import ColdStartConfig
 from gtalign.tasks import Message, Question
@@ -37,6 +39,7 @@ class ColdStart:
         welfare: Mean W of all candidates that have one, and of the kept ones.
         edited: Number of chains that go on from an edited matrix.
         pairs: Number of these for which there is a worse chain to prefer them to.
+        told: Number of chains with a policy in their prompt.
     """
 
     questions: int
@@ -48,6 +51,7 @@ class ColdStart:
     welfare: Mapping[str, float | None] = field(default_factory=dict)
     edited: int = 0
     pairs: int = 0
+    told: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return it as an object."""
@@ -61,6 +65,7 @@ class ColdStart:
             "welfare": dict(self.welfare),
             "edited": self.edited,
             "pairs": self.pairs,
+            "told": self.told,
         }
 
 
@@ -70,10 +75,11 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
     Args:
         config: Configuration of the run.
         candidates: The candidates of the run.
-        folder: Folder of ``candidates.jsonl``, ``kept.jsonl``, ``edited.jsonl``, ``pairs.jsonl``
-            and ``drills.jsonl``; each is written whole or not at all.
+        folder: Folder of ``candidates.jsonl``, ``kept.jsonl``, ``edited.jsonl``, ``pairs.jsonl``,
+            ``told.jsonl`` and ``drills.jsonl``; each is written whole or not at all.
 
     Raises:
+        ConfigError: A policy is unknown, or charges more than a payoff can hold.
         StorageError: They cannot be written.
     """
     # A candidate that was never begun is accounted for like any other.
@@ -86,6 +92,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
             )
             for number in range(config.candidates)
         ]
+    policies = [load_policy(name) for name in config.policies]
     fates = select(entries, config.selection)
     counts: Counter[str] = Counter(fates.values())
     actions: Counter[str] = Counter()
@@ -95,10 +102,12 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
         RowWriter(folder / "kept.jsonl") as kept,
         RowWriter(folder / "edited.jsonl") as edited,
         RowWriter(folder / "pairs.jsonl") as pairs,
+        RowWriter(folder / "told.jsonl") as told,
         RowWriter(folder / "drills.jsonl") as drills,
     ):
         for row, question in read_pairs(*config.questions, limit=config.limit):
-            learn = partial(_learn, row, question, system_prompt() if config.instruct else None)
+            teach = partial(_learn, row, system_prompt() if config.instruct else None)
+            learn = partial(teach, question)
             responses = Responses()
             best: Chain | None = None
             for entry in entries[question.id]:
@@ -123,6 +132,8 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
                 learn(edited, completion=right.text, given=right.given)
                 if lesson.wrong is not None:
                     learn(pairs, chosen=_said(right.text), rejected=_said(lesson.wrong))
+            for asked, text in () if best is None else _told(question, best, responses, policies):
+                teach(asked, told, completion=text)
         for number in range(config.drills):
             one = drill(np.random.default_rng(number))
             drills.write({"prompt": list(one.messages), "completion": one.text, "given": one.given})
@@ -136,11 +147,12 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
         welfare={name: fmean(values) if values else None for name, values in welfare.items()},
         edited=edited.rows,
         pairs=pairs.rows,
+        told=told.rows,
     )
 
 
 def _learn(
-    row: Mapping[str, Any], question: Question, system: str | None, file: RowWriter, **columns: Any
+    row: Mapping[str, Any], system: str | None, question: Question, file: RowWriter, **columns: Any
 ) -> None:
     """Write a row of a question to learn from."""
     asked = to_row(
@@ -169,6 +181,17 @@ def _lessons(
         found = lesson_from(chain, responses.by_action(), rng)
         if found is not None:
             yield found
+
+
+def _told(
+    question: Question, chain: Chain, responses: Responses, policies: Sequence[Policy]
+) -> Iterator[tuple[Question, str]]:
+    """Yield the question with each policy in its prompt, and the chain that knows the policy."""
+    for policy in policies:
+        found = priced_from(chain, responses.by_action(), policy)
+        if found is not None:
+            messages = with_policy_line(question.messages, found.line)
+            yield replace(question, messages=messages), found.text
 
 
 def _said(text: str) -> list[Message]:

@@ -9,6 +9,7 @@ from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
 from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
+from gtalign.steering.policy import PolicySource
 
 Block = Literal["thinking", "payoff", "analyze", "response"]
 Constraint = Literal["auto", "json_schema", "structured_outputs", "guided_json", "grammar", "none"]
@@ -70,6 +71,8 @@ class ColdStartConfig(Config):
         edits: Number of edited matrices for each kept chain, to learn from in ``edited.jsonl`` and
             ``pairs.jsonl``; they ask no teacher.
         drills: Number of matrices to solve, to learn from in ``drills.jsonl``; likewise.
+        policies: Names of pricing policies, or files: for each kept chain and each of them, a chain
+            with the policy in its prompt to learn from in ``told.jsonl``; likewise.
         workers: Candidates under way at once; each teacher has limits of its own.
         max_failed: Largest share of the latest ``window`` candidates that may fail; above it, the
             run stops.
@@ -88,6 +91,7 @@ class ColdStartConfig(Config):
     selection: SelectionSettings = SelectionSettings()
     edits: NonNegativeInt = 1
     drills: NonNegativeInt = 0
+    policies: tuple[PolicySource, ...] = ()
     workers: PositiveInt = 256
     max_failed: Share = 0.5
     window: PositiveInt = 256
@@ -127,6 +131,7 @@ class ColdStartConfig(Config):
             "instruct",
             "edits",
             "drills",
+            "policies",
             "workers",
             "max_failed",
             "window",

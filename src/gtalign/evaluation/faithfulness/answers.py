@@ -242,13 +242,7 @@ class _Answering:
         steering = self._steering(case)
         sampling = Sampling(temperature=self._settings.temperature, seed=subject.seed)
         ask = Ask(question.messages, self._settings.max_tokens, sampling)
-        try:
-            answer = await Session(steering, ask).answer()
-            text, decision = answer.text, answer.decision
-        except UpstreamError:
-            raise
-        except SteeringError as error:  # of this question, such as one that fills the context
-            text, decision = "", steering.undecided(str(error), used_tokens=0)
+        text, decision = await written_or_why(steering, ask)
         found = replace(
             Transcript.of(question, text, model=subject.name, seed=subject.seed),
             id=case.identity,
@@ -279,6 +273,21 @@ class _Answering:
             rule=case.edit or AS_WRITTEN,
             replacement=case.edited,
         )
+
+
+async def written_or_why(steering: Steering, ask: Ask) -> tuple[str, Decision]:
+    """Write an answer; where a question cannot be answered, no text and the reason.
+
+    Raises:
+        UpstreamError: The engine failed.
+    """
+    try:
+        answer = await Session(steering, ask).answer()
+    except UpstreamError:
+        raise
+    except SteeringError as error:  # of this question, such as one that fills the context
+        return "", steering.undecided(str(error), used_tokens=ask.used_tokens)
+    return answer.text, answer.decision
 
 
 def _terms(stated: Bimatrix, edited: Bimatrix, rule: EditRule) -> tuple[Term, ...]:

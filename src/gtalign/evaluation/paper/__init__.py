@@ -8,6 +8,7 @@ from gtalign.evaluation.paper.ablation import ablation
 from gtalign.evaluation.paper.behaviour import behaviour
 from gtalign.evaluation.paper.faithful import faithfulness
 from gtalign.evaluation.paper.plane import pareto
+from gtalign.evaluation.paper.policies import policies
 from gtalign.evaluation.paper.scores import main, ood
 from gtalign.evaluation.paper.sensitivity import sensitivity
 from gtalign.evaluation.paper.sheet import Report, Sheet
@@ -25,6 +26,7 @@ TABLES: Final[Mapping[str, Callable[[Study], Report]]] = {
     "sensitivity": sensitivity,
     "steering": steering,
     "faithfulness": faithfulness,
+    "policies": policies,
 }
 """The tables by name; each takes the runs and returns its sheets."""
 

@@ -87,6 +87,12 @@ class Report:
         sections += [section(sheet.title, "", _html(sheet)) for sheet in self.sheets]
         write_page(path, title=self.title, headline=self.sentences, sections=sections)
 
+    def section(self) -> Markup:
+        """Everything as one section of another page."""
+        sentences = element("ul", (element("li", sentence) for sentence in self.sentences))
+        tables = (join(element("h3", sheet.title), _html(sheet)) for sheet in self.sheets)
+        return section(self.title, "", sentences, self.pictures, *tables)
+
     def write_csv(self, folder: Path) -> list[Path]:
         """Write each sheet's numbers as ``NAME.csv``."""
         return write_texts(

@@ -79,6 +79,12 @@ class TrialSettings(Config):
             return SteeringSettings(mode=way, instruct="none", **given)
         return SteeringSettings(mode="advise", resume="reask", instruct="none", **given)
 
+    @property
+    def worth(self) -> float:
+        """Payoff points that one currency unit is worth, by default as policies have it."""
+        given = self.utility_of_money
+        return Policy.model_fields["utility_of_money"].default if given is None else given
+
     def _policies(self) -> list[Policy]:
         policies = [load_policy(name) for name in self.policies]
         if self.utility_of_money is None:
