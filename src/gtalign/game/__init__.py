@@ -1,6 +1,14 @@
 """The strategic game between a user and an LLM: its form, its payoffs and its solutions."""
 
 from gtalign.game.arrays import Payoffs
+from gtalign.game.belief import (
+    belief_payoffs,
+    belief_response,
+    perfect_information,
+    posterior,
+    sample_information,
+    worth_asking,
+)
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.cells import (
     best_responses,
@@ -41,6 +49,8 @@ __all__ = [
     "GameForm",
     "Payoffs",
     "Solution",
+    "belief_payoffs",
+    "belief_response",
     "best_responses",
     "ces",
     "ces_optimum",
@@ -54,12 +64,16 @@ __all__ = [
     "misread_loss",
     "nash_bargaining",
     "pareto_frontier",
+    "perfect_information",
+    "posterior",
     "price_of_anarchy",
     "pure_nash",
+    "sample_information",
     "social_optimum",
     "solve",
     "stackelberg",
     "utilitarian",
     "vertex_pairs",
     "welfare_gap",
+    "worth_asking",
 ]
