@@ -3,7 +3,7 @@
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gtalign.gateway.answers.endpoint import CHAT, COMPLETIONS, AnswersEndpoint
+from gtalign.gateway.answers.endpoint import INTERFACES, AnswersEndpoint
 from gtalign.gateway.dashboard.site import dashboard_routes
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
@@ -18,8 +18,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     """Build the application of an open gateway."""
     models = ModelsEndpoint(gateway)
     table: list[tuple[str, str, App]] = [
-        ("POST", CHAT.path, AnswersEndpoint(gateway, CHAT)),
-        ("POST", COMPLETIONS.path, AnswersEndpoint(gateway, COMPLETIONS)),
+        *(("POST", one.path, AnswersEndpoint(gateway, one)) for one in INTERFACES),
         ("GET", MODELS, models),
         ("GET", f"{MODELS}/{{model:path}}", models),
         ("GET", "/metrics", MetricsEndpoint(gateway)),

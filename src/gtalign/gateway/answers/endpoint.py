@@ -1,7 +1,8 @@
-"""``POST /v1/chat/completions`` and ``POST /v1/completions``: from a request to its answer."""
+"""The interfaces by which clients ask for an answer: from a request to its answer."""
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Final, Protocol
 from uuid import uuid4
@@ -17,6 +18,9 @@ from gtalign.gateway.answers.request import (
     read_completion,
     read_observed,
 )
+from gtalign.gateway.answers.responses import ResponsesTranslation
+from gtalign.gateway.answers.translated import TranslatedReply
+from gtalign.gateway.answers.translation import Translation
 from gtalign.gateway.errors import Unsteerable
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body, unless_gone
@@ -42,6 +46,7 @@ class Interface:
         prefix: That its answers' ids begin with.
         read: Reads a request.
         asked: The field of a request that holds what is asked.
+        translation: Makes a chat of a request, and of its answer; None if it is none of chats.
     """
 
     path: str
@@ -49,11 +54,15 @@ class Interface:
     prefix: str
     read: Read
     asked: str
+    translation: type[Translation] | None = None
 
 
-CHAT: Final = Interface("/v1/chat/completions", "chat", "chatcmpl", read_chat, "messages")
-COMPLETIONS: Final = Interface(
-    "/v1/completions", "text_completion", "cmpl", read_completion, "prompt"
+INTERFACES: Final = (
+    Interface("/v1/chat/completions", "chat", "chatcmpl-", read_chat, "messages"),
+    Interface("/v1/completions", "text_completion", "cmpl-", read_completion, "prompt"),
+    Interface(
+        "/v1/responses", "chat", "resp_", read_chat, "messages", translation=ResponsesTranslation
+    ),
 )
 
 
@@ -73,22 +82,23 @@ class AnswersEndpoint:
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         gateway, interface, log = self._gateway, self._interface, RequestLog.of(scope)
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
+        reply = log.reply = self._reply(send, log.id)
         key = log.key = gateway.caller(headers, "chat")
         with gateway.limits.admitted(key):
             raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
-            read = interface.read
-            if interface is CHAT and gateway.passive:
-                read = read_observed
-            request = read(raw, max_tokens=limits.max_tokens, choices=limits.choices)
-            id_ = f"{interface.prefix}-{uuid4().hex}"
+            path, raw, request = self._read(raw, reply)
+            id_ = f"{interface.prefix}{uuid4().hex}"
             model = request.model or gateway.upstream.name
             terms = gateway.terms(headers, key, model, id=id_, request_id=log.id)
             log.terms = terms
             if gateway.config.log_prompts:
                 log.asked = request.body.get(interface.asked)
             current().named(f"{interface.operation} {terms.model}")
-            reply = log.reply = HTTPReply(send, terms.headers(), patience=timeouts.idle)
-            began, path = perf_counter(), interface.path
+            current().about({"gtalign.interface": interface.path})
+            reply.headers |= terms.headers()
+            if isinstance(reply, TranslatedReply):
+                reply.settle(terms)
+            began = perf_counter()
 
             async def work() -> None:
                 passed = request
@@ -102,3 +112,22 @@ class AnswersEndpoint:
 
             async with asyncio.timeout(timeouts.total):
                 await unless_gone(receive, work())
+
+    def _reply(self, send: Send, request_id: str) -> HTTPReply:
+        patience, translation = self._gateway.config.timeouts.idle, self._interface.translation
+        if translation is None:
+            return HTTPReply(send, {}, patience=patience)
+        return TranslatedReply(send, translation(request_id), patience=patience)
+
+    def _read(self, raw: bytes, reply: HTTPReply) -> tuple[str, bytes, AnswerRequest]:
+        """Read a request; returns also where it would be passed through to, and its body there."""
+        gateway, read = self._gateway, self._interface.read
+        if read is read_chat and gateway.passive:
+            read = read_observed
+        limits = gateway.config.limits
+        known = partial(read, max_tokens=limits.max_tokens, choices=limits.choices)
+        if not isinstance(reply, TranslatedReply):
+            return self._interface.path, raw, known(raw)
+        # A model that was trained on chains would show them.
+        native = not gateway.config.steering.trained
+        return reply.read(raw, known, native=native, longest=limits.max_tokens)

@@ -27,6 +27,8 @@ from gtalign.steering.phase import PASSED
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
 _EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever asked for that
+_ASKED: Final = ("messages", "prompt", "input")  # what holds the question, by the interface
+_COUNTS: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 
 
@@ -60,7 +62,7 @@ class Forwarding:
         assert request.passes is not None
         self._why = why = request.passes
         body = request.body
-        asked = body.get("messages", body.get("prompt"))
+        asked = next((body[name] for name in _ASKED if name in body), None)
         self._route = terms.served.route(asked)
         if self._route.upstream.proxy is None:
             raise request.refusal or APIError(
@@ -228,7 +230,7 @@ class Forwarding:
             usage = orjson.loads(found[-1]) if found else {}
         except orjson.JSONDecodeError:
             usage = {}
-        counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        counts = [usage.get(name, usage.get(other)) for name, other in _COUNTS]
         read, written = (c if isinstance(c, int) and 0 <= c < 2**31 else None for c in counts)
         if written is None and self._events:  # each event is a token, or more
             written = self._events

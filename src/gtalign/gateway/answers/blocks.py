@@ -1,0 +1,120 @@
+"""The blocks of a chat's answer, read from its JSON or from its chunks: reasoning, text, calls."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Kind = Literal["reasoning", "text", "refusal", "call"]
+
+_TEXTS: Final[Mapping[str, Kind]] = {
+    "reasoning_content": "reasoning",
+    "reasoning": "reasoning",  # as newer vLLM has it
+    "content": "text",
+    "refusal": "refusal",
+}
+
+
+@dataclass(slots=True)
+class Block:
+    """One stretch of an answer.
+
+    Args:
+        kind: What it is.
+        number: Its place in the answer, from 0.
+        call_id: Id of a call of a tool.
+        name: Name of that tool.
+        slices: Its text, or the arguments of the call as JSON, in slices.
+    """
+
+    kind: Kind
+    number: int
+    call_id: str = ""
+    name: str = ""
+    slices: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All of its text, or of the arguments of the call."""
+        return "".join(self.slices)
+
+
+class Blocks:
+    """The answer to a chat as far as it was read, from its chunks or from all of it at once.
+
+    Attributes:
+        all: The blocks, in order; only the last one can grow.
+        finish: Why the answer ended, as the chat says; None before.
+        usage: Its tokens, as the chat counts them; None while they are unknown.
+        about: What the gateway says of the decision; None if it says nothing.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[Block] = []
+        self.finish: str | None = None
+        self.usage: Mapping[str, Any] | None = None
+        self.about: Any = None
+        self._calls: dict[int, Block] = {}
+
+    def take(self, value: Any) -> Iterator[tuple[Block, str]]:
+        """Take a chunk, or a whole answer, and yield each block that grows, with its new text.
+
+        Raises:
+            ValueError: It has another form.
+        """
+        choices = value.get("choices") if isinstance(value, dict) else None
+        if not isinstance(choices, list):
+            raise ValueError("no 'choices'")
+        if isinstance(value.get("usage"), dict):
+            self.usage = value["usage"]
+        self.about = value.get("gtalign", self.about)
+        if not choices:
+            return
+        choice = choices[0]
+        grown = choice.get("delta") or choice.get("message") or {}
+        if not isinstance(grown, dict):
+            raise ValueError("a message that is no object")
+        for name, kind in _TEXTS.items():
+            text = grown.get(name)
+            if text is not None and not isinstance(text, str):
+                raise ValueError(f"{name!r} that is no text")
+            if text:
+                yield self._grown(self._last(kind), text)
+        for number, call in enumerate(grown.get("tool_calls") or ()):
+            yield self._grown(*self._call(number, call))
+        finish = choice.get("finish_reason")
+        if finish is not None:
+            self.finish = str(finish)
+
+    @staticmethod
+    def _grown(block: Block, text: str) -> tuple[Block, str]:
+        block.slices.append(text)
+        return block, text
+
+    def _last(self, kind: Kind) -> Block:
+        """The block that text of a kind belongs to."""
+        if not self.all or self.all[-1].kind != kind:
+            self.all.append(Block(kind, len(self.all)))
+        return self.all[-1]
+
+    def _call(self, number: int, call: Any) -> tuple[Block, str]:
+        """The block of a call, and what its arguments gain.
+
+        Raises:
+            ValueError: It is no call, or no longer the last block.
+        """
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            raise ValueError("a tool call without a function")
+        index = call.get("index", number)
+        block = self._calls.get(index)
+        if block is None:
+            id_ = call.get("id") or f"call_{len(self.all)}"
+            block = Block("call", len(self.all), str(id_), str(function.get("name") or ""))
+            self._calls[index] = block
+            self.all.append(block)
+        elif block is not self.all[-1]:
+            raise ValueError("more of a tool call after the next one had begun")
+        arguments = function.get("arguments") or ""
+        if not isinstance(arguments, str):
+            raise ValueError("arguments of a tool call that are no text")
+        return block, arguments
