@@ -70,7 +70,7 @@ async def test_a_whole_response_is_steered_and_on_record(tmp_path: Path) -> None
         raw = await gateway.client.responses.with_raw_response.create(
             model="toy", input=QUESTION, metadata={"a": "b"}, instructions="Be kind.", temperature=0
         )
-        answer = raw.parse()
+        answer: Any = raw.parse()
         assert answer.output_text == model.RESPONSES["DA"]
         assert (answer.object, answer.status, answer.error) == ("response", "completed", None)
         assert answer.incomplete_details is None and answer.previous_response_id is None
@@ -252,42 +252,41 @@ async def test_neutral_values_change_nothing(tmp_path: Path) -> None:
     }
     async with served(tmp_path) as gateway:
         status, _, body = await gateway.post(
-            {"model": "toy", "input": QUESTION, **neutral}, "/v1/responses"
+            {"model": None, "input": QUESTION, **neutral}, "/v1/responses"
         )
         assert (status, body["output"][0]["content"][0]["text"]) == (200, model.RESPONSES["DA"])
+        assert body["model"] == "toy"
         assert body["gtalign"]["steered"] is True
 
 
-@pytest.mark.parametrize(
-    ("options", "param", "says"),
-    [
-        ({"previous_response_id": "resp_1"}, "previous_response_id", "whole conversation"),
-        ({"conversation": {"id": "c"}}, "conversation", "keeps no responses"),
-        ({"background": True}, "background", "waits"),
-        ({"prompt": {"id": "p"}}, "prompt", "keeps no prompts"),
-        ({"top_logprobs": 2}, "top_logprobs", "probabilities"),
-        ({"include": ["message.output_text.logprobs"]}, "include", "probabilities"),
-        ({"tools": [{"type": "web_search"}]}, "tools.0", "web_search"),
-        ({"tools": [TOOL, {"type": "mcp"}]}, "tools.1", "mcp"),
-        ({"tools": [TOOL], "tool_choice": {"type": "mcp"}}, "tool_choice", "function"),
-        ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0", "store: false"),
-        ({"input": [{"type": "web_search_call"}]}, "input.0.type", "web_search_call"),
-        (
-            {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "x"}]}]},
-            *("input.0.content.0", "image_url"),
-        ),
-    ],
-)
+LACKING: Any = [
+    ({"previous_response_id": "resp_1"}, "previous_response_id", "whole conversation"),
+    ({"conversation": {"id": "c"}}, "conversation", "keeps no responses"),
+    ({"background": True}, "background", "waits"),
+    ({"prompt": {"id": "p"}}, "prompt", "keeps no prompts"),
+    ({"top_logprobs": 2}, "top_logprobs", "probabilities"),
+    ({"include": ["message.output_text.logprobs"]}, "include", "probabilities"),
+    ({"tools": [{"type": "web_search"}]}, "tools.0", "web_search"),
+    ({"tools": [TOOL, {"type": "mcp"}]}, "tools.1", "mcp"),
+    ({"tools": [TOOL], "tool_choice": {"type": "mcp"}}, "tool_choice", "function"),
+    ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0", "store: false"),
+    ({"input": [{"type": "web_search_call"}]}, "input.0.type", "web_search_call"),
+    (
+        {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "x"}]}]},
+        *("input.0.content.0", "image_url"),
+    ),
+]
+
+
 @pytest.mark.parametrize("engine", [None, VLLM])
-async def test_what_a_chat_lacks_is_refused(
-    tmp_path: Path, engine: Any, options: Any, param: str, says: str
-) -> None:
+async def test_what_a_chat_lacks_is_refused(tmp_path: Path, engine: Any) -> None:
     steering = {"instruct": "short"}  # a model that was not trained on chains
     backend = None if engine is None else engine()
     async with served(tmp_path, backend, steering=steering) as gateway:
-        with pytest.raises(openai.BadRequestError, match=says) as refused:
-            await ask(gateway, **options)
-        assert (refused.value.param, refused.value.code) == (param, "unsupported")
+        for options, param, says in LACKING:
+            with pytest.raises(openai.BadRequestError, match=says) as refused:
+                await ask(gateway, **options)
+            assert (refused.value.param, refused.value.code) == (param, "unsupported")
 
 
 class Native(VLLM):
@@ -339,64 +338,72 @@ async def test_a_model_of_chains_does_not_show_them_natively(tmp_path: Path) -> 
             await ask(gateway, previous_response_id="resp_0")
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({}, "input"),
-        ({"input": None}, "input"),
-        ({"input": []}, "input"),
-        ({"input": 5}, "input"),
-        ({"input": [None]}, "input.0"),
-        ({"input": [[]]}, "input.0"),
-        ({"input": [{}]}, "input.0.type"),
-        ({"input": [{"type": 7}]}, "input.0.type"),
-        ({"input": [{"role": "user"}]}, "input.0.content"),
-        ({"input": [{"role": "user", "content": None}]}, "input.0.content"),
-        ({"input": [{"role": "tool", "content": "x"}]}, "input.0.role"),
-        ({"input": [{"role": ["user"], "content": "x"}]}, "input.0.role"),
-        ({"input": [{"role": "user", "content": ["x"]}]}, "input.0.content.0"),
-        ({"input": [{"role": "user", "content": [{"type": "text"}]}]}, "input.0.content.0.text"),
-        ({"input": [{"role": "user", "content": [{"type": "?"}]}]}, "input.0.content.0.type"),
-        (
-            {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
-            "input.0.content.0.image_url",
-        ),
-        ({"input": [{"type": "function_call", "name": "f"}]}, "input.0.arguments"),
-        ({"input": [{"type": "function_call_output", "output": "x"}]}, "input.0.call_id"),
-        ({"input": [{"type": "function_call_output", "call_id": "x"}]}, "input.0.output"),
-        ({"input": "x", "instructions": ["x"]}, "instructions"),
-        ({"input": "x", "text": "json"}, "text"),
-        ({"input": "x", "text": {"format": "json"}}, "text.format.type"),
-        ({"input": "x", "text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
-        ({"input": "x", "reasoning": "high"}, "reasoning"),
-        ({"input": "x", "tools": {"type": "function"}}, "tools"),
-        ({"input": "x", "tools": ["f"]}, "tools.0"),
-        ({"input": "x", "tools": [{"type": "function"}]}, "tools.0.name"),
-        ({"input": "x", "tools": [TOOL], "tool_choice": 3}, "tool_choice"),
-        ({"input": "x", "messages": []}, "messages"),
-        ({"input": "x", "n": 2}, "n"),
-        ({"input": "x", "stream": "yes"}, "stream"),
-        ({"input": "x", "temperature": 9}, "temperature"),
-        ({"input": "x", "max_output_tokens": "many"}, "max_output_tokens"),
-        ({"input": "x", "max_output_tokens": 10**9}, "max_output_tokens"),
-        ({"input": "x", "model": None}, "model"),
-    ],
-)
-async def test_what_is_wrong_is_refused_by_its_name(tmp_path: Path, body: Any, param: str) -> None:
+WRONG: Any = [
+    ({}, "input"),
+    ({"input": None}, "input"),
+    ({"input": []}, "input"),
+    ({"input": 5}, "input"),
+    ({"input": [None]}, "input.0"),
+    ({"input": [[]]}, "input.0"),
+    ({"input": [{}]}, "input.0.type"),
+    ({"input": [{"type": 7}]}, "input.0.type"),
+    ({"input": [{"role": "user"}]}, "input.0.content"),
+    ({"input": [{"role": "user", "content": None}]}, "input.0.content"),
+    ({"input": [{"role": "tool", "content": "x"}]}, "input.0.role"),
+    ({"input": [{"role": ["user"], "content": "x"}]}, "input.0.role"),
+    ({"input": [{"role": "user", "content": ["x"]}]}, "input.0.content.0"),
+    ({"input": [{"role": "user", "content": [{"type": "text"}]}]}, "input.0.content.0.text"),
+    ({"input": [{"role": "user", "content": [{"type": "?"}]}]}, "input.0.content.0.type"),
+    (
+        {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
+        "input.0.content.0.image_url",
+    ),
+    ({"input": [{"type": "function_call", "name": "f"}]}, "input.0.arguments"),
+    ({"input": [{"type": "function_call_output", "output": "x"}]}, "input.0.call_id"),
+    ({"input": [{"type": "function_call_output", "call_id": "x"}]}, "input.0.output"),
+    ({"input": "x", "instructions": ["x"]}, "instructions"),
+    ({"input": "x", "text": "json"}, "text"),
+    ({"input": "x", "text": {"format": "json"}}, "text.format.type"),
+    ({"input": "x", "text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
+    ({"input": "x", "reasoning": "high"}, "reasoning"),
+    ({"input": "x", "tools": {"type": "function"}}, "tools"),
+    ({"input": "x", "tools": ["f"]}, "tools.0"),
+    ({"input": "x", "tools": [{"type": "function"}]}, "tools.0.name"),
+    ({"input": "x", "tools": [TOOL], "tool_choice": 3}, "tool_choice"),
+    ({"input": "x", "messages": []}, "messages"),
+    ({"input": "x", "n": 2}, "n"),
+    ({"input": "x", "stream": "yes"}, "stream"),
+    ({"input": "x", "temperature": 9}, "temperature"),
+    ({"input": "x", "max_output_tokens": "many"}, "max_output_tokens"),
+    ({"input": "x", "max_output_tokens": 10**9}, "max_output_tokens"),
+    ({"input": "x", "model": ["toy"]}, "model"),
+]
+
+
+async def test_what_is_wrong_is_refused_by_its_name(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
-        status, _, answer = await gateway.post({"model": "toy", **body}, "/v1/responses")
-        assert (status, answer["error"]["param"]) == (400, param)
-        assert answer["error"]["type"] == "invalid_request_error"
+        for body, param in WRONG:
+            status, _, answer = await gateway.post({"model": "toy", **body}, "/v1/responses")
+            assert (status, answer["error"]["param"]) == (400, param), body
+            assert answer["error"]["type"] == "invalid_request_error"
+        assert await gateway.records() == []
 
 
 async def test_a_field_of_the_chat_is_named_as_in_the_request(tmp_path: Path) -> None:
-    bad = [{"role": "user", "content": "x"}, {"role": "user", "content": []}]
-    async with served(tmp_path) as gateway:
-        body = {"model": "toy", "instructions": "Be kind.", "input": bad}
-        status, _, answer = await gateway.post(body, "/v1/responses")
-        if status != 200:  # the message with no parts, as chat reads it
-            assert answer["error"]["param"].startswith("input.1")
-            assert "messages" not in answer["error"]["message"]
+    said = {"type": "message", "role": "assistant", "content": "x"}
+    form = {"format": {"type": "json_object"}}
+    async with served(tmp_path) as gateway:  # before a model in this process
+        for body, param in (
+            ({"input": [{"role": "user", "content": "x"}, said]}, "input.1.role"),
+            ({"input": "x", "max_output_tokens": -2}, "max_output_tokens"),
+            ({"input": "x", "max_output_tokens": 1.5}, "max_output_tokens"),
+        ):
+            asked = {"model": "toy", "instructions": "Be kind.", **body}
+            status, _, answer = await gateway.post(asked, "/v1/responses")
+            assert (status, answer["error"]["param"]) == (400, param)
+            assert repr(param) in answer["error"]["message"]
+        with pytest.raises(openai.BadRequestError, match="inside the gateway"):
+            await ask(gateway, text=form)
 
 
 async def test_errors_before_the_answer_have_their_form(tmp_path: Path) -> None:
