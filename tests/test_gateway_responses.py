@@ -1,11 +1,14 @@
 """OpenAI's Responses API at the gateway, asked for by the real client."""
 
 import asyncio
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from aiohttp import web
 
 from gateway_parts import Held, scripted, served
 from gtalign.errors import UpstreamError
@@ -446,7 +449,7 @@ async def test_an_engine_that_fails_on_the_way_ends_the_stream(tmp_path: Path) -
     backend = Broken(lambda messages, begun: model.continuation(messages[-1]["content"], begun))
     async with served(tmp_path, backend, steering={"mode": "observe"}) as gateway:
         events: list[Any] = []
-        with pytest.raises(openai.APIError, match="broke"):
+        with pytest.raises(openai.APIError, match="the model server failed"):
             async for event in await ask(gateway, stream=True):
                 events.append(event)
         kinds = [event.type for event in events]
@@ -477,11 +480,30 @@ async def test_a_stream_that_is_none_is_a_failure(tmp_path: Path, deltas: Any) -
     engine = Calls()
     engine.deltas, engine.finish = deltas, None
     async with served(tmp_path, engine) as gateway:
-        with pytest.raises(openai.APIError, match="no answer to one"):
+        with pytest.raises(openai.APIError, match="the model server"):
             async for _ in await ask(gateway, tools=[TOOL], stream=True):
                 pass
         [record] = await gateway.records()
         assert record["status"] == "failed"
+
+
+class Packed(Calls):
+    """Compresses its answers though nobody asked for that."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path != "/v1/chat/completions":
+            return await super().handle(request)
+        whole = {
+            "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}],
+            "usage": USAGE,
+        }
+        headers, body = {"Content-Encoding": "gzip"}, gzip.compress(json.dumps(whole).encode())
+        return web.Response(body=body, headers=headers, content_type="application/json")
+
+
+async def test_an_answer_that_is_packed_is_read(tmp_path: Path) -> None:
+    async with served(tmp_path, Packed()) as gateway:
+        assert (await ask(gateway, tools=[TOOL])).output_text == "Hi"
 
 
 async def test_a_silent_stream_sends_comments(tmp_path: Path) -> None:

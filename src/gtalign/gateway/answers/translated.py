@@ -4,6 +4,7 @@ What a chat cannot express is passed on to the engine as it came, or refused whe
 not have that API either.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -25,6 +26,7 @@ from gtalign.steering import Sampling
 from gtalign.steering.http.sse import Event, EventReader
 
 _LARGEST: Final = 64 << 20  # bytes of an answer, or of one event
+_ANY_HEAD: Final = 32 + zlib.MAX_WBITS  # of gzip or of zlib
 _ABSENT: Final = (404, 405, 501)  # how engines answer where they have no such address
 
 
@@ -44,6 +46,7 @@ class TranslatedReply(HTTPReply):
         self._status = 200
         self._held = bytearray()  # an answer in JSON, until all of it is there
         self._reader = EventReader(_LARGEST)
+        self._unpacked = _as_it_is
         self._over = False  # an error of the engine's has ended the stream
         self._wrong: UpstreamError | None = None  # what it sent that is no answer
 
@@ -88,6 +91,9 @@ class TranslatedReply(HTTPReply):
     async def start(self, status: int, kind: str) -> None:
         """Send the head; that of an answer in JSON waits until all of it is there."""
         self._status = status
+        if self._native is None and "content-encoding" in self.headers:
+            del self.headers["content-encoding"]
+            self._unpacked = zlib.decompressobj(_ANY_HEAD).decompress
         if self._native is not None or kind == EVENTS:
             await super().start(status, kind)
 
@@ -101,13 +107,13 @@ class TranslatedReply(HTTPReply):
             if self._status != 200:
                 await self._refuse(self._status, body)
                 return
-            self._held += body
+            self._held += self._unpack(body)
             if len(self._held) > _LARGEST:
                 raise self._strange(f"more than {_LARGEST} bytes")
         elif self._native is not None or self.kind != EVENTS:
             await super().write(body)
         else:
-            events = b"".join(self._events(body))
+            events = b"".join(self._events(self._unpack(body)))
             if events or body.startswith(b":"):
                 await super().write(events or COMMENT)
 
@@ -139,6 +145,12 @@ class TranslatedReply(HTTPReply):
         else:
             await self._refuse(status, body)
             await super().end()
+
+    def _unpack(self, body: bytes) -> bytes:
+        try:
+            return self._unpacked(body)
+        except zlib.error as error:
+            raise self._strange(str(error)) from None
 
     async def _deliver(self, body: bytes) -> None:
         self.headers["content-length"] = str(len(body))
@@ -196,6 +208,10 @@ class TranslatedReply(HTTPReply):
         said = f"answered a chat with what is no answer to one: {why}"
         self._wrong = UpstreamError("the engine", said)
         return self._wrong
+
+
+def _as_it_is(body: bytes) -> bytes:
+    return body
 
 
 def _error(chunk: Event) -> Mapping[str, Any] | None:
