@@ -411,7 +411,7 @@ async def test_a_field_of_the_chat_is_named_as_in_the_request(tmp_path: Path) ->
 
 async def test_errors_before_the_answer_have_their_form(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
-        with pytest.raises(openai.NotFoundError, match="there is no model"):
+        with pytest.raises(openai.NotFoundError, match="does not exist"):
             await ask(gateway, model="gpt")
         status, body = await gateway.get("/v1/responses")
         assert (status, body["error"]["code"]) == (405, "method_not_allowed")

@@ -46,7 +46,7 @@ class TranslatedReply(HTTPReply):
         self._status = 200
         self._held = bytearray()  # an answer in JSON, until all of it is there
         self._reader = EventReader(_LARGEST)
-        self._unpacked = _as_it_is
+        self._unpacked: Callable[[bytes], bytes] = bytes
         self._over = False  # an error of the engine's has ended the stream
         self._wrong: UpstreamError | None = None  # what it sent that is no answer
 
@@ -208,10 +208,6 @@ class TranslatedReply(HTTPReply):
         said = f"answered a chat with what is no answer to one: {why}"
         self._wrong = UpstreamError("the engine", said)
         return self._wrong
-
-
-def _as_it_is(body: bytes) -> bytes:
-    return body
 
 
 def _error(chunk: Event) -> Mapping[str, Any] | None:
