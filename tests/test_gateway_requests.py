@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway_parts import MESSAGES, Served, served
-from standins import model
-from standins.engines import VLLM
+from standins import model, tokens
+from standins.engines import VLLM, LlamaCpp
+from standins.server import RefusedError
 
 USER = MESSAGES[0]
 SAID = {"role": "assistant", "content": "There."}
@@ -169,3 +170,58 @@ async def test_the_engine_that_is_observed_gets_the_request_as_it_came(tmp_path:
             headers, _ = await asked(gateway, **more)
             assert headers["x-gtalign-passed"] == "observe"
             assert engine.seen == {"model": "toy", "messages": MESSAGES, **more}
+
+
+class Small(Chatty):
+    """Has room for few tokens, says so, and refuses what is too long as vLLM does."""
+
+    def __init__(self, context: int, *, counts: bool = True, says: str = "max_model_len") -> None:
+        super().__init__(tokenizer=counts)
+        self.context = context
+        self.said: dict[str, Any] = {says: context}
+        self.asked: list[int] = []
+
+    async def models(self, body: dict[str, Any]) -> dict[str, Any]:
+        found = await super().models(body)
+        found["data"][0] |= self.said
+        return found
+
+    async def completions(self, body: dict[str, Any]) -> Any:
+        prompt = body["prompt"]
+        size = len(prompt) if isinstance(prompt, list) else len(tokens.encode(prompt))
+        self.asked.append(body["max_tokens"])
+        if size + body["max_tokens"] > self.context:
+            told = f"maximum context length is {self.context}, not {size} + {body['max_tokens']}"
+            raise RefusedError(400, told)
+        return await super().completions(body)
+
+
+@pytest.mark.parametrize("context", [1200, 2048, 4096, 40_000])
+async def test_without_a_number_the_answer_fits_the_context(tmp_path: Path, context: int) -> None:
+    engine = Small(context)
+    async with served(tmp_path, engine) as gateway:
+        for text in ("x", "Where to, in Zürich? " * 12, "Ü" * 200):
+            headers, said = await asked(gateway, messages=[{"role": "user", "content": text}])
+            assert headers["x-gtalign-steered"] == "true"
+            assert said == model.RESPONSES["DA"]
+        assert max(engine.asked) == 4096 or context < 5000
+
+
+@pytest.mark.parametrize("says", ["max_model_len", "nothing"])
+async def test_what_fits_no_context_is_passed_as_it_came(tmp_path: Path, says: str) -> None:
+    engine = Small(700, says=says)
+    async with served(tmp_path, engine, steering={"instruct": "short"}) as gateway:
+        engine.asked.clear()
+        headers, said = await asked(gateway)
+        assert headers["x-gtalign-passed"] == ("refused" if says == "nothing" else "context")
+        assert said == "mine" and engine.seen == {"model": "toy", "messages": MESSAGES}
+
+
+async def test_an_engine_s_context_is_read_from_its_own_pages(tmp_path: Path) -> None:
+    async with served(tmp_path, LlamaCpp()) as gateway:
+        assert gateway.gateway.upstream.backend.context == 4096  # type: ignore[attr-defined]
+    for odd in (True, "4096", -1, 0, 4096.5, None, 10**12):
+        engine = Small(10**6)
+        engine.said = {"max_model_len": odd}
+        async with served(tmp_path, engine) as gateway:
+            assert gateway.gateway.upstream.backend.context is None  # type: ignore[attr-defined]

@@ -130,8 +130,8 @@ class LimitSettings(Config):
     Keys:
         head_bytes: Largest head of a request, in bytes.
         body_bytes: Largest body of a request, in bytes.
-        max_tokens: Longest answer in tokens; also the length of an answer to a request that asks
-            for no number.
+        max_tokens: Longest answer in tokens; also the length of a steered answer to a request that
+            asks for no number, unless the engine's context leaves less.
         choices: Largest number of answers to one request (``n``).
         total_concurrency: Largest number of requests that the gateway answers at once.
         concurrency: Largest number of requests of one key that the gateway answers at once.

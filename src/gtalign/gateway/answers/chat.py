@@ -12,6 +12,7 @@ from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.answer import Answer
 from gtalign.gateway.answers.fields import telling
 from gtalign.gateway.answers.request import AnswerRequest
+from gtalign.gateway.answers.room import fitted
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import ended_by
 from gtalign.gateway.gateway import Gateway
@@ -61,6 +62,11 @@ class Chat:
             StorageError: The decision cannot be recorded, and has to be.
             ClientGone: The client left.
         """
+        if self._request.max_tokens is None:
+            gateway, ask = self._gateway, self._ask
+            steering, most = gateway.config.steering, ask.max_tokens
+            room = await fitted(gateway.upstream, ask.messages, steering, most)
+            self._ask = replace(ask, max_tokens=room)
         if not self._request.stream:
             await self._whole()
             return

@@ -75,6 +75,7 @@ class HTTPBackend:
         method: How messages are continued.
         render: Renders conversations for ``completions-text``; None where the server renders.
         report: The methods that the probe tried.
+        context: Most tokens of a prompt and its answer together; None if the server does not tell.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class HTTPBackend:
         method: Method,
         render: Render | None = None,
         report: tuple[MethodTrial, ...] = (),
+        context: int | None = None,
     ) -> None:
         self._transport = transport
         self._render = render
@@ -92,6 +94,7 @@ class HTTPBackend:
         self.engine = engine
         self.method: Method = method
         self.report = report
+        self.context = context
 
     @property
     def name(self) -> str:

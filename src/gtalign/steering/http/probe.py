@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from gtalign.errors import RefusedError, SteeringError, UnreachableError, UpstreamError
@@ -19,6 +19,7 @@ from gtalign.steering.http.engines import (
     Engine,
 )
 from gtalign.steering.http.exchange import Timeouts
+from gtalign.steering.http.pieces import LARGEST_COUNT
 from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
 
@@ -26,6 +27,7 @@ KEY: Final = "GTALIGN_UPSTREAM_KEY"
 """Environment variable of the key."""
 
 _TOKENS: Final = 24  # enough for a number and what follows, even of a character or two each
+_CONTEXTS: Final = ("max_model_len", "context_length", "context_window", "max_context_length")
 _QUESTION: Final[list[Message]] = [
     {"role": "user", "content": "Which of the two roads leads to the lake?"}
 ]
@@ -88,19 +90,20 @@ async def _probe(
     render: Render | None,
     fallback_reask: bool,
 ) -> HTTPBackend:
-    model, owner = await _model(transport, model)
-    engine = await _engine(transport, owner)
+    model, card = await _model(transport, model)
+    engine = await _engine(transport, str(card.get("owned_by", "")))
+    context = await _context(transport, card, engine)
     trials: list[MethodTrial] = []
     methods: Iterable[Method] = METHODS if method == "auto" else (method,)
     for candidate in methods:
-        backend = HTTPBackend(transport, model, engine, candidate, render)
+        backend = HTTPBackend(transport, model, engine, candidate, render, context=context)
         if candidate != "none":
             trials.append(await _try(backend))
         if candidate == "none" or trials[-1].works:
             backend.report = tuple(trials)
             return backend
     if fallback_reask:
-        return HTTPBackend(transport, model, engine, "none", None, tuple(trials))
+        return HTTPBackend(transport, model, engine, "none", None, tuple(trials), context)
     raise SteeringError(
         f"{transport.api} ({engine.name}) cannot continue a message of {model!r}."
         f" {explained(trials)}. What would help: a server that continues messages (vLLM, SGLang or"
@@ -111,8 +114,8 @@ async def _probe(
     )
 
 
-async def _model(transport: Transport, model: str | None) -> tuple[str, str]:
-    """Return the name of the model, and the owner that its server gives for it."""
+async def _model(transport: Transport, model: str | None) -> tuple[str, Mapping[str, Any]]:
+    """Return the name of the model, and what its server says about it."""
     upstream = transport.api
     try:
         answer = await transport.ask("/v1/models", upstream=upstream)
@@ -121,7 +124,7 @@ async def _model(transport: Transport, model: str | None) -> tuple[str, str]:
     except UpstreamError:
         if model is None:
             raise
-        return model, ""
+        return model, {}
     data = answer.get("data") if isinstance(answer, dict) else None
     cards = [card for card in data if isinstance(card, dict)] if isinstance(data, list) else []
     names = [card["id"] for card in cards if isinstance(card.get("id"), str) and card["id"]]
@@ -129,8 +132,19 @@ async def _model(transport: Transport, model: str | None) -> tuple[str, str]:
         if not names:
             raise UpstreamError(upstream, "GET /v1/models lists no model; name one")
         model = names[0]
-    owners = [card.get("owned_by") for card in cards if card.get("id") == model]
-    return model, str(owners[0]) if owners else ""
+    return model, next((card for card in cards if card.get("id") == model), {})
+
+
+async def _context(transport: Transport, card: Mapping[str, Any], engine: Engine) -> int | None:
+    """Return how many tokens a prompt and its answer may have together; None if unknown."""
+    said: list[Any] = [card.get(name) for name in _CONTEXTS]
+    if engine is LLAMA_CPP:
+        try:
+            props = await transport.ask("/props", upstream=transport.api)
+            said.insert(0, props["default_generation_settings"]["n_ctx"])
+        except (UpstreamError, LookupError, TypeError):
+            pass  # it does not tell
+    return next((n for n in said if type(n) is int and 0 < n < LARGEST_COUNT), None)
 
 
 async def _engine(transport: Transport, owner: str) -> Engine:
