@@ -163,7 +163,7 @@ async def test_without_keys_this_machine_is_let_in_and_no_other(tmp_path: Path) 
 
 async def test_every_answer_tells_the_browser_what_it_may_do(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
-        for path in (*PAGES, "/nothing", "/static/x/y", static_url("icon.svg")[10:]):
+        for path in (*PAGES, "/nothing", "/static/x/y", static_url("", "icon.svg")[10:]):
             answer = await visitor.get(path, allow_redirects=False)
             assert {name: answer.headers[name] for name in HEADERS} == HEADERS
             assert "unsafe" not in answer.headers["Content-Security-Policy"]
@@ -179,7 +179,7 @@ async def test_files_are_those_of_a_list(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
         assert set(static_files()) >= {"dashboard.css", "htmx.min.js", "icon.svg"}
         for name, file in static_files().items():
-            url = static_url(name)
+            url = static_url("", name)
             answer = await visitor.send("GET", url)
             assert answer.status == 200 and answer.text.encode() == file.body
             assert "immutable" in answer.headers["Cache-Control"]
@@ -208,7 +208,7 @@ async def test_what_goes_wrong_is_a_page_and_for_htmx_a_sentence(
         assert answer.headers.get("Content-Type", "").startswith("text/html")
         answer = await visitor.get("/nothing", headers={"HX-Request": "true"})
         assert answer.text == '<p class="problem" role="alert">There is no such page.</p>'
-        assert (await visitor.get("/")).url.endswith("/dashboard")
+        assert (await visitor.get("/")).status == 200
         status, told = await gateway.get("/")
         assert (status, told["error"]["code"]) == (404, "not_found")
         welcome = await visitor.send("GET", "/", headers={"Accept": "text/html"})

@@ -198,8 +198,8 @@ def test_an_address_names_decisions() -> None:
     query = read_query({"policy": "a&b", "search": " ", "limit": "9"}, "day", lambda: now)
     assert query.which.since == now - PERIODS["day"] * 1_000_000
     assert query.which.policy == "a&b" and query.which.search is None
-    assert query.url("/x", cursor="1-a", policy="") == "/dashboard/x?last=day&cursor=1-a"
-    assert query.url("") == "/dashboard?policy=a%26b&last=day"
+    assert query.url("/x", cursor="1-a", policy="") == "/x?last=day&cursor=1-a"
+    assert query.url("") == "?policy=a%26b&last=day"
     assert read_query({"last": "all"}, "day").which.since is None
     query = read_query({"last": "hour", "since": "2026-01-31T12:00", "until": "2026-01-31T13:00Z"})
     assert query.which.until is not None and query.which.since is not None

@@ -200,13 +200,13 @@ async def test_without_keys_other_sites_are_refused(tmp_path: Path) -> None:
 
 async def test_paths_and_methods_that_there_are_not(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
-        for path in ("/", "/v1", "/v1/chat/completions/", "/../etc/passwd", "/admin/keys/a/b"):
+        for path in ("/", "/v1", "/v1/chat/completions/x", "/../etc/passwd", "/admin/keys/a/b"):
             status, told = await gateway.get(path)
             assert (status, told["error"]["code"]) == (404, "not_found")
         for path, method, allowed in (
-            ("/v1/chat/completions", "GET", "POST"),
-            ("/admin/keys", "DELETE", "GET, POST"),
-            ("/healthz", "POST", "GET, HEAD"),
+            ("/v1/chat/completions", "GET", "POST, OPTIONS"),
+            ("/admin/keys", "DELETE", "GET, POST, HEAD, OPTIONS"),
+            ("/healthz", "POST", "GET, HEAD, OPTIONS"),
         ):
             async with gateway.http.request(method, gateway.address + path) as answer:
                 assert (answer.status, answer.headers["allow"]) == (405, allowed)

@@ -17,6 +17,9 @@ def command(
     port: Annotated[
         int | None, typer.Option(help="Port on which to listen; 0 takes a free one.")
     ] = None,
+    root_path: Annotated[
+        str | None, typer.Option(help="Path under which a proxy shows the gateway, such as /llm.")
+    ] = None,
     database: Annotated[
         str | None, typer.Option(help="Database of the decisions: a file or a URL.")
     ] = None,
@@ -56,6 +59,7 @@ def command(
         "upstream.address": ("MODEL_OR_URL", upstream),
         "host": ("--host", host),
         "port": ("--port", port),
+        "root_path": ("--root-path", root_path),
         "audit.database": ("--database", database),
         "policies": ("--policy", policies or None),
         "steering.instruct": ("--bare", False if bare else None),

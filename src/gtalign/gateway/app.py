@@ -7,6 +7,7 @@ from gtalign.gateway.answers.endpoint import INTERFACES, AnswersEndpoint
 from gtalign.gateway.dashboard.site import dashboard_routes
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.addresses import Addresses
 from gtalign.gateway.http.admin import admin_routes
 from gtalign.gateway.http.edge import Edge
 from gtalign.gateway.http.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
@@ -22,14 +23,14 @@ def make_app(gateway: Gateway) -> ASGIApp:
         ("GET", MODELS, models),
         ("GET", f"{MODELS}/{{model:path}}", models),
         ("GET", "/metrics", MetricsEndpoint(gateway)),
+        ("GET", "/healthz", HealthEndpoint()),
+        ("GET", "/readyz", ReadyEndpoint(gateway)),
     ]
-    probes: dict[str, App] = {"/healthz": HealthEndpoint(), "/readyz": ReadyEndpoint(gateway)}
     routes = [Route(path, Resource(path, {method: app})) for method, path, app in table]
-    for path, app in probes.items():  # uvicorn leaves the body out of what answers HEAD
-        routes.append(Route(path, Resource(path, {"GET": app, "HEAD": app})))
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
     router = Router(routes, redirect_slashes=False, default=_nothing)
-    return Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
+    edge = Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
+    return Addresses(edge, gateway.config)
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -88,7 +88,7 @@ class Gateway:
             APIError: The key is missing, wrong or revoked (401), or lacks the scope (403).
         """
         if not self.keys.required:
-            check_local(headers)
+            check_local(headers, self.config.cors)
             return ANYONE
         given = headers.get("authorization", "")
         kind, _, secret = given.partition(" ")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,8 +25,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_local(headers: Headers) -> None:
+def check_local(headers: Headers, allowed: Collection[str] = ()) -> None:
     """Without keys, refuse what a web page elsewhere makes a browser on this machine send.
+
+    Args:
+        headers: Headers of the request.
+        allowed: Sites whose pages may ask all the same. ``*`` is none of them: it opens a gateway
+            that asks for keys.
 
     Raises:
         APIError: The request is for a name other than this machine's, from another site, or was
@@ -34,7 +40,7 @@ def check_local(headers: Headers) -> None:
     named = [(name, headers[name]) for name in ("host", "origin") if name in headers]
     # Nobody's word is taken that a request is local; that it is not, is.
     for name, value in _forwarded(headers) + named:
-        if not _names_loopback(value):
+        if not _names_loopback(value) and not (name == "origin" and value in allowed):
             raise APIError(
                 403,
                 f"without a key, only requests from this machine are answered, not {name}:"

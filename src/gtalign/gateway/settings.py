@@ -190,6 +190,15 @@ class TelemetrySettings(Config):
     service: Annotated[str, Field(min_length=1)] = "gtalign"
 
 
+def _checked(origin: str) -> str:
+    """Return an origin; raises ValueError if it is none."""
+    parts = urlsplit(origin)
+    known = parts.scheme in ("http", "https") and bool(parts.netloc)
+    if not known or f"{parts.scheme}://{parts.netloc}" != origin:
+        raise ValueError("an origin is a scheme and a host, as in https://gateway.example")
+    return origin
+
+
 class DashboardSettings(Config):
     """The dashboard: web pages for the people who run the gateway.
 
@@ -208,13 +217,7 @@ class DashboardSettings(Config):
     @field_validator("origin")
     @classmethod
     def _is_an_origin(cls, origin: str | None) -> str | None:
-        if origin is None:
-            return None
-        parts = urlsplit(origin)
-        known = parts.scheme in ("http", "https") and bool(parts.netloc)
-        if not known or f"{parts.scheme}://{parts.netloc}" != origin:
-            raise ValueError("an origin is a scheme and a host, as in https://gateway.example")
-        return origin
+        return None if origin is None else _checked(origin)
 
 
 class GatewayConfig(Config):
@@ -228,6 +231,10 @@ class GatewayConfig(Config):
         port: Port on which the gateway listens; 0 takes a free one.
         proxies: Addresses and networks of reverse proxies. The gateway believes the headers
             X-Forwarded-For and X-Forwarded-Proto only if they come from these.
+        root_path: Path under which a reverse proxy shows the gateway, such as ``/llm``. The
+            proxy may cut it off or leave it on.
+        cors: Sites whose pages may ask the gateway from a browser, such as
+            ``https://app.example``; ``*`` for all. By default none may.
         policies: Policies that exist from the start: files, or names of built-in policies.
         default_policy: Policy of requests that name none; by default the first of ``policies``.
         show: What clients see of a chain unless they ask for something else.
@@ -245,6 +252,8 @@ class GatewayConfig(Config):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8400
     proxies: tuple[str, ...] = ()
+    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    cors: tuple[str, ...] = ()
     policies: Annotated[tuple[PolicySource, ...], Field(min_length=1)] = (
         "subscription",
         "per-token",
@@ -272,6 +281,11 @@ class GatewayConfig(Config):
         for proxy in proxies:
             ip_network(proxy)  # its ValueError says what is wrong, such as host bits of a network
         return proxies
+
+    @field_validator("cors")
+    @classmethod
+    def _are_origins(cls, cors: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin if origin == "*" else _checked(origin) for origin in cors)
 
     @model_validator(mode="after")
     def _serves_something(self) -> Self:

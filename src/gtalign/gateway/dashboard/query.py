@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from gtalign.errors import DataError
-from gtalign.gateway.dashboard.visit import PREFIX
 from gtalign.gateway.http.parameters import FILTERS, read_filter
 from gtalign.gateway.store.reader import Filter
 from gtalign.gateway.store.record import now
@@ -34,12 +33,12 @@ class Query:
     last: str
 
     def url(self, path: str, /, **others: str) -> str:
-        """Address of a page about the same decisions, with further or changed parameters.
+        """Address, below the dashboard, of a page about the same decisions, with other parameters.
 
         A parameter that is empty is left out.
         """
         wanted = {name: value for name, value in {**self.given, **others}.items() if value}
-        return f"{PREFIX}{path}{'?' if wanted else ''}{urlencode(wanted)}"
+        return f"{path}{'?' if wanted else ''}{urlencode(wanted)}"
 
 
 def read_query(

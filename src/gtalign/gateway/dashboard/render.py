@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,8 +21,12 @@ from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
 
 
 @cache
-def environment() -> Environment:
-    """The templates; every value that they show is escaped."""
+def environment(root: str) -> Environment:
+    """The templates; every value that they show is escaped.
+
+    Args:
+        root: The prefix of the gateway.
+    """
     found = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
@@ -31,7 +35,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"static": static_url, "root": PREFIX, "legend": matrix_legend}
+    found.globals |= {
+        "static": partial(static_url, root),
+        "root": root + PREFIX,
+        "legend": matrix_legend,
+    }
     found.globals |= {"actions_explained": LEGEND, "words": defaultdict(str, WORDS)}
     drawings = (
         game_table,
@@ -62,4 +70,4 @@ def render(visit: Visit, page: Page, views: Sequence[View]) -> str:
         "here": near[0] if near else None,
         "currency": visit.gateway.config.dashboard.currency,
     }
-    return environment().get_template(page.template).render(shared | dict(page.shown))
+    return environment(visit.root).get_template(page.template).render(shared | dict(page.shown))

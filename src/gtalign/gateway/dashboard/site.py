@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -56,7 +57,8 @@ _SHOWN: Final = 1000  # characters of a message, which may quote what was sent
 def dashboard_routes(gateway: Gateway, views: Sequence[View] = VIEWS) -> list[Route]:
     """The routes of all pages, of the files that they fetch, and of what there is not."""
     site = Site(gateway, views)
-    routes = [Route("/", Resource("/", {"GET": _welcome}))]
+    welcome = partial(_welcome, gateway.config.root_path)
+    routes = [Route("/", Resource("/", {"GET": welcome}))]
     routes += [Route(PREFIX + view.path, _Endpoint(site, view)) for view in views]
     routes.append(Route(PREFIX + static.PATH, _Endpoint(site, View(static.PATH, _file, open=True))))
     routes.append(Route(PREFIX + "/{rest:path}", _Endpoint(site, View("/...", _nothing))))
@@ -146,7 +148,9 @@ def _problem(visit: Visit, error: Exception) -> Page:
 def _to_sign_in(visit: Visit) -> Response:
     """The sign-in page, which leads back to this page afterwards."""
     if visit.fragment:
-        return Response(status_code=401, headers={"HX-Redirect": PREFIX + SIGN_IN} | _PAGE)
+        return Response(
+            status_code=401, headers={"HX-Redirect": visit.root + PREFIX + SIGN_IN} | _PAGE
+        )
     if visit.method != "GET":
         return visit.go(SIGN_IN)
     path = visit.url.path.removeprefix(PREFIX)
@@ -159,13 +163,11 @@ async def _file(visit: Visit) -> Response:
 
 
 async def _nothing(visit: Visit) -> Response:
-    if visit.url.path == PREFIX + "/":
-        return visit.go("")
     raise APIError(404, "there is no such page", code="not_found")
 
 
-async def _welcome(scope: Scope, receive: Receive, send: Send) -> None:
+async def _welcome(root: str, scope: Scope, receive: Receive, send: Send) -> None:
     """The root: people are sent to the dashboard."""
     if "text/html" not in Headers(scope=scope).get("accept", ""):
         raise APIError(404, "there is nothing at this address", code="not_found")
-    await RedirectResponse(PREFIX, 303)(scope, receive, send)
+    await RedirectResponse(root + PREFIX, 303)(scope, receive, send)

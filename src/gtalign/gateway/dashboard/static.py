@@ -51,9 +51,14 @@ def static_files() -> dict[str, Static]:
     }
 
 
-def static_url(name: str) -> str:
-    """Address of a file, which changes with its content; raises KeyError if there is none."""
-    return f"{PREFIX}/static/{static_files()[name].version}/{name}"
+def static_url(root: str, name: str) -> str:
+    """Address of a file, which changes with its content; raises KeyError if there is none.
+
+    Args:
+        root: The prefix of the gateway.
+        name: Name of the file.
+    """
+    return f"{root}{PREFIX}/static/{static_files()[name].version}/{name}"
 
 
 async def serve_static(request: Request) -> Response:

@@ -79,6 +79,11 @@ class Visit(Request):
             self._id = new_id()
 
     @property
+    def root(self) -> str:
+        """The prefix of the gateway, as browsers know it."""
+        return self.gateway.config.root_path
+
+    @property
     def csrf(self) -> str:
         """The token that forms of this session send."""
         return self.sessions.token(self._id)
@@ -147,7 +152,7 @@ class Visit(Request):
 
     def go(self, path: str) -> Response:
         """Send the browser to another page of the dashboard, which it is to GET."""
-        return RedirectResponse(PREFIX + path, 303)
+        return RedirectResponse(self.root + PREFIX + path, 303)
 
     def keep(self, response: Response) -> None:
         """Give a visitor without a cookie one."""
@@ -163,7 +168,7 @@ class Visit(Request):
             name,
             value,
             max_age=int(seconds),
-            path="/",
+            path=self.root or "/",
             secure=self._secure,
             httponly=True,
             samesite="strict",

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.errors import APIError
@@ -13,6 +14,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Resource:
     """The applications of one path, which requests are counted under.
 
+    What answers GET answers HEAD, whose body the server leaves out; OPTIONS is answered here.
+
     Args:
         path: Path of the route, with its parameters unfilled.
         apps: Application for each method.
@@ -21,6 +24,7 @@ class Resource:
     def __init__(self, path: str, apps: Mapping[str, App]) -> None:
         self._path = path
         self._apps = apps
+        self._allowed = (*apps, *(("HEAD",) if "GET" in apps else ()), "OPTIONS")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request.
@@ -29,9 +33,15 @@ class Resource:
             APIError: There is nothing for its method (405).
         """
         RequestLog.of(scope).path = self._path
-        app = self._apps.get(scope["method"])
-        if app is None:
-            known = ", ".join(self._apps)
-            why = f"{self._path} takes {known}"
-            raise APIError(405, why, code="method_not_allowed", allow=self._apps)
-        await app(scope, receive, send)
+        method = scope["method"]
+        app = self._apps.get("GET" if method == "HEAD" else method)
+        if app is not None:
+            await app(scope, receive, send)
+            return
+        if method == "OPTIONS":
+            await Response(status_code=204, headers={"Allow": ", ".join(self._allowed)})(
+                scope, receive, send
+            )
+            return
+        why = f"{scope['path'][:200]} takes {', '.join(self._allowed)}"
+        raise APIError(405, why, code="method_not_allowed", allow=self._allowed)
