@@ -65,7 +65,8 @@ class Chat:
         if self._request.max_tokens is None:
             gateway, ask = self._gateway, self._ask
             steering, most = gateway.config.steering, ask.max_tokens
-            room = await fitted(gateway.upstream, ask.messages, steering, most)
+            upstream = self._terms.served.route(ask.messages).upstream
+            room = await fitted(upstream, ask.messages, steering, most)
             self._ask = replace(ask, max_tokens=room)
         if not self._request.stream:
             await self._whole()
