@@ -149,7 +149,7 @@ async def test_the_table_is_made_of_these_files_alone(tmp_path: Path) -> None:
     assert "<h3>own: by policy</h3>" in report.section()
     for kind in ("answers", "steered", "edited"):
         with pytest.raises(DataError, match=r"no transcripts\.jsonl"):
-            transcript_files([tmp_path], kind)  # type: ignore[arg-type]
+            transcript_files([tmp_path], kind)
 
 
 def test_without_a_true_matrix_nothing_is_right() -> None:
