@@ -19,10 +19,12 @@ from gtalign.drawing import (
     action_colour,
     interval_chart,
     line_chart,
+    region_chart,
     smooth,
     stacked_chart,
     staircase,
     stylesheet,
+    svg_file,
 )
 from gtalign.drawing.labels import meet, width_of
 from gtalign.drawing.matrix import LEVELS
@@ -192,3 +194,25 @@ def test_the_style_has_a_class_for_every_colour_and_strength_in_both_schemes() -
     assert {action_colour(place) for place in range(20)} <= set(COLOURS)
     assert len({action_colour(place) for place in range(6)}) == 6
     assert "url(" not in style and "@import" not in style and "</" not in style
+
+
+def test_regions_fill_their_bars_and_are_told() -> None:
+    rows = [("first", [(0.0, 0.25, "a"), (0.25, 1.0, "<b>")]), ("second", [(0.0, 1.0, "a")])]
+    drawn = region_chart("Regions", rows, {"a": "c0", "<b>": "c1", "unused": "c2"}, "share")
+    shapes = [e for e in svg(drawn).iter("rect") if float(e.attrib["height"]) == 20]
+    widths = [float(e.attrib["width"]) for e in shapes]
+    assert widths[1] / widths[0] == pytest.approx(3, rel=0.05)
+    assert widths[2] == pytest.approx(widths[0] + widths[1] + 1, abs=0.2)
+    texts = " ".join(svg(drawn).itertext())
+    assert "first: <b> from 0.25 to 1.00" in texts
+    assert "unused" not in texts
+    assert region_chart("Regions", [], {}, "share") == ""
+
+
+def test_a_chart_is_saved_as_a_file_that_stands_alone() -> None:
+    drawn = line_chart("T", [Series("s", "c0", [(0.0, 1.0), (1.0, 2.0)])], "x")
+    root = ElementTree.fromstring(svg_file(drawn))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "--c0" in (root.findtext("{http://www.w3.org/2000/svg}style") or "")
+    with pytest.raises(DrawingError, match="the chart is empty"):
+        svg_file(line_chart("T", [], "x"))

@@ -19,7 +19,9 @@ from gtalign.drawing.numbers import (
     signed,
 )
 from gtalign.drawing.plane import Plane, staircase
+from gtalign.drawing.regions import region_chart
 from gtalign.drawing.style import ACTIONS, COLOURS, action_colour, stylesheet
+from gtalign.drawing.svg import svg_file
 
 __all__ = [
     "ACTIONS",
@@ -45,6 +47,7 @@ __all__ = [
     "matrix_legend",
     "matrix_table",
     "number",
+    "region_chart",
     "share",
     "short",
     "signed",
@@ -52,5 +55,6 @@ __all__ = [
     "stacked_chart",
     "staircase",
     "stylesheet",
+    "svg_file",
     "ticks",
 ]

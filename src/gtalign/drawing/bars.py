@@ -24,16 +24,8 @@ def stacked_chart(
     """
     if not bars:
         return Markup()
-    parts = []
     start = margin_for(label for label, _ in bars)
-    x, top = start, 12.0
-    for name, colour in colours.items():
-        wide = 26 + 7 * len(name)
-        if x > start and x + wide > WIDTH:
-            x, top = start, top + 18
-        parts += [box(x, top, 10, 10, f"block {colour}"), text(x + 14, top + 9, name, "tick")]
-        x += wide
-    top += 28
+    parts, top = legend(colours, start)
     longest = max(sum(lengths.values()) for _, lengths in bars) or 1.0
     axis = Axis(0.0, longest, start, WIDTH - 44)
     told = []
@@ -49,3 +41,21 @@ def stacked_chart(
         told.append(f"{label}: {fixed(total, 0)}")
         top += _STEP
     return figure(title, picture(title, "; ".join(told), WIDTH, top + 8, *parts))
+
+
+def legend(colours: Mapping[str, str], start: float) -> tuple[list[Markup], float]:
+    """The names of what has a colour, in lines from `start` on, and where the space under them is.
+
+    Args:
+        colours: Colour class of each name.
+        start: Left end of the lines, in the picture's units.
+    """
+    parts = []
+    x, top = start, 12.0
+    for name, colour in colours.items():
+        wide = 26 + 7 * len(name)
+        if x > start and x + wide > WIDTH:
+            x, top = start, top + 18
+        parts += [box(x, top, 10, 10, f"block {colour}"), text(x + 14, top + 9, name, "tick")]
+        x += wide
+    return parts, top + 28

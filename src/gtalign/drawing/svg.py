@@ -10,6 +10,8 @@ from zlib import crc32
 
 from gtalign.drawing.axis import Point
 from gtalign.drawing.markup import Content, Markup, element, join
+from gtalign.drawing.style import stylesheet
+from gtalign.errors import DrawingError
 
 WIDTH: Final = 420
 """Width of a chart in its own units; the page scales all of them alike."""
@@ -91,6 +93,23 @@ def picture(
 def figure(caption: str, drawn: Markup) -> Markup:
     """A picture below its caption."""
     return element("figure", element("figcaption", caption), drawn)
+
+
+def svg_file(drawn: str) -> str:
+    """The content of an SVG file that shows a picture by itself, with its style sheet.
+
+    Args:
+        drawn: A picture, or a figure that holds one.
+
+    Raises:
+        DrawingError: There is no picture in it; a chart without a point is empty.
+    """
+    start, end = drawn.find("<svg"), drawn.rfind("</svg>")
+    if start < 0 or end < 0:
+        raise DrawingError("there is no picture to save: the chart is empty")
+    head, _, body = drawn[start:end].partition(">")
+    style = f"<style>svg {{ font-family: sans-serif; }}\n{stylesheet()}</style>"
+    return f'{head} xmlns="http://www.w3.org/2000/svg">{style}{body}</svg>\n'
 
 
 def _tip(tip: str) -> Markup | None:

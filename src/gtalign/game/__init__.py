@@ -20,6 +20,7 @@ from gtalign.game.cells import (
     social_optimum,
     stackelberg,
 )
+from gtalign.game.clarify import Clarification, Question, clarify
 from gtalign.game.diagnostics import (
     deviation_gains,
     equilibrium_welfare,
@@ -44,16 +45,19 @@ __all__ = [
     "TOLERANCE",
     "USER_LLM",
     "Bimatrix",
+    "Clarification",
     "Equilibria",
     "Equilibrium",
     "GameForm",
     "Payoffs",
+    "Question",
     "Solution",
     "belief_payoffs",
     "belief_response",
     "best_responses",
     "ces",
     "ces_optimum",
+    "clarify",
     "cobb_douglas",
     "deviation_gains",
     "dominated",

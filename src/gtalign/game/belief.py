@@ -139,9 +139,8 @@ def worth(payoffs: Payoffs, aim: Aim, axis: int = -1) -> Payoffs:
     """The payoffs of both, on an axis of two, as the one number that the aim counts."""
     if aim not in get_args(Aim):
         raise GameError(f"an aim is one of {', '.join(get_args(Aim))}, not {aim!r}")
-    user, llm = payoffs.take(0, axis), payoffs.take(1, axis)
-    counted: Payoffs = user + llm if aim == "welfare" else user if aim == "user" else llm
-    return counted
+    user, llm = np.take(payoffs, 0, axis=axis), np.take(payoffs, 1, axis=axis)
+    return np.asarray(user + llm if aim == "welfare" else user if aim == "user" else llm)
 
 
 def probabilities(name: str, given: ArrayLike, axes: int) -> Payoffs:

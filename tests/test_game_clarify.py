@@ -1,0 +1,219 @@
+"""When to answer, ask, or answer and ask: against worked examples and the definition."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from gtalign.drawing import svg_file
+from gtalign.errors import GameError
+from gtalign.game import Clarification, Question, clarify, worth_asking
+from gtalign.game.belief import Aim
+from gtalign.game.security import secure
+
+
+def alone(payoffs_ta: Any) -> Any:
+    array = np.asarray(payoffs_ta, float)
+    return np.stack([np.zeros_like(array), array], axis=-1)
+
+
+def by_recursion(payoffs: Any, questions: Any, belief: Any, left: int, aim: Aim) -> Any:
+    """The definition: the best move at one belief, by Bayes' rule after each reply; [user, llm]."""
+    sides = np.array({"user": [1, 0], "llm": [0, 1], "welfare": [1, 1]}[aim])
+    options = list(np.tensordot(belief, payoffs, 1))
+    for question in questions if left else ():
+        kept = question.leaving if question.answer is None else belief @ payoffs[:, question.answer]
+        total = (1 - question.patience) * np.asarray(kept) - question.cost
+        for reply in np.asarray(question.likelihood).T:
+            joint = belief * reply
+            if (chance := joint.sum()) > 0:
+                after = by_recursion(payoffs, questions, joint / chance, left - 1, aim)
+                total = total + question.patience * chance * after
+        options.append(total)
+    return max(options, key=lambda option: option @ sides)
+
+
+def random_problem(types: int, answers: int, replies: int, seed: int) -> tuple[Any, list[Question]]:
+    rng = np.random.default_rng(seed)
+    payoffs = rng.integers(-50, 51, (types, answers, 2)) / 10
+    ask = Question(
+        rng.dirichlet(np.full(replies, 0.4), types),
+        (0.2, 0.1),
+        rng.uniform(0.5, 1),
+        leaving=(-1, 0),
+    )
+    return payoffs, [ask, replace(ask, answer=int(rng.integers(answers)), cost=(0.4, 0.3))]
+
+
+def test_a_measurement_of_the_robot() -> None:
+    """Two states, one measurement (Thrun, Burgard and Fox, Probabilistic Robotics, section 15.2).
+
+    The book derives three useful lines after the measurement: (-100, 100), (40, 55), (100, -50).
+    """
+    payoffs = alone([[-100, 100], [100, -50]])
+    plan = clarify(payoffs, [Question([[0.7, 0.3], [0.3, 0.7]])], 1, "llm")
+    assert sorted(plan.stages[1].values[..., 1].round(9).tolist()) == [
+        [-100, 100],
+        [40, 55],
+        [100, -50],
+    ]
+    assert plan.stages[0].moves.tolist() == [0, 1]
+    assert np.ravel(plan.regions(0)) == pytest.approx([0, 3 / 7, 0, 3 / 7, 1, 1])
+    assert np.ravel(plan.regions(1)) == pytest.approx(
+        [0, 9 / 37, 0, 9 / 37, 7 / 11, 2, 7 / 11, 1, 1]
+    )
+
+
+def test_the_last_step_of_the_tiger() -> None:
+    """Listen between .10 and .90 (Kaelbling, Littman and Cassandra, 1998, section 5.2).
+
+    With one step left, listening brings -1 and opening a door 10 or -100: here an answer.
+    """
+    plan = clarify(alone([[-100, 10, -1], [10, -100, -1]]), [], 0, "llm")
+    assert np.ravel(plan.regions()) == pytest.approx([0, 0.1, 0, 0.1, 0.9, 2, 0.9, 1, 1])
+
+
+@pytest.mark.parametrize("aim", ["user", "llm", "welfare"])
+@pytest.mark.parametrize(
+    ("types", "answers", "replies", "turns"),
+    [(2, 3, 2, 3), (2, 2, 3, 2), (3, 3, 2, 2), (4, 2, 2, 1)],
+)
+def test_the_value_is_that_of_the_best_play(
+    types: int, answers: int, replies: int, turns: int, aim: Aim
+) -> None:
+    payoffs, questions = random_problem(types, answers, replies, seed=types + turns)
+    plan = clarify(payoffs, questions, turns, aim)
+    sides = {"user": [1, 0], "llm": [0, 1], "welfare": [1, 1]}[aim]
+    beliefs = [
+        *np.eye(types),
+        *np.random.default_rng(0).dirichlet(np.ones(types), 25),
+    ]
+    for left in range(turns + 1):
+        values = plan.value(beliefs, left)
+        for belief, value in zip(beliefs, values, strict=True):
+            best = by_recursion(payoffs, questions, belief, left, aim)
+            assert value @ sides == pytest.approx(best @ sides, abs=1e-7)
+
+
+def test_every_vector_that_is_kept_is_best_somewhere() -> None:
+    payoffs, questions = random_problem(3, 3, 2, seed=1)
+    lines = clarify(payoffs, questions, 2).stages[2].values.sum(axis=-1)
+    assert len(lines) > 3
+    for k, line in enumerate(lines):
+        others = np.delete(lines, k, axis=0)
+        # max of v with belief @ (line - other) >= v for every other
+        found = linprog(
+            [0, 0, 0, -1],
+            A_ub=np.hstack([others - line, np.ones((len(others), 1))]),
+            b_ub=np.zeros(len(others)),
+            A_eq=[[1, 1, 1, 0]],
+            b_eq=[1],
+            bounds=[(0, None)] * 3 + [(None, None)],
+        )
+        assert -found.fun > 0
+
+
+def test_one_question_is_the_rule_of_worth_asking() -> None:
+    payoffs = [[[4, 2], [-2, 1]], [[-3, 1], [5, 2]]]
+    likelihood, cost = [[0.9, 0.1], [0.2, 0.8]], (1.0, 0.5)
+    plan = clarify(payoffs, [Question(likelihood, cost)], 1)
+    beliefs = np.linspace([1, 0], [0, 1], 101)
+    asks = worth_asking(payoffs, beliefs, likelihood, cost)
+    assert ((plan.move(beliefs) == 2) == asks).all()
+    assert 0 < asks.sum() < 101
+
+
+def test_a_user_without_patience_is_answered() -> None:
+    payoffs, (ask, _) = random_problem(2, 2, 2, seed=1)
+    never = clarify(payoffs, [replace(ask, patience=0.0)], 2)
+    assert (never.move(np.linspace([1, 0], [0, 1], 21)) < 2).all()
+
+
+def test_who_may_leave_is_better_answered_while_asked() -> None:
+    payoffs = [[[4, 2], [1, 1]], [[1, 1], [5, 2]]]
+    ask = Question(np.eye(2), (0.1, 0.1), patience=0.6, leaving=(-2, -2))
+    both = [replace(ask, answer=answer, cost=(0.2, 0.2)) for answer in range(2)]
+    plan = clarify(payoffs, [ask, *both], 1)
+    assert plan.move([0.6, 0.4]) == 3
+    assert plan.move([0.4, 0.6]) == 4
+    assert plan.move([1.0, 0.0]) == 0
+
+
+def test_a_tie_of_answering_and_asking_is_an_answer() -> None:
+    payoffs = alone([[1, 0], [0, 1]])
+    plan = clarify(payoffs, [Question(np.eye(2), (0, 0.5))], 1, "llm")
+    assert plan.move([0.5, 0.5]) == 0
+    assert [move for _, _, move in plan.regions()] == [1, 0]
+
+
+def test_the_chart_is_an_image_and_says_its_regions() -> None:
+    plan = clarify(alone([[-10, 10], [10, -10]]), [Question([[0.8, 0.2], [0.2, 0.8]])], 2, "llm")
+    drawn = plan.chart("When to ask", ["first", "second", "ask"], "the first <type>")
+    root = ElementTree.fromstring(svg_file(drawn))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    texts = " ".join(root.itertext())
+    assert "2 questions left: ask from" in texts
+    assert "probability of: the first <type>" in texts
+
+
+def test_the_secured_value_is_that_of_the_linear_program() -> None:
+    rng = np.random.default_rng(3)
+    for rows, columns in ((1, 1), (1, 4), (3, 1), (2, 5), (4, 4), (3, 9)):
+        for high in (1, 3, 50):
+            gains = rng.integers(-high, high + 1, (rows, columns)) / 10
+            value, mixture = secure(gains)
+            assert mixture.sum() == pytest.approx(1)
+            assert (mixture @ gains).min() == pytest.approx(value, abs=1e-9)
+            found = linprog(
+                [*np.zeros(rows), -1],
+                A_ub=np.hstack([-gains.T, np.ones((columns, 1))]),
+                b_ub=np.zeros(columns),
+                A_eq=[[1] * rows + [0]],
+                b_eq=[1],
+                bounds=[(0, None)] * rows + [(None, None)],
+            )
+            assert value == pytest.approx(-found.fun, abs=1e-9)
+
+
+@cache
+def small() -> Clarification:
+    return clarify(random_problem(2, 2, 2, seed=0)[0], [Question(np.eye(2))], 1)
+
+
+EYE = np.eye(2)
+WRONG: list[tuple[Any, str]] = [
+    (lambda: clarify(np.zeros((1, 2, 2, 2)), [], 1), "T, n, 2"),
+    (lambda: clarify(np.full((2, 2, 2), np.nan), [], 1), "finite"),
+    (lambda: clarify(np.zeros((2, 2, 2)), [], -1), "0 or more"),
+    (lambda: clarify(np.zeros((2, 2, 2)), [Question(np.eye(3))], 1), "a likelihood has shape"),
+    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, patience=1.5)], 1), "patience"),
+    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, patience=np.nan)], 1), "patience"),
+    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, answer=2)], 1), "answers 0 to 1"),
+    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, (np.inf, 0))], 1), "two finite numbers"),
+    (lambda: small().move([0.2, 0.3, 0.5]), "about 3 types"),
+    (lambda: small().move([0.5, 0.5], left=2), "0 to 1 questions"),
+    (lambda: clarify(np.zeros((3, 2, 2)), [], 0).regions(), "two types"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG)
+def test_wrong_input_is_refused(call: Any, message: str) -> None:
+    with pytest.raises(GameError, match=message):
+        call()
+
+
+def test_the_image_of_the_documentation_is_what_its_code_draws() -> None:
+    payoffs = [[[4, 2], [-2, 1]], [[-3, 1], [5, 2]]]
+    ask = Question([[0.8, 0.2], [0.2, 0.8]], (0.2, 0.1), patience=0.9, leaving=(-1, 0))
+    both = [replace(ask, answer=answer, cost=(0.4, 0.3)) for answer in (0, 1)]
+    names = ["answer usual", "answer special", "ask", "usual, and ask", "special, and ask"]
+    drawn = clarify(payoffs, [ask, *both], 3).chart(
+        "When to ask", names, "the user needs the usual answer"
+    )
+    image = Path(__file__).parents[1] / "docs" / "images" / "asking.svg"
+    assert svg_file(drawn) == image.read_text(encoding="utf-8")
