@@ -246,7 +246,7 @@ def test_a_whole_answer_with_a_lone_surrogate_is_json_all_the_same() -> None:
         7,
         "m",
         messages=[wire.message(["a\ud800"], ["why"])],
-        finishes=["stop"],
+        finishes=[("stop", None)],
         usages=[usage],
         abouts=[{"decision": "i"}],
     )

@@ -90,7 +90,9 @@ class Gateway:
         if not self.keys.required:
             check_local(headers, self.config.cors)
             return ANYONE
-        given = headers.get("authorization", "")
+        given = headers.get("authorization")
+        if given is None:  # Anthropic's clients have a header of their own
+            given = f"bearer {headers.get('x-api-key', '')}"
         kind, _, secret = given.partition(" ")
         if kind.lower() != "bearer" or not secret:
             raise APIError(

@@ -69,6 +69,7 @@ class Steered:
         chain: The message as a chain, read tolerantly; None if it is not a chain.
         decision: The record of what was done, and why.
         finish: ``stop`` at the end of the message or at a stop string, ``length`` out of tokens.
+        stop: The stop string that ended it; None if none did.
     """
 
     text: str
@@ -76,6 +77,7 @@ class Steered:
     chain: Chain | None
     decision: Decision
     finish: Literal["stop", "length"]
+    stop: str | None = None
 
     @property
     def tokens(self) -> int:

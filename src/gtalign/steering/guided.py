@@ -209,8 +209,8 @@ def _to_end(writing: Writing, budget: Budget, part: Part | None) -> Generator[St
             yield Stretch(FROM_MATRIX, CLOSES, part, taken.take, taken.enough)
         yield from taken.rest()
         writing.text, parser = taken.text, taken.parser
-        writing.stopped = taken.cut.ended
-        if parser.expected is None or writing.stopped:
+        writing.stopped = taken.cut.met
+        if parser.expected is None or writing.stopped is not None:
             return True
         new = mended(writing.text, parser)
         if new is None:
@@ -283,9 +283,9 @@ def _own(writing: Writing, name: str) -> Iterator[Step]:
     writing.message.leave()
     yield Stretch(name, None, None, own.take, own.enough)
     yield from own.rest()
-    writing.text, writing.plain, writing.stopped = own.text, own.plain, own.cut.ended
+    writing.text, writing.plain, writing.stopped = own.text, own.plain, own.cut.met
     if writing.plain:
-        writing.cut = not writing.stopped and writing.phases[-1].finish == "length"
+        writing.cut = writing.stopped is None and writing.phases[-1].finish == "length"
 
 
 class _Own:

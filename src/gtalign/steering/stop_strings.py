@@ -20,16 +20,21 @@ class ResponseCut:
         plain: Whether the text is an answer without blocks, all of which is the response.
 
     Attributes:
-        ended: Whether one of the strings has come; nothing more is passed on.
+        met: The string that has come, after which nothing more is passed on; None before.
     """
 
     def __init__(self, stops: Sequence[str], *, plain: bool = False) -> None:
-        self.ended = False
+        self.met: str | None = None
         self._stops = tuple(stop for stop in stops if stop)
         self._inside = plain
         first = self._stops if plain else (OPENS,)
         self._needles: tuple[str, ...] = first if self._stops else ()
         self._held = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether one of the strings has come."""
+        return self.met is not None
 
     def feed(self, text: str) -> str:
         """Take the next slice and return the text that can be passed on."""
@@ -38,7 +43,7 @@ class ResponseCut:
         while not self.ended and (found := self._first(buffer)) is not None:
             start, needle = found
             if self._inside and needle in self._stops:
-                self.ended = True
+                self.met = needle
                 return passed + buffer[:start]
             end = start + len(needle)
             passed, buffer = passed + buffer[:end], buffer[end:]

@@ -64,7 +64,7 @@ class Writing:
         message: The message that is written.
         messages: The conversation, with the instruction and the policy's line if there are any.
         text: The part of the message that was passed on.
-        stopped: Whether a stop string of the request has ended it.
+        stopped: The stop string of the request that has ended it; None if none has.
         cut: Whether it ended for want of tokens; None if its phases say that.
         plain: Whether it is an answer without blocks.
         retries: How often a part was written again.
@@ -83,7 +83,7 @@ class Writing:
         self.messages = self._instructed(given) if instructed else given
         self.message = Manuscript(steering.backend, self.messages, ask, self._grammar, watch)
         self.text = ""
-        self.stopped = False
+        self.stopped: str | None = None
         self.cut: bool | None = None
         self.plain = False
         self.retries = 0
@@ -219,7 +219,7 @@ class Writing:
         rest = cut.flush() + (CLOSES if cut.ended else "")
         self.text = "".join((*passed, rest))
         yield from parser.feed(rest)
-        self.stopped = cut.ended
+        self.stopped = cut.met
         if parser.error is None:
             with suppress(ChainError):  # it is not complete
                 self._parsed = self.text, parser.close()
@@ -293,7 +293,8 @@ class Writing:
         cut = self.cut
         if cut is None:
             length = any(phase.finish == "length" for phase in self.phases[-1:])
-            cut = (length or self.message.tokens_left < 1) and not self.stopped and chain is None
+            out = length or self.message.tokens_left < 1
+            cut = out and self.stopped is None and chain is None
         decision = replace(
             decision,
             reason=reason,
@@ -305,7 +306,7 @@ class Writing:
             retries=self.retries,
         )
         finish: Literal["stop", "length"] = "length" if cut else "stop"
-        return Steered(self.text, response, chain, decision, finish)
+        return Steered(self.text, response, chain, decision, finish, self.stopped)
 
     def _decimals(self, payoff: str) -> int:
         fixed = self.steering.settings.decimals

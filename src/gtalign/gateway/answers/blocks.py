@@ -44,6 +44,7 @@ class Blocks:
     Attributes:
         all: The blocks, in order; only the last one can grow.
         finish: Why the answer ended, as the chat says; None before.
+        stop: The text that ended it, if the engine names one.
         usage: Its tokens, as the chat counts them; None while they are unknown.
         about: What the gateway says of the decision; None if it says nothing.
     """
@@ -51,6 +52,7 @@ class Blocks:
     def __init__(self) -> None:
         self.all: list[Block] = []
         self.finish: str | None = None
+        self.stop: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.about: Any = None
         self._calls: dict[int, Block] = {}
@@ -84,6 +86,8 @@ class Blocks:
         finish = choice.get("finish_reason")
         if finish is not None:
             self.finish = str(finish)
+        stop = choice.get("stop_reason", choice.get("matched_stop"))  # of vLLM, of SGLang
+        self.stop = stop if isinstance(stop, str) else self.stop
 
     @staticmethod
     def _grown(block: Block, text: str) -> tuple[Block, str]:

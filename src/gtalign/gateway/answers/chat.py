@@ -111,7 +111,8 @@ class Chat:
         if first:  # nothing to show: its reasoning took all of its tokens
             self._say_whether_recorded(answer)
             yield chunks.role()
-        yield chunks.finish(ended or answer.result.finish, answer.about())
+        finish, stop = (ended, None) if ended else (answer.result.finish, answer.result.stop)
+        yield chunks.finish(finish, stop, answer.about())
         if usage:
             yield chunks.usage(answer.usage())
         yield wire.DONE
@@ -132,7 +133,7 @@ class Chat:
             _seconds(),
             terms.model,
             messages=messages,
-            finishes=[answer.result.finish for answer in answers],
+            finishes=[(answer.result.finish, answer.result.stop) for answer in answers],
             usages=[answer.usage() for answer in answers],
             abouts=abouts,
         )

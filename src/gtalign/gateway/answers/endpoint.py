@@ -10,6 +10,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from gtalign.gateway.answers.anthropic import CountTranslation, MessagesTranslation
 from gtalign.gateway.answers.chat import Chat
 from gtalign.gateway.answers.forward import Forwarding
 from gtalign.gateway.answers.request import (
@@ -62,6 +63,13 @@ INTERFACES: Final = (
     Interface("/v1/completions", "text_completion", "cmpl-", read_completion, "prompt"),
     Interface(
         "/v1/responses", "chat", "resp_", read_chat, "messages", translation=ResponsesTranslation
+    ),
+    Interface(
+        "/v1/messages", "chat", "msg_", read_chat, "messages", translation=MessagesTranslation
+    ),
+    Interface(
+        *("/v1/messages/count_tokens", "count_tokens", "count_", read_chat, "messages"),
+        translation=CountTranslation,
     ),
 )
 
@@ -128,6 +136,5 @@ class AnswersEndpoint:
         known = partial(read, max_tokens=limits.max_tokens, choices=limits.choices)
         if not isinstance(reply, TranslatedReply):
             return self._interface.path, raw, known(raw)
-        # A model that was trained on chains would show them.
-        native = not gateway.config.steering.trained
-        return reply.read(raw, known, native=native, longest=limits.max_tokens)
+        trained = gateway.config.steering.trained
+        return reply.read(raw, known, trained=trained, longest=limits.max_tokens)

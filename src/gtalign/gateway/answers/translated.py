@@ -51,14 +51,15 @@ class TranslatedReply(HTTPReply):
         self._wrong: UpstreamError | None = None  # what it sent that is no answer
 
     def read(
-        self, raw: bytes, read: Callable[[bytes], AnswerRequest], *, native: bool, longest: int
+        self, raw: bytes, read: Callable[[bytes], AnswerRequest], *, trained: bool, longest: int
     ) -> tuple[str, bytes, AnswerRequest]:
         """Read a request.
 
         Args:
             raw: Its body.
             read: Reads a chat.
-            native: Whether the engine may answer what a chat cannot express.
+            trained: Whether the model was trained on chains, which it would show in an answer that
+                comes from the engine as it is.
             longest: Most tokens that a request may ask for.
 
         Returns:
@@ -72,7 +73,7 @@ class TranslatedReply(HTTPReply):
         try:
             chat = orjson.dumps(translation.chat())
         except Untranslatable as error:
-            if not native:
+            if trained and translation.shows_text:
                 raise
             self._native = error
             return translation.path, raw, _passed(body, error, translation.limit, longest)

@@ -55,6 +55,7 @@ class Translation(ABC):
     Attributes:
         path: Address of the API.
         limit: The field for the most tokens to write.
+        shows_text: Whether an answer shows text of the model.
         names: Names of fields in this API, by their names in a chat.
         id: Id of the answer.
         model: The model's name, as the answer gives it.
@@ -70,6 +71,7 @@ class Translation(ABC):
     path: ClassVar[str]
     limit: ClassVar[str]
     names: ClassVar[Mapping[str, str]]
+    shows_text: ClassVar[bool] = True
 
     def __init__(self, request_id: str) -> None:
         self.id = self.model = ""

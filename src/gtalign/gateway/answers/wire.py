@@ -47,9 +47,9 @@ class Chunks:
         """More of the chain before it."""
         return b'%b{"reasoning_content":%b}%b' % (self._begin, _quoted(text), self._end)
 
-    def finish(self, reason: str, about: dict[str, Any]) -> bytes:
-        """The chunk that ends the answer, with what was decided about it."""
-        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
+    def finish(self, reason: str, stop: str | None, about: dict[str, Any]) -> bytes:
+        """The chunk that ends the answer, with the stop string and what was decided about it."""
+        choice = {"index": 0, "delta": {}, "logprobs": None, **_ended(reason, stop)}
         return event(self._head | {"choices": [choice], **self._pending, "gtalign": about})
 
     def usage(self, usage: dict[str, Any]) -> bytes:
@@ -63,7 +63,7 @@ def completion(
     model: str,
     *,
     messages: Sequence[Mapping[str, Any]],
-    finishes: Sequence[str],
+    finishes: Sequence[tuple[str, str | None]],
     usages: Sequence[Mapping[str, Any]],
     abouts: Sequence[Mapping[str, Any]],
 ) -> bytes:
@@ -74,7 +74,7 @@ def completion(
         created: When, in seconds since 1970.
         model: The model's name as the client gave it.
         messages: Messages of each choice.
-        finishes: Why each choice ended.
+        finishes: Why each choice ended, and the stop string that ended it, if one did.
         usages: Tokens of each choice; all of them read the same prompt. Their details are kept.
         abouts: The decision about each choice.
     """
@@ -85,7 +85,7 @@ def completion(
         "created": created,
         "model": model,
         "choices": [
-            {"index": number, "message": message, "logprobs": None, "finish_reason": finish}
+            {"index": number, "message": message, "logprobs": None, **_ended(*finish)}
             for number, (message, finish) in enumerate(zip(messages, finishes, strict=True))
         ],
         "usage": {
@@ -105,6 +105,11 @@ def message(content: Sequence[str], reasoning: Sequence[str]) -> dict[str, Any]:
     if reasoning:
         found["reasoning_content"] = "".join(reasoning)
     return found | {"refusal": None}
+
+
+def _ended(reason: str, stop: str | None) -> dict[str, Any]:
+    """Why a choice ended, with the stop string if one ended it, as vLLM names it."""
+    return {"finish_reason": reason, **({} if stop is None else {"stop_reason": stop})}
 
 
 def _details(usages: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
