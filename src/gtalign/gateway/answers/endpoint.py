@@ -10,7 +10,8 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from gtalign.gateway.answers.anthropic import CountTranslation, MessagesTranslation
+from gtalign.gateway.answers.anthropic.count import CountTranslation
+from gtalign.gateway.answers.anthropic.translation import MessagesTranslation
 from gtalign.gateway.answers.chat import Chat
 from gtalign.gateway.answers.forward import Forwarding
 from gtalign.gateway.answers.request import (
@@ -19,7 +20,7 @@ from gtalign.gateway.answers.request import (
     read_completion,
     read_observed,
 )
-from gtalign.gateway.answers.responses import ResponsesTranslation
+from gtalign.gateway.answers.responses.translation import ResponsesTranslation
 from gtalign.gateway.answers.translated import TranslatedReply
 from gtalign.gateway.answers.translation import Translation
 from gtalign.gateway.errors import Unsteerable
