@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from forked import run_forked
 from gtalign.chain import acted, parse, work_out
-from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
 from gtalign.lab import experiment
 from gtalign.lab.arms import ARMS, COLD_START
@@ -116,8 +114,6 @@ def test_preferences_are_for_what_obeys_the_edit() -> None:
         assert right.payoff == wrong.payoff
         assert acted(right.response, USER_LLM) == recommended != acted(wrong.response, USER_LLM)
     assert experiment._pairs(5, world) == pairs != experiment._pairs(6, world)
-    with pytest.raises(ConfigError, match="arm 'dpo'"):
-        experiment._pairs(5, replace(world, edit=None))
 
 
 def test_finished_stage_is_left_alone(whole: Path) -> None:

@@ -13,10 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gtalign.chain import parse
+from chat_templates import shipped, tokenizer_with
+from gtalign.chain import acted, parse, work_out
 from gtalign.errors import ChainError, DataError
 from gtalign.game import USER_LLM, social_optimum
 from gtalign.judges import Verdict
+from gtalign.lab.config import LabConfig
+from gtalign.lab.experiment import run_stage
 from gtalign.lab.published import (
     OOD_SETS,
     SETS,
@@ -31,9 +34,19 @@ from gtalign.lab.published_judge import (
     PublishedJudge,
     offers_alternative,
 )
-from gtalign.lab.published_teachers import PRIORS, published_candidate
+from gtalign.lab.published_teachers import (
+    PRIORS,
+    TEMPLATES,
+    Templates,
+    published_candidate,
+    published_lesson,
+)
+from gtalign.lab.stages import plan
 from gtalign.lab.teachers import Noise
+from gtalign.lab.workshop import workshop
 from gtalign.tasks import Message, Question, task_named
+from gtalign.transcripts import read_transcripts
+from small_lab import small_model
 
 SILENT = Noise(*[0.0] * 8)
 SIZES = {"train_questions": 20, "test_questions": 10, "max_chars": 120, "seed": 0}
@@ -282,8 +295,9 @@ def test_verdicts(
 def test_question_without_words_takes_any_topic() -> None:
     asked = _question("wildguard", "unharmful", "1 + 1 =", "answer")
     assert _judge(asked, "it is two.").score == 1.0
-    response = parse(published_candidate(asked, np.random.default_rng(0), SILENT)).response
-    assert response == "this is how to go on with it."
+    for said in TEMPLATES.values():
+        chain = parse(published_candidate(asked, np.random.default_rng(0), SILENT, said=said))
+        assert chain.response == said.help.format(about="it")
 
 
 def test_priors_choose_the_right_action() -> None:
@@ -291,10 +305,10 @@ def test_priors_choose_the_right_action() -> None:
     assert best == {"ask": "VQ_CQ", "answer": "DQ_DA", "refuse": "DQ_DA"}
 
 
-def _check_ideal(published: Published) -> None:
+def _check_ideal(published: Published, said: Templates) -> None:
     rng = np.random.default_rng(0)
     for question in [*published.train, *published.test]:
-        chain = parse(published_candidate(question, rng, SILENT))
+        chain = parse(published_candidate(question, rng, SILENT, said=said))
         verdict = _judge(question, chain.response)
         assert verdict.details["right_action"] == 1.0, question.id
         if task_named(question.task).kind == "math" and not question.ground_truth.strip():
@@ -305,8 +319,86 @@ def _check_ideal(published: Published) -> None:
         assert task_named(question.task).kind == "writing" or quality.reported == 1.0, question.id
 
 
-def test_ideal_teachers_do_the_right_thing(folder: Path) -> None:
-    _check_ideal(read_published(folder, **SIZES))
+@pytest.mark.parametrize("said", TEMPLATES.values(), ids=TEMPLATES)
+def test_ideal_teachers_do_the_right_thing(folder: Path, said: Templates) -> None:
+    _check_ideal(read_published(folder, **SIZES), said)
+
+
+@pytest.mark.parametrize("said", TEMPLATES.values(), ids=TEMPLATES)
+@pytest.mark.parametrize("worked_out", [False, True])
+def test_lessons_follow_the_edited_matrix(folder: Path, said: Templates, worked_out: bool) -> None:
+    rng = np.random.default_rng(0)
+    questions = read_published(folder, **SIZES).train
+    worse = 0
+    for question in questions:
+        lesson = published_lesson(question, rng, worked_out=worked_out, said=said)
+        right = parse(lesson.right.text)
+        action = work_out(right.payoff).action
+        assert acted(right.response, USER_LLM) == lesson.right.action == action
+        assert lesson.right.text.startswith(lesson.right.given)
+        if lesson.wrong is not None:
+            worse += 1
+            wrong = parse(lesson.wrong)
+            assert (wrong.thinking, wrong.payoff) == (right.thinking, right.payoff)
+            assert acted(wrong.response, USER_LLM) != action
+    assert 0.2 * len(questions) < worse < len(questions)
+
+
+@pytest.mark.parametrize("said", TEMPLATES.values(), ids=TEMPLATES)
+def test_analyses_write_their_sums_out_if_that_is_wanted(folder: Path, said: Templates) -> None:
+    rng = np.random.default_rng(0)
+    for question in read_published(folder, **SIZES).train[:20]:
+        chain = parse(published_candidate(question, rng, SILENT, worked_out=True, said=said))
+        solved = work_out(chain.payoff)
+        choice = said.speech.choose.format(cell=solved.cell)
+        assert chain.analyze == f"{solved.sums} {choice}"
+
+
+def test_a_pretrained_model_learns_in_english_and_a_small_one_in_few_words(folder: Path) -> None:
+    for name, word in ((None, "i "), ("m", "I ")):
+        settings = LabConfig.model_validate({"model": {"pretrained": name}, "data": folder})
+        world = workshop(settings)
+        rng = np.random.default_rng(0)
+        (refused, *_) = (q for q in world.train if q.extra["wanted"] == "refuse")
+        texts = "".join(world.write(refused, rng) for _ in range(30))
+        assert f"{word}cannot help" in texts
+        assert ("best DQ" in texts) == (name is not None)
+        assert settings.published.max_chars == (400 if name is None else 1200)
+
+
+def test_no_matrix_of_theirs_knows_prices(folder: Path) -> None:
+    with pytest.raises(ValueError, match="true payoffs of published questions are unknown"):
+        LabConfig.model_validate({"data": folder, "policy_lines": {"share": 0.5}})
+
+
+@pytest.mark.filterwarnings("default")  # the trainer complains of its own habits
+def test_a_pretrained_model_does_the_whole_loop_on_them(folder: Path, tmp_path: Path) -> None:
+    tokenizer = tokenizer_with(shipped("qwen3"))
+    small_model(tokenizer).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    settings = LabConfig.model_validate(
+        {
+            "data": folder,
+            "arms": ["guided", "sft", "dpo", "mutual"],
+            "published": {"train_questions": 2, "test_questions": 1, "max_chars": 120},
+            "model": {"pretrained": str(tmp_path / "model")},
+            "experiment": {
+                "candidates": 2,
+                "sft": {"batch": 4, "max_length": 500, "too_long": "cut"},
+                "dpo": {"batch": 4, "max_length": 1024},
+                "rl": {"steps": 1, "questions": 2, "group": 2, "max_completion": 8},
+            },
+            "steering": {"questions": 0},
+            "faithfulness": {"limit": 0},
+        }
+    )
+    world = workshop(settings)
+    for _, name in plan(settings):
+        run_stage(name, 0, tmp_path / "seed-0", world, settings.experiment)
+    for arm in settings.arms:
+        transcripts = list(read_transcripts(tmp_path / "seed-0" / arm / "transcripts.jsonl"))
+        assert [t.id for t in transcripts] == [q.id for q in world.test]
+        assert all(t.mutual_welfare is not None for t in transcripts)
 
 
 def test_noisy_teachers_differ_and_err(folder: Path) -> None:
@@ -345,4 +437,5 @@ def test_published_files(shared: Path) -> None:
     assert not learned & tested
     assert len(published.train) == 160
     assert len(published.test) == 140
-    _check_ideal(published)
+    for said in TEMPLATES.values():
+        _check_ideal(published, said)

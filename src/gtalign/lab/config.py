@@ -116,6 +116,7 @@ class LabConfig(Config):
             usual: dict[str, Any] = {
                 "arms": pretrained.ARMS,
                 "world": pretrained.WORLD,
+                "published": pretrained.PUBLISHED,
                 "experiment": pretrained.EXPERIMENT,
                 "steering": pretrained.TRIAL,
                 "faithfulness": pretrained.FAITHFUL,
@@ -127,6 +128,15 @@ class LabConfig(Config):
         if isinstance(world, Mapping) and world.get("worked_out"):
             usual = merge(usual, {"steering": {"opening": WORKED_OUT}})
         return {**given, **merge(usual, own)}
+
+    @model_validator(mode="after")
+    def _policies_have_a_truth(self) -> Self:
+        if self.data is not None and self.policy_lines.share:
+            raise ValueError(
+                "policy_lines.share: the true payoffs of published questions are unknown, so no"
+                " matrix of theirs can know the prices; leave out data"
+            )
+        return self
 
     @model_validator(mode="after")
     def _arms_fit_the_model(self) -> Self:

@@ -34,6 +34,7 @@ class Exam:
         max_tokens: Longest answer.
         temperature: Temperature of the sampling.
         dtype: Type of the model's weights.
+        gpu: Whether the model answers on a GPU.
         instruct: The instruction that comes before a conversation; None for none.
         held: Whether answers are held to the grammar of a chain.
         rule: Whether a rule takes the decision; see `gtalign.lab.rule`.
@@ -46,6 +47,7 @@ class Exam:
     max_tokens: int
     temperature: float
     dtype: str = "float32"
+    gpu: bool = False
     instruct: Style | None = None
     held: bool = False
     rule: bool = False
@@ -75,7 +77,7 @@ class Exam:
         """Yield the unscored transcripts of each batch of questions that is not written yet."""
         from gtalign.models.model import open_model
 
-        model = open_model(checkpoint, dtype=self.dtype)
+        model = open_model(checkpoint, dtype=self.dtype, gpu=self.gpu)
         grammar = ebnf(lengths=LENGTHS, concise=True) if self.held else None
         for number, start in enumerate(range(0, len(self.questions), self.batch)):
             batch = self.questions[start : start + self.batch]

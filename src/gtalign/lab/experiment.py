@@ -18,7 +18,6 @@ import numpy as np
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from gtalign.config import Config, Share, merge
-from gtalign.errors import ConfigError
 from gtalign.files.disk import room_in
 from gtalign.files.json_text import to_json
 from gtalign.files.lines import read_lines
@@ -95,12 +94,13 @@ class Workshop:
         valid: Questions to choose settings by, which no model learns from.
         judge: Grades the responses to all.
         write: Writes one candidate chain for a question, as a teacher would.
-        edit: Writes a lesson in obeying an edited matrix; None if the world has no such teacher.
+        edit: Writes a lesson in obeying an edited matrix.
         told: Writes what is learned with a policy in the prompt; empty for none.
         make_tokenizer: Trains a tokenizer on texts.
         make_model: Makes an untrained model for a tokenizer and a seed.
         pretrained: Name of the model to begin with; None for an untrained one.
         dtype: Type of the weights of a model that answers test questions.
+        gpu: Whether it answers on a GPU.
     """
 
     train: Sequence[Question]
@@ -108,12 +108,13 @@ class Workshop:
     valid: Sequence[Question]
     judge: Judge
     write: Callable[[Question, np.random.Generator], str]
-    edit: Callable[[Question, np.random.Generator], ObedienceLesson] | None
+    edit: Callable[[Question, np.random.Generator], ObedienceLesson]
     told: Callable[[np.random.Generator], Sequence[Lesson]]
     make_tokenizer: Callable[[Sequence[str]], Any]
     make_model: Callable[[Any, int], "PreTrainedModel"]
     pretrained: str | None = None
     dtype: str = "float32"
+    gpu: bool = False
 
 
 def needs(stage: str, *, pretrained: bool = False) -> str | None:
@@ -262,11 +263,10 @@ def _further(
     place = supervised.index(stage)
     rng = np.random.default_rng([seed, 2, place])
     found: list[Lesson] = list(workshop.told(np.random.default_rng([seed, 5, place])))
-    if workshop.edit is not None:
-        for question in workshop.train:
-            if rng.random() < settings.counterfactual:
-                edited = workshop.edit(question, rng).right
-                found.append((question.id, question.messages, edited.text, edited.given))
+    for question in workshop.train:
+        if rng.random() < settings.counterfactual:
+            edited = workshop.edit(question, rng).right
+            found.append((question.id, question.messages, edited.text, edited.given))
     if stage == "base" or workshop.pretrained is not None:
         exercises = (drill(rng) for _ in range(settings.drills))
         found += [("a drill", one.messages, one.text, one.given) for one in exercises]
@@ -274,13 +274,7 @@ def _further(
 
 
 def _pairs(seed: int, workshop: Workshop) -> list[Pair]:
-    """Return a pair for each training question where an edit changes the recommended action.
-
-    Raises:
-        ConfigError: The world has no teacher for it.
-    """
-    if workshop.edit is None:
-        raise ConfigError("arm 'dpo': only the small world has chains to prefer")
+    """Return a pair for each training question where an edit changes the recommended action."""
     rng = np.random.default_rng([seed, 3])
     lessons = ((question, workshop.edit(question, rng)) for question in workshop.train)
     return [
@@ -300,6 +294,7 @@ def _exam(stage: str, workshop: Workshop, settings: ExperimentSettings) -> Exam:
         max_tokens=settings.rl.max_completion,
         temperature=settings.test_temperature,
         dtype=workshop.dtype,
+        gpu=workshop.gpu,
         instruct=settings.instruct if arm.prompted and arm.chain else None,
         held=arm.held,
         rule=arm.rule,

@@ -19,6 +19,12 @@ WORLD: Final[Mapping[str, Any]] = {
     "worked_out": True,
 }
 
+PUBLISHED: Final[Mapping[str, Any]] = {
+    "train_questions": 100,
+    "test_questions": 20,
+    "max_chars": 1200,
+}
+
 EXPERIMENT: Final[Mapping[str, Any]] = {
     "candidates": 4,
     "raw": 1,

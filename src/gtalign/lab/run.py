@@ -130,7 +130,7 @@ def _steer(seed: int, folder: Path, world: Workshop, settings: LabConfig) -> Non
     reward = Reward(settings.experiment.reward, token_counter(load_tokenizer(checkpoint)))
 
     async def trial() -> None:
-        opened = await open_backend(str(checkpoint))
+        opened = await open_backend(str(checkpoint), gpu=settings.model.gpu)
         async with aclosing(opened.backend) as backend:
             await run_trial(
                 backend,
@@ -189,7 +189,7 @@ def _with_model(
     reward = Reward(settings.experiment.reward, token_counter(load_tokenizer(checkpoint)))
 
     async def work() -> None:
-        opened = await open_backend(str(checkpoint), batch=batch)
+        opened = await open_backend(str(checkpoint), batch=batch, gpu=settings.model.gpu)
         async with aclosing(opened.backend) as backend:
             steering = settings.steering
             await answer(

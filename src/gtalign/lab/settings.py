@@ -40,6 +40,7 @@ class ModelSettings(Config):
         pretrained: Name of a pretrained model to begin with: a folder, a name on a hub,
             ``gguf:FILE``, or ``package:NAME``. The sizes below are then its own.
         dtype: Type of the weights of the model that answers the test questions.
+        gpu: Whether models answer on a GPU; the ``hardware`` of each training says where it runs.
         vocabulary: Number of tokens that it knows.
         width: Width of its layers.
         layers: Number of its layers.
@@ -48,6 +49,7 @@ class ModelSettings(Config):
 
     pretrained: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
+    gpu: bool = False
     vocabulary: PositiveInt = 768
     width: PositiveInt = 128
     layers: PositiveInt = 4

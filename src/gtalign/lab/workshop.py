@@ -12,7 +12,7 @@ from gtalign.lab.languages import LANGUAGES
 from gtalign.lab.policies import draw
 from gtalign.lab.published import read_published
 from gtalign.lab.published_judge import PublishedJudge
-from gtalign.lab.published_teachers import published_candidate
+from gtalign.lab.published_teachers import TEMPLATES, published_candidate, published_lesson
 from gtalign.lab.settings import ModelSettings
 from gtalign.lab.teachers import candidate, lesson_of, priced_lesson_of
 from gtalign.lab.world import make_world
@@ -31,16 +31,21 @@ def workshop(settings: LabConfig) -> Workshop:
         "make_model": partial(_make_model, settings.model),
         "pretrained": settings.model.pretrained,
         "dtype": settings.model.dtype,
+        "gpu": settings.model.gpu,
     }
     if settings.data is not None:
+        how: dict[str, Any] = {
+            "worked_out": settings.world.worked_out,
+            "said": TEMPLATES[settings.world.language],
+        }
         published = read_published(settings.data, **settings.published.model_dump())
         return Workshop(
             train=published.train,
             test=published.test,
             valid=(),
             judge=PublishedJudge(),
-            write=published_candidate,
-            edit=None,
+            write=partial(published_candidate, **how),
+            edit=partial(published_lesson, **how),
             told=_nothing,
             **common,
         )

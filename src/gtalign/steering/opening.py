@@ -44,6 +44,7 @@ async def open_backend(
     timeouts: "Timeouts | None" = None,
     fallback_reask: bool = False,
     batch: int | None = None,
+    gpu: bool = False,
 ) -> OpenedBackend:
     """Load a checkpoint, or connect to a model server and find out how it continues messages.
 
@@ -62,6 +63,7 @@ async def open_backend(
         fallback_reask: Whether to accept a server that cannot continue an edited text.
         batch: Most messages that a model in this process continues at once, in a
             `gtalign.steering.batched.BatchedBackend`; None writes one at a time, in small slices.
+        gpu: Whether a model in this process goes onto the GPU.
 
     Raises:
         ConfigError: The address is neither, or there is no complete checkpoint.
@@ -90,7 +92,9 @@ async def open_backend(
             f"{address}: no checkpoint (a folder with a config.json), no gguf:FILE or package:NAME,"
             " and no address that begins with http:// or https://"
         )
-    return OpenedBackend(_load_checkpoint(address, batch), place(address).label, "transformers")
+    return OpenedBackend(
+        _load_checkpoint(address, batch, gpu), place(address).label, "transformers"
+    )
 
 
 def _renderer(tokenizer: str | Path) -> Callable[[Sequence[Message]], str]:
@@ -107,7 +111,7 @@ def _renderer(tokenizer: str | Path) -> Callable[[Sequence[Message]], str]:
     return render
 
 
-def _load_checkpoint(name: str, batch: int | None) -> Backend:
+def _load_checkpoint(name: str, batch: int | None, gpu: bool) -> Backend:
     import torch
     from transformers.utils import logging
 
@@ -116,7 +120,7 @@ def _load_checkpoint(name: str, batch: int | None) -> Backend:
     from gtalign.steering.local import TransformersBackend
 
     logging.disable_progress_bar()
-    model = open_model(name, dtype="auto", local_files_only=True)
+    model = open_model(name, dtype="auto", gpu=gpu, local_files_only=True)
     if model.network.num_parameters() < SMALL and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
     return TransformersBackend(model) if batch is None else BatchedBackend(model, width=batch)
