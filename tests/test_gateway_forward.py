@@ -121,10 +121,13 @@ async def test_a_client_that_goes_is_on_record(tmp_path: Path) -> None:
 async def test_an_answer_that_breaks_off_breaks_off(tmp_path: Path) -> None:
     engine = Raw(b'{"id": "x"', "application/json")
     engine.broken = True
-    engine.cut.set()
-    async with served(tmp_path, engine) as gateway:
-        with pytest.raises(Exception, match=r"payload|disconnected|not completed"):
-            await gateway.post(BODY)
+    async with served(tmp_path, engine, steering={"instruct": "short"}) as gateway:
+        url = f"{gateway.address}/v1/chat/completions"
+        async with gateway.http.post(url, json=BODY) as answer:
+            assert await answer.content.readany() == engine.body
+            engine.cut.set()
+            with pytest.raises(Exception, match=r"payload|disconnected|not completed"):
+                await answer.read()
         assert await _last(gateway) == "failed"
     engine = Raw(b"data: {}\n\n", "text/event-stream")
     engine.broken = True

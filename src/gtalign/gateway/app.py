@@ -1,11 +1,11 @@
 """The application: every route of the gateway."""
 
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from gtalign.gateway.answers.elsewhere import ElsewhereEndpoint
 from gtalign.gateway.answers.endpoint import INTERFACES, AnswersEndpoint
 from gtalign.gateway.dashboard.site import dashboard_routes
-from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.addresses import Addresses
 from gtalign.gateway.http.admin import admin_routes
@@ -28,10 +28,6 @@ def make_app(gateway: Gateway) -> ASGIApp:
     ]
     routes = [Route(path, Resource(path, {method: app})) for method, path, app in table]
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
-    router = Router(routes, redirect_slashes=False, default=_nothing)
+    router = Router(routes, redirect_slashes=False, default=ElsewhereEndpoint(gateway))
     edge = Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
     return Addresses(edge, gateway.config)
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    raise APIError(404, "there is nothing at this address", code="not_found")

@@ -1,17 +1,21 @@
 """Pass requests to the model server, and its answers back, byte by byte."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
+from yarl import URL
 
+from gtalign.gateway.http.reply import EVENTS
 from gtalign.steering.http import Timeouts
 from gtalign.steering.http.exchange import Exchange
 from gtalign.steering.http.transport import TRACE, Transport
 
-_TYPES: Final = ("application/json", "text/event-stream")
+_TYPES: Final = ("application/json", EVENTS)
+_PLAIN: Final = "/:@!$&'()*+,;=~"  # characters that a path may hold as they are
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,26 @@ class Passed:
     kind: str
     encoding: str
     exchange: Exchange
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to any address of a model server.
+
+    Args:
+        method: The HTTP method.
+        path: The path: below ``/v1`` of the interface, and others beside it.
+        query: The query, as it came.
+        headers: What the server has to know of the body, and of what the client accepts.
+        body: Its bytes, whole or as they come; JSON whose model is named as the server names it; or
+            none.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any] | bytes | AsyncIterable[bytes] | None
 
 
 class Proxy:
@@ -80,6 +104,40 @@ class Proxy:
                 raise await exchange.refused()
             if kind not in _TYPES:
                 raise exchange.error(f"answered with {exchange.quoted(kind.encode())}")
+            encoding = response.headers.get("Content-Encoding", "")
+            yield Passed(response.status, kind, encoding, exchange)
+        finally:
+            response.release() if exchange.ended else response.close()
+
+    @asynccontextmanager
+    async def relay(self, call: Call) -> AsyncGenerator[Passed, None]:
+        """Send a request to any address, and hand over the answer, of whatever kind it is.
+
+        Raises:
+            UpstreamError: No answer came, or the server refused the request.
+        """
+        exchange = Exchange(f"{call.method} {call.path}", self.api, self._key, self._timeouts)
+        below = call.path.startswith("/v1/")
+        path = quote(call.path.removeprefix("/v1") if below else call.path, safe=_PLAIN)
+        address = f"{self.api if below else self._transport.root}{path}"
+        data: Any = call.body
+        if isinstance(call.body, Mapping):
+            data = orjson.dumps({**call.body, "model": self._model})
+        response = await exchange.begin(
+            self._transport.connected().request(
+                call.method,
+                URL(f"{address}?{call.query}" if call.query else address, encoded=True),
+                data=data,
+                headers={**call.headers, **(TRACE.get() or {})},
+                allow_redirects=False,
+            )
+        )
+        try:
+            if not 200 <= response.status < 300:
+                raise await exchange.refused()
+            kind = response.content_type
+            if kind != EVENTS:  # with its parameters, such as a boundary
+                kind = response.headers.get("Content-Type", "application/octet-stream")
             encoding = response.headers.get("Content-Encoding", "")
             yield Passed(response.status, kind, encoding, exchange)
         finally:

@@ -16,6 +16,7 @@ KEY: Final = "GTALIGN_UPSTREAM_KEY"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$")]
 Show = Literal["response", "reasoning", "raw"]
 """What a client sees of a chain: the response, also the chain before it, or the whole text."""
 
@@ -130,6 +131,8 @@ class LimitSettings(Config):
     Keys:
         head_bytes: Largest head of a request, in bytes.
         body_bytes: Largest body of a request, in bytes.
+        upload_bytes: Largest body that is handed on to an engine while it comes, such as a
+            recording, in bytes.
         max_tokens: Longest answer in tokens; also the length of a steered answer to a request that
             asks for no number, unless the engine's context leaves less.
         choices: Largest number of answers to one request (``n``).
@@ -143,6 +146,7 @@ class LimitSettings(Config):
 
     head_bytes: Annotated[int, Field(ge=1024)] = 32_768
     body_bytes: Annotated[int, Field(ge=1024)] = 4_194_304
+    upload_bytes: Annotated[int, Field(ge=1024)] = 104_857_600
     max_tokens: Count = 4096
     choices: Count = 8
     total_concurrency: Count = 512
@@ -235,6 +239,9 @@ class GatewayConfig(Config):
             proxy may cut it off or leave it on.
         cors: Sites whose pages may ask the gateway from a browser, such as
             ``https://app.example``; ``*`` for all. By default none may.
+        passes: Further addresses of the engine whose requests are passed through and recorded;
+            ``/*`` at the end stands for all below it. By default those that answer without keeping
+            anything: embeddings, moderations, ranks, scores, speech, images and tokens.
         policies: Policies that exist from the start: files, or names of built-in policies.
         default_policy: Policy of requests that name none; by default the first of ``policies``.
         show: What clients see of a chain unless they ask for something else.
@@ -254,6 +261,10 @@ class GatewayConfig(Config):
     proxies: tuple[str, ...] = ()
     root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     cors: tuple[str, ...] = ()
+    passes: tuple[PathPattern, ...] = (
+        *("/v1/embeddings", "/v1/moderations", "/v1/rerank", "/v1/score", "/v1/audio/*"),
+        *("/v1/images/*", "/tokenize", "/detokenize"),
+    )
     policies: Annotated[tuple[PolicySource, ...], Field(min_length=1)] = (
         "subscription",
         "per-token",

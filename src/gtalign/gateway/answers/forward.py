@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from time import perf_counter
 from typing import Final
@@ -12,6 +12,7 @@ import orjson
 
 from gtalign.errors import StorageError, UpstreamError
 from gtalign.gateway.answers.account import Account
+from gtalign.gateway.answers.cut import ChainCutter
 from gtalign.gateway.answers.request import OBSERVED, AnswerRequest
 from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.tap import Tap
@@ -20,7 +21,7 @@ from gtalign.gateway.answers.wire import said
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
-from gtalign.gateway.proxy import Passed
+from gtalign.gateway.proxy import Passed, Proxy
 from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Ask, Decision, Phase, Steered, Steering, observed
 from gtalign.steering.phase import PASSED
@@ -30,6 +31,9 @@ _EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever
 _ASKED: Final = ("messages", "prompt", "input")  # what holds the question, by the interface
 _COUNTS: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+
+
+_CHAT: Final = "/v1/chat/completions"
 
 
 class Forwarding:
@@ -89,6 +93,7 @@ class Forwarding:
         self._added_ms: float | None = None
         self._terms = terms
         self._request = request
+        self._cut: ChainCutter | None = None  # of a model that writes chains
         self._tap: Tap | None = None  # reads the answer that is observed
         self._settings = gateway.config.steering.model_copy(update={"mode": "observe"})
         reply.headers |= {"x-gtalign-steered": "false", "x-gtalign-passed": why}
@@ -145,7 +150,7 @@ class Forwarding:
                 current().about(self._terms.traced(upstream))
                 proxy = upstream.proxy
                 assert proxy is not None, "a model has servers alone, or none"
-                async with proxy.exchange(*self._sent) as passed:
+                async with self._exchange(proxy) as passed:
                     self._waited += perf_counter() - began
                     await self._on_record()
                     first = perf_counter() - log.began
@@ -155,10 +160,18 @@ class Forwarding:
                     await self._back(passed)
                 return
             except UpstreamError as error:
-                if log.first_ms is not None or not self._route.again(error):
+                if log.first_ms is not None or not self._again(error):
                     raise
                 self._waited += perf_counter() - began
                 self._account.retried(error)
+
+    def _exchange(self, proxy: Proxy) -> AbstractAsyncContextManager[Passed]:
+        """The request at the engine, and its answer."""
+        return proxy.exchange(*self._sent)
+
+    def _again(self, error: UpstreamError) -> bool:
+        """Whether to send it again after a failure of which the client has seen nothing."""
+        return self._route.again(error)
 
     async def _on_record(self) -> None:
         """Wait for the record of the answer: none of it is passed on before."""
@@ -181,15 +194,21 @@ class Forwarding:
             self._tap = Tap(passed.kind)
         reply = self._reply
         keep_alive = self._gateway.config.timeouts.keep_alive
-        if passed.encoding:  # though asked for none
+        packed, settings, show = bool(passed.encoding), self._settings, self._terms.show
+        if settings.trained and self._sent[0] == _CHAT and show != "raw":
+            self._cut = ChainCutter(passed.kind, packed=packed, show=show, settings=settings)
+        elif packed:  # though asked for none
             reply.headers["content-encoding"] = passed.encoding
         async with aclosing(self._chunks(passed)) as chunks:
             if passed.kind == EVENTS:
                 await send_events(reply, chunks, comment=None, keep_alive=keep_alive)
                 return
-            await reply.start(passed.status, passed.kind)
             async for chunk in chunks:
+                if not reply.started:
+                    await reply.start(passed.status, passed.kind)
                 await reply.write(chunk)
+            if not reply.started:  # it is empty
+                await reply.start(passed.status, passed.kind)
             await reply.end()
 
     async def _chunks(self, passed: Passed) -> AsyncGenerator[bytes, None]:
@@ -199,7 +218,14 @@ class Forwarding:
                 self._tap.feed(chunk)
             if passed.kind == EVENTS:
                 self._events += chunk.count(_EVENT)
-            yield chunk
+            if self._cut is None:
+                yield chunk
+                continue
+            visible = _visible(passed, self._cut.feed, chunk)
+            if visible:
+                yield visible
+        if self._cut is not None:
+            yield _visible(passed, self._cut.close)
 
     @property
     def _steering(self) -> Steering:
@@ -235,3 +261,11 @@ class Forwarding:
         if written is None and self._events:  # each event is a token, or more
             written = self._events
         return read, written
+
+
+def _visible(passed: Passed, work: Callable[..., bytes], *given: bytes) -> bytes:
+    """What a client may see; raises UpstreamError if that cannot be told."""
+    try:
+        return work(*given)
+    except ValueError as error:
+        raise passed.exchange.error(f"sent {error}") from None

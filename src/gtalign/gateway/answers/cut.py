@@ -1,0 +1,207 @@
+"""Cut the response out of a chat that is passed through to a model that writes chains.
+
+Such a model thinks before it answers, whatever it is asked. Its matrix is not edited here, and the
+client is shown no more of its chain than in a steered answer.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from gtalign.chain import ChainBroken, StreamParser
+from gtalign.game import USER_LLM
+from gtalign.gateway.answers.view import ChainView, Piece
+from gtalign.gateway.answers.wire import DONE, event
+from gtalign.gateway.http.reply import EVENTS
+from gtalign.gateway.settings import Show
+from gtalign.gateway.text import to_json
+from gtalign.steering import SteeringSettings
+from gtalign.steering.http.sse import EventReader
+from gtalign.steering.stop_strings import loose_response
+
+_LARGEST: Final = 64 << 20  # bytes of an answer, or of one event
+_ANY_HEAD: Final = 32 + zlib.MAX_WBITS  # of gzip or of zlib
+_TAGS: Final = ("<thinking>", "<payoff>", "<analyze>", "<response>")
+_OPENS: Final = re.compile("|".join(_TAGS))
+_TRACES: Final = re.compile(rb"thinking|payoff|analyze|response>")
+_TEXTS: Final = {"content": "content", "reasoning": "reasoning_content"}
+_OF_TOKENS: Final = ("logprobs", "token_ids")  # what else of a choice spells out its text
+
+
+class ChainCutter:
+    """Turns the bytes of a chat's answer into those that a client may see.
+
+    Args:
+        kind: Media type of the answer.
+        packed: Whether it is compressed; what comes out is not.
+        show: What the client sees of a chain.
+        settings: Name the least and the greatest payoff.
+    """
+
+    def __init__(self, kind: str, *, packed: bool, show: Show, settings: SteeringSettings) -> None:
+        self._reader = EventReader(_LARGEST) if kind == EVENTS else None
+        self._unpack = zlib.decompressobj(_ANY_HEAD).decompress if packed else None
+        self._body = bytearray()
+        self._show = show
+        self._settings = settings
+        self._choices: dict[Any, _Choice] = {}
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, and return what they make visible.
+
+        Raises:
+            ValueError: They are no answer to a chat.
+        """
+        if self._unpack is not None:
+            try:
+                chunk = self._unpack(chunk, _LARGEST)
+            except zlib.error as error:
+                raise ValueError(f"what cannot be unpacked: {error}") from None
+        if self._reader is not None:
+            return b"".join(self._event(one.data) for one in self._reader.feed(chunk))
+        self._body += chunk
+        if len(self._body) > _LARGEST:
+            raise ValueError(f"more than {_LARGEST} bytes")
+        return b""
+
+    def close(self) -> bytes:
+        """Return what is left at the end of the answer.
+
+        Raises:
+            ValueError: It is no answer to a chat.
+        """
+        if self._reader is not None:
+            return b"".join(self._event(one.data) for one in self._reader.close())
+        raw = bytes(self._body)
+        try:
+            body = _read(raw)
+            self._cut(body, "message", whole=True)
+        except ValueError:
+            if _TRACES.search(raw):
+                raise
+            return raw  # the engine has broken off or mistaken itself, but shows no chain
+        return to_json(body) if any(one.cut for one in self._choices.values()) else raw
+
+    def _event(self, data: bytes) -> bytes:
+        if data.strip() == b"[DONE]":
+            return DONE
+        body = _read(data)
+        told = self._cut(body, "delta", whole=False)
+        return event(body) if told else b""
+
+    def _cut(self, body: dict[str, Any], part: str, *, whole: bool) -> bool:
+        """Replace the texts of an answer or an event; returns whether it still says anything."""
+        choices = body.get("choices")
+        if not isinstance(choices, list) or not choices:
+            return True
+        told = bool(body.get("usage"))
+        for choice in choices:
+            if not isinstance(choice, dict):
+                raise ValueError("a choice that is none")
+            message = choice.get(part)
+            if not isinstance(message, dict):
+                message = choice[part] = {}
+            cut = self._choices.setdefault(
+                str(choice.get("index", 0)), _Choice(self._show, self._settings)
+            )
+            text, ends = message.get("content"), whole or choice.get("finish_reason") is not None
+            pieces = cut.feed(text) if isinstance(text, str) else []
+            if ends:
+                pieces += cut.end()
+            if isinstance(text, str) or pieces:
+                message["content"] = ""
+            for piece in pieces:
+                name = _TEXTS[piece.kind]
+                message[name] = (message.get(name) or "") + piece.text
+            if not cut.plain:
+                for name in _OF_TOKENS:
+                    if choice.get(name) is not None:
+                        choice[name] = None
+            told = told or ends or bool(pieces) or bool(set(message) - {"content"})
+        return told
+
+
+class _Choice:
+    """The text of one choice: plain until a tag of a chain begins, and held until that is known."""
+
+    def __init__(self, show: Show, settings: SteeringSettings) -> None:
+        self._view = ChainView(show, live=True)
+        self._parser = StreamParser(USER_LLM, low=settings.low, high=settings.high)
+        self._held = ""
+        self._begun = False  # whether plain text was handed on
+        self._chain: str | None = None  # from its first tag on
+        self._shown = ""  # of its response
+        self._broken = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether the text holds a chain, which was cut."""
+        return self._chain is not None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the text so far holds nothing of a chain."""
+        return self._chain is None and not self._held
+
+    def feed(self, text: str) -> list[Piece]:
+        if self._chain is not None:
+            return list(self._of_chain(text))
+        self._held += text
+        found = _OPENS.search(self._held)
+        if found is not None:
+            before, rest = self._held[: found.start()], self._held[found.start() :]
+            self._held, self._chain = "", ""
+            keeps = self._begun or before.strip()
+            return [*_said(before if keeps else ""), *self._of_chain(rest)]
+        cut = len(self._held) - _begun(self._held)
+        if not (self._begun or self._held[:cut].strip()):
+            cut = 0  # whitespace before a chain belongs to it
+        self._begun = self._begun or cut > 0
+        before, self._held = self._held[:cut], self._held[cut:]
+        return _said(before)
+
+    def end(self) -> list[Piece]:
+        """What is left: a text that was no tag after all, or a response that stands loosely."""
+        held, self._held = self._held, ""
+        if self._chain is None:
+            return _said(held)
+        response = loose_response(self._chain) or ""
+        if response.startswith(self._shown):
+            return _said(response[len(self._shown) :])
+        return []
+
+    def _of_chain(self, text: str) -> Iterator[Piece]:
+        assert self._chain is not None
+        self._chain += text
+        if self._broken:
+            return
+        for one in self._parser.feed(text):
+            self._broken = self._broken or isinstance(one, ChainBroken)
+            for piece in self._view.feed(one):
+                if piece.kind == "content":
+                    self._shown += piece.text
+                yield piece
+
+
+def _said(text: str) -> list[Piece]:
+    return [Piece("content", text)] if text else []
+
+
+def _begun(text: str) -> int:
+    """How many characters at the end of a text may be the beginning of a tag."""
+    at = text.rfind("<")
+    tail = text[at:] if at >= 0 else ""
+    return len(tail) if tail and any(tag.startswith(tail) for tag in _TAGS) else 0
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"what is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise ValueError("JSON that is no object")
+    return body

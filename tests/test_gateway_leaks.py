@@ -1,0 +1,227 @@
+"""What is passed through to a model that writes chains shows its client the response alone."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway_parts import MESSAGES, served
+from gtalign.gateway.answers.cut import ChainCutter
+from gtalign.gateway.http.reply import EVENTS, JSON
+from gtalign.steering import SteeringSettings
+from standins import model
+from standins.engines import VLLM
+
+CHAIN = model.continuation("Where to?", "")
+SAID = CHAIN.partition("<response>")[2].partition("</response>")[0]
+INSIDE = ("<thinking>", "<payoff>", "<analyze>", "<response>", '"LLM"', "</")
+SETTINGS = SteeringSettings(instruct="none")
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+ASKED: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, IMAGE]}]},
+    {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+    {
+        "messages": [
+            *MESSAGES,
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "c", "content": "7"},
+        ]
+    },
+    {"tools": [{"type": "function", "function": {"name": "f"}}]},
+    {"logprobs": True},
+    {"messages": [*MESSAGES, {"role": "assistant", "content": "x"}]},
+    {"min_tokens": 4},
+]
+
+
+def whole(text: str | None, **more: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text, **more}
+    tokens = {"content": [{"token": text, "logprob": -0.1}]}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": tokens}
+    usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    return {"id": "x", "choices": [choice], "usage": usage}
+
+
+def streamed(text: str, sizes: random.Random, *, finish: str | None = "stop") -> list[Any]:
+    """The events of a text, sliced anywhere."""
+    events: list[Any] = [{"role": "assistant", "content": ""}]
+    while text:
+        size = sizes.randint(1, 7)
+        events.append({"content": text[:size]})
+        text = text[size:]
+    chunks = [
+        {"choices": [{"index": 0, "delta": d, "finish_reason": None, "logprobs": {"t": d}}]}
+        for d in events
+    ]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
+    return [*chunks, end, {"choices": [], "usage": {"prompt_tokens": 7}}, "[DONE]"]
+
+
+class Trained(VLLM):
+    """Writes chains, whatever it is asked in a chat."""
+
+    packed = False
+
+    async def chat(self, body: dict[str, Any]) -> Any:
+        return streamed(CHAIN, random.Random(1)) if body.get("stream") else whole(CHAIN)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.packed and request.path == "/v1/chat/completions":
+            body = gzip.compress(json.dumps(whole(CHAIN)).encode())
+            headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+            return web.Response(body=body, headers=headers)
+        return await super().handle(request)
+
+
+async def test_the_response_is_cut_out(tmp_path: Path) -> None:
+    engine = Trained()
+    async with served(tmp_path, engine) as gateway:
+        for more in ASKED:
+            body = {"model": "toy", "messages": MESSAGES, **more}
+            for engine.packed in (False, True):
+                status, headers, told = await gateway.post(body)
+                assert (status, headers["x-gtalign-steered"]) == (200, "false"), told
+                assert told["choices"][0]["message"]["content"] == SAID
+                assert not any(word in json.dumps(told) for word in INSIDE)
+                assert told["usage"]["total_tokens"] == 12
+            engine.packed = False
+            stream = await gateway.ask(extra_body=more, stream=True)
+            chunks = [chunk async for chunk in stream]
+            assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == SAID
+            assert not any(word in chunk.to_json() for chunk in chunks for word in INSIDE)
+            assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+            assert chunks[-1].usage is not None
+        assert {record["status"] for record in await gateway.records()} == {"passed"}
+
+
+async def test_the_chain_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    async with served(tmp_path, Trained()) as gateway:
+        body = {"model": "toy", "messages": MESSAGES, "logprobs": True}
+        _, _, told = await gateway.post(body, **{"X-GTAlign-Show": "raw"})
+        assert told["choices"][0]["message"]["content"] == CHAIN
+        _, _, told = await gateway.post(body, **{"X-GTAlign-Show": "reasoning"})
+        message = told["choices"][0]["message"]
+        assert message["content"] == SAID
+        assert message["reasoning_content"].startswith("<thinking>")
+        assert "<response>" not in message["reasoning_content"]
+
+
+async def test_a_model_without_training_is_passed_on_byte_by_byte(tmp_path: Path) -> None:
+    async with served(tmp_path, Trained(), steering={"instruct": "short"}) as gateway:
+        _, _, told = await gateway.post({"model": "toy", "messages": MESSAGES, "logprobs": True})
+        assert told == whole(CHAIN)
+
+
+def cut(text: str, *, events: bool, seed: int = 0) -> tuple[str, str]:
+    """The content that a client sees, and all bytes of it."""
+    cutter = ChainCutter(
+        EVENTS if events else JSON, packed=False, show="response", settings=SETTINGS
+    )
+    if not events:
+        cutter.feed(json.dumps(whole(text)).encode())
+        raw = cutter.close()
+        return json.loads(raw)["choices"][0]["message"]["content"], raw.decode()
+    sent = "".join(
+        f"data: {chunk if isinstance(chunk, str) else json.dumps(chunk)}\n\n"
+        for chunk in streamed(text, random.Random(seed))
+    ).encode()
+    draw, raw = random.Random(seed), b""
+    while sent:
+        size = draw.randint(1, 200)
+        raw += cutter.feed(sent[:size])
+        sent = sent[size:]
+    raw += cutter.close()
+    found = [json.loads(e[6:]) for e in raw.decode().split("\n\n") if e and "[DONE]" not in e]
+    deltas = [c["choices"][0]["delta"] for c in found if c["choices"]]
+    return "".join(delta.get("content") or "" for delta in deltas), raw.decode()
+
+
+PREFIXED = [
+    (f"\n {CHAIN}", SAID),
+    (f"Sure. {CHAIN}", f"Sure. {SAID}"),
+    (CHAIN.partition("</response>")[0], SAID),
+    ("<thinking>a</thinking>", ""),
+    ("<thinking>a", ""),
+    ("<payoff>{}</payoff><analyze>b</analyze><response>loose</response>", "loose"),
+    ("<thinking>a</thinking><response>early</response>", "early"),
+    ("<response>bare</response>", "bare"),
+    (CHAIN.replace("<payoff>{", "<payoff>{{"), SAID),
+]
+PLAIN = [
+    "No chain.",
+    "a < b",
+    "a <",
+    "<",
+    "<thin",
+    "x <resp",
+    "1 <payof",
+    "",
+    "  \n",
+    "<b>bold</b>",
+]
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_no_form_of_a_chain_leaks_and_plain_text_stays(events: bool) -> None:
+    for seed in range(12):
+        for text, said in PREFIXED:
+            found, raw = cut(text, events=events, seed=seed)
+            assert found == said, (text, seed)
+            assert not any(word in raw for word in INSIDE[:5])
+        for text in PLAIN:
+            assert cut(text, events=events, seed=seed)[0] == text
+
+
+def test_tool_calls_several_choices_and_other_fields_stay() -> None:
+    cutter = ChainCutter(JSON, packed=False, show="response", settings=SETTINGS)
+    body = whole(None, tool_calls=[CALL], reasoning_content="r")
+    body["choices"].append({"index": 1, "message": {"content": CHAIN}, "finish_reason": "length"})
+    body["odd"] = {"a": [1, 2.5]}
+    cutter.feed(json.dumps(body).encode())
+    found = json.loads(cutter.close())
+    assert found["choices"][0] == body["choices"][0]
+    assert found["choices"][1]["message"] == {"content": SAID}
+    assert found["odd"] == body["odd"]
+
+
+ODD = [b"[]", b"<html>", b'{"choices": [5]}', b"\x1f\x8b", b'{"choices": [{"message']
+
+
+@pytest.mark.parametrize("body", [b"", *ODD])
+def test_what_cannot_be_read_is_handed_on_if_it_shows_no_chain(body: bytes) -> None:
+    cutter = ChainCutter(JSON, packed=False, show="response", settings=SETTINGS)
+    cutter.feed(body)
+    assert cutter.close() == body
+
+
+@pytest.mark.parametrize("body", [b"", *(body + b" \\u003cthinking>" for body in ODD)])
+@pytest.mark.parametrize("kind", [JSON, EVENTS])
+def test_what_cannot_be_read_is_not_handed_on(kind: str, body: bytes) -> None:
+    if not body and kind == JSON:
+        return
+    cutter = ChainCutter(kind, packed=False, show="response", settings=SETTINGS)
+    sent = b"data: " + body + b"\n\n" if kind == EVENTS else body
+    if kind == EVENTS and not body:
+        assert cutter.feed(b": comment\n\n") == b""
+        return
+    with pytest.raises(ValueError):
+        cutter.feed(sent)
+        cutter.close()
+
+
+async def test_a_stream_that_is_no_stream_of_chunks_ends_in_an_error(tmp_path: Path) -> None:
+    class Odd(VLLM):
+        async def chat(self, body: dict[str, Any]) -> Any:
+            return [b"data: <thinking>secret\n\n"]
+
+    async with served(tmp_path, Odd()) as gateway:
+        body = {"model": "toy", "messages": MESSAGES, "logprobs": True, "stream": True}
+        status, _, told = await gateway.post(body)
+        assert (status, told["error"]["code"]) == (502, "upstream_failed")
+        assert "secret" not in json.dumps(told)
