@@ -110,6 +110,18 @@ async def test_a_large_head_is_refused_even_if_it_comes_at_once(
         assert (await exchange(gateway, large)).startswith(b"HTTP/1.1 200")
 
 
+async def test_lines_behind_a_body_have_an_end(tmp_path: Path) -> None:
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    line = b"X-T: " + b"y" * 30_000 + b"\r\n"
+    async with served(tmp_path) as gateway:
+        answer = await exchange(gateway, head + b'5\r\n{"a":\r\n0\r\n', *[line] * 400)
+        assert b"HTTP/1.1 200" not in answer
+        body = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY + b" " * 40_000)
+        end = b"0\r\nX-T: y\r\n\r\n"
+        head = HEAD + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n"
+        assert (await exchange(gateway, head + body + end)).startswith(b"HTTP/1.1 200")
+
+
 async def test_what_is_not_http_is_told_in_openais_form(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
         answer = await exchange(gateway, b"\x16\x03\x01 hello\r\n\r\n")

@@ -123,6 +123,14 @@ async def test_what_is_not_named_is_closed(tmp_path: Path) -> None:
         raw += b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
         assert b" 404 " in await exchange(gateway, raw)
         assert engine.seen == []
+        for path in ("/v1/audio/a%0d%0aX-Evil:%20y", "/v1/audio/%ff", f"/v1/audio/{'a' * 200}"):
+            raw = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            answer = await exchange(gateway, raw)
+            assert (
+                answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 404"))
+                and b"\r\nX-Evil" not in answer
+            )
+            assert b"x-gtalign-passed: /v1/audio/*\r\n" in answer
     (tmp_path / "b").mkdir()
     async with served(tmp_path / "b", engine, passes=[]) as gateway:
         assert (await gateway.post({"input": "x"}, "/v1/embeddings"))[0] == 404

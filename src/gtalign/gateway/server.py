@@ -54,10 +54,9 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
                 return
             if self._refused:
                 return
-            if self._in_head:
-                self._pending += len(data)
-                if self._timer is None:
-                    self._wait()
+            self._pending += len(data)
+            if self._in_head and self._timer is None:
+                self._wait()
             super().data_received(data)
 
         def on_headers_complete(self) -> None:
@@ -72,6 +71,7 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
                 _without_chunks(self.cycle)
 
         def on_body(self, body: bytes) -> None:
+            self._pending = 0  # what grows without more of a body is lines behind it
             if not self._refused:
                 super().on_body(body)
 

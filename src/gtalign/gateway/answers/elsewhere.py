@@ -25,6 +25,7 @@ from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Sampling
 
 _KEPT: Final = ("content-type", "accept", "openai-beta")  # headers that an engine gets
+_LONGEST: Final = 100  # characters of a path in a header
 _METHODS: Final = ("GET", "POST", "PUT", "DELETE", "HEAD")
 
 
@@ -49,9 +50,11 @@ class ElsewhereEndpoint:
             raise APIError(405, why, code="method_not_allowed", allow=_METHODS)
         headers = Headers(scope=scope)
         with self._gateway.tracing.request("passed", headers):
-            await self._answer(scope, headers, receive, send)
+            current().named(f"passed {pattern}")
+            await self._answer(scope, pattern, receive, send)
 
-    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, pattern: str, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
         gateway, log = self._gateway, RequestLog.of(scope)
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
         key = log.key = gateway.caller(headers, "chat")
@@ -78,7 +81,7 @@ class ElsewhereEndpoint:
                 n=1,
                 stream=bool(body.get("stream")),
                 include_usage=False,
-                passes=scope["path"],
+                passes=_shown(scope["path"], pattern),
             )
             kept = {name: headers[name] for name in _KEPT if name in headers}
             if upload is not None:
@@ -90,7 +93,6 @@ class ElsewhereEndpoint:
                 headers=kept,
                 body=body if ours else raw if upload is None else upload.chunks(),
             )
-            current().named(f"passed {scope['path']}")
             work = _Passing(gateway, terms, request, call, upload, reply, perf_counter())
 
             async def after_upload() -> Message:
@@ -237,6 +239,12 @@ def pattern_of(path: str, patterns: tuple[str, ...]) -> str | None:
         if path == pattern or (below != pattern and path.startswith(below) and path != below):
             return pattern
     return None
+
+
+def _shown(path: str, pattern: str) -> str:
+    """What of a path a header and a record can hold."""
+    plain = path.isascii() and path.isprintable() and len(path) <= _LONGEST
+    return path if plain else pattern
 
 
 def _has_json(headers: Headers) -> bool:
