@@ -40,6 +40,7 @@ def command(
     GTALIGN_UPSTREAM_KEY holds the API key of the model server. As long as the
     gateway has no keys of its own, it answers requests from this machine only.
     Give --key at the first start to make an admin key; leave it out later.
+    SIGHUP makes it read its configuration again.
     With --set steering.verify=retry, an answer that does not carry out the
     chosen action is written once more, unless it is streamed.
 
@@ -64,9 +65,11 @@ def command(
         "policies": ("--policy", policies or None),
         "steering.instruct": ("--bare", False if bare else None),
     }
-    settings = load_gateway(config, overrides or (), options)
+    read = partial(load_gateway, config, overrides or (), options)
+    settings = read()
     log_to()
     asked = [question.messages for question in first_questions(demo)]
     beside = demo_of(asked, show_written) if demo else None
     ready = partial(show_ready, settings.steering)
-    run(serve_configured(settings, ready, key=key, show_key=show_key, beside=beside))
+    work = serve_configured(settings, ready, key=key, show_key=show_key, beside=beside, read=read)
+    run(work)

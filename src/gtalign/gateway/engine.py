@@ -26,6 +26,7 @@ class Engine:
         settings: Its settings.
         label: The model and the engine, for logs.
         open: Connects to it, or loads it.
+        place: What it is opened by; engines with the same are one.
 
     Attributes:
         upstream: The open engine; None until it has answered for the first time.
@@ -36,8 +37,13 @@ class Engine:
     """
 
     def __init__(
-        self, settings: EngineSettings, label: str, open: Callable[[], Awaitable[Upstream]]
+        self,
+        settings: EngineSettings,
+        label: str,
+        open: Callable[[], Awaitable[Upstream]],
+        place: object = None,
     ) -> None:
+        self.place = place
         self.settings = settings
         self.upstream: Upstream | None = None
         self.problem: str | None = _NOT_TRIED
@@ -46,6 +52,7 @@ class Engine:
         self._open = open
         self._tried = asyncio.Event()
         self._wrong: Exception | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -71,8 +78,12 @@ class Engine:
         if self._wrong is not None:
             raise self._wrong
 
-    async def keep(self, seconds: float) -> None:
-        """Open it, and check it every so many seconds, until cancelled."""
+    def keep(self, seconds: float) -> None:
+        """Open it, and check it every so many seconds from now on."""
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep(seconds))
+
+    async def _keep(self, seconds: float) -> None:
         while True:
             try:
                 await self._look()
@@ -98,7 +109,10 @@ class Engine:
             self._down(unquoted(error))
 
     async def aclose(self) -> None:
-        """Close connections and end threads."""
+        """Close connections and end threads, and check it no longer."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         if self.upstream is not None:
             await self.upstream.aclose()
 

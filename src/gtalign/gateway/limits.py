@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Final
 
-from gtalign.gateway.errors import APIError
+from gtalign.gateway.errors import WAITS, APIError
 from gtalign.gateway.keys import Key
 from gtalign.gateway.settings import LimitSettings
 
@@ -60,12 +60,17 @@ class Limits:
         settings: Limits of the gateway.
         clock: Seconds that only grow.
         today: The date (UTC): with its month, what was used of quotas begins anew.
+
+    Attributes:
+        running: Number of requests that are let in.
+        draining: Whether no more are let in, because the gateway ends.
     """
 
     settings: LimitSettings
     clock: Callable[[], float] = monotonic
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
     running: int = 0
+    draining: bool = False
     _uses: dict[str, _Use] = field(default_factory=dict)
 
     @contextmanager
@@ -73,8 +78,12 @@ class Limits:
         """Let a request of a key in, until it is answered.
 
         Raises:
-            APIError: It would be too much (429); says when to try again.
+            APIError: It would be too much (429), or the gateway ends (503); says when to try again.
         """
+        if self.draining:
+            raise APIError(
+                503, "the gateway is shutting down; try again", code="draining", wait=WAITS[503]
+            )
         if self.running >= self.settings.total_concurrency:
             raise APIError(
                 503, f"the gateway is busy with {self.running} requests", code="busy", wait=1.0
@@ -107,6 +116,13 @@ class Limits:
         finally:
             use.running -= 1
             self.running -= 1
+
+    def renew(self, settings: LimitSettings) -> None:
+        """Put other limits in force."""
+        if settings != self.settings:
+            self.settings = settings
+            for use in self._uses.values():
+                use.requests = use.tokens = None
 
     def spend(self, key: Key, tokens: int) -> None:
         """Count the tokens of an answer."""

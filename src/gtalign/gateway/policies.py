@@ -77,19 +77,45 @@ class Policies:
             ConfigError: A file is wrong, two have one name, or there is no such default.
         """
         given = read_policies(sources)
-        found = cls(engine, default or next(iter(given)))
-        stored = await found._read()
-        found._active = {name: _policy(row) for name, row in stored.items()}
+        found = cls(engine, "")
+        await found.reload()
+        await found.renew(given, default)
+        return found
+
+    def check_default(self, given: Mapping[str, Policy], default: str | None) -> str:
+        """The name of the default that a configuration asks for.
+
+        Args:
+            given: The policies that the configuration names, of which the first is the default ...
+            default: ... unless it names another one.
+
+        Raises:
+            ConfigError: There is no such policy.
+        """
+        if default is not None and default not in given and default not in self._active:
+            known = ", ".join(sorted({*given, *self._active}))
+            raise ConfigError(
+                f"default_policy: there is no policy {default[:80]!r}; there are {known}"
+            )
+        return default or next(iter(given))
+
+    async def renew(self, given: Mapping[str, Policy], default: str | None) -> None:
+        """Take policies of a configuration, and its default.
+
+        Raises:
+            ConfigError: There is no such default.
+            StorageError: They cannot be written.
+        """
+        default = self.check_default(given, default)
+        stored = await self._read()
         for name, policy in given.items():
             if name in stored and stored[name]["hash"] == policy.hash:
                 continue
             if name in stored and stored[name]["origin"] != "file":
                 log.warning("policy %r was changed since; its file is not used", name)
                 continue
-            await found._store(policy, "file")
-        if found.default not in found._active:
-            raise ConfigError(f"default_policy: {found._unknown(found.default)}")
-        return found
+            await self._store(policy, "file")
+        self.default = default
 
     async def reload(self) -> None:
         """Read the policies of the store again, which another process may have changed.
@@ -101,7 +127,8 @@ class Policies:
         """
         async with self._changing:
             stored = {name: _policy(row) for name, row in (await self._read()).items()}
-            stored.setdefault(self.default, self._active[self.default])
+            if self.default:
+                stored.setdefault(self.default, self._active[self.default])
             self._active = stored
 
     def names(self) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ async def serve_configured(
     key: str | None = None,
     show_key: Callable[[str], None] = lambda secret: None,
     beside: Callable[[Gateway], Coroutine[Any, Any, None]] | None = None,
+    read: Callable[[], GatewayConfig] | None = None,
 ) -> None:
     """Serve until a signal ends the process; every record is written by then.
 
@@ -65,6 +66,7 @@ async def serve_configured(
         key: Name of an admin key to make before that; None makes none.
         show_key: Takes the new key. It is shown once and stored as a hash alone.
         beside: Work that runs beside the server; it is cancelled when the server ends.
+        read: Reads the configuration again when the process gets SIGHUP; None leaves that signal.
 
     Raises:
         ConfigError: The configuration is wrong, the address cannot be listened at, or there is a
@@ -90,7 +92,7 @@ async def serve_configured(
             tasks.append(asyncio.create_task(beside(gateway)))
 
     try:
-        await serve(config, models, begun)
+        await serve(config, models, begun, read)
     finally:
         for task in tasks:
             task.cancel()

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
+from gtalign.errors import ConfigError
 from gtalign.gateway.engine import Engine, opened_engine
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.route import Route
 from gtalign.gateway.settings import GatewayConfig, ModelSettings
 from gtalign.gateway.upstream import Upstream, open_upstream
 
+_PAUSE: Final = 0.1  # seconds between two looks whether an engine has written its last answer
 _PATIENCE: Final = 60.0
 """Seconds that the start waits for engines that accept a request and do not answer."""
 
@@ -80,13 +82,16 @@ class Models:
     def __init__(self, models: tuple[Served, ...], seconds: float) -> None:
         self._models = models
         self._seconds = seconds
-        self._tasks: list[asyncio.Task[None]] = []
+        self._config: GatewayConfig | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @classmethod
     def of(cls, config: GatewayConfig) -> "Models":
         """The models of a configuration, whose engines are not opened yet."""
         found = (_served(config, name, model) for name, model in _table(config))
-        return cls(tuple(found), config.timeouts.check)
+        models = cls(tuple(found), config.timeouts.check)
+        models._config = config
+        return models
 
     @classmethod
     def of_one(cls, upstream: Upstream) -> "Models":
@@ -147,19 +152,70 @@ class Models:
             SteeringError: An engine is there, and cannot be steered.
         """
         unopened = [engine for engine in self.engines if engine.upstream is None]
-        self._tasks = [asyncio.create_task(engine.keep(self._seconds)) for engine in unopened]
+        for engine in unopened:
+            engine.keep(self._seconds)
         tried = (engine.tried(_PATIENCE) for engine in unopened)
         for wrong in await asyncio.gather(*tried, return_exceptions=True):
             if isinstance(wrong, BaseException):
                 raise wrong
 
+    async def renew(self, config: GatewayConfig) -> None:
+        """Put the models of another configuration in the place of these, once they are open.
+
+        Engines that are in both stay open. Others are closed when their answers are written.
+
+        Raises:
+            ConfigError: There is no such engine, or a model in this process would change, which
+                takes a restart.
+            SteeringError: An engine is there, and cannot be steered.
+        """
+        if self._config is None or _parts(config) == _parts(self._config):
+            return
+        new = Models.of(config)
+        if not all(model.behind_servers for model in (*self, *new)):
+            raise ConfigError("upstream, models: a model in this process changes with a restart")
+        if _ways(config) == _ways(self._config):
+            known = {engine.place: engine for engine in self.engines}
+            for model in new:
+                model.engines = tuple(known.get(e.place, e) for e in model.engines)
+        try:
+            await new.open()
+        except BaseException:
+            for engine in set(new.engines) - set(self.engines):
+                await engine.aclose()
+            raise
+        gone = set(self.engines) - set(new.engines)
+        self._models, self._config, self._seconds = new._models, config, new._seconds
+        for engine in gone:
+            task = asyncio.create_task(_left(engine))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
     async def aclose(self) -> None:
         """Close every engine."""
-        for task in self._tasks:
+        for task in self._leaving:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         for engine in self.engines:
             await engine.aclose()
+
+
+async def _left(engine: Engine) -> None:
+    """Close an engine that gets no more answers to write, once it has written the last."""
+    try:
+        while engine.running:
+            await asyncio.sleep(_PAUSE)
+    finally:
+        await engine.aclose()
+
+
+def _parts(config: GatewayConfig) -> tuple[Any, ...]:
+    return _table(config), *_ways(config)
+
+
+def _ways(config: GatewayConfig) -> tuple[Any, ...]:
+    """What engines are opened with, apart from their own settings."""
+    return config.timeouts, config.steering
 
 
 def _table(config: GatewayConfig) -> list[tuple[str | None, ModelSettings]]:
@@ -175,6 +231,6 @@ def _served(config: GatewayConfig, name: str | None, model: ModelSettings) -> Se
         of = name or settings.model or "the model"
         label = f"engine {settings.name!r} of {of!r} ({settings.address})"
         open = partial(open_upstream, config, name, model, settings)
-        engines.append(Engine(settings, label, open))
+        engines.append(Engine(settings, label, open, (name, model.tokenizer, settings)))
     name = name or (model.engines[0].model if config.upstream is not None else None)
     return Served(name, tuple(engines), retries=model.retries, wait=config.timeouts.check)

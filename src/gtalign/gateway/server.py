@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
+from time import monotonic
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -18,6 +21,7 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.app import make_app
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway, opened
+from gtalign.gateway.reload import reload
 from gtalign.gateway.served import Models
 from gtalign.gateway.settings import GatewayConfig
 
@@ -153,14 +157,24 @@ class Server(uvicorn.Server):
         config: Configuration of uvicorn.
         gateway: Gateway that is marked as draining.
         ready: Called with the address once requests are taken.
+        read: Reads the configuration again when the process gets SIGHUP; None leaves that signal.
     """
 
     def __init__(
-        self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[str], None]
+        self,
+        config: uvicorn.Config,
+        gateway: Gateway,
+        ready: Callable[[str], None],
+        read: Callable[[], GatewayConfig] | None = None,
     ) -> None:
         super().__init__(config)
         self._gateway = gateway
         self._ready = ready
+        self._read = read
+        self._at_terminal = os.isatty(0)
+        self._until: float | None = None  # when answers on their way are broken off
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -170,13 +184,47 @@ class Server(uvicorn.Server):
         to be recorded is written.
         """
         loop = asyncio.get_running_loop()
-        for sent in (signal.SIGINT, signal.SIGTERM):
+        taken = [signal.SIGINT, signal.SIGTERM]
+        for sent in taken:
             loop.add_signal_handler(sent, self.handle_exit, sent, None)
+        if self._read is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload, self._read)
+            taken.append(signal.SIGHUP)
         try:
             yield
         finally:
-            for sent in (signal.SIGINT, signal.SIGTERM):
+            for sent in taken:
                 loop.remove_signal_handler(sent)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let in no more requests for answers, and end when those on their way are out.
+
+        Until then the gateway listens, so that it can refuse requests and say that it is not ready.
+        A second signal breaks them off.
+        """
+        drain = 0.0 if self._gateway.draining else self._gateway.config.timeouts.drain
+        self._gateway.draining = self._gateway.limits.draining = True
+        self._until = monotonic() + drain
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look whether to end; uvicorn calls this ten times a second."""
+        if self._until is not None:
+            over = monotonic() >= self._until
+            self.should_exit = self.should_exit or over or not self._gateway.limits.running
+        return await super().on_tick(counter)
+
+    def _reload(self, read: Callable[[], GatewayConfig]) -> None:
+        if self._at_terminal and not os.isatty(0):  # it was closed, which sends the same signal
+            self.handle_exit(signal.SIGHUP, None)
+            return
+
+        async def work() -> None:
+            async with self._reloading:
+                await reload(self._gateway, read)
+
+        task = asyncio.create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
@@ -188,10 +236,19 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, and let those on their way end."""
         self._gateway.draining = True
+        if self._until is not None:
+            left = self._until - monotonic()
+            self.config.timeout_graceful_shutdown = max(1, round(left))
+        for task in self._tasks:
+            task.cancel()
         await super().shutdown(sockets)
 
 
-def server_of(gateway: Gateway, ready: Callable[[str], None]) -> Server:
+def server_of(
+    gateway: Gateway,
+    ready: Callable[[str], None],
+    read: Callable[[], GatewayConfig] | None = None,
+) -> Server:
     """The server of an open gateway.
 
     Raises:
@@ -214,13 +271,14 @@ def server_of(gateway: Gateway, ready: Callable[[str], None]) -> Server:
         "timeout_keep_alive": _IDLE,
         "timeout_graceful_shutdown": max(1, round(timeouts.drain)),
     }
-    return Server(uvicorn.Config(make_app(gateway), **settings), gateway, ready)
+    return Server(uvicorn.Config(make_app(gateway), **settings), gateway, ready, read)
 
 
 async def serve(
     config: GatewayConfig,
     models: Models,
     ready: Callable[[Gateway, str], None] = lambda gateway, address: None,
+    read: Callable[[], GatewayConfig] | None = None,
 ) -> None:
     """Serve until a signal ends the process; every record is written by then.
 
@@ -228,12 +286,13 @@ async def serve(
         config: Configuration of the gateway.
         models: Its models, open; closed at the end.
         ready: Called with the open gateway and its address once requests are taken.
+        read: Reads the configuration again when the process gets SIGHUP; None leaves that signal.
 
     Raises:
         ConfigError: The configuration is wrong, or the address cannot be listened at.
     """
     async with opened(config, models) as gateway:
-        server = server_of(gateway, lambda address: ready(gateway, address))
+        server = server_of(gateway, lambda address: ready(gateway, address), read)
         # What is in memory by now stays: looking through it for garbage would only halt answers.
         gc.collect()
         gc.freeze()
