@@ -9,8 +9,9 @@ from browser import in_browser, needs_browser, window
 from dashboard_parts import Visitor
 from gateway_parts import config_of, served
 from gtalign.errors import ConfigError
+from gtalign.gateway.attempts import ATTEMPTS, Attempts
 from gtalign.gateway.dashboard.pages import VIEWS
-from gtalign.gateway.dashboard.session import ATTEMPTS, SESSIONS, Attempts, Sessions
+from gtalign.gateway.dashboard.session import SESSIONS, Sessions
 from gtalign.gateway.dashboard.signin import _is_ours
 from gtalign.gateway.dashboard.site import HEADERS
 from gtalign.gateway.dashboard.static import static_files, static_url
@@ -28,7 +29,7 @@ async def test_nobody_sees_a_page_without_an_admin_key(tmp_path: Path) -> None:
             assert answer.status == 200 and "/dashboard/sign-in" in answer.url
         assert (await visitor.sign_in("gta-wrong")).status == 401
         refused = await visitor.sign_in(chat)
-        assert refused.status == 403 and "lacks the scope admin" in refused.text
+        assert refused.status == 403 and "neither the scope read nor admin" in refused.text
         assert visitor.cookie("gtalign_session") is None
         answer = await visitor.post("/sign-in", {"key": f" {root} ", "next": "?since=1"})
         assert answer.status == 200 and answer.url.endswith("/dashboard?since=1")
@@ -259,7 +260,7 @@ def test_wrong_keys_are_counted_by_address(monkeypatch: pytest.MonkeyPatch) -> N
     assert attempts.wait("b") == 0
     time = 60 / ATTEMPTS
     assert attempts.wait("a") == 0
-    monkeypatch.setattr("gtalign.gateway.dashboard.session._ADDRESSES", 1)
+    monkeypatch.setattr("gtalign.gateway.attempts._ADDRESSES", 1)
     attempts.failed("a")
     attempts.failed("b")
     assert attempts.wait("a") == 0  # forgotten, for b

@@ -101,8 +101,8 @@ async def test_decisions_are_written_found_and_exported(database: str) -> None:
         assert kept["completion"] == "It is."
         file = b"".join([chunk async for chunk in parquet(reader, Filter())])
         assert pq.read_table(io.BytesIO(file)).num_rows == 120
-        assert await reader.tokens(start) == {
-            f"k{n}": 40 * sum(lines[0][c] for c in ("prompt_tokens", "written_tokens"))
+        assert {(key, read, wrote) for key, _, read, wrote in await reader.spent(start)} == {
+            (f"k{n}", 40 * lines[0]["prompt_tokens"], 40 * lines[0]["written_tokens"])
             for n in range(3)
         }
         await writer.close()

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard_parts import Visitor
 from gateway_parts import config_of, served
-from gtalign.gateway.dashboard.session import ATTEMPTS
+from gtalign.gateway.attempts import ATTEMPTS
 from gtalign.gateway.keys import KeyRequest, Keys
 from store_parts import stored
 

@@ -62,7 +62,8 @@ async def test_a_gateway_that_ends_refuses_what_is_new_and_answers_what_is_begun
             pass
         assert "draining" in (await got(http, address, "/readyz"))[1]["problems"]
         assert (await got(http, address, "/healthz"))[0] == 200
-        for body in ({}, {"stream": True}, {"tools": [{}]}):
+        bodies: list[dict[str, Any]] = [{}, {"stream": True}, {"tools": [{}]}]
+        for body in bodies:
             status, headers, said = await asked(http, address, **body)
             assert (status, said["error"]["code"]) == (503, "draining")
             assert int(headers["Retry-After"]) > 0

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,14 +11,16 @@ from starlette.datastructures import Headers
 
 from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.attempts import Attempts
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.keys import ANYONE, Key, Keys, Scope
+from gtalign.gateway.keys import ANYONE, Key, Keys, Scope, lacking
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.served import Models
 from gtalign.gateway.settings import GatewayConfig, Show
 from gtalign.gateway.shadows import Shadows
+from gtalign.gateway.spending import keep_counting, recount
 from gtalign.gateway.store.changes import watch
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.hours import keep_rolling
@@ -48,6 +49,7 @@ class Gateway:
         history: The measured tokens of each action.
         tracing: Sends traces of requests.
         shadows: Asks for the chains of answers that were only observed.
+        attempts: Counts wrong keys by address.
         draining: Whether the gateway is ending, once the answers on their way are out.
     """
 
@@ -63,6 +65,7 @@ class Gateway:
     history: TokenHistory = field(default_factory=TokenHistory)
     tracing: Tracing = field(default_factory=Tracing)
     shadows: Shadows = field(default_factory=lambda: Shadows(lambda: False))
+    attempts: Attempts = field(default_factory=Attempts)
     draining: bool = False
 
     @property
@@ -81,11 +84,17 @@ class Gateway:
         servers = all(model.behind_servers for model in self.models)
         return steering.mode == "observe" and not steering.trained and servers
 
-    def caller(self, headers: Headers, scope: Scope) -> Key:
+    def caller(self, headers: Headers, scope: Scope, address: str = "") -> Key:
         """Find out who sends a request, and check that they may.
 
+        Args:
+            headers: Headers of the request.
+            scope: What they want to do.
+            address: Where the request comes from, which may try only so many wrong keys.
+
         Raises:
-            APIError: The key is missing, wrong or revoked (401), or lacks the scope (403).
+            APIError: The key is missing, wrong, revoked or expired (401), too many wrong ones were
+                tried (429), or it lacks the scope (403).
         """
         if not self.keys.required:
             check_local(headers, self.config.cors)
@@ -100,9 +109,12 @@ class Gateway:
             )
         key = self.keys.find(secret.strip())
         if key is None:
-            raise APIError(401, "this key is wrong or was revoked", code="invalid_api_key")
-        if scope not in key.scopes:
-            raise APIError(403, f"this key lacks the scope {scope!r}", code="missing_scope")
+            self.attempts.failed(address)
+            raise APIError(
+                401, "this key is wrong or was revoked, or it has expired", code="invalid_api_key"
+            )
+        if not key.may(scope):
+            raise lacking(scope)
         return key
 
     def terms(self, headers: Headers, key: Key, model: str, *, id: str, request_id: str) -> Terms:
@@ -196,9 +208,7 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
         policies = await Policies.open(store, config.policies, config.default_policy)
         reader = Reader(store)
         limits = Limits(config.limits)
-        month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        for key_id, tokens in (await reader.tokens(int(month.timestamp() * 1_000_000))).items():
-            limits.remember(key_id, tokens)
+        await recount(limits, reader, policies)
         # Closed after the writer, whose last records are spans as well.
         tracing = open_tracing(config.telemetry)
         stack.push_async_callback(tracing.aclose)
@@ -209,7 +219,8 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
             {"keys": keys.reload, "policies": policies.reload},
             config.audit.watch_seconds,
         )
-        for work in (keep_rolling(store), watching):
+        counting = keep_counting(limits, reader, policies)
+        for work in (keep_rolling(store), watching, counting):
             stack.push_async_callback(ended, asyncio.create_task(work))
         # An engine that answers one request breaks off another: it is left to the clients.
         shadows = Shadows(lambda: models.interrupt and limits.running > 0)

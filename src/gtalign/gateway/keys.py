@@ -7,29 +7,49 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, get_args
 
-import orjson
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gtalign.config import Config, load_table
+from gtalign.config import Config, Share, load_table
 from gtalign.errors import ConfigError
+from gtalign.gateway.errors import APIError
 from gtalign.gateway.store.changes import changed
 from gtalign.gateway.store.database import transaction
 from gtalign.gateway.store.record import now
 from gtalign.gateway.store.tables import keys
 
-Scope = Literal["chat", "admin"]
-"""What a key may do: ask for answers, or also run the gateway."""
+Scope = Literal["chat", "metrics", "read", "admin"]
+"""What a key may do: ask for answers; read metrics; read decisions, policies and the dashboard; run
+the gateway, which includes the two before."""
 
 SCOPES: Final = get_args(Scope)
+_INCLUDED: Final = ("metrics", "read")  # in the scope admin
 _PREFIX: Final = "gta-"
 _SECRET: Final = re.compile(r"gta-[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
 
 
 _Count = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class Budget(Config):
+    """What a key may spend in a calendar month (UTC).
+
+    Keys:
+        tokens: Largest number of tokens read and written; None for no limit.
+        money: Largest price of these tokens under the policies in force, in currency units,
+            whoever pays it; None for no limit.
+        soft: Share of either from which on answers and metrics warn.
+        hard: Whether requests are refused once either is spent.
+    """
+
+    tokens: _Count | None = None
+    money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    soft: Share = 0.8
+    hard: bool = True
 
 
 class KeyLimits(Config):
@@ -39,11 +59,15 @@ class KeyLimits(Config):
         concurrency: Largest number of requests that the gateway answers at once.
         requests_per_minute: Largest number of requests in a minute.
         tokens_per_minute: Largest number of tokens read and written in a minute.
+        budget: What it may spend in a month.
+        expires: Time from which on it is refused; None for never.
     """
 
     concurrency: _Count | None = None
     requests_per_minute: _Count | None = None
     tokens_per_minute: _Count | None = None
+    budget: Budget = Budget()
+    expires: AwareDatetime | None = None
 
 
 class KeyRequest(Config):
@@ -84,6 +108,21 @@ class Key:
     created: int = 0
     revoked: int | None = None
 
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        expires = self.limits.expires
+        return expires is not None and datetime.now(UTC) >= expires
+
+    @property
+    def good(self) -> bool:
+        """Whether it opens anything: it was not revoked and has not expired."""
+        return self.revoked is None and not self.expired
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it has a scope, by itself or with ``admin``."""
+        return scope in self.scopes or (scope in _INCLUDED and "admin" in self.scopes)
+
     def to_json(self) -> dict[str, Any]:
         """The key for an admin to read."""
         return {
@@ -91,7 +130,7 @@ class Key:
             "name": self.name,
             "scopes": sorted(self.scopes),
             "policy": self.policy,
-            "limits": self.limits.model_dump(),
+            "limits": self.limits.model_dump(mode="json"),
             "created": self.created,
             "revoked": self.revoked,
         }
@@ -166,11 +205,11 @@ class Keys:
         return sorted(self._by_hash.values(), key=lambda key: (key.created, key.id))
 
     def find(self, secret: str) -> Key | None:
-        """The key of a secret; None if it is wrong or revoked."""
+        """The key of a secret; None if it is wrong or revoked, or has expired."""
         if not _SECRET.fullmatch(secret):
             return None
         key = self._by_hash.get(_hash(secret))
-        return None if key is None or key.revoked is not None else key
+        return key if key is not None and key.good else None
 
     def get(self, id_: str) -> Key | None:
         """The key of an id, revoked or not; None if there is none."""
@@ -197,6 +236,10 @@ class Keys:
                 raise ConfigError(
                     "scopes: the first key needs 'admin', or nobody could make others"
                 )
+            if not self.required and wanted.limits.expires is not None:
+                raise ConfigError(
+                    "limits.expires: the first key may not expire, or nobody could make others"
+                )
             await connection.execute(
                 insert(keys).values(
                     id=key.id,
@@ -204,7 +247,7 @@ class Keys:
                     hash=_hash(secret),
                     scopes=" ".join(sorted(key.scopes)),
                     policy=key.policy,
-                    limits=orjson.dumps(key.limits.model_dump()).decode(),
+                    limits=key.limits.model_dump_json(),
                     created=key.created,
                 )
             )
@@ -225,10 +268,11 @@ class Keys:
             hash_, key = found[id_]
             if key.revoked is not None:
                 return key
-            good = (k for k in self._by_hash.values() if k.revoked is None)
-            if [k for k in good if "admin" in k.scopes] == [key]:
+            lasting = (k for k in self._by_hash.values() if k.good and k.limits.expires is None)
+            if [k for k in lasting if "admin" in k.scopes] == [key]:
                 raise ConfigError(
-                    f"{key.name!r} is the last key with 'admin': make another one first"
+                    f"{key.name!r} is the last key with 'admin' that does not expire: make another"
+                    " one first"
                 )
             revoked = replace(key, revoked=now())
             statement = update(keys).where(keys.c.id == id_).values(revoked=revoked.revoked)
@@ -249,6 +293,11 @@ def read_key_request(table: Mapping[str, Any], policies: Sequence[str]) -> KeyRe
             f"policy: there is no {wanted.policy[:80]!r}; there are {', '.join(policies)}"
         )
     return wanted
+
+
+def lacking(scope: Scope) -> APIError:
+    """The refusal of a good key that lacks a scope."""
+    return APIError(403, f"this key lacks the scope {scope!r}", code="missing_scope")
 
 
 def _hash(secret: str) -> str:

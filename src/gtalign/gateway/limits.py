@@ -1,6 +1,6 @@
 """Limits of a key: requests at once, requests a minute, tokens a minute."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -10,8 +10,25 @@ from typing import Final
 from gtalign.gateway.errors import WAITS, APIError
 from gtalign.gateway.keys import Key
 from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.text import to_json
 
 MINUTE: Final = 60.0
+
+
+class BudgetError(APIError):
+    """The budget of a key is spent; it does not help to try again soon."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(429, message, code="insufficient_quota")
+
+    def body(self) -> bytes:
+        """As OpenAI's interface says so, with a type of its own."""
+        error = {"message": self.message, "type": self.code, "param": None, "code": self.code}
+        return to_json({"error": error})
+
+    def headers(self) -> Mapping[str, str]:
+        """Tells OpenAI's clients not to try again."""
+        return {"x-should-retry": "false"}
 
 
 class Bucket:
@@ -48,6 +65,7 @@ class _Use:
     running: int = 0
     # Tokens of quotas by month: the clock may have been in another one for a while.
     used: dict[tuple[int, int], int] = field(default_factory=dict)
+    spent: dict[tuple[int, int], float] = field(default_factory=dict)  # currency units
     requests: Bucket | None = None
     tokens: Bucket | None = None
 
@@ -88,6 +106,7 @@ class Limits:
             raise APIError(
                 503, f"the gateway is busy with {self.running} requests", code="busy", wait=1.0
             )
+        self._check_budget(key)
         use = self._use(key)
         most = key.limits.concurrency or self.settings.concurrency
         if use.running >= most:
@@ -124,10 +143,11 @@ class Limits:
             for use in self._uses.values():
                 use.requests = use.tokens = None
 
-    def spend(self, key: Key, tokens: int) -> None:
-        """Count the tokens of an answer."""
+    def spend(self, key: Key, tokens: int, money: float = 0.0) -> None:
+        """Count the tokens of an answer, and their price."""
         use, month = self._use(key), self._month()
         use.used[month] = use.used.get(month, 0) + tokens
+        use.spent[month] = use.spent.get(month, 0.0) + money
         if use.tokens is not None:
             use.tokens.wait(0.0, self.clock())
             use.tokens.take(tokens)
@@ -136,9 +156,33 @@ class Limits:
         """Tokens of the key's quota that were used in this month."""
         return self._use(key).used.get(self._month(), 0)
 
-    def remember(self, key_id: str, tokens: int) -> None:
-        """Set what was used in this month before the gateway started."""
-        self._uses.setdefault(key_id, _Use()).used[self._month()] = tokens
+    def budgets(self, key: Key) -> dict[str, float]:
+        """The share of each of its budgets that a key has spent in this month."""
+        budget, month = key.limits.budget, self._month()
+        use = self._uses.get(key.id) or _Use()
+        spent = {"tokens": use.used.get(month, 0), "money": use.spent.get(month, 0.0)}
+        limits = {"tokens": budget.tokens, "money": budget.money}
+        return {unit: spent[unit] / most for unit, most in limits.items() if most is not None}
+
+    def warning(self, key: Key) -> dict[str, str]:
+        """The header that warns of a budget that is nearly spent, or spent."""
+        soft = key.limits.budget.soft
+        near = {unit: share for unit, share in self.budgets(key).items() if share >= soft}
+        told = ", ".join(f"{unit} {share:.2f}" for unit, share in near.items())
+        return {"x-gtalign-budget": told} if told else {}
+
+    def remember(self, key_id: str, tokens: int, money: float = 0.0) -> None:
+        """Raise what was used in this month to what the store holds of it."""
+        use, month = self._uses.setdefault(key_id, _Use()), self._month()
+        use.used[month] = max(tokens, use.used.get(month, 0))
+        use.spent[month] = max(money, use.spent.get(month, 0.0))
+
+    def _check_budget(self, key: Key) -> None:
+        if not key.limits.budget.hard:
+            return
+        over = [unit for unit, share in self.budgets(key).items() if share >= 1.0]
+        if over:
+            raise BudgetError(f"this key has spent its {' and '.join(over)} of this month (UTC)")
 
     def _use(self, key: Key) -> _Use:
         use = self._uses.setdefault(key.id, _Use())

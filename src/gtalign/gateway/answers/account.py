@@ -13,6 +13,7 @@ from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import explained, unquoted
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import LEFT
+from gtalign.gateway.spending import cost
 from gtalign.gateway.store.record import AnswerLog, Status, now, record_of
 from gtalign.gateway.telemetry.spans import trace_record
 from gtalign.steering import Decision
@@ -122,7 +123,8 @@ class Account:
 
     def spend(self, read: int, written: int) -> None:
         """Count tokens, also if the answer fails."""
-        self._gateway.limits.spend(self._terms.key, read + written)
+        money = cost(self._terms.policy, read, written)
+        self._gateway.limits.spend(self._terms.key, read + written, money)
         self._gateway.metrics.tokens.add(read, "read")
         self._gateway.metrics.tokens.add(written, "written")
 

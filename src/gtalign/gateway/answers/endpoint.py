@@ -25,7 +25,7 @@ from gtalign.gateway.answers.translated import TranslatedReply
 from gtalign.gateway.answers.translation import Translation
 from gtalign.gateway.errors import Unsteerable
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.client import read_body, unless_gone
+from gtalign.gateway.http.client import address_of, read_body, unless_gone
 from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.gateway.telemetry.tracing import current
@@ -92,7 +92,7 @@ class AnswersEndpoint:
         gateway, interface, log = self._gateway, self._interface, RequestLog.of(scope)
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
         reply = log.reply = self._reply(send, log.id)
-        key = log.key = gateway.caller(headers, "chat")
+        key = log.key = gateway.caller(headers, "chat", address_of(scope))
         with gateway.limits.admitted(key):
             raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
             path, raw, request = self._read(raw, reply)
@@ -104,7 +104,7 @@ class AnswersEndpoint:
                 log.asked = request.body.get(interface.asked)
             current().named(f"{interface.operation} {terms.model}")
             current().about({"gtalign.interface": interface.path})
-            reply.headers |= terms.headers()
+            reply.headers |= terms.headers() | gateway.limits.warning(key)
             if isinstance(reply, TranslatedReply):
                 reply.settle(terms)
             began = perf_counter()

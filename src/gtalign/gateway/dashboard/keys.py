@@ -1,5 +1,8 @@
 """The page of keys: list, make and revoke them."""
 
+import math
+from typing import Any
+
 from starlette.responses import Response
 
 from gtalign.errors import ConfigError
@@ -18,16 +21,23 @@ async def show(visit: Visit) -> Page:
 async def create(visit: Visit) -> Page:
     """Make a key, and show it this once."""
     sent, keys = visit.sent, visit.gateway.keys
-    limits = {
+    limits: dict[str, Any] = {
         name: int(text) if text.isascii() and text.isdigit() and len(text) < 16 else text
         for name in ("concurrency", "requests_per_minute", "tokens_per_minute")
         if (text := sent.get(name, "").strip())
     }
+    budget = {
+        name: _amount(text)
+        for name in ("tokens", "money")
+        if (text := sent.get(f"monthly_{name}", "").strip())
+    }
+    if day := sent.get("expires", "").strip():
+        limits["expires"] = f"{day}T00:00:00Z"
     table = {
         "name": sent.get("name", "").strip(),
         "scopes": sent.getlist("scopes"),
         "policy": sent.get("policy") or None,
-        "limits": limits,
+        "limits": {**limits, "budget": budget},
     }
     first = not keys.required
     try:
@@ -75,8 +85,18 @@ async def _page(
         "sent": visit.sent if problem else {},
         "chosen": visit.sent.getlist("scopes") if problem else ["chat"],
         "required": gateway.keys.required,
+        "spent": {key.id: gateway.limits.budgets(key) for key in found},
     }
     return Page("keys.jinja", shown, status)
+
+
+def _amount(text: str) -> float | str:
+    """The number that a text is, or the text, which is refused then."""
+    try:
+        number = float(text) if len(text) < 20 else math.inf
+    except ValueError:
+        return text
+    return int(number) if math.isfinite(number) and number.is_integer() else number
 
 
 def _known(visit: Visit) -> Key:

@@ -10,15 +10,10 @@ from time import monotonic
 from typing import Final
 
 from gtalign.gateway.keys import Key, Keys
-from gtalign.gateway.limits import Bucket
 
 SESSIONS: Final = 10_000
 """Most people who are signed in at once; the one who has been for longest has to sign in again."""
 
-ATTEMPTS: Final = 10
-"""Wrong keys that one address may try in a minute before its tries are refused."""
-
-_ADDRESSES: Final = 10_000
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
 
 
@@ -71,7 +66,7 @@ class Sessions:
         if session is None:
             return None
         key = self._keys.get(session.key)
-        good = key is not None and key.revoked is None and "admin" in key.scopes
+        good = key is not None and key.good and key.may("read")
         if not good or session.until <= self._clock():
             self.end(id_)
             return None
@@ -92,34 +87,6 @@ class Sessions:
     def matches(self, id_: str, token: str) -> bool:
         """Whether a token belongs to a cookie."""
         return hmac.compare_digest(self.token(id_).encode(), token.encode("utf-8", "replace"))
-
-
-class Attempts:
-    """Counts wrong keys by address, so that whoever tries many of them is turned away.
-
-    A right key is never counted nor held up: behind one address there may be many people, and keys
-    are of 32 random bytes, which nobody comes to by trying.
-
-    Args:
-        clock: Seconds that only grow.
-    """
-
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self._left: dict[str, Bucket] = {}
-
-    def wait(self, address: str) -> float:
-        """Seconds until this address may try again; 0 if it may now."""
-        bucket = self._left.get(address)
-        return 0.0 if bucket is None else bucket.wait(1.0, self._clock())
-
-    def failed(self, address: str) -> None:
-        """Count a wrong key."""
-        bucket = self._left.pop(address, None) or Bucket(ATTEMPTS, self._clock())
-        self._left[address] = bucket  # the address heard of last stands last
-        bucket.take(1.0)
-        if len(self._left) > _ADDRESSES:
-            del self._left[next(iter(self._left))]
 
 
 def _hash(id_: str) -> bytes:

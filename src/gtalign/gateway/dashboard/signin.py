@@ -1,11 +1,10 @@
-"""Sign in with an admin key, and sign out."""
+"""Sign in with a key that may read, and sign out."""
 
 from typing import Final
 
 from starlette.responses import Response
 
 from gtalign.gateway.dashboard.visit import PREFIX, SESSION, Page, Visit
-from gtalign.gateway.errors import APIError
 from gtalign.gateway.telemetry.request_log import RequestLog
 
 SIGN_IN: Final = "/sign-in"
@@ -34,15 +33,11 @@ async def sign_in(visit: Visit) -> Page | Response:
         return visit.go("")
     path = visit.sent.get(NEXT, "")
     key = visit.gateway.keys.find(visit.sent.get("key", "").strip())
-    if key is None or "admin" not in key.scopes:
-        wait = visit.attempts.wait(visit.address)
-        if wait > 0:
-            message = f"too many wrong keys came from your address: try again in {wait:.0f} s"
-            raise APIError(429, message, code="too_many_attempts", wait=wait)
-        visit.attempts.failed(visit.address)
+    if key is None or not key.may("read"):
+        visit.gateway.attempts.failed(visit.address)
         if key is None:
-            return _form(path, "This key is wrong or was revoked.", 401)
-        return _form(path, "This key is good, but lacks the scope admin.", 403)
+            return _form(path, "This key is wrong or was revoked, or it has expired.", 401)
+        return _form(path, "This key is good, but has neither the scope read nor admin.", 403)
     RequestLog.of(visit.scope).key = key
     response = visit.go(path if _is_ours(path) else "")
     visit.set_cookie(response, SESSION, visit.sessions.begin(key), visit.sessions.seconds)

@@ -15,13 +15,14 @@ from gtalign.errors import StorageError
 from gtalign.gateway.dashboard import static
 from gtalign.gateway.dashboard.pages import VIEWS
 from gtalign.gateway.dashboard.render import render
-from gtalign.gateway.dashboard.session import Attempts, Sessions
+from gtalign.gateway.dashboard.session import Sessions
 from gtalign.gateway.dashboard.signin import NEXT, SIGN_IN
 from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import ClientGone
 from gtalign.gateway.http.resource import Resource
+from gtalign.gateway.keys import lacking
 from gtalign.gateway.telemetry.request_log import RequestLog
 
 log = logging.getLogger(__name__)
@@ -77,11 +78,10 @@ class Site:
         self.gateway = gateway
         self.views = views
         self.sessions = Sessions(gateway.keys, gateway.config.dashboard.hours * 3600)
-        self.attempts = Attempts()
 
     async def answer(self, scope: Scope, receive: Receive, view: View) -> Response:
         """The answer to one visit; what goes wrong is a page as well."""
-        visit = Visit(scope, receive, self.gateway, self.sessions, self.attempts)
+        visit = Visit(scope, receive, self.gateway, self.sessions)
         try:
             found = await self._answer(visit, view)
             response = found if isinstance(found, Response) else self._html(visit, found)
@@ -107,6 +107,8 @@ class Site:
             allow = [method for method, name in _METHODS.items() if getattr(view, name)]
             raise APIError(405, message, code="method_not_allowed", allow=allow)
         if _METHODS[visit.method] != "get":
+            if visit.key is not None and not visit.key.may(view.needs):
+                raise lacking(view.needs)
             await visit.read(view.body)
         answer: Page | Response = await handler(visit)
         return answer

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope
 
-from gtalign.gateway.dashboard.session import Attempts, Sessions, is_id, new_id
+from gtalign.gateway.dashboard.session import Sessions, is_id, new_id
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body
 from gtalign.gateway.keys import ANYONE, Key
+from gtalign.gateway.keys import Scope as KeyScope
 
 PREFIX: Final = "/dashboard"
 """Under which all pages are."""
@@ -65,12 +66,10 @@ class Visit(Request):
         receive: Receive,
         gateway: Gateway,
         sessions: Sessions,
-        attempts: Attempts,
     ) -> None:
         super().__init__(scope, receive)
         self.gateway = gateway
         self.sessions = sessions
-        self.attempts = attempts
         self.key: Key | None = None
         self.sent: ImmutableMultiDict[str, str] = ImmutableMultiDict()
         self._id = self.cookies.get(VISITOR, "")
@@ -215,6 +214,7 @@ class View:
         nav: Its name in the navigation; None for none.
         open: Whether one need not be signed in.
         body: Most bytes that its form sends.
+        needs: What the key of whoever sends its form has to allow.
     """
 
     path: str
@@ -223,3 +223,4 @@ class View:
     nav: str | None = None
     open: bool = False
     body: int = BODY
+    needs: KeyScope = "admin"

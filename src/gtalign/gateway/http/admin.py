@@ -12,9 +12,10 @@ from starlette.types import Receive, Scope, Send
 from gtalign.errors import ConfigError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.client import read_body, read_object
+from gtalign.gateway.http.client import address_of, read_body, read_object
 from gtalign.gateway.http.parameters import read_count, read_filter, read_flag
 from gtalign.gateway.http.resource import App, Resource
+from gtalign.gateway.keys import Scope as KeyScope
 from gtalign.gateway.keys import read_key_request
 from gtalign.gateway.policies import read_policy, read_toml
 from gtalign.gateway.store.export import export_response
@@ -59,7 +60,7 @@ def _app(handler: Handler) -> App:
 
 
 class _Admin:
-    """Handlers; each needs a key with the scope ``admin``, but for `own_decision`."""
+    """Handlers; who reads needs a key with the scope ``read``, who changes something ``admin``."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -121,12 +122,12 @@ class _Admin:
         return _json(found)
 
     async def own_decision(self, request: Request) -> Response:
-        key = self._gateway.caller(request.headers, "chat")
+        key = self._gateway.caller(request.headers, "chat", address_of(request.scope))
         id_ = request.path_params["id"]
         found = await self._gateway.decision(id_)
         if found is None or found["key_id"] != key.id:  # of another key: the same answer as none
             raise _nothing("decision", id_)
-        return _json(found if "admin" in key.scopes else _outside(found))
+        return _json(found if key.may("read") else _outside(found))
 
     async def overview(self, request: Request) -> Response:
         self._check(request)
@@ -154,7 +155,8 @@ class _Admin:
         )
 
     def _check(self, request: Request) -> None:
-        key = self._gateway.caller(request.headers, "admin")
+        wanted: KeyScope = "read" if request.method == "GET" else "admin"
+        key = self._gateway.caller(request.headers, wanted, address_of(request.scope))
         RequestLog.of(request.scope).key = key
 
     async def _body(self, request: Request) -> dict[str, Any]:

@@ -27,6 +27,12 @@ class ClientGone(Exception):
     """The client closed its connection. A signal inside the gateway (see `gtalign.errors`)."""
 
 
+def address_of(scope: Scope) -> str:
+    """Where a request comes from; empty if that is unknown."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
     """Read the body of a request.
 

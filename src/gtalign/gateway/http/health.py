@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import address_of
 from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.telemetry.metrics import CONTENT_TYPE
 from gtalign.gateway.text import to_json
@@ -53,7 +54,7 @@ class ReadyEndpoint:
 
 
 class MetricsEndpoint:
-    """``GET /metrics``: numbers, for Prometheus; behind an admin key once there are keys."""
+    """``GET /metrics``: numbers for Prometheus; once there are keys, for those with ``metrics``."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -61,12 +62,15 @@ class MetricsEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         gateway = self._gateway
-        gateway.caller(Headers(scope=scope), "admin")
+        gateway.caller(Headers(scope=scope), "metrics", address_of(scope))
         metrics, writer = gateway.metrics, gateway.writer
         metrics.records.set(writer.written)
         metrics.waiting.set(writer.waiting)
         metrics.dropped.set(writer.dropped)
         metrics.down.set(float(writer.down is not None))
         metrics.engines(gateway.models)
+        for key in gateway.keys.all():
+            for unit, share in gateway.limits.budgets(key).items() if key.good else ():
+                metrics.budgets.values[key.id, unit] = share
         body = metrics.text().encode()
         await HTTPReply(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.client import address_of
 from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.text import to_json
 
@@ -27,7 +28,7 @@ class ModelsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        key = self._gateway.caller(Headers(scope=scope), "chat")
+        key = self._gateway.caller(Headers(scope=scope), "chat", address_of(scope))
         names = self._gateway.policies.names()
         if key.policy is not None and "admin" not in key.scopes:
             names = (key.policy,)

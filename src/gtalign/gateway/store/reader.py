@@ -126,13 +126,14 @@ class Reader:
         async with snapshot(self._engine, _WHAT) as connection:
             return await series(connection, which, now=now)
 
-    async def tokens(self, since: int) -> dict[str, int]:
-        """Tokens read and written by key, of answers since a time."""
+    async def spent(self, since: int) -> list[tuple[str, str, int, int]]:
+        """Tokens of answers since a time: key, hash of the policy, tokens read and written."""
         c = decisions.c
-        spent = func.sum(func.coalesce(c.prompt_tokens, 0) + func.coalesce(c.written_tokens, 0))
-        query = select(c.key_id, spent).where(c.at >= since).group_by(c.key_id)
+        sums = (func.sum(func.coalesce(n, 0)) for n in (c.prompt_tokens, c.written_tokens))
+        groups = (c.key_id, c.policy_hash)
+        query = select(*groups, *sums).where(c.at >= since).group_by(*groups)
         async with transaction(self._engine, _WHAT) as connection:
-            return {key: int(total or 0) for key, total in await connection.execute(query)}
+            return [(*row[:2], int(row[2]), int(row[3])) for row in await connection.execute(query)]
 
     async def all(self, which: Filter) -> AsyncGenerator[dict[str, Any], None]:
         """Every decision as `decision` returns it, the latest first."""

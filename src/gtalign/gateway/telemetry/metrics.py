@@ -158,6 +158,11 @@ class Metrics:
         self.failed = Counter(
             "gtalign_engine_failures_total", "How many of these the engine failed to give.", engine
         )
+        self.budgets = Gauge(
+            "gtalign_budget_spent_ratio",
+            "Share of a key's budget that is spent in this month, in tokens or money.",
+            ("key", "unit"),
+        )
         self.records = Gauge("gtalign_audit_records", "Records that were written since the start.")
         self.waiting = Gauge("gtalign_audit_waiting", "Records that wait to be written.")
         self.dropped = Gauge("gtalign_audit_dropped", "Records that were lost.")

@@ -1,0 +1,194 @@
+"""What a key may do, for how long, and for how much."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from dashboard_parts import Visitor
+from gateway_parts import MESSAGES, Served, served
+from gtalign.config import load_table
+from gtalign.errors import ConfigError
+from gtalign.gateway.attempts import ATTEMPTS
+from gtalign.gateway.errors import APIError
+from gtalign.gateway.keys import SCOPES, Budget, Key, KeyLimits, Scope
+from gtalign.gateway.limits import Limits
+from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.spending import cost, recount
+from gtalign.steering import load_policy
+
+BODY: Any = {"model": "toy", "messages": MESSAGES}
+READ = ("/admin/keys", "/admin/policies", "/admin/decisions", "/admin/overview", "/admin/export")
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def key_with(**limits: Any) -> Key:
+    return Key("k", "k", frozenset(("chat",)), limits=KeyLimits.model_validate(limits))
+
+
+async def status(gateway: Served, path: str, secret: str) -> int:
+    async with gateway.http.get(gateway.address + path, headers=bearer(secret)) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_a_scope_opens_its_own_and_no_more(tmp_path: Path, scope: Scope) -> None:
+    async with served(tmp_path) as gateway:
+        await gateway.key(name="root")
+        _, secret = await gateway.key(name="one", scopes=[scope])
+        opened = {
+            "chat": (await gateway.post(BODY, **bearer(secret)))[0] == 200,
+            "metrics": await status(gateway, "/metrics", secret) == 200,
+            "read": {await status(gateway, path, secret) for path in READ} == {200},
+            "admin": (await gateway.post({"name": "x"}, "/admin/keys", **bearer(secret)))[0] == 201,
+        }
+        wanted = {"admin": {"admin", "read", "metrics"}}.get(scope, {scope})
+        assert {name for name, is_open in opened.items() if is_open} == wanted
+
+
+async def test_who_may_only_read_changes_nothing_on_the_dashboard(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
+        root, _ = await gateway.key(name="root")
+        _, secret = await gateway.key(name="eyes", scopes=["read"])
+        assert (await visitor.sign_in(secret)).status == 200
+        for path in ("", "/decisions", "/policies", "/keys", "/what-if", "/playground"):
+            assert (await visitor.get(path)).status == 200
+        for path in ("/keys", f"/keys/{root.id}/revoke", "/policies/new", "/playground"):
+            answer = await visitor.post(path, {"name": "x", "scopes": "admin"})
+            assert answer.status == 403 and "lacks the scope" in answer.text
+        assert len(gateway.gateway.keys.all()) == 2
+        assert (await visitor.post("/sign-out")).status == 200
+
+
+async def test_a_key_expires(tmp_path: Path) -> None:
+    soon = datetime.now(UTC) + timedelta(days=1)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    async with served(tmp_path) as gateway:
+        with pytest.raises(ConfigError, match="first key may not expire"):
+            await gateway.key(limits={"expires": soon.isoformat()})
+        root, admin = await gateway.key(name="root")
+        _, good = await gateway.key(name="good", limits={"expires": soon.isoformat()})
+        _, old = await gateway.key(name="old", limits={"expires": past.isoformat()})
+        assert (await gateway.post(BODY, **bearer(good)))[0] == 200
+        code, _, told = await gateway.post(BODY, **bearer(old))
+        assert code == 401 and "expired" in told["error"]["message"]
+        await gateway.gateway.keys.reload()  # what the store holds is the same
+        assert (await gateway.post(BODY, **bearer(good)))[0] == 200
+        assert (await gateway.post(BODY, **bearer(old)))[0] == 401
+        # The others with 'admin' expire, so this one has to stay.
+        with pytest.raises(ConfigError, match="does not expire"):
+            await gateway.gateway.keys.revoke(root.id)
+        for wrong in ("tomorrow", "2030-01-01T00:00:00", "2030-13-01T00:00:00Z", True):
+            wanted = {"name": "x", "limits": {"expires": wrong}}
+            code, _, told = await gateway.post(wanted, "/admin/keys", **bearer(admin))
+            assert code == 400 and "expires" in told["error"]["message"]
+
+
+def test_a_budget_warns_and_then_refuses() -> None:
+    today = date(2026, 1, 31)
+    limits = Limits(LimitSettings(), today=lambda: today)
+    key = key_with(budget={"tokens": 100, "money": 2.0, "soft": 0.5})
+    limits.spend(key, 49, 0.5)
+    assert limits.warning(key) == {}
+    limits.spend(key, 11, 1.0)
+    assert limits.warning(key) == {"x-gtalign-budget": "tokens 0.60, money 0.75"}
+    with limits.admitted(key):
+        limits.spend(key, 1, 0.5)  # what is begun is written to its end
+    with (
+        pytest.raises(APIError, match="spent its money of this month") as refused,
+        limits.admitted(key),
+    ):
+        pass
+    assert (refused.value.status, refused.value.code) == (429, "insufficient_quota")
+    assert refused.value.headers() == {"x-should-retry": "false"}
+    soft = key_with(budget={"money": 2.0, "hard": False})
+    with limits.admitted(soft):
+        assert limits.warning(soft) == {"x-gtalign-budget": "money 1.00"}
+    today = date(2026, 2, 1)
+    with limits.admitted(key):
+        assert limits.budgets(key) == {"tokens": 0.0, "money": 0.0}
+    assert limits.budgets(key_with()) == {} and limits.warning(key_with()) == {}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tokens": 0}, {"money": 0}, {"money": -1}, {"soft": 2}, {"x": 1}]
+)
+def test_a_budget_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        load_table(Budget, wrong, "test")
+
+
+async def test_clients_see_a_budget_and_a_restart_loses_none_of_it(tmp_path: Path) -> None:
+    budget = {"tokens": 100_000, "money": 1e-6, "soft": 0.01}
+    async with served(tmp_path) as gateway:
+        _, admin = await gateway.key(name="root")
+        wanted = {"name": "k", "limits": {"budget": budget}}
+        _, _, made = await gateway.post(wanted, "/admin/keys", **bearer(admin))
+        assert made["limits"]["budget"] == {**budget, "hard": True}
+        secret = made["key"]
+        costly = {**BODY, "model": "toy:costly"}
+        code, headers, answer = await gateway.post(costly, **bearer(secret))
+        assert code == 200 and "x-gtalign-budget" not in headers
+        usage, policy = answer["usage"], gateway.gateway.policies.get("costly")
+        spent = cost(policy, usage["prompt_tokens"], usage["completion_tokens"])
+        assert spent > budget["money"]
+        own = gateway.gateway.keys.find(secret)
+        assert own is not None
+        shares = gateway.gateway.limits.budgets(own)
+        assert shares["money"] == pytest.approx(spent / budget["money"])
+        client = openai.AsyncOpenAI(base_url=f"{gateway.address}/v1", api_key=secret)
+        with pytest.raises(openai.RateLimitError) as refused:  # at once: there is no other try
+            await client.chat.completions.create(model="toy", messages=MESSAGES)
+        await client.close()
+        assert refused.value.code == "insufficient_quota" == refused.value.type
+        async with gateway.http.get(f"{gateway.address}/metrics", headers=bearer(admin)) as numbers:
+            assert f'gtalign_budget_spent_ratio{{key="{own.id}",unit="money"}}' in (
+                await numbers.text()
+            )
+    async with served(tmp_path) as gateway:
+        again = gateway.gateway.limits
+        assert again.budgets(own)["money"] == pytest.approx(shares["money"])
+        assert again.budgets(own)["tokens"] == pytest.approx(shares["tokens"])
+        await recount(again, gateway.gateway.reader, gateway.gateway.policies)
+        assert again.budgets(own)["tokens"] == pytest.approx(shares["tokens"])
+        assert (await gateway.post(BODY, **bearer(secret)))[0] == 429
+
+
+def test_the_price_of_tokens_is_that_of_the_policy() -> None:
+    policy = load_policy("per-token")
+    assert cost(policy, 1_000_000, 0) == pytest.approx(policy.price.input)
+    assert cost(policy, 0, 500_000) == pytest.approx(policy.price.output / 2)
+
+
+async def test_an_address_may_try_only_so_many_wrong_keys(tmp_path: Path) -> None:
+    wrong = bearer("gta-" + "x" * 43)
+    async with served(tmp_path) as gateway:
+        _, secret = await gateway.key(name="root")
+        paths = ["/v1/models", "/metrics", "/admin/keys"]
+        tried = [(await gateway.get(paths[n % 3], **wrong))[0] for n in range(ATTEMPTS + 2)]
+        assert tried == [401] * ATTEMPTS + [429] * 2
+        code, headers, told = await gateway.post(BODY, **wrong)
+        assert (code, told["error"]["code"]) == (429, "too_many_attempts")
+        assert int(headers["Retry-After"]) > 0
+        assert (await gateway.post(BODY, **bearer(secret)))[0] == 200  # a right key gets in
+        assert (await gateway.post(BODY))[0] == 401  # and no key is no try
+
+
+async def test_a_key_is_made_with_a_budget_on_the_dashboard(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
+        _, secret = await gateway.key(name="root")
+        await visitor.sign_in(secret)
+        form = {"name": "app", "scopes": "chat", "monthly_tokens": "5000", "monthly_money": "2.5"}
+        answer = await visitor.post("/keys", {**form, "expires": "2999-12-31"})
+        assert answer.status == 201 and "until 2999-12-31" in answer.text
+        assert "of its money this month" in answer.text
+        made = next(key for key in gateway.gateway.keys.all() if key.name == "app")
+        assert (made.limits.budget.tokens, made.limits.budget.money) == (5000, 2.5)
+        for wrong in ({"monthly_money": "much"}, {"monthly_tokens": "1e99"}, {"expires": "x"}):
+            answer = await visitor.post("/keys", {**form, **wrong})
+            assert answer.status == 400 and 'role="alert"' in answer.text
