@@ -21,6 +21,7 @@ from gtalign.game.cells import (
     stackelberg,
 )
 from gtalign.game.clarify import Clarification, Question, clarify
+from gtalign.game.commitment import Commitment, commit, commitment_gain
 from gtalign.game.diagnostics import (
     deviation_gains,
     equilibrium_welfare,
@@ -30,6 +31,10 @@ from gtalign.game.diagnostics import (
 )
 from gtalign.game.equilibria import Equilibria, equilibria
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
+from gtalign.game.quantal import logit_response, noisy_leader, quantal_equilibrium
+from gtalign.game.repeated import critical_discount
+from gtalign.game.robustness import optimum_radius, response_radius
+from gtalign.game.signalling import SignallingEquilibria, signalling_equilibria
 from gtalign.game.solution import Equilibrium, Solution
 from gtalign.game.solve import solve
 from gtalign.game.vertices import vertex_pairs
@@ -46,11 +51,13 @@ __all__ = [
     "USER_LLM",
     "Bimatrix",
     "Clarification",
+    "Commitment",
     "Equilibria",
     "Equilibrium",
     "GameForm",
     "Payoffs",
     "Question",
+    "SignallingEquilibria",
     "Solution",
     "belief_payoffs",
     "belief_response",
@@ -59,20 +66,29 @@ __all__ = [
     "ces_optimum",
     "clarify",
     "cobb_douglas",
+    "commit",
+    "commitment_gain",
+    "critical_discount",
     "deviation_gains",
     "dominated",
     "equilibria",
     "equilibrium_welfare",
     "is_trap",
+    "logit_response",
     "maximin",
     "misread_loss",
     "nash_bargaining",
+    "noisy_leader",
+    "optimum_radius",
     "pareto_frontier",
     "perfect_information",
     "posterior",
     "price_of_anarchy",
     "pure_nash",
+    "quantal_equilibrium",
+    "response_radius",
     "sample_information",
+    "signalling_equilibria",
     "social_optimum",
     "solve",
     "stackelberg",

@@ -95,7 +95,7 @@ def snap(payoffs: Payoffs) -> Payoffs:
 
 def _exact(payoffs_mn2: Payoffs) -> list[tuple[Mixed, Mixed]]:
     """Extreme equilibria of one game in whole numbers."""
-    ticks = [[[_ticks(v) for v in cell] for cell in row] for row in payoffs_mn2.tolist()]
+    ticks = [[[ticks_of(v) for v in cell] for cell in row] for row in payoffs_mn2.tolist()]
     user = [[cell[0] for cell in row] for row in ticks]
     llm_by_column = [[row[j][1] for row in ticks] for j in range(len(ticks[0]))]
     # The *other* player's payoffs decide about a player's mixture; each row is an answer.
@@ -128,7 +128,7 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int], frozense
     for size in range(2, min(own, len(answers)) + 1):
         for support in combinations(range(own), size):
             for tied in combinations(range(len(answers)), size):
-                weights = _equalise([[answers[a][i] for i in support] for a in tied])
+                weights = equalise([[answers[a][i] for i in support] for a in tied])
                 if weights is None or min(weights) <= 0:
                     continue
                 mixed = [0] * own
@@ -145,7 +145,7 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int], frozense
                     yield vertex, used, frozenset(a for a, v in found if v == best)
 
 
-def _equalise(rows: Matrix) -> Mixed | None:
+def equalise(rows: Matrix) -> Mixed | None:
     """The only weights that give all rows the same value, scaled as ``Mixed``; None if several."""
     size = len(rows)
     if size == 1:
@@ -178,6 +178,7 @@ def _equalise(rows: Matrix) -> Mixed | None:
     return tuple(int(weight * whole) for weight in weights)
 
 
-def _ticks(payoff: float) -> int:
+def ticks_of(payoff: float) -> int:
+    """A payoff to the nearest multiple of ``GRID``, as the number of the multiple."""
     numerator, denominator = payoff.as_integer_ratio()
     return (2 * numerator * PER_ONE + denominator) // (2 * denominator)

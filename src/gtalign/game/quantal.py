@@ -1,0 +1,131 @@
+"""Noisy players: better actions are more likely, but none is certain (logit quantal response)."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gtalign.errors import GameError
+from gtalign.game.arrays import LIMIT, Payoffs, check
+from gtalign.game.cells import first_best
+
+_STEP = 0.25
+"""Greatest step of precision times payoffs along the branch of equilibria."""
+
+_MOST_STEPS = 100_000
+
+
+def logit_response(values: ArrayLike, precision: float) -> Payoffs:
+    """Probabilities in proportion to ``exp(precision * value)``, on the last axis.
+
+    Args:
+        values: Expected payoff of each action, finite, ``[..., k]``.
+        precision: 0 for pure chance; the greater, the closer to a best response. Per point.
+
+    Raises:
+        GameError: A value is not finite, or the precision is negative or not finite.
+    """
+    _check_precision(precision)
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all() or not array.ndim or not array.shape[-1]:
+        raise GameError("the values of actions are finite numbers, one or more")
+    return _logit(array, precision)
+
+
+def noisy_leader(payoffs: ArrayLike, precision: float) -> tuple[NDArray[np.intp], Payoffs]:
+    """The best action for the LLM to announce to users who respond to it by `logit_response`.
+
+    Ties go to the action that is best for the user, then to the first.
+
+    Args:
+        payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
+        precision: The users'.
+
+    Returns:
+        Action numbers, integer ``[...]``, and what user and LLM get, ``[..., 2]``.
+    """
+    _check_precision(precision)
+    array = _finite(payoffs)
+    games_Nmn2 = array if array.ndim == 4 else array[None]
+    response_Nnm = _logit(games_Nmn2[..., 0].swapaxes(1, 2), precision)
+    value_Nn2 = np.einsum("inm,imnp->inp", response_Nnm, games_Nmn2)
+    action = first_best(value_Nn2[..., 1].T, value_Nn2[..., 0].T)
+    reached = value_Nn2[np.arange(len(action)), action]
+    return (action, reached) if array.ndim == 4 else (action[0], reached[0])
+
+
+def quantal_equilibrium(payoffs: ArrayLike, precision: float) -> tuple[Payoffs, Payoffs]:
+    """The logit equilibrium: each player's mixture is the `logit_response` to the other's.
+
+    It is followed by Newton's method from precision 0, where it is unique, in small steps. Where
+    the branch turns back, the equilibrium that is reached may lie on another one. (McKelvey and
+    Palfrey, "Quantal response equilibria for normal form games", 1995.)
+
+    Args:
+        payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
+        precision: That of both players.
+
+    Returns:
+        Probabilities of the user, ``[..., m]``, and of the LLM, ``[..., n]``; nan where the method
+        did not converge.
+
+    Raises:
+        GameError: Another shape, a number that is not finite, or a precision so great for these
+            payoffs that the way to it is too long.
+    """
+    _check_precision(precision)
+    array = _finite(payoffs)
+    games_Nmn2 = array if array.ndim == 4 else array[None]
+    user_Nmn, llm_Nnm = games_Nmn2[..., 0], games_Nmn2[..., 1].swapaxes(1, 2)
+    swapped = user_Nmn.shape[2] < user_Nmn.shape[1]
+    own_Nab, other_Nba = (llm_Nnm, user_Nmn) if swapped else (user_Nmn, llm_Nnm)
+    spread = np.ptp(array) if array.size else 0.0
+    steps = math.ceil(min(precision * spread / _STEP, 10 * _MOST_STEPS)) + 1
+    if steps > _MOST_STEPS:
+        raise GameError(f"a precision of {precision:g} is too great for payoffs {spread:g} apart")
+    mixed_Na = np.full(own_Nab.shape[:2], 1 / own_Nab.shape[1])
+    for at in np.linspace(0, precision, steps):
+        for _ in range(20):
+            wrong_Na, slope_Naa = _residual(own_Nab, other_Nba, mixed_Na, at)
+            if np.abs(wrong_Na).max(initial=0) <= 1e-13:
+                break
+            mixed_Na = mixed_Na - np.linalg.solve(slope_Naa, wrong_Na[..., None])[..., 0]
+    lost_N = ~(np.abs(_residual(own_Nab, other_Nba, mixed_Na, precision)[0]).max(axis=1) <= 1e-9)
+    mixed_Na[lost_N] = np.nan
+    answer_Nb = _logit(np.einsum("iba,ia->ib", other_Nba, mixed_Na), precision)
+    user, llm = (answer_Nb, mixed_Na) if swapped else (mixed_Na, answer_Nb)
+    return (user, llm) if array.ndim == 4 else (user[0], llm[0])
+
+
+def _residual(
+    own_Nab: Payoffs, other_Nba: Payoffs, mixed_Na: Payoffs, precision: float
+) -> tuple[Payoffs, Payoffs]:
+    """How far a mixture is from the response to the response to it, and the derivative of that."""
+    answer_Nb = _logit(np.einsum("iba,ia->ib", other_Nba, mixed_Na), precision)
+    back_Na = _logit(np.einsum("iab,ib->ia", own_Nab, answer_Nb), precision)
+    slope_Nba = precision * _spread(answer_Nb) @ other_Nba
+    slope_Naa = precision * _spread(back_Na) @ own_Nab @ slope_Nba
+    return mixed_Na - back_Na, np.eye(mixed_Na.shape[1]) - slope_Naa
+
+
+def _spread(mixed_Nk: Payoffs) -> Payoffs:
+    """Derivative of a logit response by its values, at precision 1."""
+    return mixed_Nk[..., None] * (np.eye(mixed_Nk.shape[1]) - mixed_Nk[:, None])
+
+
+def _logit(values: Payoffs, precision: float) -> Payoffs:
+    weights = np.exp(precision * (values - values.max(axis=-1, keepdims=True)))
+    result: Payoffs = weights / weights.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _check_precision(precision: float) -> None:
+    if not 0 <= precision < math.inf:
+        raise GameError(f"a precision is 0 or more and finite, not {precision}")
+
+
+def _finite(payoffs: ArrayLike) -> Payoffs:
+    array = check(payoffs)
+    if not (np.abs(array) <= LIMIT).all():
+        raise GameError(f"payoffs are finite numbers up to {LIMIT}")
+    return array
