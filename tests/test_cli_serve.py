@@ -89,7 +89,9 @@ def test_who_would_see_no_matrix_is_told_how_to(
     steering: dict[str, Any], told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models = Models.of_one(Upstream(scripted(), "toy", "toy-1"))
-    show_ready(SteeringSettings(**steering), models, "http://127.0.0.1:8400")
+    show_ready(
+        SteeringSettings(**steering), models, "http://127.0.0.1:8400", "http://127.0.0.1:8400"
+    )
     written = capsys.readouterr().err
     assert "http://127.0.0.1:8400/dashboard" in written
     assert ("--set steering.shadow=0.1" in written) == told

@@ -1,11 +1,14 @@
 """The application: every route of the gateway."""
 
+from typing import Final, Literal
+
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gtalign.gateway.answers.elsewhere import ElsewhereEndpoint
 from gtalign.gateway.answers.endpoint import INTERFACES, AnswersEndpoint
 from gtalign.gateway.dashboard.site import dashboard_routes
+from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.addresses import Addresses
 from gtalign.gateway.http.admin import admin_routes
@@ -14,9 +17,14 @@ from gtalign.gateway.http.health import HealthEndpoint, MetricsEndpoint, ReadyEn
 from gtalign.gateway.http.models import MODELS, ModelsEndpoint
 from gtalign.gateway.http.resource import App, Resource
 
+Part = Literal["all", "clients", "admin"]
+"""What is served at a port: the whole gateway, what clients ask for, or the rest."""
 
-def make_app(gateway: Gateway) -> ASGIApp:
-    """Build the application of an open gateway."""
+_PROBES: Final = ("/healthz", "/readyz")
+
+
+def make_app(gateway: Gateway, part: Part = "all") -> ASGIApp:
+    """Build the application of an open gateway, or a part of it."""
     models = ModelsEndpoint(gateway)
     table: list[tuple[str, str, App]] = [
         *(("POST", one.path, AnswersEndpoint(gateway, one)) for one in INTERFACES),
@@ -28,6 +36,18 @@ def make_app(gateway: Gateway) -> ASGIApp:
     ]
     routes = [Route(path, Resource(path, {method: app})) for method, path, app in table]
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]
-    router = Router(routes, redirect_slashes=False, default=ElsewhereEndpoint(gateway))
+    if part != "all":
+        for_clients = part == "clients"
+        routes = [
+            route
+            for route in routes
+            if route.path in _PROBES or route.path.startswith("/v1/") == for_clients
+        ]
+    others = _nothing if part == "admin" else ElsewhereEndpoint(gateway)
+    router = Router(routes, redirect_slashes=False, default=others)
     edge = Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
     return Addresses(edge, gateway.config)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    raise APIError(404, "there is nothing at this address", code="not_found")

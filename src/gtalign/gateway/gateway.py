@@ -51,6 +51,7 @@ class Gateway:
         shadows: Asks for the chains of answers that were only observed.
         attempts: Counts wrong keys by address.
         draining: Whether the gateway is ending, once the answers on their way are out.
+        pages: Address of the dashboard's port; empty before it is known.
     """
 
     config: GatewayConfig
@@ -67,6 +68,7 @@ class Gateway:
     shadows: Shadows = field(default_factory=lambda: Shadows(lambda: False))
     attempts: Attempts = field(default_factory=Attempts)
     draining: bool = False
+    pages: str = ""
 
     @property
     def upstream(self) -> Upstream:
@@ -195,10 +197,14 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
         store = await open_store(config.audit)
         stack.push_async_callback(store.dispose)
         keys = await Keys.open(store)
-        if not keys.required and not is_loopback(config.host):
+        hosts = {"host": config.host}
+        if config.admin is not None:
+            hosts["admin.host"] = config.admin.host
+        reached = (at for at in hosts.items() if not is_loopback(at[1]))
+        if not keys.required and (open_to := next(reached, None)):
             raise ConfigError(
-                f"host: other machines can reach {config.host}, but the gateway has no key; make"
-                " one (gtalign serve --key NAME), or listen on 127.0.0.1"
+                f"{open_to[0]}: other machines can reach {open_to[1]}, but the gateway has no key;"
+                " make one (gtalign serve --key NAME), or listen on 127.0.0.1"
             )
         if not keys.required and config.proxies:
             raise ConfigError(

@@ -17,8 +17,8 @@ from gtalign.gateway.server import check_address, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
 
-Ready = Callable[[Models, str], None]
-"""Takes the models, and the gateway's address, once requests are taken."""
+Ready = Callable[[Models, str, str], None]
+"""Takes the models, the gateway's address and the dashboard's, once requests are taken."""
 
 
 def load_gateway(
@@ -87,7 +87,7 @@ async def serve_configured(
     tasks: list[asyncio.Task[None]] = []
 
     def begun(gateway: Gateway, address: str) -> None:
-        ready(models, address)
+        ready(models, address, gateway.pages)
         if beside is not None:
             tasks.append(asyncio.create_task(beside(gateway)))
 

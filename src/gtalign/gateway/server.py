@@ -18,12 +18,12 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gtalign.errors import ConfigError
-from gtalign.gateway.app import make_app
+from gtalign.gateway.app import Part, make_app
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway, opened
 from gtalign.gateway.reload import reload
 from gtalign.gateway.served import Models
-from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.settings import AdminSettings, GatewayConfig
 
 log = logging.getLogger(__name__)
 
@@ -248,16 +248,18 @@ def server_of(
     gateway: Gateway,
     ready: Callable[[str], None],
     read: Callable[[], GatewayConfig] | None = None,
+    part: Part = "all",
 ) -> Server:
-    """The server of an open gateway.
+    """The server of an open gateway, or of a part of it.
 
     Raises:
         ConfigError: Its address cannot be listened at.
     """
     config, timeouts = gateway.config, gateway.config.timeouts
+    place = config.admin if part == "admin" and config.admin is not None else config
     settings: dict[str, Any] = {
-        "host": config.host,
-        "port": config.port,
+        "host": place.host,
+        "port": place.port,
         "http": guarded(config.limits.head_bytes, timeouts.head),
         "loop": "none",
         "ws": "none",
@@ -271,7 +273,7 @@ def server_of(
         "timeout_keep_alive": _IDLE,
         "timeout_graceful_shutdown": max(1, round(timeouts.drain)),
     }
-    return Server(uvicorn.Config(make_app(gateway), **settings), gateway, ready, read)
+    return Server(uvicorn.Config(make_app(gateway, part), **settings), gateway, ready, read)
 
 
 async def serve(
@@ -291,8 +293,15 @@ async def serve(
     Raises:
         ConfigError: The configuration is wrong, or the address cannot be listened at.
     """
-    async with opened(config, models) as gateway:
-        server = server_of(gateway, lambda address: ready(gateway, address), read)
+    if config.admin is not None:
+        check_address(config)
+    async with opened(config, models) as gateway, _beside(gateway) as part:
+
+        def begun(address: str) -> None:
+            gateway.pages = gateway.pages or address
+            ready(gateway, address)
+
+        server = server_of(gateway, begun, read, part)
         # What is in memory by now stays: looking through it for garbage would only halt answers.
         gc.collect()
         gc.freeze()
@@ -308,20 +317,22 @@ def check_address(config: GatewayConfig) -> None:
     Raises:
         ConfigError: The port is in use, or the address is not one of this machine.
     """
-    try:
-        places = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
-        for family, kind, protocol, _, place in places:
-            with socket.socket(family, kind, protocol) as one:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                one.bind(place)
-    except OSError as error:
-        raise _no_listening(config) from error
+    for wanted in (config, config.admin):
+        if wanted is None:
+            continue
+        try:
+            places = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)
+            for family, kind, protocol, _, place in places:
+                with socket.socket(family, kind, protocol) as one:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    one.bind(place)
+        except OSError as error:
+            raise _no_listening(wanted) from error
 
 
-def _no_listening(config: GatewayConfig) -> ConfigError:
-    return ConfigError(
-        f"host, port: cannot listen on {config.host}:{config.port}; is the port in use?"
-    )
+def _no_listening(config: GatewayConfig | AdminSettings) -> ConfigError:
+    keys = "admin.host, admin.port" if isinstance(config, AdminSettings) else "host, port"
+    return ConfigError(f"{keys}: cannot listen on {config.host}:{config.port}; is the port in use?")
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -333,8 +344,26 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 @asynccontextmanager
 async def running(gateway: Gateway) -> AsyncGenerator[str, None]:
     """Serve an open gateway inside a running program; yields its address."""
+    async with _beside(gateway) as part, _listening(gateway, part) as address:
+        gateway.pages = gateway.pages or address
+        yield address
+
+
+@asynccontextmanager
+async def _beside(gateway: Gateway) -> AsyncGenerator[Part, None]:
+    """Serve the admin part meanwhile if it has a port of its own; yields the part that is left."""
+    if gateway.config.admin is None:
+        yield "all"
+        return
+    async with _listening(gateway, "admin") as gateway.pages:
+        yield "clients"
+
+
+@asynccontextmanager
+async def _listening(gateway: Gateway, part: Part) -> AsyncGenerator[str, None]:
+    """Serve a part of a gateway inside a running program; yields its address."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server = server_of(gateway, address.set_result)
+    server = server_of(gateway, address.set_result, part=part)
     task = asyncio.create_task(server._serve())
     try:
         await asyncio.wait((task, address), return_when=asyncio.FIRST_COMPLETED)

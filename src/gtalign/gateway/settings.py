@@ -4,7 +4,7 @@ from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gtalign.config import Config
 from gtalign.steering import SteeringSettings
@@ -15,10 +15,20 @@ KEY: Final = "GTALIGN_UPSTREAM_KEY"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$")]
 Show = Literal["response", "reasoning", "raw"]
 """What a client sees of a chain: the response, also the chain before it, or the whole text."""
+
+
+def _address(host: str) -> str:
+    if not host or any(c.isspace() for c in host):
+        raise ValueError("an address to listen at has no spaces and is not empty")
+    return host
+
+
+Host = Annotated[str, AfterValidator(_address)]
 
 
 class EngineSettings(Config):
@@ -224,6 +234,18 @@ class DashboardSettings(Config):
         return None if origin is None else _checked(origin)
 
 
+class AdminSettings(Config):
+    """A port of its own for those who run the gateway.
+
+    Keys:
+        host: Address on which the gateway listens for them.
+        port: Port on which it does; 0 takes a free one.
+    """
+
+    host: Host = "127.0.0.1"
+    port: Port
+
+
 class GatewayConfig(Config):
     """A gateway.
 
@@ -233,6 +255,8 @@ class GatewayConfig(Config):
             this or ``upstream``.
         host: Address on which the gateway listens. Without keys, it must be a loopback address.
         port: Port on which the gateway listens; 0 takes a free one.
+        admin: A port of its own for the admin interface, the metrics and the dashboard, which
+            clients then cannot reach at ``port``; by default they are at ``port``.
         proxies: Addresses and networks of reverse proxies. The gateway believes the headers
             X-Forwarded-For and X-Forwarded-Proto only if they come from these.
         root_path: Path under which a reverse proxy shows the gateway, such as ``/llm``. The
@@ -256,8 +280,9 @@ class GatewayConfig(Config):
 
     upstream: UpstreamSettings | None = None
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8400
+    host: Host = "127.0.0.1"
+    port: Port = 8400
+    admin: AdminSettings | None = None
     proxies: tuple[str, ...] = ()
     root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     cors: tuple[str, ...] = ()
@@ -278,13 +303,6 @@ class GatewayConfig(Config):
     audit: AuditSettings = AuditSettings()
     dashboard: DashboardSettings = DashboardSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
-
-    @field_validator("host")
-    @classmethod
-    def _is_an_address(cls, host: str) -> str:
-        if not host or any(c.isspace() for c in host):
-            raise ValueError("an address to listen at has no spaces and is not empty")
-        return host
 
     @field_validator("proxies")
     @classmethod

@@ -6,13 +6,14 @@ from gtalign.gateway.served import Models
 from gtalign.steering import SteeringSettings
 
 
-def show_ready(steering: SteeringSettings, models: Models, address: str) -> None:
+def show_ready(steering: SteeringSettings, models: Models, address: str, pages: str) -> None:
     """Tell where the gateway and its dashboard are, and when no decision can come of it.
 
     Args:
         steering: How answers are steered.
         models: The models and their engines.
         address: Address of the gateway.
+        pages: Address of its dashboard.
     """
     begin = f"gateway at {address}, "
     for model in models:
@@ -23,7 +24,7 @@ def show_ready(steering: SteeringSettings, models: Models, address: str) -> None
                 said = engine.upstream.backend.name
             _tell(f"{begin}model {name}, {said}")
             begin = ""
-    _tell(f"dashboard at {address}/dashboard")
+    _tell(f"dashboard at {pages}/dashboard")
     if steering.mode == "observe" and not (steering.trained or steering.shadow):
         _tell(
             "mode observe asks the model for no chain, so no matrix will be on record;"
