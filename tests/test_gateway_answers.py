@@ -276,7 +276,7 @@ def test_a_plain_completion_is_passed_through() -> None:
     ("more", "why"),
     [
         ({"tools": [{}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "structural_tag"}}, "response_format"),
         ({"modalities": ["audio"]}, "modalities"),
         ({"response_format": {"type": "text"}, "tools": []}, None),
     ],

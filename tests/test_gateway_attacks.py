@@ -158,7 +158,7 @@ async def test_tokens_of_an_attempt_that_could_not_be_recorded_count(
         assert gateway.gateway.limits.used(ANYONE) == spent
 
 
-PASSED: Any = CHAT | {"response_format": {"type": "json_object"}, "max_tokens": 100}
+PASSED: Any = CHAT | {"response_format": {"type": "structural_tag"}, "max_tokens": 100}
 
 
 async def test_tokens_of_a_stream_without_usage_count(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from standins.server import StandIn, serving
 
 CHAT = "/v1/chat/completions"
 ONE: Any = {"engines": [{"address": "y"}]}
-PASSED: Any = {"response_format": {"type": "json_object"}, "max_tokens": 40}
+PASSED: Any = {"response_format": {"type": "structural_tag"}, "max_tokens": 40}
 
 
 class Fails(VLLM):

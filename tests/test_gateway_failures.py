@@ -18,7 +18,7 @@ from standins.engines import VLLM
 from test_gateway_store_audit import lock
 
 CHAT: Any = {"model": "toy", "messages": MESSAGES}
-PASSED: Any = {**CHAT, "response_format": {"type": "json_object"}}
+PASSED: Any = {**CHAT, "response_format": {"type": "structural_tag"}}
 COMPLETION: Any = {"model": "toy", "prompt": "PRIVATE"}
 PLAIN: Any = {"model": "toy", "messages": [{"role": "user", "content": "PRIVATE"}]}
 
@@ -96,7 +96,7 @@ async def test_who_is_not_answered_before_the_gateway_ends_is_told(
     assert "Traceback" not in caplog.text and "ASGI" not in caplog.text
 
 
-@pytest.mark.parametrize("body", [PLAIN, PLAIN | {"response_format": {"type": "json_object"}}])
+@pytest.mark.parametrize("body", [PLAIN, PLAIN | {"response_format": {"type": "structural_tag"}}])
 async def test_what_an_engine_repeats_of_a_prompt_is_told_to_its_client_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, body: Any
 ) -> None:

@@ -15,7 +15,7 @@ from small_lab import small_model, small_tokenizer
 from standins.engines import VLLM
 from test_gateway_store_audit import lock
 
-BODY: Any = {"model": "toy", "messages": MESSAGES, "response_format": {"type": "json_object"}}
+BODY: Any = {"model": "toy", "messages": MESSAGES, "response_format": {"type": "structural_tag"}}
 QUICK = {"busy_seconds": 0.01}
 
 

@@ -13,7 +13,7 @@ from standins import model
 from standins.engines import VLLM, chat_chunk, completion_chunk
 
 CONTEXT = "This model's maximum context length is 64 tokens. However, you requested 90 tokens."
-JSON: Any = {"response_format": {"type": "json_object"}}
+JSON: Any = {"response_format": {"type": "structural_tag"}}
 
 
 class Refusing(VLLM):

@@ -240,7 +240,7 @@ async def test_the_form_of_the_text_and_a_named_tool(tmp_path: Path) -> None:
         assert (seen["verbosity"], seen["reasoning_effort"]) == ("low", "low")
         assert seen["tool_choice"] == {"type": "function", "function": {"name": "f"}}
         assert (seen["max_tokens"], seen["top_p"]) == (9, 0.5)
-        await ask(gateway, text={"format": {"type": "json_object"}})
+        await ask(gateway, text={"format": {"type": "json_object"}}, tools=[TOOL])
         assert engine.seen["response_format"] == {"type": "json_object"}
 
 

@@ -141,7 +141,7 @@ async def test_a_passed_request_and_one_that_fails(tmp_path: Path) -> None:
     async with collector() as (address, spans):
         telemetry = {"endpoint": f"{address}/v1/traces"}
         async with served(tmp_path, VLLM(), telemetry=telemetry) as gateway:
-            await gateway.ask(response_format={"type": "json_object"}, max_tokens=5)
+            await gateway.ask(response_format={"type": "structural_tag"}, max_tokens=5)
             with pytest.raises(openai.NotFoundError):
                 await gateway.ask(model="other")
             await gateway.client.completions.create(model="toy", prompt="x", max_tokens=5)

@@ -81,6 +81,7 @@ def ebnf(
     lead: str = "",
     lengths: Lengths = Lengths(),
     concise: bool = False,
+    content: tuple[tuple[str, str], ...] = (),
 ) -> str:
     """The grammar of a chain, or of a part of it, in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
 
@@ -94,6 +95,8 @@ def ebnf(
         lengths: The most characters of thinking and analysis.
         concise: Whether an analysis is one sentence and "Choose CELL.", or the latter alone. It
             takes a third of its length at most, since names of cells are many tokens.
+        content: Rules of what the response consists of, by name, as from `json_rules`; the first
+            is of the whole. Without any, it is free text.
 
     Raises:
         GameError: The range holds no number with one decimal, or goes beyond ±1000; or a length is
@@ -125,7 +128,10 @@ def ebnf(
         "text": rf'[ \n]{{0,4}} ([^<{_SPACES}] rest | "<" {_node("<")})',
         "rest": f'[^<]* ("<" {_node("<")})?',
         **dict(_tag_rules()),
+        **dict(content),
     }
+    if content:
+        rules["text"] = rf"[ \n]{{0,4}} {content[0][0]} [ \n]{{0,4}}"
     return "".join(f"{name} ::= {body}\n" for name, body in _needed(rules).items())
 
 
@@ -138,6 +144,7 @@ def gbnf(
     lead: str = "",
     lengths: Lengths = Lengths(),
     concise: bool = False,
+    content: tuple[tuple[str, str], ...] = (),
 ) -> str:
     """The grammar of a chain, or of a part of it, in llama.cpp's GBNF.
 
@@ -148,7 +155,16 @@ def gbnf(
     Raises:
         GameError: As `ebnf` does.
     """
-    return ebnf(form, low=low, high=high, part=part, lead=lead, lengths=lengths, concise=concise)
+    return ebnf(
+        form,
+        low=low,
+        high=high,
+        part=part,
+        lead=lead,
+        lengths=lengths,
+        concise=concise,
+        content=content,
+    )
 
 
 def _needed(rules: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """A request for an answer, what happens on the way, and the steered answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from gtalign.chain import Chain, Event
 from gtalign.steering.backend import Sampling
@@ -21,6 +22,7 @@ class Ask:
         stop: Strings that end the response; inside the response only.
         used_tokens: Tokens of the user's quota that were used before this answer.
         named: The parameters of `sampling` that the request names; the others have defaults.
+        schema: The JSON Schema that the response follows; None for a response in words.
     """
 
     messages: tuple[Message, ...]
@@ -29,6 +31,7 @@ class Ask:
     stop: tuple[str, ...] = ()
     used_tokens: int = 0
     named: frozenset[str] = frozenset({"temperature", "top_p", "top_k", "seed"})
+    schema: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 def fan_out(ask: Ask, count: int) -> list[Ask]:

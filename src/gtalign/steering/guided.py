@@ -239,7 +239,8 @@ class _Taken:
         self.text = self.cut.feed(writing.message.text)
         self.parser = writing.parser()
         self.parser.feed(self.text)
-        left = writing.message.tokens_left
+        # JSON that is cut has no sentence to end with.
+        left = writing.message.tokens_left if writing.in_words else None
         most = {"thinking": budget.thinking, "payoff": 2 * budget.payoff, "analyze": budget.analyze}
         self._meter = Meter(self.parser, left, **most)
 
@@ -264,10 +265,13 @@ class _Taken:
 
 
 def _passed(writing: Writing, why: str) -> Iterator[Step]:
-    """Give the engine's own answer to the request as it came, or fail."""
+    """Give the engine's own answer to the request as it came, or fail.
+
+    An answer in JSON fails: here the engine's own would be in any form.
+    """
     decision = writing.decision or writing.undecided(why)
     writing.decision = replace(decision, steered=False, reason=f"{why}, {OWN}")
-    if writing.steering.settings.on_malformed == "fail":
+    if writing.steering.settings.on_malformed == "fail" or not writing.in_words:
         raise SteeringError(f"{writing.steering.backend.name}: {why}")
     yield Restarted(0)
     yield Decided(writing.decision)

@@ -78,11 +78,12 @@ def _resume(writing: Writing, decision: Decision) -> Iterator[Step]:
 def _unsteered(writing: Writing, problem: str) -> Iterator[Step]:
     """Continue an answer unsteered whose matrix cannot be read, or fail.
 
-    The model has had no instruction from us, so this is the answer that it gives by itself.
+    The model has had no instruction from us, so this is the answer that it gives by itself. An
+    answer in JSON fails: no grammar describes what is there already.
     """
     decision = writing.undecided(f"the matrix cannot be read: {problem}")
     yield Decided(decision)
-    if writing.steering.settings.on_malformed == "fail":
+    if writing.steering.settings.on_malformed == "fail" or not writing.in_words:
         raise SteeringError(f"{writing.steering.backend.name}: {decision.reason}")
     parser = writing.parser()
     for event in parser.feed(writing.message.text):

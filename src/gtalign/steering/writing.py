@@ -23,6 +23,7 @@ from gtalign.chain import (
     render,
     work_out,
 )
+from gtalign.chain.json_rules import json_rules
 from gtalign.chain.prompt import fill, placeholders, prompt
 from gtalign.errors import ChainError
 from gtalign.steering.answer import Ask, Restarted, Steered, SteeringEvent
@@ -89,7 +90,13 @@ class Writing:
         self.retries = 0
         self.decision: Decision | None = None
         self._lengths = lengths
+        self._content = () if ask.schema is None else tuple(json_rules(ask.schema).items())
         self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
+
+    @property
+    def in_words(self) -> bool:
+        """Whether the response is text for a reader, and not JSON for a program."""
+        return self.ask.schema is None
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -300,7 +307,7 @@ class Writing:
             reason=reason,
             prompt_tokens=read,
             chosen=decision.chosen if chain is None else chosen_cell(chain.analyze, form).cell,
-            acted=None if response is None else action_of(response, form),
+            acted=None if response is None or not self.in_words else action_of(response, form),
             cut=cut,
             phases=tuple(self.phases),
             retries=self.retries,
@@ -330,7 +337,13 @@ class Writing:
         write = gbnf if language == "gbnf" else ebnf
         form, concise = self.steering.form, not self.steering.settings.trained
         return write(
-            form, **self.limits, part=part, lead=lead, lengths=self._lengths, concise=concise
+            form,
+            **self.limits,
+            part=part,
+            lead=lead,
+            lengths=self._lengths,
+            concise=concise,
+            content=self._content,
         )
 
 

@@ -11,6 +11,7 @@ from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.account import Account
 from gtalign.gateway.answers.shadow import offer_shadow
+from gtalign.gateway.answers.structure import FORM
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.usage import tokens_of, usage_of
 from gtalign.gateway.answers.view import ChainView, Piece
@@ -146,13 +147,16 @@ class Answer:
                     why = reason_to_pass(error)
                     seen = self._account.log.first_ms is not None
                     if why is not None and not seen and self._passable():
-                        self._abandon()
-                        self._account.withdraw()
-                        raise Unsteerable(why, str(error), param="messages") from error
+                        raise self._unsteerable(why, str(error)) from error
                     if seen or not self._route.again(error, begun=self._watch.begun):
                         raise
                     self._abandon()
                     self._account.retried(error)
+                except SteeringError as error:
+                    passes = self._ask.schema is not None and self._passable()
+                    if not passes or self._settings.on_malformed == "fail":
+                        raise
+                    raise self._unsteerable("no chain", str(error)) from error
                 except StorageError as error:
                     if self._account.log.first_ms is not None:
                         raise
@@ -197,13 +201,33 @@ class Answer:
         assert decision is not None, "no answer was begun"
         return usage_of(decision, instruction)
 
+    def _unsteerable(self, why: str, message: str) -> Unsteerable:
+        """Leave the answer to the engine, to which the request goes as it came."""
+        self._abandon()
+        self._account.withdraw()
+        return Unsteerable(why, message, param="messages")
+
+    def _check_form(self) -> None:
+        """Check that the engine can be held to the form of the answer.
+
+        Raises:
+            Unsteerable: It cannot.
+        """
+        if self._settings.mode == "observe":
+            raise self._unsteerable(FORM, f"{FORM!r}: nothing is steered here")
+        if self._route.upstream.backend.grammar is None:
+            raise self._unsteerable(FORM, f"{FORM!r}: the engine takes no grammars")
+
     def _attempt(self) -> Session:
         """Begin to write the answer.
 
         Raises:
+            Unsteerable: The engine cannot be held to the form of the answer.
             APIError: The backend does not take its parameters.
         """
         current().about(self._terms.traced(self._route.upstream))
+        if self._ask.schema is not None:
+            self._check_form()
         try:
             self._session = Session(self._steering(), self._ask, watch=self._watch)
         except UpstreamError:

@@ -49,6 +49,7 @@ class Chat:
             stop=request.stop,
             used_tokens=gateway.limits.used(terms.key),
             named=request.named,
+            schema=request.schema,
         )
 
     async def run(self) -> None:

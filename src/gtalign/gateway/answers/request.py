@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gtalign.gateway.answers.fields import READ, extra_of
 from gtalign.gateway.answers.messages import read_messages, reason_to_pass
+from gtalign.gateway.answers.structure import FORM, read_schema
 from gtalign.gateway.answers.values import flag, number, own_whole, whole, wrong
 from gtalign.gateway.errors import APIError, Unsteerable
 from gtalign.gateway.http.client import read_object
@@ -38,6 +39,7 @@ class AnswerRequest:
         include_usage: Whether the stream ends with the usage.
         passes: Why the request is passed through untouched; None if it is steered.
         named: The names of those parameters of `sampling` that the body gives.
+        schema: The JSON Schema of the answer; None for an answer in words.
         refusal: What is wrong with a request that is passed through, where nobody else is there to
             answer it; None if nothing is.
     """
@@ -53,6 +55,7 @@ class AnswerRequest:
     include_usage: bool
     passes: str | None
     named: frozenset[str] = frozenset()
+    schema: Mapping[str, Any] | None = None
     refusal: APIError | None = None
 
 
@@ -100,7 +103,7 @@ def read_observed(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest
     errors are those of `read_chat`.
     """
     body = read_object(raw)
-    why = _reason_to_pass(body) or OBSERVED
+    why = _reason_to_pass(body) or (FORM if _has_form(body) else OBSERVED)
     request = _passed(body, why, max_tokens=max_tokens, choices=choices)
     if why != OBSERVED:
         return request
@@ -177,6 +180,7 @@ def _steered(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> Answe
         include_usage=stream and include_usage,
         passes=None,
         named=frozenset(name for name in _NAMED if body.get(name) is not None),
+        schema=read_schema(body.get(FORM)),
     )
 
 
@@ -205,14 +209,17 @@ def _stop(value: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
+def _has_form(body: Mapping[str, Any]) -> bool:
+    """Whether the answer is to be something else than text."""
+    form = body.get(FORM)
+    return form is not None and not (isinstance(form, dict) and form.get("type") == "text")
+
+
 def _reason_to_pass(body: Mapping[str, Any]) -> str | None:
     """Why a request is none for steering: it wants what a chain cannot give."""
     for name in ("tools", "functions"):
         if body.get(name):
             return name
-    form = body.get("response_format")
-    if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
-        return "response_format"
     if body.get("modalities") not in (None, ["text"]):
         return "modalities"
     return reason_to_pass(body.get("messages"))
