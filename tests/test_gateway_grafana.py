@@ -64,7 +64,19 @@ def test_every_panel_has_its_place_and_says_what_it_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["answers", "flips", "obeyed", "retries", "added", "tokens", "upstream", "down"]
+    "wanted",
+    [
+        "answers",
+        "flips",
+        "obeyed",
+        "retries",
+        "added",
+        "tokens",
+        "upstream",
+        "down",
+        "up",
+        "budgets",
+    ],
 )
 def test_the_metrics_that_an_operator_needs_are_shown(wanted: str) -> None:
     name = getattr(Metrics(), wanted).name
