@@ -86,7 +86,7 @@ class Gateway:
         servers = all(model.behind_servers for model in self.models)
         return steering.mode == "observe" and not steering.trained and servers
 
-    def caller(self, headers: Headers, scope: Scope, address: str = "") -> Key:
+    def caller(self, headers: Headers, scope: Scope, address: str) -> Key:
         """Find out who sends a request, and check that they may.
 
         Args:

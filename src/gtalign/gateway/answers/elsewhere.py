@@ -16,7 +16,7 @@ from gtalign.gateway.answers.request import AnswerRequest, read_model
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
-from gtalign.gateway.http.client import ClientGone, read_body, read_object, unless_gone
+from gtalign.gateway.http.client import ClientGone, address_of, read_body, read_object, unless_gone
 from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.keys import Key
 from gtalign.gateway.proxy import Call, Passed, Proxy
@@ -57,7 +57,7 @@ class ElsewhereEndpoint:
         headers = Headers(scope=scope)
         gateway, log = self._gateway, RequestLog.of(scope)
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
-        key = log.key = gateway.caller(headers, "chat")
+        key = log.key = gateway.caller(headers, "chat", address_of(scope))
         with gateway.limits.admitted(key):
             body: dict[str, Any] = {}
             upload: Upload | None = None
@@ -70,7 +70,8 @@ class ElsewhereEndpoint:
                 upload = Upload(receive, headers, limits.upload_bytes, timeouts.idle)
             terms, ours = self._terms(headers, key, body, log.id)
             log.terms = terms
-            reply = log.reply = HTTPReply(send, terms.headers(), patience=timeouts.idle)
+            told = terms.headers() | gateway.limits.warning(key)
+            reply = log.reply = HTTPReply(send, told, patience=timeouts.idle)
             request = AnswerRequest(
                 body=body,
                 model=terms.model,

@@ -105,7 +105,7 @@ class Visit(Request):
         """
         gateway = self.gateway
         if not gateway.keys.required:
-            self.key = gateway.caller(self.headers, "admin")
+            self.key = gateway.caller(self.headers, "admin", self.address)
             return
         session = self.cookies.get(SESSION)
         if is_id(session) and session is not None:
