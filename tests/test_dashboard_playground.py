@@ -122,7 +122,7 @@ async def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
             ("temperature", "hot", "temperature: a number, not 'hot'"),
             ("temperature", "nan", "temperature: a number, not 'nan'"),
             ("temperature", "9", "'temperature' has to be a number from 0 to 2"),
-            ("max_tokens", "0", "'max_tokens' has to be a whole number from 1 to 4096"),
+            ("max_tokens", "0", "'max_tokens' has to be a whole number from 1 to 131072"),
             ("seed", "9" * 30, "the seed is too large"),
             ("seed", "9" * 5000, "seed: a number, not '999"),
             ("left", "<b>", "there is no policy '<b>'"),

@@ -207,6 +207,21 @@ async def test_without_a_number_the_answer_fits_the_context(tmp_path: Path, cont
         assert max(engine.asked) == 4096 or context < 5000
 
 
+async def test_a_number_that_leaves_the_instruction_no_room_is_met_as_far_as_it_goes(
+    tmp_path: Path,
+) -> None:
+    engine = Small(2000)
+    async with served(tmp_path, engine) as gateway:
+        for most in (1950, 32_000, 131_072):
+            headers, said = await asked(gateway, max_tokens=most)
+            assert headers["x-gtalign-steered"] == "true"
+            assert said == model.RESPONSES["DA"]
+        status, _, told = await gateway.post(
+            {"model": "toy", "messages": MESSAGES, "max_tokens": 131_073}
+        )
+        assert (status, told["error"]["param"]) == (400, "max_tokens")
+
+
 @pytest.mark.parametrize("says", ["max_model_len", "nothing"])
 async def test_what_fits_no_context_is_passed_as_it_came(tmp_path: Path, says: str) -> None:
     engine = Small(700, says=says)

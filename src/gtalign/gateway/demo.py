@@ -57,7 +57,7 @@ async def ask_all(gateway: Gateway, conversations: Conversations) -> int:
             name = served.name or ""
             terms = Terms(id_, "demo", ANYONE, policy, "response", name, served)
             sampling = Sampling(temperature=0.7, seed=seed)
-            ask = Ask(tuple(messages), gateway.config.limits.max_tokens, sampling)
+            ask = Ask(tuple(messages), gateway.config.limits.unnamed, sampling)
             async with aclosing(Answer(gateway, terms, ask, stream=False).pieces()) as pieces:
                 async for _ in pieces:
                     pass

@@ -143,8 +143,8 @@ class LimitSettings(Config):
         body_bytes: Largest body of a request, in bytes.
         upload_bytes: Largest body that is handed on to an engine while it comes, such as a
             recording, in bytes.
-        max_tokens: Longest answer in tokens; also the length of a steered answer to a request that
-            asks for no number, unless the engine's context leaves less.
+        max_tokens: Most tokens that a request may ask for.
+        default_tokens: Longest steered answer, in tokens, to a request that asks for no number.
         choices: Largest number of answers to one request (``n``).
         total_concurrency: Largest number of requests that the gateway answers at once.
         concurrency: Largest number of requests of one key that the gateway answers at once.
@@ -157,12 +157,18 @@ class LimitSettings(Config):
     head_bytes: Annotated[int, Field(ge=1024)] = 32_768
     body_bytes: Annotated[int, Field(ge=1024)] = 4_194_304
     upload_bytes: Annotated[int, Field(ge=1024)] = 104_857_600
-    max_tokens: Count = 4096
+    max_tokens: Count = 131_072
+    default_tokens: Count = 4096
     choices: Count = 8
     total_concurrency: Count = 512
     concurrency: Count = 128
     requests_per_minute: Count | None = None
     tokens_per_minute: Count | None = None
+
+    @property
+    def unnamed(self) -> int:
+        """Most tokens of a steered answer to a request that asks for no number."""
+        return min(self.default_tokens, self.max_tokens)
 
 
 class AuditSettings(Config):

@@ -44,7 +44,7 @@ class Chat:
             sampling = replace(sampling, extra=telling(sampling.extra))
         self._ask = Ask(
             messages=request.messages,
-            max_tokens=request.max_tokens or gateway.config.limits.max_tokens,
+            max_tokens=request.max_tokens or gateway.config.limits.unnamed,
             sampling=sampling,
             stop=request.stop,
             used_tokens=gateway.limits.used(terms.key),
@@ -63,12 +63,10 @@ class Chat:
             StorageError: The decision cannot be recorded, and has to be.
             ClientGone: The client left.
         """
-        if self._request.max_tokens is None:
-            gateway, ask = self._gateway, self._ask
-            steering, most = gateway.config.steering, ask.max_tokens
-            upstream = self._terms.served.route(ask.messages).upstream
-            room = await fitted(upstream, ask.messages, steering, most)
-            self._ask = replace(ask, max_tokens=room)
+        steering, ask = self._gateway.config.steering, self._ask
+        upstream = self._terms.served.route(ask.messages).upstream
+        room = await fitted(upstream, ask.messages, steering, ask.max_tokens)
+        self._ask = replace(ask, max_tokens=room)
         if not self._request.stream:
             await self._whole()
             return

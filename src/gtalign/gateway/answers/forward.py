@@ -136,7 +136,7 @@ class Forwarding:
         await self._account.complete("passed", decision)
         if answer is not None and self._request.messages:
             request = self._request
-            most = self._gateway.config.limits.max_tokens
+            most = self._gateway.config.limits.unnamed
             ask = Ask(request.messages, most, request.sampling)
             offer_shadow(self._gateway, self._account, self._steering, ask, answer)
 

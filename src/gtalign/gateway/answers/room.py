@@ -1,4 +1,4 @@
-"""Fit an answer whose request names no length into the engine's context."""
+"""Fit a steered answer into the engine's context, which its instruction has to share."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,7 @@ async def fitted(
         upstream: The engine.
         messages: The conversation.
         settings: How it is steered.
-        most: Most tokens of any answer.
+        most: Most tokens of the answer by its request, or by default.
 
     Raises:
         Unsteerable: The context has no room for a chain and a response.
@@ -46,7 +46,7 @@ async def fitted(
     read = await backend.count(text)
     room = min(most, left - (size // _BYTES if read is None else read))
     least = 1 if settings.trained else least_tokens(settings.blocks, USER_LLM)
-    if room < least:
+    if room < min(least, most):
         told = f"the engine's context of {backend.context} tokens has no room for a steered answer"
         raise Unsteerable("context", told, param="messages")
     return room

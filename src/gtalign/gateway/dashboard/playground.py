@@ -281,7 +281,7 @@ def _asked(visit: Visit) -> Ask:
         raise request.refusal
     return Ask(
         messages=request.messages,
-        max_tokens=request.max_tokens or limits.max_tokens,
+        max_tokens=request.max_tokens or limits.unnamed,
         sampling=request.sampling,
         used_tokens=gateway.limits.used(visit.key),
     )
