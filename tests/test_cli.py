@@ -42,7 +42,7 @@ def failing(error: BaseException) -> Callable[[], None]:
 def test_every_command_exists_and_shows_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = importlib.import_module(f"gtalign.cli.{name}")
+    module = importlib.import_module(f"gtalign.cli.{name.replace('-', '_')}")
     assert "Example" in (module.command.__doc__ or "")
     assert main([name, "--help"]) == 0
     assert f"gtalign {name}" in capsys.readouterr().out
@@ -50,7 +50,8 @@ def test_every_command_exists_and_shows_an_example(
 
 def test_every_module_is_a_command() -> None:
     files = Path(cli.__file__).parent.glob("[!_]*.py")
-    assert {file.stem for file in files} - {"extras", "failures", "options"} <= set(COMMANDS)
+    names = {file.stem.replace("_", "-") for file in files}
+    assert names - {"extras", "failures", "options"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("args", [[], ["--help"]])
@@ -67,7 +68,7 @@ def test_help_imports_no_command() -> None:
     )
     loaded = set(result.stdout.splitlines()[-1].split())
     assert "gtalign.cli" in loaded
-    assert not loaded & {f"gtalign.cli.{name}" for name in COMMANDS}
+    assert not loaded & {f"gtalign.cli.{name.replace('-', '_')}" for name in COMMANDS}
     assert not loaded & {"numpy", "torch"}
 
 

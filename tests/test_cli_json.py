@@ -98,6 +98,7 @@ CASES: dict[str, Callable[[Path], list[str]]] = {
         *("--set", f'held_out.questions=["{questions(at / "asked.jsonl")}"]'),
         *("--set", "model=a\udce9", "--dry-run", "--json"),
     ],
+    "audit-policy": lambda at: ["audit-policy", "quota", "--json"],
     "dpo": lambda at: [
         *("dpo", "--config", "small", "--set", f'data=["{pairs(at / ODD_NAME)}"]'),
         *("--set", "model=a\udce9", "--dry-run", "--json"),
@@ -122,7 +123,7 @@ def test_any_text_is_printed_as_json(
 
 def test_every_command_with_json_is_tried_here_but_two_that_need_a_model() -> None:
     offer = {
-        str(file.relative_to(CLI).with_suffix("")).replace("/", " ")
+        str(file.relative_to(CLI).with_suffix("")).replace("/", " ").replace("_", "-")
         for file in CLI.rglob("*.py")
         if "AsJson" in file.read_text(encoding="utf-8") and file.name != "options.py"
     }

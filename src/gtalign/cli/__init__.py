@@ -1,8 +1,9 @@
 """The command line: ``gtalign COMMAND``.
 
-Each command lives in a module of its own, ``gtalign.cli.<name>``, as a function ``command`` whose
-docstring is its help and holds an example. Only the module of the command that runs is imported, so
-that ``gtalign --help`` and ``gtalign solve`` never wait for torch.
+Each command lives in a module of its own, ``gtalign.cli.<name>`` (an underscore for a hyphen), as a
+function ``command`` whose docstring is its help and holds an example. Only the module of the
+command that runs is imported, so that ``gtalign --help`` and ``gtalign solve`` never wait for
+torch.
 
 Results go to stdout, logs and errors to stderr. Exit codes: 0 done, 1 the work failed, 2 bad input,
 130 interrupted.
@@ -31,6 +32,7 @@ COMMANDS = {
     "faithful": "Measure whether a model's payoff matrix causes its answer.",
     "serve": "Run a steering gateway in front of a model server; record every decision.",
     "solve": "Solve a payoff matrix from a file or stdin.",
+    "audit-policy": "Show whether a pricing policy pays for padding and needless turns.",
     "data": "Build, inspect, check and mix files of questions.",
     "synth": "Let teacher models write training chains, and keep the best.",
     "sft": "Train a model on chains that teachers wrote.",
@@ -50,7 +52,7 @@ def load(name: str) -> Any:
 
     A module with an ``app`` is a group of commands; its ``command`` is the group itself.
     """
-    module = importlib.import_module(f"gtalign.cli.{name}")
+    module = importlib.import_module(f"gtalign.cli.{name.replace('-', '_')}")
     if hasattr(module, "app"):
         return typer.main.get_command(module.app)
     function = module.command

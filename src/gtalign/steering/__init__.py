@@ -8,6 +8,7 @@ from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
 from gtalign.steering.fake import FakeBackend
 from gtalign.steering.flips import ChoiceInterval, flips
+from gtalign.steering.incentives import Incentive, audit_policy
 from gtalign.steering.observing import has_shadow, observed
 from gtalign.steering.opening import OpenedBackend, open_backend
 from gtalign.steering.phase import Phase, Retried
@@ -35,6 +36,7 @@ __all__ = [
     "Edit",
     "FakeBackend",
     "Finish",
+    "Incentive",
     "Mode",
     "OpenedBackend",
     "Phase",
@@ -59,6 +61,7 @@ __all__ = [
     "Term",
     "TokenHistory",
     "answers",
+    "audit_policy",
     "decimals_of",
     "edit",
     "fan_out",

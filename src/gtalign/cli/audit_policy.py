@@ -1,0 +1,70 @@
+"""``gtalign audit-policy``: what does a pricing policy pay the provider for?"""
+
+import math
+from typing import Annotated
+
+import typer
+
+from gtalign.cli.options import AsJson
+from gtalign.cli.show.result import print_json
+from gtalign.cli.show.table import plain_table, print_table, wide_console
+from gtalign.errors import ConfigError
+from gtalign.steering import load_policy, policy_names
+from gtalign.steering.incentives import ACTS, audit_policy
+from gtalign.steering.policy import Price
+
+
+def command(
+    policies: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[POLICY]...",
+            help="Policy files, or names of built-in policies; by default all built-in ones.",
+        ),
+    ] = None,
+    padding: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Tokens added or left out, as a share of the answer."),
+    ] = 0.1,
+    compute: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="INPUT OUTPUT",
+            help="What a million tokens cost the provider. By default the price of a policy under"
+            " which the provider pays, otherwise 0.3 and 1.5.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show whether a pricing policy pays the provider for padding or needless turns.
+
+    Four acts are compared with the honest answer: to report more tokens than
+    were written, to write more or less than is needed, and to ask although
+    nothing is unclear. Amounts are in units of currency for 1,000 answers.
+
+    Example:
+        gtalign audit-policy per-token subscription
+    """
+    if compute is not None and not all(0 <= price < math.inf for price in compute):
+        raise ConfigError(
+            "--compute takes two prices, 0 or more: of tokens read and of tokens written"
+        )
+    cost = None if compute is None else Price(input=compute[0], output=compute[1])
+    chosen = [load_policy(name) for name in policies or policy_names()]
+    found = [one for p in chosen for one in audit_policy(p, padding=padding, compute=cost)]
+    if as_json:
+        print_json({"acts": [one.to_json() for one in found]})
+        return
+    table = plain_table(["quota", "the provider", "user pays", "costs", "gain", "pays"], "policy")
+    for one in found:
+        amounts = (f"{round(amount, 3) + 0.0:+.3f}" for amount in (one.paid, one.cost, one.gain))
+        table.add_row(
+            one.policy, one.quota or "", ACTS[one.act], *amounts, "yes" if one.pays else "no"
+        )
+    console = wide_console()
+    print_table(console, "against the honest answer, for 1,000 answers", table)
+    for policy in chosen:
+        paying = [ACTS[o.act] for o in found if o.policy == policy.name and o.pays]
+        verdict = f"pays a provider that {', '.join(dict.fromkeys(paying))}"
+        verdict = verdict if paying else "the honest answer is the provider's best response"
+        typer.echo(f"{policy.name}: {verdict}")

@@ -1,0 +1,159 @@
+"""What a pricing policy pays the provider for: honest answers, or padding and needless turns.
+
+The provider compares an honest answer with acts that serve nobody else: to report more tokens than
+it wrote, to write more or less than is needed, and to ask although nothing is unclear. An act pays
+if it changes what the user pays by more than what it changes the cost of computing. Under a price
+for each token the first always pays, because reporting costs nothing (Artola Velasco and others,
+"Is your LLM overcharging you?", arXiv 2505.21627). A policy under which no act pays makes the
+honest answer the provider's best response, as long as users stay whatever it does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from gtalign.errors import SteeringError
+from gtalign.game import Bimatrix, GameForm
+from gtalign.steering.edit import edit
+from gtalign.steering.expected import PRIOR, ActionTokens
+from gtalign.steering.policy import Policy, Price
+
+HONEST: Final = "honest"
+
+ACTS: Final[Mapping[str, str]] = {
+    "report": "reports more tokens than it wrote",
+    "pad": "writes more than is needed",
+    "ask": "asks although nothing is unclear",
+    "skimp": "writes less than is needed",
+}
+"""Acts that are compared with the honest answer, each with its meaning."""
+
+COMPUTE: Final = Price(input=0.3, output=1.5)
+"""What tokens cost the provider if the policy does not say it: the price of ``subscription``."""
+
+ANSWERS: Final = 1000
+"""Amounts of money are for this many answers."""
+
+_MILLION: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Incentive:
+    """What one act brings the provider, against the honest answer.
+
+    Attributes:
+        policy: Name of the policy.
+        quota: ``within`` or ``above`` the policy's quota; None if it has none.
+        act: One of `ACTS`.
+        paid: What the user pays more, in currency units for 1,000 answers.
+        cost: What the provider computes for more, in the same unit.
+    """
+
+    policy: str
+    quota: str | None
+    act: str
+    paid: float
+    cost: float
+
+    @property
+    def gain(self) -> float:
+        """What the provider gains by the act, in currency units for 1,000 answers."""
+        return self.paid - self.cost
+
+    @property
+    def pays(self) -> bool:
+        """Whether the act is better for the provider than the honest answer."""
+        return self.gain > 1e-9
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``gtalign audit-policy --json`` prints."""
+        return {
+            "policy": self.policy,
+            "quota": self.quota,
+            "act": self.act,
+            "paid": self.paid,
+            "cost": self.cost,
+            "gain": self.gain,
+            "pays": self.pays,
+        }
+
+
+def audit_policy(
+    policy: Policy,
+    *,
+    padding: float = 0.1,
+    compute: Price | None = None,
+    honest: ActionTokens = PRIOR["DA"],
+    asking: ActionTokens = PRIOR["CQ"],
+    prompt_tokens: int = 300,
+) -> tuple[Incentive, ...]:
+    """Compare each act with the honest answer under a policy.
+
+    What the user pays is what `edit` charges the user for the act, so it holds for whatever the
+    policy counts. The user's time and the points that a policy adds are no income of the provider.
+
+    Args:
+        policy: The policy.
+        padding: Tokens that are reported or written beyond the honest ones, or left out, as a share
+            of them, up to 1.
+        compute: What tokens cost the provider; by default the price of a policy under which the
+            provider pays, otherwise `COMPUTE`.
+        honest: Tokens of the honest answer.
+        asking: Tokens of a question and of the answer that follows the reply.
+        prompt_tokens: Tokens of the prompt, which a further turn reads again.
+
+    Returns:
+        One entry for each act; for a policy with a quota, within it and then above it.
+
+    Raises:
+        SteeringError: The padding is no share.
+        ConfigError: The policy charges so much that no number can hold it.
+    """
+    if not 0 <= padding <= 1:
+        raise SteeringError(f"padding is a share, 0 to 1, not {padding}")
+    if compute is None:
+        compute = policy.price if policy.payer == "provider" else COMPUTE
+    longer, shorter = _scaled(honest, 1 + padding), _scaled(honest, 1 - padding)
+    billed = {HONEST: honest, "report": longer, "pad": longer, "ask": asking, "skimp": shorter}
+    computed = {**billed, "report": honest}
+    costs = {
+        act: (use.written() * compute.output + use.read(prompt_tokens) * compute.input) / _MILLION
+        for act, use in computed.items()
+    }
+    states: tuple[tuple[str | None, int], ...] = ((None, 0),)
+    if policy.quota is not None:
+        states = (("within", 0), ("above", policy.quota.tokens))
+    found = []
+    for quota, used in states:
+        paid = _paid(policy, billed, prompt_tokens, used)
+        for act in ACTS:
+            found.append(
+                Incentive(
+                    policy.name,
+                    quota,
+                    act,
+                    ANSWERS * (paid[act] - paid[HONEST]),
+                    ANSWERS * (costs[act] - costs[HONEST]),
+                )
+            )
+    return tuple(found)
+
+
+def _scaled(use: ActionTokens, factor: float) -> ActionTokens:
+    """The same answer with more or fewer tokens of the LLM."""
+    return use.model_copy(
+        update={"output": use.output * factor, "follow_up": use.follow_up * factor}
+    )
+
+
+def _paid(
+    policy: Policy, billed: Mapping[str, ActionTokens], prompt_tokens: int, used: int
+) -> dict[str, float]:
+    """What the user pays for each act, in currency units for one answer."""
+    form = GameForm({"any": "any question"}, {act: act for act in billed})
+    money = policy.model_copy(update={"utility_of_money": 1.0, "value_of_time": 0.0, "adjust": ()})
+    nothing = Bimatrix(form, np.zeros((*form.shape, 2)))
+    charged = edit(nothing, money, billed, prompt_tokens=prompt_tokens, used_tokens=used).edited
+    return {act: -charged.cell(form.cell(0, place))[0] for place, act in enumerate(billed)}

@@ -1,0 +1,108 @@
+"""What a pricing policy pays the provider for."""
+
+from typing import Any
+
+import pytest
+
+from gtalign.cli import main
+from gtalign.errors import SteeringError
+from gtalign.steering import ActionTokens, Policy, Price, Quota, audit_policy, load_policy
+from gtalign.steering.incentives import ACTS, COMPUTE
+
+
+def paying(policy: Policy, quota: str | None = None, **options: Any) -> set[str]:
+    found = audit_policy(policy, **options)
+    return {one.act for one in found if one.quota == quota and one.pays}
+
+
+def per_token(price: Price) -> Policy:
+    return Policy(name="one", payer="user", price=price)
+
+
+def test_a_price_above_cost_pays_for_all_that_is_longer() -> None:
+    assert paying(load_policy("per-token")) == {"report", "pad", "ask"}
+
+
+def test_a_price_at_cost_pays_for_false_reports_alone() -> None:
+    """Reporting costs nothing, so it pays at any price (arXiv 2505.21627, section 3)."""
+    assert paying(per_token(COMPUTE)) == {"report"}
+
+
+def test_a_price_below_cost_pays_for_less() -> None:
+    below = Price(input=0.1, output=0.5)
+    assert paying(per_token(below)) == {"report", "skimp"}
+
+
+@pytest.mark.parametrize("name", ["subscription", "free", "released-user", "released-llm"])
+def test_who_is_paid_in_advance_gains_by_writing_less(name: str) -> None:
+    assert paying(load_policy(name)) == {"skimp"}
+
+
+def test_a_quota_is_a_subscription_within_and_a_price_above() -> None:
+    policy = load_policy("quota")
+    assert paying(policy, "within") == {"skimp"}
+    assert paying(policy, "above") == {"report", "pad", "ask"}
+
+
+def test_a_quota_that_ends_without_a_price_pays_for_less_alone() -> None:
+    policy = Policy(
+        name="ends", payer="provider", price=COMPUTE, quota=Quota(tokens=10_000, price=Price())
+    )
+    assert paying(policy, "within") == paying(policy, "above") == {"skimp"}
+
+
+def test_the_amounts_are_those_of_the_tokens() -> None:
+    found = {
+        one.act: one
+        for one in audit_policy(
+            per_token(Price(input=3, output=15)),
+            padding=0.2,
+            compute=Price(input=1, output=5),
+            honest=ActionTokens(output=1000),
+            asking=ActionTokens(output=400, turns=1, follow_up=1000, reply=50),
+            prompt_tokens=100,
+        )
+    }
+    assert set(found) == set(ACTS)
+    assert (found["report"].paid, found["report"].cost) == pytest.approx((3, 0))
+    assert (found["pad"].paid, found["pad"].cost) == pytest.approx((3, 1))
+    assert (found["skimp"].paid, found["skimp"].cost) == pytest.approx((-3, -1))
+    # 400 more are written, and the further turn reads 100 + 400 + 50.
+    assert found["ask"].paid == pytest.approx(400 * 15e-3 + 550 * 3e-3)
+    assert found["ask"].cost == pytest.approx(400 * 5e-3 + 550 * 1e-3)
+    assert found["ask"].gain == pytest.approx(found["ask"].paid - found["ask"].cost)
+
+
+def test_points_and_time_are_no_income() -> None:
+    plain = load_policy("per-token")
+    other = plain.model_copy(update={"utility_of_money": 0.0, "value_of_time": 50.0})
+    assert audit_policy(plain) == audit_policy(other)
+
+
+def test_nothing_padded_is_nothing_gained() -> None:
+    found = audit_policy(load_policy("per-token"), padding=0)
+    assert [one.gain for one in found if one.act != "ask"] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("padding", [-0.1, 1.1, float("nan")])
+def test_padding_is_a_share(padding: float) -> None:
+    with pytest.raises(SteeringError, match="padding is a share"):
+        audit_policy(load_policy("free"), padding=padding)
+
+
+def test_the_command_says_what_pays(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit-policy", "per-token", "subscription"]) == 0
+    out = capsys.readouterr().out
+    assert "per-token: pays a provider that reports more tokens than it wrote, writes more" in out
+    assert "subscription: pays a provider that writes less than is needed" in out
+    assert main(["audit-policy", "per-token", "--compute", "3", "15", "--padding", "0.5"]) == 0
+    assert "per-token: pays a provider that reports more tokens than it wrote\n" in (
+        capsys.readouterr().out
+    )
+
+
+def test_the_command_refuses_what_is_no_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit-policy", "per-tokn"]) == 2
+    assert "did you mean 'per-token'" in capsys.readouterr().err
+    assert main(["audit-policy", "free", "--compute", "-1", "2"]) == 2
+    assert main(["audit-policy", "free", "--padding", "2"]) == 2
