@@ -1,5 +1,6 @@
 """A teacher and a judge by rules, behind an OpenAI-compatible API on this machine.
 
+    pip install -e ".[judge,serve]"
     python examples/local_server.py --port 8001 [--delay 0.2] [--slots 64] [--checkpoint FOLDER]
 
 Not models: the teacher fills templates with words of the question and errs at random, the judge
@@ -76,7 +77,10 @@ def payoff(vague: bool, rng: random.Random) -> Bimatrix:
 
 
 def verdict(body: dict[str, Any]) -> str:
-    """Give full marks to a question where the reference is ambiguous, else to a direct answer."""
+    """Give full marks to a question where the reference is ambiguous, else to a direct answer.
+
+    All other answers get the lowest score of the scale, which is whatever the criterion says.
+    """
     texts = {
         found["name"]: found["text"] for found in FENCE.finditer(body["messages"][-1]["content"])
     }
@@ -84,7 +88,8 @@ def verdict(body: dict[str, Any]) -> str:
     answer = texts.get("answer", "")
     right = ("?" in answer) == wants_question and len(answer.split()) > 3
     schema = body["response_format"]["json_schema"]["schema"]
-    score = max(schema["properties"]["score"]["enum"]) if right else 0
+    scale = schema["properties"]["score"]["enum"]
+    score = max(scale) if right else min(scale)
     return json.dumps({"reason": "by rule", "score": score})
 
 

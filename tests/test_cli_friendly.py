@@ -25,7 +25,7 @@ from gtalign.steering import Ask, FakeBackend, Session, Steering, SteeringSettin
 from gtalign.tasks import Quality, Question, Task, known_tasks, register, registry, task_named
 from gtalign.transcripts import Transcript, TranscriptWriter, read_transcripts
 from gtalign.transcripts.learned import learned
-from gtalign.transcripts.rewards import note, reward_for
+from gtalign.transcripts.rewards import digest, note, reward_for
 from gtalign.transcripts.summary import Summary
 from judge_server import serve
 from one_score import score_one
@@ -118,6 +118,39 @@ def test_scored_rows_say_with_which_reward(tmp_path: Path) -> None:
     assert reward_for(out, overrides=["reward.latency_scale=9"]).config.latency_scale == 9
     assert reward_for(file).config == RewardConfig()
     assert "changed" not in note(RewardConfig(preset="released"))
+
+
+@pytest.mark.parametrize("name", ["before.jsonl", "after.jsonl"])
+def test_a_sample_keeps_the_reward_that_it_was_made_with(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_samples(tmp_path)
+    assert main(["score", str(tmp_path / name)]) == 0
+    told = "\n".join(shown(capsys))
+    assert "Reward: the one that the file was scored with; " in told
+    assert "by another reward" not in told
+    assert f"{mean_w(tmp_path / name):.3f}" in told
+
+
+def test_a_reward_of_another_version_is_not_replaced_by_the_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = made_with(OWN, tmp_path / "made.jsonl")
+    rows = [json.loads(line) for line in made.read_text().splitlines()]
+    for row in rows:
+        row["extra"]["scored"] = {**note(OWN), "reward": "0" * 12, "tokens": "words"}
+    file = write(tmp_path / "old.jsonl", rows)
+    assert reward_for(file).config == OWN
+    assert main(["score", str(file)]) == 0
+    assert "scored with, as this version computes it" in "\n".join(shown(capsys))
+
+
+def test_a_factor_without_weight_does_not_change_the_note_of_a_reward() -> None:
+    plain = {key: value for key, value in OWN.llm.model_dump().items() if value != 0}
+    fewer = OWN.model_copy(update={"llm": OWN.llm.model_construct(**plain)})
+    assert digest(fewer) == digest(OWN)
+    more = OWN.model_copy(update={"llm": OWN.llm.model_copy(update={"format": 0.06})})
+    assert digest(more) != digest(OWN)
 
 
 def test_an_experiment_without_a_reward_is_no_configuration_of_one(tmp_path: Path) -> None:

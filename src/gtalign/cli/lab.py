@@ -34,7 +34,9 @@ def command(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Begin with this pretrained model: a folder, a hub name, gguf:FILE."),
+        typer.Option(
+            help="Begin with this pretrained model: a folder, a hub name, gguf:FILE or package:NAME."
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Train on the published question files in this folder.")

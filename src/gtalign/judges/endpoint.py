@@ -125,7 +125,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
             reading = await self._ask(prompt, about, index, problem)
         if reading.score is None:
             self._forget(prompt, index, (None, problem))
-            reason = f"no verdict, asked twice: of the last reply, {reading.reason}"
+            reason = f"no verdict, asked twice; the last reply: {reading.reason}"
             return Verdict(self.name, None, reason)
         details = {}
         if criterion.right_from is not None:

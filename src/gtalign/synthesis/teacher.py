@@ -194,7 +194,7 @@ class Teacher:
         for tried in range(tries):  # which the next run tries again
             self.endpoint.forget(messages, body, number + tried * _TRIES)
         raise TeacherError(
-            f"{about}: nothing usable in {tries} tries; of the last reply: {problem}",
+            f"{about}: nothing usable in {tries} tries; the last reply: {problem}",
             f"unusable {block}",
         )
 

@@ -5,6 +5,7 @@ So one file has one W, whichever command prints it.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,17 @@ def reward_for(
 
 
 def digest(config: RewardConfig) -> str:
-    """Return a short hash of a reward, equal for equal rewards."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]
+    """Return a short hash of a reward, equal for equal rewards.
+
+    A factor without weight does not count, so a version that knows one more factor finds the same
+    hash.
+    """
+    found = config.model_dump(mode="json")
+    sides = (found["user"], found["llm"], *found["llm_by_task"].values())
+    for weights in sides:
+        for name in [name for name, weight in weights.items() if weight == 0]:
+            del weights[name]
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def note(config: RewardConfig) -> dict[str, Any]:
@@ -93,7 +103,9 @@ def _recorded(file: Path | None) -> tuple[Options, str]:
         return {}, "robust, the default"
     noted = _noted(first.get("extra"))
     if noted is not None:
-        return _as_options(noted, file), "the one that the file was scored with"
+        table, same = noted
+        now = "" if same else ", as this version computes it"
+        return _as_options(table, file), f"the one that the file was scored with{now}"
     for folder in [*file.resolve().parents][:ABOVE]:
         run = folder / "config.toml"
         table = _of_run(run) if run.is_file() else None
@@ -114,7 +126,8 @@ def _first(file: Path) -> dict[str, Any] | None:
         return None  # whoever reads the file says what is wrong
 
 
-def _noted(extra: Any) -> dict[str, Any] | None:
+def _noted(extra: Any) -> tuple[dict[str, Any], bool] | None:
+    """Return the reward that a row notes, and whether its preset still means the same."""
     found = extra.get("scored") if isinstance(extra, Mapping) else None
     if not isinstance(found, Mapping):
         return None
@@ -124,7 +137,7 @@ def _noted(extra: Any) -> dict[str, Any] | None:
         config = load(RewardConfig, None, (), _as_options(table, Path("extra.scored")))
     except ConfigError:
         return None
-    return table if digest(config) == found.get("reward") else None
+    return table, digest(config) == found.get("reward")
 
 
 def _of_run(file: Path) -> dict[str, Any] | None:
