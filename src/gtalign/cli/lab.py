@@ -35,7 +35,7 @@ def command(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Begin with this pretrained model: a folder, a hub name, gguf:FILE or package:NAME."
+            help="Begin with this model: a folder, a hub name, gguf:FILE or package:NAME."
         ),
     ] = None,
     data: Annotated[
