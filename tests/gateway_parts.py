@@ -123,9 +123,10 @@ async def served(
             yield found
         return
     own = backend or scripted()
-
-    models = Models.of_one(Upstream(own, "toy", "toy-1"))
-    async with opened_before(config_of(folder, **settings), models) as found:
+    config = config_of(folder, **settings)
+    assert config.upstream is not None
+    models = Models.of_one(Upstream(own, "toy", "toy-1"), config.upstream.retries)
+    async with opened_before(config, models) as found:
         yield found
 
 

@@ -61,10 +61,14 @@ def unfinished(out: Path) -> set[str]:
         ({"arms": ["base", "sft", "mutual", "user"]}, set()),
         ({"steering__questions": 9}, {"steering"}),
         ({"faithfulness__limit": 9}, {"faithful-sft", "faithful-mutual"}),
-        ({"experiment__rl__steps": 5}, {"mutual", "steering", "faithful-mutual"}),
+        (
+            {"experiment__rl__steps": 5},
+            {"mutual", "steering", "faithful-mutual", "policies-mutual"},
+        ),
         (
             {"world__test_items": 2},
-            {"base", "sft", "mutual", "steering", "faithful-sft", "faithful-mutual"},
+            {"base", "sft", "mutual", "steering"}
+            | {f"{stage}-{arm}" for stage in ("faithful", "policies") for arm in ("sft", "mutual")},
         ),
     ],
     ids=["nothing", "seeds", "arms", "steered", "edited", "steps", "tested"],

@@ -25,12 +25,13 @@
 A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
 errors pass.
 
-Seven more classes of exception are signals inside one package: the package that raises one also
+Eight more classes of exception are signals inside one package: the package that raises one also
 catches it, and none reaches a caller.
 
     APIError (gateway)          ends a request with the status and the message that it carries
     EngineRefusal (gateway)     an `APIError` that the engine behind the gateway gave
     Unsteerable (gateway)       an `APIError` about a request that an engine may take all the same
+    Untranslatable (gateway)    an `Unsteerable` request of another API that no chat can express
     ClientGone (gateway)        the client has left; nobody is there to answer
     UnreadableReply (judges)    a judge's reply is no verdict; says why
     WorkerDied (judges)         the process that compared an answer was killed or died

@@ -94,10 +94,15 @@ class Models:
         return models
 
     @classmethod
-    def of_one(cls, upstream: Upstream) -> "Models":
-        """One model with one engine that is open already."""
+    def of_one(cls, upstream: Upstream, retries: int = 1) -> "Models":
+        """One model with one engine that is open already.
+
+        Args:
+            upstream: The engine.
+            retries: As `ModelSettings.retries`.
+        """
         engines = (opened_engine(upstream),)
-        return cls((Served(upstream.name, engines, retries=1, wait=1.0),), 0.0)
+        return cls((Served(upstream.name, engines, retries=retries, wait=1.0),), 0.0)
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._models)
