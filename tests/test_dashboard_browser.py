@@ -30,6 +30,13 @@ async def signed_in(view: Window, gateway: Served, secret: str, path: str = "") 
     return page
 
 
+async def shows(page: Any, rows: int) -> None:
+    """Wait until a page that a click has asked for is there, with so many rows."""
+    shown = page.locator("tbody tr")
+    await shown.nth(rows).wait_for(state="detached")
+    await shown.nth(rows - 1).wait_for()
+
+
 async def test_a_person_filters_pages_and_opens_a_decision(tmp_path: Path, chromium: Any) -> None:
     async with (
         served(tmp_path, audit={"texts": True}) as gateway,
@@ -44,12 +51,12 @@ async def test_a_person_filters_pages_and_opens_a_decision(tmp_path: Path, chrom
         await page.get_by_label("On a page").select_option("25")
         await page.get_by_role("button", name="Filter").click()
         rows = page.locator("tbody tr")
-        assert await rows.count() == 16
+        await shows(page, 16)
         await page.get_by_label("Flip").select_option("any")
         await page.get_by_role("button", name="Filter").click()
-        assert await rows.count() == 25
+        await shows(page, 25)
         await page.get_by_role("link", name="Older »").click()
-        assert await rows.count() == 6
+        await shows(page, 6)
         await rows.first.get_by_role("link").click()
         assert await page.locator("table.game").count() == 2
         assert await page.locator("figure.plot svg").count() == 1
