@@ -108,9 +108,9 @@ def _recorded(file: Path | None) -> tuple[Options, str]:
         return _as_options(table, file), f"the one that the file was scored with{now}"
     for folder in [*file.resolve().parents][:ABOVE]:
         run = folder / "config.toml"
-        table = _of_run(run) if run.is_file() else None
-        if table is not None:
-            return _as_options(table, run), f"that of the run, {_shown(run)}"
+        rewarded = _of_run(run) if run.is_file() else None
+        if rewarded is not None:
+            return _as_options(rewarded, run), f"that of the run, {_shown(run)}"
     return {}, "robust, the default"
 
 
