@@ -171,7 +171,10 @@ def test_published_files_without_their_columns_are_refused(
 ) -> None:
     for name in (*SETS["math-hard"], *SETS["ambig_qa"], *SETS["wildguard"]):
         pq.write_table(pa.table({"other": [1]}), tmp_path / f"{name}.parquet")
-    line = refused("--config", config, "--data", tmp_path, "--out", tmp_path / "run")
+    own = tmp_path / "own.toml"
+    without = {name: table for name, table in TINY.items() if name != "policy_lines"}
+    own.write_text(dump(LabConfig.model_validate(without)))
+    line = refused("--config", own, "--data", tmp_path, "--out", tmp_path / "run")
     assert ".parquet" in line
     assert "column" in line
 

@@ -17,6 +17,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gtalign.errors import ConfigError
 
+__all__ = [
+    "Beside",
+    "Config",
+    "Files",
+    "Share",
+    "beside",
+    "dump",
+    "find",
+    "load",
+    "load_table",
+    "merge",
+    "read_table",
+    "shipped",
+    "shown",
+    "unknown_keys",
+]
+
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _MOST_PROBLEMS = 20  # that one message tells of
 _SHIPPED = Path(__file__).with_name("configs")

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
+__all__ = ["ARMS"]
+
 COLD_START: Final = "cold-start"
 
 

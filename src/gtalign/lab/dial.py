@@ -16,6 +16,8 @@ from gtalign.lab.growth import identity
 from gtalign.lab.run import Watch, do_stages
 from gtalign.lab.stages import Stage
 
+__all__ = ["at"]
+
 REPORT = "conflict.html"
 
 

@@ -8,6 +8,8 @@ from gtalign.lab.experiment import done, needs
 from gtalign.lab.policies import compared
 from gtalign.lab.rounds import read_curve
 
+__all__ = ["plan"]
+
 Stage = tuple[int, str]
 """A seed, and the cold start, an arm, `STEERING`, or `FAITHFUL` or `POLICIES` and an arm."""
 

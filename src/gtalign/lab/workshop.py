@@ -19,6 +19,8 @@ from gtalign.lab.world import make_world
 from gtalign.steering import PRIOR, with_policy_line
 from gtalign.tasks import Question
 
+__all__ = ["workshop"]
+
 
 def workshop(settings: LabConfig) -> Workshop:
     """Build the parts that an experiment needs, from the small world or from published files.
