@@ -24,9 +24,7 @@ LEAST = 6
 """Below so many clusters no test can reach p < .05, and clusters that are all alike say nothing
 about others."""
 
-FEW = (
-    f"Fewer than {LEAST} questions: intervals assume a normal distribution; equal values have none."
-)
+FEW = f"Fewer than {LEAST} questions: normal intervals, and none if all are equal."
 """What is said below the means of few questions."""
 
 _ROUNDING = 1e-12  # standard error that is none
