@@ -145,7 +145,7 @@ async def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
 
 async def test_limits_of_the_key_hold_and_its_answers_count(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
-        wanted = {"name": "root", "scopes": ["admin"], "limits": {"requests_per_minute": 2}}
+        wanted = {"name": "root", "scopes": ["chat", "admin"], "limits": {"requests_per_minute": 2}}
         names = gateway.gateway.policies.names()
         key, secret = await gateway.gateway.keys.create(read_key_request(wanted, names))
         async with streaming(visitor) as answer:

@@ -162,7 +162,7 @@ PASSED: Any = CHAT | {"response_format": {"type": "structural_tag"}, "max_tokens
 
 
 async def test_tokens_of_a_stream_without_usage_count(tmp_path: Path) -> None:
-    async with served(tmp_path, VLLM()) as gateway:
+    async with served(tmp_path, VLLM(), steering={"instruct": "short"}) as gateway:
         key, secret = await gateway.key(limits={"tokens_per_minute": 10})
         headers = {"Authorization": f"Bearer {secret}"}
         async with gateway.http.post(

@@ -63,7 +63,7 @@ async def test_no_client_holds_an_answer_without_its_decision(tmp_path: Path, pa
     """The process is killed while answers are on their way, many times over one store."""
     async with serving(VLLM()) as address:
         upstream = [address] if passed else []
-        more = {"response_format": {"type": "structural_tag"}, "max_tokens": 40} if passed else {}
+        more = {"response_format": {"type": "structural_tag"}, "max_tokens": 200} if passed else {}
         rows, held = await _killed(tmp_path, upstream, more)
     assert len(held) >= ROUNDS
     assert held <= set(rows)

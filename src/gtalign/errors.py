@@ -25,11 +25,12 @@
 A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
 errors pass.
 
-Eight more classes of exception are signals inside one package: the package that raises one also
+Nine more classes of exception are signals inside one package: the package that raises one also
 catches it, and none reaches a caller.
 
     APIError (gateway)          ends a request with the status and the message that it carries
     EngineRefusal (gateway)     an `APIError` that the engine behind the gateway gave
+    BudgetError (gateway)       an `APIError` about a key whose budget of the month is spent
     Unsteerable (gateway)       an `APIError` about a request that an engine may take all the same
     Untranslatable (gateway)    an `Unsteerable` request of another API that no chat can express
     ClientGone (gateway)        the client has left; nobody is there to answer
