@@ -5,7 +5,7 @@ import { z } from "zod";
 export const [address, model] = process.argv.slice(2);
 export const base = `${address}/v1`;
 export const key = "none";
-export const tokens = 256;
+export const tokens = 320;
 export const question = "What is the capital of France?";
 export const long = "once more ".repeat(3000);
 export const Fact = z.object({ city: z.enum(["Paris", "Rome"]), sure: z.boolean() });

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 ADDRESS, MODEL = sys.argv[1:3]
 BASE = f"{ADDRESS}/v1"
 KEY = "none"
-TOKENS = 256
-"""Room for a chain and a response under the settings of `clients.conftest`."""
+TOKENS = 320
+"""Room for a chain and a response under the settings of `test_clients.config_of`."""
 
 QUESTION = "What is the capital of France?"
 MESSAGES: Any = [{"role": "user", "content": QUESTION}]
