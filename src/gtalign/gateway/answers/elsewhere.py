@@ -22,7 +22,6 @@ from gtalign.gateway.keys import Key
 from gtalign.gateway.proxy import Call, Passed, Proxy
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.gateway.telemetry.tracing import current
-from gtalign.steering import Sampling
 
 _KEPT: Final = ("content-type", "accept", "openai-beta")  # headers that an engine gets
 _LONGEST: Final = 100  # characters of a path in a header
@@ -72,18 +71,8 @@ class ElsewhereEndpoint:
             log.terms = terms
             told = terms.headers() | gateway.limits.warning(key)
             reply = log.reply = HTTPReply(send, told, patience=timeouts.idle)
-            request = AnswerRequest(
-                body=body,
-                model=terms.model,
-                messages=(),
-                sampling=Sampling(),
-                max_tokens=None,
-                stop=(),
-                n=1,
-                stream=bool(body.get("stream")),
-                include_usage=False,
-                passes=_shown(scope["path"], pattern),
-            )
+            shown = _shown(scope["path"], pattern)
+            request = AnswerRequest.passing(body, terms.model, shown)
             kept = {name: headers[name] for name in _KEPT if name in headers}
             if upload is not None:
                 kept |= upload.headers

@@ -7,7 +7,7 @@ from typing import Any, Final
 from gtalign.gateway.answers.fields import READ, extra_of
 from gtalign.gateway.answers.messages import read_messages, reason_to_pass
 from gtalign.gateway.answers.structure import FORM, read_schema
-from gtalign.gateway.answers.values import flag, number, own_whole, whole, wrong
+from gtalign.gateway.answers.values import flag, number, own_whole, table, whole, wrong
 from gtalign.gateway.errors import APIError, Unsteerable
 from gtalign.gateway.http.client import read_object
 from gtalign.steering import Sampling
@@ -57,6 +57,25 @@ class AnswerRequest:
     named: frozenset[str] = frozenset()
     schema: Mapping[str, Any] | None = None
     refusal: APIError | None = None
+
+    @classmethod
+    def passing(
+        cls, body: Mapping[str, Any], model: str, passes: str, refusal: APIError | None = None
+    ) -> "AnswerRequest":
+        """Return a request that is passed through, of which nothing else is read."""
+        return cls(
+            body=body,
+            model=model,
+            messages=(),
+            sampling=Sampling(),
+            max_tokens=None,
+            stop=(),
+            n=1,
+            stream=bool(body.get("stream")),
+            include_usage=False,
+            passes=passes,
+            refusal=refusal,
+        )
 
 
 def read_model(body: Mapping[str, Any]) -> str:
@@ -134,18 +153,7 @@ def _passed(body: Mapping[str, Any], why: str, *, max_tokens: int, choices: int)
         whole(body, name, -1, max_tokens)
     for name, low in (("n", 1), ("n_cmpl", 0), ("best_of", 0)):
         whole(body, name, low, choices)
-    return AnswerRequest(
-        body=body,
-        model=model,
-        messages=(),
-        sampling=Sampling(),
-        max_tokens=None,
-        stop=(),
-        n=1,
-        stream=bool(body.get("stream")),
-        include_usage=False,
-        passes=why,
-    )
+    return AnswerRequest.passing(body, model, why)
 
 
 def _steered(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> AnswerRequest:
@@ -155,10 +163,8 @@ def _steered(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> Answe
         Unsteerable: It cannot be; an engine may take it.
     """
     stream = flag(body, "stream")
-    options = body.get("stream_options")
-    if options is not None and not isinstance(options, dict):
-        raise wrong("stream_options", "an object")
-    include_usage = flag(options or {}, "include_usage", "stream_options.include_usage")
+    options = table(body, "stream_options")
+    include_usage = flag(options, "include_usage", "stream_options.include_usage")
     if body.get("logprobs") or body.get("top_logprobs"):
         why = "cannot be had of a steered answer: part of its text is not the model's own"
         told = f"logprobs {why}; leave them out, or ask the model server itself"

@@ -22,7 +22,6 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.http.client import read_object
 from gtalign.gateway.http.reply import EVENTS, JSON, HTTPReply
 from gtalign.gateway.text import to_json
-from gtalign.steering import Sampling
 from gtalign.steering.http.sse import Event, EventReader
 
 _LARGEST: Final = 64 << 20  # bytes of an answer, or of one event
@@ -225,16 +224,4 @@ def _passed(
 ) -> AnswerRequest:
     """Return a request that the engine reads for itself, if it asks for no more than it may."""
     whole(body, limit, 0, longest)
-    return AnswerRequest(
-        body=body,
-        model=read_model(body),
-        messages=(),
-        sampling=Sampling(),
-        max_tokens=None,
-        stop=(),
-        n=1,
-        stream=bool(body.get("stream")),
-        include_usage=False,
-        passes=why.why,
-        refusal=why,
-    )
+    return AnswerRequest.passing(body, read_model(body), why.why, why)

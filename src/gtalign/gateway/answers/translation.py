@@ -49,6 +49,14 @@ def others(body: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return found
 
 
+def streaming(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a chat by which an answer comes as a stream, with its usage at the end."""
+    if body.get("stream") is None:
+        return {}
+    options = {"stream_options": {"include_usage": True}} if body["stream"] is True else {}
+    return {"stream": body["stream"], **options}
+
+
 class Translation(ABC):
     """One request of another API, and the answer to it.
 

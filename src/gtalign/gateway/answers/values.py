@@ -24,6 +24,18 @@ def flag(body: Mapping[str, Any], name: str, param: str | None = None) -> bool:
     return bool(value)
 
 
+def table(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object; empty if it is missing.
+
+    Raises:
+        APIError: It is none (400).
+    """
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise wrong(name, "an object")
+    return value or {}
+
+
 def whole(body: Mapping[str, Any], name: str, low: int, high: int) -> int | None:
     """A whole number within limits of the gateway; None if it is missing.
 

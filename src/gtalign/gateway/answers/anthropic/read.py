@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gtalign.gateway.answers.anthropic.turns import read_system, read_turns
-from gtalign.gateway.answers.translation import Untranslatable, others
-from gtalign.gateway.answers.values import wrong
+from gtalign.gateway.answers.translation import Untranslatable, others, streaming
+from gtalign.gateway.answers.values import table, wrong
 
 _LACKING: Final[Mapping[str, str]] = {
     "container": "the gateway runs no containers; leave it out",
@@ -60,19 +60,13 @@ def read_message(body: Mapping[str, Any], origins: list[str]) -> dict[str, Any]:
     chat |= {name: body[name] for name in _AS_IN_CHAT if body.get(name) is not None}
     if body.get("stop_sequences") is not None:
         chat["stop"] = body["stop_sequences"]
-    if body.get("stream") is not None:
-        chat["stream"] = body["stream"]
-        if body["stream"] is True:
-            chat["stream_options"] = {"include_usage": True}
+    chat |= streaming(body)
     return others(body, _KNOWN) | chat | _output(body) | _tools(body)
 
 
 def _output(body: Mapping[str, Any]) -> dict[str, Any]:
     """The form of the answer, and the effort."""
-    config = body.get("output_config")
-    if config is not None and not isinstance(config, dict):
-        raise wrong("output_config", "an object")
-    config = config or {}
+    config = table(body, "output_config")
     found = {} if config.get("effort") is None else {"reasoning_effort": config["effort"]}
     where, form = "output_config.format", config.get("format")
     if form is None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gtalign.gateway.answers.responses.items import read_input
-from gtalign.gateway.answers.translation import Untranslatable, others
-from gtalign.gateway.answers.values import wrong
+from gtalign.gateway.answers.translation import Untranslatable, others, streaming
+from gtalign.gateway.answers.values import table, wrong
 
 _KEEPS_NOTHING: Final = "the gateway keeps no responses; send the whole conversation as input"
 _LACKING: Final[Mapping[str, str]] = {
@@ -70,22 +70,12 @@ def read_response(body: Mapping[str, Any], origins: list[str]) -> dict[str, Any]
     chat |= {name: body[name] for name in _AS_IN_CHAT if body.get(name) is not None}
     if body.get("max_output_tokens") is not None:
         chat["max_tokens"] = body["max_output_tokens"]
-    if body.get("stream") is not None:
-        chat["stream"] = body["stream"]
-        if body["stream"] is True:
-            chat["stream_options"] = {"include_usage": True}
-    chat |= _text(_object(body, "text"))
-    effort = _object(body, "reasoning").get("effort")
+    chat |= streaming(body)
+    chat |= _text(table(body, "text"))
+    effort = table(body, "reasoning").get("effort")
     if effort is not None:
         chat["reasoning_effort"] = effort
     return others(body, _KNOWN) | chat | _tools(body)
-
-
-def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = body.get(name)
-    if value is not None and not isinstance(value, dict):
-        raise wrong(name, "an object")
-    return value or {}
 
 
 def _text(text: Mapping[str, Any]) -> dict[str, Any]:
