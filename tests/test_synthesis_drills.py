@@ -2,14 +2,14 @@
 
 import json
 import re
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gtalign.chain import chosen_cell, parse, work_out
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.synthesis.counterfactuals import HIGH, LOW, counterfactual, edited
 from gtalign.synthesis.drills import compact, drill
 
@@ -32,6 +32,30 @@ def test_drills_choose_every_cell() -> None:
     rng = np.random.default_rng(0)
     ends = {re.search(r"choose (\w+)\.", drill(rng).text)[1] for _ in range(200)}  # type: ignore[index]
     assert ends == set(USER_LLM.cells)
+
+
+def test_half_of_the_drills_are_close_calls_of_every_height() -> None:
+    rng, gaps, heights = np.random.default_rng(1), [], set()
+    for _ in range(400):
+        matrix = json.loads(drill(rng).given.removeprefix("<payoff>").partition("</payoff>")[0])
+        payoffs = Bimatrix.from_json(matrix).payoffs
+        assert np.abs(payoffs).max() <= 5
+        low, high = np.sort(payoffs.sum(axis=-1), axis=None)[-2:]
+        gaps.append(high - low)
+        heights.add(high if high - low <= 1 else None)
+    assert 0.6 < np.mean(np.array(gaps) <= 1) < 0.85  # some of the others are close by chance
+    assert {0.0, 5.0, 8.0, 9.0, 10.0} < heights
+
+
+def test_a_drill_has_the_shape_and_the_range_that_are_asked() -> None:
+    act, plan = ("act", "now"), ("plan", "first")
+    two = GameForm([("off", "never looks"), ("on", "reviews")], [act, plan])
+    one = GameForm([("off", "never looks")], [act])
+    for form, seed in product((two, one), range(20)):
+        given = drill(np.random.default_rng(seed), form, 1).given
+        matrix = json.loads(given.removeprefix("<payoff>").partition("</payoff>")[0])
+        payoffs = Bimatrix.from_json(matrix, form).payoffs
+        assert payoffs.shape == (*form.shape, 2) and np.abs(payoffs).max() <= 1
 
 
 def test_whole_payoffs_are_written_without_decimals() -> None:

@@ -32,16 +32,42 @@ class Drill:
 def drill(rng: np.random.Generator, form: GameForm = USER_LLM, size: int = 5) -> Drill:
     """Draw a matrix of whole payoffs in [-size, size], with its solution.
 
+    Every other matrix is a close call, as the smallest edit that moves an optimum leaves it: the
+    two highest sums differ by one at most. A small model that meets few of them adds rightly and
+    then overlooks that 9 is more than 8.
+
     Args:
         rng: Source of chance.
         form: The game.
-        size: Greatest payoff.
+        size: Greatest payoff, 1 or more.
     """
-    payoffs = rng.integers(-size, size + 1, (*form.shape, 2)).astype(float)
-    game = Bimatrix(form, payoffs)
+    payoffs = rng.integers(-size, size + 1, (*form.shape, 2))
+    if payoffs.size > 2 and rng.random() < 0.5:
+        _close(payoffs.reshape(-1, 2), rng, size)
+    game = Bimatrix(form, payoffs.astype(float))
     given = f"<payoff>{compact(game)}</payoff><analyze>"
     text = f"{given}{work_out(game).text}</analyze>"
     return Drill((Message(role="user", content=ASKED),), given, text)
+
+
+def _close(cells: np.ndarray, rng: np.random.Generator, size: int) -> None:
+    """Give two cells sums that differ by one at most, and every other cell a lower one, in place.
+
+    Args:
+        cells: Payoffs (cells, 2).
+        rng: Source of chance.
+        size: Greatest payoff.
+    """
+    first, second = rng.choice(len(cells), 2, replace=False)
+    top = int(rng.integers(0, 2 * size + 1))
+    near = top - int(rng.integers(0, 2))
+    sums = {first: top, second: near}
+    for cell, payoffs in enumerate(cells):
+        before = int(payoffs.sum())
+        total = sums.get(cell, min(before, near - 1))
+        if total != before:
+            payoffs[0] = rng.integers(max(-size, total - size), min(size, total + size) + 1)
+            payoffs[1] = total - payoffs[0]
 
 
 def compact(game: Bimatrix) -> str:
