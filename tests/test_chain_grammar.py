@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable
 from functools import cache
+from typing import get_args
 
 import pytest
 import xgrammar
@@ -281,7 +282,16 @@ def test_a_response_may_end_with_the_model_s_turn() -> None:
             assert not accepts(read, f"{before}{response}")
 
 
-@pytest.mark.parametrize("part", ["whole", "opening", "payoff", "matrix", "remainder", "response"])
+def test_an_ending_brings_one_sentence_to_its_end() -> None:
+    read = xgrammar.Grammar.from_ebnf(ebnf(part="ending"))
+    for end in ("all.", " is it?", "\u3067\u3059\u3002", "x" * 61 + "!", "3.75 hours"[4:] + "."):
+        assert accepts(read, end)
+        assert accepts(read, f"{end}</response>\n")
+    for no in ("", "all", ".", " .", "it is 3.", "so. And", "a\nb.", "<b>.", "x" * 62 + "."):
+        assert not accepts(read, no)
+
+
+@pytest.mark.parametrize("part", get_args(Part))
 @pytest.mark.parametrize("concise", [False, True])
 def test_every_rule_of_a_grammar_is_used_and_there(part: Part, concise: bool) -> None:
     text = ebnf(part=part, lead=">", concise=concise)

@@ -181,6 +181,32 @@ async def test_a_response_that_goes_on_ends_with_a_sentence(
     assert answer.decision.reason == ENDED
 
 
+@pytest.mark.parametrize("mode", ["advise", "enforce"])
+@pytest.mark.parametrize(
+    ("last", "cut_at"),
+    [("that is all.", "all."), ("that is all.</response>", "all."), ("so", "so")],
+)
+async def test_a_sentence_without_end_is_brought_to_one(mode: str, last: str, cut_at: str) -> None:
+    rambling = model(response="and so on, " * 900)
+
+    def script(messages: Sequence[Message], text: str) -> str:
+        return last if "and so on" in text else rambling(messages, text)
+
+    backend = FakeBackend(by_words(script), grammar="gbnf")
+    answer = await Session(steering(backend, mode=mode), Ask(ASKED, 900)).answer()
+    assert answer.response is not None and answer.response.endswith(cut_at)
+    assert parse(answer.text).response == answer.response
+    assert backend.writes[-1].grammar == gbnf(part="ending")
+    assert backend.writes[-1].max_tokens == 24
+    assert answer.decision.cut
+    assert answer.decision.reason == (ENDED if cut_at == "all." else None)
+
+
+async def test_a_sentence_is_not_broken_off_where_no_grammar_can_end_it() -> None:
+    answer = await answer_of(by_words(model(response="and so on, " * 900)), Ask(ASKED, 900))
+    assert (answer.tokens, answer.finish, answer.decision.reason) == (900, "length", None)
+
+
 async def test_a_response_that_ends_by_itself_near_the_last_token_is_not_cut() -> None:
     whole = "It was not so long ago. " * 60
     finishes = set()

@@ -32,17 +32,20 @@ _PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
 _LARGEST: Final = 1000
 _REPEATED: Final = 500
 _CONCISE: Final = 200  # most characters of a concise analysis
+_ENDING: Final = 60  # most characters with which a sentence is brought to its end
+_MARKS: Final = r".!?\u2026\u3002\uFF01\uFF1F\u061F\u0964"  # that end one, in any script
 _CHOICE: Final = "Choose "  # as in the instructions
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]')
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
-Part = Literal["whole", "opening", "payoff", "matrix", "remainder", "response"]
+Part = Literal["whole", "opening", "payoff", "matrix", "remainder", "response", "ending"]
 """The text that a grammar describes: a whole chain; its blocks up to the payoff; the content of the
 payoff block alone, or with the tag that closes it; the rest once ``<analyze>`` is open, with or
-without some text in it; or the rest once ``<response>`` is open.
+without some text in it; the rest once ``<response>`` is open; or the rest of a sentence with which
+a response ends.
 
-In the last two the closing ``</response>`` may be missing: a model may also end its turn there.
+In the last three the closing ``</response>`` may be missing: a model may also end its turn there.
 """
 
 
@@ -116,6 +119,7 @@ def ebnf(
         "matrix": 'payoff "</payoff>"',
         "remainder": f'{rest} "</analyze>" gap {response} ("</response>" gap)?',
         "response": 'text ("</response>" gap)?',
+        "ending": 'ending ("</response>" gap)?',
     }[part]
     rules = {
         "root": f"{_literal(lead)} {root}" if lead else root,
@@ -127,6 +131,8 @@ def ebnf(
         **_concluded(form, lengths.analyze),
         "text": rf'[ \n]{{0,4}} ([^<{_SPACES}] rest | "<" {_node("<")})',
         "rest": f'[^<]* ("<" {_node("<")})?',
+        # No digit comes before the mark, which might be the point of a number.
+        "ending": rf"[^<\n{_MARKS}]{{0,{_ENDING}}} [^<0-9{_SPACES}{_MARKS}] [{_MARKS}]",
         **dict(_tag_rules()),
         **dict(content),
     }

@@ -17,7 +17,7 @@ from gtalign.steering.answer import Decided, Restarted
 from gtalign.steering.budget import LEAST, Budget, least_tokens
 from gtalign.steering.decision import Decision
 from gtalign.steering.manuscript import Stretch
-from gtalign.steering.mending import Meter, mended
+from gtalign.steering.mending import Meter, ends_sentence, mended
 from gtalign.steering.phase import FROM_MATRIX, PASSED
 from gtalign.steering.stop_strings import CLOSES, OPENS, ResponseCut
 from gtalign.steering.writing import ANALYZE, PAYOFF_ENDS, Step, Writing
@@ -203,23 +203,30 @@ def _resume(writing: Writing, decision: Decision) -> Generator[Step, None, Part]
 def _to_end(writing: Writing, budget: Budget, part: Part | None) -> Generator[Step, None, bool]:
     """Write to the end of the response; returns whether there is one."""
     message = writing.message
-    for _ in range(1 + len(BLOCKS)):  # what comes before the blocks may have to be cut off too
-        taken = _Taken(writing, budget)
+    # What comes before the blocks may have to be cut off, and a last sentence brought to its end.
+    for _ in range(2 + len(BLOCKS)):
+        taken = _Taken(writing, budget, part)
         if message.tokens_left > 0:
             yield Stretch(FROM_MATRIX, CLOSES, part, taken.take, taken.enough)
         yield from taken.rest()
         writing.text, parser = taken.text, taken.parser
         writing.stopped = taken.cut.met
-        if parser.expected is None or writing.stopped is not None:
+        if writing.stopped is not None:
+            return True
+        if parser.expected is None:
+            if part == "ending":
+                _cut(writing, ended=False, last=True)
             return True
         new = mended(writing.text, parser)
         if new is None:
             return False
+        if taken.broken_off and message.tokens_left > 0:
+            yield from _continued(writing, new.removesuffix(CLOSES))
+            part = "ending"
+            continue
         if new.endswith(CLOSES):
             writing.text = new
-            writing.cut = taken.ended or writing.phases[-1].finish == "length"
-            if taken.ended and writing.decision is not None:
-                writing.decision = replace(writing.decision, reason=ENDED)
+            _cut(writing, ended=taken.ended, last=part == "ending")
             yield BlockClosed("response", len(new) - len(CLOSES))
             return True
         if message.tokens_left < 1 or not writing.steering.backend.can_resume:
@@ -231,23 +238,45 @@ def _to_end(writing: Writing, budget: Budget, part: Part | None) -> Generator[St
     return False
 
 
+def _cut(writing: Writing, *, ended: bool, last: bool) -> None:
+    """Note of a response at its end whether its model was stopped.
+
+    Args:
+        writing: The writing, with the whole text.
+        ended: Whether it was stopped at the end of a sentence.
+        last: Whether it was stopped in one, and made to bring that to its end.
+    """
+    writing.cut = ended or last or writing.phases[-1].finish == "length"
+    if last:
+        ended = ends_sentence(writing.text.rstrip().removesuffix(CLOSES))
+    if ended and writing.decision is not None:
+        writing.decision = replace(writing.decision, reason=ENDED)
+
+
 class _Taken:
     """Reads a message to its end, up to a stop string in the response."""
 
-    def __init__(self, writing: Writing, budget: Budget) -> None:
+    def __init__(self, writing: Writing, budget: Budget, part: Part | None) -> None:
         self.cut = ResponseCut(writing.ask.stop)
         self.text = self.cut.feed(writing.message.text)
         self.parser = writing.parser()
         self.parser.feed(self.text)
         # JSON that is cut has no sentence to end with.
-        left = writing.message.tokens_left if writing.in_words else None
+        left = writing.message.tokens_left if writing.in_words and part != "ending" else None
+        backend = writing.steering.backend
+        ending = backend.can_resume and backend.grammar is not None
         most = {"thinking": budget.thinking, "payoff": 2 * budget.payoff, "analyze": budget.analyze}
-        self._meter = Meter(self.parser, left, **most)
+        self._meter = Meter(self.parser, left, ending, **most)
 
     @property
     def ended(self) -> bool:
         """Whether the response was ended with a sentence because few tokens were left."""
         return self._meter.ended
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it was ended in the middle of one, which can be brought to its end."""
+        return self._meter.broken_off and not self._meter.ended
 
     def take(self, slice_: str) -> Iterator[Event]:
         new = self.cut.feed(slice_)

@@ -9,6 +9,7 @@ from gtalign.chain.blocks import BLOCKS
 
 _LONGEST: Final = max(map(len, TAGS))
 _LAST: Final = 64  # tokens before the last one, at most, in which a sentence may end a response
+_END: Final = 24  # of those, the tokens that are kept for bringing a sentence to its end
 _TAIL: Final = 16  # characters in which the end of a sentence is looked for
 # A mark that ends a sentence, in any script, but not the point of a number; or a line that is not
 # followed up. Quotes, brackets and emphasis may close behind it.
@@ -64,24 +65,31 @@ class Meter:
 
     No engine tells how many tokens a slice holds. A block is closed by an estimate: a slice is a
     token or more, and a token is about four characters of ASCII or one of other scripts. A response
-    that its model does not end is ended at the end of a sentence, once few tokens are left. There a
-    slice counts as one token, so that nothing is ended too early.
+    that its model does not end is ended at the end of a sentence, once few tokens are left, or in
+    the middle of one, once very few are. There a slice counts as one token, so that nothing is
+    ended too early.
 
     Args:
         parser: Reads the chain.
         left: Tokens that are left for the message; None if that does not matter.
+        ending: Whether a sentence can be brought to its end: it is broken off in time for that.
         most: Most tokens by block; blocks without a number may go on.
 
     Attributes:
         parser: The same.
-        ended: Whether the response was ended in this way.
+        ended: Whether the response was ended at the end of a sentence.
+        broken_off: Whether it was ended in the middle of one.
     """
 
-    def __init__(self, parser: StreamParser, left: int | None = None, **most: int) -> None:
+    def __init__(
+        self, parser: StreamParser, left: int | None = None, ending: bool = False, **most: int
+    ) -> None:
         self.parser = parser
-        self.ended = False
+        self.ended = self.broken_off = False
         self._most = most
+        # A short response keeps no tokens back: they would be too much of it.
         self._late = None if left is None else left - min(_LAST, left // 8)
+        self._last = None if left is None or left < 4 * _LAST or not ending else left - _END
         self._block = parser.block
         self._slices = 0
         self._characters = 0.0
@@ -107,9 +115,12 @@ class Meter:
         most = self._most.get(self._block or "")
         if most is not None and max(self._slices, self._characters) >= most:
             return True
+        if self._block != "response":
+            return False
         late = self._late is not None and self._all_slices >= self._late
-        self.ended = late and self._block == "response" and ends_sentence(self._tail)
-        return self.ended
+        self.ended = late and ends_sentence(self._tail)
+        self.broken_off = self._last is not None and self._all_slices >= self._last
+        return self.ended or self.broken_off
 
 
 def ends_sentence(text: str) -> bool:
