@@ -15,6 +15,7 @@ __all__ = [
     "chain",
     "config",
     "data",
+    "dialogue",
     "drawing",
     "endpoints",
     "errors",

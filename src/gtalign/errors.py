@@ -11,7 +11,8 @@
     |   +-- JudgeError                  a judge failed; says on which question
     |   |   +-- UnusableJudgeError      a judge cannot be asked at all; ends the work
     |   +-- TeacherError                a teacher or an evaluated model failed; says on what
-    |       +-- UnusableTeacherError    a teacher cannot be asked at all; ends the work
+    |   |   +-- UnusableTeacherError    a teacher cannot be asked at all; ends the work
+    |   +-- UserError                   a simulated user failed; says in which conversation
     +-- TrainingError (RuntimeError)    a training stage cannot start or continue
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
@@ -83,7 +84,7 @@ class DataError(GTAlignError, ValueError):
 
 
 class ServiceError(GTAlignError, RuntimeError):
-    """A judge, a teacher or an evaluated model failed.
+    """A judge, a teacher, an evaluated model or a simulated user failed.
 
     Args:
         message: Names who failed and on what, and says what happened.
@@ -119,6 +120,10 @@ class UnusableTeacherError(TeacherError):
 
     Code that leaves single candidates unwritten lets it pass.
     """
+
+
+class UserError(ServiceError):
+    """A simulated user failed, or gave no usable reply; the message names the conversation."""
 
 
 class TrainingError(GTAlignError, RuntimeError):

@@ -19,7 +19,7 @@ from gtalign.endpoints.patience import attempts
 from gtalign.endpoints.reply import Reply, reply_of
 from gtalign.endpoints.settings import EndpointSettings
 from gtalign.endpoints.usage import Usage
-from gtalign.errors import JudgeError, TeacherError
+from gtalign.errors import JudgeError, TeacherError, UserError
 from gtalign.tasks import Message
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
@@ -48,7 +48,7 @@ class Endpoint:
         self,
         settings: EndpointSettings,
         cache: Cache | None = None,
-        failure: type[JudgeError] | type[TeacherError] = JudgeError,
+        failure: type[JudgeError] | type[TeacherError] | type[UserError] = JudgeError,
         source: str = "",
     ) -> None:
         self.settings = settings

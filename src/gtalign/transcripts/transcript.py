@@ -41,6 +41,8 @@ class Transcript:
         unscored: Why the welfare is unknown.
         extra: Facts of the question, such as ``user_action`` and ``true_payoff``, and others.
         decision: The record of how the answer was steered; None if it was not.
+        conversation: The record of a conversation with a simulated user, whose last answer the
+            completion is (`gtalign.dialogue.Played`); None for a single answer.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Transcript:
     unscored: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     decision: Mapping[str, Any] | None = None
+    conversation: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -138,9 +141,12 @@ class Transcript:
     def to_json(self) -> dict[str, Any]:
         """Return the object of one line, which `from_json` reads back equal.
 
-        It also holds the ``reasoning``, if there is any; the completion begins with it.
+        It also holds the ``reasoning``, if there is any; the completion begins with it. A single
+        answer has no ``conversation``.
         """
         record = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.conversation is None:
+            del record["conversation"]
         for name in ("tokens", "factors", "extra"):
             record[name] = dict(record[name])
         record["prompt"] = [dict(message) for message in self.prompt]

@@ -1,0 +1,107 @@
+"""The seam between a conversation and whoever plays the user: a protocol one method wide."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from gtalign.chain import acted, asked
+from gtalign.dialogue.goal import Goal
+from gtalign.dialogue.persona import Persona
+from gtalign.game import USER_LLM
+from gtalign.tasks import Message
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation as its user sees it.
+
+    Args:
+        goal: What the user wants.
+        persona: Who the user is.
+        messages: All messages so far; the last one is the assistant's. The user sees responses, no
+            chains.
+        turns: Number of the assistant's answers since the question.
+        told: Numbers of the missing facts that the user has told.
+        id: Id of the conversation; conversations that are to meet the same chance share it.
+        seed: Seed of what chance decides.
+    """
+
+    goal: Goal
+    persona: Persona
+    messages: tuple[Message, ...]
+    turns: int
+    told: frozenset[int] = frozenset()
+    id: str = ""
+    seed: int = 0
+
+    @property
+    def response(self) -> str:
+        """The assistant's last response."""
+        return self.messages[-1]["content"]
+
+    @property
+    def replies(self) -> Sequence[str]:
+        """What the user has said since the question, in order."""
+        since = self.messages[len(self.messages) - 2 * self.turns + 1 :]
+        return [message["content"] for message in since if message["role"] == "user"]
+
+    @cached_property
+    def questions(self) -> list[str]:
+        """The questions of the last response."""
+        return asked(self.response)
+
+    @cached_property
+    def wanted(self) -> tuple[int, ...]:
+        """Numbers of the facts that the last response asks for and that are not told yet."""
+        return self.goal.asked_for(self.questions, self.told)
+
+    @cached_property
+    def action(self) -> str | None:
+        """The action of the last response, ``DA``, ``CQ`` or ``AQ``; None if it says nothing."""
+        return acted(self.response, USER_LLM)
+
+    @cached_property
+    def quality(self) -> float | None:
+        """Quality of what the last response states; 0 if it states nothing, None if unknown."""
+        return self.goal.grade(self.response) if self.action in ("DA", "AQ") else 0.0
+
+    def rng(self) -> np.random.Generator:
+        """Return a generator for this turn: the same each time, in every run."""
+        return np.random.default_rng([self.seed, zlib.crc32(self.id.encode()), self.turns])
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfied:
+    """The user ends the conversation and is content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The user ends the conversation and is not content.
+
+    Args:
+        empty_handed: Whether the user leaves without reading the last response, so that its answer
+            counts for nothing.
+    """
+
+    empty_handed: bool = field(default=False)
+
+
+Reply = str | Satisfied | Left
+"""What a user does: says something, is satisfied, or leaves."""
+
+
+class User(Protocol):
+    """Whoever plays the user."""
+
+    async def reply(self, conversation: Conversation) -> Reply:
+        """Return what the user says to the assistant's last response, or that the user ends here.
+
+        Raises:
+            UserError: The user cannot be asked, or gives no usable reply.
+        """
+        ...
