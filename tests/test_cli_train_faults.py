@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from gtalign.evaluation.directories import find_runs
 from gtalign.training.metrics import read_metrics
 from gtalign.transcripts import read_transcripts
 from judge_server import JudgeServer, serve
@@ -133,6 +134,46 @@ async def test_rl_that_was_killed_ends_as_if_it_had_not_been(
     assert steps == {0: 4, 1: 4, 2: 4, 3: 4}  # nothing lost, nothing twice
     assert same_weights(out / "checkpoint", whole / "checkpoint")
     assert not (out / "checkpoints").exists()
+
+
+async def test_rl_that_is_asked_to_end_finishes_its_step_and_goes_on_later(
+    student: Path, questions: Path, tmp_path: Path, capsys: Any
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    seldom = RL.replace("save_steps = 1", "save_steps = 9")
+    async with serve(Rules()) as server:
+        file = config(tmp_path, student, questions, server, seldom)
+        command = ("rl", "--config", file, "--json", "--out")
+        assert await run_cli(*command, str(whole)) == 0
+
+        answer, reached, log = server.answer, asyncio.Event(), out / "metrics.jsonl"
+
+        def hold(body: dict[str, Any]) -> Any:
+            if log.exists() and log.read_text().count("\n") == 1 and not reached.is_set():
+                server.held = asyncio.Event()
+                reached.set()
+            return answer(body)
+
+        server.answer = hold
+        process = await start_cli(*command, str(out))
+        await reached.wait()
+        assert find_runs(out)[0].state == "running"
+        busy = capsys.readouterr() and await run_cli(*command, str(out))
+        assert busy == 2 and "another process is at work" in capsys.readouterr().err
+        process.send_signal(signal.SIGTERM)
+        assert server.held is not None
+        server.held.set()
+        server.held = None
+        _, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        assert b"stopped after step 2; the same command resumes the run" in errors
+        assert (out / "checkpoints" / "checkpoint-2" / "trainer_state.json").exists()
+        assert (found := find_runs(out)[0]).state == "stopped" and found.step == 2
+        assert await run_cli(*command, str(out)) == 0
+    for name in ("transcripts.jsonl", "metrics.jsonl"):
+        assert contents(out, name) == contents(whole, name)
+    assert same_weights(out / "checkpoint", whole / "checkpoint")
+    assert find_runs(tmp_path)[0].state == "done"
 
 
 async def test_eval_that_was_killed_ends_as_if_it_had_not_been(

@@ -1,13 +1,15 @@
 """A run directory belongs to one configuration."""
 
 import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from gtalign.config import Config, load
-from gtalign.errors import ConfigError
-from gtalign.files.run_directory import claim, record_model
+from gtalign.errors import ConfigError, Terminated
+from gtalign.files.run_directory import at_work, claim, is_busy, record_model
 
 
 class Run(Config):
@@ -56,3 +58,33 @@ def test_files_without_a_configuration_are_taken_over(tmp_path: Path) -> None:
     claim(tmp_path, Run())
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert load(Run, tmp_path / "config.toml") == Run()
+
+
+def test_only_one_process_is_at_work_in_a_run(tmp_path: Path) -> None:
+    assert not is_busy(tmp_path)
+    with at_work(tmp_path):
+        assert is_busy(tmp_path)
+        with pytest.raises(ConfigError, match="another process is at work"), at_work(tmp_path):
+            pass
+        assert is_busy(tmp_path)
+    assert not is_busy(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_asked_to_end_ends_in_order(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated, match="the same command resumes"), at_work(tmp_path):
+        signal.raise_signal(signal.SIGTERM)
+    assert not is_busy(tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_only_the_main_thread_hears_a_request_to_end(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def work() -> object:
+        with at_work(tmp_path):
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() is before

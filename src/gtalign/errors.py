@@ -23,6 +23,9 @@
     +-- StorageError (OSError)          a result cannot be written; what was written is kept
         +-- StoreError                  the gateway's audit store failed
 
+One exception is no error: ``Terminated`` (KeyboardInterrupt) says that the process was asked to end
+and has ended its work in order.
+
 A caller at a boundary (a command, a server) catches ``GTAlignError``; code in between lets typed
 errors pass.
 
@@ -42,6 +45,10 @@ catches it, and none reaches a caller.
 
 from collections.abc import Mapping
 from typing import Any
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM), and what it has written resumes its work."""
 
 
 class GTAlignError(Exception):

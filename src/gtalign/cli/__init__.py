@@ -5,8 +5,8 @@ function ``command`` whose docstring is its help and holds an example. Only the 
 command that runs is imported, so that ``gtalign --help`` and ``gtalign solve`` never wait for
 torch.
 
-Results go to stdout, logs and errors to stderr. Exit codes: 0 done, 1 the work failed, 2 bad input,
-130 interrupted.
+Results go to stdout, logs and errors to stderr. Exit codes: 0 done, or ended in order when asked
+to (SIGTERM), 1 the work failed, 2 bad input, 130 interrupted.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gtalign import __version__
 from gtalign.cli.failures import FAILED, INTERRUPTED, complain, diagnose
+from gtalign.errors import Terminated
 
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
@@ -43,6 +44,7 @@ COMMANDS = {
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Compare runs, with confidence intervals.",
     "conflict": "Show whether the interests of user and LLM differ in scored answers.",
+    "runs": "List the runs in a folder: state, last step, best W and size.",
     "examples": "List the sample files and configurations, or copy them into a folder.",
 }
 
@@ -80,6 +82,9 @@ class Commands(TyperGroup):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # so that a closed pipe is found here and not at interpreter exit
+        except Terminated as stop:
+            print(f"gtalign: {stop}", file=sys.stderr)
+            raise typer.Exit from None
         except KeyboardInterrupt:
             complain("interrupted; the same command resumes the run")
             raise typer.Exit(INTERRUPTED) from None

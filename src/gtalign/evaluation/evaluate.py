@@ -18,7 +18,7 @@ from gtalign.evaluation.answerer import Answerer, open_answerer
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.settings import EvalRun
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import claim, record_model
+from gtalign.files.run_directory import at_work, claim, record_model
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
 from gtalign.judges.failures import Failures
@@ -103,7 +103,7 @@ def run(
                 if opened.endpoint is not None:
                     await opened.endpoint.aclose()
 
-    with room_in(out):
+    with at_work(out), room_in(out):
         failed = asyncio.run(work())
     transcripts = list(read_transcripts(file))
     result: dict[str, Any] = {

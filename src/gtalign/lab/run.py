@@ -18,7 +18,7 @@ from typing import Any
 from gtalign.evaluation.faithfulness import Subject, answer_edits
 from gtalign.evaluation.steering.priced import answer_priced
 from gtalign.evaluation.steering.trial import run_trial
-from gtalign.files.run_directory import claim
+from gtalign.files.run_directory import at_work, claim
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Workshop, done, run_stage
 from gtalign.lab.growth import grow, identity
@@ -89,13 +89,15 @@ def do_stages(settings: LabConfig, out: Path, watch: Watch) -> None:
 
     stages = plan(settings)
     left = {stage for stage in stages if not done(folder_of(out, stage))}
-    run_plan(
-        {stage: need if need in left else None for stage, need in stages.items() if stage in left},
-        partial(do_stage, settings, out),
-        workers=settings.workers,
-        threads=settings.threads,
-        watch=follow,
-    )
+    needs = {stage: need if need in left else None for stage, need in stages.items()}
+    with at_work(out):
+        run_plan(
+            {stage: needs[stage] for stage in stages if stage in left},
+            partial(do_stage, settings, out),
+            workers=settings.workers,
+            threads=settings.threads,
+            watch=follow,
+        )
     follow(frozenset())
 
 

@@ -21,7 +21,7 @@ from gtalign.data.rows import read_rows
 from gtalign.endpoints import Cache
 from gtalign.errors import DataError, TeacherError, UnusableTeacherError
 from gtalign.files.replace import write_json
-from gtalign.files.run_directory import claim
+from gtalign.files.run_directory import at_work, claim
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
 from gtalign.judges.failures import Failure, Failures
@@ -88,7 +88,7 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
             await write_candidates(config, candidates, writer, judges, reward, progress)
 
     stopped: TeacherError | None = None
-    with Candidates(out / "written.jsonl") as candidates:
+    with at_work(out), Candidates(out / "written.jsonl") as candidates:
         try:
             asyncio.run(work(candidates))
         except TeacherError as error:

@@ -8,6 +8,7 @@ from gtalign.training.normalised import NormalisedReward
 from gtalign.training.reward import TRLReward
 from gtalign.training.settings import (
     DPOSettings,
+    GuardSettings,
     HardwareSettings,
     LoRASettings,
     RLSettings,
@@ -16,6 +17,7 @@ from gtalign.training.settings import (
 
 __all__ = [
     "DPOSettings",
+    "GuardSettings",
     "HardwareSettings",
     "LoRASettings",
     "NormalisedReward",

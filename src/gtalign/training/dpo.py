@@ -16,11 +16,11 @@ from trl import DPOConfig, DPOTrainer
 
 from gtalign.models.model import LocalModel
 from gtalign.synthesis import Pair
-from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.options import shared_options
 from gtalign.training.settings import DPOSettings
+from gtalign.training.stopping import fit
 
 
 def train_dpo(
@@ -82,6 +82,4 @@ def train_dpo(
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
-    publish(trainer.model, model.chat.tokenizer, target, scratch)
-    return target
+    return fit(trainer, model.chat, target, scratch)

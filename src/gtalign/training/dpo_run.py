@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt
 from gtalign.config import Config, Files
 from gtalign.errors import DataError, TrainingError
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import claim, record_model
+from gtalign.files.run_directory import at_work, claim, record_model
 from gtalign.models.memory import ModelSize
 from gtalign.synthesis.examples import Pair, read_preferences
 from gtalign.training.memory import FORMULA, memory
@@ -109,7 +109,7 @@ def run(config: DPORun, out: Path) -> dict[str, Any]:
     whole = whole_pairs(chat, pairs, config.dpo.max_length)
     model = open_model(config.model, chat=chat)
     record_model(out, model.facts())
-    with room_in(out):
+    with at_work(out), room_in(out):
         checkpoint = train_dpo(model, whole, out, config.dpo, config.seed)
     metrics = read_metrics(out / "metrics.jsonl")
     return {

@@ -24,6 +24,7 @@ def shared_options(
         "lr_scheduler_type": "cosine",
         "save_steps": settings.save_steps,
         "save_total_limit": 1,
+        "logging_nan_inf_filter": False,  # it would hide a loss that is not finite
         "seed": seed,
         "bf16": hardware.bf16,
         "gradient_checkpointing": hardware.gradient_checkpointing,

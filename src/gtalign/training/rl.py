@@ -10,12 +10,12 @@ from trl import GRPOConfig, GRPOTrainer
 
 from gtalign.models.model import LocalModel
 from gtalign.tasks import Message, Question
-from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.options import shared_options
 from gtalign.training.rollouts import RewardFunction, Rollouts, obedience, ordinary
 from gtalign.training.settings import RLSettings
+from gtalign.training.stopping import fit
 
 
 def train_rl(
@@ -101,6 +101,4 @@ def train_rl(
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
-    publish(trainer.model, model.chat.tokenizer, target, scratch)
-    return target
+    return fit(trainer, model.chat, target, scratch)

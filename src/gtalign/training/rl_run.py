@@ -15,7 +15,7 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import claim, record_model
+from gtalign.files.run_directory import at_work, claim, record_model
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.memory import ModelSize
 from gtalign.models.names import is_gguf
@@ -26,7 +26,7 @@ from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
 from gtalign.training.normalised import NormalisedReward
 from gtalign.training.reward import TRLReward
-from gtalign.training.settings import RLSettings
+from gtalign.training.settings import GuardSettings, RLSettings
 
 
 class RLReward(RewardConfig):
@@ -53,6 +53,8 @@ class RLRun(Config):
             run does not cut longer prompts.
         seed: Seed of the order of the questions and of sampling.
         rl: Settings of training.
+        guard: When the run counts as diverged and stops itself. A loss or a gradient that is not
+            finite always stops it.
         reward: Reward that training maximises.
         judges: Judges that grade the responses.
         max_failed: The run stops if a larger share of the latest ``window`` judged completions
@@ -68,6 +70,7 @@ class RLRun(Config):
     max_prompt: PositiveInt = 1024
     seed: NonNegativeInt = 0
     rl: RLSettings = RLSettings()
+    guard: GuardSettings = GuardSettings()
     reward: RLReward = RLReward()
     judges: JudgesConfig = JudgesConfig()
     max_failed: Share = 0.5
@@ -154,6 +157,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     from gtalign.models.model import open_model
     from gtalign.training.log import CompletionLog
     from gtalign.training.rl import train_rl
+    from gtalign.training.stopping import Guard
 
     model = open_model(config.model)
     record_model(out, model.facts())
@@ -181,9 +185,16 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     rewarded = _disconnecting(scored, judges)
     rewarded.__name__ = reward.__name__
     try:
-        with room_in(out):
+        with at_work(out), room_in(out):
             checkpoint = train_rl(
-                model, questions, rewarded, out, settings, config.seed, prompt, [log]
+                model,
+                questions,
+                rewarded,
+                out,
+                settings,
+                config.seed,
+                prompt,
+                [log, Guard(config.guard)],
             )
     finally:
         asyncio.run(judges.aclose())

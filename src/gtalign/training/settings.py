@@ -136,6 +136,27 @@ class DPOSettings(Config):
         return self
 
 
+class GuardSettings(Config):
+    """When reinforcement learning counts as diverged and stops itself; means over some steps.
+
+    Keys:
+        window: Number of logged steps in a mean.
+        welfare: Stops if W falls below this share of its best mean so far; 0 never stops.
+        malformed: Stops if the share of answers that are no chain rises by more than this above
+            its lowest mean so far; 1 never stops.
+        tokens: Stops if an answer has more than this many times the tokens of the lowest mean so
+            far; ``inf`` never stops.
+        kl: Stops if the KL divergence from the start is larger, in nats; ``inf`` never stops. It is
+            known where ``rl.beta`` is not 0.
+    """
+
+    window: PositiveInt = 10
+    welfare: Share = 0.5
+    malformed: Share = 0.5
+    tokens: Annotated[float, Field(gt=1)] = 3.0
+    kl: PositiveFloat = 10.0
+
+
 class RLSettings(Config):
     """Settings of reinforcement learning; lengths in tokens.
 

@@ -11,12 +11,12 @@ from trl import SFTConfig, SFTTrainer
 from gtalign.errors import TrainingError
 from gtalign.models.chat import Lesson
 from gtalign.models.model import LocalModel
-from gtalign.training.checkpoints import last_checkpoint, publish
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.optimizer import MuonWithAdamW
 from gtalign.training.options import shared_options
 from gtalign.training.settings import SFTSettings
+from gtalign.training.stopping import fit
 
 
 def train_sft(
@@ -85,9 +85,7 @@ def train_sft(
             f"the prompts alone fill sft.max_length = {settings.max_length} tokens: there is"
             " nothing to learn; raise it"
         )
-    trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
-    publish(trainer.model, model.chat.tokenizer, target, scratch)
-    return target
+    return fit(trainer, model.chat, target, scratch)
 
 
 def _learned(lesson: Lesson, completion_only: bool) -> list[int]:

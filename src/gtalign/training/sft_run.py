@@ -17,7 +17,7 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.errors import DataError, TrainingError
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import claim, record_model
+from gtalign.files.run_directory import at_work, claim, record_model
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.memory import ModelSize
 from gtalign.models.tokens import token_counter
@@ -166,7 +166,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
             return _answer(config, LocalModel(model, chat), asked)
 
         callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
-    with room_in(out):
+    with at_work(out), room_in(out):
         checkpoint = train_sft(model, lessons, out, config.sft, config.seed, callbacks)
     metrics, held_out = read_metrics(out / "metrics.jsonl"), read_metrics(file)
     return {

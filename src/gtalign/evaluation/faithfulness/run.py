@@ -18,7 +18,7 @@ from gtalign.evaluation.page import write_page
 from gtalign.evaluation.statistics import Interval
 from gtalign.files.disk import room_in
 from gtalign.files.lines import read_lines
-from gtalign.files.run_directory import claim
+from gtalign.files.run_directory import at_work, claim
 from gtalign.judges import Judges
 from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward
@@ -76,7 +76,7 @@ def run(
             )
             await answer_edits(subject, questions, config, out / TRANSCRIPTS, show)
 
-    with room_in(out):
+    with at_work(out), room_in(out):
         asyncio.run(work())
     [found] = measure_faithfulness(read_transcripts(out / TRANSCRIPTS))
     gaps = (f"{mode}: {_gap(found.gap(mode, 'whole'))}" for mode in found.modes)

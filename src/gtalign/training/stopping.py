@@ -1,0 +1,188 @@
+"""The end of a training stage: its last step, a request to end, or divergence."""
+
+import math
+import signal
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from gtalign.errors import Terminated, TrainingError
+from gtalign.files.run_directory import heard
+from gtalign.models.chat import Chat
+from gtalign.training.checkpoints import last_checkpoint, publish
+from gtalign.training.settings import GuardSettings
+
+GRACE_SECONDS: Final = 20.0
+"""How long a step may still take once the process is asked to end."""
+
+
+def fit(trainer: Trainer, chat: Chat, target: Path, scratch: Path) -> Path:
+    """Train to the end, or resume, and publish the checkpoint.
+
+    When the process is asked to end (SIGTERM), the step at hand is finished and its checkpoint is
+    written. A step that takes longer than `GRACE_SECONDS` is given up, and the last checkpoint
+    before it stays.
+
+    Args:
+        trainer: The trainer of the stage.
+        chat: How conversations are written for its model.
+        target: Folder of the final checkpoint.
+        scratch: Folder of the intermediate ones.
+
+    Returns:
+        ``target``.
+
+    Raises:
+        Terminated: The process was asked to end before the last step.
+        TrainingError: A loss or a gradient is not finite.
+    """
+    asked = _Termination()
+    trainer.add_callback(asked)
+    trainer.add_callback(_Finite())
+    with heard(asked.ask):
+        try:
+            trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
+        finally:
+            asked.be_patient()
+    if asked.stopped_at is not None:
+        raise Terminated(f"stopped after step {asked.stopped_at}; the same command resumes the run")
+    publish(trainer.model, chat.tokenizer, target, scratch)
+    return target
+
+
+class _Termination(TrainerCallback):  # type: ignore[misc]
+    """Ends training after the step at hand, with a checkpoint, once the process is asked to end."""
+
+    def __init__(self) -> None:
+        self.stopped_at: int | None = None
+        self._asked = False
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Stop here if asked to."""
+        if self._asked and state.global_step < state.max_steps:
+            self.stopped_at = state.global_step
+            control.should_log = control.should_save = control.should_training_stop = True
+
+    def ask(self) -> None:
+        """Ask to end, soon."""
+        self._asked = True
+        if hasattr(signal, "setitimer"):  # not on Windows
+            signal.signal(signal.SIGALRM, self._give_up)
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+
+    def be_patient(self) -> None:
+        """Training has ended: what follows may take its time."""
+        if self._asked and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _give_up(self, *_: Any) -> None:
+        if self.stopped_at is None:  # else its checkpoint is being written
+            raise Terminated(
+                f"no step ended within {GRACE_SECONDS:g} s; the same command resumes the run from"
+                " its last checkpoint"
+            )
+
+
+class _Finite(TrainerCallback):  # type: ignore[misc]
+    """Stops training at the first loss or gradient that is not a finite number."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Look at the figures of a step."""
+        for name in ("loss", "grad_norm"):
+            value = (logs or {}).get(name)
+            if value is not None and not math.isfinite(value):
+                raise _diverged(state, f"the {name} is {value}")
+
+
+class Guard(TrainerCallback):  # type: ignore[misc]
+    """Stops reinforcement learning that diverges, with a diagnosis.
+
+    It compares means over a window of logged steps.
+
+    Args:
+        settings: What counts as divergence.
+    """
+
+    def __init__(self, settings: GuardSettings) -> None:
+        self.settings = settings
+        self._welfare = _Window("welfare/mutual_welfare", settings.window, max)
+        self._malformed = _Window("malformed", settings.window, min)
+        self._tokens = _Window("tokens", settings.window, min)
+        self._kl = _Window("kl", settings.window, min)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Look at the figures of a step."""
+        for window in (self._welfare, self._malformed, self._tokens, self._kl):
+            window.add(logs or {})
+        if (found := self._found()) is not None:
+            raise _diverged(state, found)
+
+    def _found(self) -> str | None:
+        settings, span = self.settings, f"over the last {self.settings.window} steps"
+        (w, best), (malformed, least) = self._welfare.means, self._malformed.means
+        (tokens, shortest), (kl, _) = self._tokens.means, self._kl.means
+        if malformed - least > settings.malformed:
+            return (
+                f"the format collapsed: {malformed:.0%} of the answers {span} are no chain that"
+                f" can be read, after {least:.0%}"
+            )
+        if w < settings.welfare * best:
+            return f"W collapsed: it is {w:.3f} {span}, after {best:.3f}"
+        if tokens > settings.tokens * shortest:
+            return f"answers became long: {tokens:.0f} tokens {span}, after {shortest:.0f}"
+        if kl > settings.kl:
+            return f"the model is far from its start: the KL divergence is {kl:.2f} nats {span}"
+        return None
+
+
+class _Window:
+    """The mean of a figure over the latest steps, and the best such mean so far."""
+
+    def __init__(self, name: str, size: int, best: Callable[[float, float], float]) -> None:
+        self.means = (math.nan, math.nan)
+        self._name, self._best = name, best
+        self._latest: deque[float] = deque(maxlen=size)
+
+    def add(self, logs: dict[str, float]) -> None:
+        """Take the figures of a step; one that is missing or unknown changes nothing."""
+        value = logs.get(self._name)
+        if value is None or not math.isfinite(value):
+            return
+        self._latest.append(value)
+        if len(self._latest) == self._latest.maxlen:
+            mean = sum(self._latest) / len(self._latest)
+            best = mean if math.isnan(self.means[1]) else self._best(self.means[1], mean)
+            self.means = (mean, best)
+
+
+def _diverged(state: TrainerState, what: str) -> TrainingError:
+    return TrainingError(
+        f"training diverged at step {state.global_step}: {what}; the checkpoints and logs so far"
+        " are kept. Begin another run with a lower learning_rate, or with more weight on the model"
+        " at the start (rl.beta)"
+    )

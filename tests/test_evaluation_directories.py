@@ -1,0 +1,90 @@
+"""The runs in a folder are listed as they stand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gtalign.cli import main
+from gtalign.errors import DataError
+from gtalign.evaluation.directories import find_runs
+from gtalign.files.run_directory import at_work
+
+
+def make(folder: Path, config: str, **files: list[dict[str, Any]] | None) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(config)
+    for name, lines in files.items():
+        if lines is None:
+            (folder / name).mkdir()
+        else:
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            (folder / f"{name}.jsonl").write_text(text)
+    return folder
+
+
+def test_each_kind_of_run_says_how_it_stands(tmp_path: Path) -> None:
+    w = "welfare/mutual_welfare"
+    steps = [{"step": 1, w: 0.3}, {"step": 2, w: 0.6}, {"step": 3, w: None}]
+    make(tmp_path / "a" / "rl", "[rl]\nsteps = 9", metrics=steps)
+    make(tmp_path / "sft", "[sft]", metrics=[{"step": 7}], held_out=[{w: 0.2}], checkpoint=None)
+    make(tmp_path / "new", "[dpo]")
+    make(
+        tmp_path / "eval",
+        "questions = []",
+        transcripts=[
+            {"mutual_welfare": 0.5},
+            {"mutual_welfare": 0.7},
+            {"mutual_welfare": None},
+            {"mutual_welfare": 1.0, "decision": {}},
+        ],
+    )
+    lab = make(tmp_path / "lab", "[experiment]")
+    make(lab / "seed-0", "inside = 'a run'")
+    make(tmp_path / "torn", "rl = ")
+    make(tmp_path / "wrong", "[rl]", metrics=[{"loss": 1}])
+    make(tmp_path / "other", "colour = 'red'")
+    with at_work(tmp_path / "a" / "rl"):
+        found = {str(run.folder.relative_to(tmp_path)): run for run in find_runs(tmp_path)}
+    assert {name: (run.kind, run.state) for name, run in found.items()} == {
+        "a/rl": ("rl", "running"),
+        "sft": ("sft", "done"),
+        "new": ("dpo", "stopped"),
+        "eval": ("eval", "stopped"),
+        "lab": ("lab", "stopped"),
+        "torn": (None, "unreadable"),
+        "wrong": ("rl", "unreadable"),
+        "other": (None, "stopped"),
+    }
+    rl = found["a/rl"]
+    assert (rl.step, rl.steps, rl.welfare, rl.answers) == (3, 9, 0.6, None)
+    assert (found["sft"].step, found["sft"].welfare) == (7, 0.2)
+    assert found["new"].step is None and found["new"].welfare is None
+    assert (found["eval"].answers, found["eval"].welfare) == (4, pytest.approx(0.6))
+    assert found["eval"].bytes > 100
+
+
+def test_the_command_prints_a_table_or_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "one", "[rl]\nsteps = 9", metrics=[{"step": 4}])
+    make(tmp_path / "b\x1b[31m", "rl = ")
+    assert main(["runs", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert "step 4 of 9" in printed.out and "stopped" in printed.out
+    assert "TOMLDecodeError" in printed.err
+    assert "\x1b" not in printed.out + printed.err
+    assert main(["runs", str(tmp_path), "--json"]) == 0
+    assert {run["kind"] for run in json.loads(capsys.readouterr().out)} == {"rl", None}
+    (tmp_path / "empty").mkdir()
+    assert main(["runs", str(tmp_path / "empty")]) == 0
+    assert "no runs in" in capsys.readouterr().out
+    assert main(["runs", str(tmp_path / "none")]) == 2
+
+
+def test_a_run_that_is_itself_named_is_listed(tmp_path: Path) -> None:
+    run = make(tmp_path / "run", "[sft]")
+    assert [one.folder for one in find_runs(run)] == [run]
+    with pytest.raises(DataError, match="no such folder"):
+        find_runs(tmp_path / "none")

@@ -1,0 +1,82 @@
+"""A stage of training ends by itself when it is asked to, or diverges."""
+
+from typing import Any
+
+import pytest
+from transformers import TrainerControl, TrainerState
+
+from gtalign.errors import Terminated, TrainingError
+from gtalign.training.settings import GuardSettings
+from gtalign.training.stopping import Guard, _Finite, _Termination
+
+
+def fed(callback: Any, *logs: dict[str, float]) -> None:
+    for step, figures in enumerate(logs, 1):
+        callback.on_log(None, TrainerState(global_step=step), TrainerControl(), logs=figures)
+
+
+def series(name: str, *values: float) -> list[dict[str, float]]:
+    return [{name: value} for value in values]
+
+
+@pytest.mark.parametrize(
+    ("logs", "says"),
+    [
+        (series("welfare/mutual_welfare", 0.4, 0.6, 0.7, 0.3, 0.2), "W collapsed: it is 0.250"),
+        (series("malformed", 0.3, 0.1, 0.1, 0.9, 0.7), "80% of the answers .* after 10%"),
+        (series("tokens", 100, 120, 300, 300, 400), "350 tokens over the last 2 steps, after 110"),
+        (series("kl", 0.1, 0.2, 9, 10, 12), "KL divergence is 11.00 nats"),
+    ],
+)
+def test_a_run_that_diverges_says_how(logs: list[dict[str, float]], says: str) -> None:
+    guard = Guard(GuardSettings(window=2))
+    fed(guard, *logs[:-1])
+    with pytest.raises(TrainingError, match=f"diverged at step 1: .*{says}"):
+        fed(guard, logs[-1])
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        series("welfare/mutual_welfare", 0.0, 0.0, 0.0, 0.0),
+        series("welfare/mutual_welfare", 0.6, 0.0, 0.6, 0.0, 0.6),  # noise of single steps
+        series("welfare/mutual_welfare", 0.6, 0.6, float("nan"), 0.6),
+        series("malformed", 1.0, 1.0, 0.9, 0.8),  # a model that has not learned the form yet
+        series("tokens", 300, 200, 100, 100),
+        series("kl", 0.0, 30.0, 0.0, 0.0),
+        [{}, {"loss": 1.0}],
+    ],
+)
+def test_a_run_that_learns_is_left_alone(logs: list[dict[str, float]]) -> None:
+    fed(Guard(GuardSettings(window=2, kl=20)), *logs)
+
+
+def test_each_guard_can_be_taken_away() -> None:
+    off = GuardSettings(window=1, welfare=0, malformed=1, tokens=float("inf"), kl=float("inf"))
+    start = {"welfare/mutual_welfare": 0.9, "malformed": 0.0, "tokens": 1.0, "kl": 0.0}
+    end = {"welfare/mutual_welfare": 0.0, "malformed": 1.0, "tokens": 1e9, "kl": 1e9}
+    fed(Guard(off), start, end)
+
+
+@pytest.mark.parametrize("name", ["loss", "grad_norm"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_figure_that_is_not_finite_ends_training_at_once(name: str, value: float) -> None:
+    fed(_Finite(), {"loss": 1.0, "grad_norm": 0.1}, {"entropy": float("nan")})
+    with pytest.raises(TrainingError, match=f"the {name} is {value}"):
+        fed(_Finite(), {name: value})
+
+
+def test_a_step_that_takes_too_long_is_given_up_but_not_its_checkpoint() -> None:
+    asked, control = _Termination(), TrainerControl()
+    asked.ask()
+    asked.be_patient()
+    with pytest.raises(Terminated, match="no step ended within 20 s"):
+        asked._give_up()
+    state = TrainerState(global_step=3)
+    state.max_steps = 3
+    asked.on_step_end(None, state, control)
+    assert not control.should_training_stop  # it is done anyway
+    state.max_steps = 9
+    asked.on_step_end(None, state, control)
+    assert control.should_save and control.should_training_stop
+    asked._give_up()
