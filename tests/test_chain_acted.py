@@ -1,6 +1,5 @@
 """Which action a response carries out, on responses like real ones."""
 
-import importlib
 import re
 
 import pytest
@@ -8,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO
-from gtalign.chain import acted, asked, asks
-from gtalign.game import USER_LLM
-
-acting = importlib.import_module("gtalign.chain.acted")  # the package's name for it is `acted`
+from gtalign.chain import acted, asked, asks, sentences
+from gtalign.game import USER_LLM, GameForm
+from gtalign.game.traits import Sign, Traits
 
 DIRECT = [
     "Paris is the capital of France.",
@@ -184,7 +182,7 @@ def test_who_writes_in_lower_case_begins_sentences_so(response: str, action: str
 def test_what_asks_nothing_answers_directly_by_the_long_way_too(text: str) -> None:
     quick = acted(text, USER_LLM)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acting, "_ASKED", re.compile(""))
+        patch.setattr(sentences, "_ASKED", re.compile(""))
         assert acted(text, USER_LLM) == quick
 
 
@@ -203,3 +201,51 @@ def test_the_sentences_that_ask() -> None:
     text = 'I know of it. Which "bank?" do you mean? See https://a.example/?q=b. 或者哪一个\uff1f'
     assert asked(text) == ["Which bank do you mean?", "或者哪一个\uff1f"]
     assert asked("It is 4.") == []
+
+
+ORDER = GameForm(
+    {"U": "a user"},
+    {"DO": "do it", "PLAN": "plan", "PASS": "hand over", "NOTE": "note it", "ASK": "ask"},
+    {
+        "DO": Traits(Sign(first_line=("Done", "All done"), asks="no")),
+        "PLAN": Traits(Sign(first_line=("Plan",), asks="last")),
+        "PASS": Traits(Sign(marker=("[handed over]",))),
+        "NOTE": Traits(Sign(words=("take a note", "noted"), without=("done", "plan", "["))),
+        "ASK": Traits(Sign(asks="only", without=("plan",))),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("response", "action"),
+    [
+        ("Done. The test passes.", "DO"),
+        ("\n## all  DONE:\nThe test passes.", "DO"),
+        ("_Done_ - the test passes.", "DO"),
+        ("Donetsk is a city.", None),  # no whole word
+        ("It is done.", None),  # not at the beginning
+        ("Done. Anything else?", None),  # asks
+        ("**Plan**\n1. Rename it.\n2. Test it.\n\nShall I go on?", "PLAN"),
+        ("Plan: rename it. Shall I go on? Let me know.", "PLAN"),  # a courtesy ends nothing
+        ("Plan: shall I go on? I would.", None),  # the last sentence states
+        ("A colleague takes over. [handed over]", "PASS"),
+        ("A colleague takes over. [Handed over]", None),  # a marker is written exactly so
+        ("I will take a\nnote of it.", "NOTE"),
+        ("Here is `noted = 1`.", None),  # code
+        ('You wrote "noted".', None),  # a quotation
+        ("Noted; the plan stays.", None),
+        ("Which test fails?", "ASK"),
+        ("Which plan?", None),
+        ("Done. [handed over]", None),  # two signs: nobody can tell
+        ("", None),
+        ("???", None),
+    ],
+)
+def test_signs_say_which_action_a_response_carries_out(response: str, action: str | None) -> None:
+    assert acted(response, ORDER) == action
+    assert acted(response, GameForm(ORDER.user, ORDER.llm)) is None  # without signs
+
+
+@pytest.mark.parametrize("text", ["#" * 200_000, " " * 200_000, "no ted " * 30_000, "`" * 99_999])
+def test_signs_are_read_in_linear_time(text: str) -> None:
+    assert acted(text, ORDER) is None

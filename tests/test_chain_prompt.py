@@ -4,8 +4,9 @@ import pytest
 
 from chain_texts import THREE_BY_TWO
 from gtalign.chain import BLOCKS, prompt
-from gtalign.chain.prompt import fill
+from gtalign.chain.prompt import Style, fill
 from gtalign.game import USER_LLM, GameForm
+from gtalign.game.file import load_game
 
 
 @pytest.mark.parametrize("form", [USER_LLM, THREE_BY_TWO])
@@ -38,3 +39,11 @@ def test_filling_takes_every_value_once() -> None:
         fill("{{x}} {{y}}", {"x": "1"})
     with pytest.raises(KeyError, match="never uses y"):
         fill("{{x}}", {"x": "1", "y": "2"})
+
+
+@pytest.mark.parametrize("style", ["full", "short"])
+def test_the_signs_of_a_game_are_told(style: Style) -> None:
+    text = prompt(load_game("coding"), style=style)
+    assert '- ACT: begin with "Done"; ask nothing.' in text
+    assert '- PLAN: begin with "Plan"; end with a question.' in text
+    assert "{{" not in text

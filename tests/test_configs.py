@@ -23,6 +23,7 @@ CONFIGS = Path(gtalign.__file__).parent / "configs"
 CLASSES = {
     "dpo": "gtalign.training.dpo_run:DPORun",
     "eval": "gtalign.evaluation.evaluate:EvalRun",
+    "games": "gtalign.game.file:GameConfig",
     "gateway": "gtalign.gateway.settings:GatewayConfig",
     "judges": "gtalign.judges:JudgesConfig",
     "lab": "gtalign.lab.config:LabConfig",

@@ -117,7 +117,7 @@ def test_every_block_of_toml_configures_something(block: Block, hooks: Any) -> N
 def test_the_figure_of_the_packages_is_drawn_from_the_imports(hooks: Any) -> None:
     packages = hooks("packages")
     imports = packages.read_imports(ROOT / "src" / "gtalign")
-    assert imports["game"] == {"drawing", "errors"}
+    assert imports["game"] == {"config", "drawing", "errors"}
     assert "lab" in imports["cli"]
     order = [name for row in packages.levels(imports) for name in row]
     assert sorted(order) == sorted(imports)

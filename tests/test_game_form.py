@@ -19,7 +19,8 @@ def test_cells_and_places_are_inverse():
 
 
 def test_a_form_is_a_value():
-    same = GameForm(list(USER_LLM.user), dict(USER_LLM.llm))
+    traits = dict(zip(USER_LLM.llm_actions, USER_LLM.traits, strict=True))
+    same = GameForm(list(USER_LLM.user), dict(USER_LLM.llm), traits)
     assert same == USER_LLM and hash(same) == hash(USER_LLM)
     assert pickle.loads(pickle.dumps(USER_LLM)) == USER_LLM
     assert GameForm({"VQ": "", "DQ": ""}, {"DA": ""}) != GameForm({"DQ": "", "VQ": ""}, {"DA": ""})

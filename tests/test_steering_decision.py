@@ -194,9 +194,15 @@ def test_it_travels_in_a_transcript(tmp_path: Path) -> None:
         ({"stated": 3}, "'stated' has to be an object, not 3"),
         ({"stated": {"DQ_AQ": {}}}, "'stated' is no payoff matrix: the matrix: missing"),
         ({"edited": {"DQ_AQ": 1}}, "'edited' is no payoff matrix"),
-        ({"form": {"user": {"A": "a"}}}, "'form.llm' is missing"),
-        ({"form": {"user": {"A": 1}, "llm": {"B": "b"}}}, "'form.user.A' has to be text"),
-        ({"form": {"user": {}, "llm": {"B": "b"}}}, "'form' is no game: the user needs"),
+        ({"form": {"user": {"A": "a"}}}, "'form' is no game: llm: Field required"),
+        (
+            {"form": {"user": {"A": 1}, "llm": {"B": "b"}}},
+            "'form' is no game: user.A: Input",
+        ),
+        (
+            {"form": {"user": {}, "llm": {"B": "b"}}},
+            "'form' is no game: user: Dictionary",
+        ),
         ({"terms": {}}, "'terms' has to be a list of objects"),
         ({"terms": [{"name": "x", "player": "user", "amounts": {}}]}, "'terms.0.why' is missing"),
         ({"expected": {"DA": 3}}, "'expected.DA' has to be an object"),

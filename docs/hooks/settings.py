@@ -22,6 +22,7 @@ FILES = (
     ("A reward", "gtalign.reward:RewardConfig", "gtalign score --config"),
     ("Judges", "gtalign.judges:JudgesConfig", "gtalign score --judge"),
     ("A pricing policy", "gtalign.steering:Policy", "gtalign steer --policy"),
+    ("A game", "gtalign.game.file:GameConfig", "gtalign steer --game"),
     ("Steering", "gtalign.steering:SteeringSettings", "gtalign steer --config"),
     (
         "A measurement of faithfulness",

@@ -1,6 +1,6 @@
 """The reasoning chain: four blocks of text, with a payoff matrix in one of them."""
 
-from gtalign.chain.acted import acted, asked, asks
+from gtalign.chain.acted import acted
 from gtalign.chain.answered import action_of, unanswered
 from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
 from gtalign.chain.chains import Chains, parse_batch
@@ -10,6 +10,7 @@ from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.reasoning import reasoning_of, response_of, with_reasoning
 from gtalign.chain.rules import RULES
+from gtalign.chain.sentences import asked, asks
 from gtalign.chain.solution import solution_scores
 from gtalign.chain.stream import (
     BlockClosed,

@@ -32,7 +32,7 @@ def prompt(
         return _full(form, low, high)
     if style == "examples" and form != USER_LLM:
         raise GameError("the instruction has examples only for the game of one assistant turn")
-    short = _short(form, low, high)
+    short = "\n\n".join(part for part in (_short(form, low, high), _written(form)) if part)
     return f"{short}\n\n{_template('examples').strip()}" if style == "examples" else short
 
 
@@ -65,10 +65,18 @@ def _full(form: GameForm, low: float, high: float) -> str:
             "count": str(len(form.cells)),
             "cells": ", ".join(form.cells),
             "payoff": "{" + ", ".join(cells) + "}",
+            "written": _written(form) or _template("written").strip(),
             "low": f"{low:g}",
             "high": f"{high:g}",
         },
     )
+
+
+def _written(form: GameForm) -> str:
+    """How to write each action so that its sign shows; empty for the usual game, or no signs."""
+    if form == USER_LLM or not form.signs:
+        return ""
+    return "Write each action so:\n" + "\n".join(f"- {a}: {sign.told()}." for a, sign in form.signs)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

@@ -49,6 +49,16 @@ Bare = Annotated[
     ),
 ]
 
+Game = Annotated[
+    str | None,
+    typer.Option(
+        "--game",
+        metavar="FILE|NAME",
+        help="The game that chains are about: a TOML file, or a name that `gtalign examples` lists;"
+        " by default that of one assistant turn.",
+    ),
+]
+
 
 def settings_of(kind: str, option: str = "--config", says: str = "Settings of the run") -> Any:
     """The option that names a configuration: a TOML file, or one that comes with the package.

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtalign.cli.options import AsJsonLines
+from gtalign.cli.options import AsJsonLines, Game
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.solution import solution_panel
 from gtalign.errors import PayoffError
 from gtalign.game import solve
+from gtalign.game.file import load_game
 from gtalign.game.text import read_games
 
 
@@ -23,6 +24,7 @@ def command(
             help="JSON, or JSON Lines for several matrices; - or no FILE reads stdin.",
         ),
     ] = Path("-"),
+    game: Game = None,
     as_json: AsJsonLines = False,
 ) -> None:
     """Solve a payoff matrix: its frontier, equilibria, optimum and welfare.
@@ -31,23 +33,24 @@ def command(
     {"DQ_AQ": {"LLM": 3, "user": 3}, ...}. In the usual game, the user asks a
     detailed (DQ) or a vague question (VQ); the LLM answers directly (DA), asks
     back (CQ), or answers and asks (AQ). Other names define another game, with
-    the actions in order of appearance.
+    the actions in order of appearance; with --game, a file defines it.
 
     Example:
         gtalign solve matrix.json
         tail -1 matrices.jsonl | gtalign solve - --json
     """
+    form = None if game is None else load_game(game)
     name = "stdin" if str(file) == "-" else str(file)
     raw = sys.stdin.buffer.read() if name == "stdin" else file.read_bytes()
     try:
-        games = read_games(raw.decode("utf-8-sig"))
+        games = read_games(raw.decode("utf-8-sig"), form)
     except UnicodeDecodeError as error:
         raise PayoffError(f"{name}: not UTF-8 text (byte {error.start})") from None
     except PayoffError as error:
         raise PayoffError(f"{name}: {error}") from None
     console = Console()
-    for number, game in enumerate(games, start=1):
-        solution = solve(game)
+    for number, matrix in enumerate(games, start=1):
+        solution = solve(matrix)
         if as_json:
             print_json(solution.to_json())
         else:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtalign.cli.options import AsJsonLines, Bare, ModelOrURL, Policies, changes, settings_of
+from gtalign.cli.options import AsJsonLines, Bare, Game, ModelOrURL, Policies, changes, settings_of
 from gtalign.cli.show.steered import Printer, print_as_json
 from gtalign.config import load
 from gtalign.data.asked import read_asked
 from gtalign.evaluation.steering.answers import Opening, answer_questions
+from gtalign.game.file import load_game
 from gtalign.steering import Sampling, SteeringSettings, load_policy
 
 
@@ -32,6 +33,7 @@ def command(
             " states the choice."
         ),
     ] = None,
+    game: Game = None,
     bare: Bare = False,
     policy_line: Annotated[
         bool,
@@ -82,7 +84,8 @@ def command(
 
     The policy edits the payoff matrix while the model writes its answer. Cells
     are named by the action of the user, DQ (a detailed question) or VQ (a vague
-    one), and of the LLM: DA (answers), CQ (asks back) or AQ (answers and asks).
+    one), and of the LLM: DA (answers), CQ (asks back) or AQ (answers and asks);
+    --game names another game.
     GTALIGN_UPSTREAM_KEY holds the API key of a server.
 
     Example:
@@ -110,4 +113,5 @@ def command(
         max_tokens=max_tokens,
         count=count,
         out=out,
+        form=load_game(game),
     )

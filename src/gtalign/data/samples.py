@@ -57,6 +57,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "reward": "gtalign score FILE --config",
         "judges": "gtalign score FILE --judge",
         "gateway": "gtalign serve MODEL --config",
+        "games": "gtalign steer MODEL --game",
     }
 )
 """The option that takes the configurations of each kind."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.errors import GameError
+from gtalign.game.traits import NO_TRAITS, Sign, Traits
 
 TOLERANCE = 1e-9
 """Payoffs and sums of payoffs that differ by at most this count as equal, everywhere in
@@ -32,17 +33,30 @@ class GameForm:
     Args:
         user: The user's actions, name -> description, at least one.
         llm: The LLM's actions, name -> description, at least one.
+        traits: What is known of LLM actions, by name; see `Traits`.
+        name: Name of the game, for records and people; empty for none.
 
     Raises:
-        GameError: No action, a malformed name, or one name twice on one side.
+        GameError: No action, a malformed name, one name twice on one side, traits of an action that
+            there is not, or two actions with one sign.
     """
 
     user: tuple[tuple[str, str], ...]
     llm: tuple[tuple[str, str], ...]
+    traits: tuple[Traits, ...]
+    name: str
 
-    def __init__(self, user: Actions, llm: Actions) -> None:
+    def __init__(
+        self,
+        user: Actions,
+        llm: Actions,
+        traits: Mapping[str, Traits] | None = None,
+        name: str = "",
+    ) -> None:
         object.__setattr__(self, "user", _actions("user", user))
         object.__setattr__(self, "llm", _actions("llm", llm))
+        object.__setattr__(self, "traits", _traits(self.llm_actions, traits or {}))
+        object.__setattr__(self, "name", name)
 
     @cached_property
     def user_actions(self) -> tuple[str, ...]:
@@ -58,6 +72,40 @@ class GameForm:
     def shape(self) -> tuple[int, int]:
         """Number of user actions m and of LLM actions n."""
         return len(self.user), len(self.llm)
+
+    @cached_property
+    def identity(self) -> str:
+        """The name and the actions in one line, by which records say which game they are of.
+
+        Descriptions and traits are no part of it: whoever words them better plays the same game.
+        """
+        rows, columns = " ".join(self.user_actions), " ".join(self.llm_actions)
+        return f"{self.name or 'unnamed'}: {rows} x {columns}"
+
+    @cached_property
+    def signs(self) -> tuple[tuple[str, Sign], ...]:
+        """The LLM actions that can be read from a response, each with its sign."""
+        pairs = zip(self.llm_actions, self.traits, strict=True)
+        return tuple((action, known.sign) for action, known in pairs if known.sign is not None)
+
+    def traits_of(self, action: str) -> Traits:
+        """What is known of an LLM action; raises GameError if there is no such action."""
+        if action not in self.llm_actions:
+            raise GameError(
+                f"unknown LLM action {action!r}; there are {', '.join(self.llm_actions)}"
+            )
+        return self.traits[self.llm_actions.index(action)]
+
+    def meant_by(self, action: str) -> tuple[str, ...]:
+        """The LLM actions that a name means: the one of this name, or all that count as it.
+
+        Args:
+            action: The name of an action of this game, or of ``USER_LLM``; empty for any other.
+        """
+        if action in self.llm_actions:
+            return (action,)
+        pairs = zip(self.llm_actions, self.traits, strict=True)
+        return tuple(own for own, known in pairs if known.counts_as == action)
 
     @cached_property
     def cells(self) -> tuple[str, ...]:
@@ -125,12 +173,32 @@ def _actions(player: str, actions: Actions) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
+def _traits(actions: tuple[str, ...], given: Mapping[str, Traits]) -> tuple[Traits, ...]:
+    """The traits of every action, in order."""
+    unknown = [name for name in given if name not in actions]
+    if unknown:
+        raise GameError(f"traits of {unknown[0]!r}; the LLM's actions are {', '.join(actions)}")
+    owners: dict[Sign, str] = {}
+    for action, known in given.items():
+        if known.sign is not None and owners.setdefault(known.sign, action) != action:
+            raise GameError(
+                f"the actions {owners[known.sign]} and {action} have the same sign, so no response"
+                " could tell them apart"
+            )
+    return tuple(given.get(action, NO_TRAITS) for action in actions)
+
+
 USER_LLM = GameForm(
     user={"DQ": "detailed question", "VQ": "vague question"},
     llm={
         "AQ": "answer plus one follow-up question",
         "CQ": "clarifying question",
         "DA": "direct answer",
+    },
+    traits={
+        "AQ": Traits(sign=Sign(asks="also")),
+        "CQ": Traits(sign=Sign(asks="only")),
+        "DA": Traits(sign=Sign(asks="no")),
     },
 )
 """The game of one assistant turn (GTAlign, arXiv 2510.08872, section 3)."""

@@ -9,11 +9,13 @@ from gtalign.game.bimatrix import Bimatrix, read_object
 from gtalign.game.form import USER_LLM, GameForm
 
 
-def read_games(text: str) -> list[Bimatrix]:
+def read_games(text: str, form: GameForm | None = None) -> list[Bimatrix]:
     """Return the matrices of a text: one on each line, or a single one over several lines.
 
-    A matrix whose keys are not those of the usual game has the form that its keys span, with its
-    actions in order of appearance.
+    Args:
+        text: JSON of one matrix, or JSON Lines.
+        form: The game that all of them are of. By default a matrix whose keys are not those of the
+            usual game has the form that its keys span, with its actions in order of appearance.
 
     Raises:
         PayoffError: The text holds no matrix, or a matrix is wrong; the message names line and
@@ -25,7 +27,7 @@ def read_games(text: str) -> list[Bimatrix]:
     if len(lines) > 1 and not _complete(lines[0][1]):
         first = lines[0][0]
         lines = [(first, "\n".join(text.split("\n")[first - 1 :]))]
-    return [_game(line, number) for number, line in lines]
+    return [_game(line, number, form) for number, line in lines]
 
 
 def read_game(source: str | Mapping[str, Any]) -> Bimatrix:
@@ -76,12 +78,13 @@ def form_of(found: Any) -> GameForm:
         raise PayoffError(f"a cell's key is two action names, as in {example}; {error}") from None
 
 
-def _game(text: str, line: int) -> Bimatrix:
+def _game(text: str, line: int, form: GameForm | None) -> Bimatrix:
     found = read_object(text, first_line=line)
     try:
-        return Bimatrix.from_json(found, form_of(found), low=-LIMIT, high=LIMIT)
+        return Bimatrix.from_json(found, form or form_of(found), low=-LIMIT, high=LIMIT)
     except PayoffError as error:
-        raise PayoffError(f"line {line}: {error}") from None
+        named = f"game {form.name!r}: " if form is not None and form.name else ""
+        raise PayoffError(f"line {line}: {named}{error}") from None
 
 
 def _complete(line: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.chain import Choice, acted
-from gtalign.game import USER_LLM, GameForm
+from gtalign.game import GameForm
 from gtalign.reward.formulas import sigmoid
 
 DIFFERENCE = 1.0
@@ -34,8 +34,8 @@ def carried_out(
 ) -> NDArray[np.bool_]:
     """Whether each response carries out the action that its analysis names.
 
-    False where the analysis names none. In a game for which `gtalign.chain.acted` has no rule, the
-    response counts as carrying out the action.
+    False where the analysis names none, or `gtalign.chain.acted` reads another action or none. If
+    the action that is named has no sign in the game, the response counts as carrying it out.
 
     Args:
         responses: The N responses.
@@ -43,11 +43,10 @@ def carried_out(
         form: The game.
     """
     named = [choice.action for choice in choices]
-    if form != USER_LLM:
-        return np.array([action is not None for action in named], np.bool_)
+    readable = {action for action, _ in form.signs}
     return np.array(
         [
-            action is not None and acted(response, form) == action
+            action is not None and (action not in readable or acted(response, form) == action)
             for action, response in zip(named, responses, strict=True)
         ],
         np.bool_,

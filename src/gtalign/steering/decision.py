@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gtalign.chain import Repair
 from gtalign.errors import DataError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.file import form_from_json, form_to_json
 from gtalign.steering.edit import Term
 from gtalign.steering.expected import ActionTokens
 from gtalign.steering.fields import Fields
@@ -60,6 +61,7 @@ class Decision:
         decimals: Decimals of the payoffs in the edited matrix; None if there is none, or in old
             records.
         decided_ms: Milliseconds that the decision took; None if there is none, or in old records.
+        form: The game; that of the matrix, if there is one.
     """
 
     id: str
@@ -90,6 +92,12 @@ class Decision:
     repairs: tuple[Repair, ...] = ()
     decimals: int | None = None
     decided_ms: float | None = None
+    form: GameForm = USER_LLM
+
+    def __post_init__(self) -> None:
+        game = self.stated or self.edited
+        if game is not None:
+            object.__setattr__(self, "form", game.form)
 
     @property
     def flipped(self) -> bool:
@@ -133,7 +141,7 @@ class Decision:
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal.
 
-        A game other than ``USER_LLM`` is written as ``form``, with its actions and their meaning.
+        A game other than ``USER_LLM`` is written as ``form``, as a file of the game has it.
         """
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in _OWN_JSON:
@@ -143,11 +151,7 @@ class Decision:
         record["sources"] = dict(self.sources)
         record["phases"] = [phase.to_json() for phase in self.phases]
         record["repairs"] = [{"kind": r.kind, "position": r.position} for r in self.repairs]
-        game = self.stated or self.edited
-        other = game is not None and game.form != USER_LLM
-        record["form"] = (
-            {"user": dict(game.form.user), "llm": dict(game.form.llm)} if game and other else None
-        )
+        record["form"] = None if self.form == USER_LLM else form_to_json(self.form)
         return record
 
     @classmethod
@@ -192,16 +196,13 @@ class Decision:
             ),
             decimals=given.known("decimals", given.count),
             decided_ms=given.known("decided_ms", given.number),
+            form=form,
         )
 
 
 def _form(given: Fields) -> GameForm:
-    sides = {}
-    for player in ("user", "llm"):
-        actions = given.object(player)
-        sides[player] = {name: actions.text(name) for name in actions.names()}
     try:
-        return GameForm(**sides)
+        return form_from_json(given.source)
     except GameError as error:
         raise DataError(f"'form' is no game: {error}") from error
 

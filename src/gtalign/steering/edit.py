@@ -259,8 +259,9 @@ def _adjustments(form: GameForm, policy: Policy) -> list[Term | None]:
         for adjustment in policy.adjust:
             points = adjustment.user if player == "user" else adjustment.llm
             if adjustment.action is not None:
-                place = f"all cells of {adjustment.action}"
-                cells = list(_columns(form, {adjustment.action: points}))
+                meant = form.meant_by(adjustment.action)
+                place = f"all cells of {' and '.join(meant)}"
+                cells = list(_columns(form, dict.fromkeys(meant, points)))
             else:
                 place = str(adjustment.cell)
                 cells = [place]

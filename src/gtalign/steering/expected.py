@@ -81,8 +81,14 @@ are the same for all such actions, so no guess favours one of them."""
 
 
 def prior_for(form: GameForm) -> dict[str, ActionTokens]:
-    """The prior of every LLM action of a form: `PRIOR` by name, else `UNKNOWN`."""
-    return {action: PRIOR.get(action, UNKNOWN) for action in form.llm_actions}
+    """The prior of every LLM action: as the form has it, else `PRIOR` by name, else `UNKNOWN`."""
+    known = zip(form.llm_actions, form.traits, strict=True)
+    return {
+        action: PRIOR.get(action, UNKNOWN)
+        if traits.tokens is None
+        else ActionTokens(**traits.tokens._asdict())
+        for action, traits in known
+    }
 
 
 class TokenHistory:

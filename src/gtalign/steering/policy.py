@@ -119,7 +119,9 @@ class Policy(Config):
         return _hash(self)
 
     def check(self, form: GameForm) -> None:
-        """Check that the policy fits a game: each adjustment names an action or a cell of it.
+        """Check that the policy fits a game: each adjustment means an action or a cell of it.
+
+        An action of another name is meant if it counts as the one that is named.
 
         Raises:
             ConfigError: An adjustment does not; the message names it and the names of the game.
@@ -128,7 +130,7 @@ class Policy(Config):
             kind, name, known = "LLM action", adjustment.action, form.llm_actions
             if name is None:
                 kind, name, known = "cell", adjustment.cell, form.cells
-            if name not in known:
+            if name not in known and not form.meant_by(str(name)):
                 raise ConfigError(
                     f"policy {self.name!r}: adjust.{number} names the {kind} {name!r}; the game "
                     f"has {', '.join(known)}"

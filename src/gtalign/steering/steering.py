@@ -143,6 +143,7 @@ class Steering:
             expected=self.history.expected(self.model, self.form, self.prior),
             sources=self.history.sources(self.model, self.form, self.prior),
             used_tokens=used_tokens,
+            form=self.form,
         )
 
 

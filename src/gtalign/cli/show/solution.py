@@ -9,8 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from gtalign.cli.show.words import ACTIONS
-from gtalign.game import USER_LLM, Bimatrix, Solution
+from gtalign.cli.show.words import actions
+from gtalign.game import Bimatrix, Solution
 from gtalign.game.equilibria import snap
 from gtalign.game.solution import diagnostics, sentences
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
@@ -33,8 +33,8 @@ def solution_panel(solution: Solution, title: str, ascii_only: bool) -> Panel:
         style="dim",
     )
     parts: list[RenderableType] = [_matrix(solution, optimum, nash), legend]
-    if solution.game.form == USER_LLM:
-        parts.append(Text(ACTIONS, style="dim"))
+    if told := actions(solution.game.form):
+        parts.append(Text(told, style="dim"))
     return Panel(Group(*parts, Text(), _facts(solution)), title=title or None)
 
 

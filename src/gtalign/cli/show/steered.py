@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.cli.show.result import print_json
-from gtalign.cli.show.words import ACTIONS
+from gtalign.cli.show.words import actions
 from gtalign.drawing import fixed
 from gtalign.steering import Decision, Steered
 from gtalign.tasks import Question
@@ -42,7 +42,7 @@ class Printer:
         if question.id != self._asked:
             first, self._asked = self._asked is None, question.id
             if first:
-                self._console.print(Text(ACTIONS, style="dim"))
+                self._console.print(Text(actions(answer.decision.form), style="dim"))
             for message in question.messages:
                 self._console.print(Text(f"{message['role']}: {message['content']}", style="bold"))
         decision = answer.decision

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gtalign.evaluation.steering.transcript import steered_transcript
+from gtalign.game import USER_LLM, GameForm
 from gtalign.steering import (
     Ask,
     Policy,
@@ -93,6 +94,7 @@ async def steered_answers(
     max_tokens: int,
     count: int = 1,
     out: Path | None = None,
+    form: GameForm = USER_LLM,
 ) -> AsyncGenerator[tuple[Question, Steered], None]:
     """Answer every question under every policy; yield each answer when it is written.
 
@@ -105,17 +107,21 @@ async def steered_answers(
         max_tokens: Most tokens of an answer.
         count: Number of answers to each question under each policy; their seeds are consecutive.
         out: Transcripts are appended to this file; None for none.
+        form: The game.
 
     Raises:
+        ConfigError: A policy, or the instruction, does not fit the game.
         SteeringError: An answer cannot be steered, or the engine failed.
         StorageError: A transcript cannot be written.
     """
+    for policy in policies:
+        policy.check(form)
     with ExitStack() as stack:
         writer = None if out is None else stack.enter_context(TranscriptWriter(out))
         for question in questions:
             ask = Ask(question.messages, max_tokens, sampling)
             for policy in policies:
-                steering = Steering(opened.backend, policy, settings, model=opened.model)
+                steering = Steering(opened.backend, policy, settings, model=opened.model, form=form)
                 for answer in await answers(steering, ask, count):
                     if writer is not None:
                         seed = sampling.seed

@@ -1,0 +1,189 @@
+"""Games as TOML files: the actions of both sides, and what is known of those of the LLM.
+
+A file is found by its path, or by name if it comes with the package.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from gtalign.config import Config, beside, find, load
+from gtalign.errors import ConfigError, GameError
+from gtalign.game.form import USER_LLM, GameForm
+from gtalign.game.traits import NO_TRAITS, Asks, Sign, TokenUse, Traits
+
+KIND: Final = "games"
+"""The folder of configurations that holds the games of the package."""
+
+MOST: Final = 12
+"""Most actions of a side: a matrix of more is longer than models write without fault."""
+
+_Line = Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S.*$")]
+_Texts = Annotated[tuple[_Text, ...], Field(max_length=50)]
+_Count = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class SignConfig(Config):
+    """How a response shows that it carries out an action; all that is given has to hold.
+
+    Keys:
+        asks: How its sentences ask: ``no``, ``only``, ``also`` (beside statements), or ``last``
+            (the last sentence asks).
+        first_line: One of these texts begins the first line, as a whole word and in any case.
+        marker: One of these texts is in it, exactly as it is written here.
+        words: One of these words or phrases is in it, outside code and quotations, in any case.
+        without: None of these texts is in it, in any case.
+    """
+
+    asks: Asks | None = None
+    first_line: _Texts = ()
+    marker: _Texts = ()
+    words: _Texts = ()
+    without: _Texts = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.asks or self.first_line or self.marker or self.words or self.without):
+            raise ValueError(f"a sign needs one of the keys {', '.join(Sign._fields)}")
+        return self
+
+    def sign(self) -> Sign:
+        """Return what the rule reads."""
+        return Sign(**self.model_dump())
+
+
+class TokenConfig(Config):
+    """How many tokens an action is expected to take; means, so they need not be whole.
+
+    Keys:
+        output: Tokens that the LLM writes in this turn, including its whole chain.
+        turns: Further turns that the action causes.
+        follow_up: Tokens that the LLM writes in each of those.
+        reply: Tokens that the user writes in each of those.
+    """
+
+    output: _Count
+    turns: _Count = 0.0
+    follow_up: _Count = 0.0
+    reply: _Count = 0.0
+
+
+class ActionConfig(Config):
+    """One action of the LLM; a text alone is its description.
+
+    Keys:
+        description: What it means, in a few words for people and models.
+        sign: How a response shows it; None if no rule can read it.
+        tokens: Tokens that it is expected to take, until enough answers are measured.
+        counts_as: The action of the usual game that adjustments of policies mean by it: ``DA`` (a
+            full answer), ``CQ`` (a question) or ``AQ`` (both).
+    """
+
+    description: _Line
+    sign: SignConfig | None = None
+    tokens: TokenConfig | None = None
+    counts_as: Literal["DA", "CQ", "AQ"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _described(cls, given: Any) -> Any:
+        return {"description": given} if isinstance(given, str) else given
+
+    def traits(self) -> Traits:
+        """Return what is known of it."""
+        return Traits(
+            None if self.sign is None else self.sign.sign(),
+            None if self.tokens is None else TokenUse(**self.tokens.model_dump()),
+            self.counts_as,
+        )
+
+
+class GameConfig(Config):
+    """A game: the actions of the user, which are its rows, and of the LLM, its columns.
+
+    Keys:
+        name: Name of the game, by which records say what they are of.
+        user: The user's actions, name -> description.
+        llm: The LLM's actions, by name.
+    """
+
+    name: Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z0-9 _.-]*$")] = ""
+    user: Annotated[dict[str, _Line], Field(min_length=1, max_length=MOST)]
+    llm: Annotated[dict[str, ActionConfig], Field(min_length=1, max_length=MOST)]
+
+    @model_validator(mode="after")
+    def _is_a_game(self) -> Self:
+        self.form()  # a GameError is a ValueError, and becomes part of the message
+        return self
+
+    def form(self) -> GameForm:
+        """Return the form of the game."""
+        return GameForm(
+            self.user,
+            {name: action.description for name, action in self.llm.items()},
+            {name: action.traits() for name, action in self.llm.items()},
+            self.name,
+        )
+
+
+def load_game(source: str | Path | None) -> GameForm:
+    """Return the game of a TOML file, or one that comes with the package.
+
+    Args:
+        source: The path or the name; None for the game of one assistant turn, ``USER_LLM``.
+
+    Raises:
+        ConfigError: There is no such file or name, or the file is wrong; the message names the key.
+    """
+    if source is None:
+        return USER_LLM
+    file = find(KIND, source)
+    found = load(GameConfig, file)
+    if not found.name:
+        raise ConfigError(f"{file}: missing key 'name'")
+    return found.form()
+
+
+def _source(source: str, info: ValidationInfo) -> str:
+    file = find(KIND, beside(Path(source), info))
+    load_game(file)
+    return source if file.name != source and file.stem == source else str(file.resolve())
+
+
+GameSource = Annotated[str, AfterValidator(_source)]
+"""A game in a configuration: a name that comes with the package, or a file beside it."""
+
+
+def form_to_json(form: GameForm) -> dict[str, Any]:
+    """Return a form as an object, which `form_from_json` reads back equal."""
+    pairs = zip(form.llm, form.traits, strict=True)
+    llm = {name: _action(told, known) for (name, told), known in pairs}
+    return {**({"name": form.name} if form.name else {}), "user": dict(form.user), "llm": llm}
+
+
+def _action(description: str, known: Traits) -> Any:
+    if known == NO_TRAITS:
+        return description
+    found: dict[str, Any] = {"description": description}
+    if known.sign is not None:
+        sign = known.sign._asdict().items()
+        found["sign"] = {k: list(v) if isinstance(v, tuple) else v for k, v in sign if v}
+    if known.tokens is not None:
+        found["tokens"] = known.tokens._asdict()
+    if known.counts_as is not None:
+        found["counts_as"] = known.counts_as
+    return found
+
+
+def form_from_json(given: Mapping[str, Any]) -> GameForm:
+    """Read what `form_to_json` wrote; raises GameError that says what is wrong."""
+    try:
+        return GameConfig.model_validate(given).form()
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False)
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ").replace("\n", " ")
+        raise GameError(f"{place}: {message}" if place else message) from error
