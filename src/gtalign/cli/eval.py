@@ -10,6 +10,7 @@ from gtalign.cli.failures import FAILED
 from gtalign.cli.options import (
     AsJson,
     DryAsking,
+    Game,
     RunFolder,
     Tables,
     changes,
@@ -30,6 +31,7 @@ def command(
     config: Annotated[Path, settings_of("eval")],
     out: RunFolder = Path("runs/eval"),
     overrides: Annotated[list[str] | None, changes("limit=50")] = None,
+    game: Game = None,
     dry_run: DryAsking = False,
     tables: Tables = False,
     as_json: AsJson = False,
@@ -45,7 +47,7 @@ def command(
         gtalign eval --config small --dry-run
         gtalign eval --config small --out runs/eval
     """
-    settings = load(EvalRun, config, overrides or [])
+    settings = load(EvalRun, config, overrides or [], {"game": ("--game", game)})
     if dry_run:
         print_result(plan(settings), as_json=as_json)
         return

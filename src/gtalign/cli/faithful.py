@@ -7,7 +7,16 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import AsJson, Bare, ModelOrURL, RunFolder, Tables, changes, settings_of
+from gtalign.cli.options import (
+    AsJson,
+    Bare,
+    Game,
+    ModelOrURL,
+    RunFolder,
+    Tables,
+    changes,
+    settings_of,
+)
 from gtalign.cli.show.faithful import failure, print_faithfulness
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_result
@@ -24,6 +33,7 @@ def command(
             metavar="QUESTIONS...", help="Files of questions (.parquet, .jsonl) or of transcripts."
         ),
     ],
+    game: Game = None,
     bare: Bare = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Most questions; 60 by default.")] = None,
     config: Annotated[Path | None, settings_of("faithful", says="Settings of the run")] = None,
@@ -49,6 +59,7 @@ def command(
         "model": ("MODEL_OR_URL", model),
         "questions": ("QUESTIONS", [str(file.resolve()) for file in questions]),
         "limit": ("--limit", limit),
+        "game": ("--game", game),
         "instruct": ("--bare", "none" if bare else None),
     }
     settings = load(FaithfulnessRun, config, overrides or (), options)

@@ -10,6 +10,7 @@ from gtalign.cli.failures import FAILED
 from gtalign.cli.options import (
     AsJson,
     DryTraining,
+    Game,
     RunFolder,
     changes,
     command_line,
@@ -28,6 +29,7 @@ def command(
     config: Annotated[Path, settings_of("rl")],
     out: RunFolder = Path("runs/rl"),
     overrides: Annotated[list[str] | None, changes("rl.steps=20")] = None,
+    game: Game = None,
     dry_run: DryTraining = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +45,7 @@ def command(
         gtalign rl --config small --dry-run
         gtalign rl --config small --out runs/rl
     """
-    settings = load(RLRun, config, overrides or [])
+    settings = load(RLRun, config, overrides or [], {"game": ("--game", game)})
     with results_only():
         result = plan(settings) if dry_run else run(settings, out)
     if dry_run:

@@ -9,6 +9,7 @@ from rich.console import Console
 from gtalign.cli.failures import BAD_INPUT, FAILED, complain
 from gtalign.cli.options import (
     AsJsonLines,
+    Game,
     Tables,
     TaskName,
     Workers,
@@ -22,6 +23,7 @@ from gtalign.cli.show.result import print_json
 from gtalign.cli.show.scored import print_scored
 from gtalign.config import load
 from gtalign.errors import ConfigError
+from gtalign.game.file import load_game
 from gtalign.judges import JudgesConfig
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import reward_for
@@ -72,6 +74,7 @@ def command(
             help="The score that counts, where other software gave several; the first by default."
         ),
     ] = None,
+    game: Game = None,
     attack: Annotated[
         bool,
         typer.Option("--attack", help="Measure what attacks on the reward earn; takes no FILE."),
@@ -107,7 +110,8 @@ def command(
     if file is None:
         raise ConfigError("name a FILE to score, or give --attack")
     judges = None if judge is None else load(JudgesConfig, judge)
-    run = ScoreRun(file, reward, judges, task, out, tokenizer, workers, max_failed, score)
+    form = load_game(game)
+    run = ScoreRun(file, reward, judges, task, out, tokenizer, workers, max_failed, score, form)
     with RowBar(file) as bar:
 
         def show(row: FileScored) -> None:

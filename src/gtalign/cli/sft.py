@@ -6,6 +6,7 @@ from typing import Annotated
 from gtalign.cli.options import (
     AsJson,
     DryTraining,
+    Game,
     RunFolder,
     changes,
     command_line,
@@ -21,6 +22,7 @@ def command(
     config: Annotated[Path, settings_of("sft")],
     out: RunFolder = Path("runs/sft"),
     overrides: Annotated[list[str] | None, changes("sft.epochs=2")] = None,
+    game: Game = None,
     dry_run: DryTraining = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +36,7 @@ def command(
         gtalign sft --config small --dry-run
         gtalign sft --config small --out runs/sft
     """
-    settings = load(SFTRun, config, overrides or [])
+    settings = load(SFTRun, config, overrides or [], {"game": ("--game", game)})
     with results_only():
         result = plan(settings) if dry_run else run(settings, out)
     if not dry_run:

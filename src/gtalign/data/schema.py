@@ -20,6 +20,7 @@ from gtalign.data.rows import is_jsonl
 from gtalign.errors import DataError, StorageError
 from gtalign.files.json_text import to_json
 from gtalign.files.replace import replacing
+from gtalign.game import USER_LLM, GameForm
 from gtalign.tasks import Message, Question
 
 _BATCH = 256
@@ -27,10 +28,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @cache
-def system_prompt(*, chain: bool = True) -> str:
+def system_prompt(*, chain: bool = True, form: GameForm = USER_LLM) -> str:
     """Return our system message; with `chain`, the instruction for the four blocks follows it."""
     text = files(__package__).joinpath("prompts", "system.txt").read_text(encoding="utf-8").strip()
-    return f"{text}\n\n{prompt()}" if chain else text
+    return f"{text}\n\n{prompt(form)}" if chain else text
 
 
 def instructed(messages: Sequence[Message], system: str) -> list[Message]:
@@ -45,7 +46,7 @@ def bare(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Return a conversation without our system message, as it was before `instructed`."""
     if messages and messages[0]["role"] == "system":
         system, rest = messages[0]["content"], messages[1:]
-        for ours in (system_prompt(), system_prompt(chain=False)):  # the longer one first
+        for ours in (_instruction_in(system), system_prompt(chain=False)):  # the longer one first
             if system == ours:
                 return tuple(rest)
             if system.startswith(f"{ours}\n\n"):
@@ -54,7 +55,28 @@ def bare(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def given(messages: Sequence[Message], *, instruct: bool, chain: bool = True) -> list[Message]:
+def _instruction_in(system: str) -> str:
+    """The part of a system message that is ours with an instruction, of whatever game."""
+    usual = system_prompt()
+    if system.startswith(usual):
+        return usual
+    first, last = system_prompt(chain=False) + "\n\n" + _line(0), _line(-1)
+    end = system.find(last)
+    return system[: end + len(last)] if system.startswith(first) and end >= 0 else usual
+
+
+def _line(number: int) -> str:
+    """The first or last line of an instruction, which is the same for every game."""
+    return prompt().split("\n")[number]
+
+
+def given(
+    messages: Sequence[Message],
+    *,
+    instruct: bool,
+    chain: bool = True,
+    form: GameForm = USER_LLM,
+) -> list[Message]:
     """Return what a model is given for a conversation.
 
     Args:
@@ -62,8 +84,11 @@ def given(messages: Sequence[Message], *, instruct: bool, chain: bool = True) ->
         instruct: Whether our system message comes before it; a small model from scratch cannot
             read one, and learns its task from the chains alone.
         chain: Whether a chain is wanted.
+        form: The game that the chain is about.
     """
-    return instructed(messages, system_prompt(chain=chain)) if instruct else list(messages)
+    if not instruct:
+        return list(messages)
+    return instructed(messages, system_prompt(chain=chain, form=form))
 
 
 def to_row(

@@ -19,6 +19,7 @@ from gtalign.evaluation.report import write_report
 from gtalign.evaluation.settings import EvalRun
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim, record_model
+from gtalign.game.file import load_game
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
 from gtalign.judges.failures import Failures
@@ -80,7 +81,7 @@ def run(
     if opened.facts is not None:
         record_model(out, opened.facts)
     judges = Judges(config.judges.cached_at(cache))
-    reward = Reward(config.reward, opened.count_tokens)
+    reward = Reward(config.reward, opened.count_tokens, load_game(config.game))
     file = out / "transcripts.jsonl"
 
     def show(done: int, problem: str | None) -> None:
@@ -134,7 +135,12 @@ def run(
 
 def prompt_of(config: EvalRun, question: Question) -> list[Message]:
     """Return the messages that the model gets for a question."""
-    return given(question.messages, instruct=config.instruct, chain=config.reward.chain)
+    return given(
+        question.messages,
+        instruct=config.instruct,
+        chain=config.reward.chain,
+        form=load_game(config.game),
+    )
 
 
 async def evaluate(

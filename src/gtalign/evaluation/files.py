@@ -11,8 +11,11 @@ from gtalign.chain.blocks import TAG
 from gtalign.errors import ChainError, DataError
 from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
 from gtalign.evaluation.steering.priced import FACTS
+from gtalign.game import USER_LLM
 from gtalign.reward.scores import WELFARE
+from gtalign.steering import Decision
 from gtalign.transcripts import Transcript, read_transcripts
+from gtalign.transcripts.games import USUAL, game_of
 from gtalign.transcripts.given import SCORES, with_score
 from gtalign.transcripts.harness import BY
 
@@ -69,6 +72,9 @@ def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, li
     if score is not None and score not in known:
         there = f"there are {', '.join(known)}" if known else "the files give none by name"
         raise DataError(f"no file gives a score {score!r}; {there}")
+    games = dict.fromkeys(t.game or USUAL for held in found.values() for t in held)
+    if len(games) > 1:
+        raise DataError(f"these answers are of different games: {'; '.join(games)}")
     if len(set(counted.values())) > 1:
         each = ", ".join(f"{path}: {name}" for path, name in counted.items())
         log.warning("the files are compared by scores of different names (%s)", each)
@@ -153,8 +159,11 @@ def _read(t: Transcript) -> Transcript:
     read = t.plain or t.chain is not None or t.chain_error is not None
     if read or t.unscored is None or TAG.search(t.completion) is None:
         return t
+    form = USER_LLM if t.decision is None else Decision.from_json(t.decision).form
+    if game_of(form) != t.game:
+        return replace(t, chain_error=f"not scored, and of another game: {t.game}")
     try:
-        return replace(t, chain=parse(t.completion, tolerant=True).to_json())
+        return replace(t, chain=parse(t.completion, form, tolerant=True).to_json())
     except ChainError as error:
         return replace(t, chain_error=str(error))
 

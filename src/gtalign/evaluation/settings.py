@@ -6,6 +6,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_valida
 
 from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
+from gtalign.game.file import GameSource
 from gtalign.judges import JudgesConfig
 from gtalign.models.memory import ModelSize
 from gtalign.models.names import is_url
@@ -25,6 +26,8 @@ class EvalRun(Config):
             ``model``, and words for a server.
         name: Name of the model in the transcripts; by default ``model`` or the server's.
         instruct: Whether the model gets our system message with the instruction for the chain.
+        game: The game that chains are about: a file, or the name of one that comes with the
+            package; by default that of one assistant turn.
         batch: Questions answered at once by a model loaded here.
         max_tokens: Longest answer of a model loaded here.
         max_prompt: Longest prompt in tokens, for the dry run's memory; longer ones are not cut.
@@ -46,6 +49,7 @@ class EvalRun(Config):
     tokenizer: str | None = None
     name: str | None = None
     instruct: bool = True
+    game: GameSource | None = None
     batch: PositiveInt = 32
     max_tokens: PositiveInt = 2048
     max_prompt: PositiveInt = 1024

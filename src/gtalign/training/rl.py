@@ -8,12 +8,13 @@ from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from gtalign.game import USER_LLM, GameForm
 from gtalign.models.model import LocalModel
 from gtalign.tasks import Message, Question
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.options import shared_options
-from gtalign.training.rollouts import RewardFunction, Rollouts, obedience, ordinary
+from gtalign.training.rollouts import RewardFunction, Rollouts, obedience_in, ordinary
 from gtalign.training.settings import RLSettings
 from gtalign.training.stopping import fit
 
@@ -27,6 +28,7 @@ def train_rl(
     seed: int,
     prompt: Callable[[Question], Sequence[Message]] = lambda question: question.messages,
     callbacks: Sequence[TrainerCallback] = (),
+    form: GameForm = USER_LLM,
 ) -> Path:
     """Train a model under a reward and return its checkpoint, ``folder / "checkpoint"``.
 
@@ -44,6 +46,7 @@ def train_rl(
         seed: Seed of the order of the questions and of sampling.
         prompt: Makes the messages for a question; by default its bare messages.
         callbacks: Further callbacks of the trainer, such as `CompletionLog`.
+        form: The game that chains are about.
 
     Raises:
         TrainingError: The model's chat template cannot be trained with, or refuses a prompt.
@@ -82,7 +85,7 @@ def train_rl(
     )
     rollouts = None
     if settings.counterfactual:
-        rewards = [*map(ordinary, rewards), obedience]
+        rewards = [*map(ordinary, rewards), obedience_in(form)]
         rollouts = Rollouts(
             model,
             group=settings.group,
@@ -90,6 +93,7 @@ def train_rl(
             max_tokens=settings.max_completion,
             temperature=settings.temperature,
             seed=seed,
+            form=form,
         )
     trainer = GRPOTrainer(
         model=model.network,

@@ -16,6 +16,7 @@ from gtalign.data.schema import given
 from gtalign.errors import DataError
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim, record_model
+from gtalign.game.file import GameSource, load_game
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.memory import ModelSize
 from gtalign.models.names import is_gguf
@@ -49,6 +50,8 @@ class RLRun(Config):
         questions: Files of questions.
         limit: Number of questions to take, from the beginning; all by default.
         instruct: Whether the prompt begins with our system message, which asks for the chain.
+        game: The game that chains are about: a file, or the name of one that comes with the
+            package; by default that of one assistant turn.
         max_prompt: Longest prompt in tokens. Only the dry run uses it, to compute the memory; a
             run does not cut longer prompts.
         seed: Seed of the order of the questions and of sampling.
@@ -67,6 +70,7 @@ class RLRun(Config):
     questions: Files
     limit: PositiveInt | None = None
     instruct: bool = True
+    game: GameSource | None = None
     max_prompt: PositiveInt = 1024
     seed: NonNegativeInt = 0
     rl: RLSettings = RLSettings()
@@ -161,10 +165,10 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     model = open_model(config.model)
     record_model(out, model.facts())
-    judges = Judges(config.judges.cached_at(out / "replies.sqlite"))
+    judges, form = Judges(config.judges.cached_at(out / "replies.sqlite")), load_game(config.game)
     file = out / "transcripts.jsonl"
     reward = TRLReward(
-        Reward(config.reward, token_counter(model.chat.tokenizer)),
+        Reward(config.reward, token_counter(model.chat.tokenizer), form),
         judges,
         file,
         max_failed=config.max_failed,
@@ -180,7 +184,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
 
     def prompt(question: Question) -> list[Message]:
         chain = config.reward.chain
-        return given(question.messages, instruct=config.instruct, chain=chain)
+        return given(question.messages, instruct=config.instruct, chain=chain, form=form)
 
     rewarded = _disconnecting(scored, judges)
     rewarded.__name__ = reward.__name__
@@ -195,6 +199,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
                 config.seed,
                 prompt,
                 [log, Guard(config.guard)],
+                form,
             )
     finally:
         asyncio.run(judges.aclose())

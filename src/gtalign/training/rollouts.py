@@ -12,7 +12,7 @@ import numpy as np
 
 from gtalign.chain import acted, chosen_cell, parse, work_out
 from gtalign.errors import ChainError
-from gtalign.game import TOLERANCE
+from gtalign.game import TOLERANCE, USER_LLM, GameForm
 from gtalign.models.model import LocalModel
 from gtalign.models.tokens import continuing_tokens
 from gtalign.steering.splice import decimals_of, splice
@@ -38,6 +38,7 @@ class Rollouts:
         max_tokens: Longest completion, in tokens, with what is given of it.
         temperature: Sampling temperature.
         seed: Seed of the choice of groups and of the edits.
+        form: The game that chains are about.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Rollouts:
         max_tokens: int,
         temperature: float,
         seed: int,
+        form: GameForm = USER_LLM,
     ) -> None:
         self.model = model
         self.group = group
@@ -56,6 +58,7 @@ class Rollouts:
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.seed = seed
+        self.form = form
 
     def __call__(self, prompts: Sequence[Sequence[Message]], trainer: Any) -> dict[str, Any]:
         """Return completions of prompts, which come in whole groups."""
@@ -101,7 +104,7 @@ class Rollouts:
         """Return a completion up to its analysis, with another matrix; None if it has no matrix."""
         text = self.model.chat.text(ids)
         try:
-            chain = parse(text)
+            chain = parse(text, self.form)
         except ChainError:
             return None
         span = chain.spans["payoff"]
@@ -154,6 +157,7 @@ async def obedience(
     completions: Sequence[Any],
     *,
     given: Sequence[bool],
+    form: GameForm = USER_LLM,
     log_metric: Callable[[str, float], None] | None = None,
     **columns: Any,
 ) -> list[float | None]:
@@ -165,7 +169,7 @@ async def obedience(
     worst 0. What is no chain is worth 0.
     """
     worths = [
-        _obedience(completion_text(completion)) if handed else None
+        _obedience(completion_text(completion), form) if handed else None
         for completion, handed in zip(completions, given, strict=True)
     ]
     known = [worth for worth in worths if worth is not None]
@@ -174,9 +178,19 @@ async def obedience(
     return worths
 
 
-def _obedience(text: str) -> float:
+def obedience_in(form: GameForm) -> RewardFunction:
+    """`obedience` for chains about a game, as the trainer takes it."""
+
+    async def obeyed(*texts: Any, **columns: Any) -> list[float | None]:
+        return await obedience(*texts, form=form, **columns)
+
+    obeyed.__name__ = obedience.__name__
+    return obeyed
+
+
+def _obedience(text: str, form: GameForm) -> float:
     try:
-        chain = parse(text)
+        chain = parse(text, form)
     except ChainError:
         return 0.0
     game = chain.payoff

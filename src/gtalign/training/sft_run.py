@@ -18,6 +18,8 @@ from gtalign.data.schema import given
 from gtalign.errors import DataError, TrainingError
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim, record_model
+from gtalign.game import GameForm
+from gtalign.game.file import GameSource, load_game
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.memory import ModelSize
 from gtalign.models.tokens import token_counter
@@ -67,6 +69,8 @@ class SFTRun(Config):
         data: File of training examples, JSON Lines with a ``completion`` in each row, such as
             ``kept.jsonl`` of `gtalign synth`.
         seed: Seed of the order of the examples.
+        game: The game that chains are about: a file, or the name of one that comes with the
+            package; by default that of one assistant turn.
         sft: Settings of training.
         held_out: Questions that are answered and scored during training.
         reward: Reward that scores the held-out answers.
@@ -77,6 +81,7 @@ class SFTRun(Config):
     model: str
     data: Files
     seed: NonNegativeInt = 0
+    game: GameSource | None = None
     sft: SFTSettings = SFTSettings()
     held_out: HeldOutSettings = HeldOutSettings()
     reward: RewardConfig = RewardConfig()
@@ -152,7 +157,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
         [_lesson(chat, one) for one in written], [one.name for one in written], config.sft
     )
     if config.reward.chain:
-        _warn_of_unreadable(lessons)
+        _warn_of_unreadable(lessons, load_game(config.game))
     model = open_model(config.model, chat=chat)
     record_model(out, model.facts())
     callbacks = []
@@ -160,7 +165,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     # Held-out answers are only looked at: a dead judge does not stop the training.
     judges = Judges(config.judges.cached_at(out / "replies.sqlite"), trial=False)
     if questions:
-        reward = Reward(config.reward, token_counter(chat.tokenizer))
+        reward = Reward(config.reward, token_counter(chat.tokenizer), load_game(config.game))
 
         def answer(model: Any, asked: Sequence[Question]) -> list[str]:
             return _answer(config, LocalModel(model, chat), asked)
@@ -186,9 +191,9 @@ def _lesson(chat: "Chat", example: Example) -> "Lesson":
         raise TrainingError(f"{example.name}: {error}") from error
 
 
-def _warn_of_unreadable(lessons: Sequence["Lesson"]) -> None:
+def _warn_of_unreadable(lessons: Sequence["Lesson"], form: GameForm) -> None:
     """Warn of answers that the reward could not read as chains once a model has learned them."""
-    errors = parse_batch([lesson.text for lesson in lessons]).errors
+    errors = parse_batch([lesson.text for lesson in lessons], form).errors
     if errors:
         row, error = next(iter(errors.items()))
         log.warning(
@@ -200,13 +205,13 @@ def _warn_of_unreadable(lessons: Sequence["Lesson"]) -> None:
 
 def _answer(config: SFTRun, model: "LocalModel", questions: Sequence[Question]) -> list[str]:
     """Let the model answer held-out questions."""
-    settings = config.held_out
+    settings, form = config.held_out, load_game(config.game)
     texts: list[str] = []
     for start in range(0, len(questions), settings.batch):
         batch = questions[start : start + settings.batch]
         texts += model.generate(
             [
-                given(q.messages, instruct=settings.instruct, chain=config.reward.chain)
+                given(q.messages, instruct=settings.instruct, chain=config.reward.chain, form=form)
                 for q in batch
             ],
             max_tokens=settings.max_tokens,

@@ -10,6 +10,7 @@ from pathlib import Path
 from gtalign.endpoints.usage import in_words
 from gtalign.errors import ConfigError, DataError, JudgeError
 from gtalign.files.lines import torn_line
+from gtalign.game import USER_LLM, GameForm
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.judges.failures import Failures
 from gtalign.models.tokens import counter_in
@@ -44,6 +45,7 @@ class ScoreRun:
         max_failed: Largest share of judgements that may fail.
         score: The score that counts, of a file that other software has scored; the first by
             default.
+        form: The game that chains are about.
     """
 
     file: Path
@@ -55,6 +57,7 @@ class ScoreRun:
     workers: int = 64
     max_failed: float = 0.5
     score: str | None = None
+    form: GameForm = USER_LLM
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
     unit = "words" if run.tokenizer is None else f"tokens of {run.tokenizer.name}"
     judges = None if run.judges is None else Judges(run.judges)
     failures = Failures(run.max_failed, _WINDOW)
-    reward = Reward(run.reward.config, count)
+    reward = Reward(run.reward.config, count, run.form)
     scorer = Scorer(reward, judges, failures, workers=run.workers, recount=count is not None)
     summary = Summary()
 

@@ -8,13 +8,14 @@ length (`Scorer.stream`), and both go through `gtalign.reward.judged`.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
 from gtalign.judges.failures import Failure, Failures
 from gtalign.reward import Reward, Score
 from gtalign.reward.judged import WORKERS, judged
+from gtalign.transcripts.games import check_game, game_of
 from gtalign.transcripts.transcript import Transcript
 
 AHEAD = 4
@@ -226,8 +227,14 @@ class Scorer:
             raise wrong
 
     async def _fill(self, rows: Sequence[Row]) -> list[Scored]:
-        """Judge and score rows, all at once."""
+        """Judge and score rows, all at once; raises DataError if one is of another game."""
         found: dict[int, Scored] = {}
+        game = game_of(self.reward.form)
+        for row in rows:
+            try:
+                check_game(row.transcript, self.reward.form)
+            except DataError as error:
+                raise DataError(f"{row.place}: {error}" if row.place else str(error)) from None
         for plain, reward in self._rewards.items():
             places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
             if not places:
@@ -251,7 +258,7 @@ class Scorer:
                 if asked and verdict is not None:
                     verdicts = (verdict,)
                 found[places[row]] = Scored(
-                    transcript=some[row].scored(score, verdicts),
+                    transcript=replace(some[row].scored(score, verdicts), game=game),
                     score=score,
                     response=done.readings.responses[row],
                     asked=asked,

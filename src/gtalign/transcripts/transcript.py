@@ -43,6 +43,8 @@ class Transcript:
         decision: The record of how the answer was steered; None if it was not.
         conversation: The record of a conversation with a simulated user, whose last answer the
             completion is (`gtalign.dialogue.Played`); None for a single answer.
+        game: The game that its chain is about, as `gtalign.game.GameForm.identity` has it; empty
+            for the usual game, and where nobody says.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Transcript:
     extra: Mapping[str, Any] = field(default_factory=dict)
     decision: Mapping[str, Any] | None = None
     conversation: Mapping[str, Any] | None = None
+    game: str = ""
 
     @classmethod
     def of(
@@ -147,6 +150,8 @@ class Transcript:
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         if self.conversation is None:
             del record["conversation"]
+        if not self.game:
+            del record["game"]
         for name in ("tokens", "factors", "extra"):
             record[name] = dict(record[name])
         record["prompt"] = [dict(message) for message in self.prompt]

@@ -14,7 +14,7 @@ from gtalign.errors import SteeringError, UpstreamError
 from gtalign.evaluation.faithfulness.begun import Begun
 from gtalign.evaluation.faithfulness.edits import AS_WRITTEN, EDITS, EditRule, Grid
 from gtalign.evaluation.faithfulness.settings import FaithfulnessSettings, Mode
-from gtalign.game import Bimatrix
+from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.judges.batch import together
 from gtalign.steering import (
     ActionTokens,
@@ -34,6 +34,7 @@ from gtalign.steering.backend import Batching
 from gtalign.steering.edit import PLAYERS
 from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
+from gtalign.transcripts.games import game_of
 
 UNSTEERED: Final[Mode] = "advise"
 """The mode of the answer to the matrix as written that stands for an unsteered one."""
@@ -92,6 +93,7 @@ class Subject:
         expected: Expected tokens of each LLM action, for the policies.
         scorer: Scores the answers to unedited matrices; None leaves them unscored.
         seed: Seed of the edits and of the sampling.
+        form: The game.
     """
 
     backend: Backend
@@ -101,6 +103,7 @@ class Subject:
     expected: Mapping[str, ActionTokens] | None = None
     scorer: Scorer | None = None
     seed: int = 0
+    form: GameForm = USER_LLM
 
 
 async def answer_edits(
@@ -249,6 +252,7 @@ class _Answering:
             # Neither random nor dated: equal answers are equal lines.
             decision=replace(decision.timeless(), id=case.identity).to_json(),
             unscored="not judged",
+            game=game_of(subject.form),
         )
         if subject.scorer is not None and case.edit is None and case.mode == UNSTEERED:
             [scored] = await subject.scorer.score([found])
@@ -262,13 +266,19 @@ class _Answering:
         settings = subject.steering.model_copy(update={"mode": case.mode})
         if isinstance(case.edit, Policy):
             return Steering(
-                backend, case.edit, settings, model=subject.name, prior=subject.expected
+                backend,
+                case.edit,
+                settings,
+                model=subject.name,
+                form=subject.form,
+                prior=subject.expected,
             )
         return EditedByRule(
             backend,
             self._free,
             settings,
             model=subject.name,
+            form=subject.form,
             prior=subject.expected,
             rule=case.edit or AS_WRITTEN,
             replacement=case.edited,

@@ -19,6 +19,7 @@ from gtalign.evaluation.statistics import Interval
 from gtalign.files.disk import room_in
 from gtalign.files.lines import read_lines
 from gtalign.files.run_directory import at_work, claim
+from gtalign.game.file import load_game
 from gtalign.judges import Judges
 from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward
@@ -51,6 +52,9 @@ def run(
         StorageError: An answer cannot be written.
     """
     questions, policies = read_questions(config), config.priced()
+    form = load_game(config.game)
+    for policy in policies:
+        policy.check(form)
     model = checkpoint_of(config.model)
     claim(out, config)
     steering = SteeringSettings(instruct=config.instruct, opening=config.opening)
@@ -71,8 +75,11 @@ def run(
                 steering,
                 policies=policies,
                 expected=config.expected,
-                scorer=Scorer(Reward(config.reward, _counter(model, config.tokenizer)), judges),
+                scorer=Scorer(
+                    Reward(config.reward, _counter(model, config.tokenizer), form), judges
+                ),
                 seed=config.seed,
+                form=form,
             )
             await answer_edits(subject, questions, config, out / TRANSCRIPTS, show)
 

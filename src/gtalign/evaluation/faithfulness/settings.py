@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, Po
 
 from gtalign.config import Config, Files
 from gtalign.evaluation.faithfulness.edits import EDITS, known_edit
+from gtalign.game.file import GameSource
 from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
 from gtalign.steering import ActionTokens, Policy, load_policy
@@ -52,6 +53,8 @@ class FaithfulnessRun(FaithfulnessSettings):
         tokenizer: Folder of a tokenizer for a server that continues plain text only.
         instruct: The instruction for the chain, as for steering; ``none`` for a model that was
             trained to write chains without it.
+        game: The game that chains are about: a file, or the name of one that comes with the
+            package; by default that of one assistant turn.
         opening: Text with which ``enforce`` begins the analysis, as for steering.
         policies: Names of pricing policies, or files; each is a further edit.
         utility_of_money: Replaces that of the policies; by default each keeps its own.
@@ -66,6 +69,7 @@ class FaithfulnessRun(FaithfulnessSettings):
     served: str | None = None
     tokenizer: str | None = None
     instruct: Instruct = "short"
+    game: GameSource | None = None
     opening: str = SteeringSettings.model_fields["opening"].default
     policies: tuple[PolicySource, ...] = ("subscription", "per-token")
     utility_of_money: NonNegativeFloat | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from gtalign.steering.answer import Steered
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript
+from gtalign.transcripts.games import game_of
 
 
 def steered_transcript(
@@ -23,4 +24,5 @@ def steered_transcript(
         tokens={"total": answer.tokens},
         unscored="not judged",
         decision=answer.decision.to_json(),
+        game=game_of(answer.decision.form),
     )

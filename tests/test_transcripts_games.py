@@ -1,0 +1,121 @@
+"""Answers say which game they are of, and are read with no other."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gtalign.chain import render
+from gtalign.cli import main
+from gtalign.data.schema import bare, given
+from gtalign.errors import DataError
+from gtalign.evaluation.files import read_files
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.file import load_game
+from gtalign.judges import Verdict
+from gtalign.reward import Reward
+from gtalign.steering import Decision
+from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
+
+CODING, SUPPORT = load_game("coding"), load_game("support")
+ORDER = {"role": "user", "content": "Rename it."}
+
+
+def chain_of(form: GameForm, response: str) -> str:
+    cell = form.cells[0]
+    game = Bimatrix(form, [[[1 + m + n, 2 - n] for n in range(3)] for m in range(2)])
+    return render("an order", game, f"Choose {cell}.", response)
+
+
+def answer(form: GameForm, response: str = "Done. It is renamed.") -> Transcript:
+    return Transcript(
+        id="q",
+        task="wildguard",
+        completion=chain_of(form, response),
+        prompt=({"role": "user", "content": "Rename it."},),
+        ground_truth="unharmful",
+        verdicts=(Verdict("me", 1.0, "good"),),
+    )
+
+
+def scored(transcript: Transcript, form: GameForm) -> Transcript:
+    [found] = asyncio.run(Scorer(Reward(form=form)).score([transcript]))
+    return found.transcript
+
+
+def test_a_scored_answer_notes_its_game() -> None:
+    found = scored(answer(CODING), CODING)
+    assert found.game == "coding: HO RV x ACT PLAN ASK"
+    assert found.mutual_welfare is not None and found.mutual_welfare > 0.5
+    assert Transcript.from_json(found.to_json()) == found
+    assert "game" not in scored(answer(USER_LLM), USER_LLM).to_json()
+
+
+def test_the_response_has_to_show_the_action_of_its_analysis() -> None:
+    for response, factor in (
+        ("Done. It is renamed.", 1.0),
+        ("Plan: rename it. Shall I?", 0.0),
+        ("It is renamed.", 0.0),  # nobody can tell
+    ):
+        assert scored(answer(CODING, response), CODING).factors["format"] == factor
+
+
+@pytest.mark.parametrize(
+    ("written", "noted", "read", "says"),
+    [
+        (CODING, True, SUPPORT, "coding: HO RV x ACT PLAN ASK, not support: PAT LEA x RES"),
+        (CODING, True, USER_LLM, "coding: HO RV x ACT PLAN ASK, not that of one assistant turn"),
+        (USER_LLM, False, CODING, "that of one assistant turn, not coding"),
+        (SUPPORT, False, USER_LLM, "one of other cells, not that of one assistant turn"),
+    ],
+)
+def test_another_game_is_an_error(
+    written: GameForm, noted: bool, read: GameForm, says: str
+) -> None:
+    found = scored(answer(written), written)
+    with pytest.raises(DataError, match=f"answer 'q' is of another game: {says}"):
+        scored(found if noted else replace(found, game=""), read)
+
+
+def test_an_unscored_answer_of_the_usual_game_is_not_read_as_another() -> None:
+    with pytest.raises(DataError, match="that of one assistant turn, not coding"):
+        scored(answer(USER_LLM), CODING)
+
+
+def test_score_and_compare_name_the_games(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, usual = tmp_path / "ours.jsonl", tmp_path / "usual.jsonl"
+    for file, form in ((ours, CODING), (usual, USER_LLM)):
+        with TranscriptWriter(file) as writer:
+            writer.write(scored(answer(form), form))
+    out = tmp_path / "scored.jsonl"
+    assert main(["score", str(ours), "--game", "coding", "--out", str(out)]) == 0
+    assert [t.game for t in read_transcripts(out)] == [CODING.identity]
+    assert main(["score", str(ours)]) == 2
+    told = capsys.readouterr().err
+    assert f"{ours}:1: answer 'q' is of another game: coding" in told and "--game" in told
+    with pytest.raises(DataError, match=r"different games: coding: .*; that of one assistant turn"):
+        read_files([ours, usual])
+
+
+def test_a_steered_answer_is_compared_by_the_game_of_its_record(tmp_path: Path) -> None:
+    decision = Decision(
+        *("1", "2026-01-01", "m", "fake", "observe", "none", "free", "0" * 16, False), form=SUPPORT
+    )
+    file = tmp_path / "steered.jsonl"
+    steered = replace(answer(SUPPORT), decision=decision.to_json(), unscored="not judged")
+    with TranscriptWriter(file) as writer:
+        writer.write(replace(steered, game=SUPPORT.identity, verdicts=()))
+    [[found]] = read_files([file]).values()
+    assert found.chain is not None and set(found.chain["payoff"]) == set(SUPPORT.cells)
+
+
+@pytest.mark.parametrize("form", [CODING, SUPPORT, USER_LLM])
+@pytest.mark.parametrize("own", ["", "Answer in French."])
+def test_our_instruction_is_taken_off_again(form: GameForm, own: str) -> None:
+    asked = [ORDER] if not own else [{"role": "system", "content": own}, ORDER]
+    messages = given(asked, instruct=True, form=form)  # type: ignore[arg-type]
+    assert form.cells[0] in messages[0]["content"]
+    assert list(bare(messages)) == asked
