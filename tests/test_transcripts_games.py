@@ -95,7 +95,7 @@ def test_score_and_compare_name_the_games(
     assert [t.game for t in read_transcripts(out)] == [CODING.identity]
     assert main(["score", str(ours)]) == 2
     told = capsys.readouterr().err
-    assert f"{ours}:1: answer 'q' is of another game: coding" in told and "--game" in told
+    assert f"{ours}, line 1: answer 'q' is of another game: coding" in told and "--game" in told
     with pytest.raises(DataError, match=r"different games: coding: .*; that of one assistant turn"):
         read_files([ours, usual])
 
