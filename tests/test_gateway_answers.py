@@ -17,6 +17,7 @@ from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.answer import Answer
 from gtalign.gateway.answers.request import read_chat, read_completion
 from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.answers.view import Piece
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import ANYONE
 from gtalign.steering import Ask, FakeBackend
@@ -245,7 +246,7 @@ def test_a_whole_answer_with_a_lone_surrogate_is_json_all_the_same() -> None:
         "i",
         7,
         "m",
-        messages=[wire.message(["a\ud800"], ["why"])],
+        messages=[wire.message([Piece("reasoning", "why"), Piece("content", "a\ud800")])],
         finishes=[("stop", None)],
         usages=[usage],
         abouts=[{"decision": "i"}],

@@ -25,6 +25,7 @@ from gtalign.errors import (
     UpstreamError,
 )
 from gtalign.gateway import demo
+from gtalign.gateway.answers.view import Piece
 from gtalign.gateway.answers.wire import Chunks
 from gtalign.gateway.errors import REPLIES, APIError, EngineRefusal, explained, unquoted
 from gtalign.gateway.telemetry.logs import JSONFormatter
@@ -185,7 +186,7 @@ def test_a_log_line_is_one_json_object() -> None:
 
 
 def test_a_lone_surrogate_has_no_place_in_a_stream() -> None:
-    chunk = Chunks("i", 1, "m", include_usage=False).content("a\ud800")
+    chunk = Chunks("i", 1, "m", include_usage=False).piece(Piece("content", "a\ud800"))
     assert json.loads(chunk[6:])["choices"][0]["delta"] == {"content": "a?"}
 
 

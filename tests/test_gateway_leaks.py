@@ -23,6 +23,7 @@ SETTINGS = SteeringSettings(instruct="none")
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"minProperties": 0}}}
 ASKED: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, IMAGE]}]},
     {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
@@ -31,9 +32,10 @@ ASKED: list[dict[str, Any]] = [
             *MESSAGES,
             {"role": "assistant", "content": None, "tool_calls": [CALL]},
             {"role": "tool", "tool_call_id": "c", "content": "7"},
-        ]
+        ],
+        "tools": [TOOL],
     },
-    {"tools": [{"type": "function", "function": {"name": "f"}}]},
+    {"tools": [TOOL]},
     {"logprobs": True},
     {"messages": [*MESSAGES, {"role": "assistant", "content": "x"}]},
     {"min_tokens": 4},

@@ -36,7 +36,7 @@ CLIENTS = 16
 RESTART_AFTER = 200
 WARM_AFTER = 300
 GROWTH = 12 * 2**20  # bytes that the process may grow by from then to the end
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"minProperties": 0}}}
 
 
 class Faulty(VLLM):

@@ -20,6 +20,7 @@
     |       +-- LateError               its server took longer than it may
     |       +-- RefusedError            its server answered with an error; says which
     |       +-- EndedError              its server ended an answer by itself; says why
+    |       +-- OmittedError            its chat template leaves out a part of a conversation
     +-- StorageError (OSError)          a result cannot be written; what was written is kept
         +-- StoreError                  the gateway's audit store failed
 
@@ -202,6 +203,10 @@ class EndedError(UpstreamError):
     """
 
     finish = ""
+
+
+class OmittedError(UpstreamError):
+    """The model's chat template leaves out a part of a conversation: calls of tools, for one."""
 
 
 class StorageError(GTAlignError, OSError):

@@ -21,6 +21,7 @@ from gtalign.chain.stream import (
     StreamParser,
     TextAdded,
 )
+from gtalign.chain.tools import Tool, Tools
 from gtalign.chain.worked import Solved, work_out
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "Solved",
     "StreamParser",
     "TextAdded",
+    "Tool",
+    "Tools",
     "acted",
     "action_of",
     "asked",

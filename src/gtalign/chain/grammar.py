@@ -13,7 +13,7 @@ analysis is what the short instruction asks for, one sentence and the choice.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -98,8 +98,9 @@ def ebnf(
         lengths: The most characters of thinking and analysis.
         concise: Whether an analysis is one sentence and "Choose CELL.", or the latter alone. It
             takes a third of its length at most, since names of cells are many tokens.
-        content: Rules of what the response consists of, by name, as from `json_rules`; the first
-            is of the whole. Without any, it is free text.
+        content: Rules of what the response consists of, by name, as from `json_rules` or
+            `gtalign.chain.tools.tool_rules`; the first is of the whole. Without any, it is free
+            text.
 
     Raises:
         GameError: The range holds no number with one decimal, or goes beyond ±1000; or a length is
@@ -129,11 +130,10 @@ def ebnf(
         **_limited("analysis", lengths.analyze),
         **_limited("more", lengths.analyze, least=0),
         **_concluded(form, lengths.analyze),
-        "text": rf'[ \n]{{0,4}} ([^<{_SPACES}] rest | "<" {_node("<")})',
-        "rest": f'[^<]* ("<" {_node("<")})?',
+        "text": r"[ \n]{0,4} words",
         # No digit comes before the mark, which might be the point of a number.
         "ending": rf"[^<\n{_MARKS}]{{0,{_ENDING}}} [^<0-9{_SPACES}{_MARKS}] [{_MARKS}]",
-        **dict(_tag_rules()),
+        **words_rules(TAGS),
         **dict(content),
     }
     if content:
@@ -171,6 +171,28 @@ def gbnf(
         concise=concise,
         content=content,
     )
+
+
+def words_rules(tags: Iterable[str]) -> dict[str, str]:
+    """The rules of a free text, by name, which holds something and none of these tags.
+
+    ``<`` stands only at the beginning of a tag, so the tags are a trie with one way back: after a
+    character that leads nowhere the text is free again, and after ``<`` it is at the root.
+
+    Args:
+        tags: The tags, each ending with ``>``; the first rule, ``words``, is of the whole text.
+    """
+    known = tuple(tags)
+    rules = {
+        "words": f'[^<{_SPACES}] rest | "<" {_node("<")}',
+        "rest": f'[^<]* ("<" {_node("<")})?',
+    }
+    for beginning in sorted({tag[:end] for tag in known for end in range(1, len(tag))}):
+        nexts = sorted({tag[len(beginning)] for tag in known if tag.startswith(beginning)} - {">"})
+        onward = "".join(f' | "{letter}" {_node(beginning + letter)}' for letter in nexts)
+        others = "".join(nexts) or ">"
+        rules[_node(beginning)] = f'("<" {_node("<")} | [^<{others}] rest{onward})?'
+    return rules
 
 
 def _needed(rules: dict[str, str]) -> dict[str, str]:
@@ -270,22 +292,9 @@ def _magnitudes(sign: str, lowest: int, highest: int) -> Iterator[str]:
         yield f'({" | ".join(whole)}) ("." [0-9])?'
 
 
-def _tag_rules() -> Iterator[tuple[str, str]]:
-    """A rule for each beginning of a tag: how free text may continue without completing the tag.
-
-    ``<`` stands only at the beginning of a tag, so the tags are a trie with one way back: after a
-    character that leads nowhere the text is free again, and after ``<`` it is at the root.
-    """
-    for beginning in sorted({tag[:end] for tag in TAGS for end in range(1, len(tag))}):
-        nexts = sorted({tag[len(beginning)] for tag in TAGS if tag.startswith(beginning)} - {">"})
-        onward = "".join(f' | "{letter}" {_node(beginning + letter)}' for letter in nexts)
-        others = "".join(nexts) or ">"
-        yield _node(beginning), f'("<" {_node("<")} | [^<{others}] rest{onward})?'
-
-
 def _node(beginning: str) -> str:
     """Name of the rule for the text after this beginning of a tag."""
-    letters = beginning.strip("</")
+    letters = beginning.strip("</").replace("_", "-")
     return "-".join(
         ["tag", *(["end"] if "/" in beginning else []), *([letters] if letters else [])]
     )

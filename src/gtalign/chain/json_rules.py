@@ -48,27 +48,46 @@ _OF_TYPE: Final[Mapping[str, frozenset[str]]] = {
 _SIMPLE: Final = ("string", "integer", "number", "boolean", "null")
 
 
-def json_rules(schema: Mapping[str, Any]) -> dict[str, str]:
-    """The rules for the JSON that follows a schema, by name; the first is `ROOT`.
+def json_rules(schema: Mapping[str, Any], name: str = ROOT) -> dict[str, str]:
+    """The rules for the JSON that follows a schema, by name; the first is of the whole text.
+
+    Args:
+        schema: The schema.
+        name: Name of the first rule, with which the names of other rules of the schema begin.
 
     Raises:
         DataError: The schema is none, or no grammar says what it says; the message names the place.
     """
-    rules = _Rules(schema)
+    rules = _Rules(schema, name)
     root = rules.of(schema, "schema", 0)
-    return {ROOT: root, **rules.found, **_COMMON}
+    return {name: root, **rules.found, **_COMMON}
+
+
+def literal(value: Any) -> str:
+    """A value in JSON, as the literal of a grammar."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not text.isprintable():  # a lone surrogate, for one
+        text = json.dumps(value, separators=(",", ":"))
+    text = text.replace("<", "\\u003c")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class _Rules:
     """Collects the rules of one schema.
 
+    Args:
+        schema: The schema.
+        name: With which the names of its rules begin.
+
     Attributes:
         found: The rules so far, by name.
     """
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], name: str) -> None:
         self.found: dict[str, str] = {}
         self._schema = schema
+        self._name = name
         self._named: dict[str, str] = {}  # rules of definitions
 
     def of(self, schema: Any, place: str, depth: int) -> str:
@@ -112,14 +131,14 @@ class _Rules:
         """Name a rule."""
         if len(self.found) >= _MOST:
             raise DataError(f"schema: it takes more than {_MOST} rules")
-        name = f"{ROOT}-{len(self.found)}"
+        name = f"{self._name}-{len(self.found)}"
         self.found[name] = body
         return name
 
     def _any_of(self, values: Any, place: str) -> str:
         if not isinstance(values, list) or not 0 < len(values) <= _REPEATED:
             raise DataError(f"{place}: a list of 1 to {_REPEATED} values is needed")
-        return self._rule(" | ".join(_literal(value) for value in values))
+        return self._rule(" | ".join(literal(value) for value in values))
 
     def _reference(self, ref: Any, place: str, depth: int) -> str:
         if not isinstance(ref, str) or not ref.startswith("#"):
@@ -160,7 +179,7 @@ class _Rules:
         pairs = []
         for name, one in properties.items():
             value = self.of(one, f"{place}.{name}"[:200], depth + 1)
-            pairs.append(f'{_literal(name)} json-s ":" json-s ({value})')
+            pairs.append(f'{literal(name)} json-s ":" json-s ({value})')
         wanted = [name in required for name in properties]
         return self._rule(f'"{{" json-s {self._pairs(pairs, wanted)} "}}"')
 
@@ -212,13 +231,3 @@ def _times(low: int, high: int | None) -> str:
     if high is None:
         return f"{{{low},}}" if low else "*"
     return f"{{{low},{high}}}"
-
-
-def _literal(value: Any) -> str:
-    """A value in JSON, as the literal of a grammar."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if not text.isprintable():  # a lone surrogate, for one
-        text = json.dumps(value, separators=(",", ":"))
-    text = text.replace("<", "\\u003c")
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

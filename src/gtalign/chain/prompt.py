@@ -33,16 +33,17 @@ def prompt(
     if style == "examples" and form != USER_LLM:
         raise GameError("the instruction has examples only for the game of one assistant turn")
     short = "\n\n".join(part for part in (_short(form, low, high), _written(form)) if part)
-    return f"{short}\n\n{_template('examples').strip()}" if style == "examples" else short
+    return f"{short}\n\n{template('examples').strip()}" if style == "examples" else short
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a prompt file of this package, with its placeholders."""
     return files(__package__).joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8")
 
 
 def _short(form: GameForm, low: float, high: float) -> str:
     return fill(
-        _template("short"),
+        template("short"),
         {
             "payoff": f'{{"{form.cells[0]}": {{"LLM": 0.0, "user": 0.0}}, ...}}',
             "user_actions": _either(form.user),
@@ -57,7 +58,7 @@ def _short(form: GameForm, low: float, high: float) -> str:
 def _full(form: GameForm, low: float, high: float) -> str:
     cells = (f'"{cell}": {{"LLM": number, "user": number}}' for cell in form.cells)
     return fill(
-        _template("chain"),
+        template("chain"),
         {
             "user_actions": _list(form.user),
             "llm_actions": _list(form.llm),
@@ -65,7 +66,7 @@ def _full(form: GameForm, low: float, high: float) -> str:
             "count": str(len(form.cells)),
             "cells": ", ".join(form.cells),
             "payoff": "{" + ", ".join(cells) + "}",
-            "written": _written(form) or _template("written").strip(),
+            "written": _written(form) or template("written").strip(),
             "low": f"{low:g}",
             "high": f"{high:g}",
         },

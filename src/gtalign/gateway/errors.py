@@ -13,6 +13,7 @@ from gtalign.errors import (
     EndedError,
     GTAlignError,
     LateError,
+    OmittedError,
     RefusedError,
     SteeringError,
     StorageError,
@@ -254,12 +255,15 @@ def _said(reply: bytes) -> dict[str, Any] | None:
 def reason_to_pass(error: UpstreamError) -> str | None:
     """Why a request whose steered answer failed is passed on as it came; None if it is not.
 
-    The engine refused what the gateway had made of it, or ended the answer by itself. What becomes
-    of the client's own request is then for the engine to say.
+    The engine refused what the gateway had made of it, its chat template leaves out a part of it,
+    or it ended the answer by itself. What becomes of the client's own request is then for the
+    engine to say.
     """
     cause = first_cause(error)
     if isinstance(cause, RefusedError) and cause.status in (400, 404, 413, 422):
         return "refused"
+    if isinstance(cause, OmittedError):
+        return "chat template"
     return "ended" if isinstance(cause, EndedError) else None
 
 
@@ -271,7 +275,8 @@ def ended_by(error: UpstreamError) -> str | None:
 
 def repeatable(error: UpstreamError) -> bool:
     """Whether to send a failed request again: the engine neither refused it nor took too long."""
-    return not isinstance(first_cause(error), LateError | RefusedError | EndedError)
+    never = LateError | RefusedError | EndedError | OmittedError
+    return not isinstance(first_cause(error), never)
 
 
 def elsewhere(error: UpstreamError) -> bool:
@@ -279,7 +284,7 @@ def elsewhere(error: UpstreamError) -> bool:
     cause = first_cause(error)
     if isinstance(cause, RefusedError):
         return cause.status not in (400, 413, 422)
-    return not isinstance(cause, EndedError)
+    return not isinstance(cause, EndedError | OmittedError)
 
 
 def unquoted(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
 from gtalign.steering.answers import answers
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
+from gtalign.steering.calls import Call, CallReader
 from gtalign.steering.decision import Decision, Mode, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
@@ -29,6 +30,8 @@ __all__ = [
     "Adjustment",
     "Ask",
     "Backend",
+    "Call",
+    "CallReader",
     "ChoiceInterval",
     "Decided",
     "Decision",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from gtalign.chain import Chain, Event
+from gtalign.chain import Chain, Event, Tools
 from gtalign.steering.backend import Sampling
 from gtalign.steering.decision import Decision
 from gtalign.tasks import Message
@@ -23,6 +23,7 @@ class Ask:
         used_tokens: Tokens of the user's quota that were used before this answer.
         named: The parameters of `sampling` that the request names; the others have defaults.
         schema: The JSON Schema that the response follows; None for a response in words.
+        tools: The tools that the response may call; None if there are none.
     """
 
     messages: tuple[Message, ...]
@@ -32,6 +33,12 @@ class Ask:
     used_tokens: int = 0
     named: frozenset[str] = frozenset({"temperature", "top_p", "top_k", "seed"})
     schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    tools: Tools | None = None
+
+    @property
+    def in_words(self) -> bool:
+        """Whether the response is sure to be text for a reader, and nothing for a program."""
+        return self.schema is None and self.tools is None
 
 
 def fan_out(ask: Ask, count: int) -> list[Ask]:

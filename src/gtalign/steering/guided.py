@@ -261,8 +261,9 @@ class _Taken:
         self.text = self.cut.feed(writing.message.text)
         self.parser = writing.parser()
         self.parser.feed(self.text)
-        # JSON that is cut has no sentence to end with.
-        left = writing.message.tokens_left if writing.in_words and part != "ending" else None
+        # JSON that is cut has no sentence to end with, and neither has a call.
+        in_words = writing.ask.in_words and part != "ending"
+        left = writing.message.tokens_left if in_words else None
         backend = writing.steering.backend
         ending = backend.can_resume and backend.grammar is not None
         most = {"thinking": budget.thinking, "payoff": 2 * budget.payoff, "analyze": budget.analyze}
@@ -296,11 +297,11 @@ class _Taken:
 def _passed(writing: Writing, why: str) -> Iterator[Step]:
     """Give the engine's own answer to the request as it came, or fail.
 
-    An answer in JSON fails: here the engine's own would be in any form.
+    An answer in JSON or with tools fails: here the engine's own would be in words alone.
     """
     decision = writing.decision or writing.undecided(why)
     writing.decision = replace(decision, steered=False, reason=f"{why}, {OWN}")
-    if writing.steering.settings.on_malformed == "fail" or not writing.in_words:
+    if writing.steering.settings.on_malformed == "fail" or not writing.ask.in_words:
         raise SteeringError(f"{writing.steering.backend.name}: {why}")
     yield Restarted(0)
     yield Decided(writing.decision)

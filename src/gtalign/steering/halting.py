@@ -79,11 +79,11 @@ def _unsteered(writing: Writing, problem: str) -> Iterator[Step]:
     """Continue an answer unsteered whose matrix cannot be read, or fail.
 
     The model has had no instruction from us, so this is the answer that it gives by itself. An
-    answer in JSON fails: no grammar describes what is there already.
+    answer in JSON or with tools fails: no grammar describes what is there already.
     """
     decision = writing.undecided(f"the matrix cannot be read: {problem}")
     yield Decided(decision)
-    if writing.steering.settings.on_malformed == "fail" or not writing.in_words:
+    if writing.steering.settings.on_malformed == "fail" or not writing.ask.in_words:
         raise SteeringError(f"{writing.steering.backend.name}: {decision.reason}")
     parser = writing.parser()
     for event in parser.feed(writing.message.text):

@@ -52,7 +52,7 @@ class ResponseCut:
             self._needles = (*self._stops, CLOSES) if self._inside else ()
         if self.ended:
             return ""
-        keep = max((_overlap(buffer, needle) for needle in self._needles), default=0)
+        keep = max((overlap(buffer, needle) for needle in self._needles), default=0)
         self._held = buffer[len(buffer) - keep :]
         return passed + buffer[: len(buffer) - keep]
 
@@ -66,7 +66,7 @@ class ResponseCut:
         return min(found, default=None)
 
 
-def _overlap(text: str, needle: str) -> int:
+def overlap(text: str, needle: str) -> int:
     """Length of the longest end of a text that begins the needle without completing it."""
     longest = min(len(text), len(needle) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(needle[:n])), 0)

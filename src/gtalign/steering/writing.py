@@ -25,7 +25,9 @@ from gtalign.chain import (
 )
 from gtalign.chain.json_rules import json_rules
 from gtalign.chain.prompt import fill, placeholders, prompt
+from gtalign.chain.tools import CALL_OPENS, tool_prompt, tool_rules
 from gtalign.errors import ChainError
+from gtalign.game import USER_LLM
 from gtalign.steering.answer import Ask, Restarted, Steered, SteeringEvent
 from gtalign.steering.backend import Sampling
 from gtalign.steering.decision import Decision
@@ -41,6 +43,9 @@ from gtalign.tasks import Message
 RETRY_TEMPERATURE: Final = 0.7
 """Least temperature for writing the same once more: the likeliest tokens would be the same again.
 """
+
+CALLS: Final = "DA"
+"""The action that a call of a tool carries out: it answers, and asks nobody back."""
 
 PAYOFF, PAYOFF_ENDS, ANALYZE = "<payoff>", "</payoff>", "<analyze>"
 # The parser of whole chains needs this after an opening.
@@ -79,6 +84,8 @@ class Writing:
         self.ask = ask
         self.limits = {"low": steering.settings.low, "high": steering.settings.high}
         given = tuple(ask.messages)
+        if ask.tools is not None:
+            given = _told(tool_prompt(ask.tools, steering.form), given)
         if steering.settings.policy_line:
             given = with_policy_line(given, policy_line(steering.policy, ask.used_tokens))
         self.messages = self._instructed(given) if instructed else given
@@ -90,13 +97,8 @@ class Writing:
         self.retries = 0
         self.decision: Decision | None = None
         self._lengths = lengths
-        self._content = () if ask.schema is None else tuple(json_rules(ask.schema).items())
+        self._content = tuple(_rules(ask).items())
         self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
-
-    @property
-    def in_words(self) -> bool:
-        """Whether the response is text for a reader, and not JSON for a program."""
-        return self.ask.schema is None
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -205,9 +207,12 @@ class Writing:
                 left.
         """
         *earlier, last = self.messages
-        asked = f"{last['content']}\n\n{self.filled(self.steering.settings.again, decision)}"
-        again = (*earlier, Message(role=last["role"], content=asked))
-        self.message.restart(again, whole=whole)
+        asked = self.filled(self.steering.settings.again, decision)
+        if last["role"] == "user":
+            asked = f"{last['content']}\n\n{asked}"
+        else:  # what a tool returned stays as it is
+            earlier = [*earlier, last]
+        self.message.restart((*earlier, Message(role="user", content=asked)), whole=whole)
         return Restarted(0)
 
     def to_end(
@@ -307,13 +312,25 @@ class Writing:
             reason=reason,
             prompt_tokens=read,
             chosen=decision.chosen if chain is None else chosen_cell(chain.analyze, form).cell,
-            acted=None if response is None or not self.in_words else action_of(response, form),
+            acted=self._acted(response),
             cut=cut,
             phases=tuple(self.phases),
             retries=self.retries,
         )
         finish: Literal["stop", "length"] = "length" if cut else "stop"
         return Steered(self.text, response, chain, decision, finish, self.stopped)
+
+    def _acted(self, response: str | None) -> str | None:
+        """The action that the response carries out; a call of a tool is a direct answer.
+
+        None where the request leaves no choice: JSON and a call that is required show none.
+        """
+        form, tools = self.steering.form, self.ask.tools
+        if response is None or self.ask.schema is not None or (tools and tools.required):
+            return None
+        if tools is not None and CALL_OPENS in response:
+            return CALLS if form == USER_LLM else None
+        return action_of(response, form)
 
     def _decimals(self, payoff: str) -> int:
         fixed = self.steering.settings.decimals
@@ -325,10 +342,9 @@ class Writing:
         if settings.instruct == "none":
             return given
         text = prompt(self.steering.form, **self.limits, style=settings.instruct)
-        if not settings.trained and given[0]["role"] == "system":
-            # Some chat templates refuse a second system message.
-            text, given = f"{text}\n\n{given[0]['content']}", given[1:]
-        return (Message(role="system", content=text), *given)
+        if settings.trained:
+            return (Message(role="system", content=text), *given)
+        return _told(text, given)
 
     def _grammar(self, part: Part, lead: str) -> str | None:
         language = self.steering.backend.grammar
@@ -345,6 +361,23 @@ class Writing:
             concise=concise,
             content=self._content,
         )
+
+
+def _told(text: str, given: tuple[Message, ...]) -> tuple[Message, ...]:
+    """A conversation that begins with an instruction, in the one system message that there is.
+
+    Some chat templates refuse a second one.
+    """
+    if given[0]["role"] == "system":
+        text, given = f"{text}\n\n{given[0]['content']}", given[1:]
+    return (Message(role="system", content=text), *given)
+
+
+def _rules(ask: Ask) -> dict[str, str]:
+    """The rules of a response, for a grammar; none for words."""
+    if ask.tools is not None:
+        return tool_rules(ask.tools, ask.schema)
+    return {} if ask.schema is None else json_rules(ask.schema)
 
 
 def hotter(sampling: Sampling) -> Sampling:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from gtalign.errors import DataError
 from gtalign.tasks.content import read_content
@@ -12,10 +12,19 @@ _TEXTS = ("id", "task", "ground_truth", "cluster")
 
 
 class Message(TypedDict):
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Keys:
+        role: ``system``, ``user``, ``assistant`` or ``tool``.
+        content: Its text; empty for a turn that only calls tools.
+        tool_calls: The calls of tools in a turn of the assistant, as a chat has them.
+        tool_call_id: The call whose result a turn of a tool is.
+    """
 
     role: str
     content: str
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)

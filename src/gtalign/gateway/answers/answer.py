@@ -10,9 +10,11 @@ from typing import Any, Final
 from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.account import Account
+from gtalign.gateway.answers.messages import has_calls
 from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.structure import FORM
 from gtalign.gateway.answers.terms import Terms
+from gtalign.gateway.answers.tools import TOOLS
 from gtalign.gateway.answers.usage import tokens_of, usage_of
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.errors import APIError, Unsteerable, reason_to_pass
@@ -87,6 +89,7 @@ class Answer:
         )
         self._settings = gateway.config.steering
         self._session: Session | None = None  # of this attempt, or of its second writing
+        self._called = False  # a tool
         self._result: Steered | None = None
         if not self.recorded:
             self._observe()
@@ -101,6 +104,12 @@ class Answer:
         """The finished answer."""
         assert self._result is not None, "its pieces were not read to their end"
         return self._result
+
+    @property
+    def finish(self) -> tuple[str, str | None]:
+        """Why the answer ended, as a chat says it, and the stop string that ended it, if any."""
+        finish = self.result.finish
+        return "tool_calls" if self._called and finish == "stop" else finish, self.result.stop
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """Write the answer, record it, and yield what the client may see.
@@ -121,7 +130,7 @@ class Answer:
             while self._result is None:
                 try:
                     session = self._attempt()
-                    view = ChainView(self._terms.show, live=self._settings.mode == "observe")
+                    view = self._view(live=self._settings.mode == "observe")
                     held: list[Piece] = []
                     async with aclosing(session.events()) as events:
                         async for event in events:
@@ -138,10 +147,11 @@ class Answer:
                     if not self._stream and has_retry(result, self._settings):
                         result = await self._again(result)
                         if result.text != session.result.text:  # nobody saw any of the first
-                            view, low = ChainView(self._terms.show, live=True), self._settings.low
+                            view, low = self._view(live=True), self._settings.low
                             held = view.read(result.text, low=low, high=self._settings.high)
-                    self._result = result = await self._finished(result)
-                    for piece in (*held, *view.rest(result)):
+                    held += view.rest(result)
+                    self._result = await self._finished(result)
+                    for piece in held:
                         yield self._shown(piece)
                 except UpstreamError as error:
                     why = reason_to_pass(error)
@@ -153,7 +163,8 @@ class Answer:
                     self._abandon()
                     self._account.retried(error)
                 except SteeringError as error:
-                    passes = self._ask.schema is not None and self._passable()
+                    seen = self._account.log.first_ms is not None
+                    passes = not self._ask.in_words and not seen and self._passable()
                     if not passes or self._settings.on_malformed == "fail":
                         raise
                     raise self._unsteerable("no chain", str(error)) from error
@@ -207,16 +218,23 @@ class Answer:
         self._account.withdraw()
         return Unsteerable(why, message, param="messages")
 
+    def _view(self, *, live: bool) -> ChainView:
+        return ChainView(self._terms.show, live=live, tools=self._ask.tools)
+
     def _check_form(self) -> None:
-        """Check that the engine can be held to the form of the answer.
+        """Check that the engine can be held to the form of the answer, and knows that of the chat.
 
         Raises:
             Unsteerable: It cannot.
         """
-        if self._settings.mode == "observe":
-            raise self._unsteerable(FORM, f"{FORM!r}: nothing is steered here")
-        if self._route.upstream.backend.grammar is None:
-            raise self._unsteerable(FORM, f"{FORM!r}: the engine takes no grammars")
+        ask, upstream = self._ask, self._route.upstream
+        name = FORM if ask.tools is None and ask.schema is not None else TOOLS
+        if not ask.in_words and self._settings.mode == "observe":
+            raise self._unsteerable(name, f"{name!r}: nothing is steered here")
+        if not ask.in_words and upstream.backend.grammar is None:
+            raise self._unsteerable(name, f"{name!r}: the engine takes no grammars")
+        if has_calls(ask.messages) and upstream.proxy is None:
+            raise self._unsteerable(name, "calls of tools: the model is in this process")
 
     def _attempt(self) -> Session:
         """Begin to write the answer.
@@ -226,8 +244,7 @@ class Answer:
             APIError: The backend does not take its parameters.
         """
         current().about(self._terms.traced(self._route.upstream))
-        if self._ask.schema is not None:
-            self._check_form()
+        self._check_form()
         try:
             self._session = Session(self._steering(), self._ask, watch=self._watch)
         except UpstreamError:
@@ -286,6 +303,7 @@ class Answer:
 
     def _shown(self, piece: Piece) -> Piece:
         log = self._account.log
+        self._called = self._called or piece.kind == "call"
         if log.first_ms is None:
             log.first_ms = (perf_counter() - log.began) * 1000
         return piece

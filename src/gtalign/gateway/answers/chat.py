@@ -50,6 +50,7 @@ class Chat:
             used_tokens=gateway.limits.used(terms.key),
             named=request.named,
             schema=request.schema,
+            tools=request.tools,
         )
 
     async def run(self) -> None:
@@ -65,7 +66,7 @@ class Chat:
         """
         steering, ask = self._gateway.config.steering, self._ask
         upstream = self._terms.served.route(ask.messages).upstream
-        room = await fitted(upstream, ask.messages, steering, ask.max_tokens)
+        room = await fitted(upstream, ask, steering)
         self._ask = replace(ask, max_tokens=room)
         if not self._request.stream:
             await self._whole()
@@ -101,8 +102,7 @@ class Chat:
                         first = False
                         self._say_whether_recorded(answer)
                         yield chunks.role()
-                    write = chunks.content if piece.kind == "content" else chunks.reasoning
-                    yield write(piece.text)
+                    yield chunks.piece(piece)
         except UpstreamError as error:
             ended = ended_by(error)
             if first or ended is None:
@@ -110,7 +110,7 @@ class Chat:
         if first:  # nothing to show: its reasoning took all of its tokens
             self._say_whether_recorded(answer)
             yield chunks.role()
-        finish, stop = (ended, None) if ended else (answer.result.finish, answer.result.stop)
+        finish, stop = (ended, None) if ended else answer.finish
         yield chunks.finish(finish, stop, answer.about())
         if usage:
             yield chunks.usage(answer.usage())
@@ -132,7 +132,7 @@ class Chat:
             _seconds(),
             terms.model,
             messages=messages,
-            finishes=[(answer.result.finish, answer.result.stop) for answer in answers],
+            finishes=[answer.finish for answer in answers],
             usages=[answer.usage() for answer in answers],
             abouts=abouts,
         )
@@ -152,12 +152,8 @@ async def _together(answers: Sequence[Answer]) -> list[dict[str, Any]]:
 
 async def _message(answer: Answer) -> dict[str, Any]:
     """The message of an answer."""
-    content: list[str] = []
-    reasoning: list[str] = []
     async with aclosing(answer.pieces()) as pieces:
-        async for piece in pieces:
-            (content if piece.kind == "content" else reasoning).append(piece.text)
-    return wire.message(content, reasoning)
+        return wire.message([piece async for piece in pieces])
 
 
 def _seconds() -> int:

@@ -1,6 +1,6 @@
 """Read the messages of a chat, and find what makes the engine alone able to answer them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gtalign.gateway.answers.values import wrong
@@ -12,12 +12,13 @@ _ROLES: Final = {
     "developer": "system",
     "user": "user",
     "assistant": "assistant",
+    "tool": "tool",
 }
 _MESSAGES: Final = 2048
 
 
 def read_messages(value: Any) -> tuple[Message, ...]:
-    """The messages of a chat whose last turn is the user's.
+    """The messages of a chat whose last turn is the user's, or the result of a tool.
 
     Raises:
         APIError: They are none (400).
@@ -37,22 +38,32 @@ def read_messages(value: Any) -> tuple[Message, ...]:
             raise wrong(f"{param}.role", f"one of {known}")
         if role not in _ROLES:
             raise _unsteerable("role", f"{param}.role", f"one of {known}")
-        read.append(Message(role=_ROLES[role], content=_content(message, param)))
-    if read[-1]["role"] != "user":
+        turn = Message(role=_ROLES[role], content=_content(message, param))
+        if role == "assistant" and message.get("tool_calls"):
+            turn["tool_calls"] = _calls(message["tool_calls"], f"{param}.tool_calls")
+        if role == "tool" and isinstance(message.get("tool_call_id"), str):
+            turn["tool_call_id"] = message["tool_call_id"]
+        read.append(turn)
+    if read[-1]["role"] not in ("user", "tool"):
         param = f"messages.{len(read) - 1}.role"
-        raise _unsteerable("last message", param, "user: the last message is what is answered")
+        right = "user or tool: the last message is what is answered"
+        raise _unsteerable("last message", param, right)
     return tuple(read)
 
 
+def has_calls(messages: Sequence[Message]) -> bool:
+    """Whether a conversation holds calls of tools, or what they returned."""
+    return any("tool_calls" in message or message["role"] == "tool" for message in messages)
+
+
 def reason_to_pass(messages: Any) -> str | None:
-    """What a chat holds that a chain has no place for: tools, images or other media."""
+    """What a chat holds that a chain has no place for: functions of old, images, other media."""
     for message in messages if isinstance(messages, list) else []:
         if not isinstance(message, dict):
             continue
         role, content = message.get("role"), message.get("content")
-        called = message.get("tool_calls") or message.get("function_call")
-        if role in ("tool", "function") or called:
-            return "tools"
+        if role == "function" or message.get("function_call"):
+            return "functions"
         if message.get("audio"):
             return "other media"
         for part in content if isinstance(content, list) else []:
@@ -62,11 +73,33 @@ def reason_to_pass(messages: Any) -> str | None:
     return None
 
 
+def _calls(value: Any, param: str) -> list[dict[str, Any]]:
+    """The calls in a turn of the assistant, in the form that chat templates know."""
+    if not isinstance(value, list):
+        raise wrong(param, "a list of calls")
+    return [_call(call, f"{param}.{number}") for number, call in enumerate(value)]
+
+
+def _call(call: Any, param: str) -> dict[str, Any]:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        raise _unsteerable("tools", param, "a call of a function")
+    found: dict[str, str] = {}
+    for name in ("name", "arguments"):
+        if not isinstance(function.get(name), str):
+            raise wrong(f"{param}.function.{name}", "a text")
+        found[name] = function[name]
+    id_ = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
+    return {**id_, "type": "function", "function": found}
+
+
 def _content(message: Mapping[str, Any], param: str) -> str:
     """The text of a message; what the assistant did not say is empty."""
     value = message.get("content")
     if isinstance(value, str):
         return value
+    if message["role"] == "tool" and value == []:
+        return ""
     if not value and message["role"] == "assistant" and value in (None, []):
         refusal = message.get("refusal")
         return refusal if isinstance(refusal, str) else ""

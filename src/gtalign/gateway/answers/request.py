@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from gtalign.chain import Tools
 from gtalign.gateway.answers.fields import READ, extra_of
 from gtalign.gateway.answers.messages import read_messages, reason_to_pass
 from gtalign.gateway.answers.structure import FORM, read_schema
+from gtalign.gateway.answers.tools import TOOLS, read_tools
 from gtalign.gateway.answers.values import flag, number, own_whole, table, whole, wrong
 from gtalign.gateway.errors import APIError, Unsteerable
 from gtalign.gateway.http.client import read_object
@@ -40,6 +42,7 @@ class AnswerRequest:
         passes: Why the request is passed through untouched; None if it is steered.
         named: The names of those parameters of `sampling` that the body gives.
         schema: The JSON Schema of the answer; None for an answer in words.
+        tools: The tools that the answer may call; None if there are none.
         refusal: What is wrong with a request that is passed through, where nobody else is there to
             answer it; None if nothing is.
     """
@@ -56,6 +59,7 @@ class AnswerRequest:
     passes: str | None
     named: frozenset[str] = frozenset()
     schema: Mapping[str, Any] | None = None
+    tools: Tools | None = None
     refusal: APIError | None = None
 
     @classmethod
@@ -122,7 +126,7 @@ def read_observed(raw: bytes, *, max_tokens: int, choices: int) -> AnswerRequest
     errors are those of `read_chat`.
     """
     body = read_object(raw)
-    why = _reason_to_pass(body) or (FORM if _has_form(body) else OBSERVED)
+    why = _reason_to_pass(body) or _unlike_words(body) or OBSERVED
     request = _passed(body, why, max_tokens=max_tokens, choices=choices)
     if why != OBSERVED:
         return request
@@ -174,6 +178,7 @@ def _steered(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> Answe
         raise Unsteerable("n", "'n' has to be 1 where the answer is streamed", param="n")
     limit = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
     most = whole(body, limit, -1, max_tokens)
+    schema = read_schema(body.get(FORM))
     return AnswerRequest(
         body=body,
         model=read_model(body),
@@ -186,7 +191,8 @@ def _steered(body: Mapping[str, Any], *, max_tokens: int, choices: int) -> Answe
         include_usage=stream and include_usage,
         passes=None,
         named=frozenset(name for name in _NAMED if body.get(name) is not None),
-        schema=read_schema(body.get(FORM)),
+        schema=schema,
+        tools=read_tools(body, schema),
     )
 
 
@@ -215,17 +221,19 @@ def _stop(value: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _has_form(body: Mapping[str, Any]) -> bool:
-    """Whether the answer is to be something else than text."""
+def _unlike_words(body: Mapping[str, Any]) -> str | None:
+    """The field by which the answer may be something else than text; None if it is text."""
+    if body.get(TOOLS):
+        return TOOLS
     form = body.get(FORM)
-    return form is not None and not (isinstance(form, dict) and form.get("type") == "text")
+    words = form is None or (isinstance(form, dict) and form.get("type") == "text")
+    return None if words else FORM
 
 
 def _reason_to_pass(body: Mapping[str, Any]) -> str | None:
     """Why a request is none for steering: it wants what a chain cannot give."""
-    for name in ("tools", "functions"):
-        if body.get(name):
-            return name
+    if body.get("functions"):
+        return "functions"
     if body.get("modalities") not in (None, ["text"]):
         return "modalities"
     return reason_to_pass(body.get("messages"))

@@ -4,18 +4,26 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded
+from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded, Tools
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.gateway.settings import Show
 from gtalign.steering import Decided, Restarted, Steered, SteeringEvent
+from gtalign.steering.calls import Call, CallReader
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """More text for the client: of the response, or of the chain before it."""
+    """More for the client: text of the response or of the chain before it, or a call of a tool.
 
-    kind: Literal["content", "reasoning"]
+    Args:
+        kind: Which of these.
+        text: The text; the arguments of a call as JSON.
+        name: Name of the tool that is called.
+    """
+
+    kind: Literal["content", "reasoning", "call"]
     text: str
+    name: str = ""
 
 
 class ChainView:
@@ -27,18 +35,23 @@ class ChainView:
         show: ``response``, ``reasoning`` for the chain before it as well, or ``raw`` for the whole
             text as content, which comes in one piece at the end.
         live: Whether nothing will be taken back, as in ``observe``, so nothing has to be held.
+        tools: The tools that the response may call; None if there are none.
     """
 
-    def __init__(self, show: Show, *, live: bool) -> None:
+    def __init__(self, show: Show, *, live: bool, tools: Tools | None = None) -> None:
         self._show = show
         self._decided = live
         self._held: list[Piece] = []
         self._matrix: Bimatrix | None = None
         self._content: list[str] = []
-        self._reasoned = False
+        self._calls = None if tools is None else CallReader(tools)
 
     def feed(self, event: SteeringEvent) -> list[Piece]:
-        """Take the next event and return what it makes visible."""
+        """Take the next event and return what it makes visible.
+
+        Raises:
+            SteeringError: The response calls what is none of the tools.
+        """
         if isinstance(event, Restarted):
             if not event.position:
                 self._held.clear()
@@ -50,7 +63,7 @@ class ChainView:
         elif isinstance(event, TextAdded) and event.block == "response":
             if self._show != "raw":
                 self._content.append(event.text)
-                return [*self._released(), Piece("content", event.text)]
+                return [*self._released(), *self._said(event.text)]
         elif self._show == "reasoning":
             text = self._chain_text(event)
             if text:
@@ -75,6 +88,9 @@ class ChainView:
 
         Of a text that is no chain, that is everything. Of a chain that broke off before its
         response, it is nothing: a client that asked for the response gets no reasoning instead.
+
+        Raises:
+            SteeringError: The response calls what is none of the tools, or breaks off in a call.
         """
         held = self._released()
         if self._show == "raw":
@@ -82,8 +98,17 @@ class ChainView:
         shown = "".join(self._content)
         response = answer.response or ""
         if response.startswith(shown) and len(response) > len(shown):
-            held.append(Piece("content", response[len(shown) :]))
+            held += self._said(response[len(shown) :])
+        if self._calls is not None:
+            cut = answer.finish == "length" or answer.stop is not None
+            held += map(_piece, self._calls.close(cut=cut))
         return held
+
+    def _said(self, text: str) -> list[Piece]:
+        """What more of the response makes visible."""
+        if self._calls is None:
+            return [Piece("content", text)]
+        return [_piece(part) for part in self._calls.feed(text)]
 
     def _released(self) -> list[Piece]:
         held, self._held = self._held, []
@@ -103,3 +128,10 @@ class ChainView:
         if block == "payoff" and self._matrix is not None:
             matrix = json.dumps(self._matrix.to_json(), separators=(",", ":"))
         return f"{matrix}</{block}>\n"
+
+
+def _piece(part: str | Call) -> Piece:
+    """A part of a response that may call tools."""
+    if isinstance(part, str):
+        return Piece("content", part)
+    return Piece("call", part.arguments, part.name)

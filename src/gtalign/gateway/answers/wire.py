@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 import orjson
 
+from gtalign.gateway.answers.view import Piece
 from gtalign.gateway.text import to_json, without_surrogates
 from gtalign.steering import Decision
 
@@ -29,6 +31,7 @@ class Chunks:
             "created": created,
             "model": model,
         }
+        self._calls = 0  # so far
         self._pending: dict[str, Any] = {"usage": None} if include_usage else {}
         usage = ',"usage":null' if include_usage else ""
         head = orjson.dumps(self._head).decode().removesuffix("}")
@@ -39,13 +42,14 @@ class Chunks:
         """The first chunk."""
         return b'%b{"role":"assistant","content":""}%b' % (self._begin, self._end)
 
-    def content(self, text: str) -> bytes:
-        """More of the response."""
-        return b'%b{"content":%b}%b' % (self._begin, _quoted(text), self._end)
-
-    def reasoning(self, text: str) -> bytes:
-        """More of the chain before it."""
-        return b'%b{"reasoning_content":%b}%b' % (self._begin, _quoted(text), self._end)
+    def piece(self, piece: Piece) -> bytes:
+        """More of the response, or of the chain before it; or a call, whole."""
+        if piece.kind == "call":
+            call = {"index": self._calls, **_call(piece)}
+            self._calls += 1
+            return b'%b{"tool_calls":[%b]}%b' % (self._begin, to_json(call), self._end)
+        name = b"content" if piece.kind == "content" else b"reasoning_content"
+        return b'%b{"%b":%b}%b' % (self._begin, name, _quoted(piece.text), self._end)
 
     def finish(self, reason: str, stop: str | None, about: dict[str, Any]) -> bytes:
         """The chunk that ends the answer, with the stop string and what was decided about it."""
@@ -99,12 +103,25 @@ def completion(
     return to_json(body)
 
 
-def message(content: Sequence[str], reasoning: Sequence[str]) -> dict[str, Any]:
-    """The message of a choice, from its pieces."""
-    found = {"role": "assistant", "content": "".join(content)}
+def message(pieces: Sequence[Piece]) -> dict[str, Any]:
+    """The message of a choice, from its pieces; its content is null if it only calls tools."""
+    content, reasoning = (
+        "".join(piece.text for piece in pieces if piece.kind == kind)
+        for kind in ("content", "reasoning")
+    )
+    calls = [_call(piece) for piece in pieces if piece.kind == "call"]
+    found: dict[str, Any] = {"role": "assistant", "content": content}
+    if calls:
+        found |= {"content": content or None, "tool_calls": calls}
     if reasoning:
-        found["reasoning_content"] = "".join(reasoning)
+        found["reasoning_content"] = reasoning
     return found | {"refusal": None}
+
+
+def _call(piece: Piece) -> dict[str, Any]:
+    """A call of a tool; some chat templates take no other ids than of nine letters and digits."""
+    function = {"name": piece.name, "arguments": piece.text}
+    return {"id": uuid4().hex[:9], "type": "function", "function": function}
 
 
 def _ended(reason: str, stop: str | None) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """Messages continued in ``/v1/completions``: the whole prompt is ours, as tokens or as text."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from unicodedata import normalize
 
-from gtalign.errors import SteeringError, UpstreamError
+from gtalign.errors import OmittedError, SteeringError, UpstreamError
 from gtalign.steering.http.pieces import EnginePiece, read_completion
 from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
 
 PATH = "/v1/completions"
+_WORD: Final = re.compile("[A-Za-z0-9]+")
 Render = Callable[[Sequence[Message]], str]
 """Writes a conversation as the model's chat template does, up to where its answer begins."""
 
@@ -64,6 +66,7 @@ class TextPrompt:
             rendered = self._render(self._messages)
             if not isinstance(rendered, str):
                 raise SteeringError(f"render returned {type(rendered).__name__}, not text")
+            _check_calls(self._messages, rendered, self._upstream)
             return rendered
         answer = await self._transport.ask(
             "/apply-template",
@@ -73,6 +76,7 @@ class TextPrompt:
         prompt = answer.get("prompt") if isinstance(answer, dict) else None
         if not isinstance(prompt, str):
             raise UpstreamError(self._upstream, "POST /apply-template answered without 'prompt'")
+        _check_calls(self._messages, prompt, self._upstream)
         return prompt
 
 
@@ -114,6 +118,9 @@ class TokenPrompt:
             self._conversation = await self._tokens(
                 messages=list(self._messages), add_generation_prompt=True, **self._rendering
             )
+            if _marks(self._messages):
+                shown = await self._decoded(self._conversation)
+                _check_calls(self._messages, shown, self._upstream)
         self._ledger.keep(text)
         rest = text[len(self._ledger.text) :]
         if rest:
@@ -163,16 +170,43 @@ class TokenPrompt:
 
     async def _fits(self, text: str) -> bool:
         """Whether the tokens spell this text, except for characters that a tokenizer composes."""
-        answer = await self._ask("/detokenize", {"tokens": self._ledger.ids})
+        return normalize("NFC", await self._decoded(self._ledger.ids)) == normalize("NFC", text)
+
+    async def _decoded(self, ids: list[int]) -> str:
+        answer = await self._ask("/detokenize", {"tokens": ids})
         decoded = answer.get("prompt")
         if not isinstance(decoded, str):
             raise UpstreamError(self._upstream, "POST /detokenize answered without 'prompt'")
-        return normalize("NFC", decoded) == normalize("NFC", text)
+        return decoded
 
     async def _ask(self, path: str, request: Mapping[str, Any]) -> dict[str, Any]:
         body = {"model": self._model, **request}
         answer = await self._transport.ask(path, body, upstream=self._upstream)
         return answer if isinstance(answer, dict) else {}
+
+
+def _check_calls(messages: Sequence[Message], prompt: str, upstream: str) -> None:
+    """Check that a prompt holds the last call of a tool in its conversation, and the last result.
+
+    Raises:
+        OmittedError: It does not.
+    """
+    said = [message["content"] for message in messages]
+    said += (call["function"]["name"] for turn in messages for call in turn.get("tool_calls", ()))
+    for mark in _marks(messages):
+        if prompt.count(mark) < sum(text.count(mark) for text in said):
+            raise OmittedError(upstream, "the chat template leaves out calls of tools or results")
+
+
+def _marks(messages: Sequence[Message]) -> list[str]:
+    """The name of the last call, and the longest word of the last result; none without a call.
+
+    A template may write a result as JSON, which escapes all but ASCII.
+    """
+    names = [c["function"]["name"] for message in messages for c in message.get("tool_calls", ())]
+    results = [message["content"] for message in messages if message["role"] == "tool"]
+    words = [max(_WORD.findall(result), key=len, default="") for result in results[-1:]]
+    return [mark for mark in (*names[-1:], *words) if mark]
 
 
 class Ledger:
