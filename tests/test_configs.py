@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = Path(gtalign.__file__).parent / "configs"
 # The class that a folder's files configure.
 CLASSES = {
+    "converse": "gtalign.evaluation.dialogue:ConverseRun",
     "dpo": "gtalign.training.dpo_run:DPORun",
     "eval": "gtalign.evaluation.evaluate:EvalRun",
     "games": "gtalign.game.file:GameConfig",

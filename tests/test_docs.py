@@ -23,6 +23,8 @@ from doc_pages import (
     same,
 )
 from gtalign.config import Config, load_table
+from gtalign.dialogue import LEAKS
+from gtalign.dialogue.measures import MEASURES
 from gtalign.errors import ConfigError
 from gtalign.evaluation.faithfulness import EDITS
 from gtalign.reward import FACTORS, PRESETS
@@ -217,6 +219,13 @@ def test_the_page_on_faithfulness_names_every_edit(hooks: Any) -> None:
     page = (DOCS / "how-to/measure-faithfulness.md").read_text(encoding="utf-8")
     text = hooks("entries").on_page_markdown(page)
     assert [name for name in EDITS if f"| `{name}` |" not in text] == []
+
+
+def test_the_page_on_conversations_names_every_measure_and_leak(hooks: Any) -> None:
+    page = (DOCS / "how-to/converse.md").read_text(encoding="utf-8")
+    text = hooks("entries").on_page_markdown(page)
+    assert [one.label for one in MEASURES.values() if f"| {one.label} |" not in text] == []
+    assert [name for name in LEAKS if f"| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize("folder", ["src", "examples", "benchmarks"])

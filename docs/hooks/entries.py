@@ -1,4 +1,4 @@
-"""Writes the tables of factors, of solution rules and of edits from their entries in the code."""
+"""Writes tables of factors, solution rules, edits and measures from their entries in the code."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -59,10 +59,35 @@ def edits() -> Iterator[str]:
         yield f"| `{rule.name}` | {rule.says} | {rule.optimum} |"
 
 
+def conversation_measures() -> Iterator[str]:
+    """Yield the lines of the table of the measures of conversations."""
+    _reach_the_sources()
+    from gtalign.dialogue.measures import MEASURES
+
+    yield "| measure | better | what it is |"
+    yield "|---|---|---|"
+    better = {True: "more", False: "less", None: ""}
+    for measure in MEASURES.values():
+        yield f"| {measure.label} | {better[measure.higher]} | {measure.says} |"
+
+
+def leaks() -> Iterator[str]:
+    """Yield the lines of the table of leaks."""
+    _reach_the_sources()
+    from gtalign.dialogue import LEAKS
+
+    yield "| leak | when it is counted |"
+    yield "|---|---|"
+    for name, says in LEAKS.items():
+        yield f"| `{name}` | {says} |"
+
+
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
     "<!-- factors -->": factors,
     "<!-- rules -->": rules,
     "<!-- edits -->": edits,
+    "<!-- conversation measures -->": conversation_measures,
+    "<!-- leaks -->": leaks,
 }
 
 

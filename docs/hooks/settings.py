@@ -29,6 +29,11 @@ FILES = (
         "gtalign.evaluation.faithfulness:FaithfulnessRun",
         "gtalign faithful --config",
     ),
+    (
+        "Conversations with simulated users",
+        "gtalign.evaluation.dialogue:ConverseRun",
+        "gtalign converse --config",
+    ),
     ("The gateway", "gtalign.gateway.settings:GatewayConfig", "gtalign serve --config"),
     ("Mixing data", "gtalign.data.mixture:MixtureConfig", "gtalign data mix --set"),
     ("Finding duplicates", "gtalign.data.duplicates:DuplicateConfig", "gtalign data check --set"),

@@ -40,6 +40,7 @@ COMMANDS = {
     "dpo": "Train a model to prefer the better of two answers.",
     "rl": "Train a model for mutual welfare by reinforcement learning.",
     "eval": "Let a model answer questions, score the answers and report.",
+    "converse": "Let simulated users talk with a model; measure the conversations.",
     "score": "Score transcripts, dumps and chat logs; ask judges for missing verdicts.",
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Compare runs, with confidence intervals.",

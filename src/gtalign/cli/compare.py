@@ -26,6 +26,7 @@ Table = Literal[
     "steering",
     "faithfulness",
     "policies",
+    "conversations",
 ]
 
 

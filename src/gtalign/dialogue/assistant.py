@@ -1,6 +1,6 @@
 """The assistant in a conversation: a model in this process, a server, or a gateway."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -8,6 +8,8 @@ from gtalign.chain import response_of, unanswered, with_reasoning
 from gtalign.endpoints import Endpoint
 from gtalign.endpoints.reply import CUT_OFF, REFUSED
 from gtalign.errors import TeacherError
+from gtalign.game import Bimatrix
+from gtalign.judges.batch import together
 from gtalign.steering import (
     Ask,
     Backend,
@@ -19,6 +21,7 @@ from gtalign.steering import (
     Steering,
     SteeringSettings,
 )
+from gtalign.steering.backend import Batching
 from gtalign.steering.stop_strings import loose_response
 from gtalign.tasks import Message
 
@@ -41,6 +44,11 @@ class Answer:
     response: str
     tokens: int | None = None
     decision: Decision | None = None
+
+    @property
+    def stated(self) -> Bimatrix | None:
+        """The payoff matrix of its chain; None if it has none."""
+        return None if self.decision is None else self.decision.stated
 
 
 class Assistant(Protocol):
@@ -119,7 +127,8 @@ class SteeredAssistant:
         sampling = replace(self.sampling, seed=seed)
         steering = self._steering
         if force is not None:
-            enforce = self._settings.model_copy(update={"mode": "enforce"})
+            # An answer that does something else is written once more.
+            enforce = self._settings.model_copy(update={"mode": "enforce", "verify": "retry"})
             steering = Forced(steering.backend, FREE, enforce, model=steering.model, action=force)
         ask = Ask(tuple(messages), self.max_tokens, sampling)
         steered = await Session(steering, ask).answer()
@@ -127,6 +136,12 @@ class SteeredAssistant:
         if response is None:
             response = loose_response(steered.text) or ""
         return Answer(steered.text, response, steered.tokens, steered.decision)
+
+    async def together(self, calls: Sequence[Coroutine[Any, Any, None]]) -> list[None]:
+        """Await calls at once; a backend that can computes their writes as batches."""
+        if isinstance(self.backend, Batching):
+            return await self.backend.together(calls)
+        return await together(calls)
 
 
 class ServedAssistant:
@@ -160,7 +175,3 @@ class ServedAssistant:
         tokens = None if usage.unmetered else usage.completion_tokens
         said = "" if unanswered(text) is not None else response_of(text)
         return Answer(text, said, tokens)
-
-
-Counter = Callable[[str], int]
-"""Counts the tokens of a text."""

@@ -27,7 +27,8 @@ def leaks_of(conversation: Conversation, text: str) -> tuple[str, ...]:
     goal = conversation.goal
     said = " ".join(message["content"] for message in conversation.messages)
     found = []
-    if holds(text, goal.answer) and not holds(said, goal.answer):
+    known = " ".join([said, *(fact.reply for fact in goal.missing)])  # that the user may say
+    if holds(text, goal.answer) and not holds(known, goal.answer):
         found.append("answer")
     asks_else = conversation.questions and not conversation.wanted
     if asks_else and goal.told_by(text, conversation.told):

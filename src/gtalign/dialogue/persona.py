@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from gtalign.config import Config, Share
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Costs(Config):
@@ -18,10 +20,10 @@ class Costs(Config):
         discount: What a right answer keeps of its worth for each turn that it comes later.
     """
 
-    turn: NonNegativeFloat = 0.05
-    read: NonNegativeFloat = 0.0005
-    written: NonNegativeFloat = 0.005
-    llm: NonNegativeFloat = 0.0005
+    turn: Amount = 0.05
+    read: Amount = 0.0005
+    written: Amount = 0.005
+    llm: Amount = 0.0005
     discount: Annotated[float, Field(gt=0, le=1)] = 0.95
 
 

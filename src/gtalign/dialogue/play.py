@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 from gtalign.dialogue.assistant import Answer, Assistant
 from gtalign.dialogue.goal import Goal
 from gtalign.dialogue.leaks import leaks_of
 from gtalign.dialogue.persona import Persona
 from gtalign.dialogue.played import Arm, End, Played, Turn
-from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User
+from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User, checked
 from gtalign.errors import ServiceError, SteeringError, UserError
 from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
-
-LONGEST: Final = 20_000
-"""Characters above which a reply of a user is no reply."""
 
 
 def count_words(text: str) -> int:
@@ -150,6 +147,7 @@ async def play(match: Match, assistant: Assistant, rules: Rules) -> tuple[Played
         heard = (*seen.messages, Message(role="user", content=reply))
         seen = replace(seen, messages=heard, told=seen.told | set(told))
     played = Played(
+        question=match.goal.question.id,
         arm=match.arm,
         user=match.name,
         persona=match.persona.model_dump(),
@@ -178,18 +176,7 @@ async def asked_of(user: User, seen: Conversation, seconds: float, about: str) -
         raise UserError(f"user, {about}: no reply in {seconds:g} s", "timeout") from None
     except OSError as error:
         raise UserError(f"user, {about}: {error}", "connection") from error
-    if isinstance(reply, Satisfied | Left):
-        return reply
-    if not isinstance(reply, str):
-        raise UserError(f"user, {about}: {type(reply).__name__} is no reply", "nonsense")
-    if not reply.strip():
-        raise UserError(f"user, {about}: the reply is empty", "nonsense")
-    if len(reply) > LONGEST:
-        raise UserError(
-            f"user, {about}: a reply of {len(reply)} characters; at most {LONGEST} are one",
-            "nonsense",
-        )
-    return reply
+    return checked(reply, f"user, {about}")
 
 
 def _said_already(goal: Goal) -> Goal:
@@ -213,6 +200,7 @@ def _turn(seen: Conversation, answer: Answer, count: Callable[[str], int]) -> Tu
         tokens=tokens,
         read=count(answer.response),
         completion="" if answer.completion == answer.response else answer.completion,
+        stated=None if answer.stated is None else answer.stated.to_json(),
     )
 
 
@@ -225,7 +213,7 @@ def _transcript(
     return replace(
         Transcript.of(match.goal.question, answer.completion, model="", prompt=prompt),
         id=match.id,
-        plain=decision is None or decision.stated is None,
+        plain=answer.stated is None,
         tokens={"total": total},
         unscored=played.problem or "not judged",
         decision=None if decision is None else decision.timeless().to_json(),

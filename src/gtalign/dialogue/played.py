@@ -5,6 +5,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from gtalign.errors import DataError
+from gtalign.transcripts.columns import check_matrix
 
 Arm = Literal["baseline", "full", "ask"]
 """``baseline``: one answer to the question as asked; ``full``: the question with nothing left out;
@@ -27,6 +28,7 @@ class Turn:
         tokens: Tokens that the assistant wrote, reasoning included.
         read: Tokens that the user read.
         completion: The whole text that the assistant wrote; empty if that is the response.
+        stated: The payoff matrix of its chain, in JSON form; None if it has none.
         reply: What the user said; None if the conversation ended here.
         written: Tokens that the user wrote.
         told: Missing facts that the user told.
@@ -41,6 +43,7 @@ class Turn:
     tokens: int
     read: int
     completion: str = ""
+    stated: Mapping[str, Any] | None = None
     reply: str | None = None
     written: int = 0
     told: tuple[int, ...] = ()
@@ -65,6 +68,8 @@ class Turn:
         for field in ("action", "reply"):
             value = given.get(field)
             _check(value is None or _text(value), name, field, "text or null")
+        if given.get("stated") is not None:
+            check_matrix(given["stated"], f"{name}.stated")
         quality = given.get("quality")
         _check(
             quality is None or (_number(quality) and 0 <= quality <= 1),
@@ -81,6 +86,7 @@ class Played:
     """A conversation that has ended.
 
     Args:
+        question: Id of the question.
         arm: The arm, or the cell that was forced (``VQ_CQ``).
         user: Name of the simulated user.
         persona: The user's persona, as JSON.
@@ -93,6 +99,7 @@ class Played:
         forced: The action that the first response was made to carry out; None for a free one.
     """
 
+    question: str
     arm: str
     user: str
     persona: Mapping[str, Any]
@@ -116,7 +123,7 @@ class Played:
     def from_json(cls, source: Any, name: str = "conversation") -> "Played":
         """Build the record from JSON; raises DataError that names a wrong field."""
         given = _known(cls, source, name)
-        for field in ("arm", "user"):
+        for field in ("question", "arm", "user"):
             _check(_text(given[field]), name, field, "text")
         _check(isinstance(given["persona"], Mapping), name, "persona", "an object")
         _check(_count(given["missing"]), name, "missing", "a whole number from 0 on")

@@ -4,13 +4,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from gtalign.chain import acted, asked
 from gtalign.dialogue.goal import Goal
 from gtalign.dialogue.persona import Persona
+from gtalign.errors import UserError
 from gtalign.game import USER_LLM
 from gtalign.tasks import Message
 
@@ -93,6 +94,33 @@ class Left:
 
 Reply = str | Satisfied | Left
 """What a user does: says something, is satisfied, or leaves."""
+
+
+LONGEST: Final = 20_000
+"""Characters above which a text is no reply."""
+
+
+def checked(reply: object, about: str) -> Reply:
+    """Return a reply, once it is known to be one.
+
+    Args:
+        reply: What a user gave.
+        about: Who gave it and in which conversation, for errors.
+
+    Raises:
+        UserError: It is no text and no end, or it is empty or too long.
+    """
+    if isinstance(reply, Satisfied | Left):
+        return reply
+    if not isinstance(reply, str):
+        raise UserError(f"{about}: {type(reply).__name__} is no reply", "nonsense")
+    if not reply.strip():
+        raise UserError(f"{about}: the reply is empty", "nonsense")
+    if len(reply) > LONGEST:
+        raise UserError(
+            f"{about}: a reply of {len(reply)} characters; at most {LONGEST} are one", "nonsense"
+        )
+    return reply
 
 
 class User(Protocol):

@@ -146,6 +146,28 @@ class Endpoint:
             self.cache.put(key, reply, self._source)
             return reply
 
+    async def models(self) -> list[str]:
+        """Return the names of the models that the server lists.
+
+        Raises:
+            ServiceError: The server does not list its models; says why.
+        """
+        from openai import OpenAIError
+
+        about = f"the models of {self.settings.url}"
+        try:
+            async for attempt in attempts(self.settings, about):
+                with attempt:
+                    async with asyncio.timeout(self.settings.timeout):
+                        answer: Any = await self._bind().get("/models", cast_to=object)
+        except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
+            cause, what = explain(error, self.settings)
+            raise self.failure(f"{about}: {what}", cause) from error
+        data = answer.get("data") if isinstance(answer, dict) else None
+        cards = data if isinstance(data, list) else []
+        names = (card.get("id") for card in cards if isinstance(card, dict))
+        return [name for name in names if isinstance(name, str) and name]
+
     def _key(self, identity: Sequence[Message], parameters: Mapping[str, Any], sample: int) -> str:
         about = {"url": self.settings.url, "messages": list(identity), "sample": sample}
         return cache_key(about | dict(parameters))

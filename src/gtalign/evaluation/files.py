@@ -1,19 +1,22 @@
 """The transcripts of several files, with a name for each model and one score that counts."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from gtalign.chain import parse
 from gtalign.chain.blocks import TAG
+from gtalign.data.rows import is_jsonl, read_rows
 from gtalign.errors import ChainError, DataError
 from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
 from gtalign.evaluation.steering.priced import FACTS
+from gtalign.files.lines import read_lines
 from gtalign.game import USER_LLM
 from gtalign.reward.scores import WELFARE
 from gtalign.steering import Decision
+from gtalign.tasks import Question
 from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.games import USUAL, game_of
 from gtalign.transcripts.given import SCORES, with_score
@@ -24,15 +27,16 @@ log = logging.getLogger(__name__)
 METHOD: Final = "mutual"
 """The default reference, if there are transcripts of it."""
 
-Kind = Literal["answers", "steered", "edited", "priced"]
-"""What transcripts hold: answers, those under pricing policies, those to edited matrices, or those
-under policies that compare a line of the prompt with edits."""
+Kind = Literal["answers", "steered", "edited", "priced", "conversations"]
+"""What transcripts hold: answers, those under pricing policies, those to edited matrices, those
+under policies that compare a line of the prompt with edits, or conversations."""
 
 KINDS: Final[Mapping[Kind, str]] = {
     "answers": "answers",
     "steered": "steered answers",
     "edited": "answers to edited matrices",
     "priced": "answers that compare policies in the prompt with edits",
+    "conversations": "conversations with simulated users",
 }
 
 RUN_FILE: Final = "transcripts.jsonl"
@@ -110,11 +114,35 @@ def _kind_of(file: Path) -> Kind | None:
     first = next(read_transcripts(file), None)
     if first is None:
         return None
+    if first.conversation is not None:
+        return "conversations"
     if first.decision is None:
         return "answers"
     if FACTS in first.extra:
         return "priced"
     return "edited" if first.decision.get("policy") == AS_WRITTEN.name else "steered"
+
+
+def questions_in(files: Iterable[Path]) -> Iterator[Question]:
+    """Yield the questions of files of questions, and those that transcripts answer.
+
+    Raises:
+        DataError: A file is wrong, or two questions share an id.
+    """
+    seen: set[str] = set()
+    for file in files:
+        transcripts = is_jsonl(file) and file.is_file() and _holds_transcripts(file)
+        held = (t.question for t in read_transcripts(file)) if transcripts else read_rows(file)
+        for question in held:
+            if question.id in seen:
+                raise DataError(f"two questions have the id {question.id!r}")
+            seen.add(question.id)
+            yield question
+
+
+def _holds_transcripts(file: Path) -> bool:
+    first: dict[str, Any] = next((row for _, row in read_lines(file)), {})
+    return "completion" in first and "reward_model" not in first
 
 
 def reference_of(transcripts: Iterable[Transcript], named: str | None = None) -> str:

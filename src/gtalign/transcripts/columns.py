@@ -49,7 +49,7 @@ def check_chain(chain: Any) -> None:
     for name in ("thinking", "analyze", "response"):
         if not isinstance(chain.get(name), str):
             raise DataError(f"column 'chain.{name}' has to be text")
-    _check_matrix(chain.get("payoff"), "chain.payoff")
+    check_matrix(chain.get("payoff"), "chain.payoff")
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
@@ -61,10 +61,15 @@ def check_extra(extra: Mapping[str, Any]) -> None:
     if not isinstance(extra.get("user_action", ""), str | None):
         raise DataError("column 'extra.user_action' has to be text")
     if extra.get("true_payoff") is not None:
-        _check_matrix(extra["true_payoff"], "extra.true_payoff")
+        check_matrix(extra["true_payoff"], "extra.true_payoff")
 
 
-def _check_matrix(matrix: Any, name: str) -> None:
+def check_matrix(matrix: Any, name: str) -> None:
+    """Check a payoff matrix in its JSON form.
+
+    Raises:
+        DataError: It is none, or a payoff is not a finite number; names the cell.
+    """
     if not isinstance(matrix, Mapping) or not matrix:
         raise DataError(f"column {name!r} has to be a payoff matrix, an object of cells")
     for key, cell in matrix.items():

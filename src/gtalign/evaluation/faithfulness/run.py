@@ -1,23 +1,21 @@
 """A run of ``gtalign faithful``: open a model, answer the edits of its matrices, and measure."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from gtalign.data.rows import is_jsonl, read_rows
 from gtalign.drawing import fixed, interval
 from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.faithfulness.answers import Subject, answer_edits
 from gtalign.evaluation.faithfulness.measures import Faithfulness, measure_faithfulness
 from gtalign.evaluation.faithfulness.section import faithfulness_section
 from gtalign.evaluation.faithfulness.settings import FaithfulnessRun
+from gtalign.evaluation.files import questions_in
 from gtalign.evaluation.page import write_page
 from gtalign.evaluation.statistics import Interval
 from gtalign.files.disk import room_in
-from gtalign.files.lines import read_lines
 from gtalign.files.run_directory import at_work, claim
 from gtalign.game.file import load_game
 from gtalign.judges import Judges
@@ -102,20 +100,7 @@ def read_questions(config: FaithfulnessRun) -> list[Question]:
     Raises:
         DataError: A file is wrong, two questions share an id, or there are none.
     """
-
-    def every() -> Iterator[Question]:
-        for file in config.questions:
-            if is_jsonl(file) and file.is_file() and _holds_transcripts(file):
-                yield from (transcript.question for transcript in read_transcripts(file))
-            else:
-                yield from read_rows(file)
-
-    questions = list(islice(every(), config.limit))
-    seen: set[str] = set()
-    for question in questions:
-        if question.id in seen:
-            raise DataError(f"two questions have the id {question.id!r}")
-        seen.add(question.id)
+    questions = list(islice(questions_in(config.questions), config.limit))
     if not questions:
         raise DataError("no questions: limit is 0, or the files are empty")
     return questions
@@ -139,11 +124,6 @@ def checkpoint_of(name: str) -> str:
 def _gap(found: Interval) -> str:
     reach = interval(found.low, found.high, 2, sign=True)
     return f"{fixed(found.value, 2, sign=True)} {reach} over {found.clusters} sources of questions"
-
-
-def _holds_transcripts(file: Path) -> bool:
-    first: dict[str, Any] = next((row for _, row in read_lines(file)), {})
-    return "completion" in first and "reward_model" not in first
 
 
 def _counter(model: str, tokenizer: str | None) -> Callable[[str], int] | None:

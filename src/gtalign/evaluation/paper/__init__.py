@@ -6,6 +6,7 @@ from typing import Final
 from gtalign.errors import ConfigError
 from gtalign.evaluation.paper.ablation import ablation
 from gtalign.evaluation.paper.behaviour import behaviour
+from gtalign.evaluation.paper.conversations import conversations
 from gtalign.evaluation.paper.faithful import faithfulness
 from gtalign.evaluation.paper.plane import pareto
 from gtalign.evaluation.paper.policies import policies
@@ -27,6 +28,7 @@ TABLES: Final[Mapping[str, Callable[[Study], Report]]] = {
     "steering": steering,
     "faithfulness": faithfulness,
     "policies": policies,
+    "conversations": conversations,
 }
 """The tables by name; each takes the runs and returns its sheets."""
 

@@ -1,0 +1,85 @@
+"""``gtalign converse``: let simulated users talk with a model, and measure the conversations."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from gtalign.cli.failures import FAILED
+from gtalign.cli.options import AsJson, Bare, ModelOrURL, RunFolder, Tables, changes, settings_of
+from gtalign.cli.show.converse import print_conversed
+from gtalign.cli.show.progress import Bar
+from gtalign.cli.show.result import print_result
+from gtalign.config import load
+from gtalign.dialogue import Goal, goal_of
+from gtalign.evaluation.dialogue.run import run
+from gtalign.evaluation.dialogue.settings import ConverseRun
+from gtalign.lab.goals import goal_of as lab_goal
+from gtalign.lab.goals import is_lab_question
+from gtalign.tasks import Question
+
+
+def command(
+    model: Annotated[str, ModelOrURL],
+    questions: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="QUESTIONS...", help="Files of questions (.parquet, .jsonl) or of transcripts."
+        ),
+    ],
+    bare: Bare = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most questions; 200 by default.")
+    ] = None,
+    matrix: Annotated[
+        int | None,
+        typer.Option(min=0, help="Questions whose payoff matrix is played; none by default."),
+    ] = None,
+    served: Annotated[
+        str | None, typer.Option("--model", help="Name of the model on the server.")
+    ] = None,
+    config: Annotated[Path | None, settings_of("converse", says="Settings of the run")] = None,
+    overrides: Annotated[list[str] | None, changes("turns=3")] = None,
+    out: RunFolder = Path("runs/converse"),
+    tables: Tables = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let simulated users talk with a model, and measure the conversations.
+
+    Each user has a goal that the model does not see. The same questions are
+    asked in three arms: one answer only (baseline), nothing left out (full),
+    and with replies (ask). --matrix also forces each action, plays it out, and
+    compares what it brought with the payoffs that the model states. The model
+    may be a checkpoint, a server or a gateway. You can stop a run at any time;
+    the same command resumes it. OUT keeps every turn. GTALIGN_UPSTREAM_KEY
+    holds the API key of a server. The exit code is 1 if all conversations fail.
+
+    Examples:
+        gtalign converse runs/lab/seed-0/mutual --bare \\
+            runs/lab/seed-0/mutual/transcripts.jsonl --limit 50
+        gtalign converse http://127.0.0.1:8000/v1 ambig_qa-test.parquet \\
+            --config users
+    """
+    options: dict[str, tuple[str, Any]] = {
+        "model": ("MODEL_OR_URL", model),
+        "questions": ("QUESTIONS", [str(file.resolve()) for file in questions]),
+        "limit": ("--limit", limit),
+        "matrix": ("--matrix", matrix),
+        "served": ("--model", served),
+        "instruct": ("--bare", "none" if bare else None),
+    }
+    settings = load(ConverseRun, config, overrides or (), options)
+    with Bar(amount="{task.completed:.0f} of {task.total:.0f}") as bar:
+        found = run(settings, out, _goal, lambda done, of, why: bar(done, of, "conversations", why))
+    if as_json:
+        print_result(found.to_json(), as_json=True)
+    else:
+        print_conversed(Console(), found, out, tables=tables)
+    if found.problem is not None:
+        raise typer.Exit(FAILED)
+
+
+def _goal(question: Question, seed: int) -> Goal | None:
+    """What the user of a question wants: questions of the lab carry it, others by their labels."""
+    return lab_goal(question) if is_lab_question(question) else goal_of(question, seed)

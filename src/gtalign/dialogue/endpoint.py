@@ -1,0 +1,118 @@
+"""A user that a model plays, behind any OpenAI-compatible endpoint."""
+
+import re
+import zlib
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from gtalign.chain import response_of, unanswered
+from gtalign.chain.prompt import fill
+from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, checked
+from gtalign.endpoints import Endpoint
+from gtalign.errors import UserError
+from gtalign.tasks import Message
+
+STYLES: Final = {
+    "plain": "You write one plain sentence.",
+    "terse": "You write a few words, no whole sentence.",
+    "wordy": "You write at length, and politely.",
+}
+TYPES: Final = {
+    "open": "",
+    "guarded": " At first you are not sure about details; tell one when you are asked again.",
+}
+_MARK: Final = re.compile(r"\[(SATISFIED|LEAVE)\]", re.IGNORECASE)
+_SPEAKER: Final = re.compile(r"^(?:you|user|me|person)\s*:\s*", re.IGNORECASE)
+
+
+class EndpointUser:
+    """A model that plays a person with a hidden goal.
+
+    Its instruction names the goal and the persona, and forbids to give the goal away; what it gives
+    away all the same is counted (`gtalign.dialogue.leaks`).
+
+    Args:
+        endpoint: Where the model is; its failures are `UserError`. With a cache, no reply is asked
+            for twice.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    async def reply(self, conversation: Conversation) -> Reply:
+        """Return what the model says, or that it ends the conversation.
+
+        Raises:
+            UserError: The endpoint gives no reply, or none that can be read.
+        """
+        about = f"user {self.endpoint.settings.model!r}, {conversation.id}"
+        messages = messages_for(conversation)
+        sample = zlib.crc32(f"{conversation.seed} {conversation.id}".encode())
+        reply = await self.endpoint.complete(
+            messages, messages, accepts=bool, about=about, sample=sample
+        )
+        try:
+            if reply.problem is not None:
+                raise UserError(f"{about}: {reply.problem}", "nonsense")
+            return read_reply(reply.text, conversation, about)
+        except UserError:
+            self.endpoint.forget(messages, {}, sample)  # so that a resumed run asks again
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connections and the cache."""
+        await self.endpoint.aclose()
+
+
+def messages_for(conversation: Conversation) -> list[Message]:
+    """Return what the model that plays the user gets."""
+    persona = conversation.persona
+    instruction = fill(
+        _prompt(),
+        {
+            "about": persona.about or "You are an ordinary person with little time.",
+            "wish": conversation.goal.wish,
+            "patience": f"You read {persona.patience} messages at most.",
+            "style": STYLES[persona.style] + TYPES[persona.type],
+        },
+    )
+    names = {"user": "You", "assistant": "Assistant"}
+    said = "\n\n".join(
+        f"{names[message['role']]}: {message['content'] or '(says nothing)'}"
+        for message in conversation.messages
+        if message["role"] in names
+    )
+    asked = f"The conversation so far:\n\n{said}\n\nYour next message:"
+    return [Message(role="system", content=instruction), Message(role="user", content=asked)]
+
+
+def read_reply(text: str, conversation: Conversation, about: str) -> Reply:
+    """Return the reply in what a model wrote.
+
+    Args:
+        text: What it wrote.
+        conversation: The conversation that it replies to.
+        about: Who wrote it and in which conversation, for errors.
+
+    Raises:
+        UserError: It is no reply: nothing, reasoning alone, both ends, or the assistant's words.
+    """
+    why = unanswered(text)
+    if why is not None:
+        raise UserError(f"{about}: {why}", "nonsense")
+    said = _SPEAKER.sub("", response_of(text).strip())
+    ends = {mark.upper() for mark in _MARK.findall(said)}
+    if len(ends) > 1:
+        raise UserError(f"{about}: the reply is both satisfied and leaves", "nonsense")
+    if ends:
+        return Satisfied() if ends == {"SATISFIED"} else Left()
+    if said and said == conversation.response.strip():
+        raise UserError(f"{about}: the reply repeats the assistant's words", "nonsense")
+    return checked(said, about)
+
+
+@cache
+def _prompt() -> str:
+    file = files(__package__).joinpath("prompts", "user.txt")
+    return file.read_text(encoding="utf-8").strip()

@@ -1,0 +1,80 @@
+"""Goals of users of published questions, from what their labels give.
+
+| task | what the labels say | goal |
+|---|---|---|
+| ``ambig_qa``, ambiguous | every reading, with its answer | one reading, drawn by the seed |
+| ``ambig_qa``, clear | the answer | the answer; nothing is missing |
+| all others | no readings and no checkable answer | none |
+
+An answer is right if it holds the reading's answer, word for word, or what stands before the first
+comma of it. Labels do not say which questions ask for the reading: one that names a word by which
+the readings differ does, and one that asks in general which is meant.
+"""
+
+import re
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from gtalign.dialogue.goal import Goal, Missing
+from gtalign.dialogue.words import holds, words_of
+from gtalign.tasks import Message, Question
+from gtalign.tasks.ambiguity import is_ambiguous
+
+_READING: Final = re.compile(
+    r"Meaning \d+:\s*(?P<meaning>.*?);\s*Answer \d+:\s*(?P<answer>.*?)(?=\s*Meaning \d+:|\s*\Z)",
+    re.DOTALL,
+)
+_GENERAL: Final = ("which", "what", "mean", "meant", "clarify", "specify", "specific", "refer")
+
+
+def goal_of(question: Question, seed: int = 0) -> Goal | None:
+    """Return what the user of a published question wants; None if its labels do not say.
+
+    Args:
+        question: The question.
+        seed: Decides which of several readings the user means.
+
+    Raises:
+        DataError: The ground truth of the task has an unknown form.
+    """
+    build = _TASKS.get(question.task)
+    return None if build is None or not question.referenced else build(question, seed)
+
+
+def _ambig_qa(question: Question, seed: int) -> Goal | None:
+    truth = question.ground_truth.partition("###")[2].strip()
+    if not is_ambiguous(question):
+        if not truth:
+            return None
+        wish = f"You want to know: {question.text}"
+        return Goal(question, wish, partial(states, truth), truth, detailed=question.messages)
+    readings = [
+        (found["meaning"].strip(), found["answer"].strip()) for found in _READING.finditer(truth)
+    ]
+    readings = [(meaning, answer) for meaning, answer in readings if meaning and answer]
+    if len(readings) < 2:
+        return None
+    number = zlib.crc32(f"{seed} {question.id}".encode()) % len(readings)
+    meaning, answer = readings[number]
+    known = frozenset(words_of(question.text))
+    told_apart = frozenset(word for one, _ in readings for word in words_of(one)) - known
+    topic = "|".join(sorted({*told_apart, *_GENERAL}))
+    return Goal(
+        question=question,
+        wish=f"You want to know: {meaning}",
+        grade=partial(states, answer),
+        answer=answer,
+        missing=(Missing((topic,), f"I mean: {meaning}", known | {"i", "mean"}),),
+        detailed=(*question.messages[:-1], Message(role="user", content=meaning)),
+    )
+
+
+def states(answer: str, response: str) -> float:
+    """Return 1 if a response holds an answer, or what stands before its first comma; else 0."""
+    short = answer.partition(",")[0]
+    return float(holds(response, answer) or holds(response, short))
+
+
+_TASKS: Final[dict[str, Callable[[Question, int], Goal | None]]] = {"ambig_qa": _ambig_qa}

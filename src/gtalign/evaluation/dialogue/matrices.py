@@ -1,0 +1,230 @@
+"""Payoff matrices from play: force each action, play it out, average; and what a model states.
+
+The row of a cell is the question as asked (``VQ`` if it leaves something out, else ``DQ``) or with
+nothing left out (``DQ``). The column is the action that the first answer was made to carry out. The
+payoffs are the discounted welfare of both sides (`gtalign.dialogue.measures.welfare`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gtalign.dialogue.measures import welfare
+from gtalign.errors import PayoffError
+from gtalign.evaluation.dialogue.held import record_of
+from gtalign.evaluation.statistics import Floats, Interval, mean_ci
+from gtalign.game import TOLERANCE, USER_LLM, Bimatrix, social_optimum
+from gtalign.transcripts.transcript import Transcript
+
+Cells = Mapping[str, tuple[float, float]]
+"""Payoffs of user and LLM by cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedMatrix:
+    """The matrix of one question, played and stated.
+
+    Args:
+        question: Id of the question.
+        cluster: Its source.
+        asked: The row of the question as asked, ``VQ`` or ``DQ``.
+        cells: Mean payoffs of the cells that were played.
+        plays: Conversations behind each cell.
+        stated: Mean payoffs that the model states; None if it stated no matrix.
+        truth: The true payoffs, where the world knows them.
+        carried: Share of the forced answers that carried out the action; the others are left out.
+    """
+
+    question: str
+    cluster: str
+    asked: str
+    cells: Cells
+    plays: Mapping[str, int]
+    stated: Cells | None
+    truth: Cells | None
+    carried: float
+
+    def correlation(self, other: Cells | None, side: int | None = None) -> float:
+        """Spearman's rank correlation with another matrix over the cells that were played.
+
+        Args:
+            other: The other matrix.
+            side: 0 for the user's payoffs, 1 for the LLM's, None for their sums.
+
+        Returns:
+            A number in [-1, 1]; not-a-number where there is no other matrix, or a side is constant.
+        """
+        if other is None:
+            return float("nan")
+        others = {cell: other[cell] for cell in self.cells}
+        return rank_correlation(_numbers(self.cells, side), _numbers(others, side))
+
+    @property
+    def choice(self) -> str | None:
+        """The action of the optimum of the model's own matrix; None if it stated none."""
+        if self.stated is None:
+            return None
+        payoffs = np.array([self.stated[cell] for cell in USER_LLM.cells])
+        cell = USER_LLM.cells[int(social_optimum(payoffs.reshape(*USER_LLM.shape, 2)))]
+        return USER_LLM.llm_actions[USER_LLM.index(cell)[1]]
+
+    @property
+    def regret(self) -> float:
+        """What its choice loses in the sum of both payoffs, in the row of the question as asked.
+
+        Not-a-number where there is no choice, or a cell of the row was not played.
+        """
+        row = {action: f"{self.asked}_{action}" for action in USER_LLM.llm_actions}
+        if self.choice is None or not set(row.values()) <= self.cells.keys():
+            return float("nan")
+        sums = {action: sum(self.cells[cell]) for action, cell in row.items()}
+        return max(sums.values()) - sums[self.choice]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the matrices that a model states agree with those that were played with one user.
+
+    Args:
+        model: Name of the model.
+        user: Name of the user.
+        matrices: The matrices, one for each question.
+    """
+
+    model: str
+    user: str
+    matrices: tuple[PlayedMatrix, ...]
+
+    @property
+    def questions(self) -> int:
+        """Number of questions."""
+        return len(self.matrices)
+
+    def correlation(self, side: int | None = None) -> Interval:
+        """Mean rank correlation of stated and played payoffs; ``side`` as for one matrix."""
+        return self._mean([one.correlation(one.stated, side) for one in self.matrices])
+
+    @property
+    def truth(self) -> Interval:
+        """Mean rank correlation of the true and the played sums, where the truth is known."""
+        return self._mean([one.correlation(one.truth) for one in self.matrices])
+
+    @property
+    def regret(self) -> Interval:
+        """Mean loss of the model's choice in the sum of both payoffs."""
+        return self._mean([one.regret for one in self.matrices])
+
+    @property
+    def carried(self) -> Interval:
+        """Share of the forced answers that carried out the action."""
+        return self._mean([one.carried for one in self.matrices])
+
+    def mean(self, cell: str, side: int) -> Interval:
+        """Mean payoff of a side in a cell, over the questions in which it was played."""
+        return self._mean(
+            [one.cells[cell][side] if cell in one.cells else float("nan") for one in self.matrices]
+        )
+
+    def _mean(self, values: list[float]) -> Interval:
+        return mean_ci(values, [one.cluster for one in self.matrices])
+
+
+def agreements(transcripts: Iterable[Transcript]) -> list[Agreement]:
+    """Return the agreement of each model with each user, from conversations that were forced.
+
+    Conversations that failed, and those whose quality is unknown, are left out, and those whose
+    first answer carried out another action.
+
+    Raises:
+        DataError: The record of a conversation is wrong.
+    """
+    found: dict[tuple[str, str], dict[str, _Sums]] = defaultdict(dict)
+    for transcript in transcripts:
+        played = record_of(transcript)
+        if played is None or played.forced is None or played.end == "failed":
+            continue
+        worth = welfare(played)
+        if worth is None:
+            continue
+        sums = found[transcript.model, played.user].setdefault(
+            played.question, _Sums(transcript.cluster or played.question, transcript.extra)
+        )
+        first = played.turns[0]
+        sums.vague |= played.arm.startswith("VQ")
+        if first.action == played.forced:  # another action says nothing about this cell
+            sums.payoffs[played.arm].append(worth[:2])
+        if first.stated is not None and (cells := _cells(first.stated)) is not None:
+            sums.stated.append(cells)
+        sums.carried.append(first.action == played.forced)
+    return [
+        Agreement(model, user, tuple(sums.matrix(question) for question, sums in held.items()))
+        for (model, user), held in found.items()
+    ]
+
+
+class _Sums:
+    """What was played of one question."""
+
+    def __init__(self, cluster: str, extra: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+        self.payoffs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.stated: list[Cells] = []
+        self.carried: list[bool] = []
+        self.vague = False
+        truth = extra.get("true_payoff")
+        self._truth = _cells(truth) if isinstance(truth, Mapping) else None
+
+    def matrix(self, question: str) -> PlayedMatrix:
+        """The matrix of the question."""
+        cells = {cell: _mean(played) for cell, played in self.payoffs.items()}
+        stated = None
+        if self.stated:
+            stated = {cell: _mean([one[cell] for one in self.stated]) for cell in USER_LLM.cells}
+        return PlayedMatrix(
+            question=question,
+            cluster=self.cluster,
+            asked="VQ" if self.vague else "DQ",
+            cells=cells,
+            plays={cell: len(played) for cell, played in self.payoffs.items()},
+            stated=stated,
+            truth=self._truth,
+            carried=sum(self.carried) / len(self.carried),
+        )
+
+
+def rank_correlation(one: Floats, other: Floats) -> float:
+    """Spearman's rank correlation, ties with their mean rank; NaN where a side is constant.
+
+    Payoffs that differ by no more than the tolerance of ties are equal.
+    """
+    from scipy.stats import rankdata  # of the extra `eval`
+
+    if len(one) < 2:
+        return float("nan")
+    x, y = (rankdata(np.round(side / TOLERANCE)) for side in (one, other))
+    x, y = x - x.mean(), y - y.mean()
+    scale = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / scale if scale > 0 else float("nan")
+
+
+def _numbers(cells: Cells, side: int | None) -> Floats:
+    payoffs = np.array(list(cells.values()), dtype=np.float64).reshape(-1, 2)
+    numbers: Floats = payoffs.sum(axis=1) if side is None else payoffs[:, side]
+    return numbers
+
+
+def _mean(payoffs: list[tuple[float, float]]) -> tuple[float, float]:
+    user, llm = np.mean(np.array(payoffs), axis=0)
+    return float(user), float(llm)
+
+
+def _cells(matrix: Mapping[str, Any]) -> Cells | None:
+    """The payoffs of a matrix in JSON form; None for another game."""
+    try:
+        game = Bimatrix.from_json(matrix)
+    except PayoffError:
+        return None
+    return {cell: game.cell(cell) for cell in USER_LLM.cells}

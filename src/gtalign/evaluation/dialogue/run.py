@@ -1,0 +1,268 @@
+"""A run of ``gtalign converse``: open a model and the users, play, measure, report."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from gtalign.dialogue import (
+    Assistant,
+    Goal,
+    Match,
+    Rules,
+    ServedAssistant,
+    SteeredAssistant,
+    User,
+    play_all,
+)
+from gtalign.dialogue.assistant import FREE
+from gtalign.dialogue.play import count_words
+from gtalign.endpoints import Cache, Endpoint, EndpointSettings
+from gtalign.errors import DataError, TeacherError
+from gtalign.evaluation.dialogue.held import Conversations
+from gtalign.evaluation.dialogue.matrices import agreements
+from gtalign.evaluation.dialogue.settings import ConverseRun
+from gtalign.evaluation.dialogue.talks import talks
+from gtalign.evaluation.faithfulness.run import checkpoint_of
+from gtalign.evaluation.files import RUN_FILE, questions_in
+from gtalign.evaluation.page import write_page
+from gtalign.evaluation.paper.conversations import conversations_report
+from gtalign.evaluation.paper.sheet import Report
+from gtalign.files.disk import room_in
+from gtalign.files.run_directory import at_work, claim
+from gtalign.game import USER_LLM
+from gtalign.models.tokens import counter_in
+from gtalign.steering import Sampling, SteeringSettings, load_policy, open_backend
+from gtalign.tasks import Question
+from gtalign.transcripts import read_transcripts
+
+GoalOf = Callable[[Question, int], Goal | None]
+"""Takes a question and the seed; returns what its user wants, or None if nobody knows."""
+
+Show = Callable[[int, int, str | None], None]
+"""Takes the conversations that are done, their total, and why the last one failed."""
+
+KEY: Final = "GTALIGN_UPSTREAM_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversed:
+    """What a run found.
+
+    Args:
+        report: The tables.
+        played: Number of conversations.
+        failed: Number of them that failed.
+        skipped: Number of questions whose goal is not known.
+        problem: Why there is no result; None if there is one.
+    """
+
+    report: Report
+    played: int
+    failed: int
+    skipped: int
+    problem: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as one JSON object."""
+        return {
+            "played": self.played,
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "problem": self.problem,
+            **self.report.to_json(),
+        }
+
+
+def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = None) -> Conversed:
+    """Play conversations, or go on with a run that was stopped.
+
+    Every conversation stays in ``transcripts.jsonl``; ``report.html`` shows the tables. Those that
+    failed in an earlier run are played again.
+
+    Args:
+        config: Configuration of the run.
+        out: The run directory.
+        goal_of: Says what the user of a question wants.
+        show: Called after each conversation.
+
+    Raises:
+        ConfigError: The directory holds a run of another configuration, or a model or a policy is
+            unknown.
+        DataError: A file is wrong, or no question has a goal that is known.
+        SteeringError: The server cannot continue an edited text, as forcing an action needs.
+        StorageError: A conversation cannot be written.
+    """
+    goals, skipped = read_goals(config, goal_of)
+    file, replies = out / RUN_FILE, out / "replies.sqlite"
+    users = {name: settings.open(replies) for name, settings in config.users.items()}
+    model = checkpoint_of(config.model)
+    claim(out, config)
+    total = sum(1 for _ in matches(config, goals, users))
+
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            for user in users.values():
+                if (close := getattr(user, "aclose", None)) is not None:
+                    stack.push_async_callback(close)
+            assistant, name = await stack.enter_async_context(opened(config, model, replies))
+            rules = Rules(
+                turns=config.turns,
+                seconds=config.timeout,
+                count=_counter(config, model),
+                seed=config.seed,
+            )
+            await play_all(
+                matches(config, goals, users),
+                assistant,
+                rules,
+                file,
+                model=config.name or name,
+                workers=min(config.workers, total),
+                show=None if show is None else lambda done, why: show(done, total, why),
+            )
+
+    with at_work(out), room_in(out):
+        asyncio.run(work())
+    found = Conversations.read(read_transcripts(file))
+    report = conversations_report(found, agreements(read_transcripts(file)), config.seed)
+    failed = sum(1 for t in read_transcripts(file) if (t.conversation or {}).get("end") == "failed")
+    write_page(
+        out / "report.html",
+        title=f"gtalign converse: {found.models[0] if found.models else config.model}",
+        headline=report.sentences,
+        sections=[report.section(), talks(read_transcripts(file))],
+    )
+    problem = None
+    if failed == total:
+        last = next(t.unscored for t in read_transcripts(file) if t.conversation is not None)
+        problem = f"No result: all {total} conversations failed. The first: {last}"
+    return Conversed(report, total, failed, skipped, problem)
+
+
+def read_goals(config: ConverseRun, goal_of: GoalOf) -> tuple[list[Goal], int]:
+    """Return the goals of the first questions that have one, and how many before them have none.
+
+    Raises:
+        DataError: A file is wrong, or no question has a goal.
+    """
+    skipped = 0
+
+    def known() -> Iterator[Goal]:
+        nonlocal skipped
+        for question in questions_in(config.questions):
+            goal = goal_of(question, config.seed)
+            if goal is None:
+                skipped += 1
+            else:
+                yield goal
+
+    goals = list(islice(known(), config.limit))
+    if not goals:
+        raise DataError(
+            f"none of {skipped} questions has a goal that its labels tell; questions of the lab and"
+            " of ambig_qa have one"
+        )
+    return goals, skipped
+
+
+def matches(config: ConverseRun, goals: list[Goal], users: dict[str, User]) -> Iterator[Match]:
+    """Yield every conversation of a run: the arms, then the forced cells."""
+    for goal in goals:
+        for name, user in users.items():
+            persona = config.users[name].persona
+            for arm in config.arms:
+                for repeat in range(config.repeats):
+                    yield Match.of(goal, user, name, persona, arm, repeat)
+    for goal in goals[: config.matrix]:
+        for name, user in users.items():
+            for cell in USER_LLM.cells:
+                row, action = cell.split("_")
+                if row == "VQ" and not goal.missing:
+                    continue  # nothing is left out: the question is asked as it is
+                for repeat in range(config.plays):
+                    yield Match(
+                        goal,
+                        user,
+                        name,
+                        config.users[name].persona,
+                        arm=cell,
+                        repeat=repeat,
+                        force=action,
+                        detailed=row == "DQ",
+                    )
+
+
+@asynccontextmanager
+async def opened(
+    config: ConverseRun, model: str, replies: Path
+) -> AsyncIterator[tuple[Assistant, str]]:
+    """Open the assistant; yield it with its name, and close it."""
+    if config.asks_plainly:
+        settings = EndpointSettings(
+            url=config.model,
+            model=config.served or await _served(config),
+            key_env=KEY if os.environ.get(KEY) else None,
+            temperature=min(config.temperature, 2.0),
+            max_tokens=config.max_tokens,
+            seed=config.seed,
+            concurrency=config.workers,
+            timeout=config.timeout,
+            attempts=config.attempts,
+        )
+        endpoint = Endpoint(settings, Cache(replies), TeacherError, "assistant")
+        try:
+            yield ServedAssistant(endpoint), settings.model
+        finally:
+            await endpoint.aclose()
+        return
+    steering = SteeringSettings(mode=config.mode, instruct=config.instruct, opening=config.opening)
+    policy = FREE if config.policy is None else load_policy(config.policy)
+    found = await open_backend(
+        model,
+        model=config.served,
+        tokenizer=config.tokenizer,
+        batch=config.batch if steering.trained else None,
+        fallback_reask=config.mode == "observe" and not config.matrix,
+    )
+    name = Path(config.model).name if model != config.model else found.model
+    try:
+        yield (
+            SteeredAssistant(
+                found.backend,
+                name,
+                steering,
+                policy=policy,
+                sampling=Sampling(temperature=config.temperature),
+                max_tokens=config.max_tokens,
+            ),
+            name,
+        )
+    finally:
+        await found.backend.aclose()
+
+
+async def _served(config: ConverseRun) -> str:
+    """Ask a server for the name of its first model."""
+    key = KEY if os.environ.get(KEY) else None
+    asked = EndpointSettings(url=config.model, model="any", key_env=key, attempts=config.attempts)
+    endpoint = Endpoint(asked, failure=TeacherError)
+    try:
+        names = await endpoint.models()
+    finally:
+        await endpoint.aclose()
+    if not names:
+        raise TeacherError(f"{config.model} lists no model; name one with --model", "no model")
+    return names[0]
+
+
+def _counter(config: ConverseRun, model: str) -> Callable[[str], int]:
+    """What counts the tokens of a text: a tokenizer that is at hand, or words."""
+    for folder in (config.tokenizer, model):
+        if folder is not None and (Path(folder) / "tokenizer.json").is_file():
+            return counter_in(Path(folder))
+    return count_words
