@@ -218,12 +218,12 @@ async def test_numbers_that_are_none_are_named(tmp_path: Path) -> None:
 
 def test_a_matrix_is_read_tolerantly_and_written_to_be_read_again() -> None:
     game = Bimatrix.from_json(model.MATRIX)
-    assert read_matrix(written(game), -5, 5) == (game, ())
+    assert read_matrix(written(game), USER_LLM, -5, 5) == (game, ())
     assert '"DQ_AQ": {"user": 3, "LLM": 3},\n  "DQ_CQ": {"user": 1.5' in written(game, 0)
-    assert read_matrix(written(game, 0), -5, 5) == (game, ())
+    assert read_matrix(written(game, 0), USER_LLM, -5, 5) == (game, ())
     assert written(Bimatrix.from_json(EXAMPLE)) == EXAMPLE
     text = "thinking\n<payoff>```json\n" + written(game).replace('"', "'") + "```</payoff> more"
-    found, repairs = read_matrix(text, -5, 5)
+    found, repairs = read_matrix(text, USER_LLM, -5, 5)
     assert found == game
     assert {repair.kind for repair in repairs} == {"code-fence", "single-quotes"}
 

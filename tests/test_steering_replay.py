@@ -100,9 +100,8 @@ def test_what_flips_costs_the_difference_at_the_new_prices() -> None:
     assert found.money == pytest.approx((15 * -1000 + 3 * -1180) / 1e6)
     assert replay([], dear) == Replay((), 0, 0, 0)
     wrong = dear.model_copy(update={"adjust": (Adjustment(action="XX", user=1.0),)})
-    for pasts in ([], [read(decided(game, cheap))]):
-        with pytest.raises(ConfigError, match="XX"):
-            replay(pasts, wrong)
+    with pytest.raises(ConfigError, match="XX"):
+        replay([read(decided(game, cheap))], wrong)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 2, 4])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import Bare, ModelOrURL, Policies, changes, settings_of
+from gtalign.cli.options import Bare, Game, ModelOrURL, Policies, changes, settings_of
 
 
 def command(
@@ -23,6 +23,7 @@ def command(
     database: Annotated[
         str | None, typer.Option(help="Database of the decisions: a file or a URL.")
     ] = None,
+    game: Game = None,
     bare: Bare = False,
     key: Annotated[
         str | None, typer.Option(help="Make a new admin key with this name, and show it once.")
@@ -58,6 +59,7 @@ def command(
 
     options = {
         "upstream.address": ("MODEL_OR_URL", upstream),
+        "upstream.game": ("--game", game),
         "host": ("--host", host),
         "port": ("--port", port),
         "root_path": ("--root-path", root_path),

@@ -1,9 +1,9 @@
-"""The actions of ``USER_LLM`` in a word or two, for people: ``CQ (asks back)``."""
+"""The actions of a game in a few words, for people: ``CQ (asks back)``."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gtalign.game.form import USER_LLM
+from gtalign.game.form import USER_LLM, GameForm
 
 WORDS: Final[Mapping[str, str]] = {
     "DQ": "detailed question",
@@ -20,9 +20,31 @@ LEGEND: Final = (
 """All actions in two sentences, for where their names are first shown."""
 
 
-def named(action: str) -> str:
-    """An action with its meaning in brackets; an action of another game as it is."""
-    return f"{action} ({WORDS[action]})" if action in WORDS else action
+def legend(form: GameForm) -> str:
+    """All actions of a game in a sentence or two."""
+    if form == USER_LLM:
+        return LEGEND
+    sides = (("user", form.user), ("LLM", form.llm))
+    told = (
+        f"{side}: {', '.join(f'{name} ({text})' if text else name for name, text in actions)}"
+        for side, actions in sides
+    )
+    return f"Game {form.name or 'without a name'}, {'; '.join(told)}."
+
+
+def words_of(forms: Iterable[GameForm]) -> dict[str, str]:
+    """The actions of some games in a few words; of a name in two games, those of the first."""
+    found: dict[str, str] = {}
+    for form in forms:
+        own = WORDS if form == USER_LLM else dict((*form.user, *form.llm))
+        found = {**own, **found}
+    return found
+
+
+def named(action: str, form: GameForm = USER_LLM) -> str:
+    """An action with its meaning in brackets; one that the game does not have, as it is."""
+    words = words_of([form]).get(action)
+    return f"{action} ({words})" if words else action
 
 
 def meanings(actions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

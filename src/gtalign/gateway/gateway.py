@@ -131,14 +131,19 @@ class Gateway:
 
         Raises:
             APIError: There is no such model or policy (404), there is no such way to show chains,
-                or two policies are named (400), or the key is bound to another one (403), or the
-                model's name is not known before its engine answers (503).
+                two policies are named, or the policy is of another game (400), or the key is bound
+                to another one (403), or the model's name is not known before its engine answers
+                (503).
         """
         show = headers.get("x-gtalign-show", self.config.show)
         if show not in get_args(Show):
             raise APIError(400, f"X-GTAlign-Show has to be one of {', '.join(get_args(Show))}")
         served, suffix = self.models.find(model)
         policy = self._policy(suffix, headers, key)
+        try:
+            policy.check(served.form)
+        except ConfigError as error:
+            raise APIError(400, str(error), code="policy_of_another_game") from None
         return Terms(id, request_id, key, policy, cast(Show, show), model, served)
 
     def check_store(self) -> bool:
@@ -211,7 +216,7 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
                 "proxies: other machines send requests through them, but the gateway has no key;"
                 " make one (gtalign serve --key NAME), or leave out proxies"
             )
-        policies = await Policies.open(store, config.policies, config.default_policy)
+        policies = await Policies.open(store, config.policies, config.default_policy, models.forms)
         reader = Reader(store)
         limits = Limits(config.limits)
         await recount(limits, reader, policies)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.config import load_table, shown
 from gtalign.errors import ConfigError
-from gtalign.game import USER_LLM
+from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.store.changes import changed
 from gtalign.gateway.store.database import transaction
 from gtalign.gateway.store.record import now
@@ -30,8 +30,14 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _DEEP: Final = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){16}")  # keys with dots
 
 
-def read_policies(sources: Sequence[str]) -> dict[str, Policy]:
+def read_policies(
+    sources: Sequence[str], forms: Sequence[GameForm] = (USER_LLM,)
+) -> dict[str, Policy]:
     """Read policies from files and from those that ship, by name.
+
+    Args:
+        sources: Files, or names of policies that ship.
+        forms: The games of the models; a policy has to fit one of them.
 
     Raises:
         ConfigError: A file is wrong, or two have one name.
@@ -39,7 +45,7 @@ def read_policies(sources: Sequence[str]) -> dict[str, Policy]:
     found: dict[str, Policy] = {}
     for source in sources:
         policy = load_policy(source)
-        _check(policy)
+        _check(policy, forms)
         if policy.name in found:
             raise ConfigError(f"policies: two are named {policy.name!r}")
         found[policy.name] = policy
@@ -54,7 +60,10 @@ class Policies:
 
     Attributes:
         default: Name of the one in force where none is asked for.
+        forms: The games of the models; a policy has to fit one of them.
     """
+
+    forms: Sequence[GameForm] = (USER_LLM,)
 
     def __init__(self, engine: AsyncEngine, default: str) -> None:
         self.default = default
@@ -64,7 +73,11 @@ class Policies:
 
     @classmethod
     async def open(
-        cls, engine: AsyncEngine, sources: Sequence[str], default: str | None
+        cls,
+        engine: AsyncEngine,
+        sources: Sequence[str],
+        default: str | None,
+        forms: Sequence[GameForm] = (USER_LLM,),
     ) -> "Policies":
         """Read the policies of the store and of files.
 
@@ -72,12 +85,14 @@ class Policies:
             engine: The store.
             sources: Files, or names of policies that ship.
             default: Name of the default; None for the first source.
+            forms: The games of the models.
 
         Raises:
             ConfigError: A file is wrong, two have one name, or there is no such default.
         """
-        given = read_policies(sources)
+        given = read_policies(sources, forms)
         found = cls(engine, "")
+        found.forms = forms
         await found.reload()
         await found.renew(given, default)
         return found
@@ -153,7 +168,7 @@ class Policies:
             ConfigError: It does not fit the game, or its name cannot stand in an address.
             StorageError: It cannot be written; the one before stays in force.
         """
-        _check(policy)
+        _check(policy, self.forms)
         await self._store(policy, "admin")
 
     async def remove(self, name: str) -> None:
@@ -233,8 +248,12 @@ def read_policy(name: str, table: Mapping[str, Any]) -> Policy:
     return load_table(Policy, {**table, "name": name}, f"policy {name!r}")
 
 
-def policy_of_text(text: str) -> Policy:
+def policy_of_text(text: str, forms: Sequence[GameForm] = (USER_LLM,)) -> Policy:
     """Read the policy that a person has written, as TOML.
+
+    Args:
+        text: The TOML.
+        forms: The games of the models; the policy has to fit one of them.
 
     Raises:
         ConfigError: It is too long or no TOML, which the message says where, or a key is wrong,
@@ -244,7 +263,7 @@ def policy_of_text(text: str) -> Policy:
     if size > LONGEST:
         raise ConfigError(f"a policy has {LONGEST:,} bytes at most, and this has {size:,}")
     policy = load_table(Policy, read_toml(text), "policy")
-    _check(policy)
+    _check(policy, forms)
     return policy
 
 
@@ -276,8 +295,9 @@ def _policy(row: Mapping[str, Any]) -> Policy:
     return Policy.model_validate_json(row["body"])
 
 
-def _check(policy: Policy) -> None:
-    policy.check(USER_LLM)
+def _check(policy: Policy, forms: Sequence[GameForm]) -> None:
+    if not any(policy.fits(form) for form in forms):
+        policy.check(forms[0])
     if not _NAME.fullmatch(policy.name):
         raise ConfigError(
             f"name: {policy.name!r}: use only letters, digits, '.', '_' and '-', because the name"

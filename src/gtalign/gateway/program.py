@@ -12,7 +12,7 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import read_policies
-from gtalign.gateway.served import Models
+from gtalign.gateway.served import Models, forms_of
 from gtalign.gateway.server import check_address, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
@@ -45,7 +45,7 @@ def load_gateway(
             " or several models in tables [models.NAME] of the file"
         )
     config = load(GatewayConfig, file, overrides, options)
-    read_policies(config.policies)
+    read_policies(config.policies, forms_of(config))
     return config
 
 

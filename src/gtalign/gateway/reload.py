@@ -7,6 +7,7 @@ from typing import Final
 from gtalign.errors import GTAlignError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.policies import read_policies
+from gtalign.gateway.served import forms_of
 from gtalign.gateway.settings import GatewayConfig
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,12 @@ async def reload(gateway: Gateway, read: Callable[[], GatewayConfig]) -> None:
     before = gateway.config
     try:
         wanted = read()
-        policies = read_policies(wanted.policies)
+        policies = read_policies(wanted.policies, forms_of(wanted))
         gateway.policies.check_default(policies, wanted.default_policy)
         await gateway.keys.reload()
         await gateway.policies.reload()
         await gateway.models.renew(wanted)  # the last that can be wrong
+        gateway.policies.forms = gateway.models.forms
         await gateway.policies.renew(policies, wanted.default_policy)
     except GTAlignError as error:
         log.error("the new configuration is refused, the old one stays: %s", error)

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, Final
 
 from gtalign.errors import ConfigError
+from gtalign.game import USER_LLM, GameForm
+from gtalign.game.file import load_game
 from gtalign.gateway.engine import Engine, opened_engine
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.route import Route
@@ -25,12 +27,20 @@ class Served:
         engines: Its engines.
         retries: As `ModelSettings.retries`.
         wait: Seconds between two checks of an engine.
+        form: The game of its chains.
     """
 
     def __init__(
-        self, name: str | None, engines: tuple[Engine, ...], *, retries: int, wait: float
+        self,
+        name: str | None,
+        engines: tuple[Engine, ...],
+        *,
+        retries: int,
+        wait: float,
+        form: GameForm = USER_LLM,
     ) -> None:
         self.engines = engines
+        self.form = form
         self._name = name
         self._retries = retries
         self._wait = wait
@@ -102,7 +112,8 @@ class Models:
             retries: As `ModelSettings.retries`.
         """
         engines = (opened_engine(upstream),)
-        return cls((Served(upstream.name, engines, retries=retries, wait=1.0),), 0.0)
+        served = Served(upstream.name, engines, retries=retries, wait=1.0, form=upstream.form)
+        return cls((served,), 0.0)
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._models)
@@ -116,6 +127,16 @@ class Models:
     def engines(self) -> list[Engine]:
         """The engines of all models."""
         return [engine for model in self._models for engine in model.engines]
+
+    @property
+    def forms(self) -> tuple[GameForm, ...]:
+        """The games of the models, each once."""
+        return tuple(dict.fromkeys(model.form for model in self._models))
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The LLM's actions in the games of all models, each once."""
+        return tuple(dict.fromkeys(a for form in self.forms for a in form.llm_actions))
 
     @property
     def interrupt(self) -> bool:
@@ -236,6 +257,12 @@ def _served(config: GatewayConfig, name: str | None, model: ModelSettings) -> Se
         of = name or settings.model or "the model"
         label = f"engine {settings.name!r} of {of!r} ({settings.address})"
         open = partial(open_upstream, config, name, model, settings)
-        engines.append(Engine(settings, label, open, (name, model.tokenizer, settings)))
+        engines.append(Engine(settings, label, open, (name, model.tokenizer, model.game, settings)))
     name = name or (model.engines[0].model if config.upstream is not None else None)
-    return Served(name, tuple(engines), retries=model.retries, wait=config.timeouts.check)
+    wait, form = config.timeouts.check, load_game(model.game)
+    return Served(name, tuple(engines), retries=model.retries, wait=wait, form=form)
+
+
+def forms_of(config: GatewayConfig) -> tuple[GameForm, ...]:
+    """The games of the models of a configuration, each once."""
+    return tuple(dict.fromkeys(load_game(model.game) for _, model in _table(config)))

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gtalign.config import Config
+from gtalign.game.file import GameSource
 from gtalign.steering import SteeringSettings
 from gtalign.steering.policy import PolicySource
 
@@ -60,11 +61,14 @@ class ModelSettings(Config):
             continue plain text; by default none.
         retries: How often the gateway sends a request again to an engine that failed before its
             answer began, once no other engine is left.
+        game: The game that the model's chains are about: a file, or the name of one that comes
+            with the package; by default that of one assistant turn.
     """
 
     engines: Annotated[tuple[EngineSettings, ...], Field(min_length=1)]
     tokenizer: str | None = None
     retries: Annotated[int, Field(ge=0, le=10)] = 1
+    game: GameSource | None = None
 
     @field_validator("engines")
     @classmethod
@@ -95,6 +99,7 @@ class UpstreamSettings(Config):
         name: Name by which clients call the model; by default the same as ``model``.
         tokenizer: As ``models.NAME.tokenizer``.
         retries: As ``models.NAME.retries``.
+        game: As ``models.NAME.game``.
     """
 
     address: str
@@ -102,11 +107,14 @@ class UpstreamSettings(Config):
     name: str | None = None
     tokenizer: str | None = None
     retries: Annotated[int, Field(ge=0, le=10)] = 1
+    game: GameSource | None = None
 
     def long(self) -> ModelSettings:
         """The same in the long form."""
         engine = EngineSettings(address=self.address, model=self.model, name="1", key=KEY)
-        return ModelSettings(engines=(engine,), tokenizer=self.tokenizer, retries=self.retries)
+        return ModelSettings(
+            engines=(engine,), tokenizer=self.tokenizer, retries=self.retries, game=self.game
+        )
 
 
 class TimeoutSettings(Config):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from gtalign.chain import prompt
 from gtalign.errors import ConfigError
+from gtalign.game import USER_LLM, GameForm
+from gtalign.game.file import load_game
 from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import KEY, EngineSettings, GatewayConfig, ModelSettings
 from gtalign.models.names import is_url
@@ -24,6 +26,7 @@ class Upstream:
         proxy: Passes requests through; None where the model is in this process.
         kind: The kind of engine, for traces.
         interrupts: Whether a request breaks off the one that the engine is answering.
+        form: The game of its chains.
         instruction_tokens: Tokens of the instruction for the chain; None if there is none, or the
             engine does not count.
     """
@@ -35,6 +38,7 @@ class Upstream:
     kind: str = "transformers"
     interrupts: bool = False
     instruction_tokens: int | None = None
+    form: GameForm = USER_LLM
 
     async def aclose(self) -> None:
         """Close connections and end threads."""
@@ -59,7 +63,7 @@ async def open_upstream(
         UpstreamError: The server cannot be reached, or does not answer as a model server.
         SteeringError: It cannot continue an edited text, and no fallback is configured.
     """
-    limits, steering = config.timeouts, config.steering
+    limits, steering, form = config.timeouts, config.steering, load_game(model.game)
     timeouts = Timeouts(limits.connect, limits.first, limits.idle, limits.total)
     key = _key(engine)
     opened = await open_backend(
@@ -73,7 +77,7 @@ async def open_upstream(
     backend = opened.backend
     text = None
     if steering.instructs and steering.instruct != "none":
-        text = prompt(low=steering.low, high=steering.high, style=steering.instruct)
+        text = prompt(form, low=steering.low, high=steering.high, style=steering.instruct)
     if is_url(engine.address):
         assert isinstance(backend, HTTPBackend)
         proxy = Proxy(engine.address, key, opened.model, timeouts)
@@ -85,10 +89,11 @@ async def open_upstream(
             opened.engine,
             backend.engine.interrupts,
             None if text is None else await backend.count(text),
+            form,
         )
     own = engine.model or name or opened.model  # a checkpoint has no name of its own
     counted = None if text is None else _counted_here(backend, text)
-    return Upstream(backend, name or own, own, instruction_tokens=counted)
+    return Upstream(backend, name or own, own, instruction_tokens=counted, form=form)
 
 
 def _key(engine: EngineSettings) -> str:

@@ -136,6 +136,14 @@ class Policy(Config):
                     f"has {', '.join(known)}"
                 )
 
+    def fits(self, form: GameForm) -> bool:
+        """Whether `check` has nothing to say against a game."""
+        try:
+            self.check(form)
+        except ConfigError:
+            return False
+        return True
+
 
 def _source(source: str, info: ValidationInfo) -> str:
     return str(beside(Path(source), info)) if _is_file(source) else source

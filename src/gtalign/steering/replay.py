@@ -9,7 +9,8 @@ import numpy as np
 
 from gtalign.config import load_table
 from gtalign.errors import ConfigError, DataError, GameError
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.file import form_from_json
 from gtalign.steering.batch import chosen, fitted
 from gtalign.steering.edit import DECIMALS, edit
 from gtalign.steering.expected import ActionTokens
@@ -26,7 +27,7 @@ class Past:
     """The facts of a decision that another policy needs.
 
     Args:
-        stated: The matrix as the model wrote it, of ``USER_LLM``.
+        stated: The matrix as the model wrote it, of any game.
         action: The LLM's action that was chosen in the edited matrix.
         expected: Expected tokens by LLM action.
         prompt_tokens: Tokens of the prompt; 0 if unknown.
@@ -49,14 +50,15 @@ class Past:
         as models write them; fewer only where rounding has left none.
 
         Raises:
-            DataError: The decision chose nothing, is about another game, or a field is wrong.
+            DataError: The decision chose nothing, or a field is wrong.
         """
         given = Fields(source)
         stated, edited = given.object("stated").source, given.object("edited").source
         try:
-            game, after = (Bimatrix.from_json(matrix) for matrix in (stated, edited))
+            form = form_from_json(given.object("form").source) if given.has("form") else USER_LLM
+            game, after = (Bimatrix.from_json(matrix, form) for matrix in (stated, edited))
         except GameError as error:
-            raise DataError(f"no matrix of this game: {error}") from error
+            raise DataError(f"no matrix of its game: {error}") from error
         if given.has("decimals"):
             decimals = min(given.count("decimals"), DECIMALS)
         elif any(term.text("name") == "rounding" for term in given.objects("terms")):
@@ -65,12 +67,12 @@ class Past:
             decimals = max(_USUAL, _decimals(game.payoffs), _decimals(after.payoffs))
         expected = given.object("expected")
         tokens = {action: _tokens(expected.object(action)) for action in expected.names()}
-        missing = set(USER_LLM.llm_actions) - set(tokens)
+        missing = set(form.llm_actions) - set(tokens)
         if missing:
             raise DataError(f"'expected' lacks {min(missing)}")
         return cls(
             stated=game,
-            action=given.object("after").choice("action", USER_LLM.llm_actions),
+            action=given.object("after").choice("action", form.llm_actions),
             expected=tokens,
             prompt_tokens=given.count("prompt_tokens") if given.has("prompt_tokens") else 0,
             used_tokens=given.count("used_tokens"),
@@ -112,17 +114,12 @@ def replay(
     Raises:
         ConfigError: The policy does not fit the game, or charges more than a payoff can hold.
     """
-    if not pasts:
-        policy.check(USER_LLM)
-        return Replay((), 0.0, 0.0, 0.0)
-    games = np.empty((len(pasts), *USER_LLM.shape, 2))
-    for number, past in enumerate(pasts):
-        use = {"prompt_tokens": past.prompt_tokens, "used_tokens": past.used_tokens}
-        games[number] = edit(past.stated, policy, past.expected, **use).edited.payoffs
-    decimals = np.array([past.decimals for past in pasts])
-    cells = chosen(fitted(games, decimals, low=low, high=high), policy, USER_LLM, low=low)
-    columns = (cells % len(USER_LLM.llm)).tolist()
-    actions = tuple(USER_LLM.llm_actions[column] for column in columns)
+    actions = [""] * len(pasts)
+    for form in dict.fromkeys(past.stated.form for past in pasts):
+        places = [place for place, past in enumerate(pasts) if past.stated.form == form]
+        found = _actions([pasts[place] for place in places], policy, form, low, high)
+        for place, action in zip(places, found, strict=True):
+            actions[place] = action
     written = read = 0.0
     for past, action in zip(pasts, actions, strict=True):
         if action != past.action:
@@ -130,7 +127,20 @@ def replay(
             written += new.written() - old.written()
             read += new.read(past.prompt_tokens) - old.read(past.prompt_tokens)
     money = (policy.price.output * written + policy.price.input * read) / 1e6
-    return Replay(actions, written, read, money)
+    return Replay(tuple(actions), written, read, money)
+
+
+def _actions(
+    pasts: Sequence[Past], policy: Policy, form: GameForm, low: float, high: float
+) -> tuple[str, ...]:
+    """The actions that a policy chooses in decisions of one game."""
+    games = np.empty((len(pasts), *form.shape, 2))
+    for number, past in enumerate(pasts):
+        use = {"prompt_tokens": past.prompt_tokens, "used_tokens": past.used_tokens}
+        games[number] = edit(past.stated, policy, past.expected, **use).edited.payoffs
+    decimals = np.array([past.decimals for past in pasts])
+    cells = chosen(fitted(games, decimals, low=low, high=high), policy, form, low=low)
+    return tuple(form.llm_actions[column] for column in (cells % len(form.llm)).tolist())
 
 
 def _tokens(fields: Fields) -> ActionTokens:

@@ -230,11 +230,11 @@ class Scorer:
         """Judge and score rows, all at once; raises DataError if one is of another game."""
         found: dict[int, Scored] = {}
         game = game_of(self.reward.form)
-        for row in rows:
+        for one in rows:
             try:
-                check_game(row.transcript, self.reward.form)
+                check_game(one.transcript, self.reward.form)
             except DataError as error:
-                raise DataError(f"{row.place}: {error}" if row.place else str(error)) from None
+                raise DataError(f"{one.place}: {error}" if one.place else str(error)) from None
         for plain, reward in self._rewards.items():
             places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
             if not places:

@@ -148,7 +148,8 @@ class Answer:
                         result = await self._again(result)
                         if result.text != session.result.text:  # nobody saw any of the first
                             view, low = self._view(live=True), self._settings.low
-                            held = view.read(result.text, low=low, high=self._settings.high)
+                            form, high = self._terms.served.form, self._settings.high
+                            held = view.read(result.text, form, low=low, high=high)
                     held += view.rest(result)
                     self._result = await self._finished(result)
                     for piece in held:
@@ -282,6 +283,7 @@ class Answer:
             self._terms.policy,
             self._settings,
             model=upstream.model,
+            form=upstream.form,
             history=self._gateway.history,
         )
 

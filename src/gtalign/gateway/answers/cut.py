@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from gtalign.chain import ChainBroken, StreamParser
-from gtalign.game import USER_LLM
+from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.answers.wire import DONE, event
 from gtalign.gateway.http.reply import EVENTS
@@ -39,14 +39,24 @@ class ChainCutter:
         packed: Whether it is compressed; what comes out is not.
         show: What the client sees of a chain.
         settings: Name the least and the greatest payoff.
+        form: The game of the chains.
     """
 
-    def __init__(self, kind: str, *, packed: bool, show: Show, settings: SteeringSettings) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        packed: bool,
+        show: Show,
+        settings: SteeringSettings,
+        form: GameForm = USER_LLM,
+    ) -> None:
         self._reader = EventReader(_LARGEST) if kind == EVENTS else None
         self._unpack = zlib.decompressobj(_ANY_HEAD).decompress if packed else None
         self._body = bytearray()
         self._show = show
         self._settings = settings
+        self._form = form
         self._choices: dict[Any, _Choice] = {}
 
     def feed(self, chunk: bytes) -> bytes:
@@ -105,7 +115,7 @@ class ChainCutter:
             if not isinstance(message, dict):
                 message = choice[part] = {}
             cut = self._choices.setdefault(
-                str(choice.get("index", 0)), _Choice(self._show, self._settings)
+                str(choice.get("index", 0)), _Choice(self._show, self._settings, self._form)
             )
             text, ends = message.get("content"), whole or choice.get("finish_reason") is not None
             pieces = cut.feed(text) if isinstance(text, str) else []
@@ -127,9 +137,9 @@ class ChainCutter:
 class _Choice:
     """The text of one choice: plain until a tag of a chain begins, and held until that is known."""
 
-    def __init__(self, show: Show, settings: SteeringSettings) -> None:
+    def __init__(self, show: Show, settings: SteeringSettings, form: GameForm) -> None:
         self._view = ChainView(show, live=True)
-        self._parser = StreamParser(USER_LLM, low=settings.low, high=settings.high)
+        self._parser = StreamParser(form, low=settings.low, high=settings.high)
         self._held = ""
         self._begun = False  # whether plain text was handed on
         self._chain: str | None = None  # from its first tag on

@@ -196,7 +196,10 @@ class Forwarding:
         keep_alive = self._gateway.config.timeouts.keep_alive
         packed, settings, show = bool(passed.encoding), self._settings, self._terms.show
         if settings.trained and self._sent[0] == _CHAT and show != "raw":
-            self._cut = ChainCutter(passed.kind, packed=packed, show=show, settings=settings)
+            form = self._route.upstream.form
+            self._cut = ChainCutter(
+                passed.kind, packed=packed, show=show, settings=settings, form=form
+            )
         elif packed:  # though asked for none
             reply.headers["content-encoding"] = passed.encoding
         async with aclosing(self._chunks(passed)) as chunks:
@@ -232,7 +235,14 @@ class Forwarding:
         """How the answer is observed, which the engine of the latest attempt writes."""
         upstream, history = self._route.upstream, self._gateway.history
         policy, settings = self._terms.policy, self._settings
-        return Steering(upstream.backend, policy, settings, model=upstream.model, history=history)
+        return Steering(
+            upstream.backend,
+            policy,
+            settings,
+            model=upstream.model,
+            form=upstream.form,
+            history=history,
+        )
 
     def _decision(self) -> Decision:
         """The decision, which is none, without tokens."""

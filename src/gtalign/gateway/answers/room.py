@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from gtalign.chain.tools import tool_prompt
-from gtalign.game import USER_LLM
 from gtalign.gateway.errors import Unsteerable
 from gtalign.gateway.text import to_json
 from gtalign.gateway.upstream import Upstream
@@ -43,7 +42,7 @@ async def fitted(upstream: Upstream, ask: Ask, settings: SteeringSettings) -> in
         return most
     read = await backend.count(text)
     room = min(most, left - (size // _BYTES if read is None else read))
-    least = 1 if settings.trained else least_tokens(settings.blocks, USER_LLM)
+    least = 1 if settings.trained else least_tokens(settings.blocks, upstream.form)
     if room < min(least, most):
         told = f"the engine's context of {backend.context} tokens has no room for a steered answer"
         raise Unsteerable("context", told, param="messages")

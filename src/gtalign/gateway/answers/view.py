@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded, Tools
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game import Bimatrix, GameForm
 from gtalign.gateway.settings import Show
 from gtalign.steering import Decided, Restarted, Steered, SteeringEvent
 from gtalign.steering.calls import Call, CallReader
@@ -72,15 +72,16 @@ class ChainView:
                 return self._released()
         return []
 
-    def read(self, text: str, *, low: float, high: float) -> list[Piece]:
+    def read(self, text: str, form: GameForm, *, low: float, high: float) -> list[Piece]:
         """Take a whole message and return what it makes visible.
 
         Args:
             text: The message.
+            form: The game of its chain.
             low: Least payoff, inclusive.
             high: Greatest payoff, inclusive.
         """
-        events = StreamParser(USER_LLM, low=low, high=high).feed(text)
+        events = StreamParser(form, low=low, high=high).feed(text)
         return [piece for event in events for piece in self.feed(event)]
 
     def rest(self, answer: Steered) -> list[Piece]:

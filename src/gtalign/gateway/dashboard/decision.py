@@ -8,6 +8,7 @@ from typing import Any
 from gtalign.chain import parse
 from gtalign.config import dump
 from gtalign.errors import ChainError, DataError
+from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.dashboard.obeyed import verdict_of
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
@@ -58,7 +59,7 @@ async def show(visit: Visit) -> Page:
     record, decision = await on_record(gateway, visit.path_params["id"])
     policy = await gateway.policies.version(record["policy_hash"])
     in_use = record["policy"] in gateway.policies.names()
-    blocks, problem = blocks_of(record["answer"])
+    blocks, problem = blocks_of(record["answer"], decision.form)
     key = gateway.keys.get(record["key_id"])
     after = decision.after
     equilibria = () if after is None else after.equilibria
@@ -110,12 +111,14 @@ def messages_of(prompt: Any) -> list[Said] | None:
     return found
 
 
-def blocks_of(answer: str | None) -> tuple[Sequence[tuple[str, str]], str | None]:
+def blocks_of(
+    answer: str | None, form: GameForm = USER_LLM
+) -> tuple[Sequence[tuple[str, str]], str | None]:
     """The blocks of an answer's chain but its matrix, or the whole answer and what breaks it."""
     if answer is None:
         return (), None
     try:
-        chain = parse(answer, tolerant=True)
+        chain = parse(answer, form, tolerant=True)
     except ChainError as error:
         return (("the whole text", answer),), str(error)
     return (

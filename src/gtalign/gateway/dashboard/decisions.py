@@ -5,7 +5,6 @@ from typing import Any, Final, get_args
 
 from starlette.responses import Response
 
-from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.query import LAST, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.http.parameters import read_count, read_flag
@@ -46,7 +45,7 @@ async def show(visit: Visit) -> Page:
         "policies": gateway.policies.names(),
         "statuses": STATUSES,
         "modes": get_args(Mode),
-        "actions": USER_LLM.llm_actions,
+        "actions": gateway.models.actions,
         "texts": gateway.config.audit.texts,
     }
     return Page("decisions.jinja", shown)

@@ -37,8 +37,9 @@ def verdict_of(decision: Decision, status: str) -> Verdict | None:
     """
     if decision.after is None:
         return None
-    wanted = named(decision.after.action)
-    did = None if decision.acted is None else named(decision.acted)
+    form = decision.form
+    wanted = named(decision.after.action, form)
+    did = None if decision.acted is None else named(decision.acted, form)
     if not decision.steered:
         told = "The answer was not steered, so there was nothing to obey."
         more = "" if did is None else f" Its response carries out {did}."
@@ -68,7 +69,7 @@ def _with_retry(text: str, decision: Decision) -> str:
     if retry is None:
         return text
     if retry.served == "second":
-        first = named(retry.first)
+        first = named(retry.first, decision.form)
         return f"{text} A first response carried out {first}, so the answer was written once more."
     return f"{text} This is the first response, which stays: {retry.reason}."
 

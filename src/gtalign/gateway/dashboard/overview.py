@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
@@ -43,6 +42,7 @@ async def show(visit: Visit) -> Page:
     series = await reader.series(query.which, now=now())
     low = visit.gateway.config.steering.low
     origin = visit.gateway.config.dashboard.origin
+    first = visit.gateway.models.first
     requests = statuses_of(visit.gateway.metrics.requests.values)
     shown = {
         "query": query,
@@ -52,21 +52,25 @@ async def show(visit: Visit) -> Page:
         "found": found,
         "series": series,
         "answers": sum(found.answers.values()),
-        "groups": groups_of(found),
+        "groups": groups_of(found, visit.gateway.models.actions),
         "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,
-        "sources": visit.gateway.history.sources(visit.gateway.models.first.model, USER_LLM),
+        "sources": visit.gateway.history.sources(first.model, first.form),
         "address": origin or f"{visit.url.scheme}://{visit.url.netloc}",
-        "model": visit.gateway.models.first.name,
+        "model": first.name,
         "example": visit.gateway.policies.default,
     }
     return Page("overview.jinja", shown)
 
 
-def groups_of(found: Overview) -> list[PolicyFlow]:
-    """The decisions by policy, in the order of their names."""
-    actions = USER_LLM.llm_actions
+def groups_of(found: Overview, actions: tuple[str, ...]) -> list[PolicyFlow]:
+    """The decisions by policy, in the order of their names.
+
+    Args:
+        found: The sums.
+        actions: The LLM's, in order; others follow.
+    """
     by_policy: dict[str, dict[tuple[str, str], int]] = {}
     for (policy, before, after), count in found.actions.items():
         by_policy.setdefault(policy, {})[before, after] = count

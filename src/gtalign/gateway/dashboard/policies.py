@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from gtalign.config import dump
 from gtalign.errors import ConfigError, StorageError
-from gtalign.game import USER_LLM
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
@@ -122,7 +121,7 @@ async def change(visit: Visit) -> Page | Response:
     text = sent.get("toml", "").replace("\r\n", "\n")
     more: dict[str, Any] = {"over": sent.get("over", ""), "base": sent.get("base", "")}
     try:
-        draft = policy_of_text(text)
+        draft = policy_of_text(text, policies.forms)
         _check_name(draft, current, policies.names())
         if sent.get("do") != "save":
             found = await preview(visit.gateway, draft, more["over"])
@@ -182,6 +181,8 @@ def _tried(
             past = Past.from_json(json.loads(row["decision"]))
         except ValueError:  # no JSON, or no decision: told as a number
             continue
+        if not draft.fits(past.stated.form):
+            continue
         known.append(row)
         pasts.append(past)
     found = replay(pasts, draft, low=settings.low, high=settings.high)
@@ -196,7 +197,7 @@ def _tried(
         tried=len(pasts),
         unread=len(rows) - len(pasts),
         flips=len(examples),
-        flow=flow(counts, USER_LLM.llm_actions),
+        flow=flow(counts, gateway.models.actions),
         counts=counts,
         written=found.written,
         read=found.read,
@@ -235,10 +236,15 @@ def _editor(
         "preview": preview,
         "saved": saved,
         "tried": TRIED,
-        "actions": USER_LLM.llm_actions,
+        "actions": () if preview is None else used_actions(preview, visit.gateway.models.actions),
         "rules": tuple(SOLUTION_RULES.values()),
     }
     return Page("policy.jinja", shown, status)
+
+
+def used_actions(preview: Preview, actions: tuple[str, ...]) -> tuple[str, ...]:
+    """The actions that a preview is about: those of the models, and others on record."""
+    return tuple(dict.fromkeys([*actions, *(a for pair in sorted(preview.counts) for a in pair)]))
 
 
 def _removal(visit: Visit, policy: Policy, *, problem: str = "", status: int = 200) -> Page:

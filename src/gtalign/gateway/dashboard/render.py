@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gtalign.drawing import matrix_legend
-from gtalign.game.wording import LEGEND, WORDS, named
+from gtalign.game.wording import legend, named, words_of
 from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow_chart
 from gtalign.gateway.dashboard.history import history_charts, slot_length, slot_time
@@ -40,7 +40,6 @@ def environment(root: str) -> Environment:
         "root": root + PREFIX,
         "legend": matrix_legend,
     }
-    found.globals |= {"actions_explained": LEGEND, "words": defaultdict(str, WORDS)}
     drawings = (
         game_table,
         frontier_plot,
@@ -58,16 +57,19 @@ def render(visit: Visit, page: Page, views: Sequence[View]) -> str:
     """A page as HTML.
 
     Besides what the page shows, a template can name ``visit``, ``navigation`` and ``here``: the
-    views in the navigation, and the one that this page belongs to; and ``currency``, the unit of
-    amounts of money.
+    views in the navigation, and the one that this page belongs to; ``currency``, the unit of
+    amounts of money; and ``actions_explained`` and ``words`` of the models' games.
     """
     navigation = [view for view in views if view.nav is not None]
     path = visit.url.path.removeprefix(PREFIX).rstrip("/")
     near = [v for v in navigation if path == v.path or (v.path and path.startswith(v.path + "/"))]
+    forms = visit.gateway.models.forms
     shared: dict[str, Any] = {
         "visit": visit,
         "navigation": navigation,
         "here": near[0] if near else None,
         "currency": visit.gateway.config.dashboard.currency,
+        "actions_explained": " ".join(legend(form) for form in forms),
+        "words": defaultdict(str, words_of(forms)),
     }
     return environment(visit.root).get_template(page.template).render(shared | dict(page.shown))

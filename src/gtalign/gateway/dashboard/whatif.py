@@ -2,15 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import numpy as np
 
 from gtalign.chain import RULES, Repair
 from gtalign.chain.payoff import PayoffReader
 from gtalign.config import dump
-from gtalign.errors import ChainError, ConfigError, GTAlignError
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.errors import ChainError, ConfigError, GameError, GTAlignError
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.bimatrix import read_object
+from gtalign.game.text import form_of
 from gtalign.gateway.dashboard.decision import on_record
 from gtalign.gateway.dashboard.numbers import (
     PRICES,
@@ -58,6 +62,8 @@ EXAMPLE: Final = """{
   "VQ_DA": {"user": 3.3, "LLM": 3.1}
 }"""
 """Who pays decides whether the LLM asks back: the example of docs/explanation/steering.md."""
+
+_CELLS: Final = 144  # of the largest game in a file
 
 DECIMALS: Final = 3
 """Most decimals that payoffs are rounded to here: a strip of finer ones would take too long."""
@@ -120,12 +126,14 @@ async def show(visit: Visit) -> Page:
     """
     gateway, id_ = visit.gateway, visit.query_params.get("decision", "").strip()
     base = visit.query_params.get("policy", gateway.policies.default)
-    matrix, expected = EXAMPLE, gateway.history.expected(gateway.models.first.model, USER_LLM)
+    first = gateway.models.first
+    form, matrix = first.form, example_of(first.form)
+    expected = gateway.history.expected(first.model, form)
     prompt_tokens, used_tokens = 0, 0
     if id_:
         decision = await _decision(gateway, id_)
         assert decision.stated is not None
-        matrix = written(decision.stated, decision.decimals)
+        form, matrix = decision.form, written(decision.stated, decision.decimals)
         expected = dict(decision.expected)
         prompt_tokens, used_tokens = decision.prompt_tokens or 0, decision.used_tokens
         if "policy" not in visit.query_params:
@@ -134,7 +142,7 @@ async def show(visit: Visit) -> Page:
                 base = gateway.policies.default
     policy = await _policy(gateway, base)
     texts = texts_of(policy, expected, prompt_tokens, used_tokens)
-    return await _page(visit, base, policy, matrix, texts, _choices_of(policy), NUMBERS[0])
+    return await _page(visit, form, base, policy, matrix, texts, _choices_of(policy), NUMBERS[0])
 
 
 async def move(visit: Visit) -> Page:
@@ -142,24 +150,26 @@ async def move(visit: Visit) -> Page:
     sent = visit.sent
     base = sent.get("policy", visit.gateway.policies.default)
     policy = await _policy(visit.gateway, base)
-    expected = visit.gateway.history.expected(visit.gateway.models.first.model, USER_LLM)
-    own = texts_of(policy, expected, 0, 0)
-    texts, moved = sent_texts(sent, own, USER_LLM)
+    models = visit.gateway.models
+    form = form_in(sent.get("matrix", ""), models.forms)
+    own = texts_of(policy, visit.gateway.history.expected(models.first.model, form), 0, 0)
+    texts, moved = sent_texts(sent, own, form)
     choices = {name: sent.get(name, "")[:80] for name in _CHOICES}
     choices |= {"quota": "on" if sent.get("quota") else ""}
     if base != sent.get("policy.was", base) or "payer" not in sent:
-        kept = {number.name for number in numbers_of(USER_LLM)}
+        kept = {number.name for number in numbers_of(form)}
         kept -= {number.name for number in (*PRICES, *TIMES, *QUOTA)}
         texts = own | {name: texts[name] for name in kept}
         choices = _choices_of(policy)
     along = sent.get("along", NUMBERS[0])
     if not visit.fragment and moved in NUMBERS:
         along = moved
-    return await _page(visit, base, policy, sent.get("matrix", ""), texts, choices, along)
+    return await _page(visit, form, base, policy, sent.get("matrix", ""), texts, choices, along)
 
 
 async def _page(
     visit: Visit,
+    form: GameForm,
     base: str,
     policy: Policy,
     matrix: str,
@@ -173,7 +183,7 @@ async def _page(
         along = NUMBERS[0]
     try:
         steering = gateway.config.steering
-        game, repairs = read_matrix(matrix, steering.low, steering.high)
+        game, repairs = read_matrix(matrix, form, steering.low, steering.high)
         outcome = await asyncio.to_thread(
             _outcome, gateway, policy, matrix, game, repairs, texts, choices, along
         )
@@ -181,7 +191,7 @@ async def _page(
         fault = _fault(matrix, error)
     except GTAlignError as error:
         problem = str(error)[:500]
-    dials = {number.name: dial(number, texts[number.name]) for number in numbers_of(USER_LLM)}
+    dials = {number.name: dial(number, texts[number.name]) for number in numbers_of(form)}
     shown = {
         "base": base,
         "policies": gateway.policies.names(),
@@ -191,14 +201,14 @@ async def _page(
         "choices": choices,
         "rules": tuple(SOLUTION_RULES.values()),
         "along": along,
-        "labels": {n.name: n.label for n in numbers_of(USER_LLM)},
+        "labels": {n.name: n.label for n in numbers_of(form)},
         "units": {
             n.name: f"{gateway.config.dashboard.currency} {n.unit}" if n.money else n.unit
-            for n in numbers_of(USER_LLM)
+            for n in numbers_of(form)
         },
         "numbers": NUMBERS,
         "groups": (PRICES, TIMES, QUOTA, TURN),
-        "expected": expected_numbers(USER_LLM),
+        "expected": expected_numbers(form),
         "dials": dials,
         "value": dials[along].text,
         "outcome": outcome,
@@ -250,8 +260,44 @@ def _outcome(
     return WhatIf(changed, before, after, repairs, decimals, policy, drawn, problem)
 
 
-def read_matrix(text: str, low: float, high: float) -> tuple[Bimatrix, tuple[Repair, ...]]:
-    """The matrix in a text: JSON as in a chain, with or without its tags, read tolerantly.
+def example_of(form: GameForm) -> str:
+    """A matrix to begin with."""
+    if form == USER_LLM:
+        return EXAMPLE
+    rows_m, columns_n = (np.linspace(0.0, 1.0, size) for size in form.shape)
+    gap_mn = np.abs(rows_m[:, None] - columns_n[None, :])
+    pairs = np.stack([4 - 3 * gap_mn, 3 - 2 * gap_mn - columns_n / 2], axis=-1)
+    return written(Bimatrix(form, np.round(pairs, 1)))
+
+
+def form_in(text: str, forms: Sequence[GameForm]) -> GameForm:
+    """The game whose cells a text names: one of some, or another that its JSON spans.
+
+    Args:
+        text: A matrix, as `read_matrix` takes it.
+        forms: The games of the models; the first is meant where nobody can tell.
+    """
+
+    def named(form: GameForm) -> tuple[float, int]:
+        count = sum(f'"{cell}"' in text for cell in form.cells)
+        return count / len(form.cells), count
+
+    if len(text) > _MATRIX:
+        return forms[0]
+    best = max(forms, key=named)
+    if any(named(best)):
+        return best
+    try:
+        other = form_of(read_object(text[slice(*_span(text))]))
+    except GameError:
+        return best
+    return other if len(other.cells) <= _CELLS and other != USER_LLM else best
+
+
+def read_matrix(
+    text: str, form: GameForm, low: float, high: float
+) -> tuple[Bimatrix, tuple[Repair, ...]]:
+    """The matrix of a game in a text: JSON as in a chain, with its tags or not, read tolerantly.
 
     Raises:
         ChainError: With the rule that is broken, and where.
@@ -260,7 +306,7 @@ def read_matrix(text: str, low: float, high: float) -> tuple[Bimatrix, tuple[Rep
         message = f"a matrix has {_MATRIX:,} characters at most, not {len(text):,}"
         raise ChainError("payoff-syntax", _MATRIX, message)
     repairs: list[Repair] = []
-    game = PayoffReader(USER_LLM, low, high).read(text, *_span(text), repairs=repairs)
+    game = PayoffReader(form, low, high).read(text, *_span(text), repairs=repairs)
     return game, tuple(repairs)
 
 
@@ -320,6 +366,6 @@ async def _policy(gateway: Gateway, base: str) -> Policy:
 
 async def _decision(gateway: Gateway, id_: str) -> Decision:
     _, decision = await on_record(gateway, id_)
-    if decision.stated is None or decision.stated.form != USER_LLM:
+    if decision.stated is None:
         raise APIError(400, f"the decision {id_[:80]!r} has no matrix that this page can show")
     return decision
