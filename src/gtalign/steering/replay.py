@@ -58,7 +58,7 @@ class Past:
             form = form_from_json(given.object("form").source) if given.has("form") else USER_LLM
             game, after = (Bimatrix.from_json(matrix, form) for matrix in (stated, edited))
         except GameError as error:
-            raise DataError(f"no matrix of its game: {error}") from error
+            raise DataError(f"no matrix of this game: {error}") from error
         if given.has("decimals"):
             decimals = min(given.count("decimals"), DECIMALS)
         elif any(term.text("name") == "rounding" for term in given.objects("terms")):
