@@ -35,6 +35,7 @@ ORDER = (
     "evaluation",
     "lab",
     "gateway",
+    "study",
     "integrations",
     "cli",
     "__main__",

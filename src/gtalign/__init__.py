@@ -28,6 +28,7 @@ __all__ = [
     "models",
     "reward",
     "steering",
+    "study",
     "synthesis",
     "tasks",
     "training",

@@ -44,6 +44,7 @@ COMMANDS = {
     "score": "Score transcripts, dumps and chat logs; ask judges for missing verdicts.",
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Compare runs, with confidence intervals.",
+    "study": "Let people rate answers without knowing who wrote them, and analyse it.",
     "conflict": "Show whether the interests of user and LLM differ in scored answers.",
     "runs": "List the runs in a folder: state, last step, best W and size.",
     "examples": "List the sample files and configurations, or copy them into a folder.",

@@ -189,6 +189,17 @@ class LineWriter(AbstractContextManager["LineWriter"]):
                 os.ftruncate(self._file.fileno(), start)
             raise self._failure(error) from error
 
+    def sync(self) -> None:
+        """Wait until all lines are on the disk, so that not even a power cut loses one.
+
+        Raises:
+            StorageError: The disk reports that it failed.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._failure(error) from error
+
     def __exit__(self, *_: object) -> None:
         self.close()
 

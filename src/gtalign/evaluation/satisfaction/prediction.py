@@ -1,0 +1,204 @@
+"""Does a measure of an answer predict how satisfied people are with it?
+
+The satisfaction of an answer is the mean of its ratings. A measure, such as W or one factor of the
+reward, predicts it as far as the two correlate over the answers: linearly (Pearson), in their ranks
+(Spearman), or in the order of pairs (Kendall's tau-b). W is compared with each other measure on the
+answers that have both: the difference of the sizes of the two correlations, since a measure that
+falls as satisfaction rises predicts it as well. Preferences say the same of two answers to one
+question: how often is the one preferred that has more of the measure?
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import tanh
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtalign.evaluation.crossed import Crossed, Mask, crossed
+from gtalign.evaluation.satisfaction.rated import Rated
+from gtalign.evaluation.statistics import Floats
+from gtalign.game import TOLERANCE
+
+MEASURE: Final = "W"
+"""The measure that the others are compared with."""
+
+METHODS: Final = ("pearson", "spearman", "kendall")
+
+_LEAST_ANSWERS: Final = 4  # of fewer, the correlation says nothing
+_EDGE: Final = 1 - 1e-12  # correlations beyond it have no finite Fisher transform
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """One measure as a predictor of satisfaction.
+
+    Attributes:
+        name: Its name.
+        answers: Rated answers that have it, and W too.
+        correlations: Its correlation with satisfaction, by method.
+        ahead: By method, how much larger the correlation of W is in size, on the same answers;
+            empty for W itself.
+        chosen: How often the preferred one of two answers has more of it; ties of the measure count
+            half. None without preferences.
+        chosen_ahead: How much more often that holds of W, on the same pairs; None for W itself.
+    """
+
+    name: str
+    answers: int
+    correlations: Mapping[str, Crossed]
+    ahead: Mapping[str, Crossed]
+    chosen: Crossed | None
+    chosen_ahead: Crossed | None
+
+
+def predictors(rated: Rated) -> tuple[Predictor, ...]:
+    """W, U, L and each factor as predictors, W first.
+
+    A measure is left out if it is the same for all answers, or everywhere equal to one before it.
+    If W is left out, there are no predictors.
+    """
+    table = _Table(rated)
+    if MEASURE not in table.measures:
+        return ()
+    return tuple(_predictor(table, name) for name in table.measures)
+
+
+class _Table:
+    """Ratings and choices as arrays, with the measures of their answers."""
+
+    def __init__(self, rated: Rated) -> None:
+        place = {name: number for number, name in enumerate(rated.answers)}
+        self.annotators = [one.annotator for one in rated.ratings]
+        self.answer_n = np.array([place[one.answer] for one in rated.ratings], dtype=np.intp)
+        self.value_n = np.array([one.value for one in rated.ratings], dtype=np.float64)
+        self.answers = len(place)
+        self.decided = [one for one in rated.preferences if one.value]
+        self.preferred_p = np.array(
+            [place[one.first if one.value == 1 else one.second] for one in self.decided], np.intp
+        )
+        self.other_p = np.array(
+            [place[one.second if one.value == 1 else one.first] for one in self.decided], np.intp
+        )
+        question = {name: answer.question for name, answer in rated.answers.items()}
+        self.questions = [question[one.answer] for one in rated.ratings]
+        self.questions_decided = [question[one.first] for one in self.decided]
+        self.measures = _measures(rated)
+
+
+def _measures(rated: Rated) -> dict[str, Floats]:
+    """Each measure of all answers, shape [A], with W first; see `predictors`."""
+    names = dict.fromkeys(
+        (MEASURE, *(name for answer in rated.answers.values() for name in answer.measures))
+    )
+    found: dict[str, Floats] = {}
+    for name in names:
+        value_a = np.array(
+            [answer.measures.get(name) for answer in rated.answers.values()], dtype=np.float64
+        )
+        value_a[~np.isfinite(value_a)] = np.nan
+        known = value_a[~np.isnan(value_a)]
+        repeated = any(
+            np.allclose(value_a, other_a, 0, TOLERANCE, equal_nan=True)
+            for other_a in found.values()
+        )
+        if len(known) and np.ptp(known) > TOLERANCE and not repeated:
+            found[name] = value_a
+    return found
+
+
+def _predictor(table: _Table, name: str) -> Predictor:
+    own_a, reference_a = table.measures[name], table.measures[MEASURE]
+    both_a = ~np.isnan(own_a) & ~np.isnan(reference_a)
+    shown = np.unique(table.answer_n)
+    correlations, ahead = _correlations(table, own_a, reference_a, both_a)
+    chosen, chosen_ahead = _chosen(table, own_a, reference_a, both_a)
+    first = name == MEASURE
+    return Predictor(
+        name=name,
+        answers=int(both_a[shown].sum()),
+        correlations=correlations,
+        ahead={} if first else ahead,
+        chosen=chosen,
+        chosen_ahead=None if first else chosen_ahead,
+    )
+
+
+def _correlations(
+    table: _Table, own_a: Floats, reference_a: Floats, both_a: Mask
+) -> tuple[dict[str, Crossed], dict[str, Crossed]]:
+    rows = np.flatnonzero(both_a[table.answer_n])
+    answer_n, value_n = table.answer_n[rows], table.value_n[rows]
+
+    def estimate(kept: Mask) -> Floats:
+        sums_a = np.bincount(answer_n[kept], value_n[kept], minlength=table.answers)
+        count_a = np.bincount(answer_n[kept], minlength=table.answers)
+        rated_a = count_a > 0
+        mean_a = sums_a[rated_a] / count_a[rated_a]
+        found = []
+        for method in METHODS:
+            own = correlation(method, own_a[rated_a], mean_a)
+            reference = own
+            if own_a is not reference_a:
+                reference = correlation(method, reference_a[rated_a], mean_a)
+            found += [np.arctanh(np.clip(own, -_EDGE, _EDGE)), abs(reference) - abs(own)]
+        return np.array(found)
+
+    questions = [table.questions[row] for row in rows]
+    annotators = [table.annotators[row] for row in rows]
+    found = crossed(estimate, questions, annotators)
+    correlations, ahead = found[::2], found[1::2]
+    return (
+        {m: one.mapped(tanh) for m, one in zip(METHODS, correlations, strict=True)},
+        dict(zip(METHODS, ahead, strict=True)),
+    )
+
+
+def _chosen(
+    table: _Table, own_a: Floats, reference_a: Floats, both_a: Mask
+) -> tuple[Crossed | None, Crossed | None]:
+    rows = np.flatnonzero(both_a[table.preferred_p] & both_a[table.other_p])
+    if not len(rows):
+        return None, None
+    right_2p = np.stack(
+        [
+            _agrees(value_a, table.preferred_p[rows], table.other_p[rows])
+            for value_a in (own_a, reference_a)
+        ]
+    )
+
+    def estimate(kept: Mask) -> Floats:
+        if not kept.any():
+            return np.full(2, np.nan)
+        own, reference = right_2p[:, kept].mean(axis=1)
+        return np.array([own, reference - own])
+
+    questions = [table.questions_decided[row] for row in rows]
+    own, ahead = crossed(estimate, questions, [table.decided[row].annotator for row in rows])
+    return own.within(0, 1), ahead
+
+
+def _agrees(value_a: Floats, preferred_p: NDArray[np.intp], other_p: NDArray[np.intp]) -> Floats:
+    """1 where the preferred answer has more of a measure, 0 where it has less, else one half."""
+    more_p = value_a[preferred_p] - value_a[other_p]
+    return np.where(np.abs(more_p) <= TOLERANCE, 0.5, more_p > 0)
+
+
+def correlation(method: str, one: Floats, other: Floats) -> float:
+    """Correlation of two lists of numbers; not-a-number where one of them does not vary.
+
+    Args:
+        method: One of `METHODS`.
+        one: Shape [N].
+        other: Shape [N].
+    """
+    from scipy import stats  # needs the extra `eval`
+
+    if len(one) < _LEAST_ANSWERS or np.ptp(one) <= TOLERANCE or np.ptp(other) <= TOLERANCE:
+        return float("nan")
+    if method == "kendall":
+        return float(stats.kendalltau(one, other).statistic)
+    if method == "spearman":
+        one, other = stats.rankdata(one), stats.rankdata(other)
+    return float(np.corrcoef(one, other)[0, 1])

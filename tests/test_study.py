@@ -1,0 +1,254 @@
+"""A study from transcripts to its analysis: what is shown, what is hidden, what is kept."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gtalign.cli import main
+from gtalign.errors import ConfigError, DataError
+from gtalign.study import StudyFolder, WordCountingReader, analyse, draw, simulate
+from gtalign.study.annotator import RatingFile, first_open, order_of, person, rating_files
+from gtalign.study.blind import LONGEST, seen, shared
+from gtalign.transcripts import Transcript
+from study_parts import MODELS, answers, rate, study
+
+CHAIN = (
+    "<thinking>t</thinking><payoff>{}</payoff><analyze>secret plan</analyze>"
+    "<response>hello there</response>"
+)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_every_model_answers_every_question_once() -> None:
+    sample = draw(answers(8), rng=rng())
+    model = {key.answer: key.model for key in sample.keys}
+    ratings = [item for item in sample.items if item.kind == "rating"]
+    asked = Counter((item.context[-1]["content"], model[item.id]) for item in ratings)
+    assert asked == Counter((f"question {n}?", m) for n in range(8) for m in MODELS)
+
+
+@pytest.mark.parametrize("questions", [9, 30])
+def test_pairs_are_balanced_over_models_and_sides(questions: int) -> None:
+    sample = draw(answers(questions), rng=rng(3))
+    model = {key.answer: key.model for key in sample.keys}
+    pairs = [tuple(model[a.id] for a in i.answers) for i in sample.items if i.kind == "pair"]
+    met = Counter(frozenset(pair) for pair in pairs)
+    assert set(met.values()) == {questions // 3} and len(met) == 3
+    for pair in met:
+        one, other = sorted(pair)
+        assert abs(pairs.count((one, other)) - pairs.count((other, one))) <= 1
+
+
+def test_tasks_take_turns_where_not_all_questions_fit() -> None:
+    many = [t for t in answers(20, tasks=2) if t.task == "task0" or t.id in ("q1", "q3")]
+    sample = draw(many, rng=rng(), questions=4)
+    tasks = Counter(key.cluster.split("/")[1] for key in sample.keys)
+    assert tasks == {"task0": 6, "task1": 6}
+
+
+def test_what_annotators_get_says_nothing_of_models(tmp_path: Path) -> None:
+    found = study(tmp_path / "s", answers(text="the very same"))
+    text = (tmp_path / "s" / "items.jsonl").read_text(encoding="utf-8")
+    assert not [word for word in (*MODELS, "welfare", "quality", "q3") if word in text]
+    (tmp_path / "s" / "key.jsonl").unlink()
+    simulate(found, 1)  # rating needs no key
+
+
+def test_alike_answers_are_no_pair() -> None:
+    alike = [replace(t, completion="the same") for t in answers(4)]
+    sample = draw(alike, rng=rng())
+    assert sample.alike == 4 and {item.kind for item in sample.items} == {"rating"}
+
+
+def test_questions_that_a_model_left_out_are_counted() -> None:
+    sample = draw([t for t in answers(5) if (t.id, t.model) != ("q2", "sft")], rng=rng())
+    assert (sample.questions, sample.left_out) == (4, 1)
+    with pytest.raises(DataError, match="no question is answered by all of"):
+        draw([t for t in answers(2) if (t.id == "q0") == (t.model == "sft")], rng=rng())
+    with pytest.raises(DataError, match="all answers are of sft"):
+        draw(answers(2, models=("sft",)), rng=rng())
+
+
+@pytest.mark.parametrize(
+    ("transcript", "shown"),
+    [
+        (Transcript("q", "t", CHAIN, chain={"response": "hello there"}), "hello there"),
+        (Transcript("q", "t", "<think>secret</think>\n\nhi", plain=True), "hi"),
+        (Transcript("q", "t", "<think>secret", plain=True), ""),
+        (Transcript("q", "t", "<thinking>cut off"), ""),
+        (Transcript("q", "t", "<payoff>{}</payoff> hm"), "<payoff>{}</payoff> hm"),
+        (Transcript("q", "t", "", plain=True), ""),
+    ],
+)
+def test_annotators_see_what_a_user_sees(transcript: Transcript, shown: str) -> None:
+    assert seen(transcript)[-1]["content"] == shown
+
+
+def test_of_a_conversation_the_common_beginning_is_the_question() -> None:
+    begin = ({"role": "system", "content": "hidden"}, {"role": "user", "content": "hi"})
+    turns = ({"role": "assistant", "content": CHAIN}, {"role": "user", "content": "and then?"})
+    one = Transcript("q", "t", "end", prompt=(*begin, *turns), plain=True)
+    other = Transcript("q", "t", "other end", prompt=begin, plain=True)
+    conversations = [seen(one), seen(other)]
+    assert shared(conversations) == 1
+    assert [turn["role"] for turn in conversations[0]] == ["user", "assistant", "user", "assistant"]
+    assert "hidden" not in str(conversations)
+    assert shared([seen(one), seen(one)]) == 3, "the last turn is the answer, whatever it is"
+
+
+def test_no_text_breaks_the_page() -> None:
+    wild = "\x00\x1b[2J\u202e\ud800 " + "x" * (LONGEST + 5)
+    sample = draw([replace(t, completion=wild) for t in answers(1)], rng=rng())
+    (answer,) = sample.items[0].answers
+    assert answer.cut > 0
+    answer.turns[0]["content"].encode()
+    assert not set("\x00\x1b\u202e") & set(answer.turns[0]["content"])
+
+
+def test_each_annotator_has_an_order_that_stays_balanced(tmp_path: Path) -> None:
+    found = study(tmp_path / "s", answers(9))
+    ann, bo = (order_of(found, person(name)) for name in ("Ann", "Bo"))
+    assert ann != bo and sorted(i.id for i in ann) == sorted(i.id for i in bo)
+    assert ann == order_of(StudyFolder(tmp_path / "s"), person("Ann")), "it stays after a restart"
+    kinds = [item.kind for item in ann]
+    assert kinds == sorted(kinds, key=lambda kind: kind == "pair")
+    for start in (0, 9, 18):
+        rows = ann[start : start + 9]
+        assert Counter(found.keys[item.id].model for item in rows) == dict.fromkeys(MODELS, 3)
+        assert len({item.context[-1]["content"] for item in rows}) == 9
+
+
+def test_ratings_survive_a_torn_line_and_the_last_one_counts(tmp_path: Path) -> None:
+    found = study(tmp_path / "s")
+    order, file = order_of(found, person("Ann")), RatingFile(found, person("Ann"))
+    file.add({order[0].id: 2})
+    file.add({order[1].id: 5})
+    file.add({order[0].id: 4})
+    with file.path.open("ab") as torn:
+        torn.write(b'{"annotator": "Ann", "simul')
+    again = RatingFile(StudyFolder(tmp_path / "s"), person("Ann"))
+    assert again.values() == {order[0].id: 4, order[1].id: 5}
+    again.add({order[2].id: 1})
+    assert len(again.values()) == 3
+    assert first_open(order, again.values()) == 3
+    assert first_open(order[:3], again.values()) is None
+
+
+NAMES = ["", "  ", "x" * 41, "a\x00b", "Simulated reader 1", "simulated"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_are_none(name: str) -> None:
+    with pytest.raises(DataError):
+        person(name)
+
+
+def test_names_become_files_of_their_own(tmp_path: Path) -> None:
+    found = study(tmp_path / "s")
+    names = ["../../etc", "a/b", "a b", "A B", "\u00e9", "e\u0301x", "名前", "<script>", "."]
+    for name in names:
+        RatingFile(found, person(name)).begin()
+    files = rating_files(found)
+    assert len(files) == len(names) == len(list(found.ratings.iterdir()))
+    assert all(file.path.name.isascii() for file in files)
+
+
+WRONG = [
+    ({"value": 6}, "value '6' of a rating; allowed: 1, 2, 3, 4, 5"),
+    ({"value": True}, "value 'True'"),
+    ({"value": float("nan")}, "value 'nan'"),
+    ({"value": None}, "value 'None'"),
+    ({"item": "a0"}, "item 'a0' is not of this study"),
+    ({"item": ["a0"]}, "is not of this study"),
+    ({"annotator": "Bo"}, "a rating of 'Bo' among those of 'Ann'"),
+    ({"simulated": True}, "names of simulated annotators"),
+    ({"annotator": None}, "does not say whose rating"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG)
+def test_a_spoiled_rating_is_named(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    found = study(tmp_path / "s")
+    file = RatingFile(found, person("Ann"))
+    file.begin()
+    (item, *_) = (i.id for i in found.items.values() if i.kind == "rating")
+    line = {"annotator": "Ann", "simulated": False, "item": item, "value": 3} | change
+    with file.path.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(line) + "\n")
+    with pytest.raises(DataError, match=f"line 2.*{message}"):
+        analyse(found)
+
+
+def test_people_and_programs_are_never_mixed(tmp_path: Path) -> None:
+    found = study(tmp_path / "s", answers(4))
+    simulate(found, 2)
+    assert analyse(found).simulated
+    rate(found, "Ann", {"base": 2, "sft": 3, "mutual": 5})
+    people, programs = analyse(found), analyse(found, simulated=True)
+    assert [one.name for one in people.annotators] == ["Ann"] and not people.simulated
+    assert programs.simulated
+    assert {one.name for one in programs.annotators} == {"simulated reader 1", "simulated reader 2"}
+    texts = [file.read_text(encoding="utf-8") for file in found.ratings.glob("simulated*")]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    assert lines and all(x["simulated"] and x["annotator"].startswith("simulated") for x in lines)
+
+
+def test_simulated_annotators_resume_and_repeat(tmp_path: Path) -> None:
+    one, other = study(tmp_path / "one"), study(tmp_path / "other")
+    simulate(one, 2, seed=4)
+    simulate(other, 1, seed=4)
+    simulate(other, 2, seed=4)
+    said = [[file.values() for file in rating_files(found)] for found in (one, other)]
+    assert said[0] == said[1]
+
+
+def test_the_reader_that_ships_counts_words() -> None:
+    asked = ({"role": "user", "content": "where is the red lamp?"},)
+    felt = [
+        WordCountingReader().satisfaction(asked, ({"role": "assistant", "content": text},))
+        for text in ("the red lamp is here", "over there", "which lamp?", "", "word " * 900)
+    ]
+    assert felt[0] > felt[1] and felt[3] == 1 and felt[4] < felt[1]
+
+
+def test_the_whole_way_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["examples", "--to", str(tmp_path / "samples")]) == 0
+    files = [str(tmp_path / "samples" / f"{name}.jsonl") for name in ("before", "after")]
+    out = str(tmp_path / "study")
+    assert main(["study", "export", *files, "--out", out, "--questions", "6", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["ratings"] == 12
+    assert main(["study", "export", *files, "--out", out]) == 2
+    assert "there is a study in this folder" in capsys.readouterr().err
+    assert main(["study", "analyse", out]) == 2
+    assert "there are no ratings yet" in capsys.readouterr().err
+    assert main(["study", "simulate", out, "--annotators", "2"]) == 0
+    assert "SIMULATED" in capsys.readouterr().out
+    page = tmp_path / "study.html"
+    assert main(["study", "analyse", out, "--html", str(page), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"satisfaction", "preferences", "agreement", "prediction"} <= set(found)
+    assert "SIMULATED" in page.read_text(encoding="utf-8")
+    assert main(["study", "rate", str(tmp_path)]) == 2
+    assert "no study" in capsys.readouterr().err
+
+
+def test_no_key_or_a_torn_study_is_one_clear_line(tmp_path: Path) -> None:
+    found = study(tmp_path / "s")
+    rate(found, "Ann", {"base": 2, "sft": 3, "mutual": 5})
+    (tmp_path / "s" / "key.jsonl").unlink()
+    with pytest.raises(DataError, match=r"key\.jsonl"):
+        analyse(StudyFolder(tmp_path / "s"))
+    (tmp_path / "s" / "items.jsonl").write_text('{"id": "a", "kind": "poem"}\n')
+    with pytest.raises(DataError, match=r"items\.jsonl, line 1: no item of a study"):
+        _ = StudyFolder(tmp_path / "s").items
+    with pytest.raises(ConfigError):
+        study(tmp_path / "s")
