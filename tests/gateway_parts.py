@@ -79,6 +79,11 @@ class Served:
         async with self.http.post(self.address + path, json=body, headers=headers) as answer:
             return answer.status, answer.headers, await answer.json(content_type=None)
 
+    async def put(self, body: Any, path: str, **headers: str) -> Any:
+        """Like `post`, in the place of what is there."""
+        async with self.http.put(self.address + path, json=body, headers=headers) as answer:
+            return answer.status, answer.headers, await answer.json(content_type=None)
+
     async def get(self, path: str, **headers: str) -> Any:
         async with self.http.get(self.address + path, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)
@@ -86,8 +91,8 @@ class Served:
     async def key(self, **wanted: Any) -> tuple[Key, str]:
         """Make a key; the first gets the scope ``admin`` as well."""
         wanted = {"name": "k", "scopes": ["chat", "admin"], **wanted}
-        names = self.gateway.policies.names()
-        return await self.gateway.keys.create(read_key_request(wanted, names))
+        names, groups = self.gateway.policies.names(), self.gateway.config.groups
+        return await self.gateway.keys.create(read_key_request(wanted, names, groups))
 
     async def records(self) -> list[dict[str, Any]]:
         """Every decision, the latest first."""

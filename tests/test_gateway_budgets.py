@@ -1,5 +1,7 @@
 """What a key may do, for how long, and for how much."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,14 @@ from gtalign.config import load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.attempts import ATTEMPTS
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.keys import SCOPES, Budget, Key, KeyLimits, Scope
+from gtalign.gateway.keys import SCOPES, Key, KeyLimits, Scope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.settings import LimitSettings
-from gtalign.gateway.spending import cost, recount
-from gtalign.steering import load_policy
+from gtalign.gateway.spending import UNTOLD, Use, cost, recount, text_of
+from gtalign.gateway.spent import Spent
+from gtalign.gateway.store.tables import decisions
+from gtalign.gateway.store.writer import Record
+from gtalign.steering import Budget, load_policy
 
 BODY: Any = {"model": "toy", "messages": MESSAGES}
 READ = ("/admin/keys", "/admin/policies", "/admin/decisions", "/admin/overview", "/admin/export")
@@ -89,16 +94,19 @@ async def test_a_key_expires(tmp_path: Path) -> None:
             assert code == 400 and "expires" in told["error"]["message"]
 
 
+FREE = load_policy("free")
+
+
 def test_a_budget_warns_and_then_refuses() -> None:
     today = date(2026, 1, 31)
     limits = Limits(LimitSettings(), today=lambda: today)
     key = key_with(budget={"tokens": 100, "money": 2.0, "soft": 0.5})
-    limits.spend(key, 49, 0.5)
-    assert limits.warning(key) == {}
-    limits.spend(key, 11, 1.0)
-    assert limits.warning(key) == {"x-gtalign-budget": "tokens 0.60, money 0.75"}
+    limits.spend(key, Spent(49, 0.5))
+    assert limits.warnings(key, FREE) == {}
+    limits.spend(key, Spent(11, 1.0))
+    assert limits.warnings(key, FREE) == {"x-gtalign-budget": "tokens 0.60, money 0.75"}
     with limits.admitted(key):
-        limits.spend(key, 1, 0.5)  # what is begun is written to its end
+        limits.spend(key, Spent(1, 0.5))  # what is begun is written to its end
     with (
         pytest.raises(APIError, match="spent its money of this month") as refused,
         limits.admitted(key),
@@ -108,11 +116,29 @@ def test_a_budget_warns_and_then_refuses() -> None:
     assert refused.value.headers() == {"x-should-retry": "false"}
     soft = key_with(budget={"money": 2.0, "hard": False})
     with limits.admitted(soft):
-        assert limits.warning(soft) == {"x-gtalign-budget": "money 1.00"}
+        assert limits.warnings(soft, FREE) == {"x-gtalign-budget": "money 1.00"}
     today = date(2026, 2, 1)
     with limits.admitted(key):
-        assert limits.budgets(key) == {"tokens": 0.0, "money": 0.0}
-    assert limits.budgets(key_with()) == {} and limits.warning(key_with()) == {}
+        assert limits.spent(key) == Spent()
+    assert limits.warnings(key_with(), FREE) == {}
+
+
+def test_a_policy_has_a_budget_of_all_its_keys() -> None:
+    limits = Limits(LimitSettings())
+    ours = FREE.model_copy(update={"name": "ours", "budget": Budget(tokens=100, soft=0.5)})
+    soft = ours.model_copy(update={"budget": Budget(tokens=100, hard=False)})
+    one, other = (replace(key_with(), id=name) for name in "ab")
+    limits.spend(one, Spent(30, 1.0), "ours")
+    limits.spend(one, Spent(500, 9.0), "free")
+    limits.check_policy(ours)
+    assert limits.warnings(one, ours) == {}
+    limits.spend(other, Spent(70, 0.0, 1), "ours")
+    assert limits.warnings(other, ours) == {"x-gtalign-policy-budget": "tokens ~1.00"}
+    with pytest.raises(APIError, match=r"policy 'ours' has spent.*, as estimated") as no:
+        limits.check_policy(ours)
+    assert no.value.code == "insufficient_quota"
+    limits.check_policy(soft)
+    limits.check_policy(FREE)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +165,9 @@ async def test_clients_see_a_budget_and_a_restart_loses_none_of_it(tmp_path: Pat
         assert spent > budget["money"]
         own = gateway.gateway.keys.find(secret)
         assert own is not None
-        shares = gateway.gateway.limits.budgets(own)
-        assert shares["money"] == pytest.approx(spent / budget["money"])
+        before = gateway.gateway.limits.spent(own)
+        assert before == Spent(usage["total_tokens"], pytest.approx(spent))
+        assert before.shares(own.limits.budget)["money"] == pytest.approx(spent / budget["money"])
         client = openai.AsyncOpenAI(base_url=f"{gateway.address}/v1", api_key=secret)
         with pytest.raises(openai.RateLimitError) as refused:  # at once: there is no other try
             await client.chat.completions.create(model="toy", messages=MESSAGES)
@@ -152,10 +179,9 @@ async def test_clients_see_a_budget_and_a_restart_loses_none_of_it(tmp_path: Pat
             )
     async with served(tmp_path) as gateway:
         again = gateway.gateway.limits
-        assert again.budgets(own)["money"] == pytest.approx(shares["money"])
-        assert again.budgets(own)["tokens"] == pytest.approx(shares["tokens"])
+        assert again.spent(own) == again.spent_under("costly") == before
         await recount(again, gateway.gateway.reader, gateway.gateway.policies)
-        assert again.budgets(own)["tokens"] == pytest.approx(shares["tokens"])
+        assert again.spent(own) == before
         assert (await gateway.post(BODY, **bearer(secret)))[0] == 429
 
 
@@ -163,6 +189,119 @@ def test_the_price_of_tokens_is_that_of_the_policy() -> None:
     policy = load_policy("per-token")
     assert cost(policy, 1_000_000, 0) == pytest.approx(policy.price.input)
     assert cost(policy, 0, 500_000) == pytest.approx(policy.price.output / 2)
+
+
+CHARACTERS = load_policy("per-character")
+
+
+@pytest.mark.parametrize(
+    ("use", "tokens"),
+    [
+        (Use(None, 10, "a question of 24 letters"), 10 + 8),
+        (Use(5, None, "x", "一二三"), 5 + 3),  # nine bytes
+        (Use(5, None, "x", None, events=7), 5 + 7),
+        (Use(5, None, "x"), 5 + UNTOLD),
+        (Use(None, None), 2 * UNTOLD),
+        (Use(None, 0, "\ud800"), 1),
+    ],
+)
+def test_what_nobody_counted_is_estimated_and_never_free(use: Use, tokens: int) -> None:
+    spent = use.spent(load_policy("per-token"))
+    assert (spent.tokens, spent.estimated) == (tokens, 1)
+    assert spent.money > 0
+
+
+def test_what_is_counted_is_no_estimate_in_any_unit() -> None:
+    known = Use(10, 20, "abcd", "x" * 40, answer=True)
+    assert known.spent(load_policy("per-token")) == Spent(30, pytest.approx(330e-6), 0)
+    assert known.spent(CHARACTERS) == Spent(30, pytest.approx(4 * 0.75e-6 + 40 * 3.75e-6), 0)
+    assert known.spent(load_policy("per-answer")) == Spent(30, 0.015, 0)
+    assert replace(known, answer=False).spent(load_policy("per-answer")) == Spent(30, 0.0, 0)
+    # Characters that nobody counted are those of the tokens, which is an estimate where they cost.
+    untold = replace(known, told=None)
+    assert untold.spent(CHARACTERS) == Spent(30, pytest.approx(4 * 0.75e-6 + 80 * 3.75e-6), 1)
+    assert untold.spent(load_policy("per-token")).estimated == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ("plain", "plain"),
+        ([{"role": "user", "content": "a"}, {"role": "user", "content": None}], "a"),
+        (
+            [{"content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}],
+            "a",
+        ),
+        ([1, 2, 3], None),
+        (None, None),
+        ({"a": "b"}, None),
+    ],
+)
+def test_the_text_of_what_is_asked(asked: Any, text: str | None) -> None:
+    assert text_of(asked) == text
+
+
+async def test_a_restart_estimates_what_is_not_on_record(tmp_path: Path) -> None:
+    """Answers that a kill broke off, those of an earlier gtalign, and versions nobody knows."""
+    none = {"spent_tokens": None, "spent_money": None, "estimated": None}
+    lost = {"status": "writing", "prompt_tokens": 7, "written_tokens": None, **none}
+    old = {"status": "passed", "prompt_tokens": None, "written_tokens": 40, **none}
+    unbegun = {"status": "failed", "prompt_tokens": None, "written_tokens": None, **none}
+    async with served(tmp_path) as gateway:
+        await gateway.ask(model="toy:costly")
+        (row,) = await gateway.records()
+        price = gateway.gateway.policies.get("costly").price.output / 1e6
+        sure = row["spent_tokens"]
+        own = {name: row[name] for name in map(str, decisions.c.keys())} | {
+            "decision": json.dumps(row["decision"])
+        }
+        ids = iter("abcdef")
+
+        async def counted(**facts: Any) -> Spent:
+            record = Record({**own, **facts, "id": next(ids), "key_id": "k"})
+            await gateway.gateway.writer.put(record)
+            limits = Limits(LimitSettings())
+            await recount(limits, gateway.gateway.reader, gateway.gateway.policies)
+            assert limits.spent_under("costly").tokens == limits.spent(key_with()).tokens + sure
+            return limits.spent(key_with())
+
+        assert await counted(**lost) == Spent()  # it may still be written
+        early = row["at"] - 3_600_000_000
+        month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        early = max(early, int(month.timestamp() * 1e6))
+        first = await counted(**lost, at=early)
+        assert first == Spent(7 + UNTOLD, pytest.approx(UNTOLD * price), 1)
+        second = await counted(**old)
+        assert second == Spent(first.tokens + UNTOLD + 40, pytest.approx((UNTOLD + 40) * price), 2)
+        assert await counted(**unbegun) == second
+        third = await counted(**old, policy_hash="gone")  # the policy of that name is there
+        assert third.money == pytest.approx(second.money + 40 * price)
+        await gateway.gateway.writer.put(
+            Record({**own, **old, "id": "z", "key_id": "k", "policy": "no", "policy_hash": "gone"})
+        )
+        limits = Limits(LimitSettings())
+        await recount(limits, gateway.gateway.reader, gateway.gateway.policies)
+        assert limits.spent(key_with()).money >= third.money + 40 * price
+        assert limits.spent_under("no").estimated == 1
+
+
+async def test_a_policy_with_a_spent_budget_refuses_and_others_answer(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        table = gateway.gateway.policies.get("costly").content() | {"budget": {"tokens": 5}}
+        code, _, told = await gateway.put(table, "/admin/policies/costly")
+        assert code == 200 and told["budget"]["tokens"] == 5
+        await gateway.ask(model="toy:costly")
+        with pytest.raises(openai.RateLimitError, match="policy 'costly' has spent") as refused:
+            await gateway.ask(model="toy:costly")
+        assert refused.value.code == "insufficient_quota"
+        answer = await gateway.client.chat.completions.with_raw_response.create(
+            model="toy:subscription", messages=MESSAGES
+        )
+        assert "x-gtalign-policy-budget" not in answer.headers
+        async with gateway.http.get(f"{gateway.address}/metrics") as numbers:
+            text = await numbers.text()
+        assert 'gtalign_policy_budget_spent_ratio{policy="costly",unit="tokens"}' in text
+        assert 'gtalign_policy_budget_estimated_answers{policy="costly"} 0' in text
 
 
 async def test_an_address_may_try_only_so_many_wrong_keys(tmp_path: Path) -> None:

@@ -174,7 +174,12 @@ def test_any_span_has_a_number_of_slots_that_a_chart_can_show(span: int) -> None
 
 def aged(path: Path, version: int) -> None:
     """Make a store one of an earlier version, as its gtalign wrote it."""
+    counted = ("read_characters", "written_characters", "spent_tokens", "spent_money", "estimated")
     newer = [
+        ("DROP INDEX decisions_spending", 5),
+        ("DROP TABLE dry_runs", 5),
+        ("ALTER TABLE keys DROP COLUMN group_name", 5),
+        *((f"ALTER TABLE decisions DROP COLUMN {name}", 5) for name in counted),
         ("DROP INDEX decisions_sieve", 4),
         ("ALTER TABLE decisions DROP COLUMN retry", 4),
         ("ALTER TABLE texts DROP COLUMN unserved", 4),
@@ -182,20 +187,22 @@ def aged(path: Path, version: int) -> None:
     ]
     for table in ("hours", "key_hours"):
         added = {"obeyed": 4, "mended": 4, **dict.fromkeys(spread.NAMES, 3)}
+        added |= dict.fromkeys(("money", "read_known", "written_known", "estimated"), 5)
         newer += [(f"ALTER TABLE {table} DROP COLUMN {n}", last) for n, last in added.items()]
     with closing(sqlite3.connect(path)) as connection:
         for statement, last in newer:
             if version <= last:
                 connection.execute(statement)
-        columns = ", ".join(c.name for c in SIEVE.columns if c.name != "obeyed")
-        connection.execute(f"CREATE INDEX decisions_sieve ON decisions ({columns})")
-        if version == 4:
-            connection.execute("UPDATE rolled SET sums = 1")
+        if version <= 4:
+            columns = ", ".join(c.name for c in SIEVE.columns if c.name != "obeyed")
+            connection.execute(f"CREATE INDEX decisions_sieve ON decisions ({columns})")
+        if version > 3:
+            connection.execute(f"UPDATE rolled SET sums = {version - 3}")
         connection.execute("UPDATE store SET version = ?", [version])
         connection.commit()
 
 
-EARLIER = (3, 4)
+EARLIER = (3, 4, 5)
 
 
 def alike(one: Overview, two: Overview) -> bool:

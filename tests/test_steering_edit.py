@@ -56,7 +56,14 @@ def change(edited: Edit, action: str, player: int) -> float:
     return float(difference[0, column, player])
 
 
-prices = st.builds(Price, input=st.floats(0, 50), output=st.floats(0, 50))
+prices = st.builds(
+    Price,
+    input=st.floats(0, 50),
+    output=st.floats(0, 50),
+    input_characters=st.floats(0, 10),
+    output_characters=st.floats(0, 10),
+    answer=st.floats(0, 0.05),
+)
 counts = st.floats(0, 3000)
 tokens = st.builds(
     ActionTokens, output=counts, turns=st.floats(0, 2), follow_up=counts, reply=counts
@@ -104,6 +111,50 @@ def test_per_token_pricing_by_hand() -> None:
         "the user pays 15 a million output tokens, and a currency unit is worth 100 points: "
         "AQ 1,300 tokens (-1.95), CQ 1,500 tokens (-2.25), DA 1,000 tokens (-1.5)"
     )
+
+
+def test_characters_and_answers_are_priced_like_tokens() -> None:
+    tokens = {
+        "DA": ActionTokens(output=1000),
+        "CQ": ActionTokens(output=500, turns=1, follow_up=1000, reply=40),
+        "AQ": ActionTokens(output=1000, turns=0.5, follow_up=600, reply=40),
+    }
+    price = Price(output_characters=4, input_characters=1, answer=0.01)
+    mixed = policy("provider", price=price, characters_per_token=5.0)
+    result = edit(GAME, mixed, tokens, prompt_tokens=200)
+    # 5 characters a token; this turn is an answer, and each further one is another.
+    assert change(result, "DA", 1) == pytest.approx(-(1000 * 5 * 4 / 1e4 + 1))
+    assert change(result, "CQ", 1) == pytest.approx(-(1500 * 5 * 4 + 740 * 5) / 1e4 - 2)
+    assert change(result, "AQ", 1) == pytest.approx(-(1300 * 5 * 4 + 620 * 5) / 1e4 - 1.5)
+    assert [term.name for term in result.terms] == [
+        "output characters",
+        "input characters",
+        "answers",
+    ]
+    assert "the provider pays 0.01 an answer" in result.terms[-1].why
+    assert "CQ 2 answers (-2)" in result.terms[-1].why
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.5, 4.0])
+def test_a_price_of_characters_is_that_of_the_tokens_that_hold_them(ratio: float) -> None:
+    tokens = {a: ActionTokens(output=100 * n, turns=n) for n, a in enumerate(ACTIONS)}
+    by_token = policy(price=Price(input=3, output=15))
+    text = Price(input_characters=3 / ratio, output_characters=15 / ratio)
+    by_character = policy(price=text, characters_per_token=ratio)
+    one, other = (edit(GAME, p, tokens, prompt_tokens=70) for p in (by_token, by_character))
+    assert one.edited.payoffs == pytest.approx(other.edited.payoffs)
+
+
+def test_above_its_quota_the_user_pays_in_every_unit() -> None:
+    tokens = {a: ActionTokens(output=1000) for a in ACTIONS}
+    quota = Quota(tokens=1500, price=Price(answer=0.02, output_characters=2))
+    result = edit(GAME, policy("provider", quota=quota), tokens, used_tokens=750)
+    # 750 of the 1,000 tokens are left: a quarter of everything is above the quota.
+    assert change(result, "DA", 0) == pytest.approx(-(2 + 4000 * 2 / 1e4) / 4)
+    assert {term.name for term in result.terms} == {
+        "answers above quota",
+        "output characters above quota",
+    }
 
 
 def test_time_is_always_the_users() -> None:
@@ -257,7 +308,7 @@ def test_nor_does_a_higher_price_above_a_quota(
 def test_charges_are_linear_in_the_price(
     price: Price, factor: float, expected: dict[str, ActionTokens], prompt: int
 ) -> None:
-    scaled = Price(input=price.input * factor, output=price.output * factor)
+    scaled = Price(**{name: value * factor for name, value in price})
     once = edit(GAME, policy(price=price), expected, prompt_tokens=prompt)
     many = edit(GAME, policy(price=scaled), expected, prompt_tokens=prompt)
     for action in ACTIONS:
@@ -285,7 +336,12 @@ def test_the_ends_of_a_quota_are_the_two_kinds_of_pricing(
     assert np.array_equal(under(0), per_token.edited.payoffs)
 
 
-@given(prices, expectations, prompts, st.lists(st.integers(0, 20_000), min_size=2, max_size=6))
+@given(
+    st.builds(Price, input=st.floats(0, 50), output=st.floats(0, 50)),
+    expectations,
+    prompts,
+    st.lists(st.integers(0, 20_000), min_size=2, max_size=6),
+)
 def test_what_the_user_pays_grows_with_what_was_used_and_never_jumps(
     price: Price, expected: dict[str, ActionTokens], prompt: int, used: list[int]
 ) -> None:

@@ -51,6 +51,34 @@ def test_a_quota_that_ends_without_a_price_pays_for_less_alone() -> None:
     assert paying(policy, "within") == paying(policy, "above") == {"skimp"}
 
 
+BY_CHARACTER = Price(input_characters=COMPUTE.input / 4, output_characters=COMPUTE.output / 4)
+
+
+@pytest.mark.parametrize(
+    ("price", "acts"),
+    [
+        (BY_CHARACTER.model_copy(update={"output_characters": 3.75}), {"pad", "ask"}),
+        (BY_CHARACTER, set()),
+        (Price(answer=0.015), {"ask", "skimp"}),
+        (Price(answer=0.0005), {"skimp"}),
+        (BY_CHARACTER.model_copy(update={"answer": 0.001}), {"ask"}),
+        (BY_CHARACTER.model_copy(update={"output": 0.1}), {"report", "pad", "ask"}),
+    ],
+)
+def test_only_a_price_of_characters_makes_false_reports_worthless(
+    price: Price, acts: set[str]
+) -> None:
+    """Theorem 3 of arXiv 2505.21627: additive, and linear in the characters of the text."""
+    assert paying(per_token(price)) == acts
+
+
+def test_a_quota_pays_for_reports_where_its_tokens_decide() -> None:
+    quota = Quota(tokens=10_000, price=BY_CHARACTER)
+    policy = Policy(name="q", payer="provider", price=COMPUTE, quota=quota)
+    assert paying(policy, "within") == {"skimp"}
+    assert paying(policy, "above") == set()
+
+
 def test_the_amounts_are_those_of_the_tokens() -> None:
     found = {
         one.act: one

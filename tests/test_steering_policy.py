@@ -11,7 +11,15 @@ from chain_texts import THREE_BY_TWO
 from gtalign.config import dump, load
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM
-from gtalign.steering import Adjustment, Policy, Price, Quota, load_policy, policy_names
+from gtalign.steering import (
+    Adjustment,
+    Budget,
+    Policy,
+    Price,
+    Quota,
+    load_policy,
+    policy_names,
+)
 
 FILE = """
 payer = "provider"
@@ -51,7 +59,8 @@ def written(file: Path, text: str, name: str = "mine") -> Policy:
 
 
 def test_every_preset_loads_fits_the_game_and_comes_back(tmp_path: Path) -> None:
-    names = {"free", "per-token", "quota", "released-llm", "released-user", "subscription"}
+    names = {"free", "per-answer", "per-character", "per-token", "quota", "subscription"}
+    names |= {"released-llm", "released-user"}
     assert set(policy_names()) == names
     for name in policy_names():
         policy = load_policy(name)
@@ -65,7 +74,7 @@ def test_every_preset_loads_fits_the_game_and_comes_back(tmp_path: Path) -> None
 
 def test_who_pays_in_the_presets() -> None:
     payers = {name: load_policy(name).payer for name in policy_names()}
-    assert payers["per-token"] == "user"
+    assert payers["per-token"] == payers["per-character"] == payers["per-answer"] == "user"
     assert payers["subscription"] == payers["quota"] == "provider"
     assert payers["free"] == payers["released-llm"] == payers["released-user"] == "nobody"
     quota = load_policy("quota")
@@ -83,7 +92,17 @@ def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
     assert int(first.hash, 16) >= 0
 
 
-PRICES = st.builds(Price, input=st.floats(0, 100), output=st.floats(0, 100))
+AMOUNT = st.just(0.0) | st.floats(0, 100)
+PRICES = st.builds(
+    Price,
+    **{name: AMOUNT for name in Price.model_fields},
+)
+BUDGETS = st.builds(
+    Budget,
+    tokens=st.none() | st.integers(1, 9),
+    money=st.none() | st.floats(1, 9),
+    hard=st.booleans(),
+)
 POINTS = st.floats(-5, 5)
 POLICIES = st.builds(
     Policy,
@@ -97,7 +116,20 @@ POLICIES = st.builds(
         st.builds(Adjustment, action=st.just("AQ"), user=POINTS, llm=POINTS), max_size=2
     ).map(tuple),
     rho=st.just(float("-inf")) | st.floats(-10, 1),
+    characters_per_token=st.just(4.0) | st.floats(1, 9),
+    budget=st.none() | BUDGETS,
 )
+
+
+def test_a_policy_that_uses_no_later_key_has_the_hash_and_the_content_of_before() -> None:
+    policy = load_policy("per-token")
+    assert policy.hash == "acd5803ef90fe608"  # on record since before there were other units
+    assert set(policy.content()["price"]) == {"input", "output"}
+    assert not {"budget", "characters_per_token"} & set(policy.content())
+    for change in ("price.answer=1", "price.input_characters=1", "budget.tokens=5"):
+        other = load_policy("per-token", [change])
+        assert other.hash != policy.hash
+        assert Policy.model_validate(other.content()) == other
 
 
 @given(POLICIES, POLICIES)
@@ -163,7 +195,7 @@ def test_wrong_keys_and_values_are_named(tmp_path: Path, override: str, named: s
     ("source", "message"),
     [
         ("per-tokn", "did you mean 'per-token'"),
-        ("", "there are free, per-token"),
+        ("", "there are free, per-answer, per-character, per-token"),
         ("absent.toml", "absent.toml: cannot read"),
         ("folder/absent", "folder/absent: cannot read"),
         ("../policies/free", "cannot read"),

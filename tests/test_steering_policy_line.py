@@ -24,10 +24,11 @@ from gtalign.steering import (
     policy_names,
     with_policy_line,
 )
+from gtalign.steering.units import UNITS
 from gtalign.tasks import Message
 
 AMOUNTS = st.floats(0, 1e9, allow_nan=False).map(lambda x: round(x, 3))
-PRICES = st.builds(Price, input=AMOUNTS, output=AMOUNTS)
+PRICES = st.builds(Price, **dict.fromkeys(Price.model_fields, AMOUNTS | st.just(0.0)))
 POLICIES = st.builds(
     Policy,
     name=st.sampled_from(["one", "two"]),
@@ -71,7 +72,8 @@ def test_the_policies_that_ship_say_their_numbers(name: str) -> None:
     policy = load_policy(name)
     line = policy_line(policy)
     for price in (policy.price, *([] if policy.quota is None else [policy.quota.price])):
-        assert all(f"{x:g} a million" in line for x in (price.input, price.output) if x)
+        rates = ((unit.rate(price), unit.said) for unit in UNITS)
+        assert all(f"{rate:g} {said}" in line for rate, said in rates if rate)
     for one in policy.adjust:
         assert f"{one.action} gives" in line
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
@@ -18,7 +18,7 @@ from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.served import Models
-from gtalign.gateway.settings import GatewayConfig, Show
+from gtalign.gateway.settings import GatewayConfig, GroupSettings, Show
 from gtalign.gateway.shadows import Shadows
 from gtalign.gateway.spending import keep_counting, recount
 from gtalign.gateway.store.changes import watch
@@ -30,6 +30,12 @@ from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Policy, TokenHistory
+
+_TRIED: Final = 10_000  # dry runs that may wait
+
+
+def _dry_runs() -> Shadows:
+    return Shadows(lambda: False, "a dry run", _TRIED)
 
 
 @dataclass
@@ -49,6 +55,7 @@ class Gateway:
         history: The measured tokens of each action.
         tracing: Sends traces of requests.
         shadows: Asks for the chains of answers that were only observed.
+        dry_runs: Tries policies on answers that are out.
         attempts: Counts wrong keys by address.
         draining: Whether the gateway is ending, once the answers on their way are out.
         pages: Address of the dashboard's port; empty before it is known.
@@ -66,6 +73,7 @@ class Gateway:
     history: TokenHistory = field(default_factory=TokenHistory)
     tracing: Tracing = field(default_factory=Tracing)
     shadows: Shadows = field(default_factory=lambda: Shadows(lambda: False))
+    dry_runs: Shadows = field(default_factory=_dry_runs)
     attempts: Attempts = field(default_factory=Attempts)
     draining: bool = False
     pages: str = ""
@@ -132,8 +140,8 @@ class Gateway:
         Raises:
             APIError: There is no such model or policy (404), there is no such way to show chains,
                 two policies are named, or the policy is of another game (400), or the key is bound
-                to another one (403), or the model's name is not known before its engine answers
-                (503).
+                to another one (403), or the policy's budget is spent (429), or the model's name is
+                not known before its engine answers (503).
         """
         show = headers.get("x-gtalign-show", self.config.show)
         if show not in get_args(Show):
@@ -144,7 +152,28 @@ class Gateway:
             policy.check(served.form)
         except ConfigError as error:
             raise APIError(400, str(error), code="policy_of_another_game") from None
+        self.limits.check_policy(policy)
         return Terms(id, request_id, key, policy, cast(Show, show), model, served)
+
+    def group_of(self, key: Key) -> GroupSettings | None:
+        """The policy of a key and those that its requests may name; None if it has neither a
+        policy nor a group.
+
+        Raises:
+            APIError: The configuration has no such group (403).
+        """
+        if key.policy is not None:
+            return GroupSettings(policy=key.policy)
+        if key.group is None:
+            return None
+        group = self.config.groups.get(key.group)
+        if group is None:
+            raise APIError(
+                403,
+                f"this key is of the group {key.group!r}, which the configuration does not have",
+                code="unknown_group",
+            )
+        return group
 
     def check_store(self) -> bool:
         """Whether decisions can be recorded.
@@ -167,20 +196,20 @@ class Gateway:
         return await self.reader.decision(id_)
 
     def _policy(self, suffix: str | None, headers: Headers, key: Key) -> Policy:
-        """The policy in force: of the header, the model's suffix, the key, or else the default."""
+        """The policy in force: of the header, the model's suffix, the key, its group, or else the
+        default."""
         header = headers.get("x-gtalign-policy")
         if suffix and header and suffix != header:
             raise APIError(
                 400, f"the model's name asks for {suffix!r}, the header for {header[:80]!r}"
             )
         wanted = header or suffix
-        bound = key.policy
-        if wanted and bound and wanted != bound and "admin" not in key.scopes:
-            raise APIError(
-                403, f"this key is bound to the policy {bound!r}", code="policy_not_allowed"
-            )
+        own = self.group_of(key)
+        if wanted and own is not None and not own.allows(wanted) and "admin" not in key.scopes:
+            whose = f"the group {key.group!r} has" if key.policy is None else "this key is bound to"
+            raise APIError(403, f"{whose} the policy {own.policy!r}", code="policy_not_allowed")
         try:
-            return self.policies.get(wanted or bound or self.policies.default)
+            return self.policies.get(wanted or (own.policy if own else self.policies.default))
         except ConfigError as error:
             raise APIError(404, str(error), code="policy_not_found") from None
 
@@ -217,9 +246,11 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
                 " make one (gtalign serve --key NAME), or leave out proxies"
             )
         policies = await Policies.open(store, config.policies, config.default_policy, models.forms)
+        policies.check_named(config)
         reader = Reader(store)
         limits = Limits(config.limits)
-        await recount(limits, reader, policies)
+        total = config.timeouts.total
+        await recount(limits, reader, policies, total=total)
         # Closed after the writer, whose last records are spans as well.
         tracing = open_tracing(config.telemetry)
         stack.push_async_callback(tracing.aclose)
@@ -230,12 +261,14 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
             {"keys": keys.reload, "policies": policies.reload},
             config.audit.watch_seconds,
         )
-        counting = keep_counting(limits, reader, policies)
+        counting = keep_counting(limits, reader, policies, total=total)
         for work in (keep_rolling(store), watching, counting):
             stack.push_async_callback(ended, asyncio.create_task(work))
         # An engine that answers one request breaks off another: it is left to the clients.
         shadows = Shadows(lambda: models.interrupt and limits.running > 0)
         stack.push_async_callback(shadows.aclose)
+        dry_runs = _dry_runs()
+        stack.push_async_callback(dry_runs.aclose)
         yield Gateway(
             config,
             models,
@@ -247,6 +280,7 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
             limits,
             tracing=tracing,
             shadows=shadows,
+            dry_runs=dry_runs,
         )
 
 

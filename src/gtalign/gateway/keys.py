@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,13 +14,14 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gtalign.config import Config, Share, load_table
+from gtalign.config import Config, load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.store.changes import changed
 from gtalign.gateway.store.database import transaction
 from gtalign.gateway.store.record import now
 from gtalign.gateway.store.tables import keys
+from gtalign.steering import Budget
 
 Scope = Literal["chat", "metrics", "read", "admin"]
 """What a key may do: ask for answers; read metrics; read decisions, policies and the dashboard; run
@@ -33,23 +34,6 @@ _SECRET: Final = re.compile(r"gta-[A-Za-z0-9_-]{43}")  # 32 bytes from the syste
 
 
 _Count = Annotated[int, Field(ge=1, le=2**53)]
-
-
-class Budget(Config):
-    """What a key may spend in a calendar month (UTC).
-
-    Keys:
-        tokens: Largest number of tokens read and written; None for no limit.
-        money: Largest price of these tokens under the policies in force, in currency units,
-            whoever pays it; None for no limit.
-        soft: Share of either from which on answers and metrics warn.
-        hard: Whether requests are refused once either is spent.
-    """
-
-    tokens: _Count | None = None
-    money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    soft: Share = 0.8
-    hard: bool = True
 
 
 class KeyLimits(Config):
@@ -76,13 +60,15 @@ class KeyRequest(Config):
     Keys:
         name: Name of the key, for people and records.
         scopes: What the key may do.
-        policy: Policy of all requests with the key; None lets each request choose.
+        policy: Policy of all requests with the key; None lets its group or each request choose.
+        group: Group of keys whose policy its requests have; None for none.
         limits: The key's own limits.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("chat",)
     policy: str | None = None
+    group: str | None = None
     limits: KeyLimits = KeyLimits()
 
 
@@ -94,7 +80,8 @@ class Key:
         id: Name of the key in records.
         name: Name of the key for people.
         scopes: What the key may do.
-        policy: Policy of all requests with the key; None lets each request choose.
+        policy: Policy of all requests with the key; None lets its group or each request choose.
+        group: Group of keys whose policy its requests have; None for none.
         limits: The key's own limits.
         created: When the key was made, in microseconds since 1970.
         revoked: When the key was revoked, in the same unit; None if it was not.
@@ -104,6 +91,7 @@ class Key:
     name: str
     scopes: frozenset[str]
     policy: str | None = None
+    group: str | None = None
     limits: KeyLimits = field(default_factory=KeyLimits)
     created: int = 0
     revoked: int | None = None
@@ -130,6 +118,7 @@ class Key:
             "name": self.name,
             "scopes": sorted(self.scopes),
             "policy": self.policy,
+            "group": self.group,
             "limits": self.limits.model_dump(mode="json"),
             "created": self.created,
             "revoked": self.revoked,
@@ -188,6 +177,7 @@ class Keys:
                 name=row["name"],
                 scopes=frozenset(row["scopes"].split()),
                 policy=row["policy"],
+                group=row["group_name"],
                 limits=KeyLimits.model_validate_json(row["limits"]),
                 created=row["created"],
                 revoked=row["revoked"],
@@ -228,6 +218,7 @@ class Keys:
             name=wanted.name,
             scopes=frozenset(wanted.scopes),
             policy=wanted.policy,
+            group=wanted.group,
             limits=wanted.limits,
             created=now(),
         )
@@ -247,6 +238,7 @@ class Keys:
                     hash=_hash(secret),
                     scopes=" ".join(sorted(key.scopes)),
                     policy=key.policy,
+                    group_name=key.group,
                     limits=key.limits.model_dump_json(),
                     created=key.created,
                 )
@@ -281,8 +273,15 @@ class Keys:
         return revoked
 
 
-def read_key_request(table: Mapping[str, Any], policies: Sequence[str]) -> KeyRequest:
+def read_key_request(
+    table: Mapping[str, Any], policies: Sequence[str], groups: Collection[str] = ()
+) -> KeyRequest:
     """Read what an admin asks for.
+
+    Args:
+        table: The object.
+        policies: Names of the policies that there are.
+        groups: Names of the groups of keys that there are.
 
     Raises:
         ConfigError: It is wrong; the message names the key of the object.
@@ -292,6 +291,11 @@ def read_key_request(table: Mapping[str, Any], policies: Sequence[str]) -> KeyRe
         raise ConfigError(
             f"policy: there is no {wanted.policy[:80]!r}; there are {', '.join(policies)}"
         )
+    if wanted.group is not None and wanted.group not in groups:
+        there = f"there are {', '.join(groups)}" if groups else "the configuration has no groups"
+        raise ConfigError(f"group: there is no {wanted.group[:80]!r}; {there}")
+    if wanted.group is not None and wanted.policy is not None:
+        raise ConfigError("policy, group: give one; the policy of a group is that of its keys")
     return wanted
 
 

@@ -1,4 +1,4 @@
-"""Limits of a key: requests at once, requests a minute, tokens a minute."""
+"""Limits of a key: requests at once, requests a minute, tokens a minute, and budgets of a month."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,13 +10,15 @@ from typing import Final
 from gtalign.gateway.errors import WAITS, APIError
 from gtalign.gateway.keys import Key
 from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.text import to_json
+from gtalign.steering import Budget, Policy
 
 MINUTE: Final = 60.0
 
 
 class BudgetError(APIError):
-    """The budget of a key is spent; it does not help to try again soon."""
+    """The budget of a key or a policy is spent; it does not help to try again soon."""
 
     def __init__(self, message: str) -> None:
         super().__init__(429, message, code="insufficient_quota")
@@ -63,9 +65,8 @@ class Bucket:
 @dataclass(slots=True)
 class _Use:
     running: int = 0
-    # Tokens of quotas by month: the clock may have been in another one for a while.
-    used: dict[tuple[int, int], int] = field(default_factory=dict)
-    spent: dict[tuple[int, int], float] = field(default_factory=dict)  # currency units
+    # By month: the clock may have been in another one for a while.
+    spent: dict[tuple[int, int], Spent] = field(default_factory=dict)
     requests: Bucket | None = None
     tokens: Bucket | None = None
 
@@ -90,6 +91,7 @@ class Limits:
     running: int = 0
     draining: bool = False
     _uses: dict[str, _Use] = field(default_factory=dict)
+    _policies: dict[str, _Use] = field(default_factory=dict)  # by name
 
     @contextmanager
     def admitted(self, key: Key) -> Iterator[None]:
@@ -106,7 +108,7 @@ class Limits:
             raise APIError(
                 503, f"the gateway is busy with {self.running} requests", code="busy", wait=1.0
             )
-        self._check_budget(key)
+        _check(key.limits.budget, self.spent(key), "this key")
         use = self._use(key)
         most = key.limits.concurrency or self.settings.concurrency
         if use.running >= most:
@@ -143,46 +145,55 @@ class Limits:
             for use in self._uses.values():
                 use.requests = use.tokens = None
 
-    def spend(self, key: Key, tokens: int, money: float = 0.0) -> None:
-        """Count the tokens of an answer, and their price."""
+    def spend(self, key: Key, spent: Spent, policy: str = "") -> None:
+        """Count what an answer took, for its key and for its policy."""
         use, month = self._use(key), self._month()
-        use.used[month] = use.used.get(month, 0) + tokens
-        use.spent[month] = use.spent.get(month, 0.0) + money
+        for one in (use, self._policies.setdefault(policy, _Use())):
+            one.spent[month] = one.spent.get(month, Spent()) + spent
         if use.tokens is not None:
             use.tokens.wait(0.0, self.clock())
-            use.tokens.take(tokens)
+            use.tokens.take(spent.tokens)
 
     def used(self, key: Key) -> int:
         """Tokens of the key's quota that were used in this month."""
-        return self._use(key).used.get(self._month(), 0)
+        return self.spent(key).tokens
 
-    def budgets(self, key: Key) -> dict[str, float]:
-        """The share of each of its budgets that a key has spent in this month."""
-        budget, month = key.limits.budget, self._month()
-        use = self._uses.get(key.id) or _Use()
-        spent = {"tokens": use.used.get(month, 0), "money": use.spent.get(month, 0.0)}
-        limits = {"tokens": budget.tokens, "money": budget.money}
-        return {unit: spent[unit] / most for unit, most in limits.items() if most is not None}
+    def spent(self, key: Key) -> Spent:
+        """What a key has spent in this month."""
+        return self._uses.get(key.id, _Use()).spent.get(self._month(), Spent())
 
-    def warning(self, key: Key) -> dict[str, str]:
-        """The header that warns of a budget that is nearly spent, or spent."""
-        soft = key.limits.budget.soft
-        near = {unit: share for unit, share in self.budgets(key).items() if share >= soft}
-        told = ", ".join(f"{unit} {share:.2f}" for unit, share in near.items())
-        return {"x-gtalign-budget": told} if told else {}
+    def spent_under(self, policy: str) -> Spent:
+        """What all answers under a policy have spent in this month."""
+        return self._policies.get(policy, _Use()).spent.get(self._month(), Spent())
 
-    def remember(self, key_id: str, tokens: int, money: float = 0.0) -> None:
-        """Raise what was used in this month to what the store holds of it."""
-        use, month = self._uses.setdefault(key_id, _Use()), self._month()
-        use.used[month] = max(tokens, use.used.get(month, 0))
-        use.spent[month] = max(money, use.spent.get(month, 0.0))
+    def check_policy(self, policy: Policy) -> None:
+        """Check that a policy's budget is not spent.
 
-    def _check_budget(self, key: Key) -> None:
-        if not key.limits.budget.hard:
-            return
-        over = [unit for unit, share in self.budgets(key).items() if share >= 1.0]
-        if over:
-            raise BudgetError(f"this key has spent its {' and '.join(over)} of this month (UTC)")
+        Raises:
+            BudgetError: It is.
+        """
+        if policy.budget is not None:
+            _check(policy.budget, self.spent_under(policy.name), f"the policy {policy.name!r}")
+
+    def warnings(self, key: Key, policy: Policy) -> dict[str, str]:
+        """The headers that warn of budgets that are nearly spent, or spent."""
+        told = {
+            "x-gtalign-budget": self.spent(key).warning(key.limits.budget),
+            "x-gtalign-policy-budget": self.spent_under(policy.name).warning(policy.budget),
+        }
+        return {name: text for name, text in told.items() if text}
+
+    def remember(self, key_id: str, spent: Spent) -> None:
+        """Raise what a key has spent in this month to what the store holds of it."""
+        self._raise(self._uses.setdefault(key_id, _Use()), spent)
+
+    def remember_policy(self, name: str, spent: Spent) -> None:
+        """Raise what was spent under a policy in this month to what the store holds of it."""
+        self._raise(self._policies.setdefault(name, _Use()), spent)
+
+    def _raise(self, use: _Use, spent: Spent) -> None:
+        month = self._month()
+        use.spent[month] = spent.most(use.spent.get(month, Spent()))
 
     def _use(self, key: Key) -> _Use:
         use = self._uses.setdefault(key.id, _Use())
@@ -197,3 +208,11 @@ class Limits:
     def _month(self) -> tuple[int, int]:
         today = self.today()
         return today.year, today.month
+
+
+def _check(budget: Budget, spent: Spent, whose: str) -> None:
+    """Raise BudgetError if a hard budget is spent."""
+    over = [unit for unit, share in spent.shares(budget).items() if share >= 1.0]
+    if over and budget.hard:
+        about = ", as estimated" if spent.estimated else ""
+        raise BudgetError(f"{whose} has spent its {' and '.join(over)} of this month (UTC){about}")

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gtalign.config import load_table, shown
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM, GameForm
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.changes import changed
 from gtalign.gateway.store.database import transaction
 from gtalign.gateway.store.record import now
@@ -114,6 +115,26 @@ class Policies:
             )
         return default or next(iter(given))
 
+    def check_named(self, config: GatewayConfig, given: Mapping[str, Policy] | None = None) -> None:
+        """Check that there are the policies that groups and dry runs name.
+
+        Args:
+            config: The configuration.
+            given: Its policies, if they are not in force yet.
+
+        Raises:
+            ConfigError: One is missing; the message names it.
+        """
+        known = {*self._active, *(given or ())}
+        named = [(f"dry_runs.{name}", name) for name in config.dry_runs]
+        for group, settings in config.groups.items():
+            named.append((f"groups.{group}.policy", settings.policy))
+            named += [(f"groups.{group}.others", name) for name in settings.others if name != "*"]
+        for place, name in named:
+            if name not in known:
+                there = ", ".join(sorted(known))
+                raise ConfigError(f"{place}: there is no policy {name[:80]!r}; there are {there}")
+
     async def renew(self, given: Mapping[str, Policy], default: str | None) -> None:
         """Take policies of a configuration, and its default.
 
@@ -171,17 +192,26 @@ class Policies:
         _check(policy, self.forms)
         await self._store(policy, "admin")
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, config: GatewayConfig | None = None) -> None:
         """Take a policy out of use; what it decided stays on record.
 
+        Args:
+            name: Its name.
+            config: The configuration, whose groups and dry runs may name it.
+
         Raises:
-            ConfigError: There is none of that name, it is the default, or good keys are bound to
-                it, which would get no answers.
+            ConfigError: There is none of that name, it is the default, a group or a dry run of the
+                configuration names it, or good keys are bound to it, which would get no answers.
             StorageError: It cannot be written.
         """
         self.get(name)
         if name == self.default:
             raise ConfigError(f"{name!r} is the default policy, so it has to stay")
+        if config is not None:
+            using = [f"the group {g}" for g, own in config.groups.items() if own.policy == name]
+            using += ["a dry run"] if name in config.dry_runs else []
+            if using:
+                raise ConfigError(f"{name!r} is the policy of {', '.join(using)}")
         async with self._changing:
             async with transaction(self._engine, "a policy could not be removed") as connection:
                 await changed(connection, "policies")
@@ -216,7 +246,6 @@ class Policies:
             self._active[policy.name] = policy
 
     async def _write(self, policy: Policy, origin: str) -> None:
-        body = policy.model_dump()
         async with transaction(self._engine, "a policy could not be written") as connection:
             await changed(connection, "policies")
             await connection.execute(
@@ -226,7 +255,7 @@ class Policies:
                 insert(policies).values(
                     name=policy.name,
                     hash=policy.hash,
-                    body=json.dumps(body),
+                    body=json.dumps(policy.content()),
                     origin=origin,
                     created=now(),
                     active=True,

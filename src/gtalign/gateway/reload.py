@@ -13,7 +13,8 @@ from gtalign.gateway.settings import GatewayConfig
 log = logging.getLogger(__name__)
 
 RENEWED: Final = (
-    *("upstream", "models", "policies", "default_policy", "show", "steering", "timeouts", "limits"),
+    *("upstream", "models", "policies", "default_policy", "groups", "dry_runs", "show", "steering"),
+    *("timeouts", "limits"),
 )
 """Keys of the configuration that change while the gateway runs; others need a restart."""
 
@@ -33,6 +34,7 @@ async def reload(gateway: Gateway, read: Callable[[], GatewayConfig]) -> None:
         wanted = read()
         policies = read_policies(wanted.policies, forms_of(wanted))
         gateway.policies.check_default(policies, wanted.default_policy)
+        gateway.policies.check_named(wanted, policies)
         await gateway.keys.reload()
         await gateway.policies.reload()
         await gateway.models.renew(wanted)  # the last that can be wrong

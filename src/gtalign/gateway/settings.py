@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, Share
 from gtalign.game.file import GameSource
 from gtalign.steering import SteeringSettings
 from gtalign.steering.policy import PolicySource
@@ -18,6 +18,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$")]
 Show = Literal["response", "reasoning", "raw"]
 """What a client sees of a chain: the response, also the chain before it, or the whole text."""
@@ -204,6 +205,22 @@ class AuditSettings(Config):
     watch_seconds: Seconds = 2.0
 
 
+class GroupSettings(Config):
+    """A group of keys, whose requests have a policy in common.
+
+    Keys:
+        policy: Policy of requests that name none.
+        others: Policies that requests may name besides; ``*`` for all. By default none.
+    """
+
+    policy: str
+    others: tuple[str, ...] = ()
+
+    def allows(self, policy: str) -> bool:
+        """Whether requests may name a policy."""
+        return policy == self.policy or policy in self.others or "*" in self.others
+
+
 class TelemetrySettings(Config):
     """Traces for OpenTelemetry.
 
@@ -282,6 +299,9 @@ class GatewayConfig(Config):
             anything: embeddings, moderations, ranks, scores, speech, images and tokens.
         policies: Policies that exist from the start: files, or names of built-in policies.
         default_policy: Policy of requests that name none; by default the first of ``policies``.
+        groups: Groups of keys by name, each with its policy. A key names its group.
+        dry_runs: Policies that are tried on live answers without being applied, each with the
+            share of the answers. What they would have chosen is recorded.
         show: What clients see of a chain unless they ask for something else.
         log_prompts: Whether the messages of requests are written to the log.
         steering: How answers are steered.
@@ -309,6 +329,8 @@ class GatewayConfig(Config):
         "per-token",
     )
     default_policy: str | None = None
+    groups: dict[GroupName, GroupSettings] = Field(default_factory=dict)
+    dry_runs: dict[str, Share] = Field(default_factory=dict)
     show: Show = "response"
     log_prompts: bool = False
     steering: SteeringSettings = SteeringSettings()

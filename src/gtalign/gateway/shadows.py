@@ -1,4 +1,4 @@
-"""Shadows: the chains of answers that were only observed, asked for one after the other."""
+"""Work beside the answers, one piece after the other: shadows and dry runs."""
 
 import asyncio
 import logging
@@ -12,32 +12,36 @@ _PAUSE: Final = 0.05  # seconds between two looks whether the engine is idle
 
 
 class Shadows:
-    """Runs shadows beside the answers, one at a time.
+    """Does work beside the answers, one piece at a time.
 
     Args:
-        busy: Whether engines are at work for clients, which a shadow would disturb. Then it waits.
+        busy: Whether engines are at work for clients, which it would disturb. Then it waits.
+        what: A piece of it, for messages.
+        most: Most pieces that may wait; others are left out.
     """
 
-    def __init__(self, busy: Callable[[], bool]) -> None:
+    def __init__(self, busy: Callable[[], bool], what: str = "a shadow", most: int = _MOST) -> None:
         self._busy = busy
+        self._what = what
+        self._most = most
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a shadow once it is its turn, or leave it if too many wait."""
-        if len(self._tasks) >= _MOST:
-            log.warning("a shadow is left out: %d others wait for the engine", len(self._tasks))
+        """Do a piece once it is its turn, or leave it out if too many wait."""
+        if len(self._tasks) >= self._most:
+            log.warning("%s is left out: %d others wait", self._what, len(self._tasks))
             return
         task = asyncio.create_task(self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def settled(self) -> None:
-        """Wait for the shadows that were begun."""
+        """Wait for what was begun."""
         await asyncio.gather(*self._tasks)
 
     async def aclose(self) -> None:
-        """End the shadows: their answers are on record without them."""
+        """End it: the answers are on record without it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

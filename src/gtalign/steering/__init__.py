@@ -13,7 +13,15 @@ from gtalign.steering.incentives import Incentive, audit_policy
 from gtalign.steering.observing import has_shadow, observed
 from gtalign.steering.opening import OpenedBackend, open_backend
 from gtalign.steering.phase import Phase, Retried
-from gtalign.steering.policy import Adjustment, Policy, Price, Quota, load_policy, policy_names
+from gtalign.steering.policy import (
+    Adjustment,
+    Budget,
+    Policy,
+    Price,
+    Quota,
+    load_policy,
+    policy_names,
+)
 from gtalign.steering.policy_line import policy_line, with_policy_line
 from gtalign.steering.recommend import Recommendation, recommend
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
@@ -30,6 +38,7 @@ __all__ = [
     "Adjustment",
     "Ask",
     "Backend",
+    "Budget",
     "Call",
     "CallReader",
     "ChoiceInterval",

@@ -1,4 +1,4 @@
-"""The edit of a payoff matrix: utility less the price of the tokens, term by term."""
+"""The edit of a payoff matrix: utility less the price of what each action takes, term by term."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ from gtalign.game.form import Player
 from gtalign.steering.expected import ActionTokens, tokens_of
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy, Price
+from gtalign.steering.units import UNITS, Amounts
 
 PLAYERS: Final[tuple[Player, Player]] = ("user", "llm")
 """The players in the order of the payoff array's last axis."""
@@ -24,7 +25,6 @@ DECIMALS: Final = round(-math.log10(TOLERANCE))
 FITTING: Final = ("shift", "clipping", "rounding")
 """Names of the terms that `fit` adds: they charge no one, and only make a matrix writable."""
 
-_MILLION: Final = 1e6
 _HOUR: Final = 3600.0
 _NAMES: Final = {"user": "the user", "llm": "the provider"}
 
@@ -90,17 +90,18 @@ def edit(
     prompt_tokens: int = 0,
     used_tokens: int = 0,
 ) -> Edit:
-    """Charge each action's expected tokens, and the user's time, to the payoffs.
+    """Charge what each action is expected to take, and the user's time, to the payoffs.
 
-    A charge is ``utility_of_money * price * tokens / 1e6`` points, for written and for read tokens
-    at their own price; it depends on the LLM's action alone. Written and read tokens use the rest
-    of a quota, ``quota.tokens - used_tokens``, in proportion. The payer pays for that share; the
-    user pays for the other tokens at the quota's price. The result is exact: neither rounded nor
-    limited to a range (see `fit`). All formulas are in docs/explanation/steering.md.
+    A charge is ``utility_of_money * price * amount / size`` points, for each of
+    `gtalign.steering.units.UNITS` at its own price; it depends on the LLM's action alone. Written
+    and read tokens use the rest of a quota, ``quota.tokens - used_tokens``, in proportion. The
+    payer pays for that share of everything; the user pays for the rest at the quota's price. The
+    result is exact: neither rounded nor limited to a range (see `fit`). All formulas are in
+    docs/explanation/steering.md.
 
     Args:
         stated: The matrix as the model wrote it.
-        policy: Who pays how much per token.
+        policy: Who pays how much for what.
         expected: Expected tokens of every LLM action of the game.
         prompt_tokens: Tokens of this turn's prompt, which further turns read again.
         used_tokens: Tokens of the quota used so far, including this turn's prompt.
@@ -116,23 +117,17 @@ def edit(
         if not 0 <= count <= 2**53:
             raise SteeringError(f"{name} has to be a number of tokens, 0 to 2**53")
     tokens = {action: tokens_of(expected, action) for action in form.llm_actions}
-    written = {action: use.written() for action, use in tokens.items()}
-    read = {action: use.read(prompt_tokens) for action, use in tokens.items()}
-    within = dict.fromkeys(tokens, 1.0)
-    if policy.quota is not None:
-        left = max(policy.quota.tokens - used_tokens, 0)
-        for action in tokens:
-            total = written[action] + read[action]
-            within[action] = left / total if total > left else 1.0
+    ratio = policy.characters_per_token
+    amounts = {action: use.amounts(prompt_tokens, ratio) for action, use in tokens.items()}
+    within = {action: within_quota(policy, use, used_tokens) for action, use in amounts.items()}
     terms: list[Term | None] = []
     paying: dict[str, Player | None] = {"user": "user", "provider": "llm", "nobody": None}
     payer = paying[policy.payer]
     if payer is not None:
-        terms += _charges(form, policy, payer, policy.price, written, read, within, "")
+        terms += _charges(form, policy, payer, policy.price, amounts, within, "")
     if policy.quota is not None:
         above = {action: 1.0 - share for action, share in within.items()}
-        price, limit = policy.quota.price, " above quota"
-        terms += _charges(form, policy, "user", price, written, read, above, limit)
+        terms += _charges(form, policy, "user", policy.quota.price, amounts, above, " above quota")
     terms += [_time(form, policy, tokens), *_adjustments(form, policy)]
     kept = tuple(term for term in terms if term is not None)
     for term in kept:
@@ -143,6 +138,21 @@ def edit(
                 "than a payoff can hold; lower its prices or utility_of_money"
             )
     return Edit(stated, _add(stated, kept), kept)
+
+
+def within_quota(policy: Policy, amounts: Amounts, used_tokens: int) -> float:
+    """The share of amounts that is within a policy's quota; 1 if it has none.
+
+    Args:
+        policy: The policy.
+        amounts: What is taken.
+        used_tokens: Tokens of the quota used before.
+    """
+    if policy.quota is None:
+        return 1.0
+    left = max(policy.quota.tokens - used_tokens, 0)
+    total = amounts.output + amounts.input
+    return left / total if total > left else 1.0
 
 
 def fit(edit: Edit, *, decimals: int, low: float, high: float) -> Edit:
@@ -216,22 +226,22 @@ def _charges(
     policy: Policy,
     player: Player,
     price: Price,
-    written: Mapping[str, float],
-    read: Mapping[str, float],
+    amounts: Mapping[str, Amounts],
     share: Mapping[str, float],
     limit: str,
 ) -> list[Term | None]:
-    """What one player pays for a share of the written and of the read tokens."""
+    """What one player pays for a share of what the actions take."""
     terms = []
-    for kind, rate, tokens in (("output", price.output, written), ("input", price.input, read)):
-        counts = {action: tokens[action] * share[action] for action in tokens}
-        each = -policy.utility_of_money * rate / _MILLION
+    for unit in UNITS:
+        counts = {action: unit.count(amounts[action]) * share[action] for action in amounts}
+        rate = unit.rate(price)
+        each = -policy.utility_of_money * rate / unit.size
         points = {action: each * count for action, count in counts.items()}
         why = (
-            f"{_NAMES[player]} pays {rate:g} a million {kind} tokens{limit}, and a currency unit "
-            f"is worth {policy.utility_of_money:g} points: {_listed(counts, points, 'tokens')}"
+            f"{_NAMES[player]} pays {rate:g} {unit.rated}{limit}, and a currency unit "
+            f"is worth {policy.utility_of_money:g} points: {_listed(counts, points, unit.kind)}"
         )
-        terms.append(_term(f"{kind} tokens{limit}", player, _columns(form, points), why))
+        terms.append(_term(f"{unit.name}{limit}", player, _columns(form, points), why))
     return terms
 
 

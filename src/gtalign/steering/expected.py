@@ -9,6 +9,7 @@ from gtalign.config import Config
 from gtalign.errors import DataError, SteeringError
 from gtalign.game import GameForm
 from gtalign.steering.fields import Fields
+from gtalign.steering.units import Amounts
 
 _MOST: Final = 2**53  # up to here sums of whole numbers are exact
 
@@ -49,6 +50,22 @@ class ActionTokens(Config):
             prompt_tokens: Tokens of this turn's prompt.
         """
         return self.turns * (prompt_tokens + self.output + self.reply)
+
+    def amounts(self, prompt_tokens: float, characters_per_token: float) -> Amounts:
+        """What the action takes in this turn and in those that it causes, in every unit of a price.
+
+        Args:
+            prompt_tokens: Tokens of this turn's prompt.
+            characters_per_token: `Policy.characters_per_token`.
+        """
+        written, read = self.written(), self.read(prompt_tokens)
+        return Amounts(
+            input=read,
+            output=written,
+            input_characters=read * characters_per_token,
+            output_characters=written * characters_per_token,
+            answer=1.0 + self.turns,
+        )
 
 
 _ANSWER: Final = 1000.0

@@ -20,10 +20,12 @@ from gtalign.steering.batch import chosen, fitted
 from gtalign.steering.edit import edit
 from gtalign.steering.expected import ActionTokens, tokens_of
 from gtalign.steering.policy import Policy
+from gtalign.steering.units import UNITS
 
 NUMBERS: Final = (
-    *("price.output", "price.input", "utility_of_money", "value_of_time", "reply_seconds"),
-    *("quota.tokens", "quota.price.output", "quota.price.input"),
+    *(f"price.{unit.key}" for unit in UNITS),
+    *("characters_per_token", "utility_of_money", "value_of_time", "reply_seconds"),
+    *("quota.tokens", *(f"quota.price.{unit.key}" for unit in UNITS)),
 )
 """Numbers of a policy in which every charge is linear, or linear between a few corners."""
 
@@ -73,7 +75,7 @@ def flips(
 
     Args:
         stated: The matrix as the model wrote it.
-        policy: Who pays how much per token; its own value of `number` is ignored.
+        policy: Who pays how much for what; its own value of `number` is ignored.
         number: One of `NUMBERS`.
         low: Its least value.
         high: Its greatest.

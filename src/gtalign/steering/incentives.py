@@ -9,16 +9,14 @@ honest answer the provider's best response, as long as users stay whatever it do
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-
 from gtalign.errors import SteeringError
-from gtalign.game import Bimatrix, GameForm
-from gtalign.steering.edit import edit
+from gtalign.steering.edit import within_quota
 from gtalign.steering.expected import PRIOR, ActionTokens
 from gtalign.steering.policy import Policy, Price
+from gtalign.steering.units import Amounts, money_of
 
 HONEST: Final = "honest"
 
@@ -35,8 +33,6 @@ COMPUTE: Final = Price(input=0.3, output=1.5)
 
 ANSWERS: Final = 1000
 """Amounts of money are for this many answers."""
-
-_MILLION: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +87,8 @@ def audit_policy(
 ) -> tuple[Incentive, ...]:
     """Compare each act with the honest answer under a policy.
 
-    What the user pays is what `edit` charges the user for the act, so it holds for whatever the
-    policy counts. The user's time and the points that a policy adds are no income of the provider.
+    The user pays for whatever the policy counts, by the prices and the quota that `edit` charges.
+    The user's time and the points that a policy adds are no income of the provider.
 
     Args:
         policy: The policy.
@@ -115,19 +111,21 @@ def audit_policy(
         raise SteeringError(f"padding is a share, 0 to 1, not {padding}")
     if compute is None:
         compute = policy.price if policy.payer == "provider" else COMPUTE
-    longer, shorter = _scaled(honest, 1 + padding), _scaled(honest, 1 - padding)
-    billed = {HONEST: honest, "report": longer, "pad": longer, "ask": asking, "skimp": shorter}
-    computed = {**billed, "report": honest}
-    costs = {
-        act: (use.written() * compute.output + use.read(prompt_tokens) * compute.input) / _MILLION
-        for act, use in computed.items()
-    }
+    ratio = policy.characters_per_token
+    padded, less = _scaled(honest, 1 + padding), _scaled(honest, 1 - padding)
+    acts = {HONEST: honest, "pad": padded, "ask": asking, "skimp": less}
+    done = {act: use.amounts(prompt_tokens, ratio) for act, use in acts.items()}
+    # Whoever reports more tokens sends the same text, which everybody can count.
+    told = done["pad"]
+    billed = {**done, "report": replace(done[HONEST], input=told.input, output=told.output)}
+    costs = {act: money_of(compute, amounts) for act, amounts in done.items()}
+    costs["report"] = costs[HONEST]
     states: tuple[tuple[str | None, int], ...] = ((None, 0),)
     if policy.quota is not None:
         states = (("within", 0), ("above", policy.quota.tokens))
     found = []
     for quota, used in states:
-        paid = _paid(policy, billed, prompt_tokens, used)
+        paid = {act: _paid(policy, amounts, used) for act, amounts in billed.items()}
         for act in ACTS:
             found.append(
                 Incentive(
@@ -148,12 +146,10 @@ def _scaled(use: ActionTokens, factor: float) -> ActionTokens:
     )
 
 
-def _paid(
-    policy: Policy, billed: Mapping[str, ActionTokens], prompt_tokens: int, used: int
-) -> dict[str, float]:
-    """What the user pays for each act, in currency units for one answer."""
-    form = GameForm({"any": "any question"}, {act: act for act in billed})
-    money = policy.model_copy(update={"utility_of_money": 1.0, "value_of_time": 0.0, "adjust": ()})
-    nothing = Bimatrix(form, np.zeros((*form.shape, 2)))
-    charged = edit(nothing, money, billed, prompt_tokens=prompt_tokens, used_tokens=used).edited
-    return {act: -charged.cell(form.cell(0, place))[0] for place, act in enumerate(billed)}
+def _paid(policy: Policy, amounts: Amounts, used: int) -> float:
+    """What the user pays for an answer, in currency units."""
+    within = within_quota(policy, amounts, used)
+    paid = money_of(policy.price, amounts) * within if policy.payer == "user" else 0.0
+    if policy.quota is not None:
+        paid += money_of(policy.quota.price, amounts) * (1 - within)
+    return paid

@@ -1,4 +1,4 @@
-"""Pricing policies: who pays how much per token, and which rule chooses the cell.
+"""Pricing policies: who pays how much for what, and which rule chooses the cell.
 
 A policy is data. It knows no payoffs: `gtalign.steering.edit` turns it, with the tokens that each
 action is expected to take, into an edit of a payoff matrix.
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from gtalign.config import Config, beside, load
+from gtalign.config import Config, Share, beside, load
 from gtalign.errors import ConfigError
 from gtalign.game import GameForm
 from gtalign.steering.rules import known_rule
@@ -27,18 +27,30 @@ RuleName = Annotated[str, AfterValidator(known_rule)]
 """Name of an entry in `gtalign.steering.rules.SOLUTION_RULES`."""
 
 _SUFFIX = ".toml"
+_LATER: Final = {
+    **dict.fromkeys(("input_characters", "output_characters", "answer"), 0.0),
+    "characters_per_token": 4.0,
+    "budget": None,
+}
+"""Keys that came later than the others, with their defaults."""
 
 
 class Price(Config):
-    """Price of tokens, in currency units per million of them.
+    """A price, in currency units. What it counts adds up; `gtalign.steering.units` has the units.
 
     Keys:
-        input: Price of tokens that the model reads.
-        output: Price of tokens that it writes.
+        input: Price of a million tokens that the model reads.
+        output: Price of a million tokens that it writes.
+        input_characters: Price of a million characters that the model reads.
+        output_characters: Price of a million characters that it writes.
+        answer: Price of an answer, however long it is.
     """
 
     input: Amount = 0.0
     output: Amount = 0.0
+    input_characters: Amount = 0.0
+    output_characters: Amount = 0.0
+    answer: Amount = 0.0
 
 
 class Quota(Config):
@@ -46,15 +58,32 @@ class Quota(Config):
 
     Keys:
         tokens: Tokens included in a period, read and written together.
-        price: What the user pays for each token above them, under every `payer`.
+        price: What the user pays for what is above them, under every `payer`.
     """
 
     tokens: Annotated[int, Field(ge=0, le=2**53)]
     price: Price
 
 
+class Budget(Config):
+    """What may be spent in a calendar month (UTC). The gateway counts it; nothing else does.
+
+    Keys:
+        tokens: Largest number of tokens read and written; None for no limit.
+        money: Largest price of the answers under the policies in force, in currency units, whoever
+            pays it; None for no limit.
+        soft: Share of either from which on answers and metrics warn.
+        hard: Whether requests are refused once either is spent.
+    """
+
+    tokens: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    soft: Share = 0.8
+    hard: bool = True
+
+
 class Adjustment(Config):
-    """Points that are added to payoffs, independently of the price of tokens.
+    """Points that are added to payoffs, independently of prices.
 
     Keys:
         action: LLM action whose cells get the points; give ``action`` or ``cell``.
@@ -80,9 +109,11 @@ class Policy(Config):
 
     Keys:
         name: Name for people and records; it is not part of `hash`.
-        payer: Who pays `price`: ``user`` (per-token pricing), ``provider`` (a subscription; its
+        payer: Who pays `price`: ``user`` (as an API is sold), ``provider`` (a subscription; its
             payoffs are the LLM's) or ``nobody`` (the price then charges no one).
-        price: Price of the tokens that the payer pays for.
+        price: Price of what the payer pays for.
+        characters_per_token: Characters of a token, by which expected characters are computed from
+            expected tokens. What was written is counted.
         quota: An allowance above which the user pays; None for no limit.
         utility_of_money: Payoff points that one currency unit is worth, to either side.
         value_of_time: Currency units that an hour of waiting costs the user.
@@ -94,11 +125,13 @@ class Policy(Config):
             utilitarian, 0 Cobb-Douglas, ``-inf`` Rawlsian.
         tie_break: Player whose payoff decides between cells that are equal under the rule
             (`SolutionRule.keys`).
+        budget: What all answers under the policy may spend in a month; None for no limit.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
     payer: Literal["user", "provider", "nobody"]
     price: Price = Price()
+    characters_per_token: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
     quota: Quota | None = None
     utility_of_money: Amount = 100.0
     value_of_time: Amount = 0.0
@@ -108,15 +141,25 @@ class Policy(Config):
     solution: RuleName = "published"
     rho: Annotated[float, Field(le=1)] = 0.0
     tie_break: Literal["user", "llm"] = "user"
+    budget: Budget | None = None
 
     @property
     def hash(self) -> str:
         """Hash of what the policy does: 16 hexadecimal digits.
 
-        It covers every key but `name`, defaults included. Two files with the same content in
-        another order or spelling have the same hash; a changed number changes it.
+        It covers every key of `content` but `name`. Two files with the same content in another
+        order or spelling have the same hash; a changed number changes it.
         """
         return _hash(self)
+
+    def content(self) -> dict[str, Any]:
+        """Every key with its value, defaults included.
+
+        Keys that a policy once did not have are left out at their defaults. So its hash stays what
+        it was before there were such keys, and an earlier gtalign can read it.
+        """
+        content: dict[str, Any] = _without_later(self.model_dump())
+        return content
 
     def check(self, form: GameForm) -> None:
         """Check that the policy fits a game: each adjustment means an action or a cell of it.
@@ -188,9 +231,17 @@ def _is_file(source: str) -> bool:
 
 @lru_cache(maxsize=256)  # by content: a copy with another number is another policy
 def _hash(policy: Policy) -> str:
-    content = _positive_zero(policy.model_dump(exclude={"name"}))
+    content = _positive_zero(policy.content())
+    del content["name"]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_later(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kept = (item for item in value.items() if item[0] not in _LATER or item[1] != _LATER[item[0]])
+    return {key: _without_later(item) for key, item in kept}
 
 
 def _positive_zero(value: Any) -> Any:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gtalign.steering.policy import Adjustment, Policy, Price
+from gtalign.steering.units import UNITS, Unit
 from gtalign.tasks import Message
 
 _PAID: Final = {
-    "user": "You are paid by the token: the user pays",
+    "user": "You are paid by the {}: the user pays",
     "provider": "You are paid by subscription: the provider pays",
 }
 
@@ -43,7 +44,8 @@ def with_policy_line(messages: Sequence[Message], line: str) -> tuple[Message, .
 def _sentences(policy: Policy, used_tokens: int) -> Iterator[str]:
     charges = _charges(policy.price)
     priced = policy.payer in _PAID and bool(charges)
-    yield f"{_PAID[policy.payer]} {charges}." if priced else "Nobody pays for tokens."
+    paid = _PAID[policy.payer].format(_kinds(policy.price)) if priced else ""
+    yield f"{paid} {charges}." if priced else "Nobody pays for tokens."
     if policy.quota is not None:
         left = max(policy.quota.tokens - used_tokens, 0)
         above = _charges(policy.quota.price) or "nothing"
@@ -57,12 +59,17 @@ def _sentences(policy: Policy, used_tokens: int) -> Iterator[str]:
 
 def _charges(price: Price) -> str:
     """A price in words; empty for none."""
-    parts = [
-        f"{_number(amount)} a million tokens {kind}"
-        for amount, kind in ((price.output, "written"), (price.input, "read"))
-        if amount
-    ]
+    parts = [f"{_number(unit.rate(price))} {unit.said}" for unit in _charged(price)]
     return " and ".join(parts)
+
+
+def _kinds(price: Price) -> str:
+    """What a price counts, in the singular."""
+    return " and the ".join(dict.fromkeys(unit.kind.removesuffix("s") for unit in _charged(price)))
+
+
+def _charged(price: Price) -> list[Unit]:
+    return [unit for unit in UNITS if unit.rate(price)]
 
 
 def _adjusted(adjustment: Adjustment) -> str:

@@ -16,6 +16,7 @@ from gtalign.steering.edit import DECIMALS, edit
 from gtalign.steering.expected import ActionTokens
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy
+from gtalign.steering.units import Amounts, money_of
 
 __all__ = ["Past", "Replay", "replay"]
 
@@ -88,7 +89,7 @@ class Replay:
         actions: The LLM's action of each decision.
         written: Expected tokens written, under these actions less under those chosen then.
         read: Expected tokens read, under these actions less under those chosen then.
-        money: The price of both under the policy, for every payer, without its quota.
+        money: The price of the difference under the policy, for every payer, without its quota.
     """
 
     actions: tuple[str, ...]
@@ -120,14 +121,15 @@ def replay(
         found = _actions([pasts[place] for place in places], policy, form, low, high)
         for place, action in zip(places, found, strict=True):
             actions[place] = action
-    written = read = 0.0
+    more = Amounts()
     for past, action in zip(pasts, actions, strict=True):
         if action != past.action:
-            new, old = past.expected[action], past.expected[past.action]
-            written += new.written() - old.written()
-            read += new.read(past.prompt_tokens) - old.read(past.prompt_tokens)
-    money = (policy.price.output * written + policy.price.input * read) / 1e6
-    return Replay(tuple(actions), written, read, money)
+            new, old = (
+                past.expected[one].amounts(past.prompt_tokens, policy.characters_per_token)
+                for one in (action, past.action)
+            )
+            more += new - old
+    return Replay(tuple(actions), more.output, more.input, money_of(policy.price, more))
 
 
 def _actions(

@@ -13,7 +13,7 @@ from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import explained, unquoted
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import LEFT
-from gtalign.gateway.spending import cost
+from gtalign.gateway.spending import Use, text_of
 from gtalign.gateway.store.record import AnswerLog, Status, now, record_of
 from gtalign.gateway.telemetry.spans import trace_record
 from gtalign.steering import Decision
@@ -42,6 +42,7 @@ class Account:
         log: Events of the answer so far.
         recorded: Whether the answer is or will be on record.
         committed: Whether it is.
+        use: What the latest attempt took; None before its end.
 
     Raises:
         StorageError: The answer cannot be recorded, and has to be.
@@ -63,6 +64,9 @@ class Account:
         self._terms = terms
         self._pending: asyncio.Task[None] | None = None
         self._added_ms = added_ms
+        self.use: Use | None = None
+        self._given = False
+        self._asked = text_of(prompt)
         audit, at = gateway.config.audit, now()
         self.log = AnswerLog(
             id=terms.id,
@@ -74,6 +78,7 @@ class Account:
             prompt=orjson.dumps(prompt).decode() if audit.texts else None,
             until=at + int(audit.text_days * _DAY),
             began=perf_counter() if began is None else began,
+            read_characters=None if self._asked is None else len(self._asked),
         )
 
     @property
@@ -121,12 +126,37 @@ class Account:
         self.recorded = False
         self._pending = None
 
-    def spend(self, read: int, written: int) -> None:
-        """Count tokens, also if the answer fails."""
-        money = cost(self._terms.policy, read, written)
-        self._gateway.limits.spend(self._terms.key, read + written, money)
-        self._gateway.metrics.tokens.add(read, "read")
-        self._gateway.metrics.tokens.add(written, "written")
+    def spend(
+        self,
+        read: int | None,
+        written: int | None,
+        told: str | None,
+        *,
+        given: bool,
+        events: int = 0,
+    ) -> None:
+        """Count what an attempt took, also if it fails; what nobody counted is estimated.
+
+        Args:
+            read: Tokens read; None if the engine did not count them.
+            written: Tokens written, likewise.
+            told: The text that was written; None if that is unknown.
+            given: Whether it is the answer, which a price may count once.
+            events: Events of a stream.
+        """
+        log, policy = self.log, self._terms.policy
+        given, self._given = given and not self._given, given or self._given
+        log.written_characters = None if told is None else len(told)
+        self.use = Use(read, written, self._asked, told, events, given)
+        spent = self.use.spent(policy)
+        log.spent = spent if log.spent is None else log.spent + spent
+        self._gateway.limits.spend(self._terms.key, spent, policy.name)
+        metrics = self._gateway.metrics
+        for count, kind in ((read, "read"), (written, "written")):
+            if count is None:
+                metrics.uncounted.add(1, kind)
+            else:
+                metrics.tokens.add(count, kind)
 
     async def complete(self, status: Status, decision: Decision) -> None:
         """Record an answer that has come to its end; wait for that if none of it was shown yet.

@@ -10,6 +10,7 @@ from typing import Any, Final
 from gtalign.errors import SteeringError, StorageError, UpstreamError
 from gtalign.gateway.answers import wire
 from gtalign.gateway.answers.account import Account
+from gtalign.gateway.answers.dry_run import offer_dry_runs
 from gtalign.gateway.answers.messages import has_calls
 from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.structure import FORM
@@ -178,14 +179,14 @@ class Answer:
         except (asyncio.CancelledError, GeneratorExit) as left_by:
             # A finished answer is on record as it is; only its way to the client was cut off.
             if self._result is None:
-                self._account.left(self._broken_off(), left_by)
+                self._account.left(self._broken_off(left=True), left_by)
                 self._trace()
             raise
         except Unsteerable:
             raise
         except Exception as error:
             if self._result is None:
-                self._account.failed(self._broken_off(), error)
+                self._account.failed(self._broken_off(left=False), error)
                 self._trace()
             raise
         finally:
@@ -315,7 +316,9 @@ class Answer:
         self.decision = self._own(result.decision)
         result = replace(result, decision=self.decision)
         log = self._account.log
-        log.finish, log.answer = result.finish, result.text
+        log.finish, log.answer, log.chain = result.finish, result.text, result.chain is not None
+        self._count(self.decision.phases, result.text, given=True)
+        self._session = None  # it is counted
         if self.decision.reason != NO_CHAIN:  # where none is asked for, none is missing
             self._gateway.metrics.decided(self.decision)
         self._gateway.metrics.answered(
@@ -327,26 +330,32 @@ class Answer:
         if self.recorded:
             self._trace()
         self._steering().learn(result, self._ask.messages)
-        self._count(self.decision.phases)
-        offer_shadow(self._gateway, self._account, self._steering(), self._ask, result)
+        if not offer_shadow(self._gateway, self._account, self._steering(), self._ask, result):
+            offer_dry_runs(self._gateway, self._account, self.decision)
         return result
 
-    def _broken_off(self) -> Decision:
-        """The decision so far; logs the written text and counts its tokens."""
+    def _broken_off(self, *, left: bool) -> Decision:
+        """The decision so far; logs the written text and counts what it took.
+
+        Args:
+            left: Whether nobody waits for the answer any more; else it failed.
+        """
         decision, session, log = self.decision, self._session, self._account.log
         if decision is None:
             decision = self._undecided(_UNDECIDED)
         if session is not None:
             decision, log.answer = replace(decision, phases=session.phases), session.text
+            # Whoever leaves has had the answer, as far as it was shown.
+            self._count(session.phases, session.text, given=log.first_ms is not None and left)
+            self._session = None
         log.finish = None
         self.decision = decision
-        self._count(decision.phases)
         return decision
 
     def _abandon(self) -> None:
         """Leave an attempt for another one; what was written in it counts all the same."""
         if self._session is not None:
-            self._count(self._session.phases)
+            self._count(self._session.phases, self._session.text, given=False)
         self._session, log = None, self._account.log
         log.answer = log.unserved = log.retried = None
 
@@ -355,9 +364,12 @@ class Answer:
         self.decision = None
         self._settings = self._settings.model_copy(update={"mode": "observe"})
 
-    def _count(self, phases: Sequence[Phase]) -> None:
-        usage = tokens_of(phases)
-        self._account.spend(usage["prompt_tokens"] or 0, usage["completion_tokens"] or 0)
+    def _count(self, phases: Sequence[Phase], text: str, *, given: bool) -> None:
+        """Count what phases took; before the first text of one, the engine has done nothing."""
+        if phases or text:
+            usage = tokens_of(phases)
+            written = usage["completion_tokens"] if phases else None
+            self._account.spend(usage["prompt_tokens"], written, text, given=given)
 
     def _undecided(self, reason: str) -> Decision:
         used = self._ask.used_tokens

@@ -69,7 +69,7 @@ class ElsewhereEndpoint:
                 upload = Upload(receive, headers, limits.upload_bytes, timeouts.idle)
             terms, ours = self._terms(headers, key, body, log.id)
             log.terms = terms
-            told = terms.headers() | gateway.limits.warning(key)
+            told = terms.headers() | gateway.limits.warnings(key, terms.policy)
             reply = log.reply = HTTPReply(send, told, patience=timeouts.idle)
             shown = _shown(scope["path"], pattern)
             request = AnswerRequest.passing(body, terms.model, shown)
@@ -184,6 +184,8 @@ class Upload:
 
 class _Passing(Forwarding):
     """A request at any address of the engine on its way through."""
+
+    _answers = False
 
     def __init__(
         self,

@@ -104,7 +104,7 @@ class AnswersEndpoint:
                 log.asked = request.body.get(interface.asked)
             current().named(f"{interface.operation} {terms.model}")
             current().about({"gtalign.interface": interface.path})
-            reply.headers |= terms.headers() | gateway.limits.warning(key)
+            reply.headers |= terms.headers() | gateway.limits.warnings(key, terms.policy)
             if isinstance(reply, TranslatedReply):
                 reply.settle(terms)
             began = perf_counter()

@@ -6,13 +6,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from gtalign.errors import StorageError, UpstreamError
+from gtalign.errors import LateError, StorageError, UpstreamError
 from gtalign.gateway.answers.account import Account
 from gtalign.gateway.answers.cut import ChainCutter
+from gtalign.gateway.answers.dry_run import offer_dry_runs
 from gtalign.gateway.answers.request import OBSERVED, AnswerRequest
 from gtalign.gateway.answers.shadow import offer_shadow
 from gtalign.gateway.answers.tap import Tap
@@ -34,6 +35,7 @@ _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 
 
 _CHAT: Final = "/v1/chat/completions"
+_TAPPED: Final = (_CHAT, "/v1/completions")  # whose answers have choices
 
 
 class Forwarding:
@@ -52,6 +54,8 @@ class Forwarding:
         APIError: The model is in this process.
         StorageError: It cannot be recorded, and has to be.
     """
+
+    _answers = True  # whether what it brings counts as an answer
 
     def __init__(
         self,
@@ -88,7 +92,7 @@ class Forwarding:
             added_ms=lambda: self._added_ms,
         )
         self._tail = b""
-        self._events = 0  # of a stream, [DONE] included
+        self._events = 0  # of a stream, [DONE] included: about as many as it has tokens
         self._waited = 0.0  # seconds, for the head of the engine's answer
         self._added_ms: float | None = None
         self._terms = terms
@@ -111,17 +115,20 @@ class Forwarding:
         try:
             await self._attempts()
         except asyncio.CancelledError as left:
-            self._account.left(self._counted(), left)
+            self._account.left(self._counted(given=self._account.log.first_ms is not None), left)
             raise
         except Exception as error:
-            self._account.failed(self._counted(), error)
+            # A request that was refused has taken nothing.
+            begun = self._account.log.first_ms is not None or isinstance(error, LateError)
+            decision = self._counted(given=False) if begun else self._decision()
+            self._account.failed(decision, error)
             raise
         finally:
             self._route.leave()
-        decision = self._counted()
+        decision = self._counted(given=self._answers)
         answer = None
         if self._why == OBSERVED and self._tap is not None:
-            answer = self._observed(decision, self._tap.text())
+            answer = self._observed(decision, self._tap.text)
             decision = answer.decision
         began, read, written = self._account.log.began, *self._usage()
         current().part("upstream", began, perf_counter())
@@ -138,7 +145,10 @@ class Forwarding:
             request = self._request
             most = self._gateway.config.limits.unnamed
             ask = Ask(request.messages, most, request.sampling)
-            offer_shadow(self._gateway, self._account, self._steering, ask, answer)
+            if offer_shadow(self._gateway, self._account, self._steering, ask, answer):
+                return
+        if self._answers:
+            offer_dry_runs(self._gateway, self._account, decision)
 
     async def _attempts(self) -> None:
         """Send it, and again, perhaps elsewhere, if a server failed before any of its answer."""
@@ -184,13 +194,14 @@ class Forwarding:
     def _observed(self, decision: Decision, text: str | None) -> Steered:
         """What can be said about an answer that went by."""
         found, gateway = observed(self._steering, decision, text), self._gateway
-        self._account.log.answer, self._account.log.finish = text, found.finish
+        log = self._account.log
+        log.answer, log.finish, log.chain = text, found.finish, found.chain is not None
         if found.decision.stated is not None:
             gateway.metrics.decided(found.decision)
         return found
 
     async def _back(self, passed: Passed) -> None:
-        if self._why == OBSERVED:
+        if self._why == OBSERVED or (self._sent[0] in _TAPPED and self._needs_text):
             self._tap = Tap(passed.kind)
         reply = self._reply
         keep_alive = self._gateway.config.timeouts.keep_alive
@@ -249,15 +260,35 @@ class Forwarding:
         why = f"passed through: {self._why}"
         return replace(self._steering.undecided(why, used_tokens=0), id=self._terms.id)
 
-    def _counted(self) -> Decision:
-        """The decision with the tokens read and written; None where they are unknown."""
+    def _counted(self, *, given: bool) -> Decision:
+        """The decision with the tokens read and written; None where they are unknown.
+
+        Args:
+            given: Whether it is an answer, which a price may count.
+        """
         read, written = self._usage()
-        self._account.spend(read or 0, written or 0)
+        told = None
+        if self._tap is not None and (written is None or self._why == OBSERVED or self._priced):
+            told = self._tap.written
+        self._account.spend(read, written, told, given=given, events=self._events)
         if written is None:
             return replace(self._decision(), prompt_tokens=read)
         spent = (perf_counter() - self._account.log.began) * 1000
         phase = Phase(PASSED, written, read, None, "end", spent)
         return replace(self._decision(), prompt_tokens=read, phases=(phase,))
+
+    @property
+    def _priced(self) -> bool:
+        """Whether characters have a price, so that they have to be counted."""
+        return self._terms.policy.price.output_characters > 0
+
+    @property
+    def _needs_text(self) -> bool:
+        """Whether characters have a price, or the answer may not say how many tokens it has."""
+        body = self._sent[2]
+        options = body.get("stream_options")
+        told = isinstance(options, dict) and options.get("include_usage") is True
+        return self._priced or not (body.get("stream") and told)
 
     def _usage(self) -> tuple[int | None, int | None]:
         """Tokens read and written, as the answer says at its end; None where it does not."""
@@ -267,10 +298,17 @@ class Forwarding:
         except orjson.JSONDecodeError:
             usage = {}
         counts = [usage.get(name, usage.get(other)) for name, other in _COUNTS]
-        read, written = (c if isinstance(c, int) and 0 <= c < 2**31 else None for c in counts)
-        if written is None and self._events:  # each event is a token, or more
-            written = self._events
+        counts.append(usage.get("total_tokens"))
+        read, written, total = (_count(count) for count in counts)
+        if written is None and read is not None and total is not None and total >= read:
+            written = total - read  # as where texts become vectors
         return read, written
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens that an engine reports; None if it is none."""
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if known else None
 
 
 def _visible(passed: Passed, work: Callable[..., bytes], *given: bytes) -> bytes:

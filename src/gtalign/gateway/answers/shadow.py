@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gtalign.errors import SteeringError
 from gtalign.gateway.answers.account import Account
+from gtalign.gateway.answers.dry_run import offer_dry_runs
 from gtalign.gateway.gateway import Gateway
 from gtalign.steering import Ask, Shadow, Steered, Steering, has_shadow
 
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 
 def offer_shadow(
     gateway: Gateway, account: Account, steering: Steering, ask: Ask, answer: Steered
-) -> None:
+) -> bool:
     """Begin the shadow of an answer that is complete, if it is one of the sample.
 
     What the shadow takes is the operator's: it counts for no key, and the record keeps it apart.
@@ -24,9 +25,12 @@ def offer_shadow(
         steering: How the answer was observed.
         ask: The request.
         answer: The answer.
+
+    Returns:
+        Whether it is one of the sample. Policies are then tried on the shadow's matrix.
     """
     if not account.recorded or not has_shadow(answer, steering.settings, answer.decision.id):
-        return
+        return False
 
     async def work() -> None:
         shadow = Shadow(steering, ask, answer)
@@ -35,12 +39,18 @@ def offer_shadow(
         except SteeringError as error:
             log.warning("a shadow failed: %s", type(error).__name__)
             why = "no chain: it was asked for, but that failed"
-            account.amend(replace(answer.decision, reason=why))
+            failed = replace(answer.decision, reason=why)
+            account.amend(failed)
+            offer_dry_runs(gateway, account, failed)
             return
         gateway.metrics.decided(decision)
         written = [phase for phase in decision.phases if phase.shadow]
-        gateway.metrics.tokens.add(sum(p.prompt_tokens or 0 for p in written), "read")
+        read = [phase.prompt_tokens for phase in written]
+        gateway.metrics.tokens.add(sum(count for count in read if count is not None), "read")
+        gateway.metrics.uncounted.add(int(None in read), "read")
         gateway.metrics.tokens.add(sum(p.tokens for p in written), "written")
         account.amend(decision)
+        offer_dry_runs(gateway, account, decision)
 
     gateway.shadows.begin(work)
+    return True

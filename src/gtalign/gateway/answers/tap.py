@@ -1,5 +1,6 @@
 """Read the text of an answer while it is passed through; the answer itself is not touched."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
@@ -11,7 +12,7 @@ _LARGEST: Final = 1 << 20  # bytes of an answer that are read
 
 
 class Tap:
-    """Reads the first choice of a chat completion, from JSON or from events.
+    """Reads the choices of a completion, from JSON or from events.
 
     An answer in another form has no text, and neither has one that is too long or broken.
 
@@ -23,6 +24,7 @@ class Tap:
         self._reader = EventReader() if kind == EVENTS else None
         self._body = bytearray()
         self._texts: list[str] = []
+        self._all: list[str] = []
         self._size = 0
         self._lost = False
 
@@ -40,17 +42,31 @@ class Tap:
             except ValueError:
                 self._lost = True
 
+    @property
     def text(self) -> str | None:
-        """The text, at the end of the answer; None if it is unknown."""
+        """The text of the first choice, at the end of the answer; None if it is unknown."""
+        self._close()
+        return None if self._lost else "".join(self._texts)
+
+    @property
+    def written(self) -> str | None:
+        """All that the model wrote: of every choice, with its reasoning and its calls of tools."""
+        self._close()
+        return None if self._lost else "".join(self._all)
+
+    def _close(self) -> None:
+        """Read an answer that is no stream, which is read as a whole."""
         if self._body:
             self._take(bytes(self._body))
-        return None if self._lost else "".join(self._texts)
+            self._body.clear()
 
     def _take(self, data: bytes) -> None:
         if data.strip() == b"[DONE]":
             return
         try:
-            self._texts.append(_content(orjson.loads(data)))
+            value = orjson.loads(data)
+            self._texts.append(_content(value))
+            self._all += (text for choice in value["choices"] for text in _written(choice))
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             self._lost = True
 
@@ -63,3 +79,14 @@ def _content(value: Any) -> str:
     message = choices[0].get("delta") or choices[0].get("message") or {}
     content = message.get("content")
     return content if isinstance(content, str) else ""
+
+
+def _written(choice: Any) -> Iterator[str]:
+    """The texts in a choice, or in the part of one that an event holds."""
+    message = choice.get("delta") or choice.get("message") or choice
+    for name in ("reasoning_content", "reasoning", "content", "refusal", "text"):
+        if isinstance(message.get(name), str):
+            yield message[name]
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") or {}
+        yield from (text for text in function.values() if isinstance(text, str))

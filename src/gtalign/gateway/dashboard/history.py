@@ -19,8 +19,8 @@ def history_charts(series: Series) -> Markup:
     answered = Track("ended well", "c5", [float(slot.answers - slot.failed) for slot in slots])
     failed = Track("failed", "bad", [float(slot.failed) for slot in slots])
     flips = Track("of the decisions", "c0", [_flips(slot) for slot in slots])
-    read = Track("read", "c1", [float(slot.prompt_tokens) for slot in slots])
-    written = Track("written", "c0", [float(slot.written_tokens) for slot in slots])
+    read = Track("read", "c1", [_counted(slot.prompt_tokens, slot) for slot in slots])
+    written = Track("written", "c0", [_counted(slot.written_tokens, slot) for slot in slots])
     return join(
         chart("Answers", (answered, failed), stacked=True),
         chart("Flips", (flips,), unit="%", most=100.0),
@@ -49,6 +49,11 @@ def slot_length(series: Series) -> str:
             count = minutes // size
             return f"{count} {unit}s" if count > 1 else f"one {unit}"
     raise AssertionError("no slot is shorter than a minute")
+
+
+def _counted(tokens: int | None, slot: Slot) -> float | None:
+    """The tokens of a slot; those of answers whose tokens nobody counted are unknown, not 0."""
+    return None if tokens is None and slot.answers else float(tokens or 0)
 
 
 def _flips(slot: Slot) -> float | None:

@@ -37,11 +37,13 @@ async def create(visit: Visit) -> Page:
         "name": sent.get("name", "").strip(),
         "scopes": sent.getlist("scopes"),
         "policy": sent.get("policy") or None,
+        "group": sent.get("group") or None,
         "limits": {**limits, "budget": budget},
     }
-    first = not keys.required
+    first, gateway = not keys.required, visit.gateway
     try:
-        key, secret = await keys.create(read_key_request(table, visit.gateway.policies.names()))
+        wanted = read_key_request(table, gateway.policies.names(), gateway.config.groups)
+        key, secret = await keys.create(wanted)
     except ConfigError as error:
         return await _page(visit, status=400, problem=str(error)[:500])
     return await _page(visit, status=201, made=key, secret=secret, first=first)
@@ -77,6 +79,7 @@ async def _page(
         "keys": sorted(found, key=lambda key: key.revoked is not None),
         "answered": await gateway.reader.latest([key.id for key in found]),
         "policies": gateway.policies.names(),
+        "groups": gateway.config.groups,
         "scopes": SCOPES,
         "problem": problem,
         "made": made,
@@ -85,7 +88,7 @@ async def _page(
         "sent": visit.sent if problem else {},
         "chosen": visit.sent.getlist("scopes") if problem else ["chat"],
         "required": gateway.keys.required,
-        "spent": {key.id: gateway.limits.budgets(key) for key in found},
+        "spent": {key.id: gateway.limits.spent(key) for key in found},
     }
     return Page("keys.jinja", shown, status)
 

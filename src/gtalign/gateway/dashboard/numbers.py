@@ -39,20 +39,35 @@ class Number:
     money: bool = False
 
 
-PRICES: Final = (
-    Number("price.output", "Price of tokens written", "a million", 60, money=True),
-    Number("price.input", "Price of tokens read", "a million", 12, money=True),
+_PRICED: Final = (
+    ("output", "tokens written", "a million", 60),
+    ("input", "tokens read", "a million", 12),
+    ("output_characters", "characters written", "a million", 15),
+    ("input_characters", "characters read", "a million", 3),
+    ("answer", "an answer", "each", 0.1),
+)
+PRICES: Final = tuple(
+    Number(f"price.{key}", f"Price of {what}", unit, most, money=True)
+    for key, what, unit, most in _PRICED
+)
+WORTH: Final = (
     Number("utility_of_money", "Worth of a currency unit", "points", 400),
+    Number("characters_per_token", "Characters of a token", "characters", 8, 1),
 )
 TIMES: Final = (
     Number("value_of_time", "Price of the user's hour", "an hour", 40, money=True),
     Number("reply_seconds", "Time to answer a question", "s", 120),
     Number("tokens_per_second", "Speed of the model", "tokens/s", 200, 1),
 )
+OF_POLICY: Final = (*PRICES, *WORTH, *TIMES)
+"""Numbers of every policy."""
+
 QUOTA: Final = (
     Number("quota.tokens", "Tokens included", "a period", 2_000_000),
-    Number("quota.price.output", "Price above the quota, written", "a million", 60, money=True),
-    Number("quota.price.input", "Price above the quota, read", "a million", 12, money=True),
+    *(
+        Number(f"quota.price.{key}", f"Above the quota, {what}", unit, most, money=True)
+        for key, what, unit, most in _PRICED
+    ),
 )
 TURN: Final = (
     Number("prompt_tokens", "Tokens of the prompt", "tokens", 8_000),
@@ -83,7 +98,7 @@ def expected_numbers(form: GameForm) -> tuple[tuple[str, tuple[Number, ...]], ..
 def numbers_of(form: GameForm) -> tuple[Number, ...]:
     """All of them."""
     expected = (number for _, numbers in expected_numbers(form) for number in numbers)
-    return (*PRICES, *TIMES, *QUOTA, *TURN, *expected)
+    return (*OF_POLICY, *QUOTA, *TURN, *expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,7 @@ def texts_of(
 ) -> dict[str, str]:
     """The values of all numbers, by name; those of a quota that there is not are 0."""
     found: dict[str, str] = {}
-    for number in (*PRICES, *TIMES, *QUOTA):
+    for number in (*OF_POLICY, *QUOTA):
         value: Any = policy
         for key in number.name.split("."):
             value = 0 if value is None or value == 0 else getattr(value, key)
@@ -205,7 +220,7 @@ def read_policy(base: Policy, texts: Mapping[str, str], choices: Mapping[str, An
         ConfigError: One has no such value; the message names the key.
     """
     table: dict[str, Any] = base.model_dump() | {"quota": None}
-    for number in (*PRICES, *TIMES, *(QUOTA if choices["quota"] else ())):
+    for number in (*OF_POLICY, *(QUOTA if choices["quota"] else ())):
         value: float | int = read_number(texts, number.name)
         if number.name == "quota.tokens":
             value = read_count(texts, number.name)

@@ -40,6 +40,7 @@ async def show(visit: Visit) -> Page:
     reader = visit.gateway.reader
     found = await reader.overview(query.which)
     series = await reader.series(query.which, now=now())
+    trials = await reader.trials(query.which)
     low = visit.gateway.config.steering.low
     origin = visit.gateway.config.dashboard.origin
     first = visit.gateway.models.first
@@ -53,6 +54,7 @@ async def show(visit: Visit) -> Page:
         "series": series,
         "answers": sum(found.answers.values()),
         "groups": groups_of(found, visit.gateway.models.actions),
+        "trials": [(one, flow(one.counts, visit.gateway.models.actions)) for one in trials],
         "requests": requests,
         "welfare": welfare_of(found, low),
         "low": low,

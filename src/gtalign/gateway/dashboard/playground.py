@@ -288,13 +288,15 @@ def _asked(visit: Visit) -> Ask:
 
 
 def _terms(visit: Visit, policy: str) -> Terms:
-    """The terms of one side; raises APIError if there is no such policy (404)."""
+    """The terms of one side; raises APIError if there is no such policy (404), or its
+    budget is spent (429)."""
     gateway = visit.gateway
     assert visit.key is not None
     try:
         wanted = gateway.policies.get(policy)
     except ConfigError as error:
         raise APIError(404, str(error), code="policy_not_found") from None
+    gateway.limits.check_policy(wanted)
     id_, log = f"chatcmpl-{uuid4().hex}", RequestLog.of(visit.scope)
     served = gateway.models.first
     return Terms(id_, log.id, visit.key, wanted, "reasoning", served.name or "", served)

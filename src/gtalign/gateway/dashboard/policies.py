@@ -19,6 +19,7 @@ from gtalign.gateway.policies import policy_of_text
 from gtalign.gateway.store.reader import Filter
 from gtalign.steering import SOLUTION_RULES, Policy
 from gtalign.steering.replay import Past, replay
+from gtalign.steering.units import UNITS
 
 PATH: Final = "/policies"
 NEW: Final = PATH + "/+new"
@@ -35,9 +36,14 @@ _PROBLEM: Final = 700  # characters
 _TEMPLATE: Final = """name = "my-policy"
 payer = "user"  # or "provider", "nobody"
 
-[price]  # of a million tokens
-output = 15.0  # written
-input = 3.0  # read
+[price]
+output = 15.0  # a million tokens written
+input = 3.0  # a million tokens read
+# output_characters = 3.75  # a million characters written; input_characters: read
+# answer = 0.015  # an answer
+
+# [budget]  # of a month, for all answers under this policy
+# money = 100.0
 """
 
 
@@ -88,6 +94,8 @@ async def show(visit: Visit) -> Page:
         "policies": [policies.get(name) for name in policies.names()],
         "default": policies.default,
         "users": {name: _users(visit.gateway, name) for name in policies.names()},
+        "spent": {name: visit.gateway.limits.spent_under(name) for name in policies.names()},
+        "units": UNITS,
         "removed": visit.query_params.get("removed", "")[:80],
     }
     return Page("policies.jinja", shown)
@@ -149,7 +157,7 @@ async def remove(visit: Visit) -> Page | Response:
     """Take a policy out of use."""
     policy = _known(visit)
     try:
-        await visit.gateway.policies.remove(policy.name)
+        await visit.gateway.policies.remove(policy.name, visit.gateway.config)
     except ConfigError as error:
         return _removal(visit, policy, problem=str(error), status=400)
     return visit.go(f"{PATH}?removed={policy.name}")
@@ -232,6 +240,7 @@ def _editor(
         "names": policies.names(),
         "default": policies.default,
         "users": [] if current is None else _users(visit.gateway, current.name),
+        "spent": None if current is None else visit.gateway.limits.spent_under(current.name),
         "draft": draft,
         "preview": preview,
         "saved": saved,
@@ -255,8 +264,10 @@ def _removal(visit: Visit, policy: Policy, *, problem: str = "", status: int = 2
 
 
 def _users(gateway: Gateway, name: str) -> list[str]:
-    """Names of the keys that are bound to a policy and good."""
-    return [k.name for k in gateway.keys.all() if k.policy == name and k.revoked is None]
+    """Names of the keys that are bound to a policy and good, and of the groups that have it."""
+    bound = (k for k in gateway.keys.all() if k.policy == name and k.revoked is None)
+    groups = (group for group, own in gateway.config.groups.items() if own.policy == name)
+    return [*(f"the key {k.name}" for k in bound), *(f"the group {group}" for group in groups)]
 
 
 def _known(visit: Visit) -> Policy:

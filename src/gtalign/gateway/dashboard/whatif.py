@@ -17,10 +17,12 @@ from gtalign.game.bimatrix import read_object
 from gtalign.game.text import form_of
 from gtalign.gateway.dashboard.decision import on_record
 from gtalign.gateway.dashboard.numbers import (
+    OF_POLICY,
     PRICES,
     QUOTA,
     TIMES,
     TURN,
+    WORTH,
     dial,
     expected_numbers,
     numbers_of,
@@ -158,7 +160,7 @@ async def move(visit: Visit) -> Page:
     choices |= {"quota": "on" if sent.get("quota") else ""}
     if base != sent.get("policy.was", base) or "payer" not in sent:
         kept = {number.name for number in numbers_of(form)}
-        kept -= {number.name for number in (*PRICES, *TIMES, *QUOTA)}
+        kept -= {number.name for number in (*OF_POLICY, *QUOTA)}
         texts = own | {name: texts[name] for name in kept}
         choices = _choices_of(policy)
     along = sent.get("along", NUMBERS[0])
@@ -207,9 +209,16 @@ async def _page(
             for n in numbers_of(form)
         },
         "numbers": NUMBERS,
-        "groups": (PRICES, TIMES, QUOTA, TURN),
+        "groups": {
+            "tokens": (*PRICES[:2], WORTH[0]),
+            "others": (*PRICES[2:], WORTH[1]),
+            "times": TIMES,
+            "quota": QUOTA,
+            "turn": TURN,
+        },
         "expected": expected_numbers(form),
         "dials": dials,
+        "others": any(texts[number.name] != "0" for number in PRICES[2:]),
         "value": dials[along].text,
         "outcome": outcome,
         "fault": fault,

@@ -72,7 +72,8 @@ class _Admin:
     async def create_key(self, request: Request) -> Response:
         self._check(request)
         table = await self._body(request)
-        wanted = read_key_request(table, self._gateway.policies.names())
+        groups = self._gateway.config.groups
+        wanted = read_key_request(table, self._gateway.policies.names(), groups)
         key, secret = await self._gateway.keys.create(wanted)
         return _json({**key.to_json(), "key": secret}, 201)
 
@@ -102,7 +103,7 @@ class _Admin:
 
     async def remove_policy(self, request: Request) -> Response:
         self._check(request)
-        await self._gateway.policies.remove(self._known(request))
+        await self._gateway.policies.remove(self._known(request), self._gateway.config)
         return Response(status_code=204)
 
     async def decisions(self, request: Request) -> Response:
@@ -131,8 +132,10 @@ class _Admin:
 
     async def overview(self, request: Request) -> Response:
         self._check(request)
-        found = await self._gateway.reader.overview(read_filter(dict(request.query_params)))
+        which = read_filter(dict(request.query_params))
+        found = await self._gateway.reader.overview(which)
         told = asdict(found)
+        told["dry_runs"] = [one.to_json() for one in await self._gateway.reader.trials(which)]
         told["actions"] = [
             {"policy": policy, "before": before, "after": after, "count": count}
             for (policy, before, after), count in found.actions.items()

@@ -69,8 +69,7 @@ class MetricsEndpoint:
         metrics.dropped.set(writer.dropped)
         metrics.down.set(float(writer.down is not None))
         metrics.engines(gateway.models)
-        for key in gateway.keys.all():
-            for unit, share in gateway.limits.budgets(key).items() if key.good else ():
-                metrics.budgets.values[key.id, unit] = share
+        policies = (gateway.policies.get(name) for name in gateway.policies.names())
+        metrics.spending(gateway.limits, gateway.keys.all(), policies)
         body = metrics.text().encode()
         await HTTPReply(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)

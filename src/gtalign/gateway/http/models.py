@@ -30,8 +30,9 @@ class ModelsEndpoint:
         """Answer one request."""
         key = self._gateway.caller(Headers(scope=scope), "chat", address_of(scope))
         names = self._gateway.policies.names()
-        if key.policy is not None and "admin" not in key.scopes:
-            names = (key.policy,)
+        own = self._gateway.group_of(key)
+        if own is not None and "admin" not in key.scopes:
+            names = tuple(name for name in names if own.allows(name))
         known = [
             named
             for model in self._gateway.models.names

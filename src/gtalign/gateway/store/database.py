@@ -8,20 +8,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import event, insert, inspect, select, update
+from sqlalchemy import Table, event, insert, inspect, select, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from gtalign.errors import ConfigError, StoreError
 from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import spread
 from gtalign.gateway.store.tables import (
     SIEVE,
+    SPENDING,
     changes,
     decisions,
+    dry_runs,
     hours,
     key_hours,
+    keys,
     metadata,
     rolled,
     texts,
@@ -32,8 +37,15 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Of the tables."""
+
+
+def _made(table: Table) -> list[str]:
+    """The statements that make a table and its indexes, in the words of every database."""
+    parts: list[DDLElement] = [CreateTable(table), *(CreateIndex(index) for index in table.indexes)]
+    return [str(part.compile(dialect=DefaultDialect())) for part in parts]
+
 
 _STEPS: Final = {
     3: (
@@ -55,9 +67,28 @@ _STEPS: Final = {
         f"DROP INDEX {SIEVE.name}",
         f"CREATE INDEX {SIEVE.name} ON {decisions.name} ({', '.join(SIEVE.columns.keys())})",
     ),
+    5: (
+        *(
+            f"ALTER TABLE {decisions.name} ADD COLUMN {column}"
+            for column in (
+                *("read_characters BIGINT", "written_characters BIGINT", "spent_tokens BIGINT"),
+                *("spent_money FLOAT", "estimated BOOLEAN"),
+            )
+        ),
+        *(
+            f"ALTER TABLE {table.name} ADD COLUMN {column}"
+            for table in (hours, key_hours)
+            for column in (
+                *("money FLOAT", "read_known BIGINT", "written_known BIGINT", "estimated BIGINT"),
+            )
+        ),
+        f"ALTER TABLE {keys.name} ADD COLUMN group_name VARCHAR(80)",
+        f"CREATE INDEX {SPENDING.name} ON {decisions.name} ({', '.join(SPENDING.columns.keys())})",
+        *_made(dry_runs),
+    ),
 }
 """Statements that make tables of one version those of the next. They only add columns that may be
-empty, and renew an index, so that gateways of the version before, which may still run, continue to
+empty, indexes and tables, so that gateways of the version before, which may still run, continue to
 write."""
 
 _DRIVERS: Final = {

@@ -23,10 +23,13 @@ _OBJECTS: Final = ("decision", "prompt")
 # Types of the columns, since a batch may hold nothing but nulls in one of them.
 _FLOATS: Final = (
     *("user_payoff", "llm_payoff", "saved_tokens", "saved_money"),
-    *("first_ms", "total_ms", "added_ms"),
+    *("spent_money", "first_ms", "total_ms", "added_ms"),
 )
-_COUNTS: Final = ("at", "prompt_tokens", "cached_tokens", "written_tokens", "retries", "repairs")
-_FLAGS: Final = ("steered", "flipped", "obeyed", "stream")
+_COUNTS: Final = (
+    *("at", "prompt_tokens", "cached_tokens", "written_tokens", "spent_tokens"),
+    *("read_characters", "written_characters", "retries", "repairs"),
+)
+_FLAGS: Final = ("estimated", "steered", "flipped", "obeyed", "stream")
 
 
 def export_response(

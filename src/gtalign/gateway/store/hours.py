@@ -24,7 +24,7 @@ HOUR: Final = 3600 * 1_000_000
 SETTLED: Final = HOUR
 """So long after its end an hour is rolled up: its answers are complete by then."""
 
-SUMS: Final = 2
+SUMS: Final = 3
 """Which sums an hour has: by `GROUPS`, `measures` and its spread. Until an hour that has others is
 summed again, its decisions are read."""
 
@@ -46,6 +46,10 @@ def measures() -> list[Label[Any]]:
         func.sum(case((c.steered, c.saved_money), else_=0)).label("saved_money"),
         func.sum(c.prompt_tokens).label("prompt"),
         func.sum(c.written_tokens).label("written"),
+        func.count(c.prompt_tokens).label("read_known"),
+        func.count(c.written_tokens).label("written_known"),
+        func.sum(c.spent_money).label("money"),
+        func.sum(case((c.estimated, 1), else_=0)).label("estimated"),
         func.sum(c.added_ms).label("added"),
         func.count(c.added_ms).label("timed"),
         func.sum(mended(c)).label("mended"),

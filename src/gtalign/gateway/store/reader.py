@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, func, literal, select, tuple_
+from sqlalchemy import Select, case, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.errors import DataError
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.database import snapshot, transaction
 from gtalign.gateway.store.filter import Filter as Filter
 from gtalign.gateway.store.hours import stretches
@@ -18,6 +19,7 @@ from gtalign.gateway.store.series import series
 from gtalign.gateway.store.sums import Overview as Overview
 from gtalign.gateway.store.sums import overview
 from gtalign.gateway.store.tables import decisions, texts
+from gtalign.gateway.store.trials import DryRun, trials, tried_on
 from gtalign.transcripts import Transcript
 
 MOST: Final = 500
@@ -50,6 +52,31 @@ class DecisionPage:
 
     rows: Sequence[Mapping[str, Any]]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Answers of one key under one version of a policy, without a record of what they have spent.
+
+    Args:
+        key_id: The key.
+        policy: The policy.
+        policy_hash: The version of it.
+        answers: How many.
+        read: Tokens that were read, as far as they are known.
+        read_known: In how many they are.
+        written: Tokens that were written, likewise.
+        written_known: In how many these are known.
+    """
+
+    key_id: str
+    policy: str
+    policy_hash: str
+    answers: int
+    read: int
+    read_known: int
+    written: int
+    written_known: int
 
 
 class Reader:
@@ -106,6 +133,7 @@ class Reader:
 
         ``decision`` is the object that `Decision.from_json` reads; ``prompt``, ``answer`` and
         ``unserved`` (the writing that is not the answer) are None where texts are not kept.
+        ``dry_runs`` lists the policies that were tried on it.
         """
         query = (
             select(decisions, texts.c.prompt, texts.c.answer, texts.c.unserved)
@@ -114,7 +142,8 @@ class Reader:
         )
         async with transaction(self._engine, _WHAT) as connection:
             row = (await connection.execute(query)).mappings().first()
-        return None if row is None else _whole(dict(row))
+            tried = await tried_on(connection, id_)
+        return None if row is None else {**_whole(dict(row)), "dry_runs": tried}
 
     async def overview(self, which: Filter) -> Overview:
         """Sums over decisions; whole hours of long ago come from `tables.hours`, or `key_hours`."""
@@ -126,14 +155,54 @@ class Reader:
         async with snapshot(self._engine, _WHAT) as connection:
             return await series(connection, which, now=now)
 
-    async def spent(self, since: int) -> list[tuple[str, str, int, int]]:
-        """Tokens of answers since a time: key, hash of the policy, tokens read and written."""
+    async def trials(self, which: Filter) -> list[DryRun]:
+        """The dry runs in the period of a filter, by policy."""
+        async with snapshot(self._engine, _WHAT) as connection:
+            return await trials(connection, which)
+
+    async def spent(self, since: int) -> list[tuple[str, str, Spent]]:
+        """What answers since a time have spent: key, policy, and the sums of those that ended."""
         c = decisions.c
-        sums = (func.sum(func.coalesce(n, 0)) for n in (c.prompt_tokens, c.written_tokens))
-        groups = (c.key_id, c.policy_hash)
-        query = select(*groups, *sums).where(c.at >= since).group_by(*groups)
+        sums = (
+            *(func.sum(c.spent_tokens), func.sum(c.spent_money)),
+            func.sum(case((c.estimated, 1), else_=0)),
+        )
+        groups = (c.key_id, c.policy)
+        query = select(*groups, *sums).where(c.at >= since, c.spent_tokens.is_not(None))
         async with transaction(self._engine, _WHAT) as connection:
-            return [(*row[:2], int(row[2]), int(row[3])) for row in await connection.execute(query)]
+            rows = (await connection.execute(query.group_by(*groups))).all()
+        return [
+            (key, policy, Spent(int(tokens), float(money or 0.0), int(estimated)))
+            for key, policy, tokens, money, estimated in rows
+        ]
+
+    async def open(self, since: int, *, before: int) -> list[Open]:
+        """Answers since a time of which it is not on record what they have spent.
+
+        Args:
+            since: The time, in microseconds since 1970.
+            before: Answers that are still being written count if they were asked for before this.
+        """
+        c = decisions.c
+        groups = (c.key_id, c.policy, c.policy_hash)
+        sums = [func.count().label("answers")]
+        for name, column in (("read", c.prompt_tokens), ("written", c.written_tokens)):
+            sums.append(func.coalesce(func.sum(column), 0).label(name))
+            sums.append(func.count(column).label(f"{name}_known"))
+        query = select(*groups, *sums).where(
+            c.at >= since,
+            c.spent_tokens.is_(None),
+            or_(c.status != "writing", c.at < before),
+            # What failed before the engine took it has taken nothing.
+            or_(
+                c.status.not_in(("failed", "gone")),
+                c.prompt_tokens.is_not(None),
+                c.written_tokens.is_not(None),
+            ),
+        )
+        async with transaction(self._engine, _WHAT) as connection:
+            rows = (await connection.execute(query.group_by(*groups))).all()
+        return [Open(*row[:3], *map(int, row[3:])) for row in rows]
 
     async def all(self, which: Filter) -> AsyncGenerator[dict[str, Any], None]:
         """Every decision as `decision` returns it, the latest first."""

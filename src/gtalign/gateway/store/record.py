@@ -1,12 +1,15 @@
 """The status of an answer, and its row in the audit store."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.writer import Record
 from gtalign.gateway.text import to_json, without_surrogates
 from gtalign.steering import Decision, Policy
+from gtalign.steering.units import money_of
 
 Status = Literal["writing", "done", "failed", "gone", "passed"]
 """The status of an answer: being written, finished, ended by a failure, left by its client, or
@@ -39,6 +42,11 @@ class AnswerLog:
         answer: The whole text.
         unserved: The whole text of the writing that is not the answer; None if there was one.
         retried: Time when the second writing began by `perf_counter`; None if there is none.
+        chain: Whether the answer is a chain, from whose response an action can be read.
+        spent: What it took of budgets; None before its end.
+        read_characters: Characters of the question; None if it is no text.
+        written_characters: Characters of the whole text; None if they are unknown.
+        dry_runs: Rows of `tables.dry_runs`: the policies that were tried on it.
     """
 
     id: str
@@ -60,6 +68,11 @@ class AnswerLog:
     answer: str | None = None
     unserved: str | None = None
     retried: float | None = None
+    chain: bool = False
+    spent: Spent | None = None
+    read_characters: int | None = None
+    written_characters: int | None = None
+    dry_runs: tuple[Mapping[str, Any], ...] = ()
 
 
 def record_of(decision: Decision, log: AnswerLog) -> Record:
@@ -89,7 +102,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         "after_cell": None if after is None else after.cell,
         "after_action": None if after is None else after.action,
         "chosen": decision.chosen,
-        "acted": decision.acted,
+        "acted": decision.acted if log.chain else None,
         "flipped": decision.flipped,
         "obeyed": decision.obeyed,
         "retry": None if decision.retry is None else decision.retry.served,
@@ -100,6 +113,11 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         "prompt_tokens": decision.prompt_tokens,
         "cached_tokens": _sum(phase.cached_tokens for phase in phases),
         "written_tokens": sum(phase.tokens for phase in phases) if phases else None,
+        "read_characters": log.read_characters,
+        "written_characters": log.written_characters,
+        "spent_tokens": None if log.spent is None else log.spent.tokens,
+        "spent_money": None if log.spent is None else log.spent.money,
+        "estimated": None if log.spent is None else log.spent.estimated > 0,
         "retries": decision.retries,
         "repairs": len(decision.repairs),
         "stream": log.stream,
@@ -119,7 +137,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
             "answer": _text(log.answer),
             "unserved": _text(log.unserved),
         }
-    return Record(row, kept)
+    return Record(row, kept, log.dry_runs)
 
 
 def now() -> int:
@@ -137,10 +155,9 @@ def _saved(decision: Decision, policy: Policy) -> tuple[float, float] | None:
     was, is_ = (decision.expected.get(r.action) for r in (decision.before, decision.after))
     if was is None or is_ is None:
         return None
-    prompt = decision.prompt_tokens or 0
-    written = was.written() - is_.written()
-    read = was.read(prompt) - is_.read(prompt)
-    return written, (policy.price.output * written + policy.price.input * read) / 1_000_000
+    prompt, ratio = decision.prompt_tokens or 0, policy.characters_per_token
+    saved = was.amounts(prompt, ratio) - is_.amounts(prompt, ratio)
+    return saved.output, money_of(policy.price, saved)
 
 
 def _sum(counts: Any) -> int | None:

@@ -21,7 +21,8 @@ WIDTHS: Final = (HOUR // 12, HOUR, 6 * HOUR, _DAY, 7 * _DAY, 30 * _DAY)
 MOST: Final = 62
 """Most slots of a series."""
 
-_TOTALS: Final = ("answers", "failed", "decided", "flips", "prompt_tokens", "written_tokens")
+_TOTALS: Final = ("answers", "failed", "decided", "flips")
+_COUNTED: Final = ("prompt_tokens", "written_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Slot:
         decided: How many made a choice.
         flips: How many of those flipped.
         obedience: Flips of steered answers by policy, and whether their responses obeyed.
-        prompt_tokens: Tokens read.
-        written_tokens: Tokens written.
+        prompt_tokens: Tokens read, as far as they were counted; None if they never were.
+        written_tokens: Tokens written, likewise.
         added_p50: The median of the milliseconds that the gateway added; None if unknown.
         added_p95: Their 95th percentile.
     """
@@ -46,8 +47,8 @@ class Slot:
     failed: int = 0
     decided: int = 0
     flips: int = 0
-    prompt_tokens: int = 0
-    written_tokens: int = 0
+    prompt_tokens: int | None = None
+    written_tokens: int | None = None
     added_p50: float | None = None
     added_p95: float | None = None
     obedience: Mapping[str, Obedience] = field(default_factory=dict, hash=False)
@@ -138,7 +139,10 @@ def width_of(span: int) -> int:
 
 
 def _slot(at: int, rows: Sequence[Mapping[str, Any]], flips: Sequence[Mapping[str, Any]]) -> Slot:
-    totals = {name: int(sum(row[name] or 0 for row in rows)) for name in _TOTALS}
+    totals: dict[str, Any] = {n: int(sum(row[n] or 0 for row in rows)) for n in _TOTALS}
+    for name in _COUNTED:  # a sum over nothing that was counted is null
+        known = [int(row[name]) for row in rows if row[name] is not None]
+        totals[name] = sum(known) if known else None
     return Slot(
         at,
         **totals,

@@ -14,10 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gtalign.gateway.store.database import BUSY, prepare, storage_error
 from gtalign.gateway.store.hours import hold, hours_of
-from gtalign.gateway.store.tables import decisions, hours, key_hours, rolled, texts, versions
+from gtalign.gateway.store.tables import (
+    decisions,
+    dry_runs,
+    hours,
+    key_hours,
+    rolled,
+    texts,
+    versions,
+)
 
 Rows = Sequence[Mapping[str, Any]]
 
+_WRITTEN: Final = (decisions, texts, dry_runs)
 _WHAT: Final = "a decision could not be written"
 _SAME: Final = {versions.c.version.name: versions.c.version}  # a write that changes nothing
 
@@ -25,7 +34,7 @@ _SAME: Final = {versions.c.version.name: versions.c.version}  # a write that cha
 class Sink(Protocol):
     """Writes batches, one after the other."""
 
-    async def write(self, rows: Rows, kept: Rows) -> None:
+    async def write(self, rows: Rows, kept: Rows, tried: Rows = ()) -> None:
         """Write rows in the place of those of the same id, in one transaction.
 
         Args:
@@ -54,16 +63,16 @@ class EngineSink:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._upserts = {table: _upsert(dialect, table) for table in (decisions, texts)}
+        self._upserts = {table: _upsert(dialect, table) for table in _WRITTEN}
 
-    async def write(self, rows: Rows, kept: Rows) -> None:
+    async def write(self, rows: Rows, kept: Rows, tried: Rows = ()) -> None:
         """Write a batch."""
         try:
             async with self._engine.begin() as connection:
                 if not rows:
                     await connection.execute(update(versions).values(_SAME))
                 await hold(connection, hours_of(rows), alone=False)
-                for table, batch in ((decisions, rows), (texts, kept)):
+                for table, batch in zip(_WRITTEN, (rows, kept, tried), strict=True):
                     if batch:
                         await connection.execute(self._upserts[table], [dict(row) for row in batch])
                 for hour in hours_of(rows):
@@ -88,18 +97,18 @@ class FileSink:
         self._path = str(engine.url.database)
         self._busy = float(engine.sync_engine.get_execution_options()[BUSY])
         self._upserts = {}
-        for table in (decisions, texts):
+        for table in _WRITTEN:
             compiled = _upsert(sqlite, table).compile(dialect=sqlite.dialect())
             self._upserts[table] = str(compiled), tuple(compiled.positiontup)
         self._connection: sqlite3.Connection | None = None
         self._file = self._on_disk()
         self._thread = ThreadPoolExecutor(1, "audit-writer")
 
-    async def write(self, rows: Rows, kept: Rows) -> None:
+    async def write(self, rows: Rows, kept: Rows, tried: Rows = ()) -> None:
         """Write a batch."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._thread, self._write, rows, kept)
+            await loop.run_in_executor(self._thread, self._write, rows, kept, tried)
         except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
             raise storage_error(error, _WHAT) from error
 
@@ -108,7 +117,7 @@ class FileSink:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
-    def _write(self, rows: Rows, kept: Rows) -> None:
+    def _write(self, rows: Rows, kept: Rows, tried: Rows) -> None:
         # SQLite would continue to write to a deleted file, which nobody can read.
         if self._on_disk() != self._file:
             raise FileNotFoundError(f"{self._path} was deleted or replaced: restart the gateway")
@@ -118,7 +127,7 @@ class FileSink:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for table, batch in ((decisions, rows), (texts, kept)):
+            for table, batch in zip(_WRITTEN, (rows, kept, tried), strict=True):
                 statement, names = self._upserts[table]
                 connection.executemany(statement, [[row[n] for n in names] for row in batch])
             if not rows:
@@ -145,4 +154,4 @@ class FileSink:
 def _upsert(dialect: Any, table: Table) -> Any:
     statement = dialect.insert(table)
     others = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
-    return statement.on_conflict_do_update(index_elements=[table.c.id], set_=others)
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)

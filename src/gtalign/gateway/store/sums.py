@@ -28,8 +28,12 @@ class Overview:
         llm_payoff: Of the LLM's.
         saved_tokens: Expected to be written less because of flips.
         saved_money: Expected money saved, in currency units.
-        prompt_tokens: Tokens read.
-        written_tokens: Tokens written.
+        prompt_tokens: Tokens read, as far as they were counted; None if they never were.
+        written_tokens: Tokens written, likewise.
+        read_known: In how many answers the tokens read were counted.
+        written_known: In how many the tokens written were.
+        money: The price of the answers under their policies, in currency units.
+        estimated: In how many answers the price, or the tokens that budgets count, are estimated.
         added_ms: Mean time that the gateway added.
     """
 
@@ -42,8 +46,12 @@ class Overview:
     llm_payoff: float | None
     saved_tokens: float
     saved_money: float
-    prompt_tokens: int
-    written_tokens: int
+    prompt_tokens: int | None
+    written_tokens: int | None
+    read_known: int
+    written_known: int
+    money: float
+    estimated: int
     added_ms: float | None
 
 
@@ -134,7 +142,11 @@ def _merged(rows: Sequence[Mapping[str, Any]], obeyed: Mapping[str, Obedience]) 
         llm_payoff=total("llm") / paid if paid else None,
         saved_tokens=total("saved_tokens"),
         saved_money=total("saved_money"),
-        prompt_tokens=int(total("prompt")),
-        written_tokens=int(total("written")),
+        prompt_tokens=int(total("prompt")) if total("read_known") else None,
+        written_tokens=int(total("written")) if total("written_known") else None,
+        read_known=int(total("read_known")),
+        written_known=int(total("written_known")),
+        money=total("money"),
+        estimated=int(total("estimated")),
         added_ms=total("added") / timed if timed else None,
     )

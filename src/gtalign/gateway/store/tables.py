@@ -61,6 +61,11 @@ decisions: Final = Table(
     Column("prompt_tokens", Integer),
     Column("cached_tokens", Integer),
     Column("written_tokens", Integer),
+    Column("read_characters", BigInteger),
+    Column("written_characters", BigInteger),
+    Column("spent_tokens", BigInteger),  # of budgets, with estimates; None before the end
+    Column("spent_money", Float),  # the price of these, in currency units
+    Column("estimated", Boolean),  # whether what was spent is estimated, or a part of it
     Column("retries", Integer, nullable=False),
     Column("repairs", Integer, nullable=False),
     Column("stream", Boolean, nullable=False),
@@ -92,6 +97,19 @@ SIEVE: Final = Index(
 reads the rows, which are many times larger, only for the decisions that it shows."""
 
 
+SPENDING: Final = Index(
+    "decisions_spending",
+    *(
+        decisions.c[name]
+        for name in (
+            *("at", "key_id", "policy", "policy_hash", "status", "spent_tokens", "spent_money"),
+            *("estimated", "prompt_tokens", "written_tokens"),
+        )
+    ),
+)
+"""Every column that budgets are counted from: the month is counted every minute."""
+
+
 def _sums(name: str, *more: Column[Any]) -> Table:
     return Table(
         name,
@@ -102,6 +120,8 @@ def _sums(name: str, *more: Column[Any]) -> Table:
         Column("n", BigInteger),
         *(Column(name, Float) for name in ("user", "llm", "saved_tokens", "saved_money", "added")),
         *(Column(name, BigInteger) for name in ("paid", "prompt", "written", "timed", "mended")),
+        Column("money", Float),
+        *(Column(name, BigInteger) for name in ("read_known", "written_known", "estimated")),
         *(Column(name, BigInteger) for name in spread.NAMES),  # of the times that were added
         Index(f"{name}_hour", "hour"),
     )
@@ -114,6 +134,24 @@ key_hours: Final = _sums("key_hours", Column("key_id", decisions.c.key_id.type, 
 """The same of each key: many more rows, of which one key has few."""
 
 Index("key_hours_key", key_hours.c.key_id, key_hours.c.hour)
+
+dry_runs: Final = Table(
+    "dry_runs",
+    metadata,
+    Column("id", String(80), primary_key=True),  # of the decision
+    Column("policy", String(80), primary_key=True),  # that was tried
+    Column("policy_hash", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),  # of the decision
+    Column("live", String(80), nullable=False),  # the policy in force
+    Column("live_action", Text),
+    Column("cell", Text),  # that the policy would have chosen; None without a matrix
+    Column("action", Text),
+    Column("differs", Boolean),  # None where nothing can be compared
+    Column("live_money", Float),  # price of the answer under the policy in force ...
+    Column("money", Float),  # ... and under the one that was tried
+    Index("dry_runs_at", "policy", "at", "id"),
+)
+"""What policies would have chosen that were tried on live answers, one row for each of both."""
 
 rolled: Final = Table(
     "rolled",
@@ -143,6 +181,7 @@ keys: Final = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("scopes", String(80), nullable=False),
     Column("policy", String(80)),
+    Column("group_name", String(80)),
     Column("limits", Text, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("revoked", BigInteger),

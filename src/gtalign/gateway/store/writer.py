@@ -37,10 +37,12 @@ class Record:
     Args:
         row: Row of `tables.decisions`, every column.
         texts: Rows of `tables.texts`, where texts are kept.
+        dry_runs: Rows of `tables.dry_runs`.
     """
 
     row: Mapping[str, Any]
     texts: Mapping[str, Any] | None = None
+    dry_runs: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(slots=True)
@@ -207,7 +209,8 @@ class AuditWriter:
     async def _commit(self, records: Sequence[Record]) -> None:
         rows = [record.row for record in records]
         kept = [record.texts for record in records if record.texts is not None]
-        await self._sink.write(rows, kept)
+        tried = [row for record in records for row in record.dry_runs]
+        await self._sink.write(rows, kept, tried)
 
     async def _clean(self) -> None:
         """Delete the texts whose time is over."""

@@ -1,11 +1,14 @@
 """Numbers for Prometheus, in its text format."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from gtalign.gateway.keys import Key
+from gtalign.gateway.limits import Limits
 from gtalign.gateway.served import Models
-from gtalign.steering import Decision
+from gtalign.gateway.spent import Spent
+from gtalign.steering import Budget, Decision, Policy
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS: Final = (
@@ -138,7 +141,18 @@ class Metrics:
         self.repairs = Counter(
             "gtalign_repairs_total", "Repairs that it took to read chains.", ("policy",)
         )
+        self.dry_runs = Counter(
+            "gtalign_dry_runs_total",
+            "Answers on which a policy was tried without being applied, by that policy, and whether"
+            " it would have chosen another action (true, false or unknown).",
+            ("policy", "differs"),
+        )
         self.tokens = Counter("gtalign_tokens_total", "Tokens, read and written.", ("kind",))
+        self.uncounted = Counter(
+            "gtalign_uncounted_answers_total",
+            "Answers whose tokens, read or written, nobody counted.",
+            ("kind",),
+        )
         self.added = Histogram("gtalign_added_seconds", "Time that the gateway added to an answer.")
         self.first = Histogram("gtalign_first_text_seconds", "Time to the first text of an answer.")
         self.seconds = Histogram("gtalign_answer_seconds", "Time of a whole answer.")
@@ -162,6 +176,21 @@ class Metrics:
             "gtalign_budget_spent_ratio",
             "Share of a key's budget that is spent in this month, in tokens or money.",
             ("key", "unit"),
+        )
+        self.estimated = Gauge(
+            "gtalign_budget_estimated_answers",
+            "Answers of this month of a key with a budget that count by an estimate.",
+            ("key",),
+        )
+        self.policy_budgets = Gauge(
+            "gtalign_policy_budget_spent_ratio",
+            "Share of a policy's budget that is spent in this month, in tokens or money.",
+            ("policy", "unit"),
+        )
+        self.policy_estimated = Gauge(
+            "gtalign_policy_budget_estimated_answers",
+            "Answers of this month under a policy with a budget that count by an estimate.",
+            ("policy",),
         )
         self.records = Gauge("gtalign_audit_records", "Records that were written since the start.")
         self.waiting = Gauge("gtalign_audit_waiting", "Records that wait to be written.")
@@ -207,6 +236,23 @@ class Metrics:
                 numbers = (float(up), engine.running, engine.taken, engine.failures)
                 for metric, number in zip(by_engine, numbers, strict=True):
                     metric.values[model.name or "", engine.name] = number
+
+    def spending(self, limits: Limits, keys: Iterable[Key], policies: Iterable[Policy]) -> None:
+        """Read what is spent of each budget."""
+        gauges = (self.budgets, self.estimated, self.policy_budgets, self.policy_estimated)
+        for gauge in gauges:
+            gauge.values.clear()
+        owners: list[tuple[str, Spent, Budget | None, Gauge, Gauge]] = [
+            (key.id, limits.spent(key), key.limits.budget, *gauges[:2]) for key in keys if key.good
+        ]
+        owners += [
+            (policy.name, limits.spent_under(policy.name), policy.budget, *gauges[2:])
+            for policy in policies
+        ]
+        for name, spent, budget, ratio, estimated in owners:
+            for unit, share in spent.shares(budget).items():
+                ratio.values[name, unit] = share
+                estimated.values[name,] = spent.estimated
 
     def text(self) -> str:
         """Everything, as Prometheus reads it."""
