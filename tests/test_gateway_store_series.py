@@ -100,8 +100,10 @@ async def rolled_up(engine: Any, now: int) -> None:
         pass
 
 
-def total(held: list[dict[str, Any]], name: str) -> int:
-    return sum(row[name] or 0 for row in held)
+def total(held: list[dict[str, Any]], name: str) -> int | None:
+    """The sum of what was counted; unknown, not 0, if nothing was."""
+    known = [row[name] for row in held if row[name] is not None]
+    return sum(known) if known or not held else None
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -148,6 +150,9 @@ async def test_every_slot_sums_its_own_decisions(where: str, seed: int) -> None:
             assert sum(slot.answers for slot in found.slots) == len(passing)
             over = await reader.overview(replace(which, until=until))
             assert over.obedience == obedience_of(passing)
+            known = sum(row["prompt_tokens"] is not None for row in passing)
+            tokens = total(passing, "prompt_tokens") if passing else None
+            assert (over.read_known, over.prompt_tokens) == (known, tokens)
             times = [row["added_ms"] for row in passing if row["added_ms"] is not None]
             counts = [float(sum(t <= bound for t in times)) for bound in spread.BOUNDS]
             assert found.added_p95 == spread.percentile(counts, 0.95)

@@ -36,7 +36,8 @@ class Slot:
         decided: How many made a choice.
         flips: How many of those flipped.
         obedience: Flips of steered answers by policy, and whether their responses obeyed.
-        prompt_tokens: Tokens read, as far as they were counted; None if they never were.
+        prompt_tokens: Tokens read, as far as they were counted; None if there are answers, and they
+            never were.
         written_tokens: Tokens written, likewise.
         added_p50: The median of the milliseconds that the gateway added; None if unknown.
         added_p95: Their 95th percentile.
@@ -47,8 +48,8 @@ class Slot:
     failed: int = 0
     decided: int = 0
     flips: int = 0
-    prompt_tokens: int | None = None
-    written_tokens: int | None = None
+    prompt_tokens: int | None = 0
+    written_tokens: int | None = 0
     added_p50: float | None = None
     added_p95: float | None = None
     obedience: Mapping[str, Obedience] = field(default_factory=dict, hash=False)
@@ -142,7 +143,7 @@ def _slot(at: int, rows: Sequence[Mapping[str, Any]], flips: Sequence[Mapping[st
     totals: dict[str, Any] = {n: int(sum(row[n] or 0 for row in rows)) for n in _TOTALS}
     for name in _COUNTED:  # a sum over nothing that was counted is null
         known = [int(row[name]) for row in rows if row[name] is not None]
-        totals[name] = sum(known) if known else None
+        totals[name] = sum(known) if known or not rows else None
     return Slot(
         at,
         **totals,
