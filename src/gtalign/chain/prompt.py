@@ -66,11 +66,16 @@ def _full(form: GameForm, low: float, high: float) -> str:
             "count": str(len(form.cells)),
             "cells": ", ".join(form.cells),
             "payoff": "{" + ", ".join(cells) + "}",
-            "written": _written(form) or template("written").strip(),
+            "written": written(form),
             "low": f"{low:g}",
             "high": f"{high:g}",
         },
     )
+
+
+def written(form: GameForm) -> str:
+    """How each action is written: so that its sign shows, or in the words of the usual game."""
+    return _written(form) or template("written").strip()
 
 
 def _written(form: GameForm) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-from gtalign.cli.options import AsJson, DryAsking, RunFolder, changes, settings_of
+from gtalign.cli.options import AsJson, DryAsking, Game, RunFolder, changes, settings_of
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
@@ -16,6 +16,7 @@ def command(
     config: Annotated[Path, settings_of("synth")],
     out: RunFolder = Path("runs/synth"),
     overrides: Annotated[list[str] | None, changes("candidates=3")] = None,
+    game: Game = None,
     dry_run: DryAsking = False,
     as_json: AsJson = False,
 ) -> None:
@@ -29,7 +30,7 @@ def command(
         gtalign synth --config two-teachers \
             --out runs/cold-start
     """
-    settings = load(ColdStartConfig, config, overrides or [])
+    settings = load(ColdStartConfig, config, overrides or [], {"game": ("--game", game)})
     if dry_run:
         print_result(plan(settings), as_json=as_json)
         return

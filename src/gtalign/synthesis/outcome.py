@@ -14,6 +14,8 @@ from gtalign.chain import Chain, parse
 from gtalign.data.rows import read_pairs, read_rows
 from gtalign.data.schema import RowWriter, system_prompt, to_row
 from gtalign.errors import ChainError
+from gtalign.game import GameForm
+from gtalign.game.file import load_game
 from gtalign.steering import Policy, load_policy, with_policy_line
 from gtalign.synthesis.candidates import Candidates, Key
 from gtalign.synthesis.drills import drill
@@ -92,7 +94,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
             )
             for number in range(config.candidates)
         ]
-    policies = [load_policy(name) for name in config.policies]
+    policies, form = [load_policy(name) for name in config.policies], load_game(config.game)
     fates = select(entries, config.selection)
     counts: Counter[str] = Counter(fates.values())
     actions: Counter[str] = Counter()
@@ -106,7 +108,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
         RowWriter(folder / "drills.jsonl") as drills,
     ):
         for row, question in read_pairs(*config.questions, limit=config.limit):
-            teach = partial(_learn, row, system_prompt() if config.instruct else None)
+            teach = partial(_learn, row, system_prompt(form=form) if config.instruct else None)
             learn = partial(teach, question)
             responses = Responses()
             best: Chain | None = None
@@ -118,7 +120,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
                     continue
                 record = candidates.read(key)
                 every.write({**record, "fate": fates[key]})
-                chain = _chain(record["completion"])
+                chain = _chain(record["completion"], form)
                 if chain is not None and entry.welfare is not None:
                     responses.add(chain, entry.welfare)
                 if fates[key] != KEPT:
@@ -135,7 +137,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
             for asked, text in () if best is None else _told(question, best, responses, policies):
                 teach(asked, told, completion=text)
         for number in range(config.drills):
-            one = drill(np.random.default_rng(number))
+            one = drill(np.random.default_rng(number), form)
             drills.write({"prompt": list(one.messages), "completion": one.text, "given": one.given})
     return ColdStart(
         questions=len(entries),
@@ -165,9 +167,9 @@ def _learn(
     file.write(asked | columns)
 
 
-def _chain(completion: str) -> Chain | None:
+def _chain(completion: str, form: GameForm) -> Chain | None:
     try:
-        return parse(completion)
+        return parse(completion, form)
     except ChainError:
         return None
 

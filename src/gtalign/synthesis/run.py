@@ -22,6 +22,7 @@ from gtalign.endpoints import Cache
 from gtalign.errors import DataError, TeacherError, UnusableTeacherError
 from gtalign.files.replace import write_json
 from gtalign.files.run_directory import at_work, claim
+from gtalign.game.file import load_game
 from gtalign.judges import Judge, Judges
 from gtalign.judges.batch import work_through
 from gtalign.judges.failures import Failure, Failures
@@ -77,7 +78,7 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
         StorageError: The disk is full; files written so far are kept.
     """
     count_questions(config)
-    reward = Reward(config.reward, _counter(config.tokenizer))
+    reward = Reward(config.reward, _counter(config.tokenizer), load_game(config.game))
     claim(out, config, ColdStartConfig.identity)
     replies = out / "replies.sqlite"
     writer = ChainWriter(config, Cache(replies), trial=True)

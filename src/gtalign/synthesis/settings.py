@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from gtalign.chain import BLOCKS
 from gtalign.config import Config, Files, Share
 from gtalign.endpoints import EndpointSettings
+from gtalign.game.file import GameSource
 from gtalign.judges import JudgesConfig
 from gtalign.reward import RewardConfig
 from gtalign.steering.policy import PolicySource
@@ -59,6 +60,8 @@ class ColdStartConfig(Config):
         candidates: Number of chains to write for each question.
         instruct: Whether the rows to learn from begin with our system message with the instruction
             for the chain; a small student from scratch learns without it.
+        game: The game that chains are about: a file, or the name of one that comes with the
+            package; by default that of one assistant turn.
         teachers: Endpoints by names that you choose.
         blocks: The teacher of each part (``thinking``, ``payoff``, ``analyze``, ``response``), by
             name. The teacher of ``thinking``, or else the first, writes all other parts.
@@ -83,6 +86,7 @@ class ColdStartConfig(Config):
     limit: PositiveInt | None = None
     candidates: PositiveInt = 9
     instruct: bool = True
+    game: GameSource | None = None
     teachers: Annotated[dict[str, TeacherSettings], Field(min_length=1)]
     blocks: dict[Block, str] = Field(default_factory=dict)
     tokenizer: str | None = None
@@ -137,6 +141,8 @@ class ColdStartConfig(Config):
             "window",
         ):
             del facts[name]
+        if self.game is None:  # as in the directories of before there were others
+            del facts["game"]
         for endpoint in (*facts["teachers"].values(), *facts["judges"]["endpoints"].values()):
             for name in _LIMITS:
                 del endpoint[name]

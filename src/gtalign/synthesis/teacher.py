@@ -9,11 +9,12 @@ from importlib.resources import files
 from typing import Any, Final
 
 from gtalign.chain import BLOCKS, gbnf, json_schema, render
-from gtalign.chain.prompt import fill, placeholders
+from gtalign.chain.prompt import fill, placeholders, written
 from gtalign.endpoints import Cache, Endpoint, Usage, response_format
 from gtalign.endpoints.trial import ASKED, ATTEMPTS, Trial
 from gtalign.errors import TeacherError, UnusableTeacherError
-from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.file import load_game
 from gtalign.synthesis.blocks import UnusableReply, read_payoff, read_text
 from gtalign.synthesis.settings import ColdStartConfig, TeacherSettings
 from gtalign.tasks import Message, Question
@@ -32,9 +33,9 @@ _REFUSED: Final = frozenset({"http 400", "http 422"})  # what servers say to key
 _TRIES: Final = 1_000_000  # numbers of samples kept apart for the tries of one candidate
 
 
-def constraint(kind: str) -> dict[str, Any]:
+def constraint(kind: str, form: GameForm = USER_LLM) -> dict[str, Any]:
     """Return the parameters that constrain the form of a payoff; see `TeacherSettings`."""
-    schema = json_schema(low=LOW, high=HIGH)
+    schema = json_schema(form, low=LOW, high=HIGH)
     if kind == "json_schema":
         return response_format("payoff", schema)
     if kind == "structured_outputs":
@@ -42,27 +43,31 @@ def constraint(kind: str) -> dict[str, Any]:
     if kind == "guided_json":
         return {"extra_body": {"guided_json": schema}}
     if kind == "grammar":
-        return {"extra_body": {"grammar": gbnf(low=LOW, high=HIGH, part="payoff")}}
+        return {"extra_body": {"grammar": gbnf(form, low=LOW, high=HIGH, part="payoff")}}
     return {}
 
 
-def instructions(block: str, question: Question, before: Mapping[str, str]) -> list[Message]:
+def instructions(
+    block: str, question: Question, before: Mapping[str, str], form: GameForm = USER_LLM
+) -> list[Message]:
     """Return the messages to a teacher for one part.
 
     Args:
         block: The part to write.
         question: The question that the chain answers.
         before: Contents of the parts before it, in order.
+        form: The game.
     """
-    cells = ", ".join(f'"{cell}": {{"LLM": number, "user": number}}' for cell in USER_LLM.cells)
+    cells = ", ".join(f'"{cell}": {{"LLM": number, "user": number}}' for cell in form.cells)
     values = {
-        "user_actions": _list(USER_LLM.user),
-        "llm_actions": _list(USER_LLM.llm),
-        "count": str(len(USER_LLM.cells)),
-        "cells": ", ".join(USER_LLM.cells),
+        "user_actions": _list(form.user),
+        "llm_actions": _list(form.llm),
+        "count": str(len(form.cells)),
+        "cells": ", ".join(form.cells),
         "payoff": "{" + cells + "}",
         "low": f"{LOW:g}",
         "high": f"{HIGH:g}",
+        "written": written(form),
         "conversation": "\n\n".join(f"{m['role']}: {m['content']}" for m in question.messages),
         "before": "\n\n".join(f"{name}:\n{content}" for name, content in before.items()),
     }
@@ -94,6 +99,7 @@ class Teacher:
         settings: Configuration of its endpoint.
         cache: Cache of its replies, so no request is sent twice.
         trial: Is passed before a request is sent that the cache does not know.
+        form: The game.
 
     Attributes:
         endpoint: The endpoint that gets the requests and counts their usage.
@@ -105,8 +111,10 @@ class Teacher:
         settings: TeacherSettings,
         cache: Cache | None = None,
         trial: Trial | None = None,
+        form: GameForm = USER_LLM,
     ) -> None:
         self.name = name
+        self.form = form
         self._trial = trial
         self.settings = settings
         self.endpoint = Endpoint(settings, cache, TeacherError, f"teacher {name}")
@@ -133,14 +141,17 @@ class Teacher:
         """Write the payoffs; see `text`."""
         if self.settings.payoff == "auto" and self._constraint == "json_schema":
             try:
-                return read_payoff(await self._ask("payoff", question, before, number))
+                return self._read(await self._ask("payoff", question, before, number))
             except TeacherError as error:
                 if error.cause not in _REFUSED:
                     raise
             reply = await self._ask("payoff", question, before, number, "none")
             self._constraint = "none"  # it was the schema that the server did not take
-            return read_payoff(reply)
-        return read_payoff(await self._ask("payoff", question, before, number))
+            return self._read(reply)
+        return self._read(await self._ask("payoff", question, before, number))
+
+    def _read(self, reply: str) -> Bimatrix:
+        return read_payoff(reply, self.form)
 
     async def try_out(self) -> UnusableTeacherError | None:
         """Ask for a part about a plain question, past the cache; return why that fails, or None.
@@ -150,7 +161,7 @@ class Teacher:
         attempts = min(ATTEMPTS, self.settings.attempts)
         settings = self.settings.model_copy(update={"attempts": attempts})
         fresh = Endpoint(settings, None, TeacherError, f"teacher {self.name}")
-        asked = instructions("thinking", _TRIAL, {})
+        asked = instructions("thinking", _TRIAL, {}, self.form)
         about = f"teacher {self.name!r}"
         try:
             await fresh.complete(asked, asked, accepts=bool, about=about)
@@ -172,8 +183,8 @@ class Teacher:
     ) -> str:
         """Return the first reply that can be read as the part."""
         about = f"teacher {self.name!r}, question {question.id!r}, candidate {number}, {block}"
-        messages = instructions(block, question, before)
-        body = constraint(held_by or self._constraint) if block == "payoff" else {}
+        messages = instructions(block, question, before, self.form)
+        body = constraint(held_by or self._constraint, self.form) if block == "payoff" else {}
         problem = ""
         for tried in range(self.settings.tries):
             sample = number + tried * _TRIES
@@ -182,12 +193,12 @@ class Teacher:
             reply = await self.endpoint.complete(
                 messages,
                 messages,
-                accepts=lambda text: not _problem(text, block),
+                accepts=lambda text: not _problem(text, block, self.form),
                 about=about,
                 body=body,
                 sample=sample,
             )
-            problem = reply.problem or _problem(reply.text, block)
+            problem = reply.problem or _problem(reply.text, block, self.form)
             if not problem:
                 return reply.text
         tries = self.settings.tries
@@ -199,11 +210,11 @@ class Teacher:
         )
 
 
-def _problem(reply: str, block: str) -> str:
+def _problem(reply: str, block: str, form: GameForm) -> str:
     """Return why a reply cannot be the part; empty if it can."""
     try:
         if block == "payoff":
-            read_payoff(reply, low=LOW, high=HIGH)
+            read_payoff(reply, form, low=LOW, high=HIGH)
         else:
             read_text(reply, block)
     except UnusableReply as error:
@@ -226,9 +237,9 @@ class ChainWriter(AbstractAsyncContextManager["ChainWriter"]):
     def __init__(
         self, config: ColdStartConfig, cache: Cache | None = None, *, trial: bool = False
     ) -> None:
-        every = Trial(self._try_out) if trial else None
+        every, form = Trial(self._try_out) if trial else None, load_game(config.game)
         self.teachers = {
-            name: Teacher(name, settings, cache, every)
+            name: Teacher(name, settings, cache, every, form)
             for name, settings in config.teachers.items()
         }
         self._of = {block: self.teachers[config.teacher_of(block)] for block in BLOCKS}
