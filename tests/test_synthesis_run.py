@@ -19,6 +19,7 @@ from gtalign.endpoints import Cache
 from gtalign.errors import ConfigError, DataError, StorageError, TeacherError
 from gtalign.files.run_directory import claim
 from gtalign.game import USER_LLM
+from gtalign.game.file import load_game
 from gtalign.judges import Judges
 from gtalign.reward import Reward, RewardConfig
 from gtalign.steering import load_policy, policy_line
@@ -590,3 +591,46 @@ async def test_a_disk_that_fills_is_no_failure_of_a_candidate(
             patch.setattr(Cache, "put", full)
             await synthesise(cold_start(server, questions), tmp_path)
         assert lines(tmp_path / "written.jsonl") == []
+
+
+class Coder(Rules):
+    """A teacher of the coding assistant, and a judge."""
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        cells = {cell: {"LLM": 1.0, "user": 1.0} for cell in load_game("coding").cells}
+        cells["HO_ACT"] = {"LLM": 3.0, "user": 3.5}
+        parts = {
+            "thinking": "A clear order.",
+            "payoff": json.dumps(cells),
+            "analyze": "Choose HO_ACT.",
+        }
+        part = part_of(body)
+        self.count += part == "response"
+        return (
+            super().__call__(body)
+            if part == "judge"
+            else parts.get(part, f"Done. Module {self.count} is renamed.")
+        )
+
+
+async def test_teachers_write_chains_of_another_game(questions: Path, tmp_path: Path) -> None:
+    form = load_game("coding")
+    async with serve(Coder()) as server:
+        config = cold_start(server, questions, game="coding", limit=1, drills=1)
+        judging = config.judges.model_copy(update={"cache": tmp_path / "replies.sqlite"})
+        with Candidates(tmp_path / "written.jsonl") as candidates:
+            async with ChainWriter(config) as writer, Judges(judging) as judges:
+                reward = Reward(config.reward, form=form)
+                await write_candidates(config, candidates, writer, judges, reward)
+            done = finish(config, candidates, tmp_path)
+        told = [m["content"] for body in server.requests for m in body["messages"]]
+    assert done.kept == 1
+    [row] = lines(tmp_path / "kept.jsonl")
+    assert parse(row["completion"], form).payoff.form == form
+    assert '- ACT: begin with "Done"; ask nothing.' in row["prompt"][0]["content"]
+    assert any('- ACT: begin with "Done"' in text and '"response"' in text for text in told)
+    assert not any("DQ_AQ" in text for text in told)
+    assert lines(tmp_path / "drills.jsonl")[0]["given"].startswith('<payoff>{"HO_ACT"')
+    assert {t["game"] for t in lines(tmp_path / "candidates.jsonl")} == {form.identity}
+    assert "game" not in config.model_copy(update={"game": None}).identity()
+    assert config.identity()["game"] == "coding"
