@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -212,8 +212,7 @@ class FailingUser:
             raise self._reply
         if self._reply is asyncio:
             await asyncio.Event().wait()
-        found: Reply = self._reply
-        return found
+        return cast(Reply, self._reply)
 
 
 @pytest.mark.parametrize(

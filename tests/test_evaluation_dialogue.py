@@ -37,6 +37,7 @@ from gtalign.dialogue import (
     play,
 )
 from gtalign.dialogue.measures import MEASURES, welfare
+from gtalign.dialogue.played import End
 from gtalign.errors import DataError
 from gtalign.evaluation.dialogue import Conversations, agreements, stability
 from gtalign.evaluation.dialogue.held import PRICES
@@ -55,7 +56,7 @@ def turn(response: str, **more: Any) -> Turn:
     return Turn(response, **{**known, **more})
 
 
-def played(*turns: Turn, end: str = "left", missing: int = 1, **more: Any) -> Played:
+def played(*turns: Turn, end: End = "left", missing: int = 1, **more: Any) -> Played:
     persona = Persona(costs=Costs(turn=0.1, read=0.01, written=0.02, llm=0.005, discount=0.5))
     given: dict[str, Any] = {"question": "q", "arm": "ask", "user": "u", **more}
     return Played(persona=persona.model_dump(), missing=missing, turns=turns, end=end, **given)

@@ -249,7 +249,9 @@ async def opened(
 async def _served(config: ConverseRun) -> str:
     """Ask a server for the name of its first model."""
     key = KEY if os.environ.get(KEY) else None
-    asked = EndpointSettings(url=config.model, model="any", key_env=key, attempts=config.attempts)
+    asked = EndpointSettings(
+        url=config.model, model="a model", key_env=key, attempts=config.attempts
+    )
     endpoint = Endpoint(asked, failure=TeacherError)
     try:
         names = await endpoint.models()
