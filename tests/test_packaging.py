@@ -51,6 +51,7 @@ def test_extras_are_those_of_the_documentation() -> None:
         "eval",
         "serve",
         "postgres",
+        "oidc",
         "otel",
         "inspect",
         "docs",

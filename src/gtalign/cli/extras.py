@@ -34,6 +34,7 @@ EXTRAS = {
     ),
     "inspect": Extra("200 MB", frozenset({"inspect_ai"})),
     "postgres": Extra("12 MB", frozenset({"asyncpg"})),
+    "oidc": Extra("20 MB", frozenset({"authlib", "joserfc", "cryptography"})),
     "otel": Extra("10 MB", frozenset({"opentelemetry"})),
 }
 """The extras by name; of two that bring a module, the first is named."""

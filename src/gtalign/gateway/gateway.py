@@ -245,6 +245,11 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
                 "proxies: other machines send requests through them, but the gateway has no key;"
                 " make one (gtalign serve --key NAME), or leave out proxies"
             )
+        if not keys.required and config.dashboard.oidc is not None:
+            raise ConfigError(
+                "dashboard.oidc: without a key of the gateway everybody on this machine is let in;"
+                " make one (gtalign serve --key NAME), which also works when the provider is down"
+            )
         policies = await Policies.open(store, config.policies, config.default_policy, models.forms)
         policies.check_named(config)
         reader = Reader(store)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gtalign.config import Config, Share
 from gtalign.game.file import GameSource
+from gtalign.gateway.oidc import OIDCSettings, safe_address
 from gtalign.steering import SteeringSettings
 from gtalign.steering.policy import PolicySource
 
@@ -253,16 +254,27 @@ class DashboardSettings(Config):
             cookies only over https.
         currency: Unit of the prices in policies, such as ``USD``, shown beside amounts of money.
         hours: Hours after which a person has to sign in again.
+        oidc: Sign-in with an identity provider; by default people sign in with keys alone. It
+            needs ``origin``, to which the provider sends people back, and ``gtalign[oidc]``.
     """
 
     origin: str | None = None
     currency: Annotated[str, Field(min_length=1, max_length=20)] = "currency units"
     hours: Annotated[float, Field(gt=0, le=720)] = 12.0
+    oidc: OIDCSettings | None = None
 
     @field_validator("origin")
     @classmethod
     def _is_an_origin(cls, origin: str | None) -> str | None:
         return None if origin is None else _checked(origin)
+
+    @model_validator(mode="after")
+    def _sends_people_back(self) -> Self:
+        if self.oidc is not None:
+            if self.origin is None:
+                raise ValueError("oidc needs origin: where the provider sends people back to")
+            safe_address(self.origin)
+        return self
 
 
 class AdminSettings(Config):

@@ -5,6 +5,7 @@ from typing import Final
 from gtalign.gateway.dashboard import (
     decision,
     decisions,
+    identity,
     keys,
     overview,
     playground,
@@ -12,7 +13,7 @@ from gtalign.gateway.dashboard import (
     signin,
     whatif,
 )
-from gtalign.gateway.dashboard.visit import View
+from gtalign.gateway.dashboard.visit import BACK, View
 
 VIEWS: Final[tuple[View, ...]] = (
     View("", overview.show, nav="Overview"),
@@ -29,6 +30,8 @@ VIEWS: Final[tuple[View, ...]] = (
     View(keys.PATH, keys.show, keys.create, nav="Keys"),
     View(keys.PATH + "/{id}/revoke", keys.confirm, keys.revoke),
     View(signin.SIGN_IN, signin.ask, signin.sign_in, open=True, body=signin.BODY, needs="read"),
+    View(signin.PROVIDER, identity.begin, open=True),
+    View(BACK, identity.back, open=True),
     View(signin.SIGN_OUT, post=signin.sign_out, needs="read"),
 )
 """In the order of the navigation."""

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
+from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import Key, Keys
 
 SESSIONS: Final = 10_000
 """Most people who are signed in at once; the one who has been for longest has to sign in again."""
+
+VOUCHED: Final = "oidc-"
+"""How the ids of people begin for whom an identity provider vouches."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
 
@@ -29,7 +33,7 @@ def is_id(value: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    key: str
+    key: Key
     until: float
 
 
@@ -48,16 +52,21 @@ class Sessions:
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._by_hash: dict[bytes, _Session] = {}  # in the order in which they began
+        self._redeemed: dict[str, float] = {}  # states of sign-ins, until when
 
     def begin(self, key: Key) -> str:
-        """Begin a session; returns its id, for a cookie."""
+        """Begin a session; returns its id, for a cookie.
+
+        Args:
+            key: A key of the gateway, or that of a person for whom an identity provider vouches.
+        """
         now = self._clock()
         for hash_, session in list(self._by_hash.items()):
             if session.until > now and len(self._by_hash) < SESSIONS:
                 break
             del self._by_hash[hash_]
         id_ = new_id()
-        self._by_hash[_hash(id_)] = _Session(key.id, now + self.seconds)
+        self._by_hash[_hash(id_)] = _Session(key, now + self.seconds)
         return id_
 
     def find(self, id_: str) -> Key | None:
@@ -65,7 +74,8 @@ class Sessions:
         session = self._by_hash.get(_hash(id_))
         if session is None:
             return None
-        key = self._keys.get(session.key)
+        own, vouched = self._keys.get(session.key.id), session.key.id.startswith(VOUCHED)
+        key = session.key if vouched else own
         good = key is not None and key.good and key.may("read")
         if not good or session.until <= self._clock():
             self.end(id_)
@@ -75,6 +85,26 @@ class Sessions:
     def end(self, id_: str) -> None:
         """End a session, if there is one."""
         self._by_hash.pop(_hash(id_), None)
+
+    def redeem(self, state: str, seconds: float) -> None:
+        """Note that a sign-in with an identity provider has come back, which it does once.
+
+        Args:
+            state: Its state, which is good.
+            seconds: After which the state is good no more.
+
+        Raises:
+            APIError: It has come back before (403).
+        """
+        now = self._clock()
+        self._redeemed = {one: until for one, until in self._redeemed.items() if until > now}
+        if state in self._redeemed:
+            raise APIError(403, "this sign-in failed: it was used before, begin it again")
+        self._redeemed[state] = now + seconds
+
+    def signed(self, id_: str, text: str) -> str:
+        """A signature of a text for the owner of a cookie, in 64 hexadecimal digits."""
+        return hmac.new(self._secret, f"{id_}\n{text}".encode(), "sha256").hexdigest()
 
     def token(self, id_: str) -> str:
         """The token of a form; it shows that the owner of this cookie got the page from here.

@@ -1,16 +1,21 @@
-"""Sign in with a key that may read, and sign out."""
+"""Sign in with a key that may read, and sign out; the form leads to an identity provider too."""
 
 from typing import Final
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from gtalign.gateway.dashboard.visit import PREFIX, SESSION, Page, Visit
+from gtalign.gateway.keys import Key
 from gtalign.gateway.telemetry.request_log import RequestLog
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 BODY: Final = 16_384
 """Most bytes that anybody at all may have read here, 16 KiB."""
+
+PROVIDER: Final = "/sign-in/provider"
+"""Where a sign-in with the identity provider begins."""
 
 NEXT: Final = "next"
 """Parameter that names the page to go to afterwards."""
@@ -20,7 +25,7 @@ async def ask(visit: Visit) -> Page | Response:
     """The form that asks for a key; nobody who is in is asked."""
     if visit.key is not None:
         return visit.go("")
-    return _form(visit.query_params.get(NEXT, ""))
+    return sign_in_form(visit, visit.query_params.get(NEXT, ""))
 
 
 async def sign_in(visit: Visit) -> Page | Response:
@@ -36,8 +41,15 @@ async def sign_in(visit: Visit) -> Page | Response:
     if key is None or not key.may("read"):
         visit.gateway.attempts.failed(visit.address)
         if key is None:
-            return _form(path, "This key is wrong or was revoked, or it has expired.", 401)
-        return _form(path, "This key is good, but has neither the scope read nor admin.", 403)
+            wrong = "This key is wrong or was revoked, or it has expired."
+            return sign_in_form(visit, path, wrong, 401)
+        lacking = "This key is good, but has neither the scope read nor admin."
+        return sign_in_form(visit, path, lacking, 403)
+    return entered(visit, key, path)
+
+
+def entered(visit: Visit, key: Key, path: str) -> Response:
+    """Begin the session of a key or a person, and go on to a page."""
     RequestLog.of(visit.scope).key = key
     response = visit.go(path if _is_ours(path) else "")
     visit.set_cookie(response, SESSION, visit.sessions.begin(key), visit.sessions.seconds)
@@ -52,10 +64,25 @@ async def sign_out(visit: Visit) -> Response:
     return response
 
 
-def _form(path: str, problem: str = "", status: int = 200) -> Page:
-    return Page(
-        "sign_in.jinja", {"next": path if _is_ours(path) else "", "problem": problem}, status
-    )
+def sign_in_form(visit: Visit, path: str, problem: str = "", status: int = 200) -> Page:
+    """The page to sign in, with what was wrong so far.
+
+    Args:
+        visit: The visit.
+        path: The page to go to afterwards.
+        problem: What was wrong.
+        status: HTTP status.
+    """
+    path = path if _is_ours(path) else ""
+    shown: dict[str, str | None] = {
+        "next": path,
+        "problem": problem[:1].upper() + problem[1:],
+        "provider": None,
+    }
+    if visit.provider is not None:
+        begin = f"{visit.root}{PREFIX}{PROVIDER}?{NEXT}={quote(path, safe='')}"
+        shown |= {"provider": visit.provider.name, "begin": begin}
+    return Page("sign_in.jinja", shown, status)
 
 
 def _is_ours(path: str) -> bool:

@@ -17,12 +17,14 @@ from gtalign.gateway.dashboard.pages import VIEWS
 from gtalign.gateway.dashboard.render import render
 from gtalign.gateway.dashboard.session import Sessions
 from gtalign.gateway.dashboard.signin import NEXT, SIGN_IN
-from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
+from gtalign.gateway.dashboard.visit import BACK, PREFIX, Page, View, Visit
+from gtalign.gateway.dashboard.vouching import IdentityProvider
 from gtalign.gateway.errors import APIError, explained
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import ClientGone
 from gtalign.gateway.http.resource import Resource
 from gtalign.gateway.keys import lacking
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.telemetry.request_log import RequestLog
 
 log = logging.getLogger(__name__)
@@ -72,16 +74,20 @@ class Site:
     Args:
         gateway: Gateway that the pages show.
         views: All pages.
+
+    Raises:
+        ConfigError: The identity provider cannot be used as it is configured.
     """
 
     def __init__(self, gateway: Gateway, views: Sequence[View]) -> None:
         self.gateway = gateway
         self.views = views
         self.sessions = Sessions(gateway.keys, gateway.config.dashboard.hours * 3600)
+        self.provider = _provider(gateway.config)
 
     async def answer(self, scope: Scope, receive: Receive, view: View) -> Response:
         """The answer to one visit; what goes wrong is a page as well."""
-        visit = Visit(scope, receive, self.gateway, self.sessions)
+        visit = Visit(scope, receive, self.gateway, self.sessions, self.provider)
         try:
             found = await self._answer(visit, view)
             response = found if isinstance(found, Response) else self._html(visit, found)
@@ -118,6 +124,20 @@ class Site:
         response = HTMLResponse(body, page.status, headers=_PAGE | dict(page.headers))
         visit.keep(response)
         return response
+
+
+def _provider(config: GatewayConfig) -> IdentityProvider | None:
+    """The identity provider of a gateway; None if it has none.
+
+    Raises:
+        ConfigError: The environment variable of its secret is not set.
+    """
+    settings = config.dashboard.oidc
+    if settings is None:
+        return None
+    from gtalign.gateway.dashboard.provider import Provider  # of an extra of its own
+
+    return Provider(settings, f"{config.dashboard.origin}{config.root_path}{PREFIX}{BACK}")
 
 
 class _Endpoint:

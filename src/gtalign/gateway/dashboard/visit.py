@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope
 
 from gtalign.gateway.dashboard.session import Sessions, is_id, new_id
+from gtalign.gateway.dashboard.vouching import IdentityProvider
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body
@@ -19,6 +20,9 @@ from gtalign.gateway.keys import Scope as KeyScope
 
 PREFIX: Final = "/dashboard"
 """Under which all pages are."""
+
+BACK: Final = "/sign-in/back"
+"""Where an identity provider sends people back to."""
 
 BODY: Final = 65_536
 """Most bytes that a form sends, 64 KiB, unless its view says otherwise."""
@@ -56,6 +60,7 @@ class Visit(Request):
 
     Attributes:
         gateway: Gateway that the page shows.
+        provider: Signs people in, beside keys; None if there is none.
         key: Who is signed in; `ANYONE` while the gateway has no keys; None if nobody is.
         sent: The fields of the form that was sent; empty for a GET.
     """
@@ -66,10 +71,12 @@ class Visit(Request):
         receive: Receive,
         gateway: Gateway,
         sessions: Sessions,
+        provider: IdentityProvider | None = None,
     ) -> None:
         super().__init__(scope, receive)
         self.gateway = gateway
         self.sessions = sessions
+        self.provider = provider
         self.key: Key | None = None
         self.sent: ImmutableMultiDict[str, str] = ImmutableMultiDict()
         self._id = self.cookies.get(VISITOR, "")
@@ -86,6 +93,10 @@ class Visit(Request):
     def csrf(self) -> str:
         """The token that forms of this session send."""
         return self.sessions.token(self._id)
+
+    def signed(self, text: str) -> str:
+        """A signature of a text for this visitor's cookie."""
+        return self.sessions.signed(self._id, text)
 
     @property
     def fragment(self) -> bool:
