@@ -10,7 +10,18 @@ import hashlib
 from pathlib import Path
 
 from gtalign.models import place
-from gtalign.models.model import open_model
+
+
+def save(name: str, folder: Path) -> None:
+    """Open a model, and save it in a folder that is there when it is complete."""
+    from gtalign.models.model import open_model  # loads torch: not before the file is the right one
+
+    model = open_model(name)
+    draft = folder.with_name(folder.name + ".part")
+    model.network.save_pretrained(draft)
+    model.chat.tokenizer.save_pretrained(draft)
+    draft.rename(folder)
+
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("model", help="a folder, a name on a hub, gguf:FILE or package:NAME")
@@ -24,9 +35,5 @@ if given.sha256 is not None:
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no GGUF file"
     if digest != given.sha256:
         parser.error(f"{file}: its hash is {digest}, not {given.sha256}: it is another file")
-model = open_model(given.model)
-draft = given.folder.with_name(given.folder.name + ".part")
-model.network.save_pretrained(draft)
-model.chat.tokenizer.save_pretrained(draft)
-draft.rename(given.folder)
+save(given.model, given.folder)
 print(given.folder)

@@ -68,6 +68,12 @@ class Forked:
         """Its exit code, negative for a signal; None while it runs."""
         return self._process.exitcode
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it at once, if it still runs, and close its pipes."""
         if self.returncode is None:
@@ -88,8 +94,7 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        os.kill(self.pid, number)
 
     def finish(self) -> CompletedProcess[str]:
         """Wait for its end; returns what it wrote."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chat_templates import shipped, tokenizer_with
+from forked import COMMAND, run_forked
 from gtalign.transcripts import read_transcripts
 from small_lab import small_model
 
@@ -133,6 +134,15 @@ def test_the_run_goes_on_until_all_is_done(
     given += [part for change in TINY for part in ("--set", change)]
     assert script.main([*given, "--minutes", "0"]) == script.MORE
     assert "call it again" in capfd.readouterr().out
+
+    def forked(ends: float, command: list[str], env: dict[str, str]) -> int:
+        assert command[:3] == [sys.executable, "-m", "gtalign"]
+        assert str(tmp_path / "site") in env["PYTHONPATH"].split(os.pathsep)
+        done = run_forked(COMMAND, *command[3:], env=env)
+        assert done.returncode == 0, done.stderr
+        return done.returncode
+
+    monkeypatch.setattr(script, "until", forked)  # without the seconds of imports
     assert script.main([*given, "--minutes", "60"]) == 0
     assert "2 stages are done; all is done" in capfd.readouterr().out
     assert (out / "conflict.html").is_file()

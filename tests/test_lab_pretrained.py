@@ -1,7 +1,7 @@
 """The lab's loop on a pretrained model: a tiny one with a real chat template."""
 
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat_templates import shipped, tokenizer_with
-from gtalign.cli import main
+from forked import COMMAND, run_forked
 from gtalign.config import dump, load
 from gtalign.lab import pretrained
 from gtalign.lab.arms import COLD_START
@@ -19,6 +19,7 @@ from gtalign.lab.stages import FAITHFUL, STEERING, plan
 from gtalign.lab.workshop import workshop
 from gtalign.models.model import open_model
 from gtalign.transcripts import read_transcripts
+from scripts import run_script
 from small_lab import small_model
 
 # The trainer complains of its own habits.
@@ -152,28 +153,43 @@ def test_an_arm_that_makes_no_sense_is_refused(given: dict[str, Any], told: str)
         LabConfig.model_validate(given)
 
 
-def test_a_model_that_is_not_there_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    done = run_forked(COMMAND, "lab", "--model", none, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert str(none) in done.stderr
+
+
+SCRIPT = Path(__file__).parents[1] / "examples" / "checkpoint.py"
+
+
+def test_a_checkpoint_is_made_of_a_model_by_name(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = main(["lab", "--model", str(tmp_path / "none"), "--out", str(tmp_path / "run")])
-    assert code == 2
-    assert str(tmp_path / "none") in capsys.readouterr().err
-
-
-def test_a_checkpoint_is_made_of_a_model_by_name(model: Path, tmp_path: Path) -> None:
-    script = Path(__file__).parents[1] / "examples" / "checkpoint.py"
-
-    def make(*args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(script), str(model), str(tmp_path / "made"), *args]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    refused = make("--sha256", "0" * 64)
-    assert refused.returncode == 2
-    assert "another file" in refused.stderr
-    assert not (tmp_path / "made").exists()
-    made = make()
-    assert made.returncode == 0, made.stderr
-    first, again = open_model(model), open_model(tmp_path / "made")
+    made = tmp_path / "made"
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(model), str(made)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert capsys.readouterr().out == f"{made}\n"
+    first, again = open_model(model), open_model(made)
     assert again.chat.tokenizer.chat_template == first.chat.tokenizer.chat_template
     weights = again.network.state_dict()
     assert all((weights[k] == v).all() for k, v in first.network.state_dict().items())
+
+
+def test_another_file_is_refused_without_waiting_for_torch(model: Path, tmp_path: Path) -> None:
+    script = """
+        import runpy, sys
+        sys.argv.pop(0)
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        finally:
+            print("torch" in sys.modules)
+    """
+    refused = run_script(script, SCRIPT, model, tmp_path / "made", "--sha256", "0" * 64)
+    assert refused.returncode == 2
+    assert "another file" in refused.stderr
+    assert refused.stdout == "False\n"
+    assert not (tmp_path / "made").exists()
