@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import PAYOFF, VALID, mutated, valid
@@ -36,7 +36,7 @@ ROWS = st.lists(
     ),
     max_size=5,
 )
-CONFIGS = [
+CONFIGS: list[dict[str, Any]] = [
     *({"preset": name} for name in PRESETS),
     {"chain": False},
     {"reading": "tolerant", "aggregate": "linear"},
@@ -48,29 +48,27 @@ def ask(task: str) -> Question:
     return Question("q1", task, (Message(role="user", content="2+2?"),), "unharmful", "c1")
 
 
-@pytest.mark.parametrize("keys", CONFIGS, ids=str)
-@pytest.mark.parametrize("counter", [count_words, len])
-@settings(max_examples=15)
-@given(rows=ROWS)
-def test_no_row_depends_on_another(keys: dict[str, Any], counter: Any, rows: list[Any]) -> None:
-    reward = Reward(RewardConfig(**keys), counter)
+@given(rows=ROWS, counter=st.sampled_from([count_words, len]))
+def test_no_row_depends_on_another(rows: list[Any], counter: Any) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], [], []]
     tasks, completions, verdicts, solutions, counts = columns
     questions = [ask(task) for task in tasks]
-    readings = reward.read(completions)
-    scores = reward.score(questions, readings, verdicts, solutions, counts)
-    assert len(scores) == len(rows)
-    for row, score in enumerate(scores):
-        alone = (questions[row], completions[row], verdicts[row], solutions[row], counts[row])
-        if row in scores.errors:
-            with pytest.raises(JudgeError, match=r"9\.0"):
-                score_one(reward, *alone)
-            assert score.reward is None
-            assert "outside" in (score.unscored or "")
-        else:
-            assert score == score_one(reward, *alone)
-    responses = [reward.read([completion]).responses[0] for completion in completions]
-    assert list(readings.responses) == responses
+    for keys in CONFIGS:  # texts take longer to draw than to score
+        reward = Reward(RewardConfig(**keys), counter)
+        readings = reward.read(completions)
+        scores = reward.score(questions, readings, verdicts, solutions, counts)
+        assert len(scores) == len(rows)
+        for row, score in enumerate(scores):
+            alone = (questions[row], completions[row], verdicts[row], solutions[row], counts[row])
+            if row in scores.errors:
+                with pytest.raises(JudgeError, match=r"9\.0"):
+                    score_one(reward, *alone)
+                assert score.reward is None
+                assert "outside" in (score.unscored or "")
+            else:
+                assert score == score_one(reward, *alone), keys
+        responses = [reward.read([completion]).responses[0] for completion in completions]
+        assert list(readings.responses) == responses, keys
 
 
 def test_columns_are_what_rows_hold() -> None:
