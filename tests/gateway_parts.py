@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -15,7 +18,8 @@ from gtalign.gateway.gateway import Gateway, opened
 from gtalign.gateway.keys import Key, read_key_request
 from gtalign.gateway.served import Models
 from gtalign.gateway.server import running
-from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.settings import AuditSettings, GatewayConfig
+from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.reader import Filter
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Backend, FakeBackend
@@ -100,16 +104,34 @@ class Served:
         return [record async for record in self.gateway.reader.all(Filter())]
 
 
+@cache
+def no_records() -> bytes:
+    """A store with nothing in it. To make its tables takes longer than most tests, which copy it;
+    those of the store and of the commands make their own."""
+
+    async def make(file: Path) -> None:
+        engine = await open_store(AuditSettings(database=str(file)))
+        await engine.dispose()
+
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        file = Path(folder, "audit.db")
+        pool.submit(asyncio.run, make(file)).result()  # the loop of this thread is running
+        return file.read_bytes()
+
+
 def config_of(folder: Path, address: str = "none", **settings: Any) -> GatewayConfig:
     folder.mkdir(exist_ok=True)
     costly = folder / "costly.toml"
     costly.write_text(COSTLY)
+    store = folder / "audit.db"
+    if not store.exists():
+        store.write_bytes(no_records())
     table = {
         "upstream": {"address": address, **settings.pop("upstream", {})},
         "port": 0,
         "policies": [str(costly), "subscription"],
         "steering": {"instruct": False, **settings.pop("steering", {})},
-        "audit": {"database": str(folder / "audit.db"), **settings.pop("audit", {})},
+        "audit": {"database": str(store), **settings.pop("audit", {})},
         **settings,
     }
     return load_table(GatewayConfig, table, "test")

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import pytest
 
 from gateway_parts import MESSAGES, Served, served
@@ -25,6 +24,8 @@ async def asked(
     folder: Path, backend: Any = None, **settings: Any
 ) -> AsyncGenerator[tuple[Served, Any]]:
     """A gateway, and a client of it."""
+    import anthropic  # takes seconds: only the worker that runs these tests waits for it
+
     async with (
         served(folder, backend, **settings) as gateway,
         anthropic.AsyncAnthropic(base_url=gateway.address, api_key="none", max_retries=0) as client,
@@ -303,6 +304,8 @@ async def test_what_is_wrong_or_lacking_is_refused_by_its_name(tmp_path: Path) -
 
 
 async def test_errors_have_anthropics_form(tmp_path: Path) -> None:
+    import anthropic
+
     async with asked(tmp_path) as (gateway, client):
         with pytest.raises(anthropic.NotFoundError, match="does not exist"):
             await ask(client, model="gpt")
@@ -324,6 +327,8 @@ async def test_errors_have_anthropics_form(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_engine_that_refuses_is_told_of(tmp_path: Path, stream: bool) -> None:
+    import anthropic
+
     engine = Calls()
     async with asked(tmp_path, engine) as (_, client):
         engine.error = RefusedError(400, "maximum context length is 5")
@@ -335,6 +340,8 @@ async def test_an_engine_that_refuses_is_told_of(tmp_path: Path, stream: bool) -
 
 
 async def test_an_engine_that_fails_on_the_way_ends_the_stream(tmp_path: Path) -> None:
+    import anthropic
+
     class Broken(FakeBackend):
         def open(self, messages: Any, sampling: Any) -> Any:
             draft = super().open(messages, sampling)
@@ -364,6 +371,8 @@ async def test_an_engine_that_fails_on_the_way_ends_the_stream(tmp_path: Path) -
 
 @pytest.mark.parametrize("arguments", ["[1]", "{", "5"])
 async def test_a_call_without_arguments_is_a_failure(tmp_path: Path, arguments: str) -> None:
+    import anthropic
+
     class Bad(Calls):
         async def chat(self, body: dict[str, Any]) -> Any:
             whole = await super().chat(body)
@@ -405,6 +414,8 @@ class Native(VLLM):
 
 
 async def test_what_a_chat_lacks_is_passed_on_where_the_engine_has_it(tmp_path: Path) -> None:
+    import anthropic
+
     engine = Native()
     search = {"type": "web_search_20250305", "name": "web_search"}
     async with asked(tmp_path, engine, steering={"instruct": "short"}) as (gateway, client):
@@ -420,6 +431,8 @@ async def test_what_a_chat_lacks_is_passed_on_where_the_engine_has_it(tmp_path: 
 
 
 async def test_tokens_are_counted_where_the_engine_counts_them(tmp_path: Path) -> None:
+    import anthropic
+
     async with asked(tmp_path, Native()) as (gateway, client):
         counted = await client.messages.count_tokens(model="toy:costly", messages=MESSAGES)
         assert counted.input_tokens == 42

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Table, delete, update
@@ -96,10 +97,7 @@ class FileSink:
     def __init__(self, engine: AsyncEngine) -> None:
         self._path = str(engine.url.database)
         self._busy = float(engine.sync_engine.get_execution_options()[BUSY])
-        self._upserts = {}
-        for table in _WRITTEN:
-            compiled = _upsert(sqlite, table).compile(dialect=sqlite.dialect())
-            self._upserts[table] = str(compiled), tuple(compiled.positiontup)
+        self._upserts = {table: _compiled(table) for table in _WRITTEN}
         self._connection: sqlite3.Connection | None = None
         self._file = self._on_disk()
         self._thread = ThreadPoolExecutor(1, "audit-writer")
@@ -155,3 +153,10 @@ def _upsert(dialect: Any, table: Table) -> Any:
     statement = dialect.insert(table)
     others = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
+
+
+@cache
+def _compiled(table: Table) -> tuple[str, tuple[str, ...]]:
+    """An upsert in the words of SQLite, and the columns of its values in their order."""
+    compiled = _upsert(sqlite, table).compile(dialect=sqlite.dialect())
+    return str(compiled), tuple(compiled.positiontup)
