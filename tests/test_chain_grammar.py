@@ -11,9 +11,9 @@ import pytest
 import xgrammar
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xgrammar.testing import _is_grammar_accept_string
 
 from chain_texts import THREE_BY_TWO, VALID, games, mutated, plain, texts
+from grammars import accepts
 from gtalign.chain import (
     TAGS,
     Lengths,
@@ -40,10 +40,6 @@ FORMS = {"2x3": USER_LLM, "3x2": THREE_BY_TWO}
 @cache
 def grammar(kind: str, form: GameForm = USER_LLM) -> xgrammar.Grammar:
     return READERS[kind](form)
-
-
-def accepts(read: xgrammar.Grammar, text: str) -> bool:
-    return _is_grammar_accept_string(read, text)
 
 
 def parses(text: str, form: GameForm = USER_LLM) -> bool:

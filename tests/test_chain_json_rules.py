@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 import xgrammar
-from xgrammar.testing import _is_grammar_accept_string
 
+from grammars import accepts
 from gtalign.chain import TAGS, ebnf, parse
 from gtalign.chain.json_rules import json_rules
 from gtalign.errors import DataError
@@ -64,7 +64,7 @@ def written(value: Any) -> str:
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_what_is_accepted_follows_the_schema(schema: Any) -> None:
     read, validator = grammar(json_rules(schema)), jsonschema.Draft202012Validator(schema)
-    accepted = [v for v in VALUES if _is_grammar_accept_string(read, written(v))]
+    accepted = [v for v in VALUES if accepts(read, written(v))]
     for value in accepted:
         validator.validate(value)
     assert accepted
@@ -90,17 +90,17 @@ def test_properties_may_be_missing_one_by_one() -> None:
         for bits in range(1 << len(names)):
             given = [name for at, name in enumerate(names) if bits >> at & 1]
             text = json.dumps(dict.fromkeys(given, 1))
-            assert _is_grammar_accept_string(read, text) == (set(required) <= set(given)), text
+            assert accepts(read, text) == (set(required) <= set(given)), text
 
 
 def test_spacing_is_free_and_tags_are_not() -> None:
     read = grammar(json_rules({"type": "object"}))
     value = {"a": [1, {"b": None}], "c": "x > y"}
     for indent in (None, 2, 4):
-        assert _is_grammar_accept_string(read, json.dumps(value, indent=indent))
+        assert accepts(read, json.dumps(value, indent=indent))
     for tag in TAGS:
-        assert not _is_grammar_accept_string(read, json.dumps({"a": tag}))
-    assert not _is_grammar_accept_string(read, "{} {}")
+        assert not accepts(read, json.dumps({"a": tag}))
+    assert not accepts(read, "{} {}")
 
 
 @pytest.mark.parametrize("part", ["whole", "remainder", "response"])
@@ -120,10 +120,10 @@ def test_a_chain_holds_it_in_its_response(part: Any) -> None:
     before = "" if part == "response" else "so</analyze><response>"
     for value, right in (({"b": 1, "c": 2}, True), ({"b": 1}, False)):
         whole = f"{begun}{before}{json.dumps(value)}</response>"
-        assert _is_grammar_accept_string(read, whole) is right
+        assert accepts(read, whole) is right
         if part == "whole" and right:
             assert json.loads(parse(whole).response) == value
-    assert not _is_grammar_accept_string(read, f"{begun}{before}words</response>")
+    assert not accepts(read, f"{begun}{before}words</response>")
 
 
 @pytest.mark.parametrize(
