@@ -1,6 +1,5 @@
 """The world in which interests differ: its terms, its true payoffs, and what episodes are worth."""
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from at_once import at_once
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.episodes import Said, outcomes
 from gtalign.lab.judge import LabJudge
@@ -53,7 +53,7 @@ def questions(conflict: float, items: int = 20) -> list[Question]:
 
 
 def worth(question: Question, response: str) -> tuple[float, float]:
-    details = asyncio.run(LabJudge(episodes=True).judge(question, response)).details
+    details = at_once(LabJudge(episodes=True).judge(question, response)).details
     return 10 * details["episode_user"] - 5, 10 * details["episode_llm"] - 5
 
 
@@ -193,7 +193,7 @@ def test_an_action_is_on_the_frontier_if_no_other_is_better_for_both(
     response: str, frontier: float | None
 ) -> None:
     for question in questions(0.9, 3):
-        details = asyncio.run(LabJudge(episodes=True).judge(question, response)).details
+        details = at_once(LabJudge(episodes=True).judge(question, response)).details
         row = USER_LLM.user_actions.index(question.extra["user_action"])
         cells = Bimatrix.from_json(question.extra["true_payoff"]).payoffs[row]
         action = {"?": "CQ", "it is so.": "DA", "a. b?": "AQ"}.get(response)
@@ -218,5 +218,5 @@ def test_teachers_name_the_terms_and_state_their_matrix() -> None:
 
 def test_without_conflict_no_verdict_states_an_episode() -> None:
     for question in questions(0, 2):
-        details = asyncio.run(LabJudge().judge(question, "it is so.")).details
+        details = at_once(LabJudge().judge(question, "it is so.")).details
         assert set(details) == {"asked", "refused", "right_action"}

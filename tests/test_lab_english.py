@@ -1,6 +1,5 @@
 """The small world in plain English: what its questions say, and how its answers are read."""
 
-import asyncio
 import re
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from at_once import at_once
 from gtalign.chain import acted, chosen_cell, parse
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.judges import Verdict
@@ -39,7 +39,7 @@ def words(question: Question) -> set[str]:
 
 
 def judge(question: Question, response: str) -> Verdict:
-    return asyncio.run(ENGLISH.judge.judge(question, response))
+    return at_once(ENGLISH.judge.judge(question, response))
 
 
 def test_the_languages_have_the_same_tasks_and_other_questions() -> None:

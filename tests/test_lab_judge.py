@@ -1,10 +1,10 @@
 """The exact judge of the small world, on good, bad and hostile responses."""
 
-import asyncio
 from collections.abc import Mapping
 
 import pytest
 
+from at_once import at_once
 from gtalign.judges import Judge, Verdict
 from gtalign.lab.judge import _SENTENCE, LabJudge, answer_quality, split_response
 from gtalign.lab.users import REPLY_RATE, STAY_RATE
@@ -41,7 +41,7 @@ HUGE = "and so on " * 10_000
 def judge(item: Mapping[str, object], form: str, response: str) -> Verdict:
     extra = {"item": item, "user_action": form}
     question = Question("q", "lab", (Message(role="user", content="?"),), "", "c", extra)
-    return asyncio.run(LabJudge().judge(question, response))
+    return at_once(LabJudge().judge(question, response))
 
 
 def test_it_is_a_judge() -> None:

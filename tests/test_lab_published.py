@@ -1,6 +1,5 @@
 """The published questions for the lab: sample, cut, judge and teachers."""
 
-import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from at_once import at_once
 from chat_templates import shipped, tokenizer_with
 from gtalign.chain import acted, parse, work_out
 from gtalign.errors import ChainError, DataError
@@ -114,7 +114,7 @@ def _question(task: str, truth: str, text: str, wanted: str) -> Question:
 
 
 def _judge(question: Question, response: str) -> Verdict:
-    return asyncio.run(PublishedJudge().judge(question, response))
+    return at_once(PublishedJudge().judge(question, response))
 
 
 def test_sample_is_balanced_and_labelled(folder: Path) -> None:

@@ -1,12 +1,12 @@
 """The teachers: right without noise, wrong as often as they are told to be."""
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from at_once import at_once
 from chain_texts import solution_of
 from gtalign.chain import Chain, acted, chosen_cell, parse, work_out
 from gtalign.errors import ChainError
@@ -40,7 +40,7 @@ CLEAR = [q for q in MANY if q.extra["user_action"] == "DQ" and q.task != "notes"
 
 
 def judge(question: Question, response: str) -> Verdict:
-    return asyncio.run(LabJudge().judge(question, response))
+    return at_once(LabJudge().judge(question, response))
 
 
 def truth(question: Question) -> Bimatrix:

@@ -1,6 +1,5 @@
 """The small world: its splits, its two forms of each item, and what every cell is truly worth."""
 
-import asyncio
 import json
 import re
 from collections import Counter, defaultdict
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from at_once import at_once
 from gtalign.game import USER_LLM, Bimatrix, social_optimum
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.languages import LANGUAGES
@@ -65,7 +65,7 @@ def _leaks(
 
 
 def _score(question: Question, response: str) -> float | None:
-    return asyncio.run(LabJudge().judge(question, response)).score
+    return at_once(LabJudge().judge(question, response)).score
 
 
 def test_same_seed_same_world() -> None:

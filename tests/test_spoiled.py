@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from at_once import at_once
 from dataset_rows import row
 from evaluation_samples import plain, transcript
 from gtalign.config import Config, load, load_table
@@ -160,11 +161,11 @@ class Server:
 
 def _models(record: Any) -> None:
     for model in (None, "m"):
-        asyncio.run(probe._model(cast(Transport, Server(record)), model))
+        at_once(probe._model(cast(Transport, Server(record)), model))
 
 
 def _kind_of_server(record: Any) -> None:
-    assert isinstance(asyncio.run(probe._engine(cast(Transport, Server(record)), "")), Engine)
+    assert isinstance(at_once(probe._engine(cast(Transport, Server(record)), "")), Engine)
 
 
 def _table(config: type[Config]) -> Callable[[Any], None]:
