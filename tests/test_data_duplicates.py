@@ -78,13 +78,14 @@ def test_texts_that_are_no_unicode() -> None:
 def test_what_is_reported_is_similar(texts: list[str], threshold: float) -> None:
     config = DuplicateConfig(threshold=threshold, shingle=3)
     plain = [normalised(text) for text in texts]
-    for number, match in repeated(texts, config).items():
+    found = repeated(texts, config)
+    for number, match in found.items():
         assert match.key < number
         assert match.exact == (plain[match.key] == plain[number])
         similarity = jaccard(shingles(plain[match.key], 3), shingles(plain[number], 3))
         assert match.similarity == similarity >= threshold
     # Every exact duplicate is reported, none but the first of each is left.
-    left = [text for n, text in enumerate(plain) if n not in repeated(texts, config)]
+    left = [text for n, text in enumerate(plain) if n not in found]
     assert len(left) == len(set(left))
     assert set(plain) >= set(left)
 

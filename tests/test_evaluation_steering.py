@@ -1,8 +1,10 @@
 """A trial of steering: what is run, what is measured, and what is shown of it."""
 
+import asyncio
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,9 +70,16 @@ async def trial(folder: Path, backend: Any = None, settings: TrialSettings = SET
     )
 
 
-async def test_prices_flip_what_is_done_and_all_of_it_is_measured(tmp_path: Path) -> None:
-    await trial(tmp_path)
-    transcripts = list(read_transcripts(tmp_path / "transcripts.jsonl"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The answers of one whole trial."""
+    folder = tmp_path_factory.mktemp("trial")
+    asyncio.run(trial(folder))
+    return folder / "transcripts.jsonl"
+
+
+def test_prices_flip_what_is_done_and_all_of_it_is_measured(whole: Path) -> None:
+    transcripts = list(read_transcripts(whole))
     assert len(transcripts) == 8 * 8
     found = measure_trial(transcripts)
     assert found.arms == tuple(
@@ -105,11 +114,11 @@ async def test_prices_flip_what_is_done_and_all_of_it_is_measured(tmp_path: Path
         assert found.rows[arm][name]["llm"] == pytest.approx(true["LLM"])
 
 
-async def test_the_table_of_steering_has_the_means_of_the_trial(tmp_path: Path) -> None:
+def test_the_table_of_steering_has_the_means_of_the_trial(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "seed-0" / "steering"
     folder.mkdir(parents=True)
-    await trial(folder)
-    transcripts = list(read_transcripts(folder / "transcripts.jsonl"))
+    shutil.copy(whole, folder)
+    transcripts = list(read_transcripts(whole))
     found = measure_trial(transcripts)
     report = table_named("steering", Study([tmp_path]))
     arms, differences = (
@@ -157,8 +166,7 @@ async def test_what_the_reward_cannot_read_is_not_judged(tmp_path: Path) -> None
         assert len(judge.calls) == asked
 
 
-async def test_a_killed_trial_ends_with_the_same_file(tmp_path: Path) -> None:
-    await trial(tmp_path / "whole")
+async def test_a_killed_trial_ends_with_the_same_file(whole: Path, tmp_path: Path) -> None:
     calls = 0
 
     def dies(messages: Any, text: str) -> str:
@@ -171,14 +179,12 @@ async def test_a_killed_trial_ends_with_the_same_file(tmp_path: Path) -> None:
     with pytest.raises(UpstreamError, match="died"):
         await trial(tmp_path / "killed", FakeBackend(dies, size=8))
     await trial(tmp_path / "killed")
-    files = [tmp_path / name / "transcripts.jsonl" for name in ("whole", "killed")]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    assert whole.read_bytes() == (tmp_path / "killed" / "transcripts.jsonl").read_bytes()
     assert json.loads((tmp_path / "killed" / "seconds.json").read_text())
 
 
-async def test_the_section_shows_every_arm_and_one_decision(tmp_path: Path) -> None:
-    await trial(tmp_path)
-    found = measure_trial(read_transcripts(tmp_path / "transcripts.jsonl"))
+def test_the_section_shows_every_arm_and_one_decision(whole: Path) -> None:
+    found = measure_trial(read_transcripts(whole))
     shown = example(found)
     assert shown is not None
     first, second = shown
@@ -215,15 +221,13 @@ async def test_unreadable_answers_count_for_no_action(tmp_path: Path) -> None:
     assert "One decision" not in steering_section(found, {})
 
 
-async def test_harmful_requests_are_not_shown(tmp_path: Path) -> None:
-    await trial(tmp_path)
-    transcripts = list(read_transcripts(tmp_path / "transcripts.jsonl"))
+def test_harmful_requests_are_not_shown(whole: Path) -> None:
+    transcripts = list(read_transcripts(whole))
     assert example(measure_trial(replace(t, task="wildguard") for t in transcripts)) is None
 
 
-async def test_text_of_others_is_escaped(tmp_path: Path) -> None:
-    await trial(tmp_path)
-    transcripts = read_transcripts(tmp_path / "transcripts.jsonl")
+def test_text_of_others_is_escaped(whole: Path) -> None:
+    transcripts = read_transcripts(whole)
     evil = "<script>alert(1)</script>"
     hostile = (
         replace(
