@@ -416,13 +416,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, rules: Path) -> None
     )
     small, large = tmp_path / "small.jsonl", tmp_path / "large.jsonl"
     small.write_text(f"{row}\n" * 30, encoding="utf-8")
-    large.write_text(f"{row}\n" * 300, encoding="utf-8")
+    large.write_text(f"{row}\n" * 160, encoding="utf-8")
     growth = large.stat().st_size - small.stat().st_size
     options = ["--judge", str(rules), "--workers", "2", "--out"]
     first = peak("score", str(small), *options, str(tmp_path / "a.jsonl"))
     second = peak("score", str(large), *options, str(tmp_path / "b.jsonl"))
     resumed = peak("score", str(large), *options, str(tmp_path / "b.jsonl"))
-    assert growth > 40e6
+    assert growth > 19e6
     assert max(second, resumed) - first < growth / 3
 
 

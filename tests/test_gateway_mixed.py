@@ -11,8 +11,6 @@ import os
 import random
 import signal
 import sqlite3
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -24,17 +22,18 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from forked import Forked
 from standins import tokens
 from standins.engines import VLLM
 from standins.server import RefusedError, asked, rendered, serving
 
 pytestmark = pytest.mark.early
 
-TESTS = Path(__file__).parent
-REQUESTS = 500
+SCRIPT = "import runpy; runpy.run_module('gateway_process', run_name='__main__')"
+REQUESTS = 360
 CLIENTS = 16
-RESTART_AFTER = 200
-WARM_AFTER = 300
+RESTART_AFTER = 80
+WARM_AFTER = 160
 GROWTH = 12 * 2**20  # bytes that the process may grow by from then to the end
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"minProperties": 0}}}
 
@@ -161,18 +160,9 @@ class Restarted:
         self.up = asyncio.Event()
 
     async def start(self) -> None:
-        paths = os.pathsep.join([str(TESTS), os.environ["PYTHONPATH"]])
-        self.process: Process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(TESTS / "gateway_process.py"), str(self.folder), self.upstream),
-            stdout=PIPE,
-            env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        )
-        self.address = (await self.line()).strip()
+        self.process = await asyncio.to_thread(Forked, SCRIPT, self.folder, self.upstream)
+        self.address = (await self.process.readline()).strip()
         self.up.set()
-
-    async def line(self) -> str:
-        assert self.process.stdout is not None
-        return (await self.process.stdout.readline()).decode()
 
     async def end(self) -> int:
         self.up.clear()
@@ -182,7 +172,7 @@ class Restarted:
     async def held(self) -> dict[str, int]:
         """Tasks and open files."""
         self.process.send_signal(signal.SIGUSR1)
-        found: dict[str, int] = json.loads(await self.line())
+        found: dict[str, int] = json.loads(await self.process.readline())
         return found
 
     def memory(self) -> int:

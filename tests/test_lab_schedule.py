@@ -16,45 +16,11 @@ from gtalign.errors import StorageError
 from gtalign.lab import schedule
 from gtalign.lab.schedule import run_plan
 from scripts import run_script
+from stage_work import hang, meet, note
 
 pytestmark = pytest.mark.early
 
 PLAN = {"cold": None, "base": "cold", "sft": "base", "mutual": "sft", "user": "sft"}
-
-
-def note(folder: Path, stage: str) -> None:
-    """Do a stage: write down when it began and ended, and who else was at work then."""
-    with (folder / "order.txt").open("a") as file:
-        file.write(f"+{stage}\n")
-        file.flush()
-        if stage == "fails":
-            raise StorageError(28, "No space left", "there")
-        file.write(f"-{stage}\n")
-    (folder / f"{stage}.threads").write_text(os.environ["OMP_NUM_THREADS"])
-
-
-def meet(folder: Path, stage: str) -> None:
-    """Do a stage that ends only when another one has begun."""
-    for name in ("left", "right"):
-        fifo = folder / name
-        with fifo.open("w" if name == stage else "r") as file:
-            if name == stage:
-                file.write("here")
-            else:
-                assert file.read() == "here"
-
-
-def hang(folder: Path, stage: str) -> None:
-    """Do a stage that tells who does it and never ends; it has made a lock, as tqdm does."""
-    lock = multiprocessing.RLock()
-    if stage == "fails":
-        with (folder / "began").open() as file:
-            file.read()
-        raise ValueError("no")
-    with (folder / "began").open("w") as file:
-        file.write(str(os.getpid()))
-    with lock:
-        threading.Event().wait()
 
 
 def ended(pid: int) -> bool:
@@ -110,7 +76,7 @@ PARENT = """
 import sys
 from functools import partial
 from pathlib import Path
-from test_lab_schedule import hang
+from stage_work import hang
 from gtalign.lab.schedule import run_plan
 if __name__ == "__main__":
     run_plan({"hangs": None}, partial(hang, Path(sys.argv[1])), workers=1, threads=1)
@@ -136,7 +102,7 @@ def test_interrupt_ends_the_workers(tmp_path: Path) -> None:
         import multiprocessing, signal, sys, threading
         from functools import partial
         from pathlib import Path
-        from test_lab_schedule import hang
+        from stage_work import hang
         from gtalign.lab.schedule import run_plan
 
         def interrupt():
