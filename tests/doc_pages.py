@@ -2,7 +2,8 @@
 
 A block is tried as it stands, in the order of its page, in one folder for each page:
 
-- ``python`` and ``sh`` run in a process of their own, with the real ``gtalign`` on the path;
+- ``python`` and ``sh`` run in a process of their own, with ``gtalign`` on the path; both begin as
+  forks of a process that has imported the package (`command_forks`);
 - a block whose title is a file name is written to that file, for the blocks after it;
 - ``text title="Output"`` is what the block before it prints; ``...`` stands for anything,
   and alone on a line for any number of lines, none included;
@@ -23,15 +24,18 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import typer
 
+from command_forks import ask
 from gtalign.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+FORKS = Path(__file__).parent / "command_forks.py"
 LENT = ("examples", "benchmarks", "tests")  # folders of the repository that pages name
 
 _FENCE = re.compile(r"^( *)```(\S*)([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -84,26 +88,27 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def run(block: Block, folder: Path, path: str) -> str:
+def run(block: Block, folder: Path, path: str, forks: str) -> str:
     """Run a block and return what it prints to standard output.
 
     Args:
         block: Python or shell code.
         folder: Where it runs.
         path: PATH of its commands.
+        forks: Address of the process that is forked.
     """
-    start = ["python", "-W", "error", "-c"] if block.language == "python" else ["bash", "-euc"]
-    result = subprocess.run(
-        [*start, block.code],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "76", "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, f"{block}: exit code {result.returncode}\n{result.stderr}"
-    return result.stdout
+    env = {**os.environ, "PATH": path, "COLUMNS": "76", "NO_COLOR": "1"}
+    with TemporaryFile() as printed, TemporaryFile() as errors, open(os.devnull, "rb") as nothing:
+        files = [file.fileno() for file in (nothing, printed, errors)]
+        if block.language == "python":
+            code = ask(forks, ["python", block.code], str(folder), env, files)
+        else:
+            bash = ["bash", "-euc", block.code]
+            how: dict[str, Any] = {"stdin": nothing, "stdout": printed, "stderr": errors}
+            code = subprocess.run(bash, cwd=folder, env=env, timeout=300, **how).returncode
+        out, told = (os.pread(number, 1 << 24, 0).decode() for number in files[1:])
+    assert code == 0, f"{block}: exit code {code}\n{told}"
+    return out
 
 
 def same(expected: str, printed: str) -> bool:
@@ -119,13 +124,14 @@ def same(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, "".join(theirs)) is not None
 
 
-def make_folder(folder: Path) -> str:
+def make_folder(folder: Path, forks: str) -> str:
     """Fill the folder of a page and return the PATH of its commands."""
+    client = f'-S -E "{FORKS}" "{forks}" gtalign '
     for name in LENT:
         (folder / name).symlink_to(ROOT / name)
     place = folder / ".bin"
     place.mkdir()
-    for name, module in {"gtalign": "-m gtalign ", "python": ""}.items():
+    for name, module in {"gtalign": client, "python": ""}.items():
         script = place / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module}"$@"\n', encoding="utf-8")
         script.chmod(0o755)

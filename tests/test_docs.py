@@ -1,16 +1,22 @@
 """The documentation is tried: every block of code, every command, every figure drawn from code."""
 
 import importlib
+import os
 import re
+import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from doc_pages import (
     DOCS,
+    FORKS,
     PAGES,
     ROOT,
     Block,
@@ -52,11 +58,25 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Any:
     return find
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[str]:
+    """The address of a process that is forked for each command and script."""
+    with TemporaryDirectory() as folder:
+        address = str(Path(folder, "socket"))
+        command = [sys.executable, str(FORKS), address]
+        env = {**os.environ, "COLUMNS": "76", "NO_COLOR": "1"}
+        with subprocess.Popen(command, env=env, stdin=PIPE, stdout=PIPE) as process:
+            assert process.stdout is not None and process.stdin is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield address
+            process.stdin.close()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_block_of_a_page_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, forks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = make_folder(tmp_path)
+    path = make_folder(tmp_path, forks)
     monkeypatch.chdir(tmp_path)
     printed: str | None = None
     for block in blocks(page):
@@ -68,7 +88,7 @@ def test_every_block_of_a_page_runs(
             assert printed is not None, f"{block}: no block before it was run"
             assert same(block.code, printed), f"{block}: printed was\n{printed}"
         elif block.language in RUNS and not block.needs:
-            printed = run(block, tmp_path, path)
+            printed = run(block, tmp_path, path, forks)
             continue
         printed = None
 
@@ -116,7 +136,9 @@ def test_every_block_of_toml_configures_something(block: Block, hooks: Any) -> N
     pytest.fail(f"{block}: no command reads this:\n" + "\n".join(refused))
 
 
-def test_the_figure_of_the_packages_is_drawn_from_the_imports(hooks: Any) -> None:
+def test_the_figure_of_the_packages_is_drawn_from_the_imports(
+    hooks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packages = hooks("packages")
     imports = packages.read_imports(ROOT / "src" / "gtalign")
     assert imports["game"] == {"config", "drawing", "errors"}
@@ -125,6 +147,8 @@ def test_the_figure_of_the_packages_is_drawn_from_the_imports(hooks: Any) -> Non
     assert sorted(order) == sorted(imports)
     for name, below in imports.items():
         assert all(order.index(other) < order.index(name) for other in below)
+    read = {ROOT / "src" / "gtalign": imports}
+    monkeypatch.setattr(packages, "read_imports", read.__getitem__)  # it takes a second
     page = packages.on_page_markdown((DOCS / "explanation/packages.md").read_text())
     assert packages.MARK not in page
     drawn = set(re.findall(r'data-from="(\w+)" data-to="(\w+)"', page))
