@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from gtalign.cli import main
+from gtalign.dialogue.measures import welfare
+from gtalign.dialogue.played import Played, Turn
 from gtalign.errors import ConfigError, DataError
 from gtalign.study import StudyFolder, WordCountingReader, analyse, draw, simulate
 from gtalign.study.annotator import RatingFile, first_open, order_of, person, rating_files
@@ -101,6 +103,28 @@ def test_of_a_conversation_the_common_beginning_is_the_question() -> None:
     assert [turn["role"] for turn in conversations[0]] == ["user", "assistant", "user", "assistant"]
     assert "hidden" not in str(conversations)
     assert shared([seen(one), seen(one)]) == 3, "the last turn is the answer, whatever it is"
+
+
+def test_a_conversation_brings_its_own_measures() -> None:
+    turns = (
+        Turn("Which?", "CQ", 1, (0,), 0.0, 5, 5, reply="The red."),
+        Turn("3", "DA", 0, (), 1, 5, 1),
+    )
+    played = Played("q", "ask", "hasty", {}, 1, turns, "satisfied")
+    said = ({"role": "assistant", "content": "Which?"}, {"role": "user", "content": "The red."})
+    asked = ({"role": "user", "content": "How many?"},)
+    talk = Transcript("q", "t", "3", prompt=(*asked, *said), conversation=played.to_json())
+    failed = replace(played, failed="user", problem="gone", end="failed")
+    short = replace(talk, prompt=asked, conversation=failed.to_json())
+    rows = [replace(talk, model="a", plain=True), replace(short, model="b", plain=True)]
+    sample = draw(rows, rng=rng())
+    measures = {key.model: key.measures for key in sample.keys}
+    known = welfare(played)
+    assert known is not None
+    assert measures["a"]["W"] == pytest.approx(known[2]) and measures["a"]["turns"] == 2
+    assert measures["b"] == {"W": None, "U": None, "L": None}
+    shown = {len(one.turns) for item in sample.items for one in item.answers}
+    assert shown == {3, 1}, "the question is shared, and all that follows is the answer"
 
 
 def test_no_text_breaks_the_page() -> None:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from gtalign.dialogue.measures import MEASURES
+from gtalign.dialogue.played import Played
 from gtalign.errors import DataError
 from gtalign.evaluation.rows import By, names_of
 from gtalign.study.blind import is_whole, printable, seen, shared
@@ -16,6 +18,7 @@ from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
 
 _WELFARE: Final = {"W": "mutual_welfare", "U": "user_welfare", "L": "llm_welfare"}
+_WELFARE_TALKED: Final = {**_WELFARE, "W": "welfare"}
 
 Question = tuple[str, ...]
 """Name of a question: split, task, and id or prompt."""
@@ -179,14 +182,27 @@ def _shown(
 
 
 def _key(t: Transcript, question: Question, answer: str) -> Key:
-    measures = {letter: getattr(t, name) for letter, name in _WELFARE.items()}
     return Key(
         answer=answer,
         model=t.model,
         question=question[-1],
         cluster="/".join((*question[:2], t.cluster or question[-1])),
-        measures=measures | dict(t.factors),
+        measures=_measures(t),
     )
+
+
+def _measures(t: Transcript) -> dict[str, float | None]:
+    """W, U and L of an answer with its factors, or of a conversation with its other measures."""
+    if t.conversation is None:
+        welfare = {letter: getattr(t, name) for letter, name in _WELFARE.items()}
+        return welfare | dict(t.factors)
+    played = Played.from_json(t.conversation)
+    parts = {} if played.failed else {name: one.of(played) for name, one in MEASURES.items()}
+    found = {
+        name: top_bottom and top_bottom[0] / top_bottom[1] for name, top_bottom in parts.items()
+    }
+    named = {letter: found.pop(name, None) for letter, name in _WELFARE_TALKED.items()}
+    return named | found
 
 
 class _Ids:

@@ -31,6 +31,12 @@ def command(
     pairs: Annotated[
         bool, typer.Option(help="Whether annotators also choose between two answers.")
     ] = True,
+    conversations: Annotated[
+        bool,
+        typer.Option(
+            "--conversations", help="Take the conversations of `gtalign converse` in the folders."
+        ),
+    ] = False,
     title: Annotated[str, typer.Option(help="Title of the pages.")] = TITLE,
     asked: Annotated[
         str, typer.Option("--ask", help="What annotators are asked of each answer.")
@@ -48,7 +54,7 @@ def command(
         gtalign study export samples/before.jsonl samples/after.jsonl \
             --out study --questions 12
     """
-    by_file = read_files(transcript_files(files))
+    by_file = read_files(transcript_files(files, "conversations" if conversations else "answers"))
     answers = [transcript for held in by_file.values() for transcript in held]
     sample = draw(answers, rng=np.random.default_rng(seed), questions=questions, pairs=pairs)
     write_study(out, About(title, asked, seed), sample.items, sample.keys)
