@@ -22,6 +22,7 @@ from chain_texts import (
     valid,
 )
 from gtalign.chain import BLOCKS, RULES, parse, render
+from gtalign.chain.blocks import layout
 from gtalign.chain.payoff import PayoffReader
 from gtalign.errors import ChainError, PayoffError
 from gtalign.game import USER_LLM, Bimatrix
@@ -240,7 +241,7 @@ def test_the_short_way_reads_what_the_long_one_reads(text: str, ordered: bool, l
     reader = PayoffReader(USER_LLM, low, 5.0)
     short = parsing._plain(text, reader)
     if short is not None:
-        assert short == parsing._strict(text, reader)
+        assert short == parsing._strict(text, reader, layout(False))
         assert short.payoff.payoffs.flags.c_contiguous
         assert not short.payoff.payoffs.flags.writeable
 

@@ -58,6 +58,13 @@ def matrix(file: Path) -> str:
     return str(file)
 
 
+def believed(path: Path) -> str:
+    line = json.loads(Path(transcripts(path)).read_text(encoding="utf-8").splitlines()[0])
+    line["extra"] = {"user_action": "VQ", "belief": {"DQ": 0.5, "VQ": 0.5}}
+    path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    return str(path)
+
+
 def pairs(path: Path) -> str:
     row = {"prompt": [{"role": "user", "content": ODD}], "chosen": ODD, "rejected": "no"}
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
@@ -83,6 +90,7 @@ CASES: dict[str, Callable[[Path], list[str]]] = {
     "compare --table": lambda at: [
         *("compare", transcripts(at / "t.jsonl"), "--table", "main", "--json")
     ],
+    "calibration": lambda at: ["calibration", believed(at / ODD_NAME), "--json"],
     "conflict": lambda at: ["conflict", transcripts(at / "t.jsonl"), "--json"],
     "judges check": lambda at: ["judges", "check", labelled(at / ODD_NAME), "--json"],
     "data build": lambda at: ["data", "build", "--json"],

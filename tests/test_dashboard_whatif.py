@@ -209,7 +209,7 @@ async def test_numbers_that_are_none_are_named(tmp_path: Path) -> None:
         answer = await part(visitor, sent | {"along": "quota.tokens"})
         assert "quota.tokens: this policy has no quota" in answer.text
         assert 'class="strip"' in (await part(visitor, sent | {"along": "<b>"})).text
-        for rule in ("nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces"):
+        for rule in ("bargaining", "stackelberg", "stackelberg_user", "nash", "ces"):
             answer = await part(visitor, sent | {"solution": rule, "rho": "-inf"})
             assert 'class="strip"' in answer.text, rule
         large = await visitor.post(PATH, sent | {"matrix": "x" * 70_000})

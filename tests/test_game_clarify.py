@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from gtalign.drawing import svg_file
 from gtalign.errors import GameError
-from gtalign.game import Clarification, Question, clarify, worth_asking
+from gtalign.game import Clarification, Question, clarify, clarifying_move, worth_asking
 from gtalign.game.belief import Aim
 from gtalign.game.security import secure
 
@@ -51,9 +51,11 @@ def random_problem(types: int, answers: int, replies: int, seed: int) -> tuple[A
 
 
 def test_a_measurement_of_the_robot() -> None:
-    """Two states, one measurement (Thrun, Burgard and Fox, Probabilistic Robotics, section 15.2).
+    """Two states, one measurement: payoffs and likelihoods of a textbook's example.
 
-    The book derives three useful lines after the measurement: (-100, 100), (40, 55), (100, -50).
+    (Thrun, Burgard and Fox, Probabilistic Robotics, section 15.2.) After the measurement three
+    lines are useful. The one that follows it is .7 (-100, 100) + .3 (100, -50) in the parts that
+    each reply weighs: .3 * -100 + .7 * 100 = 40, and .7 * 100 + .3 * -50 = 55.
     """
     payoffs = alone([[-100, 100], [100, -50]])
     plan = clarify(payoffs, [Question([[0.7, 0.3], [0.3, 0.7]])], 1, "llm")
@@ -70,9 +72,10 @@ def test_a_measurement_of_the_robot() -> None:
 
 
 def test_the_last_step_of_the_tiger() -> None:
-    """Listen between .10 and .90 (Kaelbling, Littman and Cassandra, 1998, section 5.2).
+    """With one step left, listening brings -1 and opening a door 10 or -100: here an answer.
 
-    With one step left, listening brings -1 and opening a door 10 or -100: here an answer.
+    (The payoffs of Cassandra, Kaelbling and Littman, "Acting optimally in partially observable
+    stochastic domains", 1994.) Opening at a belief b is worth 10 - 110 b, which is -1 at b = .1.
     """
     plan = clarify(alone([[-100, 10, -1], [10, -100, -1]]), [], 0, "llm")
     assert np.ravel(plan.regions()) == pytest.approx([0, 0.1, 0, 0.1, 0.9, 2, 0.9, 1, 1])
@@ -217,3 +220,66 @@ def test_the_image_of_the_documentation_is_what_its_code_draws() -> None:
     )
     image = Path(__file__).parents[1] / "docs" / "images" / "asking.svg"
     assert svg_file(drawn) == image.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("aim", ["user", "llm", "welfare"])
+@pytest.mark.parametrize(("types", "turns"), [(2, 0), (2, 3), (3, 2)])
+def test_many_games_are_played_like_each_of_them(types: int, turns: int, aim: Aim) -> None:
+    rng = np.random.default_rng(types + turns)
+    _, questions = random_problem(types, 3, 2, seed=4)
+    games = rng.integers(-50, 51, (20, types, 3, 2)) / 10
+    beliefs = rng.dirichlet(np.ones(types), 20)
+    moves, values = clarifying_move(games, beliefs, questions, turns, aim)
+    for game, belief, move, value in zip(games, beliefs, moves, values, strict=True):
+        plan = clarify(game, questions, turns, aim)
+        assert plan.move(belief) == move
+        assert value == pytest.approx(plan.value(belief), abs=1e-8)
+    one = clarifying_move(games[3], beliefs[3], questions, turns, aim)
+    assert (one[0], one[1].tolist()) == (moves[3], pytest.approx(values[3].tolist()))
+    many = clarifying_move(games[3], beliefs, questions, turns, aim)
+    assert many[0].shape == (20,) and many[0][3] == moves[3]
+
+
+def test_equal_and_useless_lines_of_two_types_are_left_out() -> None:
+    lines: Any = [
+        [0, 0],
+        [3, -3],
+        [1, 1],
+        [1, 1],
+        [-3, 3],
+        [1, 0.5],
+        [3, -4],
+        [1 + 1e-12, 1],
+        [2, 0],
+    ]
+    plan = clarify(alone(np.transpose(lines)), [], 0, "llm")
+    assert plan.stages[0].moves.tolist() == [1, 2, 4, 8]
+    assert clarify(alone([[1, 1], [2, 2]]), [], 0, "llm").stages[0].moves.tolist() == [0]
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        game = alone(rng.integers(-9, 10, (2, 6)) / 2)
+        kept = clarify(game, [], 0, "llm").stages[0].moves
+        at = np.linspace(0, 1, 2001)
+        lines_AK = np.outer(at, game[0, :, 1]) + np.outer(1 - at, game[1, :, 1])
+        assert lines_AK[:, kept].max(axis=1) == pytest.approx(lines_AK.max(axis=1), abs=1e-9)
+        for k in kept:
+            others = np.delete(lines_AK, k, axis=1)
+            assert len(kept) == 1 or (lines_AK[:, k] >= others.max(axis=1) - 1e-9).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"payoffs": np.zeros((2, 3))}, "payoffs have shape"),
+        ({"payoffs": np.full((2, 3, 2), np.nan)}, "finite numbers"),
+        ({"belief": [0.5, 0.6]}, "probabilities"),
+        ({"belief": [1.0]}, "about 1 types, not 2"),
+        ({"turns": -1}, "0 or more"),
+        ({"payoffs": np.zeros((3, 2, 3, 2)), "belief": [[0.5, 0.5]] * 2}, "do not fit"),
+        ({"questions": [Question([[1.0]])]}, "likelihood has shape"),
+    ],
+)
+def test_a_wrong_move_is_refused(change: Any, told: str) -> None:
+    given = {"payoffs": np.zeros((2, 3, 2)), "belief": [0.5, 0.5], "questions": [], "turns": 1}
+    with pytest.raises(GameError, match=told):
+        clarifying_move(**{**given, **change})

@@ -51,11 +51,11 @@ def by_linear_programs(game: Any, leader: Player, ties: Ties) -> float:
     return max(values)
 
 
-def test_the_example_of_conitzer_and_korzhyk() -> None:
+def test_the_example_of_conitzer() -> None:
     """Up or down with half each gives the leader 2.5; alone in equilibrium it gets 1.
 
-    (Conitzer and Korzhyk, "Commitment to correlated strategies", 2011, section 1.) Weak commitment
-    comes as close to 2.5 as it likes.
+    (The game of figure 1 in Conitzer, "On Stackelberg mixed strategies", Synthese 193, 2016; the
+    numbers follow by hand.) Weak commitment comes as close to 2.5 as it likes.
     """
     game = np.array([[[1, 1], [3, 0]], [[0, 0], [2, 1]]], float)
     for ties in BOTH:

@@ -14,7 +14,11 @@ BEER, QUICHE, FIGHT, LEAVE = 0, 1, 0, 1
 
 
 def beer_quiche() -> Any:
-    """Cho and Kreps (1987): strong (first type) likes beer, weak likes quiche, nobody a fight."""
+    """Strong (first type) likes beer, weak likes quiche, and nobody likes a fight.
+
+    (After Cho and Kreps, "Signaling games and stable equilibria", 1987; the equilibria below follow
+    by hand.)
+    """
     payoffs = np.zeros((2, 2, 2, 2))
     for strong, meal, reply in product(range(2), repeat=3):
         liked = (meal == BEER) == (strong == 0)

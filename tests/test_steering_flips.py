@@ -17,7 +17,7 @@ from gtalign.steering.flips import NUMBERS, with_number
 
 GAME = Bimatrix(USER_LLM, [[[3.0, 2], [2.0, 2], [3.0, 3]], [[3.0, 2], [4.0, 2.8], [3.3, 3.1]]])
 PRIOR = prior_for(USER_LLM)
-RULES = ("published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces")
+RULES = ("published", "bargaining", "stackelberg", "stackelberg_user", "nash", "ces")
 
 policies = st.builds(
     Policy,

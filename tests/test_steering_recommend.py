@@ -15,7 +15,7 @@ from gtalign.game import TOLERANCE, USER_LLM, Bimatrix, maximin, pareto_frontier
 from gtalign.steering import PRIOR, Policy, Recommendation, edit, load_policy, recommend
 
 GAME = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
-RULES = ["published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces"]
+RULES = ["published", "bargaining", "stackelberg", "stackelberg_user", "nash", "ces"]
 
 
 def policy(solution: Any = "published", **keys: Any) -> Policy:
@@ -42,7 +42,7 @@ def test_a_recommendation_agrees_with_the_solution(rule: str, form: Any, data: A
     assert found.equilibria == solution.equilibria
     assert found.trap == solution.trap
     assert found.on_frontier == (found.cell in solution.frontier)
-    if rule in ("published", "nash_bargaining", "ces"):
+    if rule in ("published", "bargaining", "ces"):
         assert found.on_frontier
     assert Recommendation.from_json(json.loads(json.dumps(found.to_json()))) == found
 
@@ -63,7 +63,7 @@ def test_published_ties_may_go_to_the_llm(game: Bimatrix) -> None:
 
 @given(games())
 def test_bargaining_maximises_the_product_of_gains(game: Bimatrix) -> None:
-    cell = recommend(game, policy("nash_bargaining")).cell
+    cell = recommend(game, policy("bargaining")).cell
     point = maximin(game.payoffs)[1]
     gains = {k: np.array(game.cell(k)) - point for k in USER_LLM.cells}
     fair = {k: gain for k, gain in gains.items() if (gain >= -TOLERANCE).all()}
@@ -74,8 +74,28 @@ def test_bargaining_maximises_the_product_of_gains(game: Bimatrix) -> None:
 @given(games())
 def test_leaders(game: Bimatrix) -> None:
     for side in ("user", "llm"):
-        cell = recommend(game, policy(f"stackelberg_{side}")).cell
-        assert cell == solve(game).stackelberg[side]
+        rule = {"user": "stackelberg_user", "llm": "stackelberg"}[side]
+        assert recommend(game, policy(rule)).cell == solve(game).stackelberg[side]
+
+
+@given(games())
+def test_nash_is_an_equilibrium(game: Bimatrix) -> None:
+    cell, found = recommend(game, policy("nash")).cell, solve(game)
+    if found.pure_nash:
+        best = max(sum(game.cell(key)) for key in found.pure_nash)
+        assert cell in found.pure_nash
+        assert sum(game.cell(cell)) >= best - TOLERANCE
+        return
+    sums = [
+        sum(p * q * sum(game.cell(f"{u}_{a}")) for u, p in e.user.items() for a, q in e.llm.items())
+        for e in found.equilibria
+    ]
+    assert any(
+        total >= max(sums) - 1e-7
+        and e.user.get(cell[:2], 0) >= max(e.user.values()) - 1e-7
+        and e.llm.get(cell[3:], 0) >= max(e.llm.values()) - 1e-7
+        for total, e in zip(sums, found.equilibria, strict=True)
+    )
 
 
 @given(games(), st.sampled_from([1.0, 0.5, 0.0, -1.0, -math.inf]))
@@ -154,7 +174,7 @@ def test_who_pays_decides_what_a_leader_does() -> None:
     for payer in ("user", "provider"):
         pricing = load_policy("per-token").model_copy(update={"payer": payer})
         edited = edit(Bimatrix(USER_LLM, payoffs), pricing, PRIOR).edited
-        leads = pricing.model_copy(update={"solution": "stackelberg_llm"})
+        leads = pricing.model_copy(update={"solution": "stackelberg"})
         chosen[payer] = recommend(edited, leads).action
     # asking costs the provider 2.4 points, a direct answer 1.5
     assert chosen == {"user": "CQ", "provider": "DA"}

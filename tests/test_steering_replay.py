@@ -32,7 +32,7 @@ policies = st.builds(
     price=st.builds(Price, input=st.floats(0, 9), output=st.floats(0, 30)),
     quota=st.none() | st.just(Quota(tokens=4000, price=Price(output=20))),
     value_of_time=st.floats(0, 1),
-    solution=st.sampled_from(["published", "nash_bargaining", "stackelberg_llm", "ces"]),
+    solution=st.sampled_from(["published", "bargaining", "stackelberg", "ces"]),
 )
 
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from gtalign.game import USER_LLM, Bimatrix
 from gtalign.gateway.policies import policy_of_text
 from gtalign.steering import (
     SOLUTION_RULES,
+    Asking,
+    Clarify,
     Policy,
     RuleOptions,
     SolutionRule,
@@ -58,16 +61,26 @@ def least_gap(monkeypatch: pytest.MonkeyPatch) -> SolutionRule:
     return rule
 
 
+PRIOR = {"DQ": 0.4, "VQ": 0.6}
+ASKS = Clarify(asks=(Asking(action="WAIT-1"),), detailed="TELL")
+"""What is asked in the game of three by two."""
+
+
 def policy(solution: str, **keys: Any) -> Policy:
-    return Policy(name="p", payer="user", solution=solution, **keys)
+    return Policy(name="p", payer="user", solution=solution, **{"prior": PRIOR, **keys})
 
 
 def test_the_rules_that_ship() -> None:
-    published = ("published", "nash_bargaining", "stackelberg_llm", "stackelberg_user", "ces")
-    assert list(SOLUTION_RULES)[: len(published)] == [*published]
+    assert list(SOLUTION_RULES)[:8] == [
+        *("published", "bayes", "clarify", "stackelberg", "stackelberg_user"),
+        *("nash", "bargaining", "ces"),
+    ]
+    assert [name for name, rule in SOLUTION_RULES.items() if rule.needs_belief] == [
+        *("bayes", "clarify"),
+    ]
     for name, rule in SOLUTION_RULES.items():
         assert name == rule.name
-        assert set(rule.keys) <= {"rho", "tie_break"}
+        assert set(rule.keys) <= {"rho", "tie_break", "prior", "clarify"}
         for words in (rule.says, rule.ties):
             assert words[0].isupper() and words.endswith(".") and "\n" not in words
 
@@ -77,14 +90,25 @@ def test_the_rules_that_ship() -> None:
 def test_a_batch_is_chosen_like_each_of_its_games(rule: SolutionRule, data: Any) -> None:
     form = data.draw(st.sampled_from(FORMS))
     some = data.draw(st.lists(games(form), min_size=1, max_size=4))
+    share = st.integers(0, 9).map(float)
+    belief_Nm = np.array([[data.draw(share) for _ in form.user] for _ in some]) + 0.5
+    belief_Nm /= belief_Nm.sum(axis=1, keepdims=True)
+    charges_Nmn2 = -np.stack([data.draw(games(form)).payoffs for _ in some]) / 10
     options = RuleOptions(
-        data.draw(st.sampled_from(["user", "llm"])), data.draw(st.sampled_from([1.0, 0.0, -1.0]))
+        data.draw(st.sampled_from(["user", "llm"])),
+        data.draw(st.sampled_from([1.0, 0.0, -1.0])),
+        form=form,
+        belief=belief_Nm,
+        clarify=Clarify(questions=2) if form == USER_LLM else ASKS,
+        charges=charges_Nmn2,
     )
     cells = rule.choose(np.stack([game.payoffs for game in some]), options)
     assert cells.shape == (len(some),)
     assert ((cells >= 0) & (cells < len(form.cells))).all()
-    for game, cell in zip(some, cells.tolist(), strict=True):
-        assert int(rule.choose(game.payoffs, options)) == cell
+    for number, (game, cell) in enumerate(zip(some, cells.tolist(), strict=True)):
+        own = replace(options, belief=belief_Nm[number], charges=charges_Nmn2[number])
+        assert int(rule.choose(game.payoffs, own)) == cell
+        assert rule.why is None or rule.why(game, form.cells[cell], own)[-1] == "."
 
 
 @pytest.mark.parametrize("rule", SOLUTION_RULES.values(), ids=list(SOLUTION_RULES))
@@ -92,7 +116,8 @@ def test_a_batch_is_chosen_like_each_of_its_games(rule: SolutionRule, data: Any)
 def test_a_rule_reads_no_key_that_it_does_not_name(
     rule: SolutionRule, game: Bimatrix, other: float
 ) -> None:
-    changes = {"tie_break": "llm", "rho": other}
+    asks = Clarify(replies=0.3, asks=(Asking(action="AQ", user=-4),))
+    changes = {"tie_break": "llm", "rho": other, "prior": {"DQ": 1, "VQ": 0}, "clarify": asks}
     unread = {key: value for key, value in changes.items() if key not in rule.keys}
     usual, changed = policy(rule.name), policy(rule.name, **unread)
     assert recommend(game, changed).cell == recommend(game, usual).cell
@@ -138,6 +163,11 @@ def test_solve_shows_the_cell_of_every_rule(least_gap: SolutionRule, tmp_path: P
     file = tmp_path / "game.json"
     file.write_text(json.dumps(EQUAL.to_json()), encoding="utf-8")
     page = CliRunner().invoke(app, ["solve", str(file)], catch_exceptions=False).stdout
+    for name, entry in SOLUTION_RULES.items():
+        cell = "needs --belief" if entry.needs_belief else recommend(EQUAL, policy(name)).cell
+        assert f"{name}: {cell}" in page
+    told = ["solve", str(file), "--belief", "DQ=.4, VQ=0.6"]
+    page = CliRunner().invoke(app, told, catch_exceptions=False).stdout
     for name in SOLUTION_RULES:
         assert f"{name}: {recommend(EQUAL, policy(name)).cell}" in page
     low = {key: {side: v - 9 for side, v in cell.items()} for key, cell in EQUAL.to_json().items()}

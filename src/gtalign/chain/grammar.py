@@ -4,21 +4,23 @@ All are made from the game form, and each accepts a subset of what the strict `p
 in the form's order, payoffs with at most one decimal, little whitespace. Every text holds something
 that is not whitespace. The thinking and the analysis hold no ``<`` and have a length limit, so a
 model that would never close them is made to. The response is what the user reads, code and markup
-included: it may hold ``<``, but none of the eight tags.
+included: it may hold ``<``, but none of the tags.
 
 A small model that was not trained on chains goes round in circles once its analysis has named a few
 cells, and carries that on into its response. A grammar for such a model is ``concise``: the
 analysis is what the short instruction asks for, one sentence and the choice.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations, pairwise
 from typing import Any, Final, Literal
 
-from gtalign.chain.blocks import TAGS
+from gtalign.chain.blocks import layout
 from gtalign.errors import GameError
 from gtalign.game.bimatrix import PLAYER_KEYS
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
@@ -34,16 +36,18 @@ _REPEATED: Final = 500
 _CONCISE: Final = 200  # most characters of a concise analysis
 _ENDING: Final = 60  # most characters with which a sentence is brought to its end
 _MARKS: Final = r".!?\u2026\u3002\uFF01\uFF1F\u061F\u0964"  # that end one, in any script
+_STEPS: Final = (20, 10, 5, 4, 2)  # parts into which a belief is divided
+_BELIEFS: Final = 120
 _CHOICE: Final = "Choose "  # as in the instructions
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]')
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 
 
-Part = Literal["whole", "opening", "payoff", "matrix", "remainder", "response", "ending"]
-"""The text that a grammar describes: a whole chain; its blocks up to the payoff; the content of the
-payoff block alone, or with the tag that closes it; the rest once ``<analyze>`` is open, with or
-without some text in it; the rest once ``<response>`` is open; or the rest of a sentence with which
-a response ends.
+Part = Literal["whole", "opening", "belief", "payoff", "matrix", "remainder", "response", "ending"]
+"""The text that a grammar describes: a whole chain; its blocks up to the payoff; the same from the
+inside of the belief block on; the content of the payoff block alone, or with the tag that closes
+it; the rest once ``<analyze>`` is open, with or without some text in it; the rest once
+``<response>`` is open; or the rest of a sentence with which a response ends.
 
 In the last three the closing ``</response>`` may be missing: a model may also end its turn there.
 """
@@ -85,6 +89,7 @@ def ebnf(
     lengths: Lengths = Lengths(),
     concise: bool = False,
     content: tuple[tuple[str, str], ...] = (),
+    belief: bool = False,
 ) -> str:
     """The grammar of a chain, or of a part of it, in XGrammar's EBNF (vLLM, SGLang, TensorRT-LLM).
 
@@ -101,6 +106,8 @@ def ebnf(
         content: Rules of what the response consists of, by name, as from `json_rules` or
             `gtalign.chain.tools.tool_rules`; the first is of the whole. Without any, it is free
             text.
+        belief: Whether the chain states a belief. Its shares are multiples of 0.05, or of more in
+            games in which the user has many actions.
 
     Raises:
         GameError: The range holds no number with one decimal, or goes beyond ±1000; or a length is
@@ -111,11 +118,14 @@ def ebnf(
     thinking = '"<thinking>" [ \\n]{0,4} thought "</thinking>"'
     payoff = '"<payoff>" payoff "</payoff>"'
     response = '"<response>" text'
+    stated = 'belief "</belief>" gap '
+    before = f'"<belief>" {stated}' if belief else ""
     whole, rest = ("conclusion",) * 2 if concise else ("[ \\n]{0,4} analysis", "more")
     root = {
-        "whole": f'gap {thinking} gap {payoff} gap "<analyze>" {whole} "</analyze>"'
+        "whole": f'gap {thinking} gap {before}{payoff} gap "<analyze>" {whole} "</analyze>"'
         f' gap {response} "</response>" gap',
-        "opening": f"gap {thinking} gap {payoff}",
+        "opening": f"gap {thinking} gap {before}{payoff}",
+        "belief": f"{stated}{payoff}",
         "payoff": "payoff",
         "matrix": 'payoff "</payoff>"',
         "remainder": f'{rest} "</analyze>" gap {response} ("</response>" gap)?',
@@ -125,6 +135,7 @@ def ebnf(
     rules = {
         "root": f"{_literal(lead)} {root}" if lead else root,
         "gap": r"[ \n]{0,2}",
+        "belief": " | ".join(_beliefs(form)),
         **_payoff_rules(form, low, high),
         **_limited("thought", lengths.thinking),
         **_limited("analysis", lengths.analyze),
@@ -133,7 +144,7 @@ def ebnf(
         "text": r"[ \n]{0,4} words",
         # No digit comes before the mark, which might be the point of a number.
         "ending": rf"[^<\n{_MARKS}]{{0,{_ENDING}}} [^<0-9{_SPACES}{_MARKS}] [{_MARKS}]",
-        **words_rules(TAGS),
+        **words_rules(layout(belief).tags),
         **dict(content),
     }
     if content:
@@ -151,6 +162,7 @@ def gbnf(
     lengths: Lengths = Lengths(),
     concise: bool = False,
     content: tuple[tuple[str, str], ...] = (),
+    belief: bool = False,
 ) -> str:
     """The grammar of a chain, or of a part of it, in llama.cpp's GBNF.
 
@@ -170,6 +182,7 @@ def gbnf(
         lengths=lengths,
         concise=concise,
         content=content,
+        belief=belief,
     )
 
 
@@ -204,6 +217,19 @@ def _needed(rules: dict[str, str]) -> dict[str, str]:
         found |= new
         waiting += new
     return {name: body for name, body in rules.items() if name in found}
+
+
+def _beliefs(form: GameForm) -> Iterator[str]:
+    """Alternatives for the content of the belief block: all shares of some step that add up to 1.
+
+    A grammar cannot add, so they are listed; the step is the finest of which there are few.
+    """
+    types = len(form.user)
+    parts = next((p for p in _STEPS if math.comb(p + types - 1, types - 1) <= _BELIEFS), 1)
+    for bars in combinations(range(parts + types - 1), types - 1):
+        ends = (-1, *bars, parts + types - 1)
+        shares = [(high - low - 1) / parts for low, high in pairwise(ends)]
+        yield _literal(json.dumps(dict(zip(form.user_actions, shares, strict=True))))
 
 
 def _payoff_rules(form: GameForm, low: float, high: float) -> dict[str, str]:

@@ -3,7 +3,8 @@
 import re
 from functools import cache
 
-from gtalign.chain.blocks import BLOCKS, TAG, Chain, skip_space
+from gtalign.chain.belief import BeliefReader
+from gtalign.chain.blocks import BLOCKS, Chain, Layout, layout, skip_space
 from gtalign.chain.payoff import PayoffReader, as_written
 from gtalign.chain.reasoning import OPENING, reasoning_end
 from gtalign.chain.repair import repaired
@@ -20,8 +21,9 @@ def parse(
     tolerant: bool = False,
     low: float = -5.0,
     high: float = 5.0,
+    belief: bool = False,
 ) -> Chain:
-    """Parse a completion into its four blocks.
+    """Parse a completion into its blocks.
 
     Closed reasoning before the chain (see `gtalign.chain.reasoning`) is no part of it. Takes time
     linear in the length of any text.
@@ -33,22 +35,23 @@ def parse(
             ``Chain.repairs``. A text that parses strictly gives the same chain.
         low: Least payoff allowed, inclusive.
         high: Greatest payoff allowed, inclusive.
+        belief: Whether the chain has to state a belief, in a block of its own before the payoff.
 
     Raises:
         ChainError: The text breaks a rule (a key of `RULES`); the error holds the first in the
             order of the text, and its character position. A payoff is checked as a whole where its
             block closes.
     """
-    reader = PayoffReader(form, low, high)
-    chain = _plain(text, reader)
+    reader, of = PayoffReader(form, low, high), layout(belief)
+    chain = None if belief else _plain(text, reader)
     if chain is not None:
         return chain
     try:
-        return _strict(text, reader)
+        return _strict(text, reader, of)
     except ChainError:
         if not tolerant:
             raise
-        return repaired(text, reader)
+        return repaired(text, reader, of)
 
 
 @cache
@@ -82,16 +85,17 @@ def _plain(text: str, reader: PayoffReader) -> Chain | None:
     )
 
 
-def _strict(text: str, reader: PayoffReader) -> Chain:
+def _strict(text: str, reader: PayoffReader, of: Layout) -> Chain:
     spans: dict[str, tuple[int, int]] = {}
     payoff: Bimatrix | None = None
+    belief: dict[str, float] | None = None
     position = reasoning_end(text)
-    for index, name in enumerate(BLOCKS):
+    for index, name in enumerate(of.blocks):
         opened = skip_space(text, position)
         if not text.startswith(f"<{name}>", opened):
-            raise _misplaced(text, opened, index)
+            raise _misplaced(of, text, opened, index)
         start = opened + len(name) + 2
-        found = TAG.search(text, start)
+        found = of.tag.search(text, start)
         if found is None:
             raise unclosed(name, opened)
         if found.group() != f"</{name}>":
@@ -99,22 +103,28 @@ def _strict(text: str, reader: PayoffReader) -> Chain:
         spans[name] = (start, found.start())
         if name == "payoff":
             payoff = reader.read(text, *spans[name])
+        elif name == "belief":
+            belief = BeliefReader(reader.form).read(text, *spans[name])
         position = found.end()
-    thinking, _, analyze, response = (text[start:end].strip() for start, end in spans.values())
-    if not response:
+    said = {name: text[start:end].strip() for name, (start, end) in spans.items()}
+    if not said["response"]:
         raise empty_response(spans["response"][0])
     after = skip_space(text, position)
     if after < len(text):
-        raise stray(len(BLOCKS), after)
+        raise stray(of, len(of.blocks), after)
     assert payoff is not None
-    return Chain(thinking, payoff, analyze, response, spans=spans)
+    return Chain(
+        said["thinking"], payoff, said["analyze"], said["response"], spans=spans, belief=belief
+    )
 
 
-def _misplaced(text: str, position: int, expected: int) -> ChainError:
+def _misplaced(of: Layout, text: str, position: int, expected: int) -> ChainError:
     if position == len(text):
-        return missing(expected, position)
-    found = TAG.match(text, position)
+        return missing(of, expected, position)
+    found = of.tag.match(text, position)
     if found is None:
         thought = OPENING.match(text, position) if expected == 0 else None
-        return stray(expected, position) if thought is None else endless(thought.group(), position)
-    return misplaced(found.group(), expected, position)
+        if thought is not None:
+            return endless(thought.group(), position)
+        return stray(of, expected, position)
+    return misplaced(of, found.group(), expected, position)

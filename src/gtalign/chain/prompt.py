@@ -18,22 +18,35 @@ lines; or those lines and worked examples."""
 
 @lru_cache(maxsize=64)
 def prompt(
-    form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0, style: Style = "full"
+    form: GameForm = USER_LLM,
+    *,
+    low: float = -5.0,
+    high: float = 5.0,
+    style: Style = "full",
+    belief: bool = False,
 ) -> str:
     """Return the system instruction for a chain about `form` with payoffs in ``[low, high]``.
 
     The rule for the choice is the published one: the frontier cell with the highest sum, then the
     highest payoff of the user, then the form's order (GTAlign, arXiv 2510.08872, section 3).
 
+    Args:
+        form: The game.
+        low: Least payoff, inclusive.
+        high: Greatest payoff, inclusive.
+        style: How much it says.
+        belief: Whether the chain states a belief, in a block of its own before the payoff.
+
     Raises:
         GameError: Examples are wanted of another game than ``USER_LLM``; there are none.
     """
     if style == "full":
-        return _full(form, low, high)
+        return _full(form, low, high, belief)
     if style == "examples" and form != USER_LLM:
         raise GameError("the instruction has examples only for the game of one assistant turn")
-    short = "\n\n".join(part for part in (_short(form, low, high), _written(form)) if part)
-    return f"{short}\n\n{template('examples').strip()}" if style == "examples" else short
+    parts = (_short(form, low, high, belief), _written(form))
+    short = "\n\n".join(part for part in parts if part)
+    return f"{short}\n\n{_examples(belief)}" if style == "examples" else short
 
 
 def template(name: str) -> str:
@@ -41,10 +54,33 @@ def template(name: str) -> str:
     return files(__package__).joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8")
 
 
-def _short(form: GameForm, low: float, high: float) -> str:
+def _examples(belief: bool) -> str:
+    stated = {
+        "clear": '<belief>{"DQ": 0.95, "VQ": 0.05}</belief>\n',
+        "vague": '<belief>{"DQ": 0.1, "VQ": 0.9}</belief>\n',
+    }
+    return fill(template("examples"), stated if belief else dict.fromkeys(stated, ""))
+
+
+def _stated(form: GameForm, belief: bool, number: str) -> dict[str, str]:
+    """What the templates say of a belief; nothing, where the chain states none."""
+    if not belief:
+        return {"number": "four", "belief": "", "shares": ""}
+    block = ", ".join(f'"{action}": {number}' for action in form.user_actions)
+    return {
+        "number": "five",
+        "belief": f"<belief>{{{block}}}</belief>\n",
+        "shares": " The belief block is JSON as well: how likely it is that the user's message is"
+        f" each of {', '.join(form.user_actions)}, as numbers from 0 to 1 that add up to 1. Be as"
+        " sure as you are right: of ten messages with 0.7, seven are what it says.",
+    }
+
+
+def _short(form: GameForm, low: float, high: float, belief: bool) -> str:
     return fill(
         template("short"),
         {
+            **_stated(form, belief, "0.0"),
             "payoff": f'{{"{form.cells[0]}": {{"LLM": 0.0, "user": 0.0}}, ...}}',
             "user_actions": _either(form.user),
             "llm_actions": _either(form.llm),
@@ -55,11 +91,12 @@ def _short(form: GameForm, low: float, high: float) -> str:
     )
 
 
-def _full(form: GameForm, low: float, high: float) -> str:
+def _full(form: GameForm, low: float, high: float, belief: bool) -> str:
     cells = (f'"{cell}": {{"LLM": number, "user": number}}' for cell in form.cells)
     return fill(
         template("chain"),
         {
+            **_stated(form, belief, "number"),
             "user_actions": _list(form.user),
             "llm_actions": _list(form.llm),
             "first_cell": form.cells[0],

@@ -1,23 +1,28 @@
 """The tolerant reading of a chain: it corrects common misspellings and records each correction."""
 
 import re
+from functools import cache
 from typing import Final
 
-from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair
+from gtalign.chain.belief import BeliefReader
+from gtalign.chain.blocks import Chain, Layout, Repair
 from gtalign.chain.payoff import PayoffReader
 from gtalign.chain.reasoning import reasoning_end
 from gtalign.chain.rules import empty_response, misplaced, missing, nested, unclosed
 from gtalign.game.bimatrix import Bimatrix
 
-# The lookahead makes short work of long runs of "<".
-_TAG: Final = re.compile(
-    rf"<(?=[\s/{''.join(sorted({c for name in BLOCKS for c in name[0] + name[0].upper()}))}])"
-    rf"\s*+(/?+)\s*+((?i:{'|'.join(BLOCKS)}))\s*+>"
-)
+
+@cache
+def _tag_of(of: Layout) -> re.Pattern[str]:
+    # The lookahead makes short work of long runs of "<".
+    first = "".join(sorted({c for name in of.blocks for c in name[0] + name[0].upper()}))
+    return re.compile(rf"<(?=[\s/{first}])\s*+(/?+)\s*+((?i:{'|'.join(of.blocks)}))\s*+>")
+
+
 _FENCE: Final = re.compile(r"`{3,}+[\w-]*+")
 
 
-def repaired(text: str, reader: PayoffReader) -> Chain:
+def repaired(text: str, reader: PayoffReader, of: Layout) -> Chain:
     """Parse a chain that need not be strict, and list each repair.
 
     It repairs text or code fences before, between and after the blocks (left out), whitespace and
@@ -33,17 +38,18 @@ def repaired(text: str, reader: PayoffReader) -> Chain:
     repairs: list[Repair] = []
     spans: dict[str, tuple[int, int]] = {}
     payoff: Bimatrix | None = None
+    belief: dict[str, float] | None = None
     position = reasoning_end(text)
-    tags = _TAG.finditer(text, position)
-    for index, name in enumerate(BLOCKS):
+    tags = _tag_of(of).finditer(text, position)
+    for index, name in enumerate(of.blocks):
         opening = next(tags, None)
         if opening is None:
-            raise missing(index, len(text))
+            raise missing(of, index, len(text))
         where = opening.start()
         if _tag(opening) != f"<{name}>":
-            raise misplaced(_tag(opening), index, where)
+            raise misplaced(of, _tag(opening), index, where)
         _gap(text, position, where, "text-between" if index else "text-before", repairs)
-        _spelling(opening, repairs)
+        _spelling(of, opening, repairs)
         closing = next(tags, None)
         if closing is None:
             raise unclosed(name, where)
@@ -52,17 +58,20 @@ def repaired(text: str, reader: PayoffReader) -> Chain:
         spans[name] = (opening.end(), closing.start())
         if name == "payoff":
             payoff = reader.read(text, *spans[name], repairs=repairs)
-        _spelling(closing, repairs)
+        elif name == "belief":
+            belief = BeliefReader(reader.form).read(text, *spans[name])
+        _spelling(of, closing, repairs)
         position = closing.end()
-    thinking, _, analyze, response = (text[start:end].strip() for start, end in spans.values())
-    if not response:
+    said = {name: text[start:end].strip() for name, (start, end) in spans.items()}
+    if not said["response"]:
         raise empty_response(spans["response"][0])
     further = next(tags, None)
     if further is not None:
-        raise misplaced(_tag(further), len(BLOCKS), further.start())
+        raise misplaced(of, _tag(further), len(of.blocks), further.start())
     _gap(text, position, len(text), "text-after", repairs)
     assert payoff is not None
-    return Chain(thinking, payoff, analyze, response, tuple(repairs), spans)
+    blocks = said["thinking"], payoff, said["analyze"], said["response"]
+    return Chain(*blocks, tuple(repairs), spans, belief)
 
 
 def _tag(found: re.Match[str]) -> str:
@@ -70,8 +79,8 @@ def _tag(found: re.Match[str]) -> str:
     return f"<{found.group(1)}{found.group(2).lower()}>"
 
 
-def _spelling(found: re.Match[str], repairs: list[Repair]) -> None:
-    if found.group() not in TAGS:
+def _spelling(of: Layout, found: re.Match[str], repairs: list[Repair]) -> None:
+    if found.group() not in of.tags:
         repairs.append(Repair("tag", found.start()))
 
 

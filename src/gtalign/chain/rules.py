@@ -1,13 +1,14 @@
 """The rules of a chain, and the errors for the rules about its blocks.
 
 The strict, the tolerant and the incremental parser raise these same errors. (The errors of the
-``payoff-*`` rules are raised where the payoff is read.)
+``payoff-*`` and ``belief-*`` rules are raised where these blocks are read.) Those of a belief
+hold only in the form of the chain that states one.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from gtalign.chain.blocks import BLOCKS, TAGS
+from gtalign.chain.blocks import Layout
 from gtalign.chain.reasoning import PAIRS
 from gtalign.errors import ChainError
 
@@ -21,6 +22,10 @@ RULES: Final[Mapping[str, str]] = {
     "nested": "no tag of a block stands inside another block",
     "unclosed": "each block is closed, and reasoning before the first",
     "empty-response": "the response is not empty",
+    "belief-syntax": "the belief is strict JSON, an object of shares",
+    "belief-key": "the belief names each action of the user once, and nothing else",
+    "belief-share": "each share of a belief is a number from 0 to 1",
+    "belief-sum": "the shares of a belief add up to 1, but for rounding",
     "payoff-syntax": "the payoff is strict JSON, an object of objects",
     "payoff-key": "the payoff names only cells of the game, each with LLM and user",
     "payoff-missing": "the payoff names every cell of the game, each with LLM and user",
@@ -32,21 +37,21 @@ RULES: Final[Mapping[str, str]] = {
 """Every ``ChainError.rule`` with the sentence that it stands for."""
 
 
-def missing(expected: int, position: int) -> ChainError:
+def missing(of: Layout, expected: int, position: int) -> ChainError:
     """The error for a text that ends where block number `expected` must open."""
-    return ChainError("missing", position, f"the text ends where {_wanted(expected)} must come")
+    return ChainError("missing", position, f"the text ends where {_wanted(of, expected)} must come")
 
 
-def stray(expected: int, position: int) -> ChainError:
+def stray(of: Layout, expected: int, position: int) -> ChainError:
     """The error for text outside the blocks, where block number `expected` must open."""
-    rule = ("text-before", "text-between", "text-between", "text-between", "text-after")[expected]
-    return ChainError(rule, position, f"only whitespace may come before {_wanted(expected)}")
+    rule = {0: "text-before", len(of.blocks): "text-after"}.get(expected, "text-between")
+    return ChainError(rule, position, f"only whitespace may come before {_wanted(of, expected)}")
 
 
-def misplaced(tag: str, expected: int, position: int) -> ChainError:
+def misplaced(of: Layout, tag: str, expected: int, position: int) -> ChainError:
     """The error for a tag that stands where block number `expected` must open."""
-    rule = "duplicate" if tag in TAGS[: 2 * expected] else "order"
-    return ChainError(rule, position, f"{tag} comes where {_wanted(expected)} must come")
+    rule = "duplicate" if tag in of.tags[: 2 * expected] else "order"
+    return ChainError(rule, position, f"{tag} comes where {_wanted(of, expected)} must come")
 
 
 def unclosed(name: str, position: int) -> ChainError:
@@ -69,5 +74,5 @@ def empty_response(position: int) -> ChainError:
     return ChainError("empty-response", position, "the response must not be empty")
 
 
-def _wanted(expected: int) -> str:
-    return f"<{BLOCKS[expected]}>" if expected < len(BLOCKS) else "the end of the text"
+def _wanted(of: Layout, expected: int) -> str:
+    return f"<{of.blocks[expected]}>" if expected < len(of.blocks) else "the end of the text"

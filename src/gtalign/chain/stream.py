@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gtalign.chain.blocks import BLOCKS, TAG, TAGS, Chain, skip_space
+from gtalign.chain.belief import BeliefReader
+from gtalign.chain.blocks import Chain, layout, skip_space
 from gtalign.chain.payoff import PayoffReader
 from gtalign.chain.reasoning import LONGEST, OPENING, PAIRS
 from gtalign.chain.rules import empty_response, endless, misplaced, missing, nested, stray, unclosed
@@ -10,9 +11,7 @@ from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm
 
-_LONGEST = max(LONGEST, *map(len, TAGS))
-_FIRST = (*TAGS, *PAIRS)
-"""Tags that may come before the first block."""
+_LONGEST = max(LONGEST, *map(len, layout(True).tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +64,33 @@ class StreamParser:
 
     Each character is looked at once, but for the few at the end of a slice that may begin a tag
     (at most 19), and whitespace at the end of a slice, which is held back until text follows it.
-    The payoff is checked as a whole, when its block closes.
+    The payoff is checked as a whole, when its block closes, and so is a belief.
 
     Args:
         form: The game whose cells the payoff must name.
         low: Least payoff allowed, inclusive.
         high: Greatest payoff allowed, inclusive.
+        belief: Whether the chain has to state a belief.
 
     Attributes:
+        layout: The blocks of the chain.
         block: Name of the block that is open, None between blocks.
+        belief: The belief, once its block is closed.
         payoff: The matrix, once its block is closed.
         error: The broken rule, once one is.
     """
 
-    def __init__(self, form: GameForm = USER_LLM, *, low: float = -5.0, high: float = 5.0) -> None:
+    def __init__(
+        self,
+        form: GameForm = USER_LLM,
+        *,
+        low: float = -5.0,
+        high: float = 5.0,
+        belief: bool = False,
+    ) -> None:
+        self.layout = layout(belief)
         self.block: str | None = None
+        self.belief: dict[str, float] | None = None
         self.payoff: Bimatrix | None = None
         self.error: ChainError | None = None
         self._reader = PayoffReader(form, low, high)
@@ -88,7 +99,7 @@ class StreamParser:
         self._opened = 0  # where the tag of the open block begins
         self._start = 0  # where the content of the open block begins
         self._spans: dict[str, tuple[int, int]] = {}
-        self._texts: dict[str, list[str]] = {name: [] for name in BLOCKS}
+        self._texts: dict[str, list[str]] = {name: [] for name in self.layout.blocks}
         self._space: list[str] = []  # whitespace that ends the block's text so far
         self._carry = ""  # what may begin a tag, and was not reported yet
         self._base = 0  # position of the first character that is not dealt with
@@ -97,7 +108,8 @@ class StreamParser:
     @property
     def expected(self) -> str | None:
         """Name of the block that is open or has to open next; None after the last one."""
-        return BLOCKS[self._expected] if self._expected < len(BLOCKS) else None
+        blocks = self.layout.blocks
+        return blocks[self._expected] if self._expected < len(blocks) else None
 
     def feed(self, text: str) -> list[Event]:
         """Take the next slice and report what it completes.
@@ -145,6 +157,7 @@ class StreamParser:
             analyze="".join(self._texts["analyze"]),
             response="".join(self._texts["response"]),
             spans=self._spans,
+            belief=self.belief,
         )
 
     def _incomplete(self) -> ChainError | None:
@@ -154,9 +167,9 @@ class StreamParser:
         if self.block is not None:
             return unclosed(self.block, self._opened)
         if self._carry:
-            return stray(self._expected, self._base)
-        if self._expected < len(BLOCKS):
-            return missing(self._expected, self._base)
+            return stray(self.layout, self._expected, self._base)
+        if self._expected < len(self.layout.blocks):
+            return missing(self.layout, self._expected, self._base)
         return None
 
     def _between(self, buffer: str, position: int, events: list[Event]) -> int:
@@ -164,22 +177,22 @@ class StreamParser:
         position = skip_space(buffer, position)
         if position == len(buffer):
             return position
-        if self._expected == len(BLOCKS):
-            raise stray(self._expected, self._base + position)
-        found = TAG.match(buffer, position)
+        if self._expected == len(self.layout.blocks):
+            raise stray(self.layout, self._expected, self._base + position)
+        found = self.layout.tag.match(buffer, position)
         if found is None:
             thought = OPENING.match(buffer, position) if self._expected == 0 else None
             if thought is not None:
                 self._thought, self._opened = thought.group(), self._base + position
                 return thought.end()
-            tags = TAGS if self._expected else _FIRST
+            tags = self.layout.tags if self._expected else (*self.layout.tags, *PAIRS)
             if not _begins_tag(buffer[position : position + _LONGEST], tags):
-                raise stray(self._expected, self._base + position)
+                raise stray(self.layout, self._expected, self._base + position)
             self._carry = buffer[position:]
             return len(buffer)
-        name = BLOCKS[self._expected]
+        name = self.layout.blocks[self._expected]
         if found.group() != f"<{name}>":
-            raise misplaced(found.group(), self._expected, self._base + position)
+            raise misplaced(self.layout, found.group(), self._expected, self._base + position)
         self.block = name
         self._opened = self._base + position
         self._start = self._base + found.end()
@@ -200,10 +213,10 @@ class StreamParser:
 
     def _inside(self, buffer: str, position: int, name: str, events: list[Event]) -> int:
         """Read the content of a block, up to the end of its closing tag."""
-        found = TAG.search(buffer, position)
+        found = self.layout.tag.search(buffer, position)
         if found is None:
             end = buffer.rfind("<", max(position, len(buffer) - _LONGEST))
-            if end < 0 or not _begins_tag(buffer[end:], TAGS):
+            if end < 0 or not _begins_tag(buffer[end:], self.layout.tags):
                 end = len(buffer)
             self._add(buffer[position:end], name, events)
             self._carry = buffer[end:]
@@ -216,6 +229,11 @@ class StreamParser:
             content = "".join(self._texts[name])
             self.payoff = self._reader.read(content, 0, len(content), offset=self._start)
             events.append(PayoffRead(self.payoff))
+        elif name == "belief":
+            content = "".join(self._texts[name])
+            reader = BeliefReader(self._reader.form)
+            self.belief = reader.read(content, 0, len(content), offset=self._start)
+            events.append(TextAdded(name, content.strip()))
         elif name == "response" and not self._texts[name]:
             raise empty_response(self._start)
         self._spans[name] = (self._start, end)
@@ -228,7 +246,7 @@ class StreamParser:
     def _add(self, text: str, name: str, events: list[Event]) -> None:
         """Keep a piece of content, and report it where it is text."""
         texts = self._texts[name]
-        if name == "payoff":
+        if name in ("payoff", "belief"):
             texts.append(text)
             return
         if not texts:

@@ -45,6 +45,7 @@ COMMANDS = {
     "judges": "Check judges against people's labels: agreement, error rates, position bias.",
     "compare": "Compare runs, with confidence intervals.",
     "study": "Let people rate answers without knowing who wrote them, and analyse it.",
+    "calibration": "Show whether the beliefs that chains state about the user are right.",
     "conflict": "Show whether the interests of user and LLM differ in scored answers.",
     "runs": "List the runs in a folder: state, last step, best W and size.",
     "examples": "List the sample files and configurations, or copy them into a folder.",

@@ -14,6 +14,7 @@ from gtalign.errors import PayoffError
 from gtalign.game import solve
 from gtalign.game.file import load_game
 from gtalign.game.text import read_games
+from gtalign.steering.believed import read_belief
 
 
 def command(
@@ -25,6 +26,13 @@ def command(
         ),
     ] = Path("-"),
     game: Game = None,
+    belief: Annotated[
+        str | None,
+        typer.Option(
+            help="How likely each action of the user is, for the rules that need a belief; such"
+            " as DQ=0.7,VQ=0.3."
+        ),
+    ] = None,
     as_json: AsJsonLines = False,
 ) -> None:
     """Solve a payoff matrix: its frontier, equilibria, optimum and welfare.
@@ -37,6 +45,7 @@ def command(
 
     Example:
         gtalign solve matrix.json
+        gtalign solve matrix.json --belief DQ=0.7,VQ=0.3
         tail -1 matrices.jsonl | gtalign solve - --json
     """
     form = None if game is None else load_game(game)
@@ -48,6 +57,7 @@ def command(
         raise PayoffError(f"{name}: not UTF-8 text (byte {error.start})") from None
     except PayoffError as error:
         raise PayoffError(f"{name}: {error}") from None
+    believed = None if belief is None else read_belief(belief)
     console = Console()
     for number, matrix in enumerate(games, start=1):
         solution = solve(matrix)
@@ -55,4 +65,4 @@ def command(
             print_json(solution.to_json())
         else:
             title = f"matrix {number}" if len(games) > 1 else ""
-            console.print(solution_panel(solution, title, console.options.ascii_only))
+            console.print(solution_panel(solution, title, console.options.ascii_only, believed))

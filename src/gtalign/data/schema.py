@@ -28,10 +28,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @cache
-def system_prompt(*, chain: bool = True, form: GameForm = USER_LLM) -> str:
-    """Return our system message; with `chain`, the instruction for the four blocks follows it."""
+def system_prompt(*, chain: bool = True, form: GameForm = USER_LLM, belief: bool = False) -> str:
+    """Return our system message; with `chain`, the instruction for the blocks follows it.
+
+    With `belief`, the chain is to state how likely each action of the user is.
+    """
     text = files(__package__).joinpath("prompts", "system.txt").read_text(encoding="utf-8").strip()
-    return f"{text}\n\n{prompt(form)}" if chain else text
+    return f"{text}\n\n{prompt(form, belief=belief)}" if chain else text
 
 
 def instructed(messages: Sequence[Message], system: str) -> list[Message]:
@@ -76,6 +79,7 @@ def given(
     instruct: bool,
     chain: bool = True,
     form: GameForm = USER_LLM,
+    belief: bool = False,
 ) -> list[Message]:
     """Return what a model is given for a conversation.
 
@@ -85,10 +89,11 @@ def given(
             read one, and learns its task from the chains alone.
         chain: Whether a chain is wanted.
         form: The game that the chain is about.
+        belief: Whether the chain is to state a belief.
     """
     if not instruct:
         return list(messages)
-    return instructed(messages, system_prompt(chain=chain, form=form))
+    return instructed(messages, system_prompt(chain=chain, form=form, belief=belief))
 
 
 def to_row(

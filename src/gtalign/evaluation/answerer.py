@@ -21,8 +21,15 @@ class Answerer(Protocol):
     width: int
     """Number of questions in a batch."""
 
-    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+    async def answer(
+        self, prompts: Sequence[Sequence[Message]], ids: Sequence[str], sample: int = 0
+    ) -> list[str]:
         """Return a completion of each prompt.
+
+        Args:
+            prompts: The messages of each.
+            ids: The ids of their questions.
+            sample: Number of the sample: further samples of a prompt are drawn anew.
 
         Raises:
             TeacherError: The model failed; the message names the question.
@@ -44,9 +51,11 @@ class Local:
         self.write = write
         self.width = width
 
-    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+    async def answer(
+        self, prompts: Sequence[Sequence[Message]], ids: Sequence[str], sample: int = 0
+    ) -> list[str]:
         """Return a completion of each prompt."""
-        return self.write(prompts, ids)
+        return self.write(prompts, [f"{name} #{sample}" for name in ids] if sample else ids)
 
 
 class Served:
@@ -62,15 +71,19 @@ class Served:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
 
-    async def answer(self, prompts: Sequence[Sequence[Message]], ids: Sequence[str]) -> list[str]:
+    async def answer(
+        self, prompts: Sequence[Sequence[Message]], ids: Sequence[str], sample: int = 0
+    ) -> list[str]:
         """Return a completion of each prompt."""
-        return [await self._text(p, name) for p, name in zip(prompts, ids, strict=True)]
+        return [await self._text(p, name, sample) for p, name in zip(prompts, ids, strict=True)]
 
-    async def _text(self, prompt: Sequence[Message], name: str) -> str:
+    async def _text(self, prompt: Sequence[Message], name: str, sample: int) -> str:
         about = f"model {self.endpoint.settings.model!r}, {name}"
-        reply = await self.endpoint.complete(prompt, prompt, accepts=bool, about=about)
+        reply = await self.endpoint.complete(
+            prompt, prompt, accepts=bool, about=about, sample=sample
+        )
         if reply.problem not in (None, CUT_OFF, REFUSED):  # nothing that could be worth 0
-            self.endpoint.forget(prompt, {}, 0)
+            self.endpoint.forget(prompt, {}, sample)
             raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
         if reply.problem == CUT_OFF and not reply.text:
             return f"<think>\n{reply.reasoning}"  # even where the server keeps its reasoning back

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from gtalign.data.schema import given
 from gtalign.endpoints import Cache
 from gtalign.errors import TeacherError
 from gtalign.evaluation.answerer import Answerer, open_answerer
+from gtalign.evaluation.asking import AsksIfWorth, facts_of
 from gtalign.evaluation.report import write_report
 from gtalign.evaluation.settings import EvalRun
 from gtalign.files.disk import room_in
@@ -42,11 +44,12 @@ def plan(config: EvalRun) -> dict[str, Any]:
         DataError: A file of questions is wrong.
     """
     tasks = Counter(question.task for question in read_rows(*config.questions, limit=config.limit))
+    answers = 1 if config.asking is None else config.asking.drafts + 1
     found: dict[str, Any] = {
         "model": config.label,
         "questions": tasks.total(),
         "tasks": dict(tasks),
-        "model_calls": 0 if config.server is None else tasks.total(),
+        "model_calls": 0 if config.server is None else tasks.total() * answers,
         "judge_calls": dict(config.judges.calls_for(tasks)),
     }
     if config.size is not None and config.server is None:
@@ -80,6 +83,9 @@ def run(
     opened = open_answerer(config, Cache(cache))
     if opened.facts is not None:
         record_model(out, opened.facts)
+    answerer = opened.answerer
+    if config.asking is not None:
+        answerer = AsksIfWorth(answerer, config.asking)
     judges = Judges(config.judges.cached_at(cache))
     reward = Reward(config.reward, opened.count_tokens, load_game(config.game))
     file = out / "transcripts.jsonl"
@@ -93,7 +99,7 @@ def run(
             try:
                 return await evaluate(
                     config,
-                    opened.answerer,
+                    answerer,
                     reward,
                     judges,
                     file,
@@ -140,6 +146,7 @@ def prompt_of(config: EvalRun, question: Question) -> list[Message]:
         instruct=config.instruct,
         chain=config.reward.chain,
         form=load_game(config.game),
+        belief=config.reward.belief,
     )
 
 
@@ -217,16 +224,19 @@ async def _answer(
     """Ask the model and return unscored transcripts."""
     prompts = [prompt_of(config, question) for question in questions]
     completions = await answerer.answer(prompts, [question.id for question in questions])
+    noted = (facts_of(answerer, question.id) for question in questions)
     return [
         Transcript.of(
-            question,
+            replace(question, extra={**question.extra, **facts}) if facts else question,
             completion,
             model=config.label,
             seed=config.seed,
             plain=not config.reward.chain,
             prompt=prompt,
         )
-        for question, completion, prompt in zip(questions, completions, prompts, strict=True)
+        for question, completion, prompt, facts in zip(
+            questions, completions, prompts, noted, strict=True
+        )
     ]
 
 

@@ -191,7 +191,9 @@ def _read(t: Transcript) -> Transcript:
     if game_of(form) != t.game:
         return replace(t, chain_error=f"not scored, and of another game: {t.game}")
     try:
-        return replace(t, chain=parse(t.completion, form, tolerant=True).to_json())
+        believes = "<belief>" in t.completion
+        chain = parse(t.completion, form, tolerant=True, belief=believes)
+        return replace(t, chain=chain.to_json())
     except ChainError as error:
         return replace(t, chain_error=str(error))
 

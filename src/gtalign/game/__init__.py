@@ -20,7 +20,7 @@ from gtalign.game.cells import (
     social_optimum,
     stackelberg,
 )
-from gtalign.game.clarify import Clarification, Question, clarify
+from gtalign.game.clarify import Clarification, Question, clarify, clarifying_move
 from gtalign.game.commitment import Commitment, commit, commitment_gain
 from gtalign.game.diagnostics import (
     deviation_gains,
@@ -65,6 +65,7 @@ __all__ = [
     "ces",
     "ces_optimum",
     "clarify",
+    "clarifying_move",
     "cobb_douglas",
     "commit",
     "commitment_gain",

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from gtalign.errors import GameError
 from gtalign.game.arrays import LIMIT, Payoffs, check
 from gtalign.game.belief import Aim, probabilities, worth
+from gtalign.game.cells import first_best
 from gtalign.game.form import TOLERANCE
 from gtalign.game.security import secure
 
@@ -198,6 +199,74 @@ def clarify(
     return Clarification(len(answers), aim, tuple(stages))
 
 
+def clarifying_move(
+    payoffs: ArrayLike,
+    belief: ArrayLike,
+    questions: Sequence[Question],
+    turns: int,
+    aim: Aim = "welfare",
+) -> tuple[NDArray[np.intp], Payoffs]:
+    """The best move at one belief, of one game or of many: what `clarify` says there.
+
+    It follows every reply instead of solving for all beliefs. The work grows with the number of
+    questions and replies to the power of `turns`, and is shared by all games.
+
+    Args:
+        payoffs: ``[T, n, 2]`` or ``[N, T, n, 2]``.
+        belief: Probability of each type, ``[T]`` or ``[N, T]``.
+        questions: What may be asked; the same in all games.
+        turns: Most questions that may be asked, 0 or more.
+        aim: What the LLM maximises.
+
+    Returns:
+        The number of the move, integer ``[...]``, as of `Clarification`; and what user and LLM get
+        under the best plan, ``[..., 2]``.
+
+    Raises:
+        GameError: As of `clarify`, or batches that do not fit each other.
+    """
+    games, before = check(payoffs), probabilities("a belief", belief, 1)
+    batch = games.ndim == 4 or before.ndim == 2
+    if not (np.abs(games) <= LIMIT).all():
+        raise GameError(f"payoffs are finite numbers up to {LIMIT:g}")
+    if turns < 0:
+        raise GameError(f"the number of questions is 0 or more, not {turns}")
+    if before.shape[-1] != games.shape[-3]:
+        raise GameError(f"the belief is about {before.shape[-1]} types, not {games.shape[-3]}")
+    if games.ndim == 4 and before.ndim == 2 and len(games) != len(before):
+        raise GameError(f"batches of {len(games)} and {len(before)} do not fit each other")
+    games_NTn2 = games if games.ndim == 4 else games[None]
+    weights_NT = before if before.ndim == 2 else before[None]
+    count = max(len(games_NTn2), len(weights_NT)) if batch else 1
+    games_NTn2 = np.broadcast_to(games_NTn2, (count, *games_NTn2.shape[1:]))
+    games_Tn2N = np.ascontiguousarray(np.moveaxis(games_NTn2, 0, -1))
+    weights_TN = np.broadcast_to(weights_NT.T, (weights_NT.shape[1], count))
+    checked = [_checked(question, games_NTn2[0]) for question in questions]
+    kept = [question.answer for question in questions]
+
+    def best(weights_TN: Payoffs, left: int) -> tuple[NDArray[np.intp], Payoffs]:
+        # The weights are not divided by their sum: what a plan brings grows with them.
+        answers_n2N: Payoffs = np.einsum("tN,tnpN->npN", weights_TN, games_Tn2N)
+        options = list(answers_n2N)
+        for question, answer, (signals_TS, patience, _) in zip(
+            questions if left else (), kept, checked, strict=False
+        ):
+            sure_N = weights_TN.sum(axis=0)
+            gone_2N = np.multiply.outer(np.asarray(question.leaving, np.float64), sure_N)
+            value_2N = (1 - patience) * (gone_2N if answer is None else answers_n2N[answer])
+            value_2N = value_2N - np.multiply.outer(np.asarray(question.cost, np.float64), sure_N)
+            for signal_T in signals_TS.T:
+                value_2N = value_2N + patience * best(weights_TN * signal_T[:, None], left - 1)[1]
+            options.append(value_2N)
+        values_k2N = np.stack(options)
+        lines_kN = worth(values_k2N, aim, axis=1)
+        move_N = np.argmax(lines_kN >= lines_kN.max(axis=0) - TOLERANCE, axis=0)
+        return move_N, np.take_along_axis(values_k2N, move_N[None, None], axis=0)[0]
+
+    move_N, value_2N = best(weights_TN, turns)
+    return (move_N, value_2N.T) if batch else (move_N[0], value_2N[:, 0])
+
+
 def _checked(question: Question, game_Tn2: Payoffs) -> tuple[Payoffs, float, Payoffs]:
     """Likelihood ``[T, S]``, patience, and what is sure for each type: the cost, and who leaves."""
     types, answers, _ = game_Tn2.shape
@@ -225,10 +294,13 @@ def _best(values_KT2: Payoffs, moves_K: NDArray[np.intp], aim: Aim) -> Stage:
 def _useful(lines_KT: Payoffs) -> NDArray[np.intp]:
     """Vectors that are higher than all others at some belief, by more than the tolerance.
 
-    Of equal ones the first stays. A linear program looks for a belief at which a vector is ahead of
+    Of equal ones the first stays. For two types the lines are cut in order. For more, a linear
+    program looks for a belief at which a vector is ahead of
     those that were kept; the highest vector there is kept next (Lark's method, in White, "A survey
     of solution techniques for the partially observed Markov decision process", 1991).
     """
+    if lines_KT.shape[1] == 2:
+        return _envelope(lines_KT)
     corners = np.eye(lines_KT.shape[1])
     left, kept = list(range(len(lines_KT))), list[int]()
     for corner in corners:
@@ -247,6 +319,43 @@ def _useful(lines_KT: Payoffs) -> NDArray[np.intp]:
         kept.append(_highest(lines_KT, left, belief))
         left.remove(kept[-1])
     return np.array(sorted(kept))
+
+
+def _envelope(lines_K2: Payoffs) -> NDArray[np.intp]:
+    """As `_useful` for two types: from one end of the belief to the other, line by line."""
+    at_1, at_0 = lines_K2.T
+    slope_K = at_1 - at_0
+    kept, edges, belief = [_first(at_0, slope_K)], [0.0], 0.0
+    while True:
+        steeper_K = slope_K - slope_K[kept[-1]]
+        below_K = at_0[kept[-1]] - at_0
+        crossing_K = np.full(len(slope_K), np.inf)
+        np.divide(below_K, steeper_K, out=crossing_K, where=steeper_K > TOLERANCE)
+        belief = max(belief, float(crossing_K.min()))
+        if not belief < 1:
+            break
+        kept.append(_first(-np.maximum(crossing_K, belief), slope_K))
+        edges.append(belief)
+    edges.append(1.0)
+    # A line is ahead of its neighbours by most where these two meet.
+    useful: list[int] = []
+    for place, k in enumerate(kept):
+        rivals = [r for r in (*useful[-1:], *kept[place + 1 : place + 2])]
+        ends = np.array([edges[place], edges[place + 1]])
+        if len(rivals) == 2 and slope_K[rivals[1]] - slope_K[rivals[0]] > TOLERANCE:
+            one, other = rivals
+            meet = (at_0[one] - at_0[other]) / (slope_K[other] - slope_K[one])
+            ends = np.append(ends, min(max(meet, 0.0), 1.0))
+        ahead = at_0[k] + slope_K[k] * ends
+        margins = [ahead - at_0[r] - slope_K[r] * ends for r in rivals]
+        if not margins or np.min(margins, axis=0).max() > TOLERANCE:
+            useful.append(k)
+    return np.array(sorted(useful))
+
+
+def _first(first_K: Payoffs, second_K: Payoffs) -> int:
+    """The line of the highest first number; ties: of the highest second, then the first line."""
+    return int(first_best(first_K[:, None], second_K[:, None])[0])
 
 
 def _highest(lines_KT: Payoffs, some: list[int], belief_T: Payoffs) -> int:

@@ -14,6 +14,15 @@ _STEP = 0.25
 
 _MOST_STEPS = 100_000
 
+_EXACT = 1e-13
+"""Greatest residual of a mixture at the end of the branch."""
+
+_CLOSE = 1e-4
+"""Greatest residual on the way before the last Newton step, which squares it."""
+
+_AT_ONCE = 2048
+"""Games that are followed together: their arrays stay in the cache of a core."""
+
 
 def logit_response(values: ArrayLike, precision: float) -> Payoffs:
     """Probabilities in proportion to ``exp(precision * value)``, on the last axis.
@@ -83,18 +92,53 @@ def quantal_equilibrium(payoffs: ArrayLike, precision: float) -> tuple[Payoffs, 
     steps = math.ceil(min(precision * spread / _STEP, 10 * _MOST_STEPS)) + 1
     if steps > _MOST_STEPS:
         raise GameError(f"a precision of {precision:g} is too great for payoffs {spread:g} apart")
-    mixed_Na = np.full(own_Nab.shape[:2], 1 / own_Nab.shape[1])
-    for at in np.linspace(0, precision, steps):
-        for _ in range(20):
-            wrong_Na, slope_Naa = _residual(own_Nab, other_Nba, mixed_Na, at)
-            if np.abs(wrong_Na).max(initial=0) <= 1e-13:
-                break
-            mixed_Na = mixed_Na - np.linalg.solve(slope_Naa, wrong_Na[..., None])[..., 0]
+    follow = _follow_two if own_Nab.shape[1] == 2 else _follow
+    mixed_Na = np.empty(own_Nab.shape[:2])
+    for start in range(0, len(mixed_Na), _AT_ONCE):
+        block = slice(start, start + _AT_ONCE)
+        mixed_Na[block] = follow(own_Nab[block], other_Nba[block], precision, steps)
     lost_N = ~(np.abs(_residual(own_Nab, other_Nba, mixed_Na, precision)[0]).max(axis=1) <= 1e-9)
     mixed_Na[lost_N] = np.nan
     answer_Nb = _logit(np.einsum("iba,ia->ib", other_Nba, mixed_Na), precision)
     user, llm = (answer_Nb, mixed_Na) if swapped else (mixed_Na, answer_Nb)
     return (user, llm) if array.ndim == 4 else (user[0], llm[0])
+
+
+def _follow(own_Nab: Payoffs, other_Nba: Payoffs, precision: float, steps: int) -> Payoffs:
+    """The mixture at the end of the branch, ``[N, a]``."""
+    mixed_Na = np.full(own_Nab.shape[:2], 1 / own_Nab.shape[1])
+    for at in np.linspace(0, precision, steps):
+        exact = at == precision
+        for _ in range(20):
+            wrong_Na, slope_Naa = _residual(own_Nab, other_Nba, mixed_Na, at)
+            mixed_Na = mixed_Na - np.linalg.solve(slope_Naa, wrong_Na[..., None])[..., 0]
+            if np.abs(wrong_Na).max(initial=0) <= (_EXACT if exact else _CLOSE):
+                break
+    return mixed_Na
+
+
+def _follow_two(own_N2b: Payoffs, other_Nb2: Payoffs, precision: float, steps: int) -> Payoffs:
+    """As `_follow` for a player of two actions: one number a game, and no matrix to solve."""
+    gain_bN = np.ascontiguousarray((own_N2b[:, 0] - own_N2b[:, 1]).T)
+    base_bN = np.ascontiguousarray(other_Nb2[..., 1].T)
+    rise_bN = np.ascontiguousarray(other_Nb2[..., 0].T) - base_bN
+    both_bN = gain_bN * rise_bN
+    first_N = np.full(len(own_N2b), 0.5)
+    for at in np.linspace(0, precision, steps):
+        exact = at == precision
+        for _ in range(20):
+            value_bN = at * (base_bN + rise_bN * first_N)
+            weight_bN = np.exp(value_bN - value_bN.max(axis=0))
+            weight_bN /= weight_bN.sum(axis=0)
+            gap_N = (weight_bN * gain_bN).sum(axis=0)
+            turn_N = (weight_bN * both_bN).sum(axis=0) - gap_N * (weight_bN * rise_bN).sum(axis=0)
+            back_N = 1 / (1 + np.exp(np.clip(-at * gap_N, -700, 700)))
+            slope_N = 1 - at * at * back_N * (1 - back_N) * turn_N
+            wrong_N = first_N - back_N
+            first_N = first_N - wrong_N / slope_N
+            if np.abs(wrong_N).max(initial=0) <= (_EXACT if exact else _CLOSE):
+                break
+    return np.stack([first_N, 1 - first_N], axis=1)
 
 
 def _residual(

@@ -77,7 +77,7 @@ async def open_upstream(
     backend = opened.backend
     text = None
     if steering.instructs and steering.instruct != "none":
-        text = prompt(form, low=steering.low, high=steering.high, style=steering.instruct)
+        text = prompt(form, **steering.chain, style=steering.instruct)
     if is_url(engine.address):
         assert isinstance(backend, HTTPBackend)
         proxy = Proxy(engine.address, key, opened.model, timeouts)

@@ -63,7 +63,9 @@ class Reward:
         if not self.config.chain:
             return read_plain(completions)
         reading = self.config.reading
-        chains = parse_batch(completions, self.form, tolerant=reading != "strict")
+        chains = parse_batch(
+            completions, self.form, tolerant=reading != "strict", belief=self.config.belief
+        )
         if reading in ("strict", "tolerant"):
             return read_chains(chains)
         return read_as_released(chains, needs_analyze=reading == "released-eval")

@@ -47,6 +47,8 @@ class RewardSettings(Config):
         least: The L that ``constrained`` asks for; see `gtalign.reward.welfare.constrained`.
         chain: Whether completions are chains. If not, a completion is the response alone, and the
             chain's own terms leave the LLM's welfare.
+        belief: Whether a chain has to state a belief over the user's actions before the payoff.
+            The belief earns nothing; `gtalign calibration` says how good it is.
         reading: What counts as a chain: ``strict``, ``tolerant`` (misspellings are repaired, but
             the format factor is lost), or the leniency of the released code.
         terms: How lengths and the chain are measured: ``paper``, or ``robust``, which multiplies
@@ -68,6 +70,7 @@ class RewardSettings(Config):
     user_weight: Share = 0.5
     least: Annotated[float, Field(gt=0, le=1)] = 0.5
     chain: bool = True
+    belief: bool = False
     reading: Literal["strict", "tolerant", "released", "released-eval"] = ROBUST["reading"]
     terms: Literal["paper", "robust"] = ROBUST["terms"]
     quality: Definition = ROBUST["quality"]
@@ -81,6 +84,15 @@ class RewardSettings(Config):
     def robust(self) -> bool:
         """Whether terms are measured so that a useless answer cannot earn them."""
         return self.terms == "robust"
+
+    @model_validator(mode="after")
+    def _reads_beliefs(self) -> Self:
+        if self.belief and (not self.chain or self.reading.startswith("released")):
+            raise ValueError(
+                "belief is true, so completions have to be chains, and reading strict or tolerant:"
+                " the released code knows no belief"
+            )
+        return self
 
     @model_validator(mode="after")
     def _terms_fit(self) -> Self:

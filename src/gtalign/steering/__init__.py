@@ -1,9 +1,11 @@
 """Steering: edit the payoff matrix while the model is writing, and let it continue from there."""
 
+from gtalign.steering.alternatives import Alternative, alternatives
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
 from gtalign.steering.answers import answers
 from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
 from gtalign.steering.calls import Call, CallReader
+from gtalign.steering.clarification import Asking, Clarify
 from gtalign.steering.decision import Decision, Mode, Resume
 from gtalign.steering.edit import Edit, Term, edit, fit
 from gtalign.steering.expected import PRIOR, ActionTokens, TokenHistory, prior_for
@@ -36,12 +38,15 @@ __all__ = [
     "SOLUTION_RULES",
     "ActionTokens",
     "Adjustment",
+    "Alternative",
     "Ask",
+    "Asking",
     "Backend",
     "Budget",
     "Call",
     "CallReader",
     "ChoiceInterval",
+    "Clarify",
     "Decided",
     "Decision",
     "Draft",
@@ -72,6 +77,7 @@ __all__ = [
     "SteeringSettings",
     "Term",
     "TokenHistory",
+    "alternatives",
     "answers",
     "audit_policy",
     "decimals_of",

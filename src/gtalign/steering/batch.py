@@ -8,7 +8,7 @@ from gtalign.game import TOLERANCE, GameForm
 from gtalign.game.arrays import Payoffs, check
 from gtalign.game.equilibria import snap
 from gtalign.steering.policy import Policy
-from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
+from gtalign.steering.rules import SOLUTION_RULES, RuleOptions, SolutionRule
 
 
 def fitted(payoffs: ArrayLike, decimals: ArrayLike, *, low: float, high: float) -> Payoffs:
@@ -33,28 +33,56 @@ def fitted(payoffs: ArrayLike, decimals: ArrayLike, *, low: float, high: float) 
 
 
 def chosen(
-    payoffs: ArrayLike, policy: Policy, form: GameForm, *, low: float = -5.0
+    payoffs: ArrayLike,
+    policy: Policy,
+    form: GameForm,
+    *,
+    low: float = -5.0,
+    belief: Payoffs | None = None,
+    charges: Payoffs | None = None,
 ) -> NDArray[np.intp]:
     """The cell that a policy's rule chooses in one game or in each of a batch.
 
     Args:
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
-        policy: Its `solution`, `rho` and `tie_break`.
-        form: The game, for error messages.
+        policy: Its `solution`, and the keys that this rule reads.
+        form: The game.
         low: Least possible payoff.
+        belief: Probability of each action of the user that chains state, ``[m]`` or ``[N, m]``;
+            None for the policy's `prior`.
+        charges: Points that the policy added to the payoffs, of their shape; None for none.
 
     Returns:
         Cell numbers, user-major, integer ``[...]``.
 
     Raises:
-        GameError: A rule that measures payoffs from `low` is given a lower one, or a payoff is too
-            large to solve.
+        GameError: A rule that measures payoffs from `low` is given a lower one, a payoff is too
+            large to solve, or the rule does not apply.
     """
+    options = options_of(policy, form, low=low, belief=belief, charges=charges)
+    return apply(SOLUTION_RULES[policy.solution], payoffs, options)
+
+
+def options_of(
+    policy: Policy,
+    form: GameForm,
+    *,
+    low: float = -5.0,
+    belief: Payoffs | None = None,
+    charges: Payoffs | None = None,
+) -> RuleOptions:
+    """What a policy gives to a rule; arguments as of `chosen`."""
+    if belief is None and policy.prior is not None:
+        belief = policy.prior_of(form)
+    return RuleOptions(policy.tie_break, policy.rho, low, form, belief, policy.clarify, charges)
+
+
+def apply(rule: SolutionRule, payoffs: ArrayLike, options: RuleOptions) -> NDArray[np.intp]:
+    """The cell that a rule chooses, as `chosen` has it."""
     games = snap(check(payoffs))
-    rule = SOLUTION_RULES[policy.solution]
     if rule.absolute:
-        _check_above(games, form, low, rule.name)
-    return rule.choose(games, RuleOptions(policy.tie_break, policy.rho, low))
+        _check_above(games, options.form, options.low, rule.name)
+    return rule.choose(games, options)
 
 
 def _check_above(games: Payoffs, form: GameForm, low: float, rule: str) -> None:

@@ -55,7 +55,7 @@ class Budget:
 
     Args:
         thinking: Of the thinking.
-        payoff: Of the matrix, tags included.
+        payoff: Of the matrix, tags included, and of the belief if the chain states one.
         analyze: Of the analysis.
         response: What is kept for the response, at least.
     """
@@ -76,9 +76,11 @@ class Budget:
         return _lengths(self.thinking, self.analyze)
 
 
-def share_out(max_tokens: int, settings: BlockSettings, form: GameForm) -> Budget | None:
+def share_out(
+    max_tokens: int, settings: BlockSettings, form: GameForm, belief: bool = False
+) -> Budget | None:
     """Return the budget of an answer; None if it has no room for a chain and a response."""
-    payoff, response = matrix_tokens(form), int(settings.response * max_tokens)
+    payoff, response = matrix_tokens(form, belief), int(settings.response * max_tokens)
     free = max_tokens - payoff - response
     if free < 2 * LEAST or response < LEAST:
         return None
@@ -93,16 +95,27 @@ def share_out(max_tokens: int, settings: BlockSettings, form: GameForm) -> Budge
     return Budget(thinking, payoff, analyze, response)
 
 
-def least_tokens(settings: BlockSettings, form: GameForm) -> int:
+def least_tokens(settings: BlockSettings, form: GameForm, belief: bool = False) -> int:
     """The smallest ``max_tokens`` with room for a chain and a response."""
-    free = matrix_tokens(form) + 2 * LEAST
-    return next(n for n in range(free, 100 * free) if share_out(n, settings, form) is not None)
+    free = matrix_tokens(form, belief) + 2 * LEAST
+    return next(
+        n for n in range(free, 100 * free) if share_out(n, settings, form, belief) is not None
+    )
 
 
-def matrix_tokens(form: GameForm) -> int:
-    """The tokens that a matrix and its tags take, at most, in a common vocabulary."""
+def matrix_tokens(form: GameForm, belief: bool = False) -> int:
+    """The tokens that a matrix and its tags take, at most, in a common vocabulary.
+
+    Args:
+        form: The game.
+        belief: Whether the chain states a belief before the matrix, whose tokens are counted too.
+    """
     cell = len('"": {"LLM": -1.5, "user": -1.5}, ')
-    return 16 + int(sum(len(key) + cell for key in form.cells) / _DENSE)
+    characters = sum(len(key) + cell for key in form.cells)
+    tokens = 16 + int(characters / _DENSE)
+    if belief:
+        tokens += 16 + int(sum(len(f'"{name}": 0.15, ') for name in form.user_actions) / _DENSE)
+    return tokens
 
 
 def lengths_of_trained(max_tokens: int) -> Lengths:

@@ -60,6 +60,8 @@ class Decision:
         repairs: What had to be repaired to read the chain.
         decimals: Decimals of the payoffs in the edited matrix; None if there is none, or in old
             records.
+        belief: Probability of each action of the user, as the chain states it; None if it states
+            none.
         decided_ms: Milliseconds that the decision took; None if there is none, or in old records.
         form: The game; that of the matrix, if there is one.
     """
@@ -92,6 +94,7 @@ class Decision:
     repairs: tuple[Repair, ...] = ()
     decimals: int | None = None
     decided_ms: float | None = None
+    belief: Mapping[str, float] | None = field(default=None, hash=False)
     form: GameForm = USER_LLM
 
     def __post_init__(self) -> None:
@@ -197,6 +200,7 @@ class Decision:
             decimals=given.known("decimals", given.count),
             decided_ms=given.known("decided_ms", given.number),
             form=form,
+            belief=given.known("belief", given.shares),
         )
 
 

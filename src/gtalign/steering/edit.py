@@ -9,7 +9,7 @@ import numpy as np
 
 from gtalign.errors import ConfigError, SteeringError
 from gtalign.game import TOLERANCE, Bimatrix, GameForm
-from gtalign.game.arrays import LIMIT
+from gtalign.game.arrays import LIMIT, Payoffs
 from gtalign.game.form import Player
 from gtalign.steering.expected import ActionTokens, tokens_of
 from gtalign.steering.fields import Fields
@@ -80,6 +80,11 @@ class Edit:
     stated: Bimatrix
     edited: Bimatrix
     terms: tuple[Term, ...]
+
+    @property
+    def charges(self) -> Payoffs:
+        """Points that were added to each payoff, ``[m, n, 2]``."""
+        return self.edited.payoffs - self.stated.payoffs
 
 
 def edit(

@@ -76,6 +76,11 @@ class Fields:
             self.refuse(name, "a finite number")
         return float(value)
 
+    def shares(self, name: str) -> dict[str, float]:
+        """An object of finite numbers, such as probabilities."""
+        given = self.object(name)
+        return {key: given.number(key) for key in given.names()}
+
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts."""
         items = self.source.get(name)

@@ -17,6 +17,7 @@ from gtalign.errors import ConfigError, SteeringError
 from gtalign.game import Bimatrix
 from gtalign.game.arrays import Payoffs
 from gtalign.steering.batch import chosen, fitted
+from gtalign.steering.believed import ordered
 from gtalign.steering.edit import edit
 from gtalign.steering.expected import ActionTokens, tokens_of
 from gtalign.steering.policy import Policy
@@ -65,6 +66,7 @@ def flips(
     used_tokens: int = 0,
     least: float = -5.0,
     most: float = 5.0,
+    belief: Mapping[str, float] | None = None,
 ) -> tuple[ChoiceInterval, ...]:
     """The actions that a policy chooses as one of its numbers grows and all others stay.
 
@@ -85,6 +87,7 @@ def flips(
         used_tokens: Tokens of the quota used so far, as for `edit`.
         least: Least payoff, as for `fit`.
         most: Greatest payoff.
+        belief: The belief that the chain states, as for `recommend`.
 
     Returns:
         Intervals that cover [low, high] in order, each with another action than the one before.
@@ -109,13 +112,19 @@ def flips(
         uses = [tokens_of(expected, action) for action in stated.form.llm_actions]
         ends = [used_tokens, *(used_tokens + u.written() + u.read(prompt_tokens) for u in uses)]
         corners = sorted({low, high, *(end for end in ends if low < end < high)})
+    believed = ordered(belief, stated.form)
     found: list[ChoiceInterval] = []
     for start, end in pairwise(corners):
         edges, games = _steps(start, end, payoffs(start), payoffs(end), decimals)
         cells: list[int] = []
         for at in range(0, len(games), _AT_ONCE):
-            written = fitted(games[at : at + _AT_ONCE], decimals, low=least, high=most)
-            cells += chosen(written, policy, stated.form, low=least).tolist()
+            exact = games[at : at + _AT_ONCE]
+            written = fitted(exact, decimals, low=least, high=most)
+            charges = exact - stated.payoffs
+            found_N = chosen(
+                written, policy, stated.form, low=least, belief=believed, charges=charges
+            )
+            cells += found_N.tolist()
         for (a, b), cell in zip(pairwise(edges.tolist()), cells, strict=True):
             action = stated.form.llm_actions[cell % len(stated.form.llm)]
             if found and found[-1].action == action:

@@ -37,11 +37,13 @@ ENDED: Final = "the response was ended at the end of a sentence, when few tokens
 _ANALYZE_ENDS: Final = "</analyze>"
 # The grammar of what is missing, by the block that is open; none is of a chain whose thinking is.
 _PARTS: Final[dict[str, Part]] = {
+    "belief": "belief",
     "payoff": "matrix",
     "analyze": "remainder",
     "response": "response",
 }
 _THINKING: Final = "<thinking>"
+_BELIEF: Final = "<belief>"
 
 
 def observe(writing: Writing) -> Iterator[Step]:
@@ -58,10 +60,11 @@ def steer(writing: Writing, budget: Budget | None) -> Iterator[Step]:
     """Write up to the matrix, edit it, and continue from there; or pass the engine's own answer."""
     if budget is None:
         settings, form = writing.steering.settings, writing.steering.form
+        least = least_tokens(settings.blocks, form, settings.belief)
         yield from _passed(
             writing,
-            f"a chain and a response take {least_tokens(settings.blocks, form)} tokens or more, and"
-            f" max_tokens is {writing.ask.max_tokens}",
+            f"a chain and a response take {least} tokens or more, and max_tokens is"
+            f" {writing.ask.max_tokens}",
         )
         return
     try:
@@ -146,9 +149,11 @@ def _to_payoff(writing: Writing, budget: Budget, attempt: int) -> Iterator[Step]
     for _ in BLOCKS:
         parser = writing.parser()
         parser.feed(message.text)
-        meter = Meter(parser, thinking=budget.thinking, payoff=2 * budget.payoff)
-        most = max(1, _room(writing, budget))
-        yield writing.to_payoff(attempt, part, meter.take, meter.enough, most)
+        meter = Meter(
+            parser, thinking=budget.thinking, belief=budget.payoff, payoff=2 * budget.payoff
+        )
+        room = max(1, _room(writing, budget))
+        yield writing.to_payoff(attempt, part, meter.take, meter.enough, room)
         wrong = parser.error
         closed = message.text.endswith(PAYOFF_ENDS)
         if closed and (wrong is None or wrong.rule.startswith("payoff")):
@@ -164,7 +169,7 @@ def _to_payoff(writing: Writing, budget: Budget, attempt: int) -> Iterator[Step]
         if _room(writing, budget) < LEAST:
             return
         yield from _continued(writing, new)
-        part = "matrix"
+        part = "belief" if new.endswith(_BELIEF) else "matrix"
 
 
 def _room(writing: Writing, budget: Budget) -> int:

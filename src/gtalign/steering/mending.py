@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gtalign.chain import TAGS, ChainBroken, Event, StreamParser
-from gtalign.chain.blocks import BLOCKS
+from gtalign.chain import ChainBroken, Event, StreamParser
+from gtalign.chain.blocks import layout
 
-_LONGEST: Final = max(map(len, TAGS))
+_LONGEST: Final = max(map(len, layout(True).tags))
 _LAST: Final = 64  # tokens before the last one, at most, in which a sentence may end a response
 _END: Final = 24  # of those, the tokens that are kept for bringing a sentence to its end
 _TAIL: Final = 16  # characters in which the end of a sentence is looked for
@@ -30,33 +30,36 @@ def mended(text: str, parser: StreamParser) -> str | None:
         parser: A parser that has read it.
 
     Returns:
-        The new message; None if it is a matrix that breaks off, or a chain that is complete, or a
-        response without text.
+        The new message; None if it is a matrix or a belief that breaks off, or a chain that is
+        complete, or a response without text.
     """
     name = parser.expected
     if name is None:
         return None
     if parser.error is not None:
-        if parser.error.rule.startswith("payoff"):
+        if parser.error.rule.startswith(("payoff", "belief")):
             return None
         text = text[: parser.error.position]
     if parser.block is None:
         return f"{text.rstrip()}\n<{name}>".lstrip()
-    text = _without_begun_tag(text)
+    text = _without_begun_tag(text, parser.layout.tags)
     begun = text[text.rindex(f"<{name}>") + len(name) + 2 :]
     if name == "payoff":
         end = text.rfind("}") + 1
         return f"{text[:end]}</payoff>" if "}" in begun else None
     if name == "response":
         return f"{text}</response>" if begun.strip() else None
-    return f"{text}</{name}>\n<{BLOCKS[BLOCKS.index(name) + 1]}>"
+    if name == "belief":
+        return None
+    blocks = parser.layout.blocks
+    return f"{text}</{name}>\n<{blocks[blocks.index(name) + 1]}>"
 
 
-def _without_begun_tag(text: str) -> str:
+def _without_begun_tag(text: str, tags: tuple[str, ...]) -> str:
     """A text without the beginning of a tag at its end."""
     at = text.rfind("<", max(len(text) - _LONGEST, 0))
     end = text[at:]
-    begun = at >= 0 and end not in TAGS and any(tag.startswith(end) for tag in TAGS)
+    begun = at >= 0 and end not in tags and any(tag.startswith(end) for tag in tags)
     return text[:at] if begun else text
 
 

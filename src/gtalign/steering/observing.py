@@ -25,7 +25,7 @@ def observed(steering: Steering, decision: Decision, text: str | None) -> Steere
     if text is None:
         return Steered("", None, None, replace(decision, reason=NO_CHAIN), "stop")
     try:
-        chain = parse(text, form, tolerant=True, low=settings.low, high=settings.high)
+        chain = parse(text, form, tolerant=True, **settings.chain)
     except ChainError:
         found = replace(decision, reason=NO_CHAIN, acted=action_of(text, form))
         return Steered(text, text or None, None, found, "stop")

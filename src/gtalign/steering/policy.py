@@ -7,18 +7,28 @@ action is expected to take, into an edit of a payoff matrix.
 import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    model_validator,
+)
 
 from gtalign.config import Config, Share, beside, load
-from gtalign.errors import ConfigError
-from gtalign.game import GameForm
-from gtalign.steering.rules import known_rule
+from gtalign.errors import ConfigError, GameError
+from gtalign.game import TOLERANCE, GameForm
+from gtalign.steering.clarification import Clarify
+from gtalign.steering.rules import SOLUTION_RULES, known_rule
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(allow_inf_nan=False)]
@@ -26,11 +36,25 @@ Points = Annotated[float, Field(allow_inf_nan=False)]
 RuleName = Annotated[str, AfterValidator(known_rule)]
 """Name of an entry in `gtalign.steering.rules.SOLUTION_RULES`."""
 
+
+def _pairs(shares: Any) -> Any:
+    return tuple(shares.items()) if isinstance(shares, Mapping) else shares
+
+
+Prior = Annotated[
+    tuple[tuple[str, Share], ...],
+    BeforeValidator(_pairs),
+    PlainSerializer(dict, when_used="unless-none"),
+]
+"""A probability for each action of the user, written as a table."""
+
 _SUFFIX = ".toml"
 _LATER: Final = {
     **dict.fromkeys(("input_characters", "output_characters", "answer"), 0.0),
     "characters_per_token": 4.0,
     "budget": None,
+    "prior": None,
+    "clarify": Clarify().model_dump(),
 }
 """Keys that came later than the others, with their defaults."""
 
@@ -126,6 +150,9 @@ class Policy(Config):
         tie_break: Player whose payoff decides between cells that are equal under the rule
             (`SolutionRule.keys`).
         budget: What all answers under the policy may spend in a month; None for no limit.
+        prior: How likely each action of the user is, where a chain states no belief. Rules that
+            need a belief (`SolutionRule.keys`) need a prior; nothing else stands in for one.
+        clarify: Assumptions of the rule ``clarify``.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -142,6 +169,24 @@ class Policy(Config):
     rho: Annotated[float, Field(le=1)] = 0.0
     tie_break: Literal["user", "llm"] = "user"
     budget: Budget | None = None
+    prior: Prior | None = None
+    clarify: Clarify = Clarify()
+
+    @model_validator(mode="after")
+    def _states_a_prior(self) -> Self:
+        if self.prior is None:
+            if SOLUTION_RULES[self.solution].needs_belief:
+                raise ValueError(
+                    f"the rule {self.solution!r} needs a belief over the user's actions: give prior"
+                    " as well, such as prior = {DQ = 0.7, VQ = 0.3}, for chains that state none"
+                )
+            return self
+        names = [name for name, _ in self.prior]
+        if len(set(names)) < len(names):
+            raise ValueError("prior names an action twice")
+        if not abs(sum(share for _, share in self.prior) - 1) <= TOLERANCE:
+            raise ValueError("the shares of prior have to add up to 1")
+        return self
 
     @property
     def hash(self) -> str:
@@ -162,12 +207,12 @@ class Policy(Config):
         return content
 
     def check(self, form: GameForm) -> None:
-        """Check that the policy fits a game: each adjustment means an action or a cell of it.
+        """Check that the policy fits a game, which has all actions and cells that it names.
 
-        An action of another name is meant if it counts as the one that is named.
+        An action of another name is meant by an adjustment if it counts as the one that is named.
 
         Raises:
-            ConfigError: An adjustment does not; the message names it and the names of the game.
+            ConfigError: It does not; the message says what is wrong and what the game has.
         """
         for number, adjustment in enumerate(self.adjust):
             kind, name, known = "LLM action", adjustment.action, form.llm_actions
@@ -178,6 +223,21 @@ class Policy(Config):
                     f"policy {self.name!r}: adjust.{number} names the {kind} {name!r}; the game "
                     f"has {', '.join(known)}"
                 )
+        if self.prior is not None and {name for name, _ in self.prior} != set(form.user_actions):
+            raise ConfigError(
+                f"policy {self.name!r}: prior has to name each action of the user once:"
+                f" {', '.join(form.user_actions)}"
+            )
+        if "clarify" in SOLUTION_RULES[self.solution].keys:
+            try:
+                self.clarify.check(form)
+            except GameError as error:
+                raise ConfigError(f"policy {self.name!r}: {error}") from error
+
+    def prior_of(self, form: GameForm) -> NDArray[np.float64]:
+        """The prior in the order of a game's rows, ``[m]``; nan for an action that it lacks."""
+        shares = dict(self.prior or ())
+        return np.array([shares.get(action, np.nan) for action in form.user_actions])
 
     def fits(self, form: GameForm) -> bool:
         """Whether `check` has nothing to say against a game."""

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from gtalign.errors import GameError
 from gtalign.game import Bimatrix, Equilibrium, GameForm, equilibria, pareto_frontier, pure_nash
-from gtalign.game.arrays import LIMIT
+from gtalign.game.arrays import LIMIT, Payoffs
 from gtalign.game.equilibria import snap
 from gtalign.game.solve import named
 from gtalign.steering.batch import chosen
+from gtalign.steering.believed import ordered
 from gtalign.steering.edit import PLAYERS
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy
@@ -116,7 +117,14 @@ class Recommendation:
         return found
 
 
-def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommendation:
+def recommend(
+    game: Bimatrix,
+    policy: Policy,
+    *,
+    low: float = -5.0,
+    belief: Mapping[str, float] | None = None,
+    charges: Payoffs | None = None,
+) -> Recommendation:
     """Choose a cell of a game by the rule of a policy.
 
     `gtalign.steering.rules.SOLUTION_RULES` says what each rule does. Every rule breaks its last
@@ -125,17 +133,22 @@ def recommend(game: Bimatrix, policy: Policy, *, low: float = -5.0) -> Recommend
 
     Args:
         game: The game, as a rule an edited one.
-        policy: Its `solution`, `rho` and `tie_break`.
+        policy: Its `solution`, and the keys that this rule reads.
         low: Least payoff there can be; absolute rules measure payoffs from it.
+        belief: Probability of each action of the user that the chain states; None for the
+            policy's `prior`.
+        charges: Points that the policy added to the payoffs, ``[m, n, 2]``; None for none.
 
     Raises:
-        GameError: An absolute rule is given a payoff below `low`, or a payoff is too large to
-            solve.
+        GameError: An absolute rule is given a payoff below `low`, a payoff is too large to solve,
+            or the rule does not apply.
     """
     form, payoffs = game.form, snap(game.payoffs)
     if not np.abs(payoffs).max() <= LIMIT:  # what could not be solved later is refused now
         raise GameError(f"a payoff is not a finite number up to {LIMIT:g}")
-    cell = form.cells[int(chosen(payoffs, policy, form, low=low))]
+    stated = ordered(belief, form)
+    number = chosen(payoffs, policy, form, low=low, belief=stated, charges=charges)
+    cell = form.cells[int(number)]
     action = form.llm_actions[form.index(cell)[1]]
     return Recommendation(cell, action, policy.solution, partial(_theory, form, payoffs))
 

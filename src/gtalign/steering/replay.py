@@ -10,12 +10,15 @@ import numpy as np
 from gtalign.config import load_table
 from gtalign.errors import ConfigError, DataError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.arrays import Payoffs
 from gtalign.game.file import form_from_json
 from gtalign.steering.batch import chosen, fitted
+from gtalign.steering.believed import ordered
 from gtalign.steering.edit import DECIMALS, edit
 from gtalign.steering.expected import ActionTokens
 from gtalign.steering.fields import Fields
 from gtalign.steering.policy import Policy
+from gtalign.steering.rules import SOLUTION_RULES
 from gtalign.steering.units import Amounts, money_of
 
 __all__ = ["Past", "Replay", "replay"]
@@ -34,6 +37,7 @@ class Past:
         prompt_tokens: Tokens of the prompt; 0 if unknown.
         used_tokens: Tokens of the quota that were used before.
         decimals: Decimals of the payoffs in the edited matrix.
+        belief: The belief that the chain states; None if it states none.
     """
 
     stated: Bimatrix
@@ -42,6 +46,7 @@ class Past:
     prompt_tokens: int = 0
     used_tokens: int = 0
     decimals: int = _USUAL
+    belief: Mapping[str, float] | None = field(default=None, hash=False)
 
     @classmethod
     def from_json(cls, source: Mapping[str, Any]) -> "Past":
@@ -78,6 +83,7 @@ class Past:
             prompt_tokens=given.count("prompt_tokens") if given.has("prompt_tokens") else 0,
             used_tokens=given.count("used_tokens"),
             decimals=decimals,
+            belief=given.known("belief", given.shares) if given.has("belief") else None,
         )
 
 
@@ -141,8 +147,24 @@ def _actions(
         use = {"prompt_tokens": past.prompt_tokens, "used_tokens": past.used_tokens}
         games[number] = edit(past.stated, policy, past.expected, **use).edited.payoffs
     decimals = np.array([past.decimals for past in pasts])
-    cells = chosen(fitted(games, decimals, low=low, high=high), policy, form, low=low)
+    cells = chosen(
+        fitted(games, decimals, low=low, high=high),
+        policy,
+        form,
+        low=low,
+        belief=_beliefs(pasts, policy, form),
+        charges=games - np.stack([past.stated.payoffs for past in pasts]),
+    )
     return tuple(form.llm_actions[column] for column in (cells % len(form.llm)).tolist())
+
+
+def _beliefs(pasts: Sequence[Past], policy: Policy, form: GameForm) -> Payoffs | None:
+    """The belief of each decision, or the prior where it states none, ``[N, m]``; None for none."""
+    if not SOLUTION_RULES[policy.solution].needs_belief:
+        return None
+    prior = policy.prior_of(form)
+    stated = [ordered(past.belief, form) for past in pasts]
+    return np.stack([prior if belief is None else belief for belief in stated])
 
 
 def _tokens(fields: Fields) -> ActionTokens:

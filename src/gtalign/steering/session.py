@@ -128,7 +128,9 @@ class Session:
     def _guided(self, watch: Stopwatch) -> tuple[Writing, Budget | None]:
         """The writing of a model that is instructed, and its budget."""
         steering = self.steering
-        budget = share_out(self.ask.max_tokens, steering.settings.blocks, steering.form)
+        budget = share_out(
+            self.ask.max_tokens, steering.settings.blocks, steering.form, steering.settings.belief
+        )
         lengths = Lengths() if budget is None else budget.lengths
         writing = Writing(steering, self.ask, watch, instructed=True, lengths=lengths)
         return writing, budget

@@ -1,6 +1,6 @@
 """How answers are steered, as configuration."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,15 @@ Instruct = Literal["none", "full", "short", "examples"]
 Verify = Literal["off", "mark", "retry"]
 """What happens once a response is complete: nothing, or it says whether it obeyed, or one that did
 not is also written once more."""
+
+
+class ChainOptions(TypedDict):
+    """The keyword arguments of `gtalign.chain` that say which chains are meant."""
+
+    low: float
+    high: float
+    belief: bool
+
 
 FILLED = frozenset({"frontier", "sums", "payoff", "cell", "action", "description"})
 """The names that templates may use."""
@@ -49,6 +58,9 @@ class SteeringSettings(Config):
             ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``. A model follows it
             best in the form in which it learned to write analyses.
         again: Text that asking again adds to the user's message; it may use the same names.
+        belief: Whether chains state how likely each action of the user is, in a block before the
+            matrix. A policy whose rule needs a belief then takes the model's own. An instruction
+            asks for the block; a model without one has to be trained on such chains.
         policy_line: Whether the question begins with a line that says what the policy charges
             (`gtalign.steering.policy_line`). It is for a model that was trained on such lines:
             the matrices that it states know the prices. In ``observe`` the policy then edits
@@ -71,9 +83,15 @@ class SteeringSettings(Config):
         "The payoffs are now {{payoff}}. Write the whole answer again. Your action is {{action}}:"
         " {{description}}, so choose {{cell}}."
     )
+    belief: bool = False
     policy_line: bool = False
     low: float = -5.0
     high: float = 5.0
+
+    @property
+    def chain(self) -> "ChainOptions":
+        """What parsers, grammars and instructions of these chains have to know."""
+        return {"low": self.low, "high": self.high, "belief": self.belief}
 
     @property
     def told_prices(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 from gtalign.chain import Chain, action_of
@@ -114,17 +115,19 @@ class Steering:
             )
         low, high = self.settings.low, self.settings.high
         changed = fit(exact, decimals=decimals, low=low, high=high)
+        choose = partial(recommend, policy=self.policy, low=low, belief=chain.belief)
         return replace(
             undecided,
             steered=steered,
             stated=chain.payoff,
             edited=changed.edited,
             terms=changed.terms,
-            before=recommend(chain.payoff, self.policy, low=low),
-            after=recommend(changed.edited, self.policy, low=low),
+            before=choose(chain.payoff),
+            after=choose(changed.edited, charges=exact.charges),
             prompt_tokens=prompt_tokens,
             repairs=chain.repairs,
             decimals=decimals,
+            belief=chain.belief,
         )
 
     def undecided(self, reason: str | None, *, used_tokens: int) -> Decision:

@@ -82,7 +82,7 @@ class Writing:
     ) -> None:
         self.steering = steering
         self.ask = ask
-        self.limits = {"low": steering.settings.low, "high": steering.settings.high}
+        self.limits = steering.settings.chain
         given = tuple(ask.messages)
         if ask.tools is not None:
             given = _told(tool_prompt(ask.tools, steering.form), given)
@@ -167,7 +167,7 @@ class Writing:
             text = opening(text)
         chain = self.chain(text)
         if chain.repairs and self.steering.backend.can_resume:
-            well = render(chain.thinking, chain.payoff, "", "")
+            well = render(chain.thinking, chain.payoff, "", "", chain.belief)
             self.message.replace(well[: well.index(PAYOFF_ENDS) + len(PAYOFF_ENDS)])
         return text
 

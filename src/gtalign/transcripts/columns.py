@@ -50,6 +50,8 @@ def check_chain(chain: Any) -> None:
         if not isinstance(chain.get(name), str):
             raise DataError(f"column 'chain.{name}' has to be text")
     check_matrix(chain.get("payoff"), "chain.payoff")
+    if chain.get("belief") is not None:
+        _check_belief(chain["belief"])
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
@@ -62,6 +64,15 @@ def check_extra(extra: Mapping[str, Any]) -> None:
         raise DataError("column 'extra.user_action' has to be text")
     if extra.get("true_payoff") is not None:
         check_matrix(extra["true_payoff"], "extra.true_payoff")
+
+
+def _check_belief(belief: Any) -> None:
+    if not isinstance(belief, Mapping) or not belief:
+        raise DataError("column 'chain.belief' has to be a belief, an object of shares")
+    for action, share in belief.items():
+        number = read_number(share, f"chain.belief.{action}")
+        if number is None or not 0 <= number <= 1:
+            raise DataError(f"column 'chain.belief.{action}' has to be a number from 0 to 1")
 
 
 def check_matrix(matrix: Any, name: str) -> None:

@@ -1,6 +1,6 @@
 """A solved game on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rich import box
@@ -11,20 +11,27 @@ from rich.text import Text
 
 from gtalign.cli.show.words import actions
 from gtalign.game import Bimatrix, Solution
-from gtalign.game.equilibria import snap
 from gtalign.game.solution import diagnostics, sentences
+from gtalign.steering.alternatives import alternative
+from gtalign.steering.believed import ordered
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
 
 FRONTIER = "green"
 
 
-def solution_panel(solution: Solution, title: str, ascii_only: bool) -> Panel:
+def solution_panel(
+    solution: Solution, title: str, ascii_only: bool, belief: Mapping[str, float] | None = None
+) -> Panel:
     """Return a solved game as a person reads it: the payoffs, and the solutions in words.
 
     Args:
         solution: Solution of the game.
         title: Title of the panel; empty for none.
         ascii_only: Whether the terminal shows ASCII only.
+        belief: Probability of each action of the user, for the rules that need one.
+
+    Raises:
+        GameError: The belief is not about the user's actions.
     """
     optimum, nash = ("*", "o") if ascii_only else ("★", "●")
     legend = Text.assemble(
@@ -35,7 +42,7 @@ def solution_panel(solution: Solution, title: str, ascii_only: bool) -> Panel:
     parts: list[RenderableType] = [_matrix(solution, optimum, nash), legend]
     if told := actions(solution.game.form):
         parts.append(Text(told, style="dim"))
-    return Panel(Group(*parts, Text(), _facts(solution)), title=title or None)
+    return Panel(Group(*parts, Text(), _facts(solution, belief)), title=title or None)
 
 
 def _matrix(solution: Solution, optimum: str, nash: str) -> Table:
@@ -57,27 +64,29 @@ def _matrix(solution: Solution, optimum: str, nash: str) -> Table:
     return table
 
 
-def _facts(solution: Solution) -> Table:
+def _facts(solution: Solution, belief: Mapping[str, float] | None) -> Table:
     """The solutions in words, one a row."""
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column()
-    for name, value in _sentences(solution):
+    for name, value in _sentences(solution, belief):
         facts.add_row(name, Text(value))
     return facts
 
 
-def _sentences(solution: Solution) -> Iterator[tuple[str, str]]:
+def _sentences(solution: Solution, belief: Mapping[str, float] | None) -> Iterator[tuple[str, str]]:
     yield from sentences(solution)
-    for number, (rule, cell) in enumerate(_chosen(solution.game)):
+    for number, (rule, cell) in enumerate(_chosen(solution.game, belief)):
         yield "" if number else "by rule", f"{rule}: {cell}"
     yield from diagnostics(solution)
 
 
-def _chosen(game: Bimatrix) -> Iterator[tuple[str, str]]:
+def _chosen(game: Bimatrix, belief: Mapping[str, float] | None) -> Iterator[tuple[str, str]]:
     """The cell that each solution rule chooses, as a policy that sets nothing else has it."""
-    payoffs = snap(game.payoffs)
-    options = RuleOptions()
-    options = replace(options, low=min(options.low, float(payoffs.min())))
+    options = RuleOptions(form=game.form, belief=ordered(belief, game.form))
+    options = replace(options, low=min(options.low, float(game.payoffs.min())))
     for rule in SOLUTION_RULES.values():
-        yield rule.name, game.form.cells[int(rule.choose(payoffs, options))]
+        cell = alternative(rule, game, options).cell
+        if cell is None:
+            cell = "needs --belief" if belief is None else "does not apply to this game"
+        yield rule.name, cell

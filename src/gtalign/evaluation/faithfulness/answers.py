@@ -72,7 +72,7 @@ class EditedByRule(Steering):
             policy_hash="",
             edited=edited,
             terms=_terms(decision.stated, edited, self.rule),
-            after=recommend(edited, self.policy, low=self.settings.low),
+            after=recommend(edited, self.policy, low=self.settings.low, belief=decision.belief),
         )
 
     def undecided(self, *args: Any, **named: Any) -> Decision:

@@ -193,5 +193,5 @@ def right_under(
     return {
         "payoff": priced.to_json(),
         "before": recommend(true, policy).action,
-        "after": recommend(priced, policy).action,
+        "after": recommend(priced, policy, charges=exact.charges).action,
     }

@@ -148,9 +148,8 @@ class Answer:
                     if not self._stream and has_retry(result, self._settings):
                         result = await self._again(result)
                         if result.text != session.result.text:  # nobody saw any of the first
-                            view, low = self._view(live=True), self._settings.low
-                            form, high = self._terms.served.form, self._settings.high
-                            held = view.read(result.text, form, low=low, high=high)
+                            view = self._view(live=True)
+                            held = view.read(result.text, self._terms.served.form, self._settings)
                     held += view.rest(result)
                     self._result = await self._finished(result)
                     for piece in held:

@@ -139,7 +139,7 @@ class _Choice:
 
     def __init__(self, show: Show, settings: SteeringSettings, form: GameForm) -> None:
         self._view = ChainView(show, live=True)
-        self._parser = StreamParser(form, low=settings.low, high=settings.high)
+        self._parser = StreamParser(form, **settings.chain)
         self._held = ""
         self._begun = False  # whether plain text was handed on
         self._chain: str | None = None  # from its first tag on

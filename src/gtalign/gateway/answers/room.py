@@ -42,7 +42,7 @@ async def fitted(upstream: Upstream, ask: Ask, settings: SteeringSettings) -> in
         return most
     read = await backend.count(text)
     room = min(most, left - (size // _BYTES if read is None else read))
-    least = 1 if settings.trained else least_tokens(settings.blocks, upstream.form)
+    least = 1 if settings.trained else least_tokens(settings.blocks, upstream.form, settings.belief)
     if room < min(least, most):
         told = f"the engine's context of {backend.context} tokens has no room for a steered answer"
         raise Unsteerable("context", told, param="messages")

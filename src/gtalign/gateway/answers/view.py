@@ -7,7 +7,7 @@ from typing import Literal
 from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded, Tools
 from gtalign.game import Bimatrix, GameForm
 from gtalign.gateway.settings import Show
-from gtalign.steering import Decided, Restarted, Steered, SteeringEvent
+from gtalign.steering import Decided, Restarted, Steered, SteeringEvent, SteeringSettings
 from gtalign.steering.calls import Call, CallReader
 
 
@@ -72,16 +72,15 @@ class ChainView:
                 return self._released()
         return []
 
-    def read(self, text: str, form: GameForm, *, low: float, high: float) -> list[Piece]:
+    def read(self, text: str, form: GameForm, settings: SteeringSettings) -> list[Piece]:
         """Take a whole message and return what it makes visible.
 
         Args:
             text: The message.
             form: The game of its chain.
-            low: Least payoff, inclusive.
-            high: Greatest payoff, inclusive.
+            settings: Which chains the model writes.
         """
-        events = StreamParser(form, low=low, high=high).feed(text)
+        events = StreamParser(form, **settings.chain).feed(text)
         return [piece for event in events for piece in self.feed(event)]
 
     def rest(self, answer: Steered) -> list[Piece]:

@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gtalign.chain import parse
 from gtalign.config import dump
-from gtalign.errors import ChainError, DataError
+from gtalign.errors import ChainError, DataError, GameError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.dashboard.obeyed import verdict_of
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
-from gtalign.steering import Decision
+from gtalign.steering import Alternative, Decision, Policy, alternatives
 from gtalign.steering.edit import FITTING, PLAYERS
 
 
@@ -59,7 +61,8 @@ async def show(visit: Visit) -> Page:
     record, decision = await on_record(gateway, visit.path_params["id"])
     policy = await gateway.policies.version(record["policy_hash"])
     in_use = record["policy"] in gateway.policies.names()
-    blocks, problem = blocks_of(record["answer"], decision.form)
+    blocks, problem = blocks_of(record["answer"], decision.form, belief=decision.belief is not None)
+    rules = rules_of(decision, policy, gateway.config.steering.low)
     key = gateway.keys.get(record["key_id"])
     after = decision.after
     equilibria = () if after is None else after.equilibria
@@ -73,6 +76,8 @@ async def show(visit: Visit) -> Page:
         "problem": problem,
         "texts": gateway.config.audit.texts,
         "changes": changes_of(decision),
+        "rules": rules,
+        "prior": None if policy is None or policy.prior is None else dict(policy.prior),
         "key": record["key_id"] if key is None else key.name,
         "policy": None
         if policy is None
@@ -112,13 +117,13 @@ def messages_of(prompt: Any) -> list[Said] | None:
 
 
 def blocks_of(
-    answer: str | None, form: GameForm = USER_LLM
+    answer: str | None, form: GameForm = USER_LLM, *, belief: bool = False
 ) -> tuple[Sequence[tuple[str, str]], str | None]:
     """The blocks of an answer's chain but its matrix, or the whole answer and what breaks it."""
     if answer is None:
         return (), None
     try:
-        chain = parse(answer, form, tolerant=True)
+        chain = parse(answer, form, tolerant=True, belief=belief)
     except ChainError as error:
         return (("the whole text", answer),), str(error)
     return (
@@ -126,6 +131,28 @@ def blocks_of(
         ("analyze", chain.analyze),
         ("response", chain.response),
     ), None
+
+
+def rules_of(decision: Decision, policy: Policy | None, low: float) -> tuple[Alternative, ...]:
+    """What every rule would have chosen in the edited matrix; nothing where there is none.
+
+    Without the policy on record, the rules get no more than the matrix and the belief.
+    """
+    if decision.stated is None or decision.edited is None:
+        return ()
+    if policy is None:
+        policy = Policy(name="unknown", payer="nobody")
+    charges = np.zeros_like(decision.edited.payoffs)
+    for term in decision.terms:
+        if term.name not in FITTING:
+            for cell, points in term.amounts.items():
+                charges[(*decision.edited.form.index(cell), PLAYERS.index(term.player))] += points
+    try:
+        return alternatives(
+            decision.edited, policy, low=low, belief=decision.belief, charges=charges
+        )
+    except GameError:  # a record from elsewhere, with a belief about another game
+        return alternatives(decision.edited, policy, low=low, charges=charges)
 
 
 def changes_of(decision: Decision) -> list[Change]:

@@ -248,7 +248,9 @@ async def _whole(visit: Visit, terms: Terms, asked: Ask, backend: Backend) -> Si
                     first = first or perf_counter()
     except Exception as error:  # told on this side, in the words of the interface
         return Side(name, None, (), {}, explained(error).message)
-    blocks, _ = blocks_of(answer.result.text)
+    blocks, _ = blocks_of(
+        answer.result.text, terms.served.form, belief=gateway.config.steering.belief
+    )
     return Side(name, answer.decision, tuple(blocks), _facts(answer, began, first))
 
 

@@ -255,7 +255,8 @@ def _outcome(
     start, end = _span(matrix)
     own = decimals_of(matrix[start:end]) if settings.decimals is None else settings.decimals
     decimals, low, high = min(own, DECIMALS), settings.low, settings.high
-    changed = fit(edit(game, policy, expected, **use), decimals=decimals, low=low, high=high)
+    exact = edit(game, policy, expected, **use)
+    changed = fit(exact, decimals=decimals, low=low, high=high)
     drawn, problem = None, ""
     try:
         value = read_number(texts, along)
@@ -265,7 +266,8 @@ def _outcome(
         drawn = strip(found, game.form.llm_actions, value)
     except GTAlignError as error:
         problem = str(error)[:500]
-    before, after = (recommend(g, policy, low=low) for g in (game, changed.edited))
+    before = recommend(game, policy, low=low)
+    after = recommend(changed.edited, policy, low=low, charges=exact.charges)
     return WhatIf(changed, before, after, repairs, decimals, policy, drawn, problem)
 
 

@@ -1,0 +1,143 @@
+"""Calibration of stated beliefs, against other formulas for the same numbers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gtalign.cli import app
+from gtalign.errors import DataError
+from gtalign.evaluation.beliefs import BINS, calibrations, chart, true_action
+from gtalign.tasks import Message
+from gtalign.transcripts import Transcript, read_transcripts
+
+DATA = Path("/work/shared/data")
+
+
+def answer(number: int, vague: float | None, true: str | None, **more: Any) -> Transcript:
+    belief = None if vague is None else {"DQ": 1 - vague, "VQ": vague}
+    chain = {"thinking": "", "payoff": {"DQ_DA": {"LLM": 1, "user": 1}}, "analyze": ""}
+    given: dict[str, Any] = {
+        "id": f"q{number}",
+        "task": "lab",
+        "completion": "c",
+        "model": "m",
+        "cluster": f"q{number}",
+        "prompt": (Message(role="user", content="?"),),
+        "chain": chain | {"response": "r"} | ({} if belief is None else {"belief": belief}),
+        "extra": {} if true is None else {"user_action": true},
+    }
+    return Transcript(**(given | more))
+
+
+def drawn(count: int, honest: bool) -> list[Transcript]:
+    rng = np.random.default_rng(3)
+    stated_N = rng.integers(0, 21, count) / 20
+    true_N = rng.random(count) < (stated_N if honest else 0.5)
+    return [
+        answer(i, float(p), "VQ" if t else "DQ")
+        for i, (p, t) in enumerate(zip(stated_N, true_N, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_the_scores_are_those_of_other_formulas(honest: bool) -> None:
+    held = drawn(400, honest)
+    (found,) = calibrations(held)
+    p = np.array([t.chain["belief"]["VQ"] for t in held if t.chain is not None])
+    y = np.array([t.extra["user_action"] == "VQ" for t in held], float)
+    assert found.brier.value == pytest.approx(np.mean(2 * (p - y) ** 2))
+    assert found.base == pytest.approx(2 * y.mean() * (1 - y.mean()))
+    assert found.skill == pytest.approx(1 - np.mean((p - y) ** 2) / np.mean((y - y.mean()) ** 2))
+    right = np.where(p == 0.5, 0.5, (p > 0.5) == y)
+    assert found.right.value == pytest.approx(right.mean())
+    # Murphy: with probabilities replaced by the mean of their bin, the score is made of its parts.
+    at = np.minimum(np.floor(p * BINS + 1e-9), BINS - 1)
+    means = np.array([p[at == place].mean() for place in at])
+    parts = found.reliability - found.resolution + y.mean() * (1 - y.mean())
+    assert parts == pytest.approx(np.mean((means - y) ** 2))
+    assert sum(b.observed.n for b in found.bins) == len(held)
+    assert (found.gap < 0.1) is honest
+    (other,) = calibrations(held, "DQ")
+    assert (other.brier, other.action) == (found.brier, "DQ")
+    assert [b.stated for b in other.bins] != [b.stated for b in found.bins]
+
+
+def test_truth_is_the_labs_or_the_label_and_else_unknown() -> None:
+    labelled = {
+        "multipleQAs###a": "VQ",
+        "singleAnswer###b": "DQ",
+        "ambiguous": "VQ",
+        "non_ambiguous": "DQ",
+    }
+    for truth, action in labelled.items():
+        assert true_action(answer(1, 0.5, None, task="ambig_qa", ground_truth=truth)) == action
+        assert true_action(answer(1, 0.5, None, task="abg-coqa", ground_truth=truth)) == action
+        assert true_action(answer(1, 0.5, None, task="medium", ground_truth=truth)) is None
+    assert true_action(answer(1, 0.5, "VQ", task="ambig_qa", ground_truth="ambiguous")) == "VQ"
+    with pytest.raises(DataError, match="does not begin with one of"):
+        true_action(answer(1, 0.5, None, task="ambig_qa", ground_truth="both"))
+
+
+def test_answers_without_belief_or_truth_are_counted_or_left_out() -> None:
+    held = [answer(0, 0.9, "VQ"), answer(1, None, "DQ"), answer(2, 0.1, None)]
+    (found,) = calibrations([*held, answer(3, 0.2, "DQ", chain=None, extra=WITH)])
+    assert (found.brier.n, found.unstated) == (2, 1)
+    assert found.brier.value == pytest.approx((2 * 0.01 + 2 * 0.04) / 2)
+    for none in ([], held[1:]):
+        with pytest.raises(DataError, match="no answer has both"):
+            calibrations(none)
+    (always,) = calibrations(held[:1])
+    assert always.skill is None and always.base == 0
+
+
+WITH = {"user_action": "DQ", "belief": {"DQ": 0.8, "VQ": 0.2}}
+
+
+@pytest.mark.parametrize(
+    "belief",
+    [
+        {"DQ": 0.5, "VQ": 0.9},
+        {"DQ": float("nan"), "VQ": 0.5},
+        {"DQ": -0.5, "VQ": 1.5},
+        {"DQ": True, "VQ": 0},
+        {"DQ": "1", "VQ": 0},
+        {"DQ": 1.0},
+        {"ASK": 0.5, "TELL": 0.5},
+    ],
+)
+def test_a_wrong_belief_names_its_answer(belief: Any) -> None:
+    bad = answer(7, None, "VQ", chain=None, extra={"user_action": "VQ", "belief": belief})
+    with pytest.raises(DataError, match="answer 'q7'"):
+        calibrations([answer(1, 0.5, "VQ"), bad])
+
+
+def test_the_command_shows_scores_bins_and_a_plot(tmp_path: Path) -> None:
+    file, plot = tmp_path / "t.jsonl", tmp_path / "plot.svg"
+    lines = [json.dumps(t.to_json()) for t in drawn(60, True)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = ["calibration", str(file), "--svg", str(plot)]
+    page = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert page.exit_code == 0
+    assert "always the same" in page.stdout and "0.9 to 1.0" in page.stdout
+    assert "Is the stated probability of VQ right?" in plot.read_text(encoding="utf-8")
+    found = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    (own,) = calibrations(list(read_transcripts(file)))
+    assert found[0]["brier"]["value"] == pytest.approx(own.brier.value)
+    assert "curve" in chart([own])
+    wrong = CliRunner().invoke(app, ["calibration", str(file), "--action", "ZQ"])
+    assert wrong.exit_code == 2
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the published data is not here")
+def test_the_labels_of_published_data_are_known() -> None:
+    from gtalign.data.rows import read_rows
+
+    for name, share in (("ambig_qa-test", 0.4), ("abg_coqa-test", 0.1)):
+        questions = list(read_rows(DATA / f"{name}.parquet"))
+        actions = [true_action(Transcript.of(question, "c", model="m")) for question in questions]
+        assert set(actions) == {"DQ", "VQ"} and None not in actions
+        assert actions.count("VQ") / len(actions) > share
