@@ -37,7 +37,7 @@ from gtalign.dialogue import (
     play,
     play_all,
 )
-from gtalign.errors import DataError, TeacherError, UserError
+from gtalign.errors import DataError, StorageError, TeacherError, UserError
 from gtalign.lab.users import Situation
 from gtalign.lab.users import play as outcomes
 from gtalign.tasks import Message
@@ -249,6 +249,14 @@ def test_a_user_that_fails_costs_its_conversation_and_nothing_else(
     assert fine.end == "satisfied"
     assert [done for done, _ in shown] == [1, 2]
     assert sum(problem is not None for _, problem in shown) == 1
+
+
+def test_a_full_disk_is_not_the_users_fault(tmp_path: Path) -> None:
+    full = FailingUser(StorageError(28, "No space left on device", "replies.sqlite"))
+    with pytest.raises(StorageError, match="No space"):
+        asyncio.run(
+            play_all([match(user=full)], SayingAssistant(asks_then_answers), RULES, tmp_path / "t")
+        )
 
 
 def test_an_assistant_that_fails_costs_its_conversation(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,12 @@ from gtalign.evaluation.dialogue.held import PRICES
 from gtalign.evaluation.dialogue.matrices import rank_correlation
 from gtalign.evaluation.dialogue.stability import kendalls_w
 from gtalign.evaluation.dialogue.talks import talks
+from gtalign.evaluation.paper import Study, table_named
 from gtalign.evaluation.paper.conversations import conversations_report
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.steering import FakeBackend, SteeringSettings
 from gtalign.tasks import Message
-from gtalign.transcripts import Transcript
+from gtalign.transcripts import Transcript, TranscriptWriter
 
 
 def turn(response: str, **more: Any) -> Turn:
@@ -352,6 +354,17 @@ def test_the_report_holds_every_sheet_in_every_form() -> None:
     assert "Ask-F1" in text and "<svg" in text and "nan" not in text.lower().replace("nanc", "")
     with pytest.raises(DataError, match="no conversations"):
         conversations_report(Conversations([]))
+
+
+def test_two_runs_of_one_model_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("free", "priced"):
+        with TranscriptWriter(tmp_path / folder / "transcripts.jsonl") as writer:
+            for transcript in transcripts(questions=2, users=("a", "b")):
+                writer.write(transcript)
+    study = Study([tmp_path], None, None, None, 0, 1000)
+    found = table_named("conversations", study).to_json()
+    models = {row["model"] for row in found["conversations-a"]}
+    assert models == {"m (free)", "m (priced)"}
 
 
 def test_the_page_quotes_one_conversation_of_each_kind() -> None:

@@ -11,7 +11,7 @@ from gtalign.dialogue.leaks import leaks_of
 from gtalign.dialogue.persona import Persona
 from gtalign.dialogue.played import Arm, End, Played, Turn
 from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User, checked
-from gtalign.errors import ServiceError, SteeringError, UserError
+from gtalign.errors import ServiceError, SteeringError, StorageError, UserError
 from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
 
@@ -98,68 +98,103 @@ async def play(match: Match, assistant: Assistant, rules: Rules) -> tuple[Played
     Returns:
         The record, and the unscored transcript of the last answer that holds it.
     """
-    seen = Conversation(
-        goal=_said_already(match.goal) if match.detailed else match.goal,
-        persona=match.persona,
-        messages=match.opening,
-        turns=0,
-        id=match.chance,
-        seed=rules.seed,
-    )
-    turns: list[Turn] = []
+    course = _Course(match, assistant, rules)
     limit = 1 if match.arm == "baseline" else rules.turns
-    last: tuple[Answer, tuple[Message, ...]] | None = None
-    end: End = "turns"
-    empty_handed, problem = False, None
-    failed: Literal["user", "assistant"] | None = None
-    while len(turns) < limit:
-        force = match.force if not turns else None
+    while course.end is None and len(course.turns) < limit:
+        await course.answered()
+        if course.end is None:
+            await course.replied(unread=len(course.turns) == limit)
+    played = course.record()
+    return played, _transcript(match, played, course.last)
+
+
+class _Course:
+    """A conversation under way.
+
+    Attributes:
+        turns: The turns so far.
+        last: The last answer, and the messages that it answers.
+        end: How the conversation ended; None while it goes on.
+    """
+
+    def __init__(self, match: Match, assistant: Assistant, rules: Rules) -> None:
+        self.turns: list[Turn] = []
+        self.last: tuple[Answer, tuple[Message, ...]] | None = None
+        self.end: End | None = None
+        self._match, self._assistant, self._rules = match, assistant, rules
+        self._empty_handed = False
+        self._failed: Literal["user", "assistant"] | None = None
+        self._problem: str | None = None
+        self._seen = Conversation(
+            goal=replace(match.goal, missing=()) if match.detailed else match.goal,
+            persona=match.persona,
+            messages=match.opening,
+            turns=0,
+            id=match.chance,
+            seed=rules.seed,
+        )
+
+    async def answered(self) -> None:
+        """Let the assistant answer."""
+        match, seen, turn = self._match, self._seen, len(self.turns)
+        seed = (self._rules.seed * 1009 + match.repeat) * 101 + turn  # the same in every arm
+        force = None if turn else match.force
         try:
-            answer = await assistant.answer(
-                seen.messages, id=match.id, seed=_seed(match, rules, len(turns)), force=force
+            answer = await self._assistant.answer(
+                seen.messages, id=match.id, seed=seed, force=force
             )
         except (ServiceError, SteeringError) as error:
-            end, failed, problem = "failed", "assistant", str(error)
-            break
-        last = (answer, seen.messages)
+            self._fail("assistant", error)
+            return
+        self.last = (answer, seen.messages)
         said = Message(role="assistant", content=answer.response)
-        seen = replace(seen, messages=(*seen.messages, said), turns=len(turns) + 1)
-        turns.append(_turn(seen, answer, rules.count))
+        self._seen = replace(seen, messages=(*seen.messages, said), turns=turn + 1)
+        self.turns.append(_turn(self._seen, answer, self._rules.count))
+
+    async def replied(self, *, unread: bool) -> None:
+        """Let the user reply; what it says is dropped if nobody will read it."""
+        seen, rules = self._seen, self._rules
         try:
-            reply = await asked_of(match.user, seen, rules.seconds, match.id)
+            reply = await asked_of(self._match.user, seen, rules.seconds, self._match.id)
         except ServiceError as error:
-            end, failed, problem = "failed", "user", str(error)
-            break
+            self._fail("user", error)
+            return
         if not isinstance(reply, str):
-            end = "satisfied" if isinstance(reply, Satisfied) else "left"
-            empty_handed = isinstance(reply, Left) and reply.empty_handed
-            break
-        if len(turns) == limit:
-            break  # nobody reads what the user would say
+            self.end = "satisfied" if isinstance(reply, Satisfied) else "left"
+            self._empty_handed = isinstance(reply, Left) and reply.empty_handed
+            return
+        if unread:
+            return
         told = seen.goal.told_by(reply, seen.told)
-        turns[-1] = replace(
-            turns[-1],
+        self.turns[-1] = replace(
+            self.turns[-1],
             reply=reply,
             written=rules.count(reply),
             told=told,
             leaks=leaks_of(seen, reply),
         )
         heard = (*seen.messages, Message(role="user", content=reply))
-        seen = replace(seen, messages=heard, told=seen.told | set(told))
-    played = Played(
-        question=match.goal.question.id,
-        arm=match.arm,
-        user=match.name,
-        persona=match.persona.model_dump(),
-        missing=len(seen.goal.missing),
-        turns=tuple(turns),
-        end=end,
-        empty_handed=empty_handed,
-        problem=problem,
-        failed=failed,
-        forced=match.force,
-    )
-    return played, _transcript(match, played, last)
+        self._seen = replace(seen, messages=heard, told=seen.told | set(told))
+
+    def record(self) -> Played:
+        """The record of the conversation."""
+        match = self._match
+        return Played(
+            question=match.goal.question.id,
+            arm=match.arm,
+            user=match.name,
+            persona=match.persona.model_dump(),
+            missing=len(self._seen.goal.missing),
+            turns=tuple(self.turns),
+            end=self.end or "turns",
+            empty_handed=self._empty_handed,
+            problem=self._problem,
+            failed=self._failed,
+            forced=match.force,
+        )
+
+    def _fail(self, who: Literal["user", "assistant"], error: Exception) -> None:
+        self.end, self._failed, self._problem = "failed", who, str(error)
 
 
 async def asked_of(user: User, seen: Conversation, seconds: float, about: str) -> Reply:
@@ -168,25 +203,18 @@ async def asked_of(user: User, seen: Conversation, seconds: float, about: str) -
     Raises:
         UserError: The user takes too long or says what is no reply; names the conversation.
         ServiceError: The user failed.
+        StorageError: Its replies cannot be kept.
     """
     try:
         async with asyncio.timeout(seconds):
             reply = await user.reply(seen)
     except TimeoutError:
         raise UserError(f"user, {about}: no reply in {seconds:g} s", "timeout") from None
+    except StorageError:  # an OSError that is not the user's
+        raise
     except OSError as error:
         raise UserError(f"user, {about}: {error}", "connection") from error
     return checked(reply, f"user, {about}")
-
-
-def _said_already(goal: Goal) -> Goal:
-    """The goal of a user who leaves nothing out."""
-    return replace(goal, missing=())
-
-
-def _seed(match: Match, rules: Rules, turn: int) -> int:
-    """The seed of an answer: of a turn and a repetition, the same for every arm and user."""
-    return (rules.seed * 1009 + match.repeat) * 101 + turn
 
 
 def _turn(seen: Conversation, answer: Answer, count: Callable[[str], int]) -> Turn:

@@ -63,6 +63,9 @@ class Conversations:
 
     def __init__(self, rows: Sequence[Held]) -> None:
         self.rows = tuple(rows)
+        self._by: dict[tuple[str, str, str], list[Held]] = {}
+        for row in rows:
+            self._by.setdefault((row.model, row.user, row.arm), []).append(row)
         self.models = tuple(dict.fromkeys(row.model for row in rows))
         self.users = tuple(dict.fromkeys(row.user for row in rows))
         found = {row.arm for row in rows}
@@ -79,7 +82,7 @@ class Conversations:
 
     def of(self, model: str, user: str, arm: str) -> list[Held]:
         """The conversations of a model with a user in an arm."""
-        return [r for r in self.rows if (r.model, r.user, r.arm) == (model, user, arm)]
+        return self._by.get((model, user, arm), [])
 
     def failed(self, model: str, user: str, arm: str) -> int:
         """How many conversations failed."""

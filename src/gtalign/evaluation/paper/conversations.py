@@ -1,6 +1,7 @@
 """Conversations with simulated users as tables: measures, arms, curves, matrices, stability."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from gtalign.evaluation.paper.sheet import Lines, Report, Sheet
 from gtalign.evaluation.paper.study import Study
 from gtalign.evaluation.statistics import Interval
 from gtalign.game import USER_LLM
-from gtalign.transcripts import read_transcripts
+from gtalign.transcripts import Transcript, read_transcripts
 
 TITLE: Final = "Conversations with simulated users"
 NOTE: Final = "Below each number: its 95% interval, clustered by question."
@@ -35,10 +36,14 @@ _DIFFERING: Final = ("goal", "quality", "satisfied", "user_welfare", "llm_welfar
 def conversations(study: Study) -> Report:
     """The table: every measure of every model with every user in every arm."""
     files = transcript_files(study.paths, "conversations")
+    names = [next((t.model for t in read_transcripts(file)), "") for file in files]
 
-    def held() -> Iterator[Any]:
-        for file in files:
-            yield from read_transcripts(file)
+    def held() -> Iterator[Transcript]:
+        for file, name in zip(files, names, strict=True):
+            several = names.count(name) > 1  # as of one model under two policies
+            for transcript in read_transcripts(file):
+                model = f"{transcript.model} ({file.resolve().parent.name})"
+                yield replace(transcript, model=model) if several else transcript
 
     return conversations_report(Conversations.read(held()), agreements(held()), seed=study.seed)
 
