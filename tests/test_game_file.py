@@ -79,10 +79,23 @@ def test_a_shipped_game_knows_all_of_its_actions(name: str) -> None:
         ('first_line = ["Answer"], asks = "no"', "", "a sign needs one of the keys asks, first"),
         ('["Answer"]', '[" "]', "llm.TELL.sign.first_line.0"),
         ("STUCK =", '"NOT_STUCK" =', "'NOT_STUCK' is not a name of letters, digits and hyphens"),
-        ('"tell the answer"', '"tell\\nit"', "llm.TELL.description"),
+        (
+            '"tell the answer"',
+            '"tell\\nit"',
+            "llm.TELL: a description is one line of 1 to 300 characters",
+        ),
         ("[user]\n", "[users]\n", "missing key 'user'"),
-        ("HINT =", "\n".join(f'A{i} = "a"' for i in range(12)) + "\nHINT =", "at most 12 items"),
+        (
+            "HINT =",
+            "\n".join(f'A{i} = "a"' for i in range(12)) + "\nHINT =",
+            "llm: 14 actions; a file has up to 12",
+        ),
         ("[user]", "[user", "not valid TOML"),
+        ('"tutor"', '"<b>tutor"', "name: up to 40 letters"),
+        ("LAZY =", f"{'L' * 41} =", "is longer than 40 characters"),
+        ('"give a hint"', '""', "llm.HINT: a description is one line"),
+        ('"give a hint"', "3", "llm.HINT"),
+        ("LAZY =", "STUCK =", "not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, part: str) -> None:
@@ -111,3 +124,16 @@ def test_traits_belong_to_an_action() -> None:
         GameForm({"U": ""}, {"A": ""}, {"B": Traits()})
     with pytest.raises(GameError, match="unknown LLM action 'B'"):
         GameForm({"U": ""}, {"A": ""}).traits_of("B")
+
+
+def test_a_game_of_a_program_may_be_larger_than_that_of_a_file() -> None:
+    form = GameForm({"U": "two\nlines"}, {f"L{n}": "" for n in range(20)})
+    assert form_from_json(form_to_json(form)) == form
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"user": 3, "llm": []}, {"user": {"A": ""}, "llm": {"B": 1}}]
+)
+def test_what_is_no_game_is_a_game_error(given: dict[str, object]) -> None:
+    with pytest.raises(GameError):
+        form_from_json(given)

@@ -14,6 +14,8 @@ from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.dashboard.whatif import example_of, form_in, read_matrix
 from gtalign.gateway.policies import read_policies
 from gtalign.gateway.served import Models, forms_of
+from gtalign.gateway.store.export import jsonl
+from gtalign.gateway.store.reader import Filter
 from gtalign.steering import Decision
 
 HANDOVER = 'name = "handover"\npayer = "user"\n[[adjust]]\naction = "ESC"\nllm = -3.0\n'
@@ -21,7 +23,8 @@ HANDOVER = 'name = "handover"\npayer = "user"\n[[adjust]]\naction = "ESC"\nllm =
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 async def test_every_page_shows_a_game_of_any_shape(form: GameForm, tmp_path: Path) -> None:
-    async with served_game(tmp_path, form) as gateway, Visitor(gateway) as visitor:
+    kept = {"audit": {"texts": True}}
+    async with served_game(tmp_path, form, **kept) as gateway, Visitor(gateway) as visitor:
         said = {p: (await gateway.ask(model=f"toy:{p}")) for p in ("subscription", "costly")}
         texts = [answer.choices[0].message.content for answer in said.values()]
         assert texts[0] == response_of(form, form.llm_actions[-1])
@@ -30,6 +33,10 @@ async def test_every_page_shows_a_game_of_any_shape(form: GameForm, tmp_path: Pa
         [costly, usual] = [Decision.from_json(r["decision"]) for r in await gateway.records()]
         assert (costly.form, usual.form) == (form, form)
         assert (costly.obeyed, costly.flipped, usual.flipped) == (True, moved, False)
+        exported = [
+            line async for line in jsonl(gateway.gateway.reader, Filter(), transcripts=True)
+        ]
+        assert {json.loads(line)["game"] for line in exported} == {form.identity}
         for path in ("", "/decisions", "/playground", "/what-if"):
             page = await visitor.get(path)
             assert page.status == 200 and form.llm_actions[0] in page.text, path

@@ -201,7 +201,7 @@ def test_it_travels_in_a_transcript(tmp_path: Path) -> None:
         ),
         (
             {"form": {"user": {}, "llm": {"B": "b"}}},
-            "'form' is no game: user: Dictionary",
+            "'form' is no game: the user needs",
         ),
         ({"terms": {}}, "'terms' has to be a list of objects"),
         ({"terms": [{"name": "x", "player": "user", "amounts": {}}]}, "'terms.0.why' is missing"),

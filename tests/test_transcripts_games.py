@@ -8,14 +8,18 @@ import pytest
 
 from gtalign.chain import render
 from gtalign.cli import main
+from gtalign.config import load_table
 from gtalign.data.schema import bare, given
-from gtalign.errors import DataError
+from gtalign.errors import ConfigError, DataError
+from gtalign.evaluation.evaluate import prompt_of
 from gtalign.evaluation.files import read_files
+from gtalign.evaluation.settings import EvalRun
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.game.file import load_game
 from gtalign.judges import Verdict
 from gtalign.reward import Reward
 from gtalign.steering import Decision
+from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
 
 CODING, SUPPORT = load_game("coding"), load_game("support")
@@ -110,6 +114,16 @@ def test_a_steered_answer_is_compared_by_the_game_of_its_record(tmp_path: Path) 
         writer.write(replace(steered, game=SUPPORT.identity, verdicts=()))
     [[found]] = read_files([file]).values()
     assert found.chain is not None and set(found.chain["payoff"]) == set(SUPPORT.cells)
+
+
+def test_an_evaluation_asks_for_chains_of_its_game() -> None:
+    question = Question("1", "wildguard", ({"role": "user", "content": "Rename it."},), "", "1")
+    run = {"questions": ["q.jsonl"], "model": "m"}
+    for game, cell in (("support", "LEA_ESC"), (None, "VQ_DA")):
+        config = load_table(EvalRun, run | ({"game": game} if game else {}), "test")
+        assert cell in prompt_of(config, question)[0]["content"]
+    with pytest.raises(ConfigError, match="game: no configuration 'suport'; did you mean"):
+        load_table(EvalRun, run | {"game": "suport"}, "test")
 
 
 @pytest.mark.parametrize("form", [CODING, SUPPORT, USER_LLM])

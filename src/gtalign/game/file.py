@@ -3,7 +3,8 @@
 A file is found by its path, or by name if it comes with the package.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -18,9 +19,11 @@ KIND: Final = "games"
 """The folder of configurations that holds the games of the package."""
 
 MOST: Final = 12
-"""Most actions of a side: a matrix of more is longer than models write without fault."""
+"""Most actions of a side in a file: a matrix of more is longer than models write without fault."""
 
-_Line = Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_NAME: Final = 40  # characters
+_LINE: Final = 300
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9 _.-]{{0,{_NAME}}}")
 _Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S.*$")]
 _Texts = Annotated[tuple[_Text, ...], Field(max_length=50)]
 _Count = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -82,7 +85,7 @@ class ActionConfig(Config):
             full answer), ``CQ`` (a question) or ``AQ`` (both).
     """
 
-    description: _Line
+    description: str
     sign: SignConfig | None = None
     tokens: TokenConfig | None = None
     counts_as: Literal["DA", "CQ", "AQ"] | None = None
@@ -110,9 +113,9 @@ class GameConfig(Config):
         llm: The LLM's actions, by name.
     """
 
-    name: Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z0-9 _.-]*$")] = ""
-    user: Annotated[dict[str, _Line], Field(min_length=1, max_length=MOST)]
-    llm: Annotated[dict[str, ActionConfig], Field(min_length=1, max_length=MOST)]
+    name: str = ""
+    user: dict[str, str]
+    llm: dict[str, ActionConfig]
 
     @model_validator(mode="after")
     def _is_a_game(self) -> Self:
@@ -142,9 +145,27 @@ def load_game(source: str | Path | None) -> GameForm:
         return USER_LLM
     file = find(KIND, source)
     found = load(GameConfig, file)
-    if not found.name:
-        raise ConfigError(f"{file}: missing key 'name'")
+    problem = next(_problems(found), None)
+    if problem is not None:
+        raise ConfigError(f"{file}: {problem}")
     return found.form()
+
+
+def _problems(game: GameConfig) -> Iterator[str]:
+    """What a file may not say, although a game of a program may: prompts and pages show it."""
+    if not game.name:
+        yield "missing key 'name'"
+    if not _PLAIN.fullmatch(game.name):
+        yield f"name: up to {_NAME} letters, digits, spaces and '_.-', not {game.name[:60]!r}"
+    llm = {name: action.description for name, action in game.llm.items()}
+    for side, actions in (("user", game.user), ("llm", llm)):
+        if len(actions) > MOST:
+            yield f"{side}: {len(actions)} actions; a file has up to {MOST}"
+        for name, told in actions.items():
+            if len(name) > _NAME:
+                yield f"{side}: the name {name[:60]!r} is longer than {_NAME} characters"
+            if not told.strip() or len(told) > _LINE or not told.isprintable():
+                yield f"{side}.{name}: a description is one line of 1 to {_LINE} characters"
 
 
 def _source(source: str, info: ValidationInfo) -> str:

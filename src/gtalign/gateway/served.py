@@ -195,7 +195,9 @@ class Models:
                 takes a restart.
             SteeringError: An engine is there, and cannot be steered.
         """
-        if self._config is None or _parts(config) == _parts(self._config):
+        if self._config is None:
+            return
+        if _parts(config) == _parts(self._config) and forms_of(config) == self.forms:
             return
         new = Models.of(config)
         if not all(model.behind_servers for model in (*self, *new)):
@@ -252,15 +254,16 @@ def _table(config: GatewayConfig) -> list[tuple[str | None, ModelSettings]]:
 
 
 def _served(config: GatewayConfig, name: str | None, model: ModelSettings) -> Served:
-    engines = []
+    engines, form = [], load_game(model.game)
     for settings in model.engines:
         of = name or settings.model or "the model"
         label = f"engine {settings.name!r} of {of!r} ({settings.address})"
         open = partial(open_upstream, config, name, model, settings)
-        engines.append(Engine(settings, label, open, (name, model.tokenizer, model.game, settings)))
+        engines.append(Engine(settings, label, open, (name, model.tokenizer, form, settings)))
     name = name or (model.engines[0].model if config.upstream is not None else None)
-    wait, form = config.timeouts.check, load_game(model.game)
-    return Served(name, tuple(engines), retries=model.retries, wait=wait, form=form)
+    return Served(
+        name, tuple(engines), retries=model.retries, wait=config.timeouts.check, form=form
+    )
 
 
 def forms_of(config: GatewayConfig) -> tuple[GameForm, ...]:

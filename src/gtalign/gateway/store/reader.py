@@ -10,6 +10,7 @@ from sqlalchemy import Select, case, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gtalign.errors import DataError
+from gtalign.game.file import form_from_json
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.database import snapshot, transaction
 from gtalign.gateway.store.filter import Filter as Filter
@@ -329,6 +330,7 @@ def transcript_of(record: Mapping[str, Any]) -> dict[str, Any]:
     prompt, answer = record["prompt"], record["answer"]
     if prompt is None or answer is None:
         raise DataError(f"{record['id']}: its prompt and answer are not kept")
+    form = record["decision"].get("form")
     return Transcript(
         id=record["id"],
         task="",
@@ -339,6 +341,7 @@ def transcript_of(record: Mapping[str, Any]) -> dict[str, Any]:
         unscored="not judged",
         extra={"policy": record["policy"], "key_id": record["key_id"]},
         decision=record["decision"],
+        game="" if form is None else form_from_json(form).identity,
     ).to_json()
 
 
