@@ -94,8 +94,8 @@ def test_preferences_count_ties_half() -> None:
 
 def test_agreement_is_that_of_the_worked_example() -> None:
     """Krippendorff (2011), section C and D: four observers, twelve units, missing data."""
-    table = ("1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3")
-    table += (". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 .")
+    table = ["1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3"]
+    table += [". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 ."]
     ratings = [
         Rating(who, f"a{unit}", int(value))
         for who, row in zip("ABCD", table, strict=True)

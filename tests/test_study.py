@@ -15,6 +15,7 @@ from gtalign.errors import ConfigError, DataError
 from gtalign.study import StudyFolder, WordCountingReader, analyse, draw, simulate
 from gtalign.study.annotator import RatingFile, first_open, order_of, person, rating_files
 from gtalign.study.blind import LONGEST, seen, shared
+from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
 from study_parts import MODELS, answers, rate, study
 
@@ -22,6 +23,10 @@ CHAIN = (
     "<thinking>t</thinking><payoff>{}</payoff><analyze>secret plan</analyze>"
     "<response>hello there</response>"
 )
+
+
+def turn(role: str, content: str) -> Message:
+    return Message(role=role, content=content)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -94,13 +99,13 @@ def test_annotators_see_what_a_user_sees(transcript: Transcript, shown: str) -> 
 
 
 def test_of_a_conversation_the_common_beginning_is_the_question() -> None:
-    begin = ({"role": "system", "content": "hidden"}, {"role": "user", "content": "hi"})
-    turns = ({"role": "assistant", "content": CHAIN}, {"role": "user", "content": "and then?"})
+    begin = (turn("system", "hidden"), turn("user", "hi"))
+    turns = (turn("assistant", CHAIN), turn("user", "and then?"))
     one = Transcript("q", "t", "end", prompt=(*begin, *turns), plain=True)
     other = Transcript("q", "t", "other end", prompt=begin, plain=True)
     conversations = [seen(one), seen(other)]
     assert shared(conversations) == 1
-    assert [turn["role"] for turn in conversations[0]] == ["user", "assistant", "user", "assistant"]
+    assert [one["role"] for one in conversations[0]] == ["user", "assistant", "user", "assistant"]
     assert "hidden" not in str(conversations)
     assert shared([seen(one), seen(one)]) == 3, "the last turn is the answer, whatever it is"
 
@@ -111,8 +116,8 @@ def test_a_conversation_brings_its_own_measures() -> None:
         Turn("3", "DA", 0, (), 1, 5, 1),
     )
     played = Played("q", "ask", "hasty", {}, 1, turns, "satisfied")
-    said = ({"role": "assistant", "content": "Which?"}, {"role": "user", "content": "The red."})
-    asked = ({"role": "user", "content": "How many?"},)
+    said = (turn("assistant", "Which?"), turn("user", "The red."))
+    asked = (turn("user", "How many?"),)
     talk = Transcript("q", "t", "3", prompt=(*asked, *said), conversation=played.to_json())
     failed = replace(played, failed="user", problem="gone", end="failed")
     short = replace(talk, prompt=asked, conversation=failed.to_json())
@@ -234,9 +239,9 @@ def test_simulated_annotators_resume_and_repeat(tmp_path: Path) -> None:
 
 
 def test_the_reader_that_ships_counts_words() -> None:
-    asked = ({"role": "user", "content": "where is the red lamp?"},)
+    asked = (turn("user", "where is the red lamp?"),)
     felt = [
-        WordCountingReader().satisfaction(asked, ({"role": "assistant", "content": text},))
+        WordCountingReader().satisfaction(asked, (turn("assistant", text),))
         for text in ("the red lamp is here", "over there", "which lamp?", "", "word " * 900)
     ]
     assert felt[0] > felt[1] and felt[3] == 1 and felt[4] < felt[1]
