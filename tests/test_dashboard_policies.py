@@ -108,7 +108,8 @@ async def test_a_policy_is_made_and_removed_when_that_was_confirmed(tmp_path: Pa
         _, root = await gateway.key(name="root")
         await gateway.key(name="app", scopes=["chat"], policy="subscription")
         await visitor.sign_in(root)
-        assert "The key app is bound" in (await visitor.get(PATH + "/subscription/delete")).text
+        told = (await visitor.get(PATH + "/subscription/delete")).text
+        assert "Bound to this policy: the key app." in told
         bound = await visitor.post(PATH + "/subscription/delete")
         assert bound.status == 400 and "revoke them first" in bound.text
 

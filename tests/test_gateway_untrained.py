@@ -107,7 +107,8 @@ async def test_what_is_observed_is_the_request_and_the_answer_of_the_engine(
             NO_CHAIN,
             False,
         )
-        assert (record["acted"], record["written_tokens"]) == ("AQ", 11)
+        assert (record["decision"]["acted"], record["written_tokens"]) == ("AQ", 11)
+        assert record["acted"] is None  # of what is no chain, nobody counts an action
         assert gateway.gateway.metrics.unread.values == {}
 
 
@@ -127,7 +128,8 @@ async def test_a_shadow_is_recorded_beside_the_answer(tmp_path: Path, stream: bo
         [record] = await gateway.records()
         assert (record["reason"], record["status"]) == (SHADOW, "passed")
         assert (record["before_action"], record["after_action"]) == ("CQ", "DA")
-        assert (record["steered"], record["flipped"], record["acted"]) == (False, True, "AQ")
+        acted = record["decision"]["acted"]
+        assert (record["steered"], record["flipped"], acted) == (False, True, "AQ")
         assert record["written_tokens"] == 11  # the shadow's are the operator's
         assert record["prompt_tokens"] == 7
         assert gateway.gateway.limits.used(ANYONE) == 18
@@ -154,7 +156,8 @@ async def test_a_model_in_this_process_is_observed_and_shadowed_too(tmp_path: Pa
         assert len([delta for delta in deltas if delta]) > 3
         await gateway.gateway.shadows.settled()
         [record] = await gateway.records()
-        assert (record["status"], record["reason"], record["acted"]) == ("done", SHADOW, "AQ")
+        acted = record["decision"]["acted"]
+        assert (record["status"], record["reason"], acted) == ("done", SHADOW, "AQ")
         assert record["after_action"] == "DA"
         times = record["total_ms"]
         assert times is not None
@@ -246,7 +249,6 @@ async def test_shadows_take_turns_and_wait_for_a_busy_engine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shadows, "_PAUSE", 0.0)
-    monkeypatch.setattr(shadows, "_MOST", 3)
     looks = iter([True, True, False, False, False])
     done: list[int] = []
     running = 0
@@ -262,7 +264,7 @@ async def test_shadows_take_turns_and_wait_for_a_busy_engine(
 
         return run
 
-    one = Shadows(lambda: next(looks))
+    one = Shadows(lambda: next(looks), most=3)
     for number in range(5):
         one.begin(work(number))
     await one.settled()
@@ -305,7 +307,7 @@ def test_a_tap_reads_events_however_they_are_sliced(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(EVENTS)]
     for start, end in pairwise(places):
         tap.feed(EVENTS[start:end])
-    assert tap.text() == "Zürich"
+    assert tap.text == "Zürich"
 
 
 @pytest.mark.parametrize(
@@ -328,4 +330,27 @@ def test_a_tap_says_when_it_cannot_read(kind: str, body: bytes, text: str | None
     tap = Tap(kind)
     for start in range(0, len(body), 1 << 16):
         tap.feed(body[start : start + (1 << 16)])
-    assert tap.text() == text
+    assert tap.text == text
+
+
+@pytest.mark.parametrize(
+    ("choices", "text", "written"),
+    [
+        ([{"message": {"content": "ab"}}, {"index": 1, "message": {"content": "c"}}], "ab", "abc"),
+        ([{"text": "ab"}, {"index": 1, "text": "c"}], "", "abc"),
+        ([{"message": {"content": "b", "reasoning_content": "a"}}], "b", "ab"),
+        (
+            [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}],
+            "",
+            "f{}",
+        ),
+        ([{"message": {"content": "a", "tool_calls": 3}}], "a", None),
+        ([{"message": {"content": "a", "tool_calls": ["x"]}}], "a", None),
+    ],
+)
+def test_a_tap_counts_all_that_the_model_wrote(
+    choices: Any, text: str, written: str | None
+) -> None:
+    tap = Tap("application/json")
+    tap.feed(json.dumps({"choices": choices}).encode())
+    assert (tap.text, tap.written) == (text, written)

@@ -27,6 +27,7 @@ class Tap:
         self._all: list[str] = []
         self._size = 0
         self._lost = False
+        self._uncounted = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the answer."""
@@ -52,7 +53,7 @@ class Tap:
     def written(self) -> str | None:
         """All that the model wrote: of every choice, with its reasoning and its calls of tools."""
         self._close()
-        return None if self._lost else "".join(self._all)
+        return None if self._lost or self._uncounted else "".join(self._all)
 
     def _close(self) -> None:
         """Read an answer that is no stream, which is read as a whole."""
@@ -66,9 +67,13 @@ class Tap:
         try:
             value = orjson.loads(data)
             self._texts.append(_content(value))
-            self._all += (text for choice in value["choices"] for text in _written(choice))
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             self._lost = True
+            return
+        try:
+            self._all += (text for choice in value["choices"] for text in _written(choice))
+        except (TypeError, AttributeError):  # a call of another form: its text is still read
+            self._uncounted = True
 
 
 def _content(value: Any) -> str:
