@@ -264,6 +264,7 @@ class Answer:
         if gateway.draining:
             return retry.kept("the gateway was shutting down")
         log.unserved, log.retried = first.text, perf_counter()
+        log.chain = first.chain is not None
         left = gateway.config.timeouts.total - (log.retried - log.began) - _SPARE
         try:
             async with asyncio.timeout(left):
@@ -357,6 +358,7 @@ class Answer:
             self._count(self._session.phases, self._session.text, given=False)
         self._session, log = None, self._account.log
         log.answer = log.unserved = log.retried = None
+        log.chain = False
 
     def _observe(self) -> None:
         """Go on without a record, and so without steering."""
