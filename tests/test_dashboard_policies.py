@@ -3,10 +3,12 @@
 import html
 import io
 import re
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import insert, select, update
 
 from browser import in_browser, needs_browser, window
@@ -174,6 +176,14 @@ async def copies_end(gateway: Served) -> None:
         await connection.execute(insert(decisions), [row | {"id": "none", "after_action": None}])
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Served, None]:
+    """A gateway for what leaves it as it was."""
+    async with served(tmp_path_factory.mktemp("lasting")) as gateway:
+        yield gateway
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -201,16 +211,16 @@ async def copies_end(gateway: Served) -> None:
     ],
 )
 async def test_a_hostile_draft_is_one_clear_error_and_stays_as_typed(
-    tmp_path: Path, text: str, told: str
+    lasting: Served, text: str, told: str
 ) -> None:
-    async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
-        before = gateway.gateway.policies.names()
+    async with Visitor(lasting) as visitor:
+        before = lasting.gateway.policies.names()
         for do in ("save", "preview"):
             answer = await visitor.post(PATH + "/+new", {"toml": text, "do": do})
             assert answer.status == 400, answer.text[:500]
             assert told in problem(answer) and len(problem(answer)) <= 700
             assert typed(answer) == text and "<script>a" not in answer.text
-        assert gateway.gateway.policies.names() == before
+        assert lasting.gateway.policies.names() == before
 
 
 async def test_a_form_has_its_limit_and_a_store_that_is_down_loses_no_text(

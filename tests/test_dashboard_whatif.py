@@ -2,10 +2,12 @@
 
 import html
 import re
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import update
 
 from browser import in_browser, needs_browser, window
@@ -153,6 +155,14 @@ async def test_a_recorded_matrix_is_looked_at_as_it_was_decided(tmp_path: Path) 
             assert answer.status == 400 and "policy" in answer.text.lower()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Served, None]:
+    """A gateway for what leaves it as it was."""
+    async with served(tmp_path_factory.mktemp("lasting")) as gateway:
+        yield gateway
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("matrix", "line", "column", "rule"),
     [
@@ -169,9 +179,9 @@ async def test_a_recorded_matrix_is_looked_at_as_it_was_decided(tmp_path: Path) 
     ],
 )
 async def test_what_is_wrong_with_a_matrix_is_said_where_it_is(
-    tmp_path: Path, matrix: str, line: int, column: int, rule: str
+    lasting: Served, matrix: str, line: int, column: int, rule: str
 ) -> None:
-    async with served(tmp_path) as gateway, Visitor(gateway) as visitor:
+    async with Visitor(lasting) as visitor:
         for headers in ({}, PART):
             answer = await visitor.post(PATH, {"matrix": matrix}, headers=headers)
             assert answer.status == 200

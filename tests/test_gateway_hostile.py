@@ -3,10 +3,12 @@
 import asyncio
 import json
 import logging
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from gateway_parts import MESSAGES, Served, served
 from gtalign.gateway.telemetry.logs import JSONFormatter
@@ -96,6 +98,14 @@ async def test_pipelined_requests_are_answered_in_turn(tmp_path: Path) -> None:
         assert len(await gateway.records()) == 2
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Served, None]:
+    """A gateway for what leaves it as it was."""
+    async with served(tmp_path_factory.mktemp("lasting")) as gateway:
+        yield gateway
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("body", "param"),
     [
@@ -136,15 +146,14 @@ async def test_pipelined_requests_are_answered_in_turn(tmp_path: Path) -> None:
         ({"response_format": "json"}, "response_format"),
     ],
 )
-async def test_wrong_requests_name_the_field(tmp_path: Path, body: Any, param: str | None) -> None:
+async def test_wrong_requests_name_the_field(lasting: Served, body: Any, param: str | None) -> None:
     if isinstance(body, dict):
         body = json.dumps({"model": "toy", "messages": MESSAGES, **body}).encode()
-    async with served(tmp_path) as gateway:
-        async with gateway.http.post(f"{gateway.address}/v1/chat/completions", data=body) as answer:
-            told = (await answer.json())["error"]
-            assert (answer.status, told["type"]) == (400, "invalid_request_error")
-            assert told["param"] == param
-        assert all(record["status"] == "failed" for record in await gateway.records())
+    async with lasting.http.post(f"{lasting.address}/v1/chat/completions", data=body) as answer:
+        told = (await answer.json())["error"]
+        assert (answer.status, told["type"]) == (400, "invalid_request_error")
+        assert told["param"] == param
+    assert all(record["status"] == "failed" for record in await lasting.records())
 
 
 EVIL = "'); DROP TABLE decisions; --<script>alert(1)</script>\x00\u202e{{cell}} \N{SNOWMAN}"
