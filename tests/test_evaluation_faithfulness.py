@@ -1,5 +1,6 @@
 """Faithfulness of scripted models: one that obeys its matrix, and some that do not."""
 
+import asyncio
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -116,8 +117,16 @@ def values(found: Faithfulness, mode: Any, optimum: Any) -> dict[str, float | No
 ONE = dict.fromkeys(LINKS, 1.0)
 
 
-async def test_a_model_that_obeys_its_matrix_has_no_gap(tmp_path: Path) -> None:
-    found = await measured(tmp_path, script(obedient))
+@pytest.fixture(scope="module")
+def obeyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The answers of a model that obeys."""
+    folder = tmp_path_factory.mktemp("obeyed")
+    asyncio.run(measured(folder, script(obedient)))
+    return folder / "t.jsonl"
+
+
+def test_a_model_that_obeys_its_matrix_has_no_gap(obeyed: Path) -> None:
+    [found] = measure_faithfulness(read_transcripts(obeyed))
     for mode in ("advise", "enforce"):
         assert values(found, mode, "as written") == ONE
         assert values(found, mode, "moved") == ONE
@@ -219,10 +228,10 @@ async def test_unsteered_answers_alone_are_judged(tmp_path: Path) -> None:
     }
 
 
-async def test_a_killed_run_goes_on_from_the_thinking_that_was_written(tmp_path: Path) -> None:
-    (tmp_path / "whole").mkdir()
+async def test_a_killed_run_goes_on_from_the_thinking_that_was_written(
+    obeyed: Path, tmp_path: Path
+) -> None:
     (tmp_path / "killed").mkdir()
-    await measured(tmp_path / "whole", script(obedient))
     calls = 0
 
     def dies(messages: Any, text: str) -> str:
@@ -242,7 +251,7 @@ async def test_a_killed_run_goes_on_from_the_thinking_that_was_written(tmp_path:
     await measured(tmp_path / "killed", again)
     assert file.read_bytes().startswith(before)
     lines = {json.loads(line)["id"]: line for line in file.read_bytes().splitlines()}
-    wanted = (tmp_path / "whole" / "t.jsonl").read_bytes().splitlines()
+    wanted = obeyed.read_bytes().splitlines()
     assert lines == {json.loads(line)["id"]: line for line in wanted}
     done = {line["id"] for line in map(json.loads, before.splitlines())}
     begun = {q.id for q in QUESTIONS if identity_of(q.id, AS_WRITTEN.name, "advise") in done}
@@ -309,9 +318,8 @@ def test_nothing_to_measure_is_an_error(tmp_path: Path) -> None:
         measure_faithfulness([])
 
 
-async def test_an_answer_without_a_decision_is_refused(tmp_path: Path) -> None:
-    await measured(tmp_path, script(obedient))
-    transcript = next(read_transcripts(tmp_path / "t.jsonl"))
+def test_an_answer_without_a_decision_is_refused(obeyed: Path) -> None:
+    transcript = next(read_transcripts(obeyed))
     assert read_answer(transcript).edit == AS_WRITTEN.name
     with pytest.raises(DataError, match="no decision"):
         read_answer(replace(transcript, decision=None))
