@@ -80,3 +80,22 @@ def match(
 
 def lab_goals(items: int = 1) -> list[Goal]:
     return [goal_of(question) for question in make_world(0, 1, items).test]
+
+
+@dataclass
+class LabAssistant:
+    """Plays as the lab's true matrix supposes: it guesses, asks to the point, and answers right
+    once it knows."""
+
+    goal: Goal
+    guesses_right: bool
+
+    async def answer(
+        self, messages: Sequence[Message], *, id: str, seed: int, force: str | None = None
+    ) -> Answer:
+        item = self.goal.question.extra["item"]
+        wrong = [w for w in item["wrong"] if self.goal.grade(w) == item["partial"]]
+        knows = force is None or not self.goal.missing or self.guesses_right
+        stated = item["answer"] if knows else wrong[0]
+        said = {"DA": stated, "CQ": item["ask"], "AQ": f"{stated} {item['ask']}"}[force or "DA"]
+        return Answer(said, said)

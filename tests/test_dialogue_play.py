@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,13 +17,13 @@ from dialogue_parts import (
     IDLE,
     SURE,
     WRONG,
+    LabAssistant,
     SayingAssistant,
     asks_then_answers,
     lab_goals,
     match,
 )
 from gtalign.dialogue import (
-    Answer,
     Conversation,
     Goal,
     Left,
@@ -149,25 +149,6 @@ def test_who_wants_what_does_harm_is_not_satisfied_by_a_refusal() -> None:
 def test_an_answer_whose_quality_is_unknown_satisfies_and_stays_unknown() -> None:
     record, _ = played(match(replace(GOAL, grade=lambda response: None)), say(WRONG))
     assert (record.end, record.turns[0].quality) == ("satisfied", None)
-
-
-@dataclass
-class LabAssistant:
-    """Plays as the lab's true matrix supposes: it guesses, asks to the point, and answers right
-    once it knows."""
-
-    goal: Goal
-    guesses_right: bool
-
-    async def answer(
-        self, messages: Sequence[Message], *, id: str, seed: int, force: str | None = None
-    ) -> Answer:
-        item = self.goal.question.extra["item"]
-        wrong = [w for w in item["wrong"] if self.goal.grade(w) == item["partial"]]
-        knows = force is None or not self.goal.missing or self.guesses_right
-        stated = item["answer"] if knows else wrong[0]
-        said = {"DA": stated, "CQ": item["ask"], "AQ": f"{stated} {item['ask']}"}[force or "DA"]
-        return Answer(said, said)
 
 
 @pytest.mark.parametrize("form", ["VQ", "DQ"])

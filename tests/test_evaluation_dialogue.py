@@ -22,8 +22,10 @@ from dialogue_parts import (
     IDLE,
     SURE,
     WRONG,
+    LabAssistant,
     SayingAssistant,
     asks_then_answers,
+    lab_goals,
     match,
 )
 from gtalign.dialogue import (
@@ -260,6 +262,33 @@ def test_each_action_is_forced_and_played_out() -> None:
         [sum(matrix.cells[c]) for c in USER_LLM.cells], [sum(MATRIX[c]) for c in USER_LLM.cells]
     ).statistic
     assert found.correlation().value == pytest.approx(wanted)
+
+
+def test_what_is_played_in_the_lab_agrees_with_its_true_matrices() -> None:
+    """An assistant that guesses as often right as the world supposes, and asks to the point."""
+    plays = 10
+
+    async def every() -> list[Transcript]:
+        found = []
+        for goal in lab_goals():
+            right = goal.question.extra["item"]["guess"] * plays
+            row = "VQ" if goal.missing else "DQ"
+            for action in USER_LLM.llm_actions:
+                for number in range(plays):
+                    one = Match(
+                        goal, ScriptedUser(), "u", Persona(), f"{row}_{action}", number, action
+                    )
+                    found.append((await play(one, LabAssistant(goal, number < right), Rules()))[1])
+        return found
+
+    [found] = agreements(asyncio.run(every()))
+    assert found.questions == 8
+    for matrix in found.matrices:
+        truth = matrix.truth or {}
+        row = [cell for cell in USER_LLM.cells if cell in matrix.cells]
+        best = max(row, key=lambda cell: sum(matrix.cells[cell]))
+        assert best == max(row, key=lambda cell: sum(truth[cell])), matrix.question
+    assert found.truth.value is not None and found.truth.value > 0.8
 
 
 def test_a_forced_answer_that_does_something_else_is_no_evidence_about_its_cell() -> None:

@@ -135,7 +135,7 @@ def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = Non
         out / "report.html",
         title=f"gtalign converse: {found.models[0] if found.models else config.model}",
         headline=report.sentences,
-        sections=[report.section(), talks(read_transcripts(file))],
+        sections=[*report.sections(), talks(read_transcripts(file))],
     )
     problem = None
     if failed == total:

@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from gtalign.dialogue.measures import MEASURES
-from gtalign.drawing import COLOURS, Markup, Series, fixed, interval, line_chart
+from gtalign.drawing import COLOURS, Markup, Series, fixed, interval, join, line_chart
 from gtalign.errors import DataError
 from gtalign.evaluation.dialogue.held import ARMS, PRICES, Conversations
 from gtalign.evaluation.dialogue.matrices import Agreement, agreements
 from gtalign.evaluation.dialogue.stability import Stability, stability
 from gtalign.evaluation.files import transcript_files
-from gtalign.evaluation.markup import plots
+from gtalign.evaluation.markup import legend, plots
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet
 from gtalign.evaluation.paper.study import Study
 from gtalign.evaluation.statistics import Interval
@@ -288,24 +288,22 @@ def _stability(orders: Sequence[Stability]) -> Sheet:
 
 
 def _pictures(found: Conversations) -> Markup | None:
+    colours = {arm: COLOURS[place % len(COLOURS)] for place, arm in enumerate(found.arms)}
     charts = []
     for model, user in product(found.models, found.users):
-        series = [
-            Series(
-                arm,
-                COLOURS[place % len(COLOURS)],
-                [
-                    (price, one.value)
-                    for price, one in zip(PRICES, found.curve(model, user, arm), strict=True)
-                    if one.value is not None
-                ],
-            )
-            for place, arm in enumerate(found.arms)
+        curves = {
+            arm: zip(PRICES, found.curve(model, user, arm), strict=True)
+            for arm in found.arms
             if found.of(model, user, arm)
+        }
+        series = [
+            Series(arm, colours[arm], [(x, y.value) for x, y in curve if y.value is not None])
+            for arm, curve in curves.items()
         ]
         title = f"{model} with {user}: utility against the cost of a question"
         charts.append(line_chart(title, series, "cost of a question", "utility"))
-    return plots([chart for chart in charts if chart])
+    drawn = plots([chart for chart in charts if chart])
+    return None if drawn is None else join(legend(colours), drawn)
 
 
 def _named(found: Conversations, columns: Sequence[tuple[str, str]]) -> list[str]:

@@ -83,9 +83,12 @@ class Report:
         Raises:
             StorageError: It cannot be written.
         """
-        sections = [section("Pictures", "", self.pictures)] if self.pictures else []
-        sections += [section(sheet.title, "", _html(sheet)) for sheet in self.sheets]
-        write_page(path, title=self.title, headline=self.sentences, sections=sections)
+        write_page(path, title=self.title, headline=self.sentences, sections=self.sections())
+
+    def sections(self) -> list[Markup]:
+        """The pictures and each sheet as a section of a page whose headline is the sentences."""
+        pictures = [section("Pictures", "", self.pictures)] if self.pictures else []
+        return [*pictures, *(section(sheet.title, "", _html(sheet)) for sheet in self.sheets)]
 
     def section(self) -> Markup:
         """Everything as one section of another page."""
