@@ -247,3 +247,40 @@ def test_which_addresses_a_pattern_names(path: str, patterns: Any, found: str | 
 def test_wrong_patterns_are_named(wrong: str) -> None:
     with pytest.raises(ConfigError, match="passes"):
         load_table(GatewayConfig, {"upstream": {"address": "x"}, "passes": [wrong]}, "test")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/v1/responses/resp_1", "keeps no responses"),
+        ("DELETE", "/v1/responses/resp_1", "keeps no responses"),
+        ("POST", "/v1/responses/resp_1/cancel", "keeps no responses"),
+        ("GET", "/v1/responses/resp_1/input_items", "keeps no responses"),
+        ("GET", "/v1/chat/completions/c", "keeps no chats"),
+        ("POST", "/v1/conversations", "keeps no conversations"),
+        ("GET", "/v1/messages/batches/b", "keeps no batches"),
+        ("GET", "/v1/nowhere", "nothing at this address"),
+    ],
+)
+async def test_what_is_kept_nowhere_says_so(
+    tmp_path: Path, method: str, path: str, told: str
+) -> None:
+    async with (
+        served(tmp_path) as gateway,
+        gateway.http.request(method, gateway.address + path) as answer,
+    ):
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"]) == (404, "not_found")
+        assert told in error["message"]
+
+
+async def test_the_configuration_opens_what_an_engine_keeps(tmp_path: Path) -> None:
+    engine = Wide()
+    async with served(tmp_path, engine, passes=["/v1/responses/*"]) as gateway:
+        for method in ("GET", "DELETE"):
+            url = f"{gateway.address}/v1/responses/resp_1"
+            async with gateway.http.request(method, url) as answer:
+                assert answer.status in (200, 204)
+                assert answer.headers["x-gtalign-passed"] == "/v1/responses/resp_1"
+        asked = [(method, path) for method, path, _ in engine.seen if "responses" in path]
+        assert asked == [(one, "/v1/responses/resp_1") for one in ("GET", "DELETE")]

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from gateway_parts import MESSAGES, served
-from gtalign.gateway.answers.cut import ChainCutter
+from gtalign.gateway.answers.cut import Begun, ChainCutter
 from gtalign.gateway.http.reply import EVENTS, JSON
 from gtalign.steering import SteeringSettings
 from standins import model
@@ -227,3 +227,74 @@ async def test_a_stream_that_is_no_stream_of_chunks_ends_in_an_error(tmp_path: P
         status, _, told = await gateway.post(body)
         assert (status, told["error"]["code"]) == (502, "upstream_failed")
         assert "secret" not in json.dumps(told)
+
+
+PROMPTED: list[tuple[Any, str, str]] = [
+    ("Q: x A:", CHAIN, SAID),
+    ("Q: x A:", "plain text", "plain text"),
+    ("<thinking>", CHAIN.removeprefix("<thinking>"), SAID),
+    (CHAIN[:40], CHAIN[40:], SAID),
+    (CHAIN[: CHAIN.index("</payoff>") + 4], CHAIN[CHAIN.index("</payoff>") + 4 :], SAID),
+    (CHAIN[: CHAIN.index(SAID) + 5], CHAIN[CHAIN.index(SAID) + 5 :], SAID[5:]),
+    ("<response>", f"{SAID}</response>", SAID),
+    ("<analyze>so", f" it is.</analyze><response>{SAID}</response>", SAID),
+    (CHAIN + "\nQ: y A:", CHAIN, SAID),
+    ([7, 8], CHAIN, SAID),
+    ([7, 8], CHAIN[20:], SAID),
+    ([7, 8], f"{SAID}</response>", SAID),
+    ([7, 8], "1 < 2 </b> plain", "1 < 2 </b> plain"),
+    (["a", "<thinking>"], CHAIN, SAID),
+]
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize(("prompt", "text", "said"), PROMPTED)
+def test_a_plain_completion_shows_no_block(prompt: Any, text: str, said: str, events: bool) -> None:
+    cutter = ChainCutter(
+        EVENTS if events else JSON,
+        **{"packed": False, "show": "response", "settings": SETTINGS},
+        request={"prompt": prompt},
+    )
+    slices = [text[at : at + 5] for at in range(0, len(text), 5)] if events else [text]
+    raw = b""
+    for at, slice_ in enumerate(slices):
+        finish = "stop" if at == len(slices) - 1 else None
+        choice = {"index": 0, "text": slice_, "logprobs": {"tokens": [slice_]}}
+        sent = json.dumps({"choices": [choice | {"finish_reason": finish}]}).encode()
+        raw += cutter.feed(b"data: %b\n\n" % sent if events else sent)
+    raw += cutter.close()
+    lines = raw.decode().split("\n\n") if events else [f"data: {raw.decode()}"]
+    found = [json.loads(line[6:])["choices"][0] for line in lines if line]
+    assert "".join(choice["text"] for choice in found).strip() == said.strip()
+    assert found[-1]["finish_reason"] == "stop"
+    if text != said:
+        assert not any(word in raw.decode() for word in INSIDE[:5])
+
+
+def test_each_answer_continues_its_own_prompt() -> None:
+    begun = Begun({"prompt": ["a", "<thinking>b", [1]], "n": 2})
+    assert [begun.chain(n) for n in range(7)] == ["", "", *["<thinking>b"] * 2, None, None, ""]
+    assert Begun({"prompt": "<payoff>", "echo": True}).chain(0) == ""
+    assert Begun({"prompt": "</analyze>"}).chain(0) == "</analyze>"
+    said = [{"role": "user", "content": "<thinking>"}]
+    assert Begun({"messages": said}).chain(0) == ""
+    said.append({"role": "assistant", "content": "<thinking>Hm"})
+    assert Begun({"messages": said}).chain(0) == "<thinking>Hm"
+    for odd in ({"messages": 3}, {"messages": [3]}, {"prompt": {}}, {"prompt": "x", "n": "2"}):
+        assert Begun(odd).chain(0) in ("", None)
+
+
+async def test_so_it_is_behind_the_gateway(tmp_path: Path) -> None:
+    class Completing(Trained):
+        async def completions(self, body: dict[str, Any]) -> Any:
+            if not str(body["prompt"]).startswith("Q"):
+                return await super().completions(body)
+            choice = {"index": 0, "text": CHAIN, "finish_reason": "stop"}
+            return {"id": "x", "choices": [choice], "usage": {"prompt_tokens": 1}}
+
+    async with served(tmp_path, Completing()) as gateway:
+        body = {"model": "toy", "prompt": "Q: x A:"}
+        _, headers, told = await gateway.post(body, "/v1/completions")
+        assert (told["choices"][0]["text"], headers["x-gtalign-passed"]) == (SAID, "completions")
+        _, _, told = await gateway.post(body, "/v1/completions", **{"X-GTAlign-Show": "raw"})
+        assert told["choices"][0]["text"] == CHAIN

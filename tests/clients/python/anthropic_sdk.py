@@ -29,6 +29,32 @@ def tool() -> None:
     Fact.model_validate(use.input)
 
 
+def tool_stream() -> None:
+    choice: Any = {"type": "tool", "name": "fact"}
+    with client.messages.stream(**ASKED, tools=[TOOL], tool_choice=choice) as events:
+        message = events.get_final_message()
+    [use] = message.content
+    assert (use.type, message.stop_reason) == ("tool_use", "tool_use")
+    Fact.model_validate(use.input)
+
+
+def tool_history() -> None:
+    use = {"type": "tool_use", "id": "t1", "name": "fact", "input": {"city": "Paris"}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": "recorded"}
+    turns = [
+        *MESSAGES,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    answer = client.messages.create(**ASKED | {"messages": turns})
+    assert answer.content[0].text
+
+
+def unknown_model() -> None:
+    unknown = ASKED | {"model": "no-such-model"}
+    raises(anthropic.NotFoundError, lambda: client.messages.create(**unknown))
+
+
 def count() -> None:
     assert client.messages.count_tokens(model=MODEL, messages=MESSAGES).input_tokens > 0
 
@@ -39,4 +65,13 @@ def too_long() -> None:
     assert "context" in str(error)
 
 
-report(chat=chat, stream=stream, tool=tool, count_tokens=count, error_context=too_long)
+report(
+    chat=chat,
+    stream=stream,
+    tool=tool,
+    tool_stream=tool_stream,
+    tool_history=tool_history,
+    count_tokens=count,
+    error_context=too_long,
+    error_model=unknown_model,
+)

@@ -80,6 +80,17 @@ def tool_history() -> None:
     assert answer.choices[0].message.content
 
 
+def tool_stream() -> None:
+    options: Any = {"tools": [TOOL], "tool_choice": "required"}
+    with client.chat.completions.stream(**ASKED, **options) as events:
+        for _ in events:
+            pass
+        [choice] = events.get_final_completion().choices
+    assert choice.finish_reason == "tool_calls" and not choice.message.content
+    [call] = choice.message.tool_calls
+    Fact.model_validate_json(call.function.arguments)
+
+
 def system_last() -> None:
     turns = [*MESSAGES, {"role": "system", "content": "Answer in one word."}]
     answer = client.chat.completions.create(**ASKED | {"messages": turns, "max_tokens": 16})
@@ -125,6 +136,11 @@ def too_long_stream() -> None:
     assert "context" in str(error)
 
 
+def unknown_model() -> None:
+    unknown = ASKED | {"model": "no-such-model"}
+    raises(openai.NotFoundError, lambda: client.chat.completions.create(**unknown))
+
+
 def wrong_value() -> None:
     wrong = ASKED | {"messages": "hello"}
     raises(openai.BadRequestError, lambda: client.chat.completions.create(**wrong))
@@ -137,6 +153,7 @@ report(
     asynchronous_stream=asynchronous,
     parse=parse,
     tool=tool,
+    tool_stream=tool_stream,
     tool_history=tool_history,
     system_message_last=system_last,
     responses=responses,
@@ -146,5 +163,6 @@ report(
     models=models,
     error_context=too_long,
     error_context_stream=too_long_stream,
+    error_model=unknown_model,
     error_value=wrong_value,
 )

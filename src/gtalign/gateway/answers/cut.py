@@ -1,17 +1,20 @@
-"""Cut the response out of a chat that is passed through to a model that writes chains.
+"""Cut the response out of an answer that a model that writes chains gives by itself.
 
-Such a model thinks before it answers, whatever it is asked. Its matrix is not edited here, and the
-client is shown no more of its chain than in a steered answer.
+Such a model thinks before it answers, whatever it is asked, in chats and in plain completions. Its
+matrix is not edited here, and the client is shown no more of its chain than in a steered answer.
+Where a request begins the answer itself, the text of the answer may begin inside a block.
 """
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
 from gtalign.chain import ChainBroken, StreamParser
+from gtalign.chain.blocks import TAG
 from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.answers.wire import DONE, event
@@ -20,19 +23,50 @@ from gtalign.gateway.settings import Show
 from gtalign.gateway.text import to_json
 from gtalign.steering import SteeringSettings
 from gtalign.steering.http.sse import EventReader
-from gtalign.steering.stop_strings import loose_response
+from gtalign.steering.stop_strings import CLOSES, loose_response
 
 _LARGEST: Final = 64 << 20  # bytes of an answer, or of one event
 _ANY_HEAD: Final = 32 + zlib.MAX_WBITS  # of gzip or of zlib
 _TAGS: Final = ("<thinking>", "<payoff>", "<analyze>", "<response>")
 _OPENS: Final = re.compile("|".join(_TAGS))
 _TRACES: Final = re.compile(rb"thinking|payoff|analyze|response>")
-_TEXTS: Final = {"content": "content", "reasoning": "reasoning_content"}
+_ENDS: Final = ("</thinking>", "</payoff>", "</analyze>")
 _OF_TOKENS: Final = ("logprobs", "token_ids")  # what else of a choice spells out its text
 
 
+class Begun:
+    """What a request has written of its answers itself.
+
+    Args:
+        body: The request: a chat, or a plain completion.
+    """
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._texts: Sequence[Any] = ("",)
+        self._each = 1  # answers to a prompt
+        messages, prompt = body.get("messages"), body.get("prompt")
+        if prompt is not None and not body.get("echo"):  # which repeats the prompt in the answer
+            self._texts = prompt if isinstance(prompt, list) else (prompt,)
+            self._each = body["n"] if type(body.get("n")) is int and body["n"] > 0 else 1
+        last = messages[-1] if isinstance(messages, list) and messages else None
+        if isinstance(last, dict) and last.get("role") == "assistant":
+            self._texts = (last.get("content") or "",)
+
+    def chain(self, index: int) -> str | None:
+        """The chain that an answer continues; empty if it begins one, None if nobody can tell."""
+        number = index // self._each
+        text = self._texts[number] if 0 <= number < len(self._texts) else ""
+        if not isinstance(text, str):
+            return None  # tokens
+        tags = list(TAG.finditer(text))
+        if not tags or tags[-1][0] == CLOSES:
+            return ""
+        first = text.rfind(_TAGS[0])
+        return text[first if first >= 0 else tags[-1].start() :]
+
+
 class ChainCutter:
-    """Turns the bytes of a chat's answer into those that a client may see.
+    """Turns the bytes of an answer into those that a client may see.
 
     Args:
         kind: Media type of the answer.
@@ -40,6 +74,7 @@ class ChainCutter:
         show: What the client sees of a chain.
         settings: Name the least and the greatest payoff.
         form: The game of the chains.
+        request: The request, which may have begun the answers itself.
     """
 
     def __init__(
@@ -50,6 +85,7 @@ class ChainCutter:
         show: Show,
         settings: SteeringSettings,
         form: GameForm = USER_LLM,
+        request: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._reader = EventReader(_LARGEST) if kind == EVENTS else None
         self._unpack = zlib.decompressobj(_ANY_HEAD).decompress if packed else None
@@ -57,7 +93,8 @@ class ChainCutter:
         self._show = show
         self._settings = settings
         self._form = form
-        self._choices: dict[Any, _Choice] = {}
+        self._begun = Begun(request)
+        self._choices: dict[int, _Choice] = {}
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, and return what they make visible.
@@ -111,33 +148,49 @@ class ChainCutter:
         for choice in choices:
             if not isinstance(choice, dict):
                 raise ValueError("a choice that is none")
-            message = choice.get(part)
+            plain = isinstance(choice.get("text"), str)  # a plain completion
+            message = choice if plain else choice.get(part)
             if not isinstance(message, dict):
                 message = choice[part] = {}
-            cut = self._choices.setdefault(
-                str(choice.get("index", 0)), _Choice(self._show, self._settings, self._form)
-            )
-            text, ends = message.get("content"), whole or choice.get("finish_reason") is not None
+            content = "text" if plain else "content"
+            cut = self._choice(choice.get("index"))
+            text, ends = message.get(content), whole or choice.get("finish_reason") is not None
             pieces = cut.feed(text) if isinstance(text, str) else []
             if ends:
                 pieces += cut.end()
             if isinstance(text, str) or pieces:
-                message["content"] = ""
+                message[content] = ""
             for piece in pieces:
-                name = _TEXTS[piece.kind]
+                name = content if piece.kind == "content" else "reasoning_content"
                 message[name] = (message.get(name) or "") + piece.text
             if not cut.plain:
                 for name in _OF_TOKENS:
                     if choice.get(name) is not None:
                         choice[name] = None
-            told = told or ends or bool(pieces) or bool(set(message) - {"content"})
+            told = told or ends or bool(pieces) or bool(set(message) - {"content"} and not plain)
         return told
+
+    def _choice(self, index: Any) -> "_Choice":
+        number = index if type(index) is int else 0
+        if number not in self._choices:
+            begun = self._begun.chain(number)
+            self._choices[number] = _Choice(self._show, self._settings, self._form, begun)
+        return self._choices[number]
 
 
 class _Choice:
-    """The text of one choice: plain until a tag of a chain begins, and held until that is known."""
+    """The text of one choice: plain until a tag of a chain begins, and held until that is known.
 
-    def __init__(self, show: Show, settings: SteeringSettings, form: GameForm) -> None:
+    Args:
+        show: What the client sees of a chain.
+        settings: Name the least and the greatest payoff.
+        form: The game of the chain.
+        begun: The chain that the text continues; None if nobody can tell whether it does.
+    """
+
+    def __init__(
+        self, show: Show, settings: SteeringSettings, form: GameForm, begun: str | None
+    ) -> None:
         self._view = ChainView(show, live=True)
         self._parser = StreamParser(form, **settings.chain)
         self._held = ""
@@ -145,6 +198,12 @@ class _Choice:
         self._chain: str | None = None  # from its first tag on
         self._shown = ""  # of its response
         self._broken = False
+        self._unsure = begun is None  # then all is held until a tag tells, or the end
+        if begun:
+            self.feed(begun)
+            self._held = ""
+            if self._broken:
+                self._shown = loose_response(self._chain or "") or ""
 
     @property
     def cut(self) -> bool:
@@ -160,12 +219,16 @@ class _Choice:
         if self._chain is not None:
             return list(self._of_chain(text))
         self._held += text
-        found = _OPENS.search(self._held)
+        found = (TAG if self._unsure else _OPENS).search(self._held)
         if found is not None:
             before, rest = self._held[: found.start()], self._held[found.start() :]
             self._held, self._chain = "", ""
+            if found[0] in _ENDS:  # what comes before it was inside a block
+                before = ""
             keeps = self._begun or before.strip()
             return [*_said(before if keeps else ""), *self._of_chain(rest)]
+        if self._unsure:
+            return []
         cut = len(self._held) - _begun(self._held)
         if not (self._begun or self._held[:cut].strip()):
             cut = 0  # whitespace before a chain belongs to it

@@ -1,7 +1,7 @@
 """What else an engine offers, such as embeddings and speech, passed through as configured."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 from typing import Any, Final
@@ -25,6 +25,13 @@ from gtalign.gateway.telemetry.tracing import current
 
 _KEPT: Final = ("content-type", "accept", "openai-beta")  # headers that an engine gets
 _LONGEST: Final = 100  # characters of a path in a header
+_KEPT_ELSEWHERE: Final[Mapping[str, str]] = {
+    "/v1/responses/": "responses",
+    "/v1/conversations": "conversations",
+    "/v1/chat/completions/": "chats",
+    "/v1/messages/batches": "batches",
+}
+"""What other providers keep, by the beginning of its address; nothing is kept here."""
 _METHODS: Final = ("GET", "POST", "PUT", "DELETE", "HEAD")
 
 
@@ -42,7 +49,7 @@ class ElsewhereEndpoint:
         """Answer one request."""
         pattern = pattern_of(scope["path"], self._gateway.config.passes)
         if pattern is None:
-            raise APIError(404, "there is nothing at this address", code="not_found")
+            raise APIError(404, _absent(scope["path"]), code="not_found")
         RequestLog.of(scope).path = pattern
         if scope["method"] not in _METHODS:
             why = f"{scope['path'][:200]} takes {', '.join(_METHODS)}"
@@ -112,6 +119,18 @@ class ElsewhereEndpoint:
                 return terms, True
         first = gateway.upstream.name
         return gateway.terms(headers, key, first, id=id_, request_id=request_id), False
+
+
+def _absent(path: str) -> str:
+    """Why there is nothing at an address."""
+    found = (what for begin, what in _KEPT_ELSEWHERE.items() if path.startswith(begin))
+    what = next(found, None)
+    if what is None:
+        return "there is nothing at this address"
+    return (
+        f"the gateway keeps no {what}, so there are none to read, cancel or delete; send the whole"
+        " conversation with each request"
+    )
 
 
 class Upload:

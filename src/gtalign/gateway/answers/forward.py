@@ -34,8 +34,7 @@ _COUNTS: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "outp
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 
 
-_CHAT: Final = "/v1/chat/completions"
-_TAPPED: Final = (_CHAT, "/v1/completions")  # whose answers have choices
+_CHOICES: Final = ("/v1/chat/completions", "/v1/completions")  # whose answers have them
 
 
 class Forwarding:
@@ -201,15 +200,20 @@ class Forwarding:
         return found
 
     async def _back(self, passed: Passed) -> None:
-        if self._why == OBSERVED or (self._sent[0] in _TAPPED and self._needs_text):
+        if self._why == OBSERVED or (self._sent[0] in _CHOICES and self._needs_text):
             self._tap = Tap(passed.kind)
         reply = self._reply
         keep_alive = self._gateway.config.timeouts.keep_alive
         packed, settings, show = bool(passed.encoding), self._settings, self._terms.show
-        if settings.trained and self._sent[0] == _CHAT and show != "raw":
-            form = self._route.upstream.form
+        path, _, body = self._sent
+        if settings.trained and path in _CHOICES and show != "raw":
             self._cut = ChainCutter(
-                passed.kind, packed=packed, show=show, settings=settings, form=form
+                passed.kind,
+                packed=packed,
+                show=show,
+                settings=settings,
+                form=self._route.upstream.form,
+                request=body,
             )
         elif packed:  # though asked for none
             reply.headers["content-encoding"] = passed.encoding
