@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gtalign.chain import parse, work_out
 from gtalign.game import USER_LLM, Bimatrix
+from gtalign.game.file import load_game
 from gtalign.lab.judge import LabJudge
 from gtalign.lab.teachers import candidate
 from gtalign.lab.tokenizer import train_tokenizer
@@ -23,7 +24,7 @@ from gtalign.training import RLSettings
 from gtalign.training.metrics import read_metrics
 from gtalign.training.reward import TRLReward
 from gtalign.training.rl import train_rl
-from gtalign.training.rollouts import Rollouts, obedience, ordinary
+from gtalign.training.rollouts import Rollouts, obedience, obedience_in, ordinary
 from small_lab import SILENT, small_model, small_tokenizer, small_world
 
 # The trainer complains of its own habits.
@@ -183,6 +184,15 @@ def test_obedience_pays_for_the_named_cell_and_the_action(
     assert work_out(GAME).cell == "VQ_CQ"
     text = written(GAME, chosen, response)
     assert asyncio.run(obedience([], [text], given=[True])) == [pytest.approx(worth)]
+
+
+def test_obedience_is_paid_in_other_games_too() -> None:
+    form = load_game("coding")
+    game = Bimatrix(form, [[[3, 3], [1, 1], [0, 0]], [[1, 1], [2, 2], [0, 0]]])
+    texts = [written(game, "HO_ACT", said) for said in ("Done. It is renamed.", "Which one?")]
+    paid = obedience_in(form)([], [*texts, "none"], given=[True] * 3)
+    assert asyncio.run(paid) == [1.0, 0.5, 0.0]
+    assert asyncio.run(obedience([], texts, given=[True] * 2)) == [0.0, 0.0]  # no such cells
 
 
 def test_obedience_says_nothing_of_ordinary_completions_and_pays_nothing_for_none() -> None:
