@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,27 @@ from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.evaluate import prompt_of
 from gtalign.evaluation.files import read_files
 from gtalign.evaluation.settings import EvalRun
+from gtalign.evaluation.steering.effects import measure_trial
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.game.file import load_game
 from gtalign.judges import Verdict
 from gtalign.reward import Reward
-from gtalign.steering import Decision
+from gtalign.steering import Decision, load_policy, recommend
 from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, Transcript, TranscriptWriter, read_transcripts
 
 CODING, SUPPORT = load_game("coding"), load_game("support")
+DECISION = Decision(
+    id="1",
+    created="2026-01-01",
+    model="m",
+    backend="fake",
+    mode="observe",
+    resume="none",
+    policy="free",
+    policy_hash="0" * 16,
+    steered=False,
+)
 ORDER = {"role": "user", "content": "Rename it."}
 
 
@@ -104,10 +117,22 @@ def test_score_and_compare_name_the_games(
         read_files([ours, usual])
 
 
+def test_the_effects_of_steering_say_what_nobody_can_tell() -> None:
+    game = Bimatrix(CODING, [[[4, 3], [1, 1], [0, 0]], [[1, 1], [3, 2], [0, 0]]])
+    chosen = recommend(game, load_policy("free"))
+    told = replace(DECISION, stated=game, edited=game, before=chosen, after=chosen)
+    obeyed = {}
+    for acted in ("ACT", "ASK", None):
+        decision = replace(told, acted=acted).to_json()
+        trial = measure_trial([replace(scored(answer(CODING), CODING), decision=decision)])
+        [[measured]] = [rows.values() for rows in trial.rows.values()]
+        obeyed[acted] = measured["obeyed"]
+        assert isnan(measured["DA"])  # no action of this game
+    assert (obeyed["ACT"], obeyed["ASK"], isnan(obeyed[None])) == (1.0, 0.0, True)
+
+
 def test_a_steered_answer_is_compared_by_the_game_of_its_record(tmp_path: Path) -> None:
-    decision = Decision(
-        *("1", "2026-01-01", "m", "fake", "observe", "none", "free", "0" * 16, False), form=SUPPORT
-    )
+    decision = replace(DECISION, form=SUPPORT)
     file = tmp_path / "steered.jsonl"
     steered = replace(answer(SUPPORT), decision=decision.to_json(), unscored="not judged")
     with TranscriptWriter(file) as writer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gtalign.errors import DataError
 from gtalign.evaluation.statistics import Interval, mean_ci
-from gtalign.game.form import Player
+from gtalign.game.form import USER_LLM, Player
 from gtalign.steering.decision import Decision
 from gtalign.steering.edit import FITTING
 from gtalign.transcripts import Transcript
@@ -189,13 +189,16 @@ def _measure(transcript: Transcript) -> Measured:
     found = dict.fromkeys(EFFECTS, nan)
     # Without a chain there is no matrix that the response could follow.
     acted = None if transcript.chain is None else decision.acted
+    usual = decision.form == USER_LLM
     found["read"] = float(transcript.chain is not None)
     if decision.after is not None:
         found["flipped"] = float(decision.flipped)
-        found["obeyed"] = float(acted == decision.after.action)
+        # Of a response of another game that shows no sign, nobody can tell whether it obeys.
+        untold = acted is None and not usual and transcript.chain is not None
+        found["obeyed"] = nan if untold else float(acted == decision.after.action)
         found["followed"] = found["obeyed"] if decision.flipped else nan
         found["agreed"] = float(decision.chosen == decision.after.cell)
-    for action in ("DA", "CQ", "AQ"):
+    for action in USER_LLM.llm_actions if usual else ():
         found[action] = float(acted == action)
     found["tokens"] = float(sum(phase.tokens for phase in decision.phases))
     known = [p for p in decision.phases if p.prompt_tokens is not None]
