@@ -205,11 +205,19 @@ def test_the_sentences_that_ask() -> None:
 
 ORDER = GameForm(
     {"U": "a user"},
-    {"DO": "do it", "PLAN": "plan", "PASS": "hand over", "NOTE": "note it", "ASK": "ask"},
+    {
+        "DO": "do it",
+        "PLAN": "plan",
+        "PASS": "hand over",
+        "LIST": "list",
+        "NOTE": "note it",
+        "ASK": "ask",
+    },
     {
         "DO": Traits(Sign(first_line=("Done", "All done"), asks="no")),
         "PLAN": Traits(Sign(first_line=("Plan",), asks="last")),
         "PASS": Traits(Sign(marker=("[handed over]",))),
+        "LIST": Traits(Sign(first_line=("To do:",), asks="no")),
         "NOTE": Traits(Sign(words=("take a note", "noted"), without=("done", "plan", "["))),
         "ASK": Traits(Sign(asks="only", without=("plan",))),
     },
@@ -235,6 +243,8 @@ ORDER = GameForm(
         ('You wrote "noted".', None),  # a quotation
         ("Noted; the plan stays.", None),
         ("Which test fails?", "ASK"),
+        ("To do:rename it.", "LIST"),
+        ("To do is the verb.", None),
         ("Which plan?", None),
         ("Done. [handed over]", None),  # two signs: nobody can tell
         ("", None),

@@ -122,6 +122,8 @@ def test_an_unknown_name_names_the_nearest() -> None:
 def test_traits_belong_to_an_action() -> None:
     with pytest.raises(GameError, match="traits of 'B'; the LLM's actions are A"):
         GameForm({"U": ""}, {"A": ""}, {"B": Traits()})
+    with pytest.raises(GameError, match="the sign of A holds an empty text"):
+        GameForm({"U": ""}, {"A": ""}, {"A": Traits(Sign(words=("x", " ")))})
     with pytest.raises(GameError, match="unknown LLM action 'B'"):
         GameForm({"U": ""}, {"A": ""}).traits_of("B")
 

@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from dashboard_parts import Visitor
-from game_parts import CODING, FORMS, grid, matrix_of, response_of, served_game
+from game_parts import CODING, FORMS, grid, matrix_of, player, response_of, served_game
 from gateway_parts import config_of
 from gtalign.config import find
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM, GameForm
+from gtalign.gateway.answers.cut import ChainCutter
 from gtalign.gateway.dashboard.whatif import example_of, form_in, read_matrix
+from gtalign.gateway.http.reply import JSON
 from gtalign.gateway.policies import read_policies
 from gtalign.gateway.served import Models, forms_of
 from gtalign.gateway.store.export import jsonl
 from gtalign.gateway.store.reader import Filter
-from gtalign.steering import Decision
+from gtalign.steering import Decision, SteeringSettings
 
 HANDOVER = 'name = "handover"\npayer = "user"\n[[adjust]]\naction = "ESC"\nllm = -3.0\n'
 
@@ -78,6 +80,21 @@ async def test_a_policy_of_another_game_is_refused_at_the_request(tmp_path: Path
         )
         assert (status, told["error"]["code"]) == (400, "policy_of_another_game")
         assert "the game has ACT, PLAN, ASK" in told["error"]["message"]
+
+
+def test_what_a_client_sees_of_a_chain_of_another_game_is_its_response() -> None:
+    text = player(CODING).script([{"role": "user", "content": "x"}], "")
+    cutter = ChainCutter(
+        JSON,
+        packed=False,
+        show="response",
+        settings=SteeringSettings(instruct="none"),
+        form=CODING,
+    )
+    body = {"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}
+    cutter.feed(json.dumps(body).encode())
+    [choice] = json.loads(cutter.close())["choices"]
+    assert choice["message"]["content"] == response_of(CODING, "ASK")
 
 
 def test_a_configuration_names_games_by_name_or_file(tmp_path: Path) -> None:

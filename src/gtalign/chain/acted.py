@@ -70,5 +70,10 @@ def _begins(response: str, texts: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=256)
 def _words(texts: tuple[str, ...]) -> re.Pattern[str]:
     """Any of these texts, in any case and with any spaces between words, as a whole word."""
-    patterns = (r"\s+".join(map(re.escape, text.split())) for text in texts)
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(patterns)})(?![^\W_])", re.IGNORECASE)
+    return re.compile("|".join(map(_word, texts)), re.IGNORECASE)
+
+
+def _word(text: str) -> str:
+    inner = r"\s+".join(map(re.escape, text.split()))
+    before = r"(?<![^\W_])" if text.strip()[0].isalnum() else ""  # a mark ends by itself
+    return rf"{before}{inner}(?![^\W_])" if text.strip()[-1].isalnum() else f"{before}{inner}"

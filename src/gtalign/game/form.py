@@ -180,6 +180,8 @@ def _traits(actions: tuple[str, ...], given: Mapping[str, Traits]) -> tuple[Trai
         raise GameError(f"traits of {unknown[0]!r}; the LLM's actions are {', '.join(actions)}")
     owners: dict[Sign, str] = {}
     for action, known in given.items():
+        if known.sign is not None and not all(text.strip() for text in known.sign.texts):
+            raise GameError(f"the sign of {action} holds an empty text, which is in any response")
         if known.sign is not None and owners.setdefault(known.sign, action) != action:
             raise GameError(
                 f"the actions {owners[known.sign]} and {action} have the same sign, so no response"

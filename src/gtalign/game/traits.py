@@ -28,6 +28,11 @@ class Sign(NamedTuple):
     words: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that it names."""
+        return (*self.first_line, *self.marker, *self.words, *self.without)
+
     def told(self) -> str:
         """Say to a model how to write a response that shows this sign."""
         parts = []
