@@ -77,7 +77,7 @@ def test_a_shipped_game_knows_all_of_its_actions(name: str) -> None:
         ("output = 300", "output = nan", "llm.TELL.tokens.output"),
         ("output = 300", "turns = 1", "missing key 'llm.TELL.tokens.output'"),
         ('first_line = ["Answer"], asks = "no"', "", "a sign needs one of the keys asks, first"),
-        ('["Answer"]', '[" "]', "llm.TELL.sign.first_line.0"),
+        ('["Answer"]', '[" "]', "the sign of TELL holds an empty text"),
         ("STUCK =", '"NOT_STUCK" =', "'NOT_STUCK' is not a name of letters, digits and hyphens"),
         (
             '"tell the answer"',
@@ -93,6 +93,9 @@ def test_a_shipped_game_knows_all_of_its_actions(name: str) -> None:
         ("[user]", "[user", "not valid TOML"),
         ('"tutor"', '"<b>tutor"', "name: up to 40 letters"),
         ("LAZY =", f"{'L' * 41} =", "is longer than 40 characters"),
+        ('["Answer"]', f'["{"A" * 201}"]', "llm.TELL.sign: each text is one line of 1 to 200"),
+        ('["Answer"]', '["A\\nB"]', "llm.TELL.sign: each text is one line"),
+        ('["Answer"]', str(["A"] * 101), "llm.TELL.sign: 101 texts; a sign has up to 100"),
         ('"give a hint"', '""', "llm.HINT: a description is one line"),
         ('"give a hint"', "3", "llm.HINT"),
         ("LAZY =", "STUCK =", "not valid TOML"),
@@ -129,7 +132,8 @@ def test_traits_belong_to_an_action() -> None:
 
 
 def test_a_game_of_a_program_may_be_larger_than_that_of_a_file() -> None:
-    form = GameForm({"U": "two\nlines"}, {f"L{n}": "" for n in range(20)})
+    many = {f"L{n}": "" for n in range(20)}
+    form = GameForm({"U": "two\nlines"}, many, {"L3": Traits(Sign(marker=("a\nb", "x" * 999)))})
     assert form_from_json(form_to_json(form)) == form
 
 

@@ -23,9 +23,9 @@ MOST: Final = 12
 
 _NAME: Final = 40  # characters
 _LINE: Final = 300
+_TEXT: Final = 200
+_TEXTS: Final = 100
 _PLAIN: Final = re.compile(rf"[A-Za-z0-9 _.-]{{0,{_NAME}}}")
-_Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S.*$")]
-_Texts = Annotated[tuple[_Text, ...], Field(max_length=50)]
 _Count = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
@@ -42,10 +42,10 @@ class SignConfig(Config):
     """
 
     asks: Asks | None = None
-    first_line: _Texts = ()
-    marker: _Texts = ()
-    words: _Texts = ()
-    without: _Texts = ()
+    first_line: tuple[str, ...] = ()
+    marker: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -157,6 +157,11 @@ def _problems(game: GameConfig) -> Iterator[str]:
         yield "missing key 'name'"
     if not _PLAIN.fullmatch(game.name):
         yield f"name: up to {_NAME} letters, digits, spaces and '_.-', not {game.name[:60]!r}"
+    for action, sign in game.form().signs:
+        if not all(text.isprintable() and len(text) <= _TEXT for text in sign.texts):
+            yield f"llm.{action}.sign: each text is one line of 1 to {_TEXT} characters"
+        if len(sign.texts) > _TEXTS:
+            yield f"llm.{action}.sign: {len(sign.texts)} texts; a sign has up to {_TEXTS}"
     llm = {name: action.description for name, action in game.llm.items()}
     for side, actions in (("user", game.user), ("llm", llm)):
         if len(actions) > MOST:
