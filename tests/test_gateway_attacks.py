@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing, suppress
 from datetime import date
 from io import BytesIO
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from pyarrow import parquet
 from sqlalchemy import event
 
@@ -200,16 +201,24 @@ async def test_what_is_passed_through_is_held_to_limits(
         assert len(engine.requests) == asked
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Served, None]:
+    """A gateway for what leaves it as it was."""
+    folder = tmp_path_factory.mktemp("lasting")
+    async with served(folder, VLLM(), audit={"texts": True}) as gateway:
+        yield gateway
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("depth", [300, 1000, 100_000])
 @pytest.mark.parametrize("where", ["tools", "messages", "extra"])
-async def test_deep_json_is_refused(tmp_path: Path, where: str, depth: int) -> None:
+async def test_deep_json_is_refused(lasting: Served, where: str, depth: int) -> None:
     body = json.dumps(PASSED | {where: 0, "model": "toy:costly"})
     deep = body.replace(f'"{where}": 0', f'"{where}": {"[" * depth}{"]" * depth}')
-    async with served(tmp_path, VLLM(), audit={"texts": True}) as gateway:
-        url = f"{gateway.address}/v1/chat/completions"
-        async with gateway.http.post(url, data=deep) as answer:
-            assert answer.status == 400
-            assert (await answer.json())["error"]["code"] == "not_json"
+    url = f"{lasting.address}/v1/chat/completions"
+    async with lasting.http.post(url, data=deep) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["code"] == "not_json"
 
 
 async def test_a_deleted_database_is_not_written_on(tmp_path: Path) -> None:
@@ -252,6 +261,7 @@ def test_a_quota_begins_anew_with_the_month() -> None:
     assert limits.used(ANYONE) == 5
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("body", "kind", "told"),
     [
@@ -271,14 +281,13 @@ def test_a_quota_begins_anew_with_the_month() -> None:
     ],
 )
 async def test_a_policy_that_is_none_is_refused_soon(
-    tmp_path: Path, body: bytes, kind: str, told: str
+    lasting: Served, body: bytes, kind: str, told: str
 ) -> None:
     """Above all where reading it on would take seconds, in which nobody is answered."""
-    async with served(tmp_path) as gateway:
-        url, given = f"{gateway.address}/admin/policies/x", {"Content-Type": f"application/{kind}"}
-        async with gateway.http.put(url, data=body, headers=given) as answer:
-            assert answer.status == 400
-            assert told in (await answer.json())["error"]["message"]
+    url, given = f"{lasting.address}/admin/policies/x", {"Content-Type": f"application/{kind}"}
+    async with lasting.http.put(url, data=body, headers=given) as answer:
+        assert answer.status == 400
+        assert told in (await answer.json())["error"]["message"]
 
 
 async def test_an_export_holds_few_texts_at_a_time(

@@ -3,13 +3,15 @@
 import gzip
 import json
 import zlib
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
-from gateway_parts import MESSAGES, served
+from gateway_parts import MESSAGES, Served, served
 from standins import model
 from standins.engines import VLLM
 from test_gateway_hostile import CLOSE, HEAD, exchange
@@ -24,6 +26,15 @@ def deflated(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Served, None]:
+    """A gateway for what leaves it as it was."""
+    folder = tmp_path_factory.mktemp("lasting")
+    async with served(folder, limits={"body_bytes": 100_000}) as gateway:
+        yield gateway
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "packed"),
     [
@@ -35,14 +46,14 @@ def deflated(body: bytes) -> bytes:
         ("identity", BODY),
     ],
 )
-async def test_a_packed_request_is_read(tmp_path: Path, name: str, packed: bytes) -> None:
-    async with served(tmp_path) as gateway:
-        headers = {"Content-Encoding": name}
-        async with gateway.http.post(gateway.address + URL, data=packed, headers=headers) as found:
-            answer = await found.json()
-        assert answer["choices"][0]["message"]["content"] == model.RESPONSES["DA"]
+async def test_a_packed_request_is_read(lasting: Served, name: str, packed: bytes) -> None:
+    headers = {"Content-Encoding": name}
+    async with lasting.http.post(lasting.address + URL, data=packed, headers=headers) as found:
+        answer = await found.json()
+    assert answer["choices"][0]["message"]["content"] == model.RESPONSES["DA"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("name", "packed", "status", "code"),
     [
@@ -60,12 +71,11 @@ async def test_a_packed_request_is_read(tmp_path: Path, name: str, packed: bytes
     ],
 )
 async def test_or_refused_clearly(
-    tmp_path: Path, name: str, packed: bytes, status: int, code: str
+    lasting: Served, name: str, packed: bytes, status: int, code: str
 ) -> None:
-    async with served(tmp_path, limits={"body_bytes": 8192}) as gateway:
-        head = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (name.encode(), len(packed))
-        answer = await exchange(gateway, HEAD + CLOSE + head + packed)
-        assert answer.startswith(b"HTTP/1.1 %d" % status) and code.encode() in answer, answer
+    head = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (name.encode(), len(packed))
+    answer = await exchange(lasting, HEAD + CLOSE + head + packed)
+    assert answer.startswith(b"HTTP/1.1 %d" % status) and code.encode() in answer, answer
 
 
 class Packed(VLLM):
@@ -87,10 +97,11 @@ async def test_a_packed_answer_says_that_it_is(tmp_path: Path) -> None:
         assert body == {"usage": {"prompt_tokens": 1}}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("size", [33_000, 66_000, 500_000])
 @pytest.mark.parametrize("where", ["header", "path", "many"])
 async def test_a_large_head_is_refused_even_if_it_comes_at_once(
-    tmp_path: Path, size: int, where: str
+    lasting: Served, size: int, where: str
 ) -> None:
     fill = b"x" * size
     head = {
@@ -98,17 +109,16 @@ async def test_a_large_head_is_refused_even_if_it_comes_at_once(
         "path": b"GET /healthz?%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % fill,
         "many": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % (b"X: y\r\n" * (size // 6)),
     }[where]
-    async with served(tmp_path) as gateway:
-        answer = await exchange(gateway, head + b"GET /healthz HTTP/1.1\r\n\r\n")
-        if size > 262_144 and not answer:
-            return  # the connection broke while more of it was on its way
-        assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n"), answer[:80]
-        assert answer.count(b"HTTP/1.1") == 1
-        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
-        large = b"POST " + URL.encode() + b" HTTP/1.1\r\nHost: localhost\r\n" + CLOSE
-        body = json.dumps(CHAT | {"user": "x" * 66_000}).encode()
-        large += b"Content-Length: %d\r\n\r\n" % len(body) + body
-        assert (await exchange(gateway, large)).startswith(b"HTTP/1.1 200")
+    answer = await exchange(lasting, head + b"GET /healthz HTTP/1.1\r\n\r\n")
+    if size > 262_144 and not answer:
+        return  # the connection broke while more of it was on its way
+    assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n"), answer[:80]
+    assert answer.count(b"HTTP/1.1") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
+    large = b"POST " + URL.encode() + b" HTTP/1.1\r\nHost: localhost\r\n" + CLOSE
+    body = json.dumps(CHAT | {"user": "x" * 66_000}).encode()
+    large += b"Content-Length: %d\r\n\r\n" % len(body) + body
+    assert (await exchange(lasting, large)).startswith(b"HTTP/1.1 200")
 
 
 async def test_lines_behind_a_body_have_an_end(tmp_path: Path) -> None:
