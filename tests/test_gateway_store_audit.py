@@ -221,7 +221,7 @@ async def test_pages_filters_and_sums(tmp_path: Path) -> None:
         assert sums.actions == {("costly", "CQ", "DA"): 3, ("subscription", "CQ", "CQ"): 2}
         assert sums.flips == {"costly": 3, "subscription": 0}
         assert sums.acted == {"DA": 3, "CQ": 2}
-        assert sums.saved_tokens > 0 and sums.written_tokens > 0 and sums.added_ms is not None
+        assert sums.saved_tokens > 0 and sums.written_tokens and sums.added_ms is not None
         assert (await reader.overview(Filter(policy="none"))).user_payoff is None
 
 
