@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,15 +11,19 @@ from hypothesis import strategies as st
 from chain_texts import THREE_BY_TWO
 from gtalign.config import dump, load
 from gtalign.errors import ConfigError
-from gtalign.game import USER_LLM
+from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.file import load_game
+from gtalign.game.traits import Traits
 from gtalign.steering import (
     Adjustment,
     Budget,
     Policy,
     Price,
     Quota,
+    edit,
     load_policy,
     policy_names,
+    prior_for,
 )
 
 FILE = """
@@ -234,3 +239,17 @@ def test_a_changed_copy_has_a_hash_of_its_own() -> None:
     before = policy.hash
     assert policy.model_copy(update={"utility_of_money": 1.0}).hash != before
     assert policy.model_copy(update={"name": "other"}).hash == before == policy.hash
+
+
+def test_adjustments_mean_the_actions_that_count_as_theirs() -> None:
+    coding, support = load_game("coding"), load_game("support")
+    policy = load_policy("released-llm")  # it names DA, AQ and CQ
+    assert policy.fits(coding) and not policy.fits(support)  # which has no AQ
+    changed = edit(Bimatrix(coding, np.zeros((2, 3, 2))), policy, prior_for(coding))
+    assert changed.edited.payoffs.tolist() == [[[0, -2], [1, -2], [0.5, -2]]] * 2
+    assert "+1 in all cells of PLAN" in changed.terms[0].why
+    answers = dict.fromkeys("AB", Traits(counts_as="DA"))
+    two = GameForm({"U": ""}, {"A": "", "B": "", "C": ""}, answers)
+    more = Policy(name="p", payer="nobody", adjust=(Adjustment(action="DA", llm=1.0),))
+    edited = edit(Bimatrix(two, np.zeros((1, 3, 2))), more, prior_for(two)).edited
+    assert edited.payoffs[0, :, 1].tolist() == [1, 1, 0]
