@@ -4,8 +4,8 @@
 
 The batched solver is `vertex_pairs`, which marks all equilibria: the most work of the solvers that
 `benchmarks/game.py` compares with one read from memory. Every time is the least of the repeats, in
-processor time of the thread, taken in turns with the batched solver on the same games. The last two
-are solved one Newton step or one game after the other, on fewer games, and scaled up.
+processor time of the thread, taken in turns with the batched solver on the same games. The last one
+is solved one game after the other, on fewer games, and scaled up.
 """
 
 import os
@@ -26,6 +26,7 @@ from gtalign.game import (
     Question,
     belief_response,
     clarify,
+    clarifying_move,
     commit,
     commitment_gain,
     critical_discount,
@@ -40,7 +41,9 @@ from gtalign.game import (
 )
 
 FEWER = 100
-"""How many times fewer games the slow solutions get."""
+"""How many times fewer games the slow solution gets."""
+
+ASK = Question([[0.8, 0.2], [0.2, 0.8]], (0.3, 0.2), patience=0.9)
 
 
 def seconds(function: Callable[[Any], Any], argument: Any) -> float:
@@ -50,9 +53,8 @@ def seconds(function: Callable[[Any], Any], argument: Any) -> float:
 
 
 def clarify_all(games: Any) -> None:
-    ask = Question([[0.8, 0.2], [0.2, 0.8]], (0.3, 0.2), patience=0.9)
     for game in games:
-        clarify(game, [ask], 2)
+        clarify(game, [ASK], 2)
 
 
 def main() -> None:
@@ -79,8 +81,9 @@ def main() -> None:
         "radius of the optimum": (optimum_radius, games),
         "radius of the response": (lambda g: response_radius(g, beliefs), games),
         "signalling, 2 x 2 x 3": (lambda g: signalling_equilibria(g, [0.5, 0.5]), signals),
-        "quantal equilibrium": (lambda g: quantal_equilibrium(g, 1.0), games[::FEWER]),
-        "clarification, 2 questions": (clarify_all, games[::FEWER]),
+        "quantal equilibrium": (lambda g: quantal_equilibrium(g, 1.0), games),
+        "2 questions, at one belief": (lambda g: clarifying_move(g, beliefs, [ASK], 2), games),
+        "2 questions, at all beliefs": (clarify_all, games[::FEWER]),
     }
     table = Table(title=f"{arguments.games:,} random 2 x 3 games on a 0.1 grid, one thread")
     for column in ("", "ms", "all equilibria, ms", "times all equilibria"):

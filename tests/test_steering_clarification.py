@@ -150,7 +150,7 @@ def test_the_reasons_say_the_numbers() -> None:
         "If the LLM commits to DA, the user's best answer is DQ, and the LLM gets 3; it would get"
         " 1 with AQ and 3 with CQ."
     )
-    assert by["nash"].endswith("of the equilibria, VQ_CQ has no higher sum.")
+    assert by["nash"].endswith("the other equilibrium, VQ_CQ, has no higher sum.")
     assert "the product is 7, the highest" in by["bargaining"]
     cyclic = Bimatrix(
         GameForm(user={"A": "", "B": ""}, llm={"C": "", "D": ""}),

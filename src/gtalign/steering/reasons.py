@@ -1,11 +1,12 @@
 """Why a solution rule chose its cell: one sentence, with the numbers that decided.
 
 Each function takes the game and the chosen cell, as `SolutionRule.why` does. Points are shown with
-up to four digits.
+up to three decimals.
 """
 
 from collections.abc import Iterable
 
+from gtalign.drawing import number
 from gtalign.game import Bimatrix, GameForm, best_responses, maximin, pure_nash
 from gtalign.game.arrays import Payoffs
 from gtalign.game.form import Player
@@ -78,7 +79,9 @@ def stable(game: Bimatrix, cell: str, options: object) -> str:
     others = [key for key in cells if key != cell]
     if not others:
         return f"{found}; it is the only such cell."
-    return f"{found}; of the equilibria, {_listed(others)} {_have(others)} no higher sum."
+    if len(others) == 1:
+        return f"{found}; the other equilibrium, {others[0]}, has no higher sum."
+    return f"{found}; the other equilibria, {_listed(others)}, have no higher sum."
 
 
 def bargained(game: Bimatrix, cell: str, options: object) -> str:
@@ -93,13 +96,9 @@ def bargained(game: Bimatrix, cell: str, options: object) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{value + 0.0:.4g}"
+    return number(value, 3)
 
 
 def _listed(parts: Iterable[str]) -> str:
     *first, last = [*parts] or [""]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _have(parts: list[str]) -> str:
-    return "has" if len(parts) == 1 else "have"

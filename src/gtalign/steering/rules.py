@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gtalign.drawing import number
 from gtalign.errors import GameError
 from gtalign.game import (
     USER_LLM,
@@ -199,7 +200,7 @@ def _why_ces(game: Bimatrix, cell: str, options: RuleOptions) -> str:
     user, llm = (payoff - options.low for payoff in game.cell(cell))
     return (
         f"On the frontier, {cell} has the highest mean of order {options.rho:g},"
-        f" {ces(user, llm, options.rho):.4g} above {options.low:g}."
+        f" {number(ces(user, llm, options.rho), 3)} above {number(options.low, 3)}."
     )
 
 
