@@ -302,6 +302,17 @@ def test_a_forced_answer_that_does_something_else_is_no_evidence_about_its_cell(
     assert matrix.carried == pytest.approx(5 / 6)
 
 
+def test_a_model_that_cannot_be_forced_is_said_to_be_so() -> None:
+    def disobeys(row: Transcript) -> Transcript:
+        record = row.conversation or {}
+        first, *rest = record["turns"]
+        return replace(row, conversation={**record, "turns": [{**first, "action": None}, *rest]})
+
+    matrices = agreements(map(disobeys, forced_plays()))
+    report = conversations_report(Conversations([]), matrices)
+    assert report.sentences == ["m with u: no forced answer carried out its action."]
+
+
 def test_the_free_conversations_have_no_part_in_the_matrices() -> None:
     assert agreements(transcripts()) == []
     assert Conversations.read(forced_plays()).rows == ()

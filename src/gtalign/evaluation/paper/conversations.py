@@ -93,6 +93,8 @@ def _findings(found: Conversations) -> Iterator[str]:
 
 def _agrees(one: Agreement) -> str:
     stated, regret = one.correlation(), one.regret
+    if not one.carried.value:
+        return f"{one.model} with {one.user}: no forced answer carried out its action."
     if stated.value is None:
         return f"{one.model} with {one.user}: no matrix was stated that could be compared."
     return (
