@@ -106,6 +106,13 @@ def test_a_tool_that_no_grammar_describes_is_named(schema: Any) -> None:
     assert tool_rules(Tools(tools, NAMES))  # it is never called
 
 
+def test_so_many_rules_are_too_many() -> None:
+    large = {"type": "object", "properties": {f"p{n}": {"type": "array"} for n in range(300)}}
+    tools = tuple(Tool(f"f{n}", "", large) for n in range(8))
+    with pytest.raises(DataError, match="4000 rules"):
+        tool_rules(Tools(tools, tuple(tool.name for tool in tools)))
+
+
 def test_a_name_may_be_any_text() -> None:
     odd = 'a"b\\<c>{{tools}}'
     said = call(odd, {}).replace("<c", "\\u003c" + "c")

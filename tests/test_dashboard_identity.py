@@ -115,6 +115,19 @@ async def test_the_lists_say_who_may_do_what(
         assert made.status == status
 
 
+async def test_what_a_person_asks_in_the_playground_is_on_record(
+    tmp_path: Path, provider: IdentityProvider
+) -> None:
+    async with behind(tmp_path, provider) as gateway, Visitor(gateway) as visitor:
+        await sign_in(visitor)
+        fields = {"question": "Where to?", "left": "costly", "right": "subscription"}
+        assert (await visitor.post("/playground", fields)).status == 200
+        records = await gateway.records()
+        assert records and {record["key_id"][:5] for record in records} == {"oidc-"}
+        for path in ("", "/decisions", f"/decisions/{records[0]['id']}", "/keys"):
+            assert (await visitor.get(path)).status == 200
+
+
 OTHERS: Any = [
     {"email": "eve@example.org"},
     {"email": "ana@example.org.evil.example"},

@@ -344,6 +344,8 @@ async def test_an_engine_that_ignores_its_grammar_calls_nothing(tmp_path: Path, 
         status, headers, answer = await gateway.post(body)
         assert (status, headers["x-gtalign-passed"]) == (200, "no chain")
         assert answer["choices"][0]["message"]["content"] == "the engine's own"
+        [record] = await gateway.records()
+        assert (record["status"], record["steered"]) == ("passed", False)
     async with served(tmp_path / "here", backend(said)) as gateway:
         for stream in (False, True):
             with pytest.raises(openai.APIError) as caught:

@@ -24,6 +24,7 @@ CALL_OPENS: Final = "<tool_call>"
 CALL_CLOSES: Final = "</tool_call>"
 
 _MOST: Final = 64  # calls in one response
+_RULES: Final = 4000  # for all tools together
 _NONE: Final[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
 _FORM: Final = f'{CALL_OPENS}{{"name": NAME, "arguments": {{...}}}}{CALL_CLOSES}'
 
@@ -85,6 +86,8 @@ def tool_rules(tools: Tools, schema: Mapping[str, Any] | None = None) -> dict[st
             raise DataError(f"tool {tool.name[:80]!r}: {error}") from None
         named = f'"{{\\"name\\": " {literal(tool.name)} ", \\"arguments\\": "'
         rules |= {rule: f'{named} {rule}-arguments "}}"', **found}
+        if len(rules) > _RULES:
+            raise DataError(f"tools: they take more than {_RULES} rules")
     if schema is not None and not tools.required:
         rules |= json_rules(schema)
     return rules | words_rules((*TAGS, CALL_OPENS, CALL_CLOSES))
