@@ -23,6 +23,9 @@ from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.tables import decisions
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Budget, load_policy
+from gtalign.steering.edit import FITTING
+from gtalign.steering.units import UNITS
+from standins.engines import VLLM
 
 BODY: Any = {"model": "toy", "messages": MESSAGES}
 READ = ("/admin/keys", "/admin/policies", "/admin/decisions", "/admin/overview", "/admin/export")
@@ -34,6 +37,11 @@ def bearer(secret: str) -> dict[str, str]:
 
 def key_with(**limits: Any) -> Key:
     return Key("k", "k", frozenset(("chat",)), limits=KeyLimits.model_validate(limits))
+
+
+def near(money: float) -> Any:
+    """About so much."""
+    return pytest.approx(money)
 
 
 async def status(gateway: Served, path: str, secret: str) -> int:
@@ -166,7 +174,7 @@ async def test_clients_see_a_budget_and_a_restart_loses_none_of_it(tmp_path: Pat
         own = gateway.gateway.keys.find(secret)
         assert own is not None
         before = gateway.gateway.limits.spent(own)
-        assert before == Spent(usage["total_tokens"], pytest.approx(spent))
+        assert before == Spent(usage["total_tokens"], near(spent))
         assert before.shares(own.limits.budget)["money"] == pytest.approx(spent / budget["money"])
         client = openai.AsyncOpenAI(base_url=f"{gateway.address}/v1", api_key=secret)
         with pytest.raises(openai.RateLimitError) as refused:  # at once: there is no other try
@@ -213,13 +221,13 @@ def test_what_nobody_counted_is_estimated_and_never_free(use: Use, tokens: int) 
 
 def test_what_is_counted_is_no_estimate_in_any_unit() -> None:
     known = Use(10, 20, "abcd", "x" * 40, answer=True)
-    assert known.spent(load_policy("per-token")) == Spent(30, pytest.approx(330e-6), 0)
-    assert known.spent(CHARACTERS) == Spent(30, pytest.approx(4 * 0.75e-6 + 40 * 3.75e-6), 0)
+    assert known.spent(load_policy("per-token")) == Spent(30, near(330e-6), 0)
+    assert known.spent(CHARACTERS) == Spent(30, near(4 * 0.75e-6 + 40 * 3.75e-6), 0)
     assert known.spent(load_policy("per-answer")) == Spent(30, 0.015, 0)
     assert replace(known, answer=False).spent(load_policy("per-answer")) == Spent(30, 0.0, 0)
     # Characters that nobody counted are those of the tokens, which is an estimate where they cost.
     untold = replace(known, told=None)
-    assert untold.spent(CHARACTERS) == Spent(30, pytest.approx(4 * 0.75e-6 + 80 * 3.75e-6), 1)
+    assert untold.spent(CHARACTERS) == Spent(30, near(4 * 0.75e-6 + 80 * 3.75e-6), 1)
     assert untold.spent(load_policy("per-token")).estimated == 0
 
 
@@ -270,9 +278,9 @@ async def test_a_restart_estimates_what_is_not_on_record(tmp_path: Path) -> None
         month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         early = max(early, int(month.timestamp() * 1e6))
         first = await counted(**lost, at=early)
-        assert first == Spent(7 + UNTOLD, pytest.approx(UNTOLD * price), 1)
+        assert first == Spent(7 + UNTOLD, near(UNTOLD * price), 1)
         second = await counted(**old)
-        assert second == Spent(first.tokens + UNTOLD + 40, pytest.approx((UNTOLD + 40) * price), 2)
+        assert second == Spent(first.tokens + UNTOLD + 40, near((UNTOLD + 40) * price), 2)
         assert await counted(**unbegun) == second
         third = await counted(**old, policy_hash="gone")  # the policy of that name is there
         assert third.money == pytest.approx(second.money + 40 * price)
@@ -302,6 +310,69 @@ async def test_a_policy_with_a_spent_budget_refuses_and_others_answer(tmp_path: 
             text = await numbers.text()
         assert 'gtalign_policy_budget_spent_ratio{policy="costly",unit="tokens"}' in text
         assert 'gtalign_policy_budget_estimated_answers{policy="costly"} 0' in text
+
+
+@pytest.mark.parametrize(
+    ("price", "money"),
+    [
+        ({"answer": 0.02}, lambda row: 0.02),
+        ({"output_characters": 4.0}, lambda row: 4e-6 * row["written_characters"]),
+        ({"input_characters": 9.0}, lambda row: 9e-6 * len(MESSAGES[0]["content"])),
+        ({"output": 3.0, "answer": 0.01}, lambda row: 3e-6 * row["written_tokens"] + 0.01),
+    ],
+)
+async def test_every_unit_has_its_price_from_the_policy_to_the_sums(
+    tmp_path: Path, price: dict[str, float], money: Any
+) -> None:
+    async with served(tmp_path) as gateway:
+        table = {"payer": "user", "price": price, "utility_of_money": 100.0}
+        code, _, told = await gateway.put(table, "/admin/policies/units")
+        assert code == 200 and {**told["price"], **price} == told["price"]
+        await gateway.ask(model="toy:units")
+        (row,) = await gateway.records()
+        assert row["spent_money"] == pytest.approx(money(row)) and row["estimated"] is False
+        assert gateway.gateway.limits.spent_under("units").money == row["spent_money"]
+        terms = {term["name"] for term in row["decision"]["terms"]} - set(FITTING)
+        named = {unit.name for unit in UNITS if unit.key in price}
+        assert terms == named  # the decision explains what the policy charges for
+        _, sums = await gateway.get("/admin/overview")
+        assert (sums["money"], sums["estimated"]) == (pytest.approx(row["spent_money"]), 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_engine_that_counts_nothing_costs_something(tmp_path: Path, stream: bool) -> None:
+    """Neither the record nor a sum says 0 tokens of an answer whose tokens nobody counted."""
+
+    class Silent(VLLM):
+        async def own(self, body: dict[str, Any]) -> Any:
+            one = {"index": 0, "message" if not stream else "delta": {"content": "In 1901."}}
+            whole = {"id": "x", "choices": [one]}
+            return [whole, "[DONE]"] if stream else whole
+
+        def routes(self) -> dict[str, Any]:
+            return super().routes() | {"POST /v1/chat/completions": self.own}
+
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    body = {"model": "toy:costly", "stream": stream}
+    asked = [{"role": "user", "content": [{"type": "text", "text": "When?"}, image]}]
+    async with served(tmp_path, Silent()) as gateway:
+        async with gateway.http.post(
+            f"{gateway.address}/v1/chat/completions", json={**body, "messages": asked}
+        ) as answer:
+            assert answer.status == 200 and b"1901" in await answer.read()
+        (row,) = await gateway.records()
+        assert (row["prompt_tokens"], row["written_tokens"]) == (None, None)
+        assert (row["read_characters"], row["written_characters"]) == (5, 8)
+        # Two tokens for "When?", three for "In 1901."
+        assert (row["spent_tokens"], row["estimated"]) == (5, True)
+        assert row["spent_money"] == pytest.approx(3 * 15e-6)
+        _, sums = await gateway.get("/admin/overview")
+        assert (sums["prompt_tokens"], sums["written_tokens"], sums["estimated"]) == (None, None, 1)
+        async with gateway.http.get(f"{gateway.address}/metrics") as numbers:
+            assert 'uncounted_answers_total{kind="read"} 1' in await numbers.text()
+        async with Visitor(gateway) as visitor:
+            page = (await visitor.get("?last=all")).text
+            assert "unknown read" in page and "those of 0 of 1 answers" in page
 
 
 async def test_an_address_may_try_only_so_many_wrong_keys(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from gtalign.errors import (
     UnreachableError,
     UpstreamError,
 )
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.text import to_json
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,12 @@ class Unsteerable(APIError):
         why: In a word or two, for the header that marks a request that is passed through.
         message: What was wrong and what would be right.
         param: The field of the request.
+
+    Attributes:
+        spent: What was taken of budgets before that turned out; None for nothing.
     """
+
+    spent: Spent | None = None
 
     def __init__(self, why: str, message: str, *, param: str) -> None:
         super().__init__(400, message, code="unsupported", param=param)

@@ -217,7 +217,9 @@ class Answer:
         """Leave the answer to the engine, to which the request goes as it came."""
         self._abandon()
         self._account.withdraw()
-        return Unsteerable(why, message, param="messages")
+        error = Unsteerable(why, message, param="messages")
+        error.spent = self._account.log.spent
+        return error
 
     def _view(self, *, live: bool) -> ChainView:
         return ChainView(self._terms.show, live=live, tools=self._ask.tools)

@@ -110,14 +110,15 @@ class AnswersEndpoint:
             began = perf_counter()
 
             async def work() -> None:
-                passed = request
+                passed, spent = request, None
                 if request.passes is None:
                     try:
                         await Chat(gateway, terms, request, reply, began).run()
                         return
                     except Unsteerable as error:
-                        passed = replace(request, passes=error.why)
-                await Forwarding(gateway, terms, path, passed, raw, reply, began).run()
+                        passed, spent = replace(request, passes=error.why), error.spent
+                forwarding = Forwarding(gateway, terms, path, passed, raw, reply, began, spent)
+                await forwarding.run()
 
             async with asyncio.timeout(timeouts.total):
                 await unless_gone(receive, work())

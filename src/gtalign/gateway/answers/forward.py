@@ -23,6 +23,7 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
 from gtalign.gateway.proxy import Passed, Proxy
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.telemetry.tracing import current
 from gtalign.steering import Ask, Decision, Phase, Steered, Steering, observed
 from gtalign.steering.phase import PASSED
@@ -48,6 +49,7 @@ class Forwarding:
         raw: Its body as it came.
         reply: Where the answer goes.
         began: When its time began to run, by `perf_counter`.
+        spent: What an attempt to steer it has taken of budgets; None for nothing.
 
     Raises:
         APIError: The model is in this process.
@@ -65,6 +67,7 @@ class Forwarding:
         raw: bytes,
         reply: HTTPReply,
         began: float,
+        spent: Spent | None = None,
     ) -> None:
         assert request.passes is not None
         self._why = why = request.passes
@@ -90,6 +93,7 @@ class Forwarding:
             began=began,
             added_ms=lambda: self._added_ms,
         )
+        self._account.log.spent = spent
         self._tail = b""
         self._events = 0  # of a stream, [DONE] included: about as many as it has tokens
         self._waited = 0.0  # seconds, for the head of the engine's answer

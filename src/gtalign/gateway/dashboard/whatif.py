@@ -144,7 +144,8 @@ async def show(visit: Visit) -> Page:
                 base = gateway.policies.default
     policy = await _policy(gateway, base)
     texts = texts_of(policy, expected, prompt_tokens, used_tokens)
-    return await _page(visit, form, base, policy, matrix, texts, _choices_of(policy), NUMBERS[0])
+    along = next((one.name for one in PRICES if texts[one.name] != "0"), NUMBERS[0])
+    return await _page(visit, form, base, policy, matrix, texts, _choices_of(policy), along)
 
 
 async def move(visit: Visit) -> Page:

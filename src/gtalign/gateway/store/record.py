@@ -83,6 +83,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         payoffs = decision.edited.to_json()[after.cell]
     phases = [phase for phase in decision.phases if not phase.shadow]
     saved = _saved(decision, log.policy)
+    spent = None if log.status == "writing" else log.spent  # more may follow
     row: dict[str, Any] = {
         "id": log.id,
         "at": log.at,
@@ -115,9 +116,9 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         "written_tokens": sum(phase.tokens for phase in phases) if phases else None,
         "read_characters": log.read_characters,
         "written_characters": log.written_characters,
-        "spent_tokens": None if log.spent is None else log.spent.tokens,
-        "spent_money": None if log.spent is None else log.spent.money,
-        "estimated": None if log.spent is None else log.spent.estimated > 0,
+        "spent_tokens": None if spent is None else spent.tokens,
+        "spent_money": None if spent is None else spent.money,
+        "estimated": None if spent is None else spent.estimated > 0,
         "retries": decision.retries,
         "repairs": len(decision.repairs),
         "stream": log.stream,
