@@ -241,6 +241,8 @@ def test_what_is_counted_is_no_estimate_in_any_unit() -> None:
             "a",
         ),
         ([1, 2, 3], None),
+        (json.loads("[" * 900 + '"deep"' + "]" * 900), "deep"),
+        ([{"content": "a"}, "b", {"content": [{"text": "c"}], "input": "d"}], "abcd"),
         (None, None),
         ({"a": "b"}, None),
     ],

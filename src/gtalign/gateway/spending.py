@@ -6,7 +6,7 @@ too high than too low, and whoever reads a budget sees that there are estimates 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,6 +30,7 @@ BYTES: Final = 3
 UNTOLD: Final = int(UNKNOWN.output)
 """Tokens that are estimated where there is no text either."""
 
+_HOLDING: Final = ("output", "input", "text", "content")  # keys of messages and their parts
 _PAUSE: Final = 60.0  # seconds between two looks at what other gateways have spent
 
 
@@ -159,13 +160,14 @@ def _characters(text: str | None, tokens: int, ratio: float) -> float:
     return tokens * ratio if text is None else float(len(text))
 
 
-def _texts(asked: Any) -> Iterable[str]:
-    if isinstance(asked, str):
-        yield asked
-    elif isinstance(asked, list | tuple):
-        for part in asked:
-            yield from _texts(part)
-    elif isinstance(asked, dict):
-        for name in ("content", "text", "input", "output"):
-            if name in asked:
-                yield from _texts(asked[name])
+def _texts(asked: Any) -> Iterator[str]:
+    """The texts in what is asked, however deeply it is nested."""
+    left = [asked]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list | tuple):
+            left.extend(reversed(one))
+        elif isinstance(one, dict):
+            left.extend(one[name] for name in _HOLDING if name in one)
