@@ -8,7 +8,7 @@ falls as satisfaction rises predicts it as well. Preferences say the same of two
 question: how often is the one preferred that has more of the measure?
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import tanh
 from typing import Final
@@ -62,7 +62,15 @@ def predictors(rated: Rated) -> tuple[Predictor, ...]:
     table = _Table(rated)
     if MEASURE not in table.measures:
         return ()
-    return tuple(_predictor(table, name) for name in table.measures)
+    alike: dict[bytes, list[str]] = {}
+    for name in table.measures:
+        alike.setdefault(table.known_with_reference(name).tobytes(), []).append(name)
+    found = {
+        name: _predictor(table, name, *both)
+        for names in alike.values()
+        for name, both in zip(names, _correlations(table, names), strict=True)
+    }
+    return tuple(found[name] for name in table.measures)
 
 
 class _Table:
@@ -86,6 +94,11 @@ class _Table:
         self.questions_decided = [question[one.first] for one in self.decided]
         self.measures = _measures(rated)
 
+    def known_with_reference(self, name: str) -> Mask:
+        """The answers that have both a measure and W, shape [A]."""
+        known_a: Mask = ~np.isnan(self.measures[name]) & ~np.isnan(self.measures[MEASURE])
+        return known_a
+
 
 def _measures(rated: Rated) -> dict[str, Floats]:
     """Each measure of all answers, shape [A], with W first; see `predictors`."""
@@ -108,16 +121,15 @@ def _measures(rated: Rated) -> dict[str, Floats]:
     return found
 
 
-def _predictor(table: _Table, name: str) -> Predictor:
-    own_a, reference_a = table.measures[name], table.measures[MEASURE]
-    both_a = ~np.isnan(own_a) & ~np.isnan(reference_a)
-    shown = np.unique(table.answer_n)
-    correlations, ahead = _correlations(table, own_a, reference_a, both_a)
-    chosen, chosen_ahead = _chosen(table, own_a, reference_a, both_a)
+def _predictor(
+    table: _Table, name: str, correlations: Mapping[str, Crossed], ahead: Mapping[str, Crossed]
+) -> Predictor:
+    chosen, chosen_ahead = _chosen(table, name)
+    known_a = table.known_with_reference(name)
     first = name == MEASURE
     return Predictor(
         name=name,
-        answers=int(both_a[shown].sum()),
+        answers=int(known_a[np.unique(table.answer_n)].sum()),
         correlations=correlations,
         ahead={} if first else ahead,
         chosen=chosen,
@@ -126,9 +138,10 @@ def _predictor(table: _Table, name: str) -> Predictor:
 
 
 def _correlations(
-    table: _Table, own_a: Floats, reference_a: Floats, both_a: Mask
-) -> tuple[dict[str, Crossed], dict[str, Crossed]]:
-    rows = np.flatnonzero(both_a[table.answer_n])
+    table: _Table, names: Sequence[str]
+) -> list[tuple[dict[str, Crossed], dict[str, Crossed]]]:
+    """The correlations of measures that the same answers have, and how far W is ahead."""
+    rows = np.flatnonzero(table.known_with_reference(names[0])[table.answer_n])
     answer_n, value_n = table.answer_n[rows], table.value_n[rows]
 
     def estimate(kept: Mask) -> Floats:
@@ -136,35 +149,41 @@ def _correlations(
         count_a = np.bincount(answer_n[kept], minlength=table.answers)
         rated_a = count_a > 0
         mean_a = sums_a[rated_a] / count_a[rated_a]
-        found = []
-        for method in METHODS:
-            own = correlation(method, own_a[rated_a], mean_a)
-            reference = own
-            if own_a is not reference_a:
-                reference = correlation(method, reference_a[rated_a], mean_a)
-            found += [np.arctanh(np.clip(own, -_EDGE, _EDGE)), abs(reference) - abs(own)]
-        return np.array(found)
+        found = np.empty((2, len(METHODS), len(names)))
+        for row, method in enumerate(METHODS):
+            size = abs(correlation(method, table.measures[MEASURE][rated_a], mean_a))
+            for column, name in enumerate(names):
+                own = correlation(method, table.measures[name][rated_a], mean_a)
+                found[:, row, column] = np.arctanh(np.clip(own, -_EDGE, _EDGE)), size - abs(own)
+        return found.ravel()
 
-    questions = [table.questions[row] for row in rows]
-    annotators = [table.annotators[row] for row in rows]
-    found = crossed(estimate, questions, annotators)
-    correlations, ahead = found[::2], found[1::2]
-    return (
-        {m: one.mapped(tanh) for m, one in zip(METHODS, correlations, strict=True)},
-        dict(zip(METHODS, ahead, strict=True)),
+    numbers = crossed(
+        estimate, [table.questions[row] for row in rows], [table.annotators[row] for row in rows]
     )
+    count = len(METHODS) * len(names)
+    return [
+        (
+            {m: one.mapped(tanh) for m, one in _by_method(numbers[column : count : len(names)])},
+            dict(_by_method(numbers[count + column :: len(names)])),
+        )
+        for column in range(len(names))
+    ]
 
 
-def _chosen(
-    table: _Table, own_a: Floats, reference_a: Floats, both_a: Mask
-) -> tuple[Crossed | None, Crossed | None]:
+def _by_method(numbers: Sequence[Crossed]) -> Iterator[tuple[str, Crossed]]:
+    yield from zip(METHODS, numbers, strict=True)
+
+
+def _chosen(table: _Table, name: str) -> tuple[Crossed | None, Crossed | None]:
+    """How often the preferred answer has more of a measure, and how much more often more of W."""
+    both_a = table.known_with_reference(name)
     rows = np.flatnonzero(both_a[table.preferred_p] & both_a[table.other_p])
     if not len(rows):
         return None, None
     right_2p = np.stack(
         [
             _agrees(value_a, table.preferred_p[rows], table.other_p[rows])
-            for value_a in (own_a, reference_a)
+            for value_a in (table.measures[name], table.measures[MEASURE])
         ]
     )
 
