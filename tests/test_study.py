@@ -281,3 +281,14 @@ def test_no_key_or_a_torn_study_is_one_clear_line(tmp_path: Path) -> None:
         _ = StudyFolder(tmp_path / "s").items
     with pytest.raises(ConfigError):
         study(tmp_path / "s")
+
+
+def test_the_analysis_says_which_tables_it_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulate(study(tmp_path / "s", answers(2)), 1)
+    folder = tmp_path / "tables"
+    assert main(["study", "analyse", str(tmp_path / "s"), "--csv", str(folder)]) == 0
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("CSV: ")]
+    names = line.removeprefix(f"CSV: {folder}: ").split(", ")
+    assert set(names) == {file.name for file in folder.iterdir()}

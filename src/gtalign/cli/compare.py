@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from gtalign.cli.options import AsJson
-from gtalign.cli.show.paper import show_report
+from gtalign.cli.show.paper import say_written, show_report
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
@@ -95,12 +95,9 @@ def command(
         seed=seed,
         resamples=resamples,
     )
-    if csv is not None:
-        write_csv(found, csv)
-    if markdown is not None:
-        write_markdown(found, markdown)
-    if latex is not None:
-        write_latex(found, latex)
+    say_written("CSV", csv and write_csv(found, csv))
+    say_written("Markdown", markdown and write_markdown(found, markdown))
+    say_written("LaTeX", latex and write_latex(found, latex))
     if as_json:
         print_json(found.to_json())
         return

@@ -100,7 +100,8 @@ class Variation:
             found |= {f"{name}_low": low, f"{name}_high": high}
         for name in ("questions", "training", "rest"):
             found[f"sd_{name}"] = None if self.spread is None else getattr(self.spread, name)
-        return found | {"clusters": self.clusters, "training_runs": len(self.seeds)}
+        runs = len(self.seeds) or int(self.value is not None)  # a single run has no numbers by seed
+        return found | {"clusters": self.clusters, "training_runs": runs}
 
 
 def by_cluster(

@@ -1,5 +1,6 @@
 """A table of the paper: printed, and written in the forms that were asked for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -28,6 +29,13 @@ def print_report(console: Console, report: Report, *, tables: bool, hint: str = 
             say(console, sentence)
 
 
+def say_written(form: str, files: Sequence[Path] | None) -> None:
+    """Say on stderr which files of tables were written, if any were."""
+    if files:
+        listed = ", ".join(file.name for file in files)
+        typer.echo(f"{form}: {files[0].parent}: {listed}", err=True)
+
+
 def show_report(
     report: Report,
     *,
@@ -50,12 +58,9 @@ def show_report(
     Raises:
         StorageError: A file cannot be written.
     """
-    if csv is not None:
-        report.write_csv(csv)
-    if markdown is not None:
-        report.write_markdown(markdown)
-    if latex is not None:
-        report.write_latex(latex)
+    say_written("CSV", csv and report.write_csv(csv))
+    say_written("Markdown", markdown and report.write_markdown(markdown))
+    say_written("LaTeX", latex and report.write_latex(latex))
     if html is not None:
         report.write_html(html)
     if as_json:
