@@ -26,7 +26,7 @@ def make(folder: Path, config: str, **files: list[dict[str, Any]] | None) -> Pat
 
 def test_each_kind_of_run_says_how_it_stands(tmp_path: Path) -> None:
     w = "welfare/mutual_welfare"
-    steps = [{"step": 1, w: 0.3}, {"step": 2, w: 0.6}, {"step": 3, w: None}]
+    steps: list[dict[str, Any]] = [{"step": 1, w: 0.3}, {"step": 2, w: 0.6}, {"step": 3, w: None}]
     make(tmp_path / "a" / "rl", "[rl]\nsteps = 9", metrics=steps)
     make(tmp_path / "sft", "[sft]", metrics=[{"step": 7}], held_out=[{w: 0.2}], checkpoint=None)
     make(tmp_path / "new", "[dpo]")

@@ -20,6 +20,7 @@ from gtalign.errors import StorageError
 from gtalign.gateway.keys import ANYONE
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.tables import decisions
 from gtalign.gateway.store.writer import Record
 from standins import model, tokens
@@ -173,7 +174,10 @@ async def test_tokens_of_a_stream_without_usage_count(tmp_path: Path) -> None:
         ) as answer:
             events = (await answer.read()).count(b"data: ")
         [record] = await gateway.records()
-        assert record["written_tokens"] == gateway.gateway.limits.used(key) == events > 10
+        assert record["written_tokens"] == events > 10
+        assert record["prompt_tokens"] is None  # nobody counted it, so its text is estimated
+        spent = gateway.gateway.limits.spent(key)
+        assert (spent.tokens > events, spent.estimated) == (True, 1)
         assert (await gateway.post(PASSED, **headers))[0] == 429
 
 
@@ -185,7 +189,9 @@ async def test_tokens_of_what_is_passed_through_and_left_count(tmp_path: Path) -
         headers = {"Authorization": f"Bearer {secret}"}
         await leave(gateway, PASSED, b'"content"', **headers)
         [record] = await gateway.records()
-        assert (record["status"], gateway.gateway.limits.used(key)) == ("gone", 20)
+        assert (record["status"], record["written_tokens"]) == ("gone", 20)
+        spent = gateway.gateway.limits.spent(key)
+        assert (spent.tokens > 20, spent.estimated) == (True, 1)
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
@@ -248,15 +254,15 @@ async def test_a_value_that_no_column_holds_does_not_end_the_writer(tmp_path: Pa
 def test_a_quota_begins_anew_with_the_month() -> None:
     today = date(2026, 1, 31)
     limits = Limits(LimitSettings(), today=lambda: today)
-    limits.remember("", 10)
-    limits.spend(ANYONE, 5)
+    limits.remember("", Spent(10))
+    limits.spend(ANYONE, Spent(5))
     assert limits.used(ANYONE) == 15
     today = date(2026, 2, 1)
     assert limits.used(ANYONE) == 0
-    limits.spend(ANYONE, 5)
+    limits.spend(ANYONE, Spent(5))
     today = date(2027, 2, 1)
     assert limits.used(ANYONE) == 0
-    limits.spend(ANYONE, 7)
+    limits.spend(ANYONE, Spent(7))
     today = date(2026, 2, 1)  # the clock had been wrong
     assert limits.used(ANYONE) == 5
 

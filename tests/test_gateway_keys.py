@@ -14,6 +14,7 @@ from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import is_loopback
 from gtalign.gateway.served import Models
 from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.upstream import Upstream
 
 BODY = {"model": "toy", "messages": MESSAGES}
@@ -223,7 +224,7 @@ def test_limits_of_a_key() -> None:
     assert refused(key, "requests_per_minute") == 20.0
     now = 20.0
     with limits.admitted(key):
-        limits.spend(key, 90)
+        limits.spend(key, Spent(90))
     now = 40.0
     assert refused(key, "tokens_per_minute") == 10.0
     now = 50.0

@@ -252,7 +252,9 @@ PROMPTED: list[tuple[Any, str, str]] = [
 def test_a_plain_completion_shows_no_block(prompt: Any, text: str, said: str, events: bool) -> None:
     cutter = ChainCutter(
         EVENTS if events else JSON,
-        **{"packed": False, "show": "response", "settings": SETTINGS},
+        packed=False,
+        show="response",
+        settings=SETTINGS,
         request={"prompt": prompt},
     )
     slices = [text[at : at + 5] for at in range(0, len(text), 5)] if events else [text]
@@ -280,7 +282,13 @@ def test_each_answer_continues_its_own_prompt() -> None:
     assert Begun({"messages": said}).chain(0) == ""
     said.append({"role": "assistant", "content": "<thinking>Hm"})
     assert Begun({"messages": said}).chain(0) == "<thinking>Hm"
-    for odd in ({"messages": 3}, {"messages": [3]}, {"prompt": {}}, {"prompt": "x", "n": "2"}):
+    wrong: list[Any] = [
+        {"messages": 3},
+        {"messages": [3]},
+        {"prompt": {}},
+        {"prompt": "x", "n": "2"},
+    ]
+    for odd in wrong:
         assert Begun(odd).chain(0) in ("", None)
 
 

@@ -16,6 +16,7 @@ from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.settings import AuditSettings
+from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.database import VERSION, open_store
 from gtalign.gateway.store.export import jsonl, parquet
 from gtalign.gateway.store.filter import Filter
@@ -76,6 +77,9 @@ async def test_decisions_are_written_found_and_exported(database: str) -> None:
             more = {"key_id": f"k{number % 3}", **(texts if number == 7 else {})}
             row = record(decision, f"a-{number:03}", start + number, **more)
             plain = dict(row.row) | {"flipped": number % 2 == 0, "status": "done"}
+            if number % 2:
+                spent = {"spent_tokens": 7, "spent_money": 0.5, "estimated": number == 1}
+                plain |= spent
             writer.put(Record(plain, row.texts))
         await writer.put(Record(plain | {"status": "failed"}))  # in the place of the last
         first = await reader.page(Filter())
@@ -101,9 +105,12 @@ async def test_decisions_are_written_found_and_exported(database: str) -> None:
         assert kept["completion"] == "It is."
         file = b"".join([chunk async for chunk in parquet(reader, Filter())])
         assert pq.read_table(io.BytesIO(file)).num_rows == 120
-        assert {(key, read, wrote) for key, _, read, wrote in await reader.spent(start)} == {
-            (f"k{n}", 40 * lines[0]["prompt_tokens"], 40 * lines[0]["written_tokens"])
-            for n in range(3)
+        assert {key: found for key, _, found in await reader.spent(start)} == {
+            f"k{n}": Spent(140, 10.0, int(n == 1)) for n in range(3)
+        }
+        unknown = await reader.open(start, before=now())
+        assert {(one.key_id, one.answers, one.read) for one in unknown} == {
+            (f"k{n}", 20, 20 * lines[1]["prompt_tokens"]) for n in range(3)
         }
         await writer.close()
 

@@ -277,11 +277,10 @@ async def test_a_server_is_asked_to_go_on_from_the_same_matrix(
 
 @pytest.mark.parametrize("verify", ["mark", "retry"])
 async def test_what_is_passed_through_has_no_mark(tmp_path: Path, verify: str) -> None:
-    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
     async with served(tmp_path, LlamaCpp(), steering={"verify": verify}) as gateway:
-        found, headers = await whole(gateway, tools=[tool], max_tokens=64)
+        found, headers = await whole(gateway, logprobs=True, max_tokens=64)
         [record] = await gateway.records()
-    assert headers["x-gtalign-passed"] == "tools"
+    assert headers["x-gtalign-passed"] == "logprobs"
     assert "x-gtalign-obeyed" not in headers and not hasattr(found, "gtalign")
     assert (record["obeyed"], record["retry"], record["steered"]) == (None, None, False)
 
