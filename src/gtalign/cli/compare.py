@@ -1,12 +1,13 @@
 """``gtalign compare``: compare the transcripts of several models."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from gtalign.cli.options import AsJson
-from gtalign.cli.show.paper import say_written, show_report
+from gtalign.cli.show.paper import show_report, write_tables
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
@@ -95,9 +96,9 @@ def command(
         seed=seed,
         resamples=resamples,
     )
-    say_written("CSV", csv and write_csv(found, csv))
-    say_written("Markdown", markdown and write_markdown(found, markdown))
-    say_written("LaTeX", latex and write_latex(found, latex))
+    write_tables("CSV", partial(write_csv, found), csv)
+    write_tables("Markdown", partial(write_markdown, found), markdown)
+    write_tables("LaTeX", partial(write_latex, found), latex)
     if as_json:
         print_json(found.to_json())
         return

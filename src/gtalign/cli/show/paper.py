@@ -1,6 +1,6 @@
 """A table of the paper: printed, and written in the forms that were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -29,11 +29,20 @@ def print_report(console: Console, report: Report, *, tables: bool, hint: str = 
             say(console, sentence)
 
 
-def say_written(form: str, files: Sequence[Path] | None) -> None:
-    """Say on stderr which files of tables were written, if any were."""
-    if files:
-        listed = ", ".join(file.name for file in files)
-        typer.echo(f"{form}: {files[0].parent}: {listed}", err=True)
+def write_tables(form: str, write: Callable[[Path], Sequence[Path]], folder: Path | None) -> None:
+    """Write tables into a folder, if one is given, and say on stderr which files these are.
+
+    Args:
+        form: Name of their form.
+        write: Writes them and returns the files.
+        folder: Where to; None writes none.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    if folder is not None:
+        listed = ", ".join(file.name for file in write(folder))
+        typer.echo(f"{form}: {folder}: {listed}", err=True)
 
 
 def show_report(
@@ -58,9 +67,9 @@ def show_report(
     Raises:
         StorageError: A file cannot be written.
     """
-    say_written("CSV", csv and report.write_csv(csv))
-    say_written("Markdown", markdown and report.write_markdown(markdown))
-    say_written("LaTeX", latex and report.write_latex(latex))
+    write_tables("CSV", report.write_csv, csv)
+    write_tables("Markdown", report.write_markdown, markdown)
+    write_tables("LaTeX", report.write_latex, latex)
     if html is not None:
         report.write_html(html)
     if as_json:
