@@ -177,7 +177,7 @@ async def test_tokens_of_a_stream_without_usage_count(tmp_path: Path) -> None:
         # Nobody counted tokens: the record says so, and the budget takes an estimate.
         assert (record["prompt_tokens"], record["written_tokens"]) == (None, None)
         spent = gateway.gateway.limits.spent(key)
-        assert (spent.tokens > events > 10, spent.estimated) == (True, 1)
+        assert (spent.tokens > 0.9 * events > 10, spent.estimated) == (True, 1)
         assert (await gateway.post(PASSED, **headers))[0] == 429
 
 
