@@ -153,7 +153,7 @@ def _tokens(count: int | None, text: str | None, events: int = 0) -> int:
         return count
     if text is None:
         return events or UNTOLD
-    return -(-len(text.encode("utf-8", "replace")) // BYTES)
+    return max(events, -(-len(text.encode("utf-8", "replace")) // BYTES))
 
 
 def _characters(text: str | None, tokens: int, ratio: float) -> float:
