@@ -289,6 +289,7 @@ def test_what_is_played_in_the_lab_agrees_with_its_true_matrices() -> None:
         best = max(row, key=lambda cell: sum(matrix.cells[cell]))
         assert best == max(row, key=lambda cell: sum(truth[cell])), matrix.question
     assert found.truth.value is not None and found.truth.value > 0.8
+    assert found.truth.high is not None and found.truth.high <= 1
 
 
 def test_a_forced_answer_that_does_something_else_is_no_evidence_about_its_cell() -> None:

@@ -1,7 +1,7 @@
 """Conversations as numbers: every measure of every one, and its mean with a clustered interval."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 import numpy as np
@@ -91,12 +91,7 @@ class Conversations:
     def interval(self, model: str, user: str, arm: str, measure: str) -> Interval:
         """The mean of a measure, or the ratio of its sums, with its interval."""
         found = statistics.mean_of_sums(*self.sums(model, user, arm, measure)[1:])
-        least, most = MEASURES[measure].range
-        if found.low is None or found.high is None:
-            return found
-        return Interval(
-            found.value, max(found.low, least), min(found.high, most), found.n, found.clusters
-        )
+        return within(found, *MEASURES[measure].range)
 
     def sums(
         self, model: str, user: str, arm: str, measure: str
@@ -133,6 +128,13 @@ class Conversations:
         parts = [row.parts.get(measure) for row in rows]
         values = np.array([np.nan if part is None else part[0] / part[1] for part in parts])
         return values, [row.cluster for row in rows]
+
+
+def within(found: Interval, least: float, most: float) -> Interval:
+    """Return an interval whose ends are within the range of what it is of."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, least), high=min(found.high, most))
 
 
 def record_of(transcript: Transcript) -> Played | None:

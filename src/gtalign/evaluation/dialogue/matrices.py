@@ -8,13 +8,14 @@ payoffs are the discounted welfare of both sides (`gtalign.dialogue.measures.wel
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from gtalign.dialogue.measures import welfare
 from gtalign.errors import PayoffError
-from gtalign.evaluation.dialogue.held import record_of
+from gtalign.evaluation.dialogue.held import record_of, within
 from gtalign.evaluation.statistics import Floats, Interval, mean_ci
 from gtalign.game import TOLERANCE, USER_LLM, Bimatrix, social_optimum
 from gtalign.transcripts.transcript import Transcript
@@ -105,22 +106,22 @@ class Agreement:
 
     def correlation(self, side: int | None = None) -> Interval:
         """Mean rank correlation of stated and played payoffs; ``side`` as for one matrix."""
-        return self._mean([one.correlation(one.stated, side) for one in self.matrices])
+        return self._mean([one.correlation(one.stated, side) for one in self.matrices], -1, 1)
 
     @property
     def truth(self) -> Interval:
         """Mean rank correlation of the true and the played sums, where the truth is known."""
-        return self._mean([one.correlation(one.truth) for one in self.matrices])
+        return self._mean([one.correlation(one.truth) for one in self.matrices], -1, 1)
 
     @property
     def regret(self) -> Interval:
         """Mean loss of the model's choice in the sum of both payoffs."""
-        return self._mean([one.regret for one in self.matrices])
+        return self._mean([one.regret for one in self.matrices], 0)
 
     @property
     def carried(self) -> Interval:
         """Share of the forced answers that carried out the action."""
-        return self._mean([one.carried for one in self.matrices])
+        return self._mean([one.carried for one in self.matrices], 0, 1)
 
     def mean(self, cell: str, side: int) -> Interval:
         """Mean payoff of a side in a cell, over the questions in which it was played."""
@@ -128,8 +129,9 @@ class Agreement:
             [one.cells[cell][side] if cell in one.cells else float("nan") for one in self.matrices]
         )
 
-    def _mean(self, values: list[float]) -> Interval:
-        return mean_ci(values, [one.cluster for one in self.matrices])
+    def _mean(self, values: list[float], least: float = -inf, most: float = inf) -> Interval:
+        found = mean_ci(values, [one.cluster for one in self.matrices])
+        return within(found, least, most)
 
 
 def agreements(transcripts: Iterable[Transcript]) -> list[Agreement]:
