@@ -15,6 +15,8 @@ from gtalign.errors import ConfigError, GameError
 from gtalign.game.form import USER_LLM, GameForm
 from gtalign.game.traits import NO_TRAITS, Asks, Sign, TokenUse, Traits
 
+__all__ = ["GameConfig", "GameSource", "form_from_json", "form_to_json", "load_game"]
+
 KIND: Final = "games"
 """The folder of configurations that holds the games of the package."""
 

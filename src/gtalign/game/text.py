@@ -8,6 +8,8 @@ from gtalign.game.arrays import LIMIT
 from gtalign.game.bimatrix import Bimatrix, read_object
 from gtalign.game.form import USER_LLM, GameForm
 
+__all__ = ["form_of", "read_game", "read_games"]
+
 
 def read_games(text: str, form: GameForm | None = None) -> list[Bimatrix]:
     """Return the matrices of a text: one on each line, or a single one over several lines.
