@@ -43,7 +43,8 @@ class Spent:
 
     def warning(self, budget: Budget | None) -> str:
         """The shares that are near their limits, as headers tell them: ``~`` marks estimates."""
+        if budget is None:
+            return ""
         about = "~" if self.estimated else ""
-        near = self.shares(budget).items() if budget is not None else ()
-        soft = 1.0 if budget is None else budget.soft
-        return ", ".join(f"{unit} {about}{share:.2f}" for unit, share in near if share >= soft)
+        near = (item for item in self.shares(budget).items() if item[1] >= budget.soft)
+        return ", ".join(f"{unit} {about}{share:.2f}" for unit, share in near)
