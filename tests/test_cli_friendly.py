@@ -151,6 +151,8 @@ def test_a_factor_without_weight_does_not_change_the_note_of_a_reward() -> None:
     assert digest(fewer) == digest(OWN)
     more = OWN.model_copy(update={"llm": OWN.llm.model_copy(update={"format": 0.06})})
     assert digest(more) != digest(OWN)
+    believing = OWN.model_copy(update={"belief": True})
+    assert len({digest(OWN), digest(believing)}) == 2
 
 
 def test_an_experiment_without_a_reward_is_no_configuration_of_one(tmp_path: Path) -> None:

@@ -77,9 +77,9 @@ def digest(config: RewardConfig) -> str:
     """Return a short hash of a reward, equal for equal rewards.
 
     A factor without weight does not count, so a version that knows one more factor finds the same
-    hash.
+    hash. Neither does a belief that is not asked for: earlier versions know none.
     """
-    found = config.model_dump(mode="json")
+    found = config.model_dump(mode="json", exclude=None if config.belief else {"belief"})
     sides = (found["user"], found["llm"], *found["llm_by_task"].values())
     for weights in sides:
         for name in [name for name, weight in weights.items() if weight == 0]:
