@@ -22,6 +22,8 @@ from gtalign.chain import (
     render,
 )
 from gtalign.chain.belief import BeliefReader
+from gtalign.data.schema import bare
+from gtalign.data.schema import given as given_
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.reward import Reward, RewardConfig
@@ -168,6 +170,15 @@ def test_instructions_ask_for_a_belief_only_where_it_is_wanted() -> None:
         assert "belief" not in published and "four blocks" in published
         assert "<belief>" in stated and "five blocks" in stated and "{{" not in stated
     assert '{"ASK": number, "TELL": number, "HINT": number}' in prompt(THREE_BY_TWO, belief=True)
+
+
+def test_what_a_model_is_given_asks_for_the_belief_and_is_taken_off_again() -> None:
+    asked = (Message(role="user", content="When was it?"),)
+    for chain, belief in ((True, True), (True, False), (False, False)):
+        made = given_(asked, instruct=True, chain=chain, belief=belief)
+        assert ("<belief>" in made[0]["content"]) is belief
+        assert bare(made) == asked
+    assert given_(asked, instruct=False, belief=True) == [*asked]
 
 
 def test_a_reward_reads_beliefs_and_pays_nothing_for_them() -> None:

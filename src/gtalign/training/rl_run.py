@@ -183,8 +183,8 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
             settings = settings.model_copy(update={"scale_rewards": "none"})
 
     def prompt(question: Question) -> list[Message]:
-        chain = config.reward.chain
-        return given(question.messages, instruct=config.instruct, chain=chain, form=form)
+        wanted = {"chain": config.reward.chain, "belief": config.reward.belief}
+        return given(question.messages, instruct=config.instruct, form=form, **wanted)
 
     rewarded = _disconnecting(scored, judges)
     rewarded.__name__ = reward.__name__

@@ -157,7 +157,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
         [_lesson(chat, one) for one in written], [one.name for one in written], config.sft
     )
     if config.reward.chain:
-        _warn_of_unreadable(lessons, load_game(config.game))
+        _warn_of_unreadable(lessons, load_game(config.game), config.reward.belief)
     model = open_model(config.model, chat=chat)
     record_model(out, model.facts())
     callbacks = []
@@ -191,9 +191,9 @@ def _lesson(chat: "Chat", example: Example) -> "Lesson":
         raise TrainingError(f"{example.name}: {error}") from error
 
 
-def _warn_of_unreadable(lessons: Sequence["Lesson"], form: GameForm) -> None:
+def _warn_of_unreadable(lessons: Sequence["Lesson"], form: GameForm, belief: bool) -> None:
     """Warn of answers that the reward could not read as chains once a model has learned them."""
-    errors = parse_batch([lesson.text for lesson in lessons], form).errors
+    errors = parse_batch([lesson.text for lesson in lessons], form, belief=belief).errors
     if errors:
         row, error = next(iter(errors.items()))
         log.warning(
@@ -211,7 +211,13 @@ def _answer(config: SFTRun, model: "LocalModel", questions: Sequence[Question]) 
         batch = questions[start : start + settings.batch]
         texts += model.generate(
             [
-                given(q.messages, instruct=settings.instruct, chain=config.reward.chain, form=form)
+                given(
+                    q.messages,
+                    instruct=settings.instruct,
+                    chain=config.reward.chain,
+                    form=form,
+                    belief=config.reward.belief,
+                )
                 for q in batch
             ],
             max_tokens=settings.max_tokens,
