@@ -38,9 +38,9 @@ async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Se
 @pytest.mark.parametrize(
     ("name", "packed"),
     [
-        ("gzip", gzip.compress(BODY)),
-        ("GZIP", gzip.compress(BODY)),
-        ("x-gzip", gzip.compress(BODY)),
+        ("gzip", gzip.compress(BODY, mtime=0)),
+        ("GZIP", gzip.compress(BODY, mtime=0)),
+        ("x-gzip", gzip.compress(BODY, mtime=0)),
         ("deflate", zlib.compress(BODY)),
         ("deflate", deflated(BODY)),
         ("identity", BODY),
@@ -59,15 +59,15 @@ async def test_a_packed_request_is_read(lasting: Served, name: str, packed: byte
     [
         ("br", b"x", 415, "unknown_encoding"),
         ("zstd", b"x", 415, "unknown_encoding"),
-        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415, "unknown_encoding"),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY, mtime=0), mtime=0), 415, "unknown_encoding"),
         ("", BODY, 415, "unknown_encoding"),
         ("gzip", BODY, 400, "not_packed"),
-        ("gzip", gzip.compress(BODY)[:-9], 400, "not_packed"),
-        ("gzip", gzip.compress(BODY) + b"more", 400, "not_packed"),
+        ("gzip", gzip.compress(BODY, mtime=0)[:-9], 400, "not_packed"),
+        ("gzip", gzip.compress(BODY, mtime=0) + b"more", 400, "not_packed"),
         ("gzip", b"", 400, "not_packed"),
         ("deflate", BODY, 400, "not_packed"),
-        ("gzip", gzip.compress(b" " * 3_000_000), 413, "too_large"),
-        ("gzip", gzip.compress(b"\xff\xfe"), 400, "not_json"),
+        ("gzip", gzip.compress(b" " * 3_000_000, mtime=0), 413, "too_large"),
+        ("gzip", gzip.compress(b"\xff\xfe", mtime=0), 400, "not_json"),
     ],
 )
 async def test_or_refused_clearly(
@@ -84,7 +84,7 @@ class Packed(VLLM):
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path != URL:
             return await super().handle(request)
-        body = gzip.compress(b'{"usage": {"prompt_tokens": 1}}')
+        body = gzip.compress(b'{"usage": {"prompt_tokens": 1}}', mtime=0)
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         return web.Response(body=body, headers=headers)
 
