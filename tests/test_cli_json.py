@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,25 @@ def matrix(file: Path) -> str:
 
 
 def believed(path: Path) -> str:
-    line = json.loads(Path(transcripts(path)).read_text(encoding="utf-8").splitlines()[0])
+    line = json.loads(Path(transcripts(path)).read_text(encoding="utf-8").split("\n")[0])
     line["extra"] = {"user_action": "VQ", "belief": {"DQ": 0.5, "VQ": 0.5}}
     path.write_text(json.dumps(line) + "\n", encoding="utf-8")
     return str(path)
+
+
+def study(folder: Path, *, rated: bool) -> str:
+    made = [transcripts(folder / f"{name}.jsonl", ODD + name) for name in "ab"]
+    command = ["study", "export", *made, "--out", str(folder / "a \udce9")]
+    if rated:
+        with redirect_stdout(io.StringIO()):
+            assert main(command) == main(["study", "simulate", command[-1]]) == 0
+    return command[-1] if rated else "\n".join(command)
+
+
+def run(folder: Path) -> str:
+    (folder / "a \udce9").mkdir()
+    (folder / "a \udce9" / "config.toml").write_text("[rl]\nsteps = 3", encoding="utf-8")
+    return str(folder)
 
 
 def pairs(path: Path) -> str:
@@ -91,6 +107,9 @@ CASES: dict[str, Callable[[Path], list[str]]] = {
         *("compare", transcripts(at / "t.jsonl"), "--table", "main", "--json")
     ],
     "calibration": lambda at: ["calibration", believed(at / ODD_NAME), "--json"],
+    "runs": lambda at: ["runs", run(at), "--json"],
+    "study export": lambda at: [*study(at, rated=False).split("\n"), "--json"],
+    "study analyse": lambda at: ["study", "analyse", study(at, rated=True), "--json"],
     "conflict": lambda at: ["conflict", transcripts(at / "t.jsonl"), "--json"],
     "judges check": lambda at: ["judges", "check", labelled(at / ODD_NAME), "--json"],
     "data build": lambda at: ["data", "build", "--json"],

@@ -309,7 +309,7 @@ async def test_errors_have_anthropics_form(tmp_path: Path) -> None:
     async with asked(tmp_path) as (gateway, client):
         with pytest.raises(anthropic.NotFoundError, match="does not exist"):
             await ask(client, model="gpt")
-        with pytest.raises(anthropic.BadRequestError, match="inside the gateway"):
+        with pytest.raises(anthropic.BadRequestError, match="cannot be steered"):
             await ask(client, tools=[TOOL])
         with pytest.raises(anthropic.BadRequestError, match="counts the tokens"):
             await client.messages.count_tokens(model="toy", messages=MESSAGES)

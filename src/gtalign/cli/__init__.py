@@ -12,6 +12,7 @@ to (SIGTERM), 1 the work failed, 2 bad input, 130 interrupted.
 import contextlib
 import importlib
 import inspect
+import io
 import logging
 import os
 import sys
@@ -152,6 +153,9 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     args = list(sys.argv[1:] if args is None else args) or ["--help"]
     _allow_connections()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name may hold what no terminal shows; stderr escapes it in any case.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = typer.main.get_command(app).main(args, prog_name="gtalign", standalone_mode=False)
     except typer.TyperException as error:
