@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gtalign.cli import main
+from gtalign.cli.show.steered import _readable
 from gtalign.steering import Decision
 from gtalign.transcripts import read_transcripts
 from small_lab import small_model, small_tokenizer
@@ -162,3 +163,19 @@ def test_a_server_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str])
     given = ("--policy", "free", "--question", "x")
     assert main(["steer", "http://127.0.0.1:9/v1", *given]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("In 1901.\n\nOr in May.", "In 1901.\n\nOr in May."),
+        ("a" + "\n" * 500 + "b", "a\n\nb"),
+        ("a\n \n\t\n\nb\n\n\n", "a\n\nb"),
+        ("a\x1b[2J\x1b]0;title\x07b", "a\ufffd[2J\ufffd]0;title\ufffdb"),
+        ("a\rb\u2028c", "a\nb\nc"),
+        ("\u4f60\u597d\tx", "\u4f60\u597d    x"),
+        ("", ""),
+    ],
+)
+def test_an_answer_neither_moves_the_screen_nor_fills_it(text: str, shown: str) -> None:
+    assert _readable(text) == shown

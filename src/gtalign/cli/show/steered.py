@@ -1,5 +1,6 @@
 """Steered answers: for a person, or as JSON."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.cli.show.result import print_json
+from gtalign.cli.show.table import clean
 from gtalign.cli.show.words import actions
 from gtalign.drawing import fixed
 from gtalign.steering import Decision, Steered
@@ -44,7 +46,8 @@ class Printer:
             if first:
                 self._console.print(Text(actions(answer.decision.form), style="dim"))
             for message in question.messages:
-                self._console.print(Text(f"{message['role']}: {message['content']}", style="bold"))
+                said = f"{message['role']}: {_readable(message['content'])}"
+                self._console.print(Text(said, style="bold"))
         decision = answer.decision
         parts: list[Any] = []
         if decision.stated is not None and decision.edited is not None:
@@ -53,9 +56,15 @@ class Printer:
             parts.append(Text(decision.reason, style="yellow"))
         parts.append(Text(answer.summary))
         response = answer.response if answer.response is not None else answer.text
-        parts.append(Text(f"\n{response}", style="green"))
+        parts.append(Text(f"\n{_readable(response)}", style="green"))
         title = f"{escape(decision.policy)} [dim]{decision.policy_hash}[/dim], {decision.mode}"
         self._console.print(Panel(Group(*parts), title=title, title_align="left"))
+
+
+def _readable(text: str) -> str:
+    """A text without what a terminal would obey, and with one empty line in place of many."""
+    lines = "\n".join(clean(line.replace("\t", "    ")) for line in text.splitlines())
+    return re.sub(r"\n(?:[^\S\n]*\n){2,}", "\n\n", lines).strip()
 
 
 def _matrices(decision: Decision) -> Table:

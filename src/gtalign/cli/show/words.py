@@ -2,7 +2,7 @@
 
 from gtalign.game import USER_LLM, GameForm
 
-SCORES = "Q quality, U welfare of the user, L of the LLM, W mutual welfare: sqrt(U L)"
+SCORES = "Q quality; W mutual welfare: sqrt(U L), of the user's welfare U and the LLM's L"
 ACTIONS = "user: DQ detailed, VQ vague question; LLM: DA answers, CQ asks back, AQ does both"
 
 
