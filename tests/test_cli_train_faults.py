@@ -156,7 +156,10 @@ async def test_rl_that_is_asked_to_end_finishes_its_step_and_goes_on_later(
 
         server.answer = hold
         process = await start_cli(*command, str(out))
-        await reached.wait()
+        ended = asyncio.create_task(process.communicate())
+        waiting = asyncio.create_task(reached.wait())
+        await asyncio.wait([ended, waiting], return_when=asyncio.FIRST_COMPLETED)
+        assert reached.is_set(), (await ended)[1].decode()
         assert find_runs(out)[0].state == "running"
         busy = capsys.readouterr() and await run_cli(*command, str(out))
         assert busy == 2 and "another process is at work" in capsys.readouterr().err
@@ -164,7 +167,7 @@ async def test_rl_that_is_asked_to_end_finishes_its_step_and_goes_on_later(
         assert server.held is not None
         server.held.set()
         server.held = None
-        _, errors = await process.communicate()
+        _, errors = await ended
         assert process.returncode == 0, errors.decode()
         assert b"stopped after step 2; the same command resumes the run" in errors
         assert (out / "checkpoints" / "checkpoint-2" / "trainer_state.json").exists()

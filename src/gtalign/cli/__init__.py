@@ -153,9 +153,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     args = list(sys.argv[1:] if args is None else args) or ["--help"]
     _allow_connections()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file's name may hold what no terminal shows; stderr escapes it in any case.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    # A file's name may hold what no terminal shows; stderr escapes it in any case.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        with contextlib.suppress(OSError):  # some pipes cannot be told so
+            sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = typer.main.get_command(app).main(args, prog_name="gtalign", standalone_mode=False)
     except typer.TyperException as error:
