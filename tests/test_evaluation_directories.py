@@ -42,6 +42,7 @@ def test_each_kind_of_run_says_how_it_stands(tmp_path: Path) -> None:
     )
     lab = make(tmp_path / "lab", "[experiment]")
     make(lab / "seed-0", "inside = 'a run'")
+    make(tmp_path / "said", "questions = []\nturns = 4")
     make(tmp_path / "torn", "rl = ")
     make(tmp_path / "wrong", "[rl]", metrics=[{"loss": 1}])
     make(tmp_path / "other", "colour = 'red'")
@@ -53,6 +54,7 @@ def test_each_kind_of_run_says_how_it_stands(tmp_path: Path) -> None:
         "new": ("dpo", "stopped"),
         "eval": ("eval", "stopped"),
         "lab": ("lab", "stopped"),
+        "said": ("converse", "stopped"),
         "torn": (None, "unreadable"),
         "wrong": ("rl", "unreadable"),
         "other": (None, "stopped"),

@@ -26,6 +26,7 @@ _KINDS: Final = {
     "dpo": ("dpo", "checkpoint"),
     "rl": ("rl", "checkpoint"),
     "faithful": ("edits", "report.html"),
+    "converse": ("turns", "report.html"),
     "eval": ("questions", "report.html"),
 }
 _TRAINING: Final = ("sft", "dpo", "rl")
