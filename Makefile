@@ -23,12 +23,11 @@ VENV ?= .venv
 PYTHON ?= python3.11
 ARGS ?=
 PIP_ARGS ?=
-PYTEST_ARGS ?= -n 3 --dist worksteal
+PYTEST_ARGS ?= -n 2 --dist worksteal
 SECONDS ?= 600
 
 BIN := $(VENV)/bin
-# Three test workers keep two cores busy: tests wait for servers, browsers and processes. Each worker
-# would start as many torch threads as there are cores.
+# Two test workers share few cores, and each would start as many torch threads as there are cores.
 # Tests start many interpreters: compiled modules are kept, even where the environment forbids it.
 TEST_ENV := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
