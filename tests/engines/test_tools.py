@@ -93,7 +93,7 @@ async def test_results_of_tools_are_answered_in_every_interface(
 ) -> None:
     async with opened_before(config_of(tmp_path, small_native.url, "advise")) as gateway:
         _, [(name, arguments)], _ = await called(gateway, tool_choice=FORCED)
-        call = {"id": "c1", "type": "function"}
+        call: Any = {"id": "c1", "type": "function"}
         call |= {"function": {"name": name, "arguments": arguments}}
         turns: Any = [
             *(QUESTION, {"role": "assistant", "content": None, "tool_calls": [call]}),
