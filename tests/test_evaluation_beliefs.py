@@ -14,8 +14,6 @@ from gtalign.evaluation.beliefs import BINS, calibrations, chart, true_action
 from gtalign.tasks import Message
 from gtalign.transcripts import Transcript, read_transcripts
 
-DATA = Path("/work/shared/data")
-
 
 def answer(number: int, vague: float | None, true: str | None, **more: Any) -> Transcript:
     belief = None if vague is None else {"DQ": 1 - vague, "VQ": vague}
@@ -132,12 +130,11 @@ def test_the_command_shows_scores_bins_and_a_plot(tmp_path: Path) -> None:
     assert wrong.exit_code == 2
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the published data is not here")
-def test_the_labels_of_published_data_are_known() -> None:
+def test_the_labels_of_published_data_are_known(shared: Path) -> None:
     from gtalign.data.rows import read_rows
 
     for name, share in (("ambig_qa-test", 0.4), ("abg_coqa-test", 0.1)):
-        questions = list(read_rows(DATA / f"{name}.parquet"))
+        questions = list(read_rows(shared / "data" / f"{name}.parquet"))
         actions = [true_action(Transcript.of(question, "c", model="m")) for question in questions]
         assert set(actions) == {"DQ", "VQ"} and None not in actions
         assert actions.count("VQ") / len(actions) > share
