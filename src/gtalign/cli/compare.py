@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli.options import AsJson, CSVFolder, LaTeXFolder, MarkdownFolder
 from gtalign.cli.show.paper import show_report, write_tables
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import wide_console
@@ -60,15 +60,9 @@ def command(
         typer.Option(help="The score to compare, where files give several; the first by default."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report as HTML to this file.")] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write every table as CSV into this folder.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(help="Write the tables as Markdown into this folder.")
-    ] = None,
-    latex: Annotated[
-        Path | None, typer.Option(help="Write the tables for LaTeX into this folder.")
-    ] = None,
+    csv: CSVFolder = None,
+    markdown: MarkdownFolder = None,
+    latex: LaTeXFolder = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
     resamples: Annotated[
         int, typer.Option(min=100, help="Number of bootstrap resamples.")

@@ -20,6 +20,16 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object
 Tables = Annotated[
     bool, typer.Option("--tables", help="Print all tables, in full, not the main one alone.")
 ]
+CSVFolder = Annotated[
+    Path | None, typer.Option("--csv", help="Write every table as CSV into this folder.")
+]
+MarkdownFolder = Annotated[
+    Path | None,
+    typer.Option("--markdown", help="Write the tables as Markdown into this folder."),
+]
+LaTeXFolder = Annotated[
+    Path | None, typer.Option("--latex", help="Write the tables for LaTeX into this folder.")
+]
 DryTraining = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan and the memory it needs; load nothing.")
 ]

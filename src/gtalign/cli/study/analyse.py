@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli.options import AsJson, CSVFolder, LaTeXFolder, MarkdownFolder
 from gtalign.cli.show.paper import show_report
 from gtalign.cli.study.rate import Folder
 from gtalign.evaluation.satisfaction import satisfaction_report
@@ -27,15 +27,9 @@ def command(
         ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write every table as CSV into this folder.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(help="Write the tables as Markdown into this folder.")
-    ] = None,
-    latex: Annotated[
-        Path | None, typer.Option(help="Write the tables for LaTeX into this folder.")
-    ] = None,
+    csv: CSVFolder = None,
+    markdown: MarkdownFolder = None,
+    latex: LaTeXFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what annotators said of each model, and what predicts it.
