@@ -23,6 +23,7 @@ __all__ = [
     "files",
     "game",
     "gateway",
+    "integrations",
     "judges",
     "lab",
     "models",
