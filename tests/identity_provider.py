@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from authlib.common.encoding import urlsafe_b64encode
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
+
+from standins.server import serving_app
 
 
 class IdentityProvider:
@@ -97,6 +98,5 @@ class IdentityProvider:
         app.router.add_get("/authorize", self._authorize)
         app.router.add_post("/token", self._redeem)
         app.router.add_get("/keys", self._keys)
-        async with TestServer(app) as server:
-            self.issuer = str(server.make_url("")).rstrip("/")
+        async with serving_app(app) as self.issuer:
             yield self

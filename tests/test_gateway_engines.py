@@ -20,7 +20,7 @@ from gtalign.gateway.served import Models
 from gtalign.gateway.settings import EngineSettings, GatewayConfig
 from gtalign.gateway.upstream import Upstream
 from standins.engines import VLLM, LlamaCpp
-from standins.server import StandIn, serving
+from standins.server import StandIn, serving, serving_app
 
 CHAT = "/v1/chat/completions"
 ONE: Any = {"engines": [{"address": "y"}]}
@@ -311,15 +311,10 @@ async def test_an_engine_that_is_down_at_the_start_is_used_when_it_comes(
                 assert shown.status == 200, page
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", VLLM().handle)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+        async with serving_app(app, unused_tcp_port):
             await until(gateway, 200, [True])
             answer = await gateway.ask(model="toy:costly")
             assert answer.gtalign["steered"]
-        finally:
-            await runner.cleanup()
         await until(gateway, 503, [False])
 
 

@@ -21,6 +21,7 @@ from gtalign.gateway.telemetry.tracing import _Seldom, current, open_tracing
 from gtalign.steering import FakeBackend
 from standins.engines import VLLM
 from standins.model import matrix_text
+from standins.server import serving_app
 from test_steering_retry import speaker
 
 TRACE_ID, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -55,11 +56,8 @@ async def collector() -> AsyncGenerator[tuple[str, list[Any]], None]:
 
     app = web.Application()
     app.add_routes([web.post("/v1/traces", take)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", spans
-    await runner.cleanup()
+    async with serving_app(app) as address:
+        yield address, spans
 
 
 def attributes(span: Any) -> dict[str, Any]:

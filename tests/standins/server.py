@@ -121,19 +121,40 @@ def sse(value: Any) -> bytes:
 
 
 @asynccontextmanager
+async def serving_app(app: web.Application, port: int = 0) -> AsyncGenerator[str, None]:
+    """Serve ``app`` on loopback, on a free port unless told; yields the address."""
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await settle(runner)
+        await runner.cleanup()
+
+
+async def settle(runner: web.AppRunner) -> None:
+    """Accept nobody any more, and let those who were accepted arrive.
+
+    asyncio loses a connection whose server closes between its acceptance and its first step.
+    """
+    loop = asyncio.get_running_loop()
+    for site in runner.sites:
+        if isinstance(site._server, asyncio.Server):
+            for socket in site._server.sockets:
+                loop.remove_reader(socket.fileno())
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
 async def serving(standin: StandIn) -> AsyncGenerator[str, None]:
     """Serve on a free port of loopback; yields the address."""
     app = web.Application(client_max_size=1 << 28)
     app.router.add_route("*", "/{path:.*}", standin.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    async with serving_app(app) as address:
+        yield address
 
 
 @contextmanager
