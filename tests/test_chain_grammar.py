@@ -25,6 +25,7 @@ from gtalign.chain import (
     parse,
     render,
 )
+from gtalign.chain.grammar import ENDING_TOKENS
 from gtalign.errors import ChainError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 
@@ -280,10 +281,14 @@ def test_a_response_may_end_with_the_model_s_turn() -> None:
 
 def test_an_ending_brings_one_sentence_to_its_end() -> None:
     read = xgrammar.Grammar.from_ebnf(ebnf(part="ending"))
-    for end in ("all.", " is it?", "\u3067\u3059\u3002", "x" * 61 + "!", "3.75 hours"[4:] + "."):
+    most = "x" * 33 + "\U0001f600\u2026", "\U0001f600" * 9 + "\u3002"
+    for end in ("all.", " is it?", "\u3067\u3059\u3002", *most, "3.75 hours"[4:] + "."):
         assert accepts(read, end)
         assert accepts(read, f"{end}</response>\n")
-    for no in ("", "all", ".", " .", "it is 3.", "so. And", "a\nb.", "<b>.", "x" * 62 + "."):
+        # A tokenizer without any merge spells each byte as one token.
+        assert len(end.encode()) <= ENDING_TOKENS
+    longer = "x" * 35 + ".", "\u00fc" * 10 + "."
+    for no in ("", "all", ".", " .", "it is 3.", "so. And", "a\nb.", "<b>.", "a<b.", *longer):
         assert not accepts(read, no)
 
 

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gtalign.chain import BLOCKS, StreamParser, TextAdded, ebnf, gbnf, parse, prompt
+from gtalign.chain.grammar import ENDING_TOKENS
 from gtalign.errors import ConfigError, GameError, SteeringError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.steering import (
@@ -197,7 +198,7 @@ async def test_a_sentence_without_end_is_brought_to_one(mode: str, last: str, cu
     assert answer.response is not None and answer.response.endswith(cut_at)
     assert parse(answer.text).response == answer.response
     assert backend.writes[-1].grammar == gbnf(part="ending")
-    assert backend.writes[-1].max_tokens == 24
+    assert backend.writes[-1].max_tokens == ENDING_TOKENS
     assert answer.decision.cut
     assert answer.decision.reason == (ENDED if cut_at == "all." else None)
 

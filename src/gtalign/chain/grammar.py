@@ -34,7 +34,12 @@ _PLAYERS: Final = tuple(sorted(PLAYER_KEYS))
 _LARGEST: Final = 1000
 _REPEATED: Final = 500
 _CONCISE: Final = 200  # most characters of a concise analysis
-_ENDING: Final = 60  # most characters with which a sentence is brought to its end
+ENDING_TOKENS: Final = 40
+"""Tokens that suffice for the part ``ending`` with any tokenizer: one for each of its bytes."""
+
+_ENDING: Final = (
+    ENDING_TOKENS - 4 - 3
+)  # its last character and the mark have so many bytes, at most
 _MARKS: Final = r".!?\u2026\u3002\uFF01\uFF1F\u061F\u0964"  # that end one, in any script
 _STEPS: Final = (20, 10, 5, 4, 2)  # parts into which a belief is divided
 _BELIEFS: Final = 120
@@ -143,7 +148,10 @@ def ebnf(
         **_concluded(form, lengths.analyze),
         "text": r"[ \n]{0,4} words",
         # No digit comes before the mark, which might be the point of a number.
-        "ending": rf"[^<\n{_MARKS}]{{0,{_ENDING}}} [^<0-9{_SPACES}{_MARKS}] [{_MARKS}]",
+        "ending": rf"(narrow{{0,{_ENDING}}} | wide{{0,{_ENDING // 4}}}) last [{_MARKS}]",
+        "narrow": r"[\x20\x22-\x2D\x2F-\x3B\x3D\x3E\x40-\x7E]",  # ASCII without < and the marks
+        "wide": rf"[^<\n{_MARKS}]",  # four bytes at most
+        "last": rf"[^<0-9{_SPACES}{_MARKS}]",
         **words_rules(layout(belief).tags),
         **dict(content),
     }

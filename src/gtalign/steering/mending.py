@@ -6,10 +6,10 @@ from typing import Final
 
 from gtalign.chain import ChainBroken, Event, StreamParser
 from gtalign.chain.blocks import layout
+from gtalign.chain.grammar import ENDING_TOKENS
 
 _LONGEST: Final = max(map(len, layout(True).tags))
 _LAST: Final = 64  # tokens before the last one, at most, in which a sentence may end a response
-_END: Final = 24  # of those, the tokens that are kept for bringing a sentence to its end
 _TAIL: Final = 16  # characters in which the end of a sentence is looked for
 # A mark that ends a sentence, in any script, but not the point of a number; or a line that is not
 # followed up. Quotes, brackets and emphasis may close behind it.
@@ -92,7 +92,9 @@ class Meter:
         self._most = most
         # A short response keeps no tokens back: they would be too much of it.
         self._late = None if left is None else left - min(_LAST, left // 8)
-        self._last = None if left is None or left < 4 * _LAST or not ending else left - _END
+        self._last = (
+            None if left is None or left < 4 * _LAST or not ending else left - ENDING_TOKENS
+        )
         self._block = parser.block
         self._slices = 0
         self._characters = 0.0
