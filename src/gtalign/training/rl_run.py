@@ -28,6 +28,7 @@ from gtalign.training.metrics import read_metrics
 from gtalign.training.normalised import NormalisedReward
 from gtalign.training.reward import TRLReward
 from gtalign.training.settings import GuardSettings, RLSettings
+from gtalign.training.verl import VerlSettings
 
 
 class RLReward(RewardConfig):
@@ -64,6 +65,7 @@ class RLRun(Config):
             has no score.
         window: Number of latest judged completions over which ``max_failed`` is counted.
         size: Sizes of the network, which the dry run needs.
+        verl: How verl spreads the run over a cluster. Only ``--engine verl`` reads it.
     """
 
     model: str
@@ -80,10 +82,11 @@ class RLRun(Config):
     max_failed: Share = 0.5
     window: PositiveInt = 256
     size: ModelSize | None = None
+    verl: VerlSettings | None = None
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        if self.rl.group < 2:
+        if self.rl.group < 2 and (self.verl is None or self.verl.algorithm != "ppo"):
             raise ValueError("rl.group has to be at least 2: GRPO compares answers to one question")
         if self.rl.vllm and is_gguf(self.model):
             raise ValueError(
