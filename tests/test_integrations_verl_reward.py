@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_texts import VALID
 
+from chain_texts import VALID
 from gtalign.config import dump
 from gtalign.data.schema import system_prompt
 from gtalign.errors import DataError, JudgeError
@@ -15,7 +15,7 @@ from gtalign.game import USER_LLM
 from gtalign.integrations.verl import compute_score, reward
 from gtalign.integrations.verl.reward import scoring_of, shared_judges
 from gtalign.integrations.verl.rows import question_in, write_rows
-from gtalign.judges import JudgesConfig, Verdict
+from gtalign.judges import FakeJudge, JudgesConfig, Verdict
 from gtalign.tasks import Message, Question
 from gtalign.training.rl_run import RLRun
 from gtalign.training.verl import VerlJudge, VerlSettings
@@ -108,6 +108,7 @@ def test_a_judge_that_verl_serves_is_asked_at_its_router() -> None:
 async def test_a_sample_is_scored_and_written_down(config: Path) -> None:
     info = {"split": "train", "question": json.dumps(ASKED.to_json())}
     texts = (VALID, "no chain", "")
+    scoring_of(config, None)._scorer.judge = FakeJudge(1.0)
     found = [
         await compute_score("math-hard", text, "42", info, config=str(config), more=1)
         for text in texts
@@ -128,7 +129,7 @@ async def test_a_judge_that_fails_gives_a_flag_and_then_stops_the_run(config: Pa
         async def judge(self, question: Question, response: str) -> Verdict:
             raise JudgeError("no answer", "timeout")
 
-    scoring = scoring_of(config)
+    scoring = scoring_of(config, None)
     scoring._scorer.judge = Broken()
     found = await scoring.score(ASKED, VALID)
     assert (found["unscored"], found["score"]) == (1.0, 0.5)

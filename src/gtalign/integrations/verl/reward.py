@@ -114,7 +114,7 @@ class Scoring:
 
 
 @cache
-def scoring_of(config: Path, router: str | None = None) -> Scoring:
+def scoring_of(config: Path, router: str | None) -> Scoring:
     """Return the scoring of this process, made at its first sample."""
     return Scoring(config, router=router)
 

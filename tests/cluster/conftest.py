@@ -1,32 +1,45 @@
 """verl, in an environment of its own, which `make test-verl` makes.
 
-Elsewhere the tests are skipped and verl is not imported: nothing else needs it.
+Elsewhere the tests are skipped and their modules are not imported: nothing else needs verl.
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-HERE = Path(__file__).parent
+if TYPE_CHECKING:
+    from verl_parts import JudgeServer
 
-if "GTALIGN_VERL" not in os.environ:
-    collect_ignore_glob = ["test_*.py"]
-else:
-    from verl_parts import JudgeServer, small_checkpoint
+
+class Skipped(pytest.Module):
+    """A module of tests that cannot run here."""
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip("needs verl: run `make test-verl`", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
+    if "GTALIGN_VERL" in os.environ:
+        return None
+    return Skipped.from_parent(parent, path=module_path)
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained model with a real tokenizer."""
+    from verl_parts import small_checkpoint
+
     return small_checkpoint(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="session")
 def judge_server() -> "Iterator[JudgeServer]":
     """A judge over HTTP that every process of this machine can ask."""
+    from verl_parts import JudgeServer
+
     server = JudgeServer()
     try:
         yield server

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tensordict import TensorDict
 from verl import DataProto
 
 from gtalign.chain import render
-from gtalign.config import dump
+from gtalign.config import dump, load
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.integrations.verl.composed import compose
 from gtalign.integrations.verl.rows import write_rows
@@ -68,7 +68,7 @@ class JudgeServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
-        self.address = "127.0.0.1:{}".format(self._server.server_address[1])
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self.address}/v1"
 
     def reset(self) -> None:
@@ -136,7 +136,10 @@ def run_config(checkpoint: Path, folder: Path, judge: JudgeServer | None, **chan
     judges: dict[str, Any] = {"default": ["rule"]}
     if judge is not None:
         endpoint = {"url": judge.url, "model": "judge", "attempts": 1, "concurrency": 4}
-        judges = {"default": ["judge"], "endpoints": {"judge": endpoint | changes.pop("limits", {})}}
+        judges = {
+            "default": ["judge"],
+            "endpoints": {"judge": endpoint | changes.pop("limits", {})},
+        }
     rl = {"steps": 2, "questions": 2, "group": 2, "max_completion": 512, **changes.pop("rl", {})}
     settings = {"reward_workers": 2, **changes.pop("verl", {})}
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +162,7 @@ def run_config(checkpoint: Path, folder: Path, judge: JudgeServer | None, **chan
 
 def composed(config: Path, *overrides: str, manager: str = "gtalign") -> Any:
     """verl's own configuration, with the keys of the reward that matter here."""
-    run = RLRun.model_validate(__import__("tomllib").loads(config.read_text()))
+    run = load(RLRun, config)
     return compose(
         [
             f"actor_rollout_ref.model.path={run.model}",
@@ -222,7 +225,3 @@ def batch(tokenizer: Any, rows: Sequence[Row], *, split: str = "train") -> DataP
         batch=TensorDict(tensors, batch_size=len(rows)),
         non_tensor_batch={name: column(values) for name, values in columns.items()},
     )
-
-
-def repeated(make: Callable[[int], Row], count: int) -> list[Row]:
-    return [make(n) for n in range(count)]
