@@ -89,6 +89,18 @@ def test_a_choice_narrows_it() -> None:
     assert not accepts(form, "words", schema)
 
 
+@pytest.mark.parametrize(("most", "several"), [(1, True), (3, True), (3, False), (16, True)])
+def test_calls_have_a_limit(most: int, several: bool) -> None:
+    tools = Tools(ALL, NAMES, several=several)
+    read = xgrammar.Grammar.from_ebnf(
+        ebnf(part="response", content=tuple(tool_rules(tools, most=most).items()))
+    )
+    most = most if several else 1
+    assert _is_grammar_accept_string(read, NOW * most + "</response>")
+    assert _is_grammar_accept_string(read, f"I look. {NOW * most}</response>")
+    assert not _is_grammar_accept_string(read, NOW * (most + 1) + "</response>")
+
+
 def test_both_languages_of_grammars_say_the_same_and_words_alone_say_what_they_did() -> None:
     content = tuple(tool_rules(Tools(ALL, NAMES)).items())
     assert gbnf(content=content) == ebnf(content=content)

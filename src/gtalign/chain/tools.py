@@ -23,7 +23,9 @@ from gtalign.game.form import USER_LLM, GameForm
 CALL_OPENS: Final = "<tool_call>"
 CALL_CLOSES: Final = "</tool_call>"
 
-_MOST: Final = 64  # calls in one response
+MOST_CALLS: Final = 16
+"""Calls in one response, unless it is told."""
+
 _RULES: Final = 4000  # for all tools together
 _NONE: Final[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
 _FORM: Final = f'{CALL_OPENS}{{"name": NAME, "arguments": {{...}}}}{CALL_CLOSES}'
@@ -61,17 +63,20 @@ class Tools:
     several: bool = True
 
 
-def tool_rules(tools: Tools, schema: Mapping[str, Any] | None = None) -> dict[str, str]:
+def tool_rules(
+    tools: Tools, schema: Mapping[str, Any] | None = None, most: int = MOST_CALLS
+) -> dict[str, str]:
     """The rules for a response that may call tools, by name; the first is of the whole response.
 
     Args:
         tools: The tools.
         schema: The JSON Schema of a response that calls none; None for a response in words.
+        most: Most calls in the response, 1 or more.
 
     Raises:
         DataError: No grammar says what a schema says; the message names the tool and the place.
     """
-    calls = f"call ([ \\n]{{0,2}} call){{0,{_MOST - 1}}}" if tools.several else "call"
+    calls = f"call ([ \\n]{{0,2}} call){{0,{most - 1}}}" if tools.several else "call"
     rules = {"said": "calls", "calls": calls}
     if not tools.required:
         rules["said"] = "calls | words calls?" if schema is None else f"calls | {ROOT}"

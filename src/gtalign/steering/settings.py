@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypedDict
 from pydantic import Field, field_validator, model_validator
 
 from gtalign.chain.prompt import placeholders
+from gtalign.chain.tools import MOST_CALLS
 from gtalign.config import Config
 from gtalign.steering.budget import BlockSettings
 from gtalign.steering.decision import Mode
@@ -58,6 +59,8 @@ class SteeringSettings(Config):
             ``{{cell}}``, the LLM's ``{{action}}`` and its ``{{description}}``. A model follows it
             best in the form in which it learned to write analyses.
         again: Text that asking again adds to the user's message; it may use the same names.
+        calls: Most calls of tools in one answer. A small model that calls all it can would else
+            go on until its tokens are over.
         belief: Whether chains state how likely each action of the user is, in a block before the
             matrix. A policy whose rule needs a belief then takes the model's own. An instruction
             asks for the block; a model without one has to be trained on such chains.
@@ -83,6 +86,7 @@ class SteeringSettings(Config):
         "The payoffs are now {{payoff}}. Write the whole answer again. Your action is {{action}}:"
         " {{description}}, so choose {{cell}}."
     )
+    calls: int = Field(default=MOST_CALLS, ge=1, le=128)
     belief: bool = False
     policy_line: bool = False
     low: float = -5.0

@@ -97,7 +97,7 @@ class Writing:
         self.retries = 0
         self.decision: Decision | None = None
         self._lengths = lengths
-        self._content = tuple(_rules(ask).items())
+        self._content = tuple(_rules(ask, steering.settings.calls).items())
         self._parsed: tuple[str, Chain] | None = None  # the last text that was one, as a chain
 
     @property
@@ -373,10 +373,10 @@ def _told(text: str, given: tuple[Message, ...]) -> tuple[Message, ...]:
     return (Message(role="system", content=text), *given)
 
 
-def _rules(ask: Ask) -> dict[str, str]:
-    """The rules of a response, for a grammar; none for words."""
+def _rules(ask: Ask, calls: int) -> dict[str, str]:
+    """The rules of a response of so many calls at most, for a grammar; none for words."""
     if ask.tools is not None:
-        return tool_rules(ask.tools, ask.schema)
+        return tool_rules(ask.tools, ask.schema, calls)
     return {} if ask.schema is None else json_rules(ask.schema)
 
 
