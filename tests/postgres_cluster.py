@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
 PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 OWNER = "nobody"  # what root becomes, from whom initdb refuses to be started
 
@@ -71,3 +74,25 @@ def cluster(programs: Path) -> Iterator[Cluster]:
             found.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+FOUND = programs()
+needs_postgres = pytest.mark.skipif(FOUND is None, reason="no PostgreSQL here (initdb, pg_ctl)")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Cluster]:
+    assert FOUND is not None
+    with cluster(FOUND) as found:
+        yield found
+
+
+@pytest.fixture
+async def database(server: Cluster, request: pytest.FixtureRequest) -> str:
+    """Address of a new database."""
+    name = f"d{abs(hash(request.node.nodeid))}"
+    engine = create_async_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    await engine.dispose()
+    return server.url(name)

@@ -105,7 +105,7 @@ async def test_a_key_expires(tmp_path: Path) -> None:
 FREE = load_policy("free")
 
 
-def test_a_budget_warns_and_then_refuses() -> None:
+async def test_a_budget_warns_and_then_refuses() -> None:
     today = date(2026, 1, 31)
     limits = Limits(LimitSettings(), today=lambda: today)
     key = key_with(budget={"tokens": 100, "money": 2.0, "soft": 0.5})
@@ -113,20 +113,18 @@ def test_a_budget_warns_and_then_refuses() -> None:
     assert limits.warnings(key, FREE) == {}
     limits.spend(key, Spent(11, 1.0))
     assert limits.warnings(key, FREE) == {"x-gtalign-budget": "tokens 0.60, money 0.75"}
-    with limits.admitted(key):
+    async with limits.admitted(key):
         limits.spend(key, Spent(1, 0.5))  # what is begun is written to its end
-    with (
-        pytest.raises(APIError, match="spent its money of this month") as refused,
-        limits.admitted(key),
-    ):
-        pass
+    with pytest.raises(APIError, match="spent its money of this month") as refused:
+        async with limits.admitted(key):
+            pass
     assert (refused.value.status, refused.value.code) == (429, "insufficient_quota")
     assert refused.value.headers() == {"x-should-retry": "false"}
     soft = key_with(budget={"money": 2.0, "hard": False})
-    with limits.admitted(soft):
+    async with limits.admitted(soft):
         assert limits.warnings(soft, FREE) == {"x-gtalign-budget": "money 1.00"}
     today = date(2026, 2, 1)
-    with limits.admitted(key):
+    async with limits.admitted(key):
         assert limits.spent(key) == Spent()
     assert limits.warnings(key_with(), FREE) == {}
 

@@ -201,34 +201,35 @@ async def test_what_a_gateway_refuses_to_start_with(tmp_path: Path) -> None:
     ]
 
 
-def test_limits_of_a_key() -> None:
+async def test_limits_of_a_key() -> None:
     now = 0.0
     limits = Limits(LimitSettings(total_concurrency=3, concurrency=2), clock=lambda: now)
     key = Key(
         "k", "k", frozenset({"chat"}), limits=KeyLimits(requests_per_minute=3, tokens_per_minute=60)
     )
 
-    def refused(key: Key, code: str) -> float:
-        with pytest.raises(APIError) as caught, limits.admitted(key):
-            pass
+    async def refused(key: Key, code: str) -> float:
+        with pytest.raises(APIError) as caught:
+            async with limits.admitted(key):
+                pass
         assert caught.value.code == code
         return caught.value.wait or 0.0
 
-    with limits.admitted(key), limits.admitted(key):
-        assert refused(key, "concurrency") > 0
-        with limits.admitted(ANYONE):
-            assert refused(ANYONE, "busy") > 0
+    async with limits.admitted(key), limits.admitted(key):
+        assert await refused(key, "concurrency") > 0
+        async with limits.admitted(ANYONE):
+            assert await refused(ANYONE, "busy") > 0
     assert limits.running == 0
-    with limits.admitted(key):
+    async with limits.admitted(key):
         pass
-    assert refused(key, "requests_per_minute") == 20.0
+    assert await refused(key, "requests_per_minute") == 20.0
     now = 20.0
-    with limits.admitted(key):
+    async with limits.admitted(key):
         limits.spend(key, Spent(90))
     now = 40.0
-    assert refused(key, "tokens_per_minute") == 10.0
+    assert await refused(key, "tokens_per_minute") == 10.0
     now = 50.0
-    with limits.admitted(key):
+    async with limits.admitted(key):
         pass
     assert (limits.used(key), limits.used(ANYONE)) == (90, 0)
 

@@ -3,13 +3,11 @@
 import asyncio
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway_parts import COSTLY, MESSAGES, served
 from gtalign.errors import ConfigError, StorageError
@@ -25,30 +23,11 @@ from gtalign.gateway.store.reader import Reader
 from gtalign.gateway.store.record import now
 from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Decision
-from postgres_cluster import Cluster, cluster, programs
+from postgres_cluster import Cluster, needs_postgres
 from standins import model
 from store_parts import POLICY, decided, last_admin_stays, record, stored
 
-FOUND = programs()
-pytestmark = pytest.mark.skipif(FOUND is None, reason="no PostgreSQL here (initdb, pg_ctl)")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    assert FOUND is not None
-    with cluster(FOUND) as found:
-        yield found
-
-
-@pytest.fixture
-async def database(server: Cluster, request: pytest.FixtureRequest) -> str:
-    """Address of a new database."""
-    name = f"d{abs(hash(request.node.nodeid))}"
-    engine = create_async_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    await engine.dispose()
-    return server.url(name)
+pytestmark = needs_postgres
 
 
 async def test_a_store_is_made_and_one_of_another_version_is_refused(database: str) -> None:

@@ -181,6 +181,9 @@ def aged(path: Path, version: int) -> None:
     """Make a store one of an earlier version, as its gtalign wrote it."""
     counted = ("read_characters", "written_characters", "spent_tokens", "spent_money", "estimated")
     newer = [
+        ("DROP TABLE uses", 6),
+        ("DROP TABLE processes", 6),
+        ("ALTER TABLE decisions DROP COLUMN process", 6),
         ("DROP INDEX decisions_spending", 5),
         ("DROP TABLE dry_runs", 5),
         ("ALTER TABLE keys DROP COLUMN group_name", 5),
@@ -207,7 +210,7 @@ def aged(path: Path, version: int) -> None:
         connection.commit()
 
 
-EARLIER = (3, 4, 5)
+EARLIER = (3, 4, 5, 6)
 
 
 def alike(one: Overview, two: Overview) -> bool:

@@ -5,6 +5,7 @@
     settings            the configuration
     keys, loopback      access: clients with a key; while there are no keys, this machine alone
     limits, policies    how much a key may take, and under which policies it is answered
+    sharing, presence   the same limits for all processes on a PostgreSQL, and who of these is alive
     upstream, proxy     the engine that writes, and requests that are passed through to it
     text                text that UTF-8 cannot write, for clients and databases
     errors              the reply to each class of errors

@@ -1,9 +1,10 @@
 """The parts of a gateway that its endpoints share."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,13 +18,16 @@ from gtalign.gateway.keys import ANYONE, Key, Keys, Scope, lacking
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
+from gtalign.gateway.presence import keep_present
 from gtalign.gateway.served import Models
 from gtalign.gateway.settings import GatewayConfig, GroupSettings, Show
 from gtalign.gateway.shadows import Shadows
+from gtalign.gateway.sharing import SharedLimits
 from gtalign.gateway.spending import keep_counting, recount
 from gtalign.gateway.store.changes import watch
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.store.hours import keep_rolling
+from gtalign.gateway.store.processes import new_id
 from gtalign.gateway.store.reader import Reader
 from gtalign.gateway.store.writer import AuditWriter
 from gtalign.gateway.telemetry.metrics import Metrics
@@ -58,6 +62,7 @@ class Gateway:
         dry_runs: Tries policies on answers that are out.
         attempts: Counts wrong keys by address.
         draining: Whether the gateway is ending, once the answers on their way are out.
+        process: Id of this process in records.
         pages: Address of the dashboard's port; empty before it is known.
     """
 
@@ -76,6 +81,7 @@ class Gateway:
     dry_runs: Shadows = field(default_factory=_dry_runs)
     attempts: Attempts = field(default_factory=Attempts)
     draining: bool = False
+    process: str | None = None
     pages: str = ""
 
     @property
@@ -215,12 +221,16 @@ class Gateway:
 
 
 @asynccontextmanager
-async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gateway, None]:
+async def opened(
+    config: GatewayConfig, models: Models, *, process: str | None = None, killed: Sequence[str] = ()
+) -> AsyncGenerator[Gateway, None]:
     """Open the parts of a gateway, and close them when it ends; everything is written by then.
 
     Args:
         config: Its configuration.
         models: Its models, open; closed at the end.
+        process: Id of this process; None for a new one.
+        killed: Ids of processes that are known to have ended so.
 
     Raises:
         ConfigError: The configuration is wrong, or can be reached from elsewhere without a key.
@@ -252,10 +262,11 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
             )
         policies = await Policies.open(store, config.policies, config.default_policy, models.forms)
         policies.check_named(config)
-        reader = Reader(store)
-        limits = Limits(config.limits)
+        reader, process = Reader(store), process or new_id()
         total = config.timeouts.total
-        await recount(limits, reader, policies, total=total)
+        limits = await _limits(stack, config, store, policies, process)
+        counted = partial(recount, limits, reader, policies, total=total)
+        await counted()
         # Closed after the writer, whose last records are spans as well.
         tracing = open_tracing(config.telemetry)
         stack.push_async_callback(tracing.aclose)
@@ -266,8 +277,11 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
             {"keys": keys.reload, "policies": policies.reload},
             config.audit.watch_seconds,
         )
-        counting = keep_counting(limits, reader, policies, total=total)
-        for work in (keep_rolling(store), watching, counting):
+        works = [keep_rolling(store), watching, keep_counting(limits, counted, store, total=total)]
+        if isinstance(limits, SharedLimits):
+            await limits.flush()
+            works.append(keep_present(store, process, limits, killed, counted))
+        for work in works:
             stack.push_async_callback(ended, asyncio.create_task(work))
         # An engine that answers one request breaks off another: it is left to the clients.
         shadows = Shadows(lambda: models.interrupt and limits.running > 0)
@@ -286,7 +300,24 @@ async def opened(config: GatewayConfig, models: Models) -> AsyncGenerator[Gatewa
             tracing=tracing,
             shadows=shadows,
             dry_runs=dry_runs,
+            process=process,
         )
+
+
+async def _limits(
+    stack: AsyncExitStack,
+    config: GatewayConfig,
+    store: AsyncEngine,
+    policies: Policies,
+    process: str,
+) -> Limits:
+    """The limits of this process, or those that it shares with others on a PostgreSQL."""
+    if store.dialect.name != "postgresql":
+        return Limits(config.limits)
+    limits = SharedLimits(config, store, process, policies.budgeted)
+    stack.push_async_callback(limits.aclose)
+    await limits.look()
+    return limits
 
 
 async def ended(task: "asyncio.Task[None]") -> None:

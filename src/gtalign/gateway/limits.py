@@ -1,7 +1,7 @@
 """Limits of a key: requests at once, requests a minute, tokens a minute, and budgets of a month."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from time import monotonic
@@ -15,6 +15,9 @@ from gtalign.gateway.text import to_json
 from gtalign.steering import Budget, Policy
 
 MINUTE: Final = 60.0
+
+Month = tuple[int, int]
+"""A year and a month of it."""
 
 
 class BudgetError(APIError):
@@ -42,11 +45,12 @@ class Bucket:
     Args:
         per_minute: Amount added in a minute.
         now: The time, in seconds.
+        left: Amount that is left then; None for that of a minute.
     """
 
-    def __init__(self, per_minute: int, now: float) -> None:
+    def __init__(self, per_minute: int, now: float, left: float | None = None) -> None:
         self.per_minute = per_minute
-        self.left = float(per_minute)
+        self.left = float(per_minute) if left is None else left
         self._at = now
 
     def wait(self, least: float, now: float) -> float:
@@ -63,12 +67,74 @@ class Bucket:
 
 
 @dataclass(slots=True)
-class _Use:
+class Use:
+    """What a key or a policy takes.
+
+    Args:
+        running: Requests in flight.
+        spent: What was spent, by month: the clock may have been in another one for a while.
+        requests: Requests that are left of this minute; None where they are not limited.
+        tokens: Tokens that are left of it, likewise.
+    """
+
     running: int = 0
-    # By month: the clock may have been in another one for a while.
-    spent: dict[tuple[int, int], Spent] = field(default_factory=dict)
+    spent: dict[Month, Spent] = field(default_factory=dict)
     requests: Bucket | None = None
     tokens: Bucket | None = None
+
+    def enter(self, key: Key, settings: LimitSettings, month: Month, now: float) -> None:
+        """Let a request of a key in.
+
+        Raises:
+            APIError: It would be too much (429); says when to try again.
+        """
+        _check(key.limits.budget, self.spent.get(month, Spent()), "this key")
+        if self.running >= (key.limits.concurrency or settings.concurrency):
+            raise APIError(
+                429,
+                f"this key has {self.running} requests running, which is its limit",
+                code="concurrency",
+                wait=1.0,
+            )
+        for bucket, least, name in (
+            (self.requests, 1.0, "requests"),
+            (self.tokens, 0.0, "tokens"),
+        ):
+            wait = 0.0 if bucket is None else bucket.wait(least, now)
+            if bucket is not None and wait > 0:
+                raise APIError(
+                    429,
+                    f"this key may take {bucket.per_minute} {name} a minute, and has",
+                    code=f"{name}_per_minute",
+                    wait=wait,
+                )
+        if self.requests is not None:
+            self.requests.take(1.0)
+        self.running += 1
+
+    def spend(self, spent: Spent, month: Month, now: float) -> None:
+        """Count what an answer took."""
+        self.spent[month] = self.spent.get(month, Spent()) + spent
+        if self.tokens is not None:
+            self.tokens.wait(0.0, now)
+            self.tokens.take(spent.tokens)
+
+
+class Place:
+    """The place of a request that was let in, which it gives back once.
+
+    Args:
+        leave: Gives it back.
+    """
+
+    def __init__(self, leave: Callable[[], Awaitable[None]]) -> None:
+        self._leave: Callable[[], Awaitable[None]] | None = leave
+
+    async def leave(self) -> None:
+        """Give it back; what the answer took is counted by then, wherever limits are shared."""
+        if self._leave is not None:
+            leave, self._leave = self._leave, None
+            await leave()
 
 
 @dataclass
@@ -83,6 +149,7 @@ class Limits:
     Attributes:
         running: Number of requests that are let in.
         draining: Whether no more are let in, because the gateway ends.
+        leads: Whether this process is the one that counts again from the records.
     """
 
     settings: LimitSettings
@@ -90,12 +157,13 @@ class Limits:
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
     running: int = 0
     draining: bool = False
-    _uses: dict[str, _Use] = field(default_factory=dict)
-    _policies: dict[str, _Use] = field(default_factory=dict)  # by name
+    leads: bool = True
+    _uses: dict[str, Use] = field(default_factory=dict)
+    _policies: dict[str, Use] = field(default_factory=dict)  # by name
 
-    @contextmanager
-    def admitted(self, key: Key) -> Iterator[None]:
-        """Let a request of a key in, until it is answered.
+    @asynccontextmanager
+    async def admitted(self, key: Key) -> AsyncGenerator[Place, None]:
+        """Let a request of a key in, until it is answered; yields its place.
 
         Raises:
             APIError: It would be too much (429), or the gateway ends (503); says when to try again.
@@ -108,35 +176,24 @@ class Limits:
             raise APIError(
                 503, f"the gateway is busy with {self.running} requests", code="busy", wait=1.0
             )
-        _check(key.limits.budget, self.spent(key), "this key")
-        use = self._use(key)
-        most = key.limits.concurrency or self.settings.concurrency
-        if use.running >= most:
-            raise APIError(
-                429,
-                f"this key has {use.running} requests running, which is its limit",
-                code="concurrency",
-                wait=1.0,
-            )
-        now = self.clock()
-        for bucket, least, name in ((use.requests, 1.0, "requests"), (use.tokens, 0.0, "tokens")):
-            wait = 0.0 if bucket is None else bucket.wait(least, now)
-            if bucket is not None and wait > 0:
-                raise APIError(
-                    429,
-                    f"this key may take {bucket.per_minute} {name} a minute, and has",
-                    code=f"{name}_per_minute",
-                    wait=wait,
-                )
-        if use.requests is not None:
-            use.requests.take(1.0)
-        use.running += 1
         self.running += 1
         try:
-            yield
+            place = await self._enter(key)
+            try:
+                yield place
+            finally:
+                await place.leave()
         finally:
-            use.running -= 1
             self.running -= 1
+
+    async def _enter(self, key: Key) -> Place:
+        use = self._use(key)
+        use.enter(key, self.settings, self._month(), self.clock())
+
+        async def leave() -> None:
+            use.running -= 1
+
+        return Place(leave)
 
     def renew(self, settings: LimitSettings) -> None:
         """Put other limits in force."""
@@ -147,12 +204,11 @@ class Limits:
 
     def spend(self, key: Key, spent: Spent, policy: str = "") -> None:
         """Count what an answer took, for its key and for its policy."""
-        use, month = self._use(key), self._month()
-        for one in (use, self._policies.setdefault(policy, _Use())):
-            one.spent[month] = one.spent.get(month, Spent()) + spent
-        if use.tokens is not None:
-            use.tokens.wait(0.0, self.clock())
-            use.tokens.take(spent.tokens)
+        for one in (self._use(key), self._policies.setdefault(policy, Use())):
+            one.spend(spent, self._month(), self.clock())
+
+    async def look(self) -> None:
+        """See what other processes have spent, where limits are shared."""
 
     def used(self, key: Key) -> int:
         """Tokens of the key's quota that were used in this month."""
@@ -160,11 +216,11 @@ class Limits:
 
     def spent(self, key: Key) -> Spent:
         """What a key has spent in this month."""
-        return self._uses.get(key.id, _Use()).spent.get(self._month(), Spent())
+        return self._uses.get(key.id, Use()).spent.get(self._month(), Spent())
 
     def spent_under(self, policy: str) -> Spent:
         """What all answers under a policy have spent in this month."""
-        return self._policies.get(policy, _Use()).spent.get(self._month(), Spent())
+        return self._policies.get(policy, Use()).spent.get(self._month(), Spent())
 
     def check_policy(self, policy: Policy) -> None:
         """Check that a policy's budget is not spent.
@@ -185,29 +241,39 @@ class Limits:
 
     def remember(self, key_id: str, spent: Spent) -> None:
         """Raise what a key has spent in this month to what the store holds of it."""
-        self._raise(self._uses.setdefault(key_id, _Use()), spent)
+        self._raise(self._uses.setdefault(key_id, Use()), spent)
 
     def remember_policy(self, name: str, spent: Spent) -> None:
         """Raise what was spent under a policy in this month to what the store holds of it."""
-        self._raise(self._policies.setdefault(name, _Use()), spent)
+        self._raise(self._policies.setdefault(name, Use()), spent)
 
-    def _raise(self, use: _Use, spent: Spent) -> None:
+    def _raise(self, use: Use, spent: Spent) -> None:
         month = self._month()
         use.spent[month] = spent.most(use.spent.get(month, Spent()))
 
-    def _use(self, key: Key) -> _Use:
-        use = self._uses.setdefault(key.id, _Use())
-        rate = key.limits.requests_per_minute or self.settings.requests_per_minute
+    def _use(self, key: Key) -> Use:
+        use = self._uses.setdefault(key.id, Use())
+        rate = request_rate(key, self.settings)
         if rate is not None and use.requests is None:
             use.requests = Bucket(rate, self.clock())
-        rate = key.limits.tokens_per_minute or self.settings.tokens_per_minute
+        rate = token_rate(key, self.settings)
         if rate is not None and use.tokens is None:
             use.tokens = Bucket(rate, self.clock())
         return use
 
-    def _month(self) -> tuple[int, int]:
+    def _month(self) -> Month:
         today = self.today()
         return today.year, today.month
+
+
+def request_rate(key: Key, settings: LimitSettings) -> int | None:
+    """Requests that a key may take in a minute; None for any number."""
+    return key.limits.requests_per_minute or settings.requests_per_minute
+
+
+def token_rate(key: Key, settings: LimitSettings) -> int | None:
+    """Tokens that a key may take in a minute; None for any number."""
+    return key.limits.tokens_per_minute or settings.tokens_per_minute
 
 
 def _check(budget: Budget, spent: Spent, whose: str) -> None:

@@ -171,6 +171,10 @@ class Policies:
         """Names of those that can be asked for."""
         return tuple(sorted(self._active))
 
+    def budgeted(self) -> list[str]:
+        """Names of those with a budget."""
+        return [name for name, policy in self._active.items() if policy.budget is not None]
+
     def get(self, name: str) -> Policy:
         """The policy of a name.
 

@@ -6,16 +6,19 @@ too high than too low, and whoever reads a budget sees that there are estimates 
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gtalign.errors import StorageError
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.policies import Policies
 from gtalign.gateway.spent import Spent
-from gtalign.gateway.store.database import unbroken
+from gtalign.gateway.store.database import transaction, unbroken
+from gtalign.gateway.store.processes import mark_lost
 from gtalign.gateway.store.reader import Open, Reader
 from gtalign.gateway.store.record import now
 from gtalign.steering import Policy
@@ -31,6 +34,7 @@ UNTOLD: Final = int(UNKNOWN.output)
 """Tokens that are estimated where there is no text either."""
 
 _HOLDING: Final = ("output", "input", "text", "content")  # keys of messages and their parts
+_SPARE: Final = 60.0  # seconds that the record of an answer may take after its end
 _PAUSE: Final = 60.0  # seconds between two looks at what other gateways have spent
 
 
@@ -124,15 +128,39 @@ async def recount(
 
 
 async def keep_counting(
-    limits: Limits, reader: Reader, policies: Policies, *, total: float = 600.0
+    limits: Limits,
+    recount: Callable[[], Coroutine[Any, Any, None]],
+    engine: AsyncEngine,
+    *,
+    total: float,
 ) -> None:
-    """Count again from time to time what other gateways on the store have spent."""
+    """Count again from time to time what other gateways on the store have spent, and mark answers
+    as lost that will not end.
+
+    Args:
+        limits: Counts what is spent.
+        recount: Counts it again from the records.
+        engine: The store.
+        total: Most seconds that an answer takes.
+    """
     while True:
         await asyncio.sleep(_PAUSE)
         try:
-            await unbroken(recount(limits, reader, policies, total=total))
+            if limits.leads:
+                await unbroken(_mark(engine, total))
+                await unbroken(recount())
+            else:
+                await unbroken(limits.look())
         except StorageError as error:
             log.warning("budgets: %s", error)
+
+
+async def _mark(engine: AsyncEngine, total: float) -> None:
+    late = now() - int((total + _SPARE) * 1_000_000)
+    async with transaction(engine, "answers cannot be marked as lost") as connection:
+        marked = await mark_lost(connection, before=late)
+    if marked:
+        log.warning("marked %d answers as lost that were not complete in time", marked)
 
 
 async def _estimate(open_: Open, policies: Policies) -> Spent:

@@ -79,6 +79,7 @@ class Account:
             until=at + int(audit.text_days * _DAY),
             began=perf_counter() if began is None else began,
             read_characters=None if self._asked is None else len(self._asked),
+            process=gateway.process,
         )
 
     @property

@@ -114,6 +114,7 @@ class Chat:
         yield chunks.finish(finish, stop, answer.about())
         if usage:
             yield chunks.usage(answer.usage())
+        await self._reply.before_end()  # a client may ask again before the end comes
         yield wire.DONE
 
     def _say_whether_recorded(self, answer: Answer) -> None:

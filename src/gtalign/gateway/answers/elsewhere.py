@@ -64,7 +64,7 @@ class ElsewhereEndpoint:
         gateway, log = self._gateway, RequestLog.of(scope)
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
         key = log.key = gateway.caller(headers, "chat", address_of(scope))
-        with gateway.limits.admitted(key):
+        async with gateway.limits.admitted(key) as place:
             body: dict[str, Any] = {}
             upload: Upload | None = None
             raw: bytes | None = None
@@ -78,6 +78,7 @@ class ElsewhereEndpoint:
             log.terms = terms
             told = terms.headers() | gateway.limits.warnings(key, terms.policy)
             reply = log.reply = HTTPReply(send, told, patience=timeouts.idle)
+            reply.before_end = place.leave
             shown = _shown(scope["path"], pattern)
             request = AnswerRequest.passing(body, terms.model, shown)
             kept = {name: headers[name] for name in _KEPT if name in headers}

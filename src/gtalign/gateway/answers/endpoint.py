@@ -93,7 +93,8 @@ class AnswersEndpoint:
         limits, timeouts = gateway.config.limits, gateway.config.timeouts
         reply = log.reply = self._reply(send, log.id)
         key = log.key = gateway.caller(headers, "chat", address_of(scope))
-        with gateway.limits.admitted(key):
+        async with gateway.limits.admitted(key) as place:
+            reply.before_end = place.leave
             raw = await read_body(scope, receive, limit=limits.body_bytes, seconds=timeouts.body)
             path, raw, request = self._read(raw, reply)
             id_ = f"{interface.prefix}{uuid4().hex}"

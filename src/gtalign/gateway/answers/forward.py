@@ -29,6 +29,7 @@ from gtalign.steering import Ask, Decision, Phase, Steered, Steering, observed
 from gtalign.steering.phase import PASSED
 
 _TAIL: Final = 8192  # bytes at the end of an answer in which its usage stands
+_DONE: Final = re.compile(rb"\ndata: ?\[DONE\]\s*\Z")
 _EVENT: Final = b"data:"  # in JSON, text may hold it too: it counts for whoever asked for that
 _ASKED: Final = ("messages", "prompt", "input")  # what holds the question, by the interface
 _COUNTS: Final = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
@@ -100,10 +101,18 @@ class Forwarding:
         self._added_ms: float | None = None
         self._terms = terms
         self._request = request
+        self._ended: Decision | None = None  # once what it took is counted
         self._cut: ChainCutter | None = None  # of a model that writes chains
         self._tap: Tap | None = None  # reads the answer that is observed
         self._settings = gateway.config.steering.model_copy(update={"mode": "observe"})
         reply.headers |= {"x-gtalign-steered": "false", "x-gtalign-passed": why}
+        leave = reply.before_end
+
+        async def before_end() -> None:
+            self._counted(given=self._answers)
+            await leave()
+
+        reply.before_end = before_end
 
     async def run(self) -> None:
         """Pass it on and its answer back.
@@ -240,6 +249,8 @@ class Forwarding:
                 self._tap.feed(chunk)
             if passed.kind == EVENTS:
                 self._events += chunk.count(_EVENT)
+                if _DONE.search(self._tail[-32:]):  # a client may ask again before the end comes
+                    await self._reply.before_end()
             if self._cut is None:
                 yield chunk
                 continue
@@ -274,6 +285,11 @@ class Forwarding:
         Args:
             given: Whether it is an answer, which a price may count.
         """
+        if self._ended is None:
+            self._ended = self._count(given)
+        return self._ended
+
+    def _count(self, given: bool) -> Decision:
         read, written = self._usage()
         told = None
         if self._tap is not None and (written is None or self._why == OBSERVED or self._priced):
@@ -307,13 +323,13 @@ class Forwarding:
             usage = {}
         counts = [usage.get(name, usage.get(other)) for name, other in _COUNTS]
         counts.append(usage.get("total_tokens"))
-        read, written, total = (_count(count) for count in counts)
+        read, written, total = (_number(count) for count in counts)
         if written is None and read is not None and total is not None and total >= read:
             written = total - read  # as where texts become vectors
         return read, written
 
 
-def _count(value: Any) -> int | None:
+def _number(value: Any) -> int | None:
     """A number of tokens that an engine reports; None if it is none."""
     known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
     return value if known else None

@@ -175,7 +175,7 @@ async def _side(
     """What is told of one answer, as it is written."""
     gateway = visit.gateway
     began, first, drawn = perf_counter(), None, False
-    with gateway.limits.admitted(terms.key):
+    async with gateway.limits.admitted(terms.key):
         answer = Answer(gateway, terms, asked, stream=True, backend=backend)
         yield {"policy": terms.policy.name, "hash": terms.policy.hash}
         async with (
@@ -238,7 +238,7 @@ async def _whole(visit: Visit, terms: Terms, asked: Ask, backend: Backend) -> Si
     gateway, name = visit.gateway, terms.policy.name
     began, first = perf_counter(), None
     try:
-        with gateway.limits.admitted(terms.key):
+        async with gateway.limits.admitted(terms.key):
             answer = Answer(gateway, terms, asked, stream=False, backend=backend)
             async with (
                 asyncio.timeout(gateway.config.timeouts.total),

@@ -1,7 +1,7 @@
 """Send an answer to a client: whole, piece by piece, or as a stream of events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.types import Send
@@ -24,11 +24,13 @@ class HTTPReply:
     Attributes:
         started: Whether the head is out.
         kind: Media type, once it is.
+        before_end: What has to be done before the client can see that the answer is complete.
     """
 
     def __init__(self, send: Send, headers: Mapping[str, str], *, patience: float) -> None:
         self.started = False
         self.kind = JSON
+        self.before_end: Callable[[], Awaitable[None]] = _nothing
         self.headers = dict(headers)
         self._send = send
         self._patience = patience
@@ -49,6 +51,7 @@ class HTTPReply:
 
     async def end(self, body: bytes = b"") -> None:
         """Send the rest."""
+        await self.before_end()
         await self._out({"type": "http.response.body", "body": body, "more_body": False})
 
     async def whole(self, status: int, body: bytes, kind: str = JSON) -> None:
@@ -63,6 +66,10 @@ class HTTPReply:
                 await self._send(message)
         except (TimeoutError, OSError) as error:
             raise ClientGone from error
+
+
+async def _nothing() -> None:
+    return None
 
 
 async def send_events(

@@ -28,8 +28,10 @@ from gtalign.gateway.store.tables import (
     key_hours,
     keys,
     metadata,
+    processes,
     rolled,
     texts,
+    uses,
     versions,
 )
 
@@ -37,7 +39,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Of the tables."""
 
 
@@ -85,6 +87,11 @@ _STEPS: Final = {
         f"ALTER TABLE {keys.name} ADD COLUMN group_name VARCHAR(80)",
         f"CREATE INDEX {SPENDING.name} ON {decisions.name} ({', '.join(SPENDING.columns.keys())})",
         *_made(dry_runs),
+    ),
+    6: (
+        f"ALTER TABLE {decisions.name} ADD COLUMN process VARCHAR(16)",
+        *_made(uses),
+        *_made(processes),
     ),
 }
 """Statements that make tables of one version those of the next. They only add columns that may be

@@ -11,9 +11,9 @@ from gtalign.gateway.text import to_json, without_surrogates
 from gtalign.steering import Decision, Policy
 from gtalign.steering.units import money_of
 
-Status = Literal["writing", "done", "failed", "gone", "passed"]
-"""The status of an answer: being written, finished, ended by a failure, left by its client, or
-passed through untouched."""
+Status = Literal["writing", "done", "failed", "gone", "passed", "lost"]
+"""The status of an answer: being written, finished, ended by a failure, left by its client, passed
+through untouched, or lost with the process that wrote it."""
 
 STATUSES: Final = get_args(Status)
 
@@ -47,6 +47,7 @@ class AnswerLog:
         read_characters: Characters of the question; None if it is no text.
         written_characters: Characters of the whole text; None if they are unknown.
         dry_runs: Rows of `tables.dry_runs`: the policies that were tried on it.
+        process: The process that answers; None if that is unknown.
     """
 
     id: str
@@ -73,6 +74,7 @@ class AnswerLog:
     read_characters: int | None = None
     written_characters: int | None = None
     dry_runs: tuple[Mapping[str, Any], ...] = ()
+    process: str | None = None
 
 
 def record_of(decision: Decision, log: AnswerLog) -> Record:
@@ -127,6 +129,7 @@ def record_of(decision: Decision, log: AnswerLog) -> Record:
         "total_ms": log.total_ms,
         "added_ms": log.added_ms,
         "error": _text(log.error),
+        "process": log.process,
         "decision": to_json(decision.to_json()).decode(),
     }
     kept = None

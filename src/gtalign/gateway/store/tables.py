@@ -74,6 +74,7 @@ decisions: Final = Table(
     Column("total_ms", Float),
     Column("added_ms", Float),  # of which the gateway's own
     Column("error", Text),
+    Column("process", String(16)),  # that answered; None before gtalign noted it
     Column("decision", Text, nullable=False),  # `Decision.to_json`
     Index("decisions_key", "key_id", "at", "id"),
     Index("decisions_policy", "policy", "at", "id"),
@@ -186,6 +187,30 @@ keys: Final = Table(
     Column("created", BigInteger, nullable=False),
     Column("revoked", BigInteger),
 )
+
+uses: Final = Table(
+    "uses",
+    metadata,
+    Column("owner", String(90), primary_key=True),  # `key:ID` or `policy:NAME`
+    Column("month", Integer, nullable=False),  # of what is spent, as 202611
+    Column("tokens", BigInteger, nullable=False),
+    Column("money", Float, nullable=False),
+    Column("estimated", BigInteger, nullable=False),
+    Column("requests_left", Float),  # of a minute's, at the time below
+    Column("tokens_left", Float),
+    Column("at", Float, nullable=False),  # seconds since 1970 by the database's clock
+    Column("running", Text, nullable=False),  # JSON: requests in flight by process
+)
+"""What each key and policy takes, over all processes on a PostgreSQL: whoever holds a row knows all
+that is shared of its owner, and nobody else changes it meanwhile."""
+
+processes: Final = Table(
+    "processes",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("beat", Float, nullable=False),  # when it was last heard of, by the database's clock
+)
+"""The processes that share limits."""
 
 policies: Final = Table(
     "policies",
