@@ -17,6 +17,7 @@ from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.paper import TABLES, Report, Study, table_named
 from gtalign.evaluation.paper.behaviour import done, offers, right
 from gtalign.evaluation.paper.rescore import Move, Rescorer, moved, moves
+from gtalign.evaluation.paper.sheet import Sheet
 from gtalign.judges import Verdict
 from gtalign.reward import RewardConfig
 from gtalign.transcripts import Transcript
@@ -384,3 +385,13 @@ def test_a_narrow_terminal_splits_the_columns(tmp_path: Path) -> None:
     text = console.export_text()
     assert text.count("Mutual welfare W") > len(report.sheets)
     assert all(model in text for model in models)
+
+
+def test_a_note_of_several_tables_is_printed_once() -> None:
+    sheets = [
+        Sheet(name, name, [""], [], [], ["Of all.", f"Of {name}."]) for name in ("one", "two")
+    ]
+    with Console(width=80, record=True) as console:
+        Report("x", "x", [], sheets).print(console)
+    text = console.export_text()
+    assert [text.count(note) for note in ("Of all.", "Of one.", "Of two.")] == [1, 1, 1]

@@ -68,14 +68,20 @@ class Report:
         }
 
     def print(self, console: Console) -> None:
-        """Print the sentences and the tables; columns that do not fit follow in a further table."""
+        """Print the sentences and the tables; columns that do not fit follow in a further table.
+
+        A note stands below the first table that it is about, and holds for the later ones.
+        """
+        said: set[str] = set()
         for sentence in self.sentences:
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         for sheet in self.sheets:
             for columns in _fitting(sheet, console.width):
                 console.print(_terminal(sheet, columns))
             for note in sheet.notes:
-                console.print(Text(note, style="dim"))
+                if note not in said:
+                    console.print(Text(note, style="dim"))
+            said.update(sheet.notes)
 
     def write_html(self, path: Path) -> None:
         """Write one page with everything.
