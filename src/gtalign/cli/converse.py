@@ -12,12 +12,9 @@ from gtalign.cli.show.converse import print_conversed
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
-from gtalign.dialogue import Goal, goal_of
 from gtalign.evaluation.dialogue.run import run
 from gtalign.evaluation.dialogue.settings import ConverseRun
-from gtalign.lab.goals import goal_of as lab_goal
-from gtalign.lab.goals import is_lab_question
-from gtalign.tasks import Question
+from gtalign.lab.goals import known_goal
 
 
 def command(
@@ -71,15 +68,12 @@ def command(
     }
     settings = load(ConverseRun, config, overrides or (), options)
     with Bar(amount="{task.completed:.0f} of {task.total:.0f}") as bar:
-        found = run(settings, out, _goal, lambda done, of, why: bar(done, of, "conversations", why))
+        found = run(
+            settings, out, known_goal, lambda done, of, why: bar(done, of, "conversations", why)
+        )
     if as_json:
         print_result(found.to_json(), as_json=True)
     else:
         print_conversed(Console(), found, out, tables=tables)
     if found.problem is not None:
         raise typer.Exit(FAILED)
-
-
-def _goal(question: Question, seed: int) -> Goal | None:
-    """What the user of a question wants: questions of the lab carry it, others by their labels."""
-    return lab_goal(question) if is_lab_question(question) else goal_of(question, seed)

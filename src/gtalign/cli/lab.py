@@ -19,6 +19,8 @@ from gtalign.evaluation.tables import print_tables
 from gtalign.lab import pretrained
 from gtalign.lab.arms import FULL
 from gtalign.lab.config import LabConfig
+from gtalign.lab.desk.run import REPORT as TURNS
+from gtalign.lab.desk.run import run_turns
 from gtalign.lab.dial import REPORT, run_dial
 from gtalign.lab.run import run
 from gtalign.lab.stages import Stage
@@ -74,14 +76,16 @@ def command(
             names = ", ".join(f"{name} (seed {seed})" for seed, name in sorted(running))
             bar(share, 1.0, names or "done")
 
-        if settings.dial:
-            dialled = run_dial(settings, out, watch)
+        if settings.turns is not None:
+            apart, page = run_turns(settings, out, watch), out / TURNS
+        elif settings.dial:
+            apart, page = run_dial(settings, out, watch), out / REPORT
         else:
             found = run(settings, out, command_line(), watch)
-    if settings.dial:
+    if settings.turns is not None or settings.dial:
         wide = wide_console()
-        print_report(wide, dialled, tables=tables)
-        say(wide, f"report: {out / REPORT}")
+        print_report(wide, apart, tables=tables)
+        say(wide, f"report: {page}")
         return
     console = Console()
     if tables:

@@ -21,7 +21,9 @@ from gtalign.cli.show.run import facts_of, print_answers
 from gtalign.config import load
 from gtalign.drawing import fixed
 from gtalign.evaluation.training_report import report_training
+from gtalign.lab.goals import known_goal
 from gtalign.training.rl_run import RLRun, plan, run
+from gtalign.training.talks_run import run_talks
 from gtalign.transcripts.learned import learned
 
 
@@ -35,7 +37,9 @@ def command(
 ) -> None:
     """Train a model for mutual welfare by GRPO (reinforcement learning).
 
-    The judges of the configuration grade each completion. The trained model is
+    The judges of the configuration grade each completion. With a section
+    [dialogue], the model learns from whole conversations with simulated users,
+    and their welfare is the reward. The trained model is
     in OUT/checkpoint; every completion with its score is in
     OUT/transcripts.jsonl; the learning curves are in OUT/report.html. You can
     stop the run at any time; the same command resumes it. The exit code is 1 if
@@ -44,10 +48,16 @@ def command(
     Examples:
         gtalign rl --config small --dry-run
         gtalign rl --config small --out runs/rl
+        gtalign rl --config turns --out runs/turns
     """
     settings = load(RLRun, config, overrides or [], {"game": ("--game", game)})
     with results_only():
-        result = plan(settings) if dry_run else run(settings, out)
+        if dry_run:
+            result = plan(settings)
+        elif settings.dialogue is None:
+            result = run(settings, out)
+        else:
+            result = run_talks(settings, out, known_goal)
     if dry_run:
         print_result(result, as_json=as_json)
         return

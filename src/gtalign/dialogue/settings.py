@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gtalign.config import Beside, Config, Share
 from gtalign.dialogue.endpoint import EndpointUser
@@ -48,6 +48,10 @@ def _known(kind: str) -> str:
     if kind not in USERS:
         raise ValueError(f"no kind of user {kind!r}; there are {', '.join(USERS)}")
     return kind
+
+
+UserName = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\[\],\x00-\x1f\x7f]*$")]
+"""What users are called: the id of a conversation holds it."""
 
 
 class UserSettings(Config):

@@ -20,7 +20,14 @@ from gtalign.game.cells import (
     social_optimum,
     stackelberg,
 )
-from gtalign.game.clarify import Clarification, Question, clarify, clarifying_move
+from gtalign.game.clarify import (
+    Clarification,
+    Question,
+    Turn,
+    clarify,
+    clarify_turns,
+    clarifying_move,
+)
 from gtalign.game.commitment import Commitment, commit, commitment_gain
 from gtalign.game.diagnostics import (
     deviation_gains,
@@ -59,12 +66,14 @@ __all__ = [
     "Question",
     "SignallingEquilibria",
     "Solution",
+    "Turn",
     "belief_payoffs",
     "belief_response",
     "best_responses",
     "ces",
     "ces_optimum",
     "clarify",
+    "clarify_turns",
     "clarifying_move",
     "cobb_douglas",
     "commit",

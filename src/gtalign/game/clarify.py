@@ -49,6 +49,19 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
+class Turn:
+    """What the LLM can do after a given number of questions.
+
+    Args:
+        payoffs: What both get for each type and answer, ``[T, n, 2]``.
+        questions: What may be asked.
+    """
+
+    payoffs: ArrayLike
+    questions: Sequence[Question] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Stage:
     """The plans that are best for some belief, with a given number of questions left.
 
@@ -177,18 +190,42 @@ def clarify(
     Raises:
         GameError: A shape does not fit, a number is not finite, or a probability is none.
     """
-    game = check(payoffs)
-    if game.ndim != 3 or not (np.abs(game) <= LIMIT).all():
-        raise GameError(f"payoffs are finite numbers of shape [T, n, 2], not {list(game.shape)}")
     if turns < 0:
         raise GameError(f"the number of questions is 0 or more, not {turns}")
-    checked = [_checked(question, game) for question in questions]
-    answers = game.swapaxes(0, 1)
-    stages = [_best(answers, np.arange(len(answers)), aim)]
-    for _ in range(turns):
+    return clarify_turns([*[Turn(payoffs, questions)] * turns, Turn(payoffs)], aim)
+
+
+def clarify_turns(turns: Sequence[Turn], aim: Aim = "welfare") -> Clarification:
+    """Solve a clarification problem whose turns differ: `clarify` is the one whose turns do not.
+
+    An answer may lose worth with every question before it, or users may reply otherwise when they
+    are asked again.
+
+    Args:
+        turns: What may be done in each turn, one or more; nothing can be asked in the last.
+        aim: What the LLM maximises.
+
+    Raises:
+        GameError: As of `clarify`, or the last turn has questions.
+    """
+    games = [check(turn.payoffs) for turn in turns]
+    for game in games:
+        if game.ndim != 3 or not (np.abs(game) <= LIMIT).all():
+            raise GameError(
+                f"payoffs are finite numbers of shape [T, n, 2], not {list(game.shape)}"
+            )
+    if not turns or turns[-1].questions:
+        raise GameError("there are one or more turns, and nothing can be asked in the last")
+    shapes = {game.shape for game in games}
+    if len(shapes) > 1:
+        raise GameError(f"the payoffs of all turns have one shape, not {sorted(shapes)}")
+    stages: list[Stage] = []
+    for turn, game in zip(reversed(turns), reversed(games), strict=True):
+        answers = game.swapaxes(0, 1)
         values, moves = [answers], [np.arange(len(answers))]
-        for number, (signals_TS, patience, fixed_T2) in enumerate(checked, len(answers)):
-            plans = fixed_T2[None]
+        for number, question in enumerate(turn.questions, len(answers)):
+            signals_TS, patience, plans = _checked(question, game)
+            plans = plans[None]
             for signal_T in signals_TS.T:
                 after = patience * signal_T[:, None] * stages[-1].values
                 sums = (plans[:, None] + after[None]).reshape(-1, *game.shape[::2])

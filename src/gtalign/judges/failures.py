@@ -1,10 +1,10 @@
-"""Failures of judges and teachers during a run: counted by cause, accepted up to a limit."""
+"""Failures of judges, teachers and users during a run: counted by cause, accepted up to a limit."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gtalign.errors import JudgeError, TeacherError
+from gtalign.errors import JudgeError, TeacherError, UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Failures:
         max_failed: float,
         window: int,
         what: str = "judged answers have no score",
-        error: type[JudgeError] | type[TeacherError] = JudgeError,
+        error: type[JudgeError] | type[TeacherError] | type[UserError] = JudgeError,
     ) -> None:
         if not 0 <= max_failed <= 1:
             raise ValueError(f"max_failed has to be in [0, 1], not {max_failed!r}")

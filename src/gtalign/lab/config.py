@@ -11,6 +11,7 @@ from gtalign.evaluation.faithfulness import FaithfulnessSettings
 from gtalign.evaluation.steering.trial import TrialSettings
 from gtalign.lab import pretrained
 from gtalign.lab.arms import ARMS, ArmName
+from gtalign.lab.desk.settings import TurnsSettings
 from gtalign.lab.experiment import ExperimentSettings
 from gtalign.lab.policies import PolicyLineSettings
 from gtalign.lab.settings import ModelSettings, PublishedSettings, WorldSettings
@@ -84,6 +85,9 @@ class LabConfig(Config):
         experiment: How the models are trained and tested.
         dial: Degrees of conflict, each a run of its own with arms of its own; they take the place
             of ``arms`` and ``world.conflict``.
+        turns: Conversations of several turns at a desk, whose best policy is known. They take the
+            place of the arms; of the other keys only ``seeds``, ``workers``, ``threads``,
+            ``world.seed`` and the sizes in ``model`` count.
         steering: The trial of steering after training.
         policy_lines: Policies in the prompts: what is learned of them, and how that compares with
             edits of the matrix. What money is worth and which tokens each action is expected to
@@ -102,6 +106,7 @@ class LabConfig(Config):
     model: ModelSettings = ModelSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     dial: tuple[DialSettings, ...] = ()
+    turns: TurnsSettings | None = None
     steering: TrialSettings = TrialSettings()
     policy_lines: PolicyLineSettings = PolicyLineSettings()
     faithfulness: FaithfulnessSettings = FaithfulnessSettings()

@@ -1,6 +1,7 @@
 """The goals of users in the small world: the truth about every question is known."""
 
 from gtalign.dialogue import Goal, Missing
+from gtalign.dialogue import goal_of as labelled_goal
 from gtalign.dialogue.words import words_of
 from gtalign.lab.judge import split_response
 from gtalign.lab.languages import LANGUAGES
@@ -13,6 +14,14 @@ def is_lab_question(question: Question) -> bool:
     """Whether a question is one of the small world: it carries the facts of its item."""
     item = question.extra.get("item")
     return isinstance(item, dict) and {"vague", "detailed", "topic", "reply"} <= item.keys()
+
+
+def known_goal(question: Question, seed: int) -> Goal | None:
+    """Return what the user of any question wants; None if nobody knows.
+
+    Questions of the lab carry it; of others the labels may say it (`gtalign.dialogue.goal_of`).
+    """
+    return goal_of(question) if is_lab_question(question) else labelled_goal(question, seed)
 
 
 def goal_of(question: Question) -> Goal:

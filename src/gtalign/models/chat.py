@@ -149,6 +149,29 @@ class Chat:
         """Return the tokens of `prompt`."""
         return self.tokens(self.prompt(messages))
 
+    def reply_ids(self, reply: str, *, ended: bool) -> list[int]:
+        """Return the tokens between an answer of the model and its next one.
+
+        They are the end of the turn, the user's reply, and what comes before an answer.
+
+        Args:
+            reply: What the user says.
+            ended: Whether the answer's own tokens hold the end of its turn.
+
+        Raises:
+            TrainingError: The template writes an earlier answer other than a model does.
+        """
+        said = Message(role="assistant", content="It is hers.")
+        before = self.prompt(_QUESTION) + said["content"]
+        whole = self.prompt([*_QUESTION, said, Message(role="user", content=reply)])
+        if not whole.startswith(before):
+            raise TrainingError(
+                f"{self.name}: the chat template changes earlier answers of a conversation; what"
+                " the model learns would not be what it is asked"
+            )
+        ids = self.tokens(whole[len(before) :])
+        return ids[1:] if ended and ids[0] in self.ends else ids
+
     def tokens(self, text: str) -> list[int]:
         """Return the tokens of a text that begins with a prompt."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -1,7 +1,8 @@
 """Training on TRL: the cold start, preferences, and reinforcement learning.
 
-They are `gtalign.training.sft`, `gtalign.training.dpo` and `gtalign.training.rl`. Importing this
-package gives their settings and the reward functions; only these modules load torch.
+They are `gtalign.training.sft`, `gtalign.training.dpo`, `gtalign.training.rl` and, for whole
+conversations, `gtalign.training.turns`. Importing this package gives their settings and the reward
+functions; only these modules load torch.
 """
 
 from gtalign.training.normalised import NormalisedReward
@@ -14,6 +15,7 @@ from gtalign.training.settings import (
     RLSettings,
     SFTSettings,
 )
+from gtalign.training.talks import TalkSettings
 
 __all__ = [
     "DPOSettings",
@@ -24,4 +26,5 @@ __all__ = [
     "RLSettings",
     "SFTSettings",
     "TRLReward",
+    "TalkSettings",
 ]

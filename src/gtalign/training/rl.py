@@ -61,28 +61,8 @@ def train_rl(
             for q in questions
         ]
     )
-    hardware = settings.hardware
     rewards = [reward] if callable(reward) else list(reward)
-    several = len(rewards) > 1
-    args = GRPOConfig(
-        **shared_options(settings, scratch, seed),
-        max_steps=settings.steps,
-        per_device_train_batch_size=settings.questions * settings.group // hardware.accumulation,
-        num_generations=settings.group,
-        steps_per_generation=hardware.accumulation,
-        max_completion_length=settings.max_completion,
-        warmup_steps=5,
-        beta=settings.beta,
-        temperature=settings.temperature,
-        scale_rewards=settings.scale_rewards or "group",
-        multi_objective_aggregation="normalize_then_sum" if several else "sum_then_normalize",
-        logging_steps=1,
-        use_vllm=settings.vllm,
-        vllm_mode="colocate",
-        vllm_gpu_memory_utilization=settings.vllm_memory,
-        # vLLM knows the ends that the checkpoint's file states, and no others.
-        generation_kwargs={"stop_token_ids": sorted(model.ends)} if settings.vllm else None,
-    )
+    args = grpo_config(model, settings, scratch, seed, several=len(rewards) > 1)
     rollouts = None
     if settings.counterfactual:
         rewards = [*map(ordinary, rewards), obedience_in(form)]
@@ -106,3 +86,37 @@ def train_rl(
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
     return fit(trainer, model.chat, target, scratch)
+
+
+def grpo_config(
+    model: LocalModel, settings: RLSettings, scratch: Path, seed: int, *, several: bool
+) -> GRPOConfig:
+    """Return TRL's configuration of a stage.
+
+    Args:
+        model: Model to train.
+        settings: Settings of the stage.
+        scratch: Folder of its intermediate checkpoints.
+        seed: Seed of the stage.
+        several: Whether there are several rewards.
+    """
+    hardware = settings.hardware
+    return GRPOConfig(
+        **shared_options(settings, scratch, seed),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.questions * settings.group // hardware.accumulation,
+        num_generations=settings.group,
+        steps_per_generation=hardware.accumulation,
+        max_completion_length=settings.max_completion,
+        warmup_steps=5,
+        beta=settings.beta,
+        temperature=settings.temperature,
+        scale_rewards=settings.scale_rewards or "group",
+        multi_objective_aggregation="normalize_then_sum" if several else "sum_then_normalize",
+        logging_steps=1,
+        use_vllm=settings.vllm,
+        vllm_mode="colocate",
+        vllm_gpu_memory_utilization=settings.vllm_memory,
+        # vLLM knows the ends that the checkpoint's file states, and no others.
+        generation_kwargs={"stop_token_ids": sorted(model.ends)} if settings.vllm else None,
+    )

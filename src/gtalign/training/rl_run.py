@@ -28,6 +28,7 @@ from gtalign.training.metrics import read_metrics
 from gtalign.training.normalised import NormalisedReward
 from gtalign.training.reward import TRLReward
 from gtalign.training.settings import GuardSettings, RLSettings
+from gtalign.training.talks import TalkSettings
 from gtalign.training.verl import VerlSettings
 
 
@@ -61,9 +62,12 @@ class RLRun(Config):
             finite always stops it.
         reward: Reward that training maximises.
         judges: Judges that grade the responses.
+        dialogue: Conversations of several turns with simulated users, in plain answers. Their
+            welfare takes the place of ``reward`` and ``judges``.
         max_failed: The run stops if a larger share of the latest ``window`` judged completions
-            has no score.
-        window: Number of latest judged completions over which ``max_failed`` is counted.
+            has no score, or of the latest conversations fails.
+        window: Number of latest judged completions, or conversations, over which ``max_failed`` is
+            counted.
         size: Sizes of the network, which the dry run needs.
         verl: How verl spreads the run over a cluster. Only ``--engine verl`` reads it.
     """
@@ -79,6 +83,7 @@ class RLRun(Config):
     guard: GuardSettings = GuardSettings()
     reward: RLReward = RLReward()
     judges: JudgesConfig = JudgesConfig()
+    dialogue: TalkSettings | None = None
     max_failed: Share = 0.5
     window: PositiveInt = 256
     size: ModelSize | None = None
@@ -88,6 +93,11 @@ class RLRun(Config):
     def _learns_something(self) -> Self:
         if self.rl.group < 2 and (self.verl is None or self.verl.algorithm != "ppo"):
             raise ValueError("rl.group has to be at least 2: GRPO compares answers to one question")
+        if self.dialogue is not None and (self.rl.vllm or self.rl.counterfactual):
+            raise ValueError(
+                "dialogue: transformers draws conversations, and they have no matrix to edit; leave"
+                " out rl.vllm and rl.counterfactual"
+            )
         if self.rl.vllm and is_gguf(self.model):
             raise ValueError(
                 "rl.vllm loads the checkpoint folder of a model; train a GGUF model without it"
@@ -105,6 +115,7 @@ def plan(config: RLRun) -> dict[str, Any]:
     questions = read_questions(config)
     completions = rl.steps * rl.questions * rl.group
     calls = config.judges.calls_for(Counter(question.task for question in questions)).total()
+    talks = config.dialogue
     found: dict[str, Any] = {
         "model": config.model,
         "questions": len(questions),
@@ -112,13 +123,16 @@ def plan(config: RLRun) -> dict[str, Any]:
         "completions": completions,
         "learns": "all weights" if rl.lora is None else f"LoRA of rank {rl.lora.rank}",
         "generation": "vLLM, colocated" if rl.vllm else "transformers",
-        "judge_calls": round(completions * calls / len(questions)),
     }
+    if talks is None:
+        found["judge_calls"] = round(completions * calls / len(questions))
+    else:
+        found |= {"conversations": found.pop("completions"), "turns": f"up to {talks.turns}"}
     if config.size is not None:
         part = rl.questions * rl.group // rl.hardware.accumulation
         parts = memory(
             config.size,
-            tokens=part * (config.max_prompt + rl.max_completion),
+            tokens=part * (config.max_prompt + rl.max_completion * (talks.turns if talks else 1)),
             lora=rl.lora,
             bf16=rl.hardware.bf16,
             checkpointing=rl.hardware.gradient_checkpointing,

@@ -7,13 +7,13 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from gtalign.config import Config, Files
 from gtalign.dialogue import UserSettings
 from gtalign.dialogue.played import Arm
+from gtalign.dialogue.settings import UserName
 from gtalign.models.names import is_url
 from gtalign.steering import Mode
 from gtalign.steering.policy import PolicySource
 from gtalign.steering.settings import Instruct, SteeringSettings
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-UserName = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\[\],\x00-\x1f\x7f]*$")]
 
 
 class ConverseRun(Config):
