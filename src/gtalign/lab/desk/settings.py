@@ -24,18 +24,17 @@ class TurnsSettings(Config):
         rl: Settings of reinforcement learning; ``max_completion`` is the longest answer.
     """
 
-    arms: Annotated[tuple[Learned, ...], Field(min_length=1)] = ("single", "turns")
+    arms: Annotated[tuple[Learned, ...], Field(min_length=1)] = ("turns", "single")
     train_questions: PositiveInt = 3000
-    test_questions: PositiveInt = 300
-    plays: PositiveInt = 8
+    test_questions: PositiveInt = 200
+    plays: PositiveInt = 6
     sft: SFTSettings = SFTSettings(
         epochs=2,
         batch=32,
         learning_rate=0.01,
         matrix_learning_rate=0.03,
         max_length=192,
-        completion_only=False,
     )
     rl: RLSettings = RLSettings(
-        steps=200, questions=16, group=8, learning_rate=3e-4, max_completion=12, save_steps=20
+        steps=120, questions=16, group=8, learning_rate=1e-3, max_completion=12, save_steps=20
     )
