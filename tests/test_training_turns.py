@@ -1,6 +1,7 @@
 """Reinforcement learning over conversations: what is sampled, masked, rewarded and compared."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from pydantic import ValidationError
 from transformers import TrainerCallback
 
-from gtalign.dialogue import Conversation, Match, Played, Reply, Rules
+from gtalign.dialogue import Conversation, Left, Match, Played, Reply, Rules
 from gtalign.dialogue.measures import welfare
-from gtalign.errors import UserError
+from gtalign.errors import DataError, TrainingError, UserError
 from gtalign.judges.failures import Failures
 from gtalign.lab.desk.people import RULES, match_of
 from gtalign.lab.desk.teacher import lessons
 from gtalign.lab.desk.wishes import Wish, make_questions
+from gtalign.lab.goals import known_goal
 from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
@@ -27,7 +29,9 @@ from gtalign.training import RLSettings
 from gtalign.training.conversations import conversation_spec, means, measure_reward
 from gtalign.training.credit import turn_advantages
 from gtalign.training.metrics import read_metrics
+from gtalign.training.rl_run import RLRun, plan
 from gtalign.training.talks import TalkSettings, matches
+from gtalign.training.talks_run import run_talks
 from gtalign.training.turns import train_turns
 from gtalign.transcripts import read_transcripts
 from small_lab import small_model
@@ -129,8 +133,8 @@ def test_the_people_of_a_group_differ_and_those_of_a_step_stay() -> None:
     assert any(len(set(people(3)[head : head + GROUP])) > 1 for head in range(0, 12, GROUP))
 
 
-class Silent:
-    """A user that fails, or has nothing to say, in some conversations."""
+class Gone:
+    """A user that fails in some conversations, and leaves the others."""
 
     def __init__(self, share: float) -> None:
         self.share = share
@@ -138,7 +142,7 @@ class Silent:
     async def reply(self, conversation: Conversation) -> Reply:
         if conversation.rng().random() < self.share:
             raise UserError(f"user, {conversation.id}: it is gone", "connection")
-        return ""
+        return Left()
 
 
 def with_user(user: Any) -> Any:
@@ -150,32 +154,39 @@ def with_user(user: Any) -> Any:
 
 def test_a_failed_conversation_has_no_reward_and_is_marked(tmp_path: Path) -> None:
     file = tmp_path / "transcripts.jsonl"
-    found = drawn(Scripted(), match=with_user(Silent(0.5)), log=file)
+    found = drawn(Scripted(), match=with_user(Gone(0.5)), log=file)
     logged: dict[str, float] = {}
     paid = measure_reward("welfare")([], [], played=found["played"], log_metric=logged.__setitem__)
-    assert asyncio.run(paid) == [None] * len(found["played"])
-    assert logged == {"judge_failed/user": 1.0}
+    failed = [one.end == "failed" for one in found["played"]]
+    assert 0 < sum(failed) < len(failed)
+    assert [reward is None for reward in asyncio.run(paid)] == failed
+    assert logged["judge_failed/user"] == np.mean(failed)
     rows = list(read_transcripts(file))
-    assert len(rows) == len(found["played"])
-    assert all(row.unscored and row.mutual_welfare is None for row in rows)
-    assert {row.conversation["end"] for row in rows if row.conversation} == {"failed"}
+    assert [row.unscored is not None for row in rows] == failed
+    assert [row.mutual_welfare is None for row in rows] == failed
 
 
 def test_too_many_failures_stop_the_run() -> None:
-    failures = Failures(0.5, 4, "conversations failed", UserError)
-    with pytest.raises(UserError, match=r"4 of the latest 4 conversations failed .*nothing|gone"):
-        drawn(Scripted(), match=with_user(Silent(1.0)), failures=failures)
+    failures = Failures(0.2, 12, "conversations failed", UserError)
+    with pytest.raises(UserError, match=r"of the latest 12 conversations failed .*it is gone"):
+        drawn(Scripted(), match=with_user(Gone(0.5)), failures=failures)
+    with pytest.raises(UserError, match=r"all 12 conversations of a step failed: .*it is gone"):
+        drawn(Scripted(), match=with_user(Gone(1.0)))
 
 
 def test_a_conversation_that_fills_the_context_fails_alone() -> None:
     model = Scripted()
-    model.network.config.max_position_embeddings = 20
+    lengths = [len(ids) for ids in drawn(model)["prompt_ids"]]
+    model.network.config.max_position_embeddings = max(lengths) - 1 + SETTINGS.max_completion
     found = drawn(model)
-    assert {one.failed for one in found["played"]} == {"assistant"}
-    assert all(
-        ids and not any(mask)
-        for ids, mask in zip(found["completion_ids"], found["env_mask"], strict=True)
-    )
+    failed = [one.failed == "assistant" for one in found["played"]]
+    silent = [not any(mask) for mask in found["env_mask"]]
+    assert 0 < sum(silent) < len(silent)
+    assert all(one for one, none in zip(failed, silent, strict=True) if none)
+    assert all(found["completion_ids"])  # the trainer needs a token
+    model.network.config.max_position_embeddings = 20
+    with pytest.raises(TrainingError, match=r"all 12 conversations of a step failed: .*context"):
+        drawn(model)
 
 
 def test_rewards_are_the_measures_of_whole_conversations() -> None:
@@ -264,3 +275,67 @@ def test_only_what_is_good_can_be_maximised(name: str) -> None:
 def test_rules_hold_in_training() -> None:
     found = drawn(Scripted(), rules=Rules(turns=1))
     assert {len(one.turns) for one in found["played"]} == {1}
+
+
+ROW = {
+    "prompt": [{"role": "user", "content": "i want a pet."}],
+    "data_source": "ambig_qa",
+    "reward_model": {
+        "ground_truth": "multipleQAs###Meaning 1: a cat?; Answer 1: cat"
+        " Meaning 2: a dog?; Answer 2: dog"
+    },
+}
+UNKNOWN = {**ROW, "data_source": "math-hard", "reward_model": {"ground_truth": "5"}}
+
+
+def run_on(tmp_path: Path, rows: list[dict[str, Any]], **dialogue: Any) -> dict[str, Any]:
+    student, file = tmp_path / "student", tmp_path / "questions.jsonl"
+    TOKENIZER.save_pretrained(student)
+    small_model(TOKENIZER).save_pretrained(student)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = {
+        "model": str(student),
+        "questions": [str(file)],
+        "instruct": False,
+        "rl": {"steps": 1, "questions": 1, "group": 4, "max_completion": 6},
+        "dialogue": dialogue,
+    }
+    return run_talks(RLRun.model_validate(table), tmp_path / "out", known_goal)
+
+
+def test_a_run_trains_on_the_questions_whose_goal_is_known(tmp_path: Path) -> None:
+    found = run_on(tmp_path, [ROW, UNKNOWN], turns=2, rewards=["welfare", "goal"], credit="turn")
+    assert (found["questions"], found["left_out"]) == (1, 1)
+    assert Path(found["checkpoint"], "model.safetensors").is_file()
+    rows = list(read_transcripts(tmp_path / "out" / "transcripts.jsonl"))
+    assert len(rows) == 4
+    assert all(row.extra["step"] == 0 and row.conversation for row in rows)
+    assert found["last"]["conversation/turns"] >= 1
+
+
+def test_a_run_without_any_goal_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of 1 questions has a goal"):
+        run_on(tmp_path, [UNKNOWN])
+
+
+def test_a_run_whose_user_is_dead_stops_and_names_it(tmp_path: Path) -> None:
+    endpoint = {"url": "http://127.0.0.1:9/v1", "model": "person", "attempts": 1}
+    users = {"person": {"kind": "endpoint", "endpoint": endpoint}}
+    with pytest.raises(UserError, match=r"all 4 conversations of a step failed: .*person"):
+        run_on(tmp_path, [ROW], users=users)
+
+
+def test_the_dry_run_counts_conversations(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text(json.dumps(ROW) + "\n")
+    table = {"model": "m", "questions": [str(file)], "rl": {"steps": 2}, "dialogue": {"turns": 3}}
+    found = plan(RLRun.model_validate(table))
+    assert (found["conversations"], found["turns"]) == (128, "up to 3")
+    assert "judge_calls" not in found
+
+
+@pytest.mark.parametrize("rl", [{"counterfactual": 0.5}, {"vllm": True, "hardware": {"gpu": True}}])
+def test_conversations_are_drawn_by_transformers(rl: dict[str, Any]) -> None:
+    table = {"model": "m", "questions": ["q.jsonl"], "rl": rl, "dialogue": {}}
+    with pytest.raises(ValidationError, match="transformers draws conversations"):
+        RLRun.model_validate(table)

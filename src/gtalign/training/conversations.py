@@ -18,6 +18,7 @@ from datasets import Dataset
 
 from gtalign.dialogue import Match, Played, Rules, play
 from gtalign.dialogue.measures import MEASURES, welfare
+from gtalign.errors import TrainingError, UserError
 from gtalign.judges.failures import Failure, Failures, shares
 from gtalign.models.model import LocalModel
 from gtalign.tasks import Message, Question
@@ -51,10 +52,12 @@ class Conversations:
         temperature: Sampling temperature.
         give: Makes what the model is given at the beginning of a conversation.
         log: A JSON Lines file to append one transcript per conversation to.
-        failures: Stops a run with too many failed conversations; None never does.
+        failures: Stops a run with too many failed conversations; None stops it only if all of a
+            step failed.
 
     Raises:
-        UserError: Too many conversations failed.
+        TrainingError: All conversations of a step failed, the first by the model.
+        UserError: All failed, the first by its user; or too many.
     """
 
     model: LocalModel
@@ -98,6 +101,11 @@ class Conversations:
                     writer.write(_scored(one, transcript, step))
         if self.failures is not None:
             self.failures.add([_failure(one) for one in played])
+        if all(one.end == "failed" for one in played):
+            said = f"all {len(played)} conversations of a step failed: {played[0].problem}"
+            if played[0].failed == "user":
+                raise UserError(said, "user")
+            raise TrainingError(said)
         return {
             "prompt_ids": [course.prompt for course in courses],
             "completion_ids": [course.ids for course in courses],
@@ -158,7 +166,7 @@ def conversation_spec(
         give: Makes what the model is given at the beginning of a conversation; by default the
             question's bare messages.
         log: A JSON Lines file to append one transcript per conversation to.
-        failures: Stops a run with too many failed conversations; None never does.
+        failures: As for `Conversations`.
 
     Raises:
         TrainingError: The model's chat template cannot be trained with, or refuses a prompt.

@@ -75,6 +75,7 @@ def run_talks(config: RLRun, out: Path, goal_of: GoalOf) -> dict[str, Any]:
             credit=talks.credit,
             callbacks=[CompletionLog(file), Guard(config.guard)],
         )
+    failures.end()
     metrics = read_metrics(out / "metrics.jsonl")
     return {
         "checkpoint": str(checkpoint),

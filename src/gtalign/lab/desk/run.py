@@ -19,7 +19,7 @@ from gtalign.files.run_directory import at_work, claim
 from gtalign.lab.config import LabConfig
 from gtalign.lab.desk.clerks import CLERKS
 from gtalign.lab.desk.optimum import value_of
-from gtalign.lab.desk.stage import START, run_stage, test_clerks
+from gtalign.lab.desk.stage import START, run_stage, try_clerks
 from gtalign.lab.desk.table import Talks, desk_report
 from gtalign.lab.desk.wishes import PATIENCE, PRICE, Wish, make_questions
 from gtalign.lab.growth import identity
@@ -127,7 +127,7 @@ def _one(settings: LabConfig, own: Path, part: Stage) -> None:
     assert settings.turns is not None
     (seed, name), world = part, settings.world.seed
     if name == _CLERKS:
-        test_clerks(settings.turns, own, world)
+        try_clerks(settings.turns, own, world)
         return
     import torch
 

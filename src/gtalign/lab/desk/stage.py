@@ -32,7 +32,7 @@ REWARDS: Final = {
 """The measures of a conversation that each arm is trained on."""
 
 
-def test_clerks(settings: TurnsSettings, folder: Path, seed: int) -> None:
+def try_clerks(settings: TurnsSettings, folder: Path, seed: int) -> None:
     """Let every clerk that learns nothing talk with the people of the test."""
     questions = make_questions(seed, settings.test_questions, "test")
     for name, decide in CLERKS.items():
@@ -70,7 +70,7 @@ def run_stage(
     )
     actor = Actor(open_model(checkpoint), max_tokens=settings.rl.max_completion, temperature=0.0)
     questions = make_questions(world_seed, settings.test_questions, "test")
-    _test(actor, name, questions, settings, own / "transcripts.jsonl", seed=seed)
+    _test(actor, name, questions, settings, own / "transcripts.jsonl")
 
 
 def _cold_start(
@@ -152,7 +152,6 @@ def _test(
     settings: TurnsSettings,
     file: Path,
     arm: str = "ask",
-    seed: int = 0,
 ) -> None:
     """Play the test: the same people, with the same chances, for every assistant."""
     matches = list(_matches(questions, settings.plays, arm))
