@@ -1,7 +1,7 @@
 """``gtalign rl``: reinforcement learning under the welfare reward."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,7 +20,9 @@ from gtalign.cli.show.result import print_result, results_only
 from gtalign.cli.show.run import facts_of, print_answers
 from gtalign.config import load
 from gtalign.drawing import fixed
+from gtalign.errors import ConfigError
 from gtalign.evaluation.training_report import report_training
+from gtalign.integrations.verl.launch import on_cluster
 from gtalign.lab.goals import known_goal
 from gtalign.training.rl_run import RLRun, plan, run
 from gtalign.training.talks_run import run_talks
@@ -32,10 +34,22 @@ def command(
     out: RunFolder = Path("runs/rl"),
     overrides: Annotated[list[str] | None, changes("rl.steps=20")] = None,
     game: Game = None,
+    engine: Annotated[
+        Literal["trl", "verl"],
+        typer.Option(help="Who trains: TRL in this process, or verl on a cluster of Ray."),
+    ] = "trl",
+    submit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Hand a run on verl to the cluster that takes jobs of Ray here."
+        ),
+    ] = None,
     dry_run: DryTraining = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model for mutual welfare by GRPO (reinforcement learning).
+    """Train a model for mutual welfare by reinforcement learning.
+
+    TRL trains by GRPO, verl by PPO with a critic, GRPO or GDPO.
 
     The judges of the configuration grade each completion. With a section
     [dialogue], the model learns from whole conversations with simulated users,
@@ -49,16 +63,21 @@ def command(
         gtalign rl --config small --dry-run
         gtalign rl --config small --out runs/rl
         gtalign rl --config turns --out runs/turns
+        gtalign rl --engine verl --config verl-one-gpu --dry-run
     """
     settings = load(RLRun, config, overrides or [], {"game": ("--game", game)})
+    if submit is not None and engine != "verl":
+        raise ConfigError("--submit hands a run to a cluster, which needs --engine verl")
     with results_only():
-        if dry_run:
+        if engine == "verl":
+            result = on_cluster(settings, out, dry_run=dry_run, address=submit)
+        elif dry_run:
             result = plan(settings)
         elif settings.dialogue is None:
             result = run(settings, out)
         else:
             result = run_talks(settings, out, known_goal)
-    if dry_run:
+    if dry_run or submit is not None:
         print_result(result, as_json=as_json)
         return
     found = learned(out / "transcripts.jsonl")

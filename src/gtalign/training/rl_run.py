@@ -13,7 +13,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 from gtalign.config import Config, Files, Share
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
-from gtalign.errors import DataError
+from gtalign.errors import ConfigError, DataError
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim, record_model
 from gtalign.game.file import GameSource, load_game
@@ -91,8 +91,8 @@ class RLRun(Config):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        if self.rl.group < 2 and (self.verl is None or self.verl.algorithm != "ppo"):
-            raise ValueError("rl.group has to be at least 2: GRPO compares answers to one question")
+        if self.verl is None or self.verl.algorithm != "ppo":
+            _check_group(self)
         if self.dialogue is not None and (self.rl.vllm or self.rl.counterfactual):
             raise ValueError(
                 "dialogue: transformers draws conversations, and they have no matrix to edit; leave"
@@ -109,8 +109,10 @@ def plan(config: RLRun) -> dict[str, Any]:
     """Return what a run would do and how much it takes, without loading a model.
 
     Raises:
+        ConfigError: TRL cannot carry the run out.
         DataError: A file is wrong.
     """
+    _check_group(config)
     rl = config.rl
     questions = read_questions(config)
     completions = rl.steps * rl.questions * rl.group
@@ -144,6 +146,11 @@ def plan(config: RLRun) -> dict[str, Any]:
     return found
 
 
+def _check_group(config: RLRun) -> None:
+    if config.rl.group < 2:
+        raise ConfigError("rl.group has to be at least 2: GRPO compares answers to one question")
+
+
 def read_questions(config: RLRun) -> list[Question]:
     """Return the questions of a run.
 
@@ -165,13 +172,14 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
             ``metrics.jsonl`` and ``transcripts.jsonl``.
 
     Raises:
-        ConfigError: The directory holds a run of another configuration.
+        ConfigError: The directory holds a run of another configuration, or TRL cannot carry it out.
         DataError: A file is wrong or holds no question.
         JudgeError: The judges fail too often.
         StorageError: The disk is full; what is written stays.
         TrainingError: The chat template refuses the prompts, or the model cannot be trained with
             it.
     """
+    _check_group(config)
     questions = read_questions(config)
     claim(out, config)
 

@@ -53,8 +53,8 @@ class VerlSettings(Config):
         lam: Trade-off between bias and variance of ``ppo`` (GAE's lambda).
         tokens_per_gpu: Most tokens that a GPU computes at once; a whole prompt with its completion
             has to fit.
-        offload: Whether weights and optimizer wait in the machine's own memory while completions
-            are drawn.
+        offload: Whether actor and critic with their optimizers wait in the machine's own memory
+            while they do not compute.
         rollout: Engine that draws the completions.
         rollout_parallel: GPUs that one copy of the engine takes.
         rollout_memory: Share of a GPU's memory for the engine.

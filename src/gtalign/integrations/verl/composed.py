@@ -25,3 +25,28 @@ def compose(overrides: Sequence[str]) -> Any:
             return hydra_compose("ppo_trainer", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"verl refuses the configuration: {error}") from error
+
+
+def checked(overrides: Sequence[str]) -> None:
+    """Let verl check a configuration by its own schema and rules, as it does before it trains.
+
+    Args:
+        overrides: As for `compose`.
+
+    Raises:
+        ConfigError: verl refuses it.
+    """
+    from hydra.errors import HydraException
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import omega_conf_to_dataclass, validate_config
+
+    config = compose(overrides)
+    try:
+        validate_config(
+            config=config,
+            use_reference_policy=need_reference_policy(config),
+            use_critic=need_critic(config),
+        )
+        omega_conf_to_dataclass(config.actor_rollout_ref.rollout)
+    except (AssertionError, TypeError, ValueError, HydraException) as error:
+        raise ConfigError(f"verl refuses the configuration: {error}") from error

@@ -1,0 +1,76 @@
+"""What is wrong with a run for verl, found before a cluster is touched."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gtalign.errors import ConfigError
+from gtalign.models.names import is_gguf
+from gtalign.training.rl_run import RLRun
+from gtalign.training.verl import VerlSettings
+
+TRACKERS: Final = frozenset(
+    {"wandb", "mlflow", "swanlab", "vemlp_wandb", "tensorboard", "clearml", "trackio"}
+)
+"""The trackers that verl 0.9.1 knows, by the names that transformers has too or not."""
+
+
+def refuse(run: RLRun, questions: int) -> None:
+    """Refuse a run that verl cannot carry out.
+
+    Args:
+        run: The run.
+        questions: Number of its questions.
+
+    Raises:
+        ConfigError: Something does not fit; the message says all of it, with the keys.
+    """
+    wrong = [*_wrong(run, run.verl or VerlSettings(), questions)]
+    if wrong:
+        raise ConfigError("verl cannot carry out this run:\n" + "\n".join(f"  {w}" for w in wrong))
+
+
+def _wrong(run: RLRun, verl: VerlSettings, questions: int) -> Iterator[str]:
+    rl = run.rl
+    if is_gguf(run.model):
+        yield f"model: {run.model!r} is a GGUF file; verl trains checkpoint folders and hub names"
+    if questions < rl.questions:
+        yield f"rl.questions ({rl.questions}): there are only {questions} questions"
+    mini = verl.mini_batch or rl.questions
+    if rl.questions % mini:
+        yield f"verl.mini_batch ({mini}): rl.questions ({rl.questions}) has to be a multiple of it"
+    if mini * rl.group % verl.world:
+        yield (
+            f"verl.mini_batch * rl.group ({mini * rl.group}): has to be a multiple of the"
+            f" {verl.world} GPUs that train"
+        )
+    longest = run.max_prompt + rl.max_completion
+    if verl.tokens_per_gpu < longest:
+        yield (
+            f"verl.tokens_per_gpu ({verl.tokens_per_gpu}): a prompt and its completion take up to"
+            f" {longest} (max_prompt + rl.max_completion)"
+        )
+    if verl.rollout_parallel > verl.gpus:
+        yield f"verl.rollout_parallel ({verl.rollout_parallel}): a machine has {verl.gpus} GPUs"
+    if rl.scale_rewards == "batch":
+        yield 'rl.scale_rewards: verl knows "group" and "none"'
+    if rl.lora is not None and rl.lora.dropout:
+        yield "rl.lora.dropout: verl trains adapters without it"
+    unknown = sorted(set(rl.report_to) - TRACKERS)
+    if unknown:
+        yield f"rl.report_to: verl knows no {unknown[0]!r}; it knows {', '.join(sorted(TRACKERS))}"
+    yield from _wrong_judges(run, verl)
+
+
+def _wrong_judges(run: RLRun, verl: VerlSettings) -> Iterator[str]:
+    for name, endpoint in run.judges.endpoints.items():
+        if endpoint.concurrency < verl.reward_workers:
+            yield (
+                f"judges.endpoints.{name}.concurrency ({endpoint.concurrency}): is less than the"
+                f" {verl.reward_workers} processes of verl.reward_workers that share it"
+            )
+    judge = verl.judge
+    if judge is not None and judge.endpoint not in run.judges.endpoints:
+        known = ", ".join(run.judges.endpoints) or "none"
+        yield f"verl.judge.endpoint: no {judge.endpoint!r} in judges.endpoints; known are {known}"
+    if run.judges.cache is not None:
+        yield "judges.cache: processes on several machines cannot share the file; leave it out"
