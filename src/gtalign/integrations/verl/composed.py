@@ -1,6 +1,7 @@
 """verl's own configuration, put together and checked by verl's own Hydra."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from gtalign.errors import ConfigError
@@ -41,6 +42,9 @@ def checked(overrides: Sequence[str]) -> None:
     from verl.utils.config import omega_conf_to_dataclass, validate_config
 
     config = compose(overrides)
+    if find_spec("vllm") is None:
+        # verl asks vLLM which ranks of LoRA it takes, and fails where there is none.
+        config.actor_rollout_ref.model.lora_rank = 0
     try:
         validate_config(
             config=config,

@@ -73,15 +73,13 @@ def _gpus(verl: VerlSettings) -> dict[str, Any]:
     """GPUs by what they do; those that train also draw the completions, in turns."""
     judge = verl.judge
     served = 0 if judge is None else judge.nodes * judge.gpus
-    critic = {"critic": f"the same {verl.world}"} if verl.algorithm == "ppo" else {}
-    where = "asked over HTTP" if judge is None else f"{served} of their own"
-    return {
-        "actor": f"{verl.world} ({verl.nodes} x {verl.gpus})",
-        **critic,
-        "rollout": f"the same {verl.world}, {verl.rollout} in copies of {verl.rollout_parallel}",
-        "judge": where,
-        "total": verl.world + served,
-    }
+    found: dict[str, Any] = {"actor": f"{verl.world} ({verl.nodes} x {verl.gpus})"}
+    if verl.algorithm == "ppo":
+        found["critic"] = f"the same {verl.world}"
+    copies = f"{verl.rollout} in copies of {verl.rollout_parallel}"
+    found["rollout"] = f"the same {verl.world}, {copies}"
+    found["judge"] = "asked over HTTP" if judge is None else f"{served} of their own"
+    return found | {"total": verl.world + served}
 
 
 def _normalised(run: RLRun) -> str:
