@@ -14,6 +14,7 @@ from gtalign.dialogue.scripted import UNSURE
 from gtalign.lab.desk.clerks import CLERKS, Clerk, likeliest, looks_ahead, worth_rule
 from gtalign.lab.desk.optimum import belief_of, best_move, value_of
 from gtalign.lab.desk.people import CUSTOMER, RULES, goal_of, grade, match_of, persona_of
+from gtalign.lab.desk.settings import TurnsSettings
 from gtalign.lab.desk.stage import judged_once
 from gtalign.lab.desk.table import Talks, belongs, desk_report
 from gtalign.lab.desk.teacher import lessons
@@ -212,3 +213,11 @@ def test_the_report_compares_with_the_optimum_on_the_same_people() -> None:
     assert [len(sheet.rows) for sheet in report.sheets] == [3, len(groups)]
     assert "turns has" in report.sentences[1]
     assert sum(belongs(one, "cheap") for one in best) < len(best)
+
+
+def test_settings_that_are_not_given_stay_those_of_the_desk() -> None:
+    found = TurnsSettings.model_validate({"rl": {"steps": 7}, "sft": {"batch": 8}})
+    usual = TurnsSettings()
+    assert found.rl == usual.rl.model_copy(update={"steps": 7})
+    assert found.sft == usual.sft.model_copy(update={"batch": 8})
+    assert usual.rl.max_completion < 20

@@ -108,28 +108,37 @@ def _played(file: Path) -> list[Played]:
 
 def _do(settings: LabConfig, out: Path, stage: Stage) -> None:
     """Do what is left of a seed in a worker process; output goes to files beside the results."""
-    assert settings.turns is not None
-    seed, only = stage
-    for part in _parts(settings):
+    for part in left_of(settings, out, stage):
         own = _folder(out, part)
-        if part[0] != seed or (part[1] == _CLERKS) != (only == _CLERKS) or (own / "done").exists():
-            continue
         own.mkdir(parents=True, exist_ok=True)
         with (own / "log.txt").open("a", encoding="utf-8") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-            _one(settings, own, part)
+            do_part(settings, out, part)
             sys.stdout.flush()
-        (own / "done").touch()
 
 
-def _one(settings: LabConfig, own: Path, part: Stage) -> None:
+def left_of(settings: LabConfig, out: Path, stage: Stage) -> list[Stage]:
+    """Return the parts of a seed, or the clerks, that are not done."""
+    return [
+        (seed, name)
+        for seed, name in _parts(settings)
+        if seed == stage[0]
+        and (name == _CLERKS) == (stage[1] == _CLERKS)
+        and not (_folder(out, (seed, name)) / "done").exists()
+    ]
+
+
+def do_part(settings: LabConfig, out: Path, part: Stage) -> None:
+    """Train and test one model of a seed, or test the clerks, and mark that as done."""
     assert settings.turns is not None
-    (seed, name), world = part, settings.world.seed
+    (seed, name), world, own = part, settings.world.seed, _folder(out, part)
+    own.mkdir(parents=True, exist_ok=True)
     if name == _CLERKS:
         try_clerks(settings.turns, own, world)
-        return
-    import torch
+    else:
+        import torch
 
-    torch.set_num_threads(settings.threads)
-    run_stage(name, seed, own.parent, world, settings.model, settings.turns)
+        torch.set_num_threads(settings.threads)
+        run_stage(name, seed, own.parent, world, settings.model, settings.turns)
+    (own / "done").touch()

@@ -1,15 +1,29 @@
 """Settings of a lab run over turns; reading them loads no torch."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, merge
 from gtalign.training import RLSettings, SFTSettings
 
 Learned = Literal["single", "turns", "turns-credit", "turns-gdpo"]
 """``single`` learns from the first answer alone; ``turns`` from the welfare of whole conversations;
 ``turns-credit`` likewise with credit by turn; ``turns-gdpo`` with U and L as two rewards."""
+
+
+USUAL: Final[Mapping[str, Any]] = {
+    "sft": {
+        "epochs": 2,
+        "batch": 32,
+        "learning_rate": 0.01,
+        "matrix_learning_rate": 0.03,
+        "max_length": 192,
+    },
+    "rl": {"steps": 120, "questions": 16, "group": 8, "max_completion": 12},
+}
+"""The defaults of the desk, where they differ from the general ones."""
 
 
 class TurnsSettings(Config):
@@ -28,13 +42,12 @@ class TurnsSettings(Config):
     train_questions: PositiveInt = 3000
     test_questions: PositiveInt = 200
     plays: PositiveInt = 6
-    sft: SFTSettings = SFTSettings(
-        epochs=2,
-        batch=32,
-        learning_rate=0.01,
-        matrix_learning_rate=0.03,
-        max_length=192,
-    )
-    rl: RLSettings = RLSettings(
-        steps=120, questions=16, group=8, learning_rate=1e-3, max_completion=12, save_steps=20
-    )
+    sft: SFTSettings = SFTSettings.model_validate(USUAL["sft"])
+    rl: RLSettings = RLSettings.model_validate(USUAL["rl"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_to_the_desk(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {**given, **merge(USUAL, {name: given[name] for name in USUAL if name in given})}
