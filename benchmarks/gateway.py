@@ -1,20 +1,23 @@
 """What the gateway adds to a call, and what one core carries: against direct calls and LiteLLM.
 
-    python benchmarks/gateway.py [--latency 0.02] [--calls 300] [--litellm PYTHON]
+    python benchmarks/gateway.py [--latency 0.02] [--calls 300] [--litellm PYTHON] [--memory 100000]
 
 Upstream is a mock of an engine that answers after a fixed time, in a process of its own; the
 gateway has a process and a core of its own. The limit is what the same client sees without the
 gateway: one call, or, for a steered answer, the two calls that phase one and two are, so that the
 prefill of phase two is no part of what is added. What a proxy adds that is made of the same parts
 and does nothing (`gateway_bare.py`) is what the gateway's own work begins from. A record has to be
-on disk, so that what the disk takes for that is printed beside. Calls of all kinds alternate: what
-else the machine does meanwhile slows all of them alike.
+on disk before its answer begins, so a second gateway keeps its records in memory (`/dev/shm`), and
+what the disk takes for one commit is printed beside. Calls of all kinds alternate: what else the
+machine does meanwhile slows all of them alike.
 
 ``--litellm`` names the interpreter of an environment that was made with
 
     python3.11 -m venv X && X/bin/pip install 'litellm[proxy]'
 
-whose proxy is then put before the same mock, on the same core.
+whose proxy is then put before the same mock, on the same core, with its core in Python and with the
+one in Rust. Where granian is installed, the bare proxy also runs on it. ``--memory`` sends so many
+more requests and prints the gateway's memory as they go.
 """
 
 import argparse
@@ -29,6 +32,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +84,9 @@ def address(log: Path) -> str:
 
 
 @contextmanager
-def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[tuple[str, int]]:
+def litellm(
+    folder: Path, python: str, upstream: str, port: int, *, rust: bool
+) -> Iterator[tuple[str, int]]:
     """LiteLLM's proxy before the mock: its address and its process."""
     config = folder / "config.yaml"
     config.write_text(
@@ -90,10 +96,11 @@ def litellm(folder: Path, python: str, upstream: str, port: int) -> Iterator[tup
     command = [str(Path(python).parent / "litellm"), "--config", str(config)]
     command += ["--port", str(port), "--host", "127.0.0.1", "--telemetry", "False"]
     settings = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    settings["LITELLM_RUST"] = str(rust).lower()
     # Without a key, as the gateway is.
     settings["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    log = folder / "litellm.log"
+    log = folder / f"litellm-{port}.log"
     with started(log, *command, env=own | settings) as process:
         for _ in range(240):
             try:
@@ -162,23 +169,32 @@ def commit() -> float:
 async def measure(
     direct: str,
     bare: str,
-    through: str,
-    peer: str | None,
+    gateways: dict[str, str],
+    peers: dict[str, str],
     alone: list[int],
     given: argparse.Namespace,
 ) -> None:
-    twice: Way = direct, PHASES
+    """Print what each way adds to one call, and what it carries on one core.
+
+    Args:
+        direct: Address of the engine.
+        bare: Address of the bare proxy.
+        gateways: Addresses of gateways, by what is said of them behind a comma; "" is as shipped.
+        peers: Addresses of other proxies, by their names.
+        alone: Processes that are measured.
+        given: The options.
+    """
     ways: dict[str, Way] = {"direct": (direct, [PASSED]), "bare proxy": (bare, [PASSED])}
-    ways |= {"passed": (through, [PASSED])}
-    ways |= {"direct, twice": twice, "bare, twice": (bare, PHASES), "steered": (through, [CHAT])}
-    if peer:
-        ways["LiteLLM"] = peer, [PASSED]
+    ways |= {f"passed{more}": (url, [PASSED]) for more, url in gateways.items()}
+    ways |= {name: (url, [PASSED]) for name, url in peers.items()}
+    ways |= {"direct, twice": (direct, PHASES), "bare, twice": (bare, PHASES)}
+    ways |= {f"steered{more}": (url, [CHAT]) for more, url in gateways.items()}
     spent = await added(ways, given.calls)
     disk = commit()
     print(f"{'one at a time':<16} {'median':>9} {'p95':>9} {'added':>9} {'of the bare':>12}")
     medians = {name: statistics.median(times) for name, times in spent.items()}
     for name, times in spent.items():
-        twofold = name == "steered" or name.endswith("twice")
+        twofold = name.startswith("steered") or name.endswith("twice")
         limit, nothing = ("direct, twice", "bare, twice") if twofold else ("direct", "bare proxy")
         extra = medians[name] - medians[limit]
         ratio = f"{extra / (medians[nothing] - medians[limit]):11.1f}x" if extra else ""
@@ -190,6 +206,7 @@ async def measure(
     for process in alone:
         hold(process, {CORES[0]})
     hold(os.getpid(), set(CORES[1:] or CORES))
+    through = gateways[""]
     print(f"{'on one core':<22} {'answers/s':>10} {'events/s':>10}")
     streamed = {**PASSED, "stream": True}
     rates: dict[str, float] = {}
@@ -198,14 +215,23 @@ async def measure(
         ("bare proxy", (bare, [PASSED]), AT_ONCE, lambda n: 8 * n),
         ("passed", (through, [PASSED]), AT_ONCE, lambda n: 8 * n),
         ("steered", (through, [CHAT]), AT_ONCE, lambda n: 2 * n),
+        *(
+            (f"{kind}{more}", (url, [body]), AT_ONCE, of)
+            for more, url in gateways.items()
+            if more
+            for kind, body, of in (
+                ("passed", PASSED, lambda n: 8 * n),
+                ("steered", CHAT, lambda n: 2 * n),
+            )
+        ),
         ("direct, streams", (direct, [streamed]), STREAMS, lambda n: n // 2),
         ("passed, streams", (through, [streamed]), STREAMS, lambda n: n // 2),
         ("steered, streams", (through, [LONG]), STREAMS, lambda n: n // 2),
     ]
-    if peer:
+    for peer, url in peers.items():
         kinds += [
-            ("LiteLLM", (peer, [PASSED]), AT_ONCE, lambda n: 2 * n),
-            ("LiteLLM, streams", (peer, [streamed]), STREAMS, lambda n: n // 8),
+            (peer, (url, [PASSED]), AT_ONCE, lambda n: 2 * n),
+            (f"{peer}, streams", (url, [streamed]), STREAMS, lambda n: n // 8),
         ]
     for name, way, at_once, of in kinds:
         await rate(way, at_once, at_once)
@@ -213,10 +239,21 @@ async def measure(
         # Counted where they come from: what arrives together may be passed on together.
         events = f"{answers * given.events:10.0f}" if "streams" in name else ""
         print(f"{name:<22} {answers:10.0f} {events}")
-    if peer:
-        print(f"\nanswers: {rates['passed'] / rates['LiteLLM']:.1f} times LiteLLM's")
-        ratio = rates["passed, streams"] / rates["LiteLLM, streams"]
-        print(f"streamed events: {ratio:.1f} times LiteLLM's")
+    for peer in peers:
+        ratio = rates["passed"] / rates[peer]
+        streams = rates["passed, streams"] / rates[f"{peer}, streams"]
+        print(f"\n{ratio:.1f} times the answers and {streams:.1f} times the events of {peer}")
+
+
+async def memory(through: str, process: int, count: int) -> None:
+    """Print the memory of a gateway while it answers requests, one in eight of them steered."""
+    print(f"\n{'requests':>10} {'MiB':>8}")
+    for done in range(0, count + 1, max(count // 5, 1)):
+        status = Path(f"/proc/{process}/status").read_text()
+        kib = int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
+        print(f"{done:>10} {kib / 1024:8.1f}", flush=True)
+        if done < count:
+            await rate((through, [PASSED] * 7 + [CHAT]), count // 5 // 8, AT_ONCE)
 
 
 def main() -> None:
@@ -225,29 +262,44 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--events", type=int, default=500, help="of a stream that comes")
     parser.add_argument("--litellm", metavar="PYTHON")
-    parser.add_argument("--port", type=int, default=4010, help="of LiteLLM")
+    parser.add_argument("--port", type=int, default=4010, help="of LiteLLM, and the next one")
+    parser.add_argument("--memory", type=int, default=0, metavar="REQUESTS")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        log = folder / "mock.log"
+        alone: list[int] = []
+
+        def served(name: str, *command: str) -> str:
+            log = folder / f"{name}.log"
+            alone.append(stack.enter_context(started(log, sys.executable, *command)))
+            return address(log)
+
         mock = str(HERE / "gateway_mock.py"), "--latency", str(given.latency)
-        with ExitStack() as stack:
-            stack.enter_context(started(log, sys.executable, *mock, "--events", str(given.events)))
-            direct = address(log)
-            log = folder / "bare.log"
-            command = sys.executable, str(HERE / "gateway_bare.py"), direct
-            alone = [stack.enter_context(started(log, *command))]
-            bare = address(log)
-            log = folder / "gateway.log"
-            options = "--bare", "--port", "0", "--database", f"{folder}/audit.db"
-            serve = sys.executable, "-m", "gtalign", "serve", direct, *options
-            alone.append(stack.enter_context(started(log, *serve)))
-            through, peer = address(log), None
-            if given.litellm is not None:
-                proxy = litellm(folder, given.litellm, direct, given.port)
-                peer, process = stack.enter_context(proxy)
+        direct = served("mock", *mock, "--events", str(given.events))
+        del alone[:]
+        proxy = str(HERE / "gateway_bare.py"), direct
+        bare = served("bare", *proxy)
+        peers = {}
+        if find_spec("granian"):
+            peers["bare on granian"] = served("granian", *proxy, "--server", "granian")
+        gateways, places = {}, {"": folder}
+        if Path("/dev/shm").is_dir():
+            shared = tempfile.TemporaryDirectory(dir="/dev/shm")
+            places[", no disk"] = Path(stack.enter_context(shared))
+        serve = "-m", "gtalign", "serve", direct, "--bare", "--port", "0", "--database"
+        for more, place in places.items():
+            gateways[more] = served(f"gateway{more}", *serve, f"{place}/audit.db")
+            if not more:
+                gateway = alone[-1]
+        if given.litellm is not None:
+            for port, rust in ((given.port, False), (given.port + 1, True)):
+                running = litellm(folder, given.litellm, direct, port, rust=rust)
+                url, process = stack.enter_context(running)
                 alone.append(process)
-            uvloop.run(measure(direct, bare, through, peer, alone, given))
+                peers["LiteLLM, Rust" if rust else "LiteLLM"] = url
+        uvloop.run(measure(direct, bare, gateways, peers, alone, given))
+        if given.memory:
+            uvloop.run(memory(gateways[""], gateway, given.memory))
 
 
 if __name__ == "__main__":

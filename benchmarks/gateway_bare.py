@@ -1,10 +1,10 @@
 """A proxy that does nothing but pass requests on, for benchmarks of the gateway.
 
-    python benchmarks/gateway_bare.py UPSTREAM [--port 0]
+    python benchmarks/gateway_bare.py UPSTREAM [--port 0] [--server granian]
 
 Raw ASGI on uvicorn with aiohttp behind it, as the gateway is built, and nothing else: no key, no
-limit, no policy, no record. Whatever it adds, anything made of these parts adds. Prints its
-address.
+limit, no policy, no record. Whatever it adds, anything made of these parts adds. On granian, which
+the gateway is not built on, it shows what another server would change. Prints its address.
 """
 
 import argparse
@@ -41,16 +41,27 @@ class Bare:
 
 
 async def serve(given: argparse.Namespace) -> None:
-    with socket.create_server(("127.0.0.1", given.port)) as listening:
-        print(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", flush=True)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            app: Any = Bare(given.upstream, http)
-            config = uvicorn.Config(app, lifespan="off", loop="none", log_level="warning")
-            await uvicorn.Server(config).serve(sockets=[listening])
+    listening = socket.create_server(("127.0.0.1", given.port))
+    port = listening.getsockname()[1]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        app: Any = Bare(given.upstream, http)
+        if given.server == "granian":
+            from granian.constants import Interfaces
+            from granian.server.embed import Server
+
+            listening.close()  # it opens its own
+            print(f"http://127.0.0.1:{port}/v1", flush=True)
+            server = Server(app, port=port, interface=Interfaces.ASGINL, log_enabled=False)
+            await server.serve()
+            return
+        print(f"http://127.0.0.1:{port}/v1", flush=True)
+        config = uvicorn.Config(app, lifespan="off", loop="none", log_level="warning")
+        await uvicorn.Server(config).serve(sockets=[listening])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("upstream")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--server", choices=["uvicorn", "granian"], default="uvicorn")
     uvloop.run(serve(parser.parse_args()))

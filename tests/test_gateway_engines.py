@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway_parts import MESSAGES, Served, config_of, opened_before, scripted
+from gateway_parts import MESSAGES, Served, config_of, opened_before, scripted, served
 from gtalign.config import load_table
 from gtalign.errors import ConfigError, SteeringError, UnreachableError
 from gtalign.gateway.engine import Engine
@@ -316,6 +316,24 @@ async def test_an_engine_that_is_down_at_the_start_is_used_when_it_comes(
             answer = await gateway.ask(model="toy:costly")
             assert answer.gtalign["steered"]
         await until(gateway, 503, [False])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_with_a_fixed_name_gets_the_only_model(tmp_path: Path, stream: bool) -> None:
+    engine = VLLM()
+    async with served(tmp_path, engine, upstream={"name": "toy", "any_name": True}) as gateway:
+        for name in ("gpt-3.5-turbo", "ft:gpt-4o:acme::abc", "toy", "toy:costly", ""):
+            for more in ({}, PASSED):
+                body = {"model": name, "messages": MESSAGES, "stream": stream, **more}
+                async with gateway.http.post(gateway.address + CHAT, json=body) as answer:
+                    assert answer.status == 200, await answer.text()
+                    await answer.read()
+        assert {record["model"] for record in await gateway.records()} == {"toy"}
+        asked = [body.get("model") for path, body in engine.requests if "completions" in path]
+        assert len(set(asked)) == 1  # the engine is asked for the model that it has
+        gateway.gateway.models._config = config_of(tmp_path, "x")  # as a reload without it
+        with pytest.raises(APIError, match="does not exist"):
+            gateway.gateway.models.find("gpt-3.5-turbo")
 
 
 async def test_an_engine_that_cannot_be_steered_stops_the_start(tmp_path: Path) -> None:

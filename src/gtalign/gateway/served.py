@@ -151,6 +151,8 @@ class Models:
     def find(self, name: str) -> tuple[Served, str | None]:
         """The model of a name, and the policy that stands behind it, if one does.
 
+        With ``upstream.any_name`` every other name is one of the only model.
+
         Raises:
             APIError: There is none (404); or its name is not known before its engine answers (503).
         """
@@ -160,6 +162,9 @@ class Models:
         own, _, suffix = name.rpartition(":")
         if own in known and suffix:
             return known[own], suffix
+        upstream = self._config and self._config.upstream
+        if upstream and upstream.any_name:
+            return self.first, None
         if None in known:
             known[None].route("")  # raises that it is not up
         raise APIError(
@@ -198,6 +203,7 @@ class Models:
         if self._config is None:
             return
         if _parts(config) == _parts(self._config) and forms_of(config) == self.forms:
+            self._config = config
             return
         new = Models.of(config)
         if not all(model.behind_servers for model in (*self, *new)):

@@ -99,6 +99,8 @@ class UpstreamSettings(Config):
         model: Name of the model on the server. If it is missing, the gateway takes the first model
             that the server lists; for a checkpoint, it takes ``name`` or the name of the folder.
         name: Name by which clients call the model; by default the same as ``model``.
+        any_name: Whether a name that is not known means the model too, as before llama.cpp: for
+            clients whose name of a model is fixed. Without it such a request is refused (404).
         tokenizer: As ``models.NAME.tokenizer``.
         retries: As ``models.NAME.retries``.
         game: As ``models.NAME.game``.
@@ -107,6 +109,7 @@ class UpstreamSettings(Config):
     address: str
     model: str | None = None
     name: str | None = None
+    any_name: bool = False
     tokenizer: str | None = None
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     game: GameSource | None = None
