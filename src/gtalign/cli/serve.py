@@ -20,6 +20,9 @@ def command(
     root_path: Annotated[
         str | None, typer.Option(help="Path under which a proxy shows the gateway, such as /llm.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of processes, over one PostgreSQL.")
+    ] = None,
     database: Annotated[
         str | None, typer.Option(help="Database of the decisions: a file or a URL.")
     ] = None,
@@ -42,6 +45,8 @@ def command(
     gateway has no keys of its own, it answers requests from this machine only.
     Give --key at the first start to make an admin key; leave it out later.
     SIGHUP makes it read its configuration again.
+    --workers runs several processes, which share limits and budgets; they need
+    PostgreSQL, and a port for the dashboard (--set admin.port=8401).
     With --set steering.verify=retry, an answer that does not carry out the
     chosen action is written once more, unless it is streamed.
 
@@ -55,6 +60,7 @@ def command(
     from gtalign.gateway.program import load_gateway, serve_configured
     from gtalign.gateway.server import run
     from gtalign.gateway.telemetry.logs import log_to
+    from gtalign.gateway.workers import Workers
     from gtalign.lab.world import first_questions
 
     options = {
@@ -63,6 +69,7 @@ def command(
         "host": ("--host", host),
         "port": ("--port", port),
         "root_path": ("--root-path", root_path),
+        "workers": ("--workers", workers),
         "audit.database": ("--database", database),
         "policies": ("--policy", policies or None),
         "steering.instruct": ("--bare", False if bare else None),
@@ -73,5 +80,14 @@ def command(
     asked = [question.messages for question in first_questions(demo)]
     beside = demo_of(asked, show_written) if demo else None
     ready = partial(show_ready, settings.steering)
-    work = serve_configured(settings, ready, key=key, show_key=show_key, beside=beside, read=read)
-    run(work)
+    worker = None
+    if settings.workers > 1:
+        parent = Workers(settings)
+        worker = parent.run()
+        if worker is None:
+            raise typer.Exit(parent.code)
+    run(
+        serve_configured(
+            settings, ready, key=key, show_key=show_key, beside=beside, read=read, worker=worker
+        )
+    )

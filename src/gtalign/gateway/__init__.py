@@ -1,11 +1,13 @@
 """The gateway: an OpenAI-compatible server that steers every answer and records every decision.
 
     app, server         the routes, and the server that runs them
+    workers, worker     several processes of one gateway: the parent, and what it gives to each
     gateway             the parts that endpoints share, opened and closed together
     settings            the configuration
     keys, loopback      access: clients with a key; while there are no keys, this machine alone
     limits, policies    how much a key may take, and under which policies it is answered
-    sharing, presence   the same limits for all processes on a PostgreSQL, and who of these is alive
+    sharing, batch      the same limits for all processes on a PostgreSQL
+    presence            which of these are alive
     upstream, proxy     the engine that writes, and requests that are passed through to it
     text                text that UTF-8 cannot write, for clients and databases
     errors              the reply to each class of errors

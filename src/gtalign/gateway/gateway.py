@@ -1,10 +1,11 @@
 """The parts of a gateway that its endpoints share."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -64,6 +65,7 @@ class Gateway:
         draining: Whether the gateway is ending, once the answers on their way are out.
         process: Id of this process in records.
         pages: Address of the dashboard's port; empty before it is known.
+        beside: Where the other workers of this gateway have left their metrics.
     """
 
     config: GatewayConfig
@@ -83,6 +85,7 @@ class Gateway:
     draining: bool = False
     process: str | None = None
     pages: str = ""
+    beside: Callable[[], Sequence[Path]] = tuple
 
     @property
     def upstream(self) -> Upstream:
@@ -192,6 +195,18 @@ class Gateway:
         if self.config.audit.when_down == "pass":
             return False
         raise StorageError(self.writer.down)
+
+    def measured(self) -> Metrics:
+        """The metrics of this process, as they stand."""
+        metrics, writer = self.metrics, self.writer
+        metrics.records.set(writer.written)
+        metrics.waiting.set(writer.waiting)
+        metrics.dropped.set(writer.dropped)
+        metrics.down.set(float(writer.down is not None))
+        metrics.engines(self.models)
+        policies = (self.policies.get(name) for name in self.policies.names())
+        metrics.spending(self.limits, self.keys.all(), policies)
+        return metrics
 
     async def decision(self, id_: str) -> dict[str, Any] | None:
         """Read one decision from the record, with all of its answer if that has gone out.

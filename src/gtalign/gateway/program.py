@@ -16,6 +16,8 @@ from gtalign.gateway.served import Models, forms_of
 from gtalign.gateway.server import check_address, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
+from gtalign.gateway.worker import Worker
+from gtalign.gateway.workers import check_workers
 
 Ready = Callable[[Models, str, str], None]
 """Takes the models, the gateway's address and the dashboard's, once requests are taken."""
@@ -45,6 +47,7 @@ def load_gateway(
             " or several models in tables [models.NAME] of the file"
         )
     config = load(GatewayConfig, file, overrides, options)
+    check_workers(config)
     read_policies(config.policies, forms_of(config))
     return config
 
@@ -57,6 +60,7 @@ async def serve_configured(
     show_key: Callable[[str], None] = lambda secret: None,
     beside: Callable[[Gateway], Coroutine[Any, Any, None]] | None = None,
     read: Callable[[], GatewayConfig] | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Serve until a signal ends the process; every record is written by then.
 
@@ -67,6 +71,8 @@ async def serve_configured(
         show_key: Takes the new key. It is shown once and stored as a hash alone.
         beside: Work that runs beside the server; it is cancelled when the server ends.
         read: Reads the configuration again when the process gets SIGHUP; None leaves that signal.
+        worker: What this process is of several, of which the first alone makes a key, shows
+            anything and works beside; None if it is the only one.
 
     Raises:
         ConfigError: The configuration is wrong, the address cannot be listened at, or there is a
@@ -74,12 +80,15 @@ async def serve_configured(
         SteeringError: An engine cannot continue an edited text, and no fallback is configured.
         StorageError: The store cannot be opened or written.
     """
-    if key is not None and config.port:  # a key is shown once, so nothing may fail after it
+    alone = worker is None or worker.first
+    if (
+        key is not None and config.port and worker is None
+    ):  # a key is shown once, so nothing may fail after it
         check_address(config)
     models = Models.of(config)
     try:
         await models.open()
-        if key is not None:
+        if key is not None and alone:
             show_key(await make_admin_key(config, key))
     except BaseException:
         await models.aclose()
@@ -87,12 +96,13 @@ async def serve_configured(
     tasks: list[asyncio.Task[None]] = []
 
     def begun(gateway: Gateway, address: str) -> None:
-        ready(models, address, gateway.pages)
-        if beside is not None:
+        if alone:
+            ready(models, address, gateway.pages)
+        if beside is not None and alone:
             tasks.append(asyncio.create_task(beside(gateway)))
 
     try:
-        await serve(config, models, begun, read)
+        await serve(config, models, begun, read, worker)
     finally:
         for task in tasks:
             task.cancel()

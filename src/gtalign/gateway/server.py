@@ -20,15 +20,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from gtalign.errors import ConfigError
 from gtalign.gateway.app import Part, make_app
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.gateway import Gateway, opened
+from gtalign.gateway.gateway import Gateway, ended, opened
 from gtalign.gateway.reload import reload
 from gtalign.gateway.served import Models
 from gtalign.gateway.settings import AdminSettings, GatewayConfig
+from gtalign.gateway.telemetry.together import keep_leaving
+from gtalign.gateway.worker import END, RENEW, Worker
 
 log = logging.getLogger(__name__)
 
 _CODES: Final = {400: "not_http", 431: "too_large"}
 _PIPELINED: Final = 16  # requests that wait behind one on the same connection
+_BACKLOG: Final = 2048  # connections that wait until a worker accepts them
 _IDLE: Final = 75  # seconds that a connection is kept without a request
 
 
@@ -158,6 +161,7 @@ class Server(uvicorn.Server):
         gateway: Gateway that is marked as draining.
         ready: Called with the address once requests are taken.
         read: Reads the configuration again when the process gets SIGHUP; None leaves that signal.
+        orders: Where a worker reads orders, which it gets in the place of signals; else None.
     """
 
     def __init__(
@@ -166,8 +170,10 @@ class Server(uvicorn.Server):
         gateway: Gateway,
         ready: Callable[[str], None],
         read: Callable[[], GatewayConfig] | None = None,
+        orders: socket.socket | None = None,
     ) -> None:
         super().__init__(config)
+        self._orders = orders
         self._gateway = gateway
         self._ready = ready
         self._read = read
@@ -184,6 +190,13 @@ class Server(uvicorn.Server):
         to be recorded is written.
         """
         loop = asyncio.get_running_loop()
+        if self._orders is not None:
+            loop.add_reader(self._orders.fileno(), self._ordered, self._orders)
+            try:
+                yield
+            finally:
+                loop.remove_reader(self._orders.fileno())
+            return
         taken = [signal.SIGINT, signal.SIGTERM]
         for sent in taken:
             loop.add_signal_handler(sent, self.handle_exit, sent, None)
@@ -212,6 +225,16 @@ class Server(uvicorn.Server):
             over = monotonic() >= self._until
             self.should_exit = self.should_exit or over or not self._gateway.limits.running
         return await super().on_tick(counter)
+
+    def _ordered(self, orders: socket.socket) -> None:
+        """Do what the parent says; if it is gone, end."""
+        order = orders.recv(1)
+        if order == RENEW and self._read is not None:
+            self._reload(self._read)
+        elif order in (END, b""):
+            self.handle_exit(signal.SIGTERM, None)
+        if not order:
+            asyncio.get_running_loop().remove_reader(orders.fileno())
 
     def _reload(self, read: Callable[[], GatewayConfig]) -> None:
         if self._at_terminal and not os.isatty(0):  # it was closed, which sends the same signal
@@ -249,6 +272,7 @@ def server_of(
     ready: Callable[[str], None],
     read: Callable[[], GatewayConfig] | None = None,
     part: Part = "all",
+    orders: socket.socket | None = None,
 ) -> Server:
     """The server of an open gateway, or of a part of it.
 
@@ -273,7 +297,8 @@ def server_of(
         "timeout_keep_alive": _IDLE,
         "timeout_graceful_shutdown": max(1, round(timeouts.drain)),
     }
-    return Server(uvicorn.Config(make_app(gateway, part), **settings), gateway, ready, read)
+    app = make_app(gateway, part)
+    return Server(uvicorn.Config(app, **settings), gateway, ready, read, orders)
 
 
 async def serve(
@@ -281,6 +306,7 @@ async def serve(
     models: Models,
     ready: Callable[[Gateway, str], None] = lambda gateway, address: None,
     read: Callable[[], GatewayConfig] | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Serve until a signal ends the process; every record is written by then.
 
@@ -289,26 +315,40 @@ async def serve(
         models: Its models, open; closed at the end.
         ready: Called with the open gateway and its address once requests are taken.
         read: Reads the configuration again when the process gets SIGHUP; None leaves that signal.
+        worker: What this process is of several; None if it is the only one.
 
     Raises:
         ConfigError: The configuration is wrong, or the address cannot be listened at.
     """
-    if config.admin is not None:
+    if config.admin is not None and worker is None:
         check_address(config)
-    async with opened(config, models) as gateway, _beside(gateway) as part:
+    process, killed = (None, ()) if worker is None else (worker.process, worker.killed)
+    async with (
+        opened(config, models, process=process, killed=killed) as gateway,
+        _beside(gateway, worker) as part,
+    ):
+        leaving: list[asyncio.Task[None]] = []
+        if worker is not None:
+            gateway.beside = worker.others
+            leaving.append(asyncio.create_task(keep_leaving(gateway.measured, worker.file)))
 
         def begun(address: str) -> None:
             gateway.pages = gateway.pages or address
             ready(gateway, address)
+            if worker is not None:
+                worker.ready()
 
-        server = server_of(gateway, begun, read, part)
+        server = server_of(gateway, begun, read, part, None if worker is None else worker.orders)
         # What is in memory by now stays: looking through it for garbage would only halt answers.
         gc.collect()
         gc.freeze()
         try:
-            await server.serve()
+            await server.serve(None if worker is None else [worker.sockets["clients"]])
         except SystemExit as error:  # how uvicorn says that it cannot listen
             raise _no_listening(config) from error
+        finally:
+            for task in leaving:
+                await ended(task)
 
 
 def check_address(config: GatewayConfig) -> None:
@@ -328,6 +368,20 @@ def check_address(config: GatewayConfig) -> None:
                     one.bind(place)
         except OSError as error:
             raise _no_listening(wanted) from error
+
+
+def listening(place: GatewayConfig | AdminSettings) -> socket.socket:
+    """A socket that listens at an address, for several processes.
+
+    Raises:
+        ConfigError: The port is in use, or the address is not one of this machine.
+    """
+    try:
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, where = found
+        return socket.create_server(where[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise _no_listening(place) from error
 
 
 def _no_listening(config: GatewayConfig | AdminSettings) -> ConfigError:
@@ -350,21 +404,33 @@ async def running(gateway: Gateway) -> AsyncGenerator[str, None]:
 
 
 @asynccontextmanager
-async def _beside(gateway: Gateway) -> AsyncGenerator[Part, None]:
-    """Serve the admin part meanwhile if it has a port of its own; yields the part that is left."""
+async def _beside(gateway: Gateway, worker: Worker | None = None) -> AsyncGenerator[Part, None]:
+    """Serve the admin part meanwhile if it has a port of its own; yields the part that is left.
+
+    Of several workers, one alone serves it: whoever is signed in is known to one process.
+    """
     if gateway.config.admin is None:
         yield "all"
         return
-    async with _listening(gateway, "admin") as gateway.pages:
+    sockets = None
+    if worker is not None:
+        sockets = [worker.sockets["admin"]]
+        if worker.number:
+            sockets[0].close()
+            yield "clients"
+            return
+    async with _listening(gateway, "admin", sockets) as gateway.pages:
         yield "clients"
 
 
 @asynccontextmanager
-async def _listening(gateway: Gateway, part: Part) -> AsyncGenerator[str, None]:
+async def _listening(
+    gateway: Gateway, part: Part, sockets: list[socket.socket] | None = None
+) -> AsyncGenerator[str, None]:
     """Serve a part of a gateway inside a running program; yields its address."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     server = server_of(gateway, address.set_result, part=part)
-    task = asyncio.create_task(server._serve())
+    task = asyncio.create_task(server._serve(sockets))
     try:
         await asyncio.wait((task, address), return_when=asyncio.FIRST_COMPLETED)
         if task.done():

@@ -301,6 +301,7 @@ class GatewayConfig(Config):
             this or ``upstream``.
         host: Address on which the gateway listens. Without keys, it must be a loopback address.
         port: Port on which the gateway listens; 0 takes a free one.
+        workers: Processes that serve it, over one PostgreSQL.
         admin: A port of its own for the admin interface, the metrics and the dashboard, which
             clients then cannot reach at ``port``; by default they are at ``port``.
         proxies: Addresses and networks of reverse proxies. The gateway believes the headers
@@ -331,6 +332,7 @@ class GatewayConfig(Config):
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     host: Host = "127.0.0.1"
     port: Port = 8400
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
     admin: AdminSettings | None = None
     proxies: tuple[str, ...] = ()
     root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""

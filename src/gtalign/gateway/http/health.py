@@ -9,6 +9,7 @@ from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import address_of
 from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.telemetry.metrics import CONTENT_TYPE
+from gtalign.gateway.telemetry.together import together
 from gtalign.gateway.text import to_json
 
 _PATIENCE: Final = 30.0
@@ -63,13 +64,5 @@ class MetricsEndpoint:
         """Answer one request."""
         gateway = self._gateway
         gateway.caller(Headers(scope=scope), "metrics", address_of(scope))
-        metrics, writer = gateway.metrics, gateway.writer
-        metrics.records.set(writer.written)
-        metrics.waiting.set(writer.waiting)
-        metrics.dropped.set(writer.dropped)
-        metrics.down.set(float(writer.down is not None))
-        metrics.engines(gateway.models)
-        policies = (gateway.policies.get(name) for name in gateway.policies.names())
-        metrics.spending(gateway.limits, gateway.keys.all(), policies)
-        body = metrics.text().encode()
+        body = together(gateway.measured(), gateway.beside()).text().encode()
         await HTTPReply(send, {}, patience=_PATIENCE).whole(200, body, CONTENT_TYPE)

@@ -1,7 +1,8 @@
 """Numbers for Prometheus, in its text format."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import add
 from typing import Final
 
 from gtalign.gateway.keys import Key
@@ -46,6 +47,7 @@ class Counter:
         self.name = name
         self.help = help
         self.labels = tuple(labels)
+        self.joins: Callable[[float, float], float] = add
         self.values: dict[tuple[str, ...], float] = {} if labels else {(): 0.0}
 
     def add(self, amount: float = 1.0, *values: str) -> None:
@@ -54,6 +56,12 @@ class Counter:
             values = ("other",) * len(self.labels)
         self.values[values] = self.values.get(values, 0.0) + amount
 
+    def merge(self, samples: Iterable[tuple[tuple[str, ...], float]]) -> None:
+        """Take those of another process to one's own."""
+        for values, number in samples:
+            known = self.values.get(values)
+            self.values[values] = number if known is None else self.joins(known, number)
+
     def lines(self) -> Iterator[str]:
         """Its samples."""
         for values, number in self.values.items():
@@ -61,9 +69,26 @@ class Counter:
 
 
 class Gauge(Counter):
-    """A number that is set."""
+    """A number that is set.
+
+    Args:
+        name: Name of the metric.
+        help: What it counts.
+        labels: Names of its labels.
+        joins: The number of two processes, of those of each: by default their sum.
+    """
 
     kind = "gauge"
+
+    def __init__(
+        self,
+        name: str,
+        help: str,
+        labels: Sequence[str] = (),
+        joins: Callable[[float, float], float] = add,
+    ) -> None:
+        super().__init__(name, help, labels)
+        self.joins = joins
 
     def set(self, number: float) -> None:
         """Set it."""
@@ -92,6 +117,11 @@ class Histogram:
         """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def add_all(self, counts: Sequence[int], total: float) -> None:
+        """Take the counts of another process to one's own."""
+        self.counts = [one + other for one, other in zip(self.counts, counts, strict=True)]
+        self.total += total
 
     def lines(self) -> Iterator[str]:
         """Its samples."""
@@ -162,7 +192,7 @@ class Metrics:
             ("status",),
         )
         engine = ("model", "engine")
-        self.up = Gauge("gtalign_engine_up", "1 while the engine is up.", engine)
+        self.up = Gauge("gtalign_engine_up", "1 while the engine is up.", engine, min)
         self.writing = Gauge(
             "gtalign_engine_running", "Answers that the engine is writing.", engine
         )
@@ -176,26 +206,30 @@ class Metrics:
             "gtalign_budget_spent_ratio",
             "Share of a key's budget that is spent in this month, in tokens or money.",
             ("key", "unit"),
+            max,
         )
         self.estimated = Gauge(
             "gtalign_budget_estimated_answers",
             "Answers of this month of a key with a budget that count by an estimate.",
             ("key",),
+            max,
         )
         self.policy_budgets = Gauge(
             "gtalign_policy_budget_spent_ratio",
             "Share of a policy's budget that is spent in this month, in tokens or money.",
             ("policy", "unit"),
+            max,
         )
         self.policy_estimated = Gauge(
             "gtalign_policy_budget_estimated_answers",
             "Answers of this month under a policy with a budget that count by an estimate.",
             ("policy",),
+            max,
         )
         self.records = Gauge("gtalign_audit_records", "Records that were written since the start.")
         self.waiting = Gauge("gtalign_audit_waiting", "Records that wait to be written.")
         self.dropped = Gauge("gtalign_audit_dropped", "Records that were lost.")
-        self.down = Gauge("gtalign_audit_down", "1 while decisions cannot be written.")
+        self.down = Gauge("gtalign_audit_down", "1 while decisions cannot be written.", joins=max)
 
     def answered(self, *, first_ms: float | None, added_ms: float, total_ms: float) -> None:
         """Time an answer that has come to its end.
@@ -254,10 +288,14 @@ class Metrics:
                 ratio.values[name, unit] = share
                 estimated.values[name,] = spent.estimated
 
+    def all(self) -> list[Counter | Histogram]:
+        """Each of them."""
+        return list(vars(self).values())
+
     def text(self) -> str:
         """Everything, as Prometheus reads it."""
         lines = []
-        for metric in vars(self).values():
+        for metric in self.all():
             lines.append(f"# HELP {metric.name} {metric.help}")
             lines.append(f"# TYPE {metric.name} {metric.kind}")
             lines.extend(metric.lines())
