@@ -19,6 +19,8 @@
 #                                to pytest
 #   make test-integrations       other people's frameworks, each in an environment of its own, with our
 #                                rewards; ARGS goes on to pytest
+#   make test-scale              2,000 requests through two gateways behind nginx, restarted and
+#                                killed meanwhile; SCALE=200 for fewer
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -30,6 +32,7 @@ ARGS ?=
 PIP_ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 SECONDS ?= 600
+SCALE ?= 2000
 
 BIN := $(VENV)/bin
 # Two test workers share few cores, and each would start as many torch threads as there are cores.
@@ -172,6 +175,12 @@ $(INTEGRATIONS)/%/.installed: pyproject.toml
 	$(INTEGRATIONS)/$*/bin/python -m pip install --quiet --upgrade pip
 	$(INTEGRATIONS)/$*/bin/python -m pip install $(PIP_ARGS) --editable ".[judge,$*]"
 	touch $@
+
+# As root, nginx is installed if it is missing; without it, the test says that it is skipped.
+test-scale: $(VENV)/.installed-dev
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || test "$$(id -u)" != 0 || \
+		apt-get install --yes --no-install-recommends nginx-light || true
+	$(TEST_ENV) GTALIGN_SCALE=$(SCALE) $(BIN)/python -m pytest tests/scale -v -rs -s $(ARGS)
 
 test-models: $(VENV)/.installed-dev $(MODELS)/.installed
 	$(TEST_ENV) GTALIGN_MODELS=$(abspath $(MODELS)) PYTHONPATH=$(abspath $(MODELS))/site \

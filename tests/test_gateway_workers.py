@@ -35,7 +35,7 @@ async def test_fifty_requests_and_a_killed_worker(database: str, tmp_path: Path)
             await asyncio.sleep(0)
         victim = children(process.pid)[1]
 
-        def kill(number: int) -> None:
+        async def kill(number: int) -> None:
             if number == 30:
                 os.kill(victim, signal.SIGKILL)
 

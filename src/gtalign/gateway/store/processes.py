@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 LOST: Final = 10.0
 """Seconds after which a process that was not heard of counts as killed."""
 
-WHY: Final = "the process ended before the answer was complete"
+WHY: Final = "the process ended before the record of the answer was complete"
 """The error of an answer that was lost."""
 
 _WHAT: Final = "the processes on the database cannot be seen"
