@@ -21,6 +21,8 @@
 #                                rewards; ARGS goes on to pytest
 #   make test-scale              2,000 requests through two gateways behind nginx, restarted and
 #                                killed meanwhile; SCALE=200 for fewer
+#   make test-ray                scoring, synthesis and conversations on a Ray cluster of two workers
+#   make test-accelerate         training in two processes on the CPU, stopped and resumed
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -72,7 +74,8 @@ SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
 
 .PHONY: help lab smollm serve test lint types pytest coverage test-312 fuzz docs test-engines \
-	test-clients test-verl test-integrations test-models clean
+	test-clients test-verl test-integrations test-scale test-ray test-accelerate test-models \
+	clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
@@ -175,6 +178,15 @@ $(INTEGRATIONS)/%/.installed: pyproject.toml
 	$(INTEGRATIONS)/$*/bin/python -m pip install --quiet --upgrade pip
 	$(INTEGRATIONS)/$*/bin/python -m pip install $(PIP_ARGS) --editable ".[judge,$*]"
 	touch $@
+
+# Workers of a cluster on this machine die and start again, which takes a minute or two.
+test-ray: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable ".[ray]"
+	$(TEST_ENV) $(BIN)/python -m pytest tests/ray_cluster -W default -v -rs $(ARGS)
+
+# Each launch imports the trainers twice more than `make test` can bear.
+test-accelerate: $(VENV)/.installed-dev
+	$(TEST_ENV) GTALIGN_ACCELERATE=1 $(BIN)/python -m pytest tests/processes -W default -v -rs $(ARGS)
 
 # As root, nginx is installed if it is missing; without it, the test says that it is skipped.
 test-scale: $(VENV)/.installed-dev

@@ -2,9 +2,12 @@
 
 import ast
 import builtins
+import pickle
 import re
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from gtalign import errors
 from gtalign.errors import GTAlignError
@@ -92,3 +95,25 @@ def test_what_is_no_error_of_the_tree_is_named_as_a_signal() -> None:
         (name, module.split(".")[0]) for name, module in defined().items() if module != "errors"
     }
     assert elsewhere == signals()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ChainError("json", 7, "no JSON"),
+        errors.JudgeError("judge 'j' failed", "timeout"),
+        errors.WorkerLostError("gone"),
+        errors.RefusedError("http://a", "said no", text="so far", decision={"a": 1}),
+        errors.StorageError(28, "no room left", "/x"),
+        errors.StorageError("cannot be read"),
+        errors.StoreError("writing", "locked"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_travel_between_processes_whole(error: GTAlignError) -> None:
+    found = pickle.loads(pickle.dumps(error))
+    assert type(found) is type(error)
+    assert str(found) == str(error)
+    assert found.args == error.args
+    assert vars(found) == vars(error)
+    assert getattr(found, "filename", None) == getattr(error, "filename", None)

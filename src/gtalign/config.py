@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from gtalign.errors import ConfigError
 
 __all__ = [
+    "CONFIGS",
     "Beside",
     "Config",
     "Files",
@@ -36,7 +37,8 @@ __all__ = [
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _MOST_PROBLEMS = 20  # that one message tells of
-_SHIPPED = Path(__file__).with_name("configs")
+CONFIGS = Path(__file__).with_name("configs")
+"""The folder of what comes with the package."""
 
 
 class Config(BaseModel):
@@ -81,7 +83,7 @@ def shipped(kind: str) -> dict[str, Path]:
         kind: What they configure: a command (``lab``, ``eval``, ...), ``judges``, ``reward`` or
             ``policies``.
     """
-    return {file.stem: file for file in sorted((_SHIPPED / kind).glob("*.toml"))}
+    return {file.stem: file for file in sorted((CONFIGS / kind).glob("*.toml"))}
 
 
 def find(kind: str, source: str | Path) -> Path:

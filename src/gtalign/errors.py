@@ -13,6 +13,7 @@
     |   +-- TeacherError                a teacher or an evaluated model failed; says on what
     |   |   +-- UnusableTeacherError    a teacher cannot be asked at all; ends the work
     |   +-- UserError                   a simulated user failed; says in which conversation
+    |   +-- WorkerLostError             the process that worked on an item died with it
     +-- TrainingError (RuntimeError)    a training stage cannot start or continue
     +-- SteeringError (RuntimeError)    an answer cannot be steered; says how far it came
     |   +-- UpstreamError               the engine behind a backend failed; names it
@@ -53,7 +54,22 @@ class Terminated(KeyboardInterrupt):
 
 
 class GTAlignError(Exception):
-    """Base of all errors of the package."""
+    """Base of all errors of the package; they travel between processes with all they carry."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made: tuple[Any, ...] = self.args
+        if isinstance(self, OSError) and self.filename is not None:
+            made = (self.errno, self.strerror, self.filename)
+        return _restored, (type(self), made, self.__dict__)
+
+
+def _restored(kind: type[GTAlignError], made: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    """Return an error as it was; its constructor, which may want other arguments, is not called."""
+    error = kind.__new__(kind, *made)
+    if not error.args:
+        error.args = made
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(GTAlignError, ValueError):
@@ -132,6 +148,13 @@ class UnusableTeacherError(TeacherError):
 
 class UserError(ServiceError):
     """A simulated user failed, or gave no usable reply; the message names the conversation."""
+
+
+class WorkerLostError(ServiceError):
+    """The process that worked on an item died with it, each time that it was tried."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "worker died")
 
 
 class TrainingError(GTAlignError, RuntimeError):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from gtalign.cli.engine import EngineName, Processes, engine_named
 from gtalign.cli.failures import FAILED
 from gtalign.cli.options import AsJson, Bare, ModelOrURL, RunFolder, Tables, changes, settings_of
 from gtalign.cli.show.converse import print_conversed
@@ -39,6 +40,8 @@ def command(
     config: Annotated[Path | None, settings_of("converse", says="Settings of the run")] = None,
     overrides: Annotated[list[str] | None, changes("turns=3")] = None,
     out: RunFolder = Path("runs/converse"),
+    engine: EngineName = "here",
+    processes: Processes = None,
     tables: Tables = False,
     as_json: AsJson = False,
 ) -> None:
@@ -67,10 +70,15 @@ def command(
         "instruct": ("--bare", "none" if bare else None),
     }
     settings = load(ConverseRun, config, overrides or (), options)
-    with Bar(amount="{task.completed:.0f} of {task.total:.0f}") as bar:
-        found = run(
-            settings, out, known_goal, lambda done, of, why: bar(done, of, "conversations", why)
-        )
+    with (
+        engine_named(engine, processes) as elsewhere,
+        Bar(amount="{task.completed:.0f} of {task.total:.0f}") as bar,
+    ):
+
+        def show(done: int, of: int, why: str | None) -> None:
+            bar(done, of, "conversations", why)
+
+        found = run(settings, out, known_goal, show, elsewhere)
     if as_json:
         print_result(found.to_json(), as_json=True)
     else:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from gtalign.cli.layout import Accelerate, plan_of
 from gtalign.cli.options import (
     AsJson,
     DryTraining,
@@ -15,6 +16,7 @@ from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.evaluation.training_report import report_training
 from gtalign.training.dpo_run import DPORun, plan, run
+from gtalign.training.processes import processes
 
 
 def command(
@@ -22,6 +24,7 @@ def command(
     out: RunFolder = Path("runs/dpo"),
     overrides: Annotated[list[str] | None, changes("dpo.beta=0.2")] = None,
     dry_run: DryTraining = False,
+    accelerate: Accelerate = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model to prefer the better of two answers (DPO).
@@ -37,7 +40,10 @@ def command(
     """
     settings = load(DPORun, config, overrides or [])
     with results_only():
-        result = plan(settings) if dry_run else run(settings, out)
+        planned = plan_of(plan, settings, "dpo", accelerate, dry_run=dry_run)
+        result = planned or run(settings, out)
+    if not processes().first:
+        return  # the first process reports
     if not dry_run:
         title = f"gtalign dpo: {settings.model}"
         page = report_training(out, settings, title=title, command=command_line())

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from gtalign.cli.failures import FAILED
+from gtalign.cli.layout import Accelerate, plan_of
 from gtalign.cli.options import (
     AsJson,
     DryTraining,
@@ -24,6 +25,7 @@ from gtalign.errors import ConfigError
 from gtalign.evaluation.training_report import report_training
 from gtalign.integrations.verl.launch import on_cluster
 from gtalign.lab.goals import known_goal
+from gtalign.training.processes import processes
 from gtalign.training.rl_run import RLRun, plan, run
 from gtalign.training.talks_run import run_talks
 from gtalign.transcripts.learned import learned
@@ -45,6 +47,7 @@ def command(
         ),
     ] = None,
     dry_run: DryTraining = False,
+    accelerate: Accelerate = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model for mutual welfare by reinforcement learning.
@@ -70,13 +73,17 @@ def command(
         raise ConfigError("--submit hands a run to a cluster, which needs --engine verl")
     with results_only():
         if engine == "verl":
+            if accelerate is not None:
+                raise ConfigError("--accelerate lays out a run on TRL; leave out --engine verl")
             result = on_cluster(settings, out, dry_run=dry_run, address=submit)
-        elif dry_run:
-            result = plan(settings)
+        elif planned := plan_of(plan, settings, "rl", accelerate, dry_run=dry_run):
+            result = planned
         elif settings.dialogue is None:
             result = run(settings, out)
         else:
             result = run_talks(settings, out, known_goal)
+    if not processes().first:
+        return  # the first process reports
     if dry_run or submit is not None:
         print_result(result, as_json=as_json)
         return

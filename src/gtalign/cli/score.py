@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gtalign.cli.engine import EngineName, Processes, engine_named
 from gtalign.cli.failures import BAD_INPUT, FAILED, complain
 from gtalign.cli.options import (
     AsJsonLines,
@@ -75,6 +76,8 @@ def command(
         ),
     ] = None,
     game: Game = None,
+    engine: EngineName = "here",
+    processes: Processes = None,
     attack: Annotated[
         bool,
         typer.Option("--attack", help="Measure what attacks on the reward earn; takes no FILE."),
@@ -98,6 +101,7 @@ def command(
         gtalign score chats.jsonl --judge judges.toml --out scored.jsonl
         gtalign score transcripts.jsonl --preset released \
             --set llm.format=0.3 --json
+        gtalign score chats.jsonl --judge judges.toml --out scored.jsonl --engine ray
         gtalign score --attack
     """
     runs = () if config is None else run_settings()
@@ -112,14 +116,14 @@ def command(
     judges = None if judge is None else load(JudgesConfig, judge)
     form = load_game(game)
     run = ScoreRun(file, reward, judges, task, out, tokenizer, workers, max_failed, score, form)
-    with RowBar(file) as bar:
+    with engine_named(engine, processes) as elsewhere, RowBar(file) as bar:
 
         def show(row: FileScored) -> None:
             bar.advance()
             if as_json and not row.kept:
                 print_json(row.to_json())
 
-        found = score_file(run, show)
+        found = score_file(run, show, elsewhere)
     if not as_json:
         print_scored(Console(), found, tables=tables)
     elif found.problem is not None:

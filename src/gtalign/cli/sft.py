@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from gtalign.cli.layout import Accelerate, plan_of
 from gtalign.cli.options import (
     AsJson,
     DryTraining,
@@ -15,6 +16,7 @@ from gtalign.cli.options import (
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.evaluation.training_report import report_training
+from gtalign.training.processes import processes
 from gtalign.training.sft_run import SFTRun, plan, run
 
 
@@ -24,6 +26,7 @@ def command(
     overrides: Annotated[list[str] | None, changes("sft.epochs=2")] = None,
     game: Game = None,
     dry_run: DryTraining = False,
+    accelerate: Accelerate = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the chains that gtalign synth kept.
@@ -38,7 +41,10 @@ def command(
     """
     settings = load(SFTRun, config, overrides or [], {"game": ("--game", game)})
     with results_only():
-        result = plan(settings) if dry_run else run(settings, out)
+        planned = plan_of(plan, settings, "sft", accelerate, dry_run=dry_run)
+        result = planned or run(settings, out)
+    if not processes().first:
+        return  # the first process reports
     if not dry_run:
         title = f"gtalign sft: {settings.model}"
         page = report_training(out, settings, title=title, command=command_line())

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+from gtalign.cli.engine import EngineName, Processes, engine_named
 from gtalign.cli.options import AsJson, DryAsking, Game, RunFolder, changes, settings_of
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result
@@ -17,6 +18,8 @@ def command(
     out: RunFolder = Path("runs/synth"),
     overrides: Annotated[list[str] | None, changes("candidates=3")] = None,
     game: Game = None,
+    engine: EngineName = "here",
+    processes: Processes = None,
     dry_run: DryAsking = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +37,7 @@ def command(
     if dry_run:
         print_result(plan(settings), as_json=as_json)
         return
-    with progress_bar() as progress:
+    with engine_named(engine, processes) as elsewhere, progress_bar() as progress:
         bar = progress.add_task("candidates", total=None)
 
         def show(done: int, total: int, failures: Counter[str]) -> None:
@@ -42,5 +45,5 @@ def command(
             description = f"candidates{failed}"
             progress.update(bar, completed=done, total=total, description=description)
 
-        result = run(settings, out, show)
+        result = run(settings, out, show, elsewhere)
     print_result(result, as_json=as_json)

@@ -11,7 +11,7 @@ from gtalign.dialogue.leaks import leaks_of
 from gtalign.dialogue.persona import Persona
 from gtalign.dialogue.played import Arm, End, Played, Turn
 from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User, checked
-from gtalign.errors import ServiceError, SteeringError, StorageError, UserError
+from gtalign.errors import ServiceError, SteeringError, StorageError, UserError, WorkerLostError
 from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
 
@@ -44,7 +44,7 @@ class Match:
 
     Args:
         goal: What the user wants.
-        user: Plays the user.
+        user: Plays the user; None on the way to another process, which opens its own.
         name: Name of the user.
         persona: Who the user is.
         arm: The arm, or the cell that is forced (``VQ_CQ``).
@@ -54,7 +54,7 @@ class Match:
     """
 
     goal: Goal
-    user: User
+    user: User | None
     name: str
     persona: Persona
     arm: str
@@ -108,6 +108,14 @@ async def play(match: Match, assistant: Assistant, rules: Rules) -> tuple[Played
     return played, _transcript(match, played, course.last)
 
 
+def lost(match: Match, rules: Rules, error: WorkerLostError) -> tuple[Played, Transcript]:
+    """Return the record and the transcript of a conversation whose process died with it."""
+    course = _Course(match, None, rules)
+    course.fail("assistant", error)
+    played = course.record()
+    return played, _transcript(match, played, None)
+
+
 class _Course:
     """A conversation under way.
 
@@ -117,7 +125,7 @@ class _Course:
         end: How the conversation ended; None while it goes on.
     """
 
-    def __init__(self, match: Match, assistant: Assistant, rules: Rules) -> None:
+    def __init__(self, match: Match, assistant: Assistant | None, rules: Rules) -> None:
         self.turns: list[Turn] = []
         self.last: tuple[Answer, tuple[Message, ...]] | None = None
         self.end: End | None = None
@@ -139,12 +147,13 @@ class _Course:
         match, seen, turn = self._match, self._seen, len(self.turns)
         seed = (self._rules.seed * 1009 + match.repeat) * 101 + turn  # the same in every arm
         force = None if turn else match.force
+        assert self._assistant is not None
         try:
             answer = await self._assistant.answer(
                 seen.messages, id=match.id, seed=seed, force=force
             )
         except (ServiceError, SteeringError) as error:
-            self._fail("assistant", error)
+            self.fail("assistant", error)
             return
         self.last = (answer, seen.messages)
         said = Message(role="assistant", content=answer.response)
@@ -155,9 +164,10 @@ class _Course:
         """Let the user reply; what it says is dropped if nobody will read it."""
         seen, rules = self._seen, self._rules
         try:
+            assert self._match.user is not None
             reply = await asked_of(self._match.user, seen, rules.seconds, self._match.id)
         except ServiceError as error:
-            self._fail("user", error)
+            self.fail("user", error)
             return
         if not isinstance(reply, str):
             self.end = "satisfied" if isinstance(reply, Satisfied) else "left"
@@ -193,7 +203,8 @@ class _Course:
             forced=match.force,
         )
 
-    def _fail(self, who: Literal["user", "assistant"], error: Exception) -> None:
+    def fail(self, who: Literal["user", "assistant"], error: Exception) -> None:
+        """End the conversation: somebody failed."""
         self.end, self._failed, self._problem = "failed", who, str(error)
 
 

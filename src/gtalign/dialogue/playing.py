@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gtalign.dialogue.assistant import Assistant
-from gtalign.dialogue.play import Match, Rules, play
+from gtalign.dialogue.play import Match, Rules, lost, play
+from gtalign.dialogue.played import Played
+from gtalign.endpoints.engine import Work
+from gtalign.errors import WorkerLostError
 from gtalign.files.lines import LineWriter, read_lines
 from gtalign.files.replace import replacing
 from gtalign.judges.batch import together
-from gtalign.transcripts import TranscriptWriter
+from gtalign.transcripts import Transcript, TranscriptWriter
 
 Show = Callable[[int, str | None], None]
 """Takes the number of conversations that are done, and why the last one failed."""
@@ -34,6 +37,7 @@ async def play_all(
     model: str = "",
     workers: int = 64,
     show: Show | None = None,
+    elsewhere: Work[Match, tuple[Played, Transcript]] | None = None,
 ) -> int:
     """Play conversations and append each to a file of transcripts when it ends.
 
@@ -48,6 +52,7 @@ async def play_all(
         model: Name of the assistant in them.
         workers: Most conversations under way at once.
         show: Called after each conversation, those of an earlier run included.
+        elsewhere: Plays a conversation as `play` does, on another machine; None does it here.
 
     Returns:
         The number of conversations that failed.
@@ -67,7 +72,12 @@ async def play_all(
             for match in left:
                 problem = None
                 if match.id not in written:
-                    played, transcript = await play(match, assistant, rules)
+                    try:
+                        played, transcript = await (
+                            play(match, assistant, rules) if elsewhere is None else elsewhere(match)
+                        )
+                    except WorkerLostError as error:
+                        played, transcript = lost(match, rules, error)
                     writer.write(replace(transcript, model=model, seed=rules.seed))
                     problem = played.problem
                     failed += played.end == "failed"
@@ -76,7 +86,7 @@ async def play_all(
                     show(done, problem)
 
         calls = [work() for _ in range(workers)]
-        if isinstance(assistant, Batching):
+        if elsewhere is None and isinstance(assistant, Batching):
             await assistant.together(calls)
         else:
             await together(calls)

@@ -12,7 +12,7 @@ from gtalign.dialogue.persona import Persona
 from gtalign.dialogue.recorded import RecordedUser, read_recorded
 from gtalign.dialogue.scripted import ScriptedUser
 from gtalign.dialogue.user import User
-from gtalign.endpoints import Cache, Endpoint, EndpointSettings
+from gtalign.endpoints import Cache, EndpointSettings, open_endpoint
 from gtalign.errors import UserError
 
 Open = Callable[["UserSettings", Path | None], User]
@@ -26,7 +26,7 @@ def _scripted(settings: "UserSettings", replies: Path | None) -> User:
 def _endpoint(settings: "UserSettings", replies: Path | None) -> User:
     assert settings.endpoint is not None
     cache = None if replies is None else Cache(replies)
-    return EndpointUser(Endpoint(settings.endpoint, cache, UserError, "user"))
+    return EndpointUser(open_endpoint(settings.endpoint, cache, UserError, "user"))
 
 
 def _recorded(settings: "UserSettings", replies: Path | None) -> User:

@@ -1,4 +1,4 @@
-"""A limit on how many requests begin in a minute."""
+"""Limits on requests: how many are under way at once, and how many begin in a minute."""
 
 import asyncio
 import time
@@ -34,3 +34,28 @@ class RateLimit:
         self._next = turn + self._interval
         if turn > now:
             await self._sleep(turn - now)
+
+
+class Limits:
+    """The limits of one server, which several endpoints may share.
+
+    Args:
+        concurrency: Most requests under way at once.
+        per_minute: Most requests begun in a minute; None for no limit.
+
+    Attributes:
+        rate: Spaces the requests.
+    """
+
+    def __init__(self, concurrency: int, per_minute: float | None) -> None:
+        self.concurrency = concurrency
+        self.rate = RateLimit(per_minute)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots = asyncio.Semaphore(concurrency)
+
+    def slots(self) -> asyncio.Semaphore:
+        """Return what a request holds while it is under way; it belongs to the running loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._slots, self._loop = asyncio.Semaphore(self.concurrency), loop
+        return self._slots

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gtalign.endpoints.cache import Cache, cache_key
 from gtalign.endpoints.dialect import Dialect
 from gtalign.endpoints.failures import explain, place_of
-from gtalign.endpoints.limits import RateLimit
+from gtalign.endpoints.limits import Limits
 from gtalign.endpoints.patience import attempts
 from gtalign.endpoints.reply import Reply, reply_of
 from gtalign.endpoints.settings import EndpointSettings
@@ -38,10 +38,12 @@ class Endpoint:
         cache: Cache of replies; a request that it holds is not sent.
         failure: The error of whoever is asked.
         source: Under which the cache adds up what its replies took, such as ``judge local``.
+        limits: The limits, where it shares them with others; by default its own.
 
     Attributes:
         used: Requests, tokens and failures of this object.
         saved: Requests and tokens that the replies from the cache took when they were made.
+        source: As given.
     """
 
     def __init__(
@@ -50,18 +52,18 @@ class Endpoint:
         cache: Cache | None = None,
         failure: type[JudgeError] | type[TeacherError] | type[UserError] = JudgeError,
         source: str = "",
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
         self.cache = cache
         self.failure = failure
         self.used = Usage()
         self.saved = Usage()
-        self._source = source
+        self.source = source
         self._dialect = Dialect(settings.token_limit == "max_completion_tokens")
-        self._rate = RateLimit(settings.requests_per_minute)
+        self._limits = limits or Limits(settings.concurrency, settings.requests_per_minute)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: AsyncOpenAI | None = None
-        self._slots = asyncio.Semaphore(settings.concurrency)
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def aclose(self) -> None:
@@ -98,7 +100,7 @@ class Endpoint:
             "cost": self.used.cost(prices),
         }
         if self.cache is not None:
-            cached = self.cache.usage(self._source)
+            cached = self.cache.usage(self.source)
             told |= {"cached": cached.to_json(), "cached_cost": cached.cost(prices)}
         return told
 
@@ -122,6 +124,7 @@ class Endpoint:
             identity: The messages without what is random in them: requests that share it, the
                 body and the sample share a reply.
             accepts: Whether a text is what was asked for; if not, the reply is counted as unread.
+                It is pickled where another process sends the requests.
             about: Who is asked and about what, for errors.
             body: Further parameters of the request, such as a `response_format`; what the client
                 does not know goes into ``extra_body``.
@@ -143,7 +146,7 @@ class Endpoint:
                 return known
             reply = await self._ask(client, messages, parameters, accepts, about)
             # Nothing is awaited in between, so it cannot be lost.
-            self.cache.put(key, reply, self._source)
+            self.cache.put(key, reply, self.source)
             return reply
 
     async def models(self) -> list[str]:
@@ -208,7 +211,6 @@ class Endpoint:
                 max_retries=0,
                 http_client=DefaultAioHttpClient(limits=limits),
             )
-            self._slots = asyncio.Semaphore(self.settings.concurrency)
             self._locks = weakref.WeakValueDictionary()
             self._loop = loop
         return self._client
@@ -228,7 +230,7 @@ class Endpoint:
         if "max_completion_tokens" in request:
             request.pop("max_tokens", None)  # the extra keys name the limit
         try:
-            async with self._slots:
+            async with self._limits.slots():
                 async for attempt in attempts(self.settings, about):
                     with attempt:
                         completion = await self._send_adapted(client, request)
@@ -253,7 +255,7 @@ class Endpoint:
 
         while True:
             dialect = self._dialect
-            await self._rate.wait()
+            await self._limits.rate.wait()
             try:
                 return await self._send(client, dialect.written(request))
             except APIStatusError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gtalign.chain import with_reasoning
-from gtalign.endpoints import Cache, Endpoint
+from gtalign.endpoints import Cache, Endpoint, open_endpoint
 from gtalign.endpoints.reply import CUT_OFF, REFUSED
 from gtalign.errors import TeacherError
 from gtalign.evaluation.settings import EvalRun
@@ -119,7 +119,7 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
         ConfigError: There is no such model or tokenizer.
     """
     if config.server is not None:
-        endpoint = Endpoint(config.server, cache, TeacherError, "model")
+        endpoint = open_endpoint(config.server, cache, TeacherError, "model")
         counter = None
         if config.tokenizer is not None:
             counter = token_counter(load_tokenizer(config.tokenizer))

@@ -6,7 +6,8 @@ from typing import Any
 
 from gtalign.chain import response_of, unanswered
 from gtalign.endpoints.cache import Cache
-from gtalign.endpoints.transport import Endpoint, response_format
+from gtalign.endpoints.opening import open_endpoint
+from gtalign.endpoints.transport import response_format
 from gtalign.endpoints.trial import ATTEMPTS, Trial
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import JudgeError
@@ -52,7 +53,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         trial: bool = False,
     ) -> None:
         self.name = settings.model if name is None else name
-        self.endpoint = Endpoint(settings, cache, source=f"judge {self.name}")
+        self.endpoint = open_endpoint(settings, cache, source=f"judge {self.name}")
         self._criteria = criteria
         self._nonce = nonce
         self._settings = settings

@@ -12,14 +12,17 @@ parts of unfinished ones that were already written.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gtalign.chain import BLOCKS
 from gtalign.data.rows import read_rows
 from gtalign.endpoints import Cache
-from gtalign.errors import DataError, TeacherError, UnusableTeacherError
+from gtalign.endpoints.engine import Engine, Work
+from gtalign.errors import DataError, TeacherError, UnusableTeacherError, WorkerLostError
 from gtalign.files.replace import write_json
 from gtalign.files.run_directory import at_work, claim
 from gtalign.game.file import load_game
@@ -35,6 +38,12 @@ from gtalign.synthesis.settings import ColdStartConfig
 from gtalign.synthesis.teacher import ChainWriter
 from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, Transcript
+
+Job = tuple[Question, int]
+"""A question and the number of a candidate."""
+
+Record = dict[str, Any]
+"""The line of a candidate."""
 
 Progress = Callable[[int, int, Counter[str]], None]
 """Takes the number of candidates that are done, their total, and the failures by cause."""
@@ -63,13 +72,19 @@ def plan(config: ColdStartConfig) -> dict[str, Any]:
     }
 
 
-def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) -> dict[str, Any]:
+def run(
+    config: ColdStartConfig,
+    out: Path,
+    progress: Progress | None = None,
+    engine: Engine | None = None,
+) -> dict[str, Any]:
     """Do or resume a cold start and return its summary.
 
     Args:
         config: Configuration of the run.
         out: The run directory.
         progress: Called after each candidate.
+        engine: Lets candidates be written and judged on other processes; None does it in this one.
 
     Raises:
         ConfigError: The directory holds a run of another configuration.
@@ -85,8 +100,14 @@ def run(config: ColdStartConfig, out: Path, progress: Progress | None = None) ->
     judges = Judges(config.judges.cached_at(replies))
 
     async def work(candidates: Candidates) -> None:
-        async with writer, judges:
-            await write_candidates(config, candidates, writer, judges, reward, progress)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(writer)
+            await stack.enter_async_context(judges)
+            elsewhere = None
+            if engine is not None:
+                needed = partial(_opened, config, replies)
+                elsewhere = await stack.enter_async_context(engine.open(needed))
+            await write_candidates(config, candidates, writer, judges, reward, progress, elsewhere)
 
     stopped: TeacherError | None = None
     with at_work(out), Candidates(out / "written.jsonl") as candidates:
@@ -130,6 +151,7 @@ async def write_candidates(
     judge: Judge,
     reward: Reward,
     progress: Progress | None = None,
+    elsewhere: Work[Job, Record] | None = None,
 ) -> None:
     """Write and score every candidate that is not finished.
 
@@ -144,23 +166,27 @@ async def write_candidates(
         judge: Grades the responses.
         reward: Scores the candidates.
         progress: Called after each candidate.
+        elsewhere: Writes and scores a candidate on another machine; None does it here.
 
     Raises:
         TeacherError: A teacher cannot be asked, or too many of the latest candidates failed.
         StorageError: The disk is full; what is written stays.
     """
     total = count_questions(config) * config.candidates
-    scorer = Scorer(reward, judge)
+    candidate = elsewhere or _Writing(writer, Scorer(reward, judge))
     failures = Failures(
         config.max_failed, min(config.window, total), "candidates were not finished", TeacherError
     )
     done = 0
 
-    async def write(job: tuple[Question, int]) -> None:
+    async def write(job: Job) -> None:
         nonlocal done
         question, number = job
         if not candidates.done((question.id, number)):
-            record = await _candidate(question, number, writer, scorer)
+            try:
+                record = await candidate(job)
+            except WorkerLostError as error:
+                record = failed_record(question, number, f"worker, {error.cause}", str(error))
             candidates.write(record)
             failures.add([_failure(record)])
         done += 1
@@ -172,19 +198,41 @@ async def write_candidates(
     await work_through(jobs, write, config.workers)
 
 
-async def _candidate(
-    question: Question, number: int, writer: ChainWriter, scorer: Scorer
-) -> dict[str, Any]:
-    try:
-        completion = await writer.write(question, number)
-    except UnusableTeacherError:
-        raise  # of every candidate, not of this one
-    except TeacherError as error:
-        return failed_record(question, number, f"teacher, {error.cause}", str(error))
-    [scored] = await scorer.score([Transcript.of(question, completion, model="teachers")])
-    failure = scored.failure
-    failed = None if failure is None or not failure.broken else f"judge, {failure.cause}"
-    return record_of(scored, number, failed)
+class _Writing:
+    """Writes and scores one candidate after the other, or many at once.
+
+    Args:
+        writer: The teachers.
+        scorer: Judges and scores what they wrote.
+    """
+
+    def __init__(self, writer: ChainWriter, scorer: Scorer) -> None:
+        self.writer = writer
+        self.scorer = scorer
+
+    async def __call__(self, job: Job) -> Record:
+        question, number = job
+        try:
+            completion = await self.writer.write(question, number)
+        except UnusableTeacherError:
+            raise  # of every candidate, not of this one
+        except TeacherError as error:
+            return failed_record(question, number, f"teacher, {error.cause}", str(error))
+        written = Transcript.of(question, completion, model="teachers")
+        [scored] = await self.scorer.score([written])
+        failure = scored.failure
+        failed = None if failure is None or not failure.broken else f"judge, {failure.cause}"
+        return record_of(scored, number, failed)
+
+
+@asynccontextmanager
+async def _opened(config: ColdStartConfig, replies: Path) -> AsyncGenerator[_Writing, None]:
+    """Open what a process of an engine needs."""
+    reward = Reward(config.reward, _counter(config.tokenizer), load_game(config.game))
+    judging = config.judges.cached_at(replies).model_copy(update={"math_workers": 1})
+    writer, judges = ChainWriter(config, Cache(replies), trial=True), Judges(judging)
+    async with writer, judges:
+        yield _Writing(writer, Scorer(reward, judges))
 
 
 def _failure(record: Mapping[str, Any]) -> Failure | None:

@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
 from gtalign.chain import BLOCKS, gbnf, json_schema, render
 from gtalign.chain.prompt import fill, placeholders, written
-from gtalign.endpoints import Cache, Endpoint, Usage, response_format
+from gtalign.endpoints import Cache, Usage, open_endpoint, response_format
 from gtalign.endpoints.trial import ASKED, ATTEMPTS, Trial
 from gtalign.errors import TeacherError, UnusableTeacherError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
@@ -117,7 +117,7 @@ class Teacher:
         self.form = form
         self._trial = trial
         self.settings = settings
-        self.endpoint = Endpoint(settings, cache, TeacherError, f"teacher {name}")
+        self.endpoint = open_endpoint(settings, cache, TeacherError, f"teacher {name}")
         self._constraint = "json_schema" if settings.payoff == "auto" else settings.payoff
 
     async def text(
@@ -160,7 +160,7 @@ class Teacher:
         """
         attempts = min(ATTEMPTS, self.settings.attempts)
         settings = self.settings.model_copy(update={"attempts": attempts})
-        fresh = Endpoint(settings, None, TeacherError, f"teacher {self.name}")
+        fresh = open_endpoint(settings, None, TeacherError, f"teacher {self.name}")
         asked = instructions("thinking", _TRIAL, {}, self.form)
         about = f"teacher {self.name!r}"
         try:
@@ -193,7 +193,7 @@ class Teacher:
             reply = await self.endpoint.complete(
                 messages,
                 messages,
-                accepts=lambda text: not _problem(text, block, self.form),
+                accepts=partial(_is_part, block=block, form=self.form),
                 about=about,
                 body=body,
                 sample=sample,
@@ -208,6 +208,10 @@ class Teacher:
             f"{about}: nothing usable in {tries} tries; the last reply: {problem}",
             f"unusable {block}",
         )
+
+
+def _is_part(reply: str, block: str, form: GameForm) -> bool:
+    return not _problem(reply, block, form)
 
 
 def _problem(reply: str, block: str, form: GameForm) -> str:

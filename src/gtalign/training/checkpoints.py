@@ -3,8 +3,11 @@
 import shutil
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import get_last_checkpoint
+
+from gtalign.training.copies import Copies
+from gtalign.training.processes import Processes
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -20,19 +23,53 @@ def last_checkpoint(folder: Path) -> str | None:
     return None
 
 
+def finished(target: Path, scratch: Path, copies: Copies | None) -> bool:
+    """Whether a stage has its final checkpoint; what is only at an address of copies is fetched.
+
+    Args:
+        target: Folder of the final checkpoint.
+        scratch: Folder of the intermediate ones.
+        copies: Where copies are; None for nowhere.
+    """
+    if target.exists() or copies is None or last_checkpoint(scratch) is not None:
+        return target.exists()
+    newest = copies.newest()
+    if newest is not None:
+        copies.fetch(newest, target.parent if newest == target.name else scratch)
+    return target.exists()
+
+
 def publish(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Path, scratch: Path
+    trainer: Trainer,
+    tokenizer: PreTrainedTokenizerBase,
+    target: Path,
+    scratch: Path,
+    team: Processes,
 ) -> None:
     """Write the final checkpoint in one step, then remove the intermediate ones.
 
     After this, ``target`` either does not exist or is complete. Low-rank updates are merged into
     the weights that they belong to.
+    Args:
+        trainer: The trainer, at the end of its work.
+        tokenizer: The model's.
+        target: Folder of the final checkpoint.
+        scratch: Folder of the intermediate ones.
+        team: The processes that trained.
     """
+    model, draft = trainer.model, target.with_name(target.name + ".part")
+    team.at_first(lambda: shutil.rmtree(draft, ignore_errors=True))
     if hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
-    draft = target.with_name(target.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    model.save_pretrained(draft)
-    tokenizer.save_pretrained(draft)
-    draft.rename(target)
-    shutil.rmtree(scratch, ignore_errors=True)
+        team.at_first(lambda: model.merge_and_unload().save_pretrained(draft))
+    elif team.count > 1:
+        trainer.save_model(str(draft))  # every process has a part of weights that are shared out
+    else:
+        model.save_pretrained(draft)
+
+    def finish() -> None:
+        tokenizer.save_pretrained(draft)
+        (draft / "training_args.bin").unlink(missing_ok=True)
+        draft.rename(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    team.at_first(finish)

@@ -16,9 +16,12 @@ from trl import DPOConfig, DPOTrainer
 
 from gtalign.models.model import LocalModel
 from gtalign.synthesis import Pair
+from gtalign.training.checkpoints import finished
+from gtalign.training.copies import Copies
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.options import shared_options
+from gtalign.training.processes import processes
 from gtalign.training.settings import DPOSettings
 from gtalign.training.stopping import fit
 
@@ -48,9 +51,13 @@ def train_dpo(
         TrainingError: The model's chat template cannot be trained with, or refuses a prompt.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
-    if target.exists():
+    team = processes(settings.hardware.gpu)
+    copies = None if settings.checkpoints is None else Copies(settings.checkpoints)
+    if team.at_first(lambda: finished(target, scratch, copies)):
         return target
     model.chat.check()
+    part = settings.batch // settings.hardware.accumulation
+    share = team.share("dpo.batch / dpo.hardware.accumulation", part)
     rows = Dataset.from_list(
         [
             {
@@ -64,7 +71,7 @@ def train_dpo(
     args = DPOConfig(
         **shared_options(settings, scratch, seed),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch // settings.hardware.accumulation,
+        per_device_train_batch_size=share,
         warmup_steps=5,
         beta=settings.beta,
         loss_type=["sigmoid", "sft"],
@@ -82,4 +89,4 @@ def train_dpo(
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
-    return fit(trainer, model.chat, target, scratch)
+    return fit(trainer, model.chat, target, scratch, team, copies)

@@ -12,11 +12,13 @@ from pydantic import NonNegativeInt
 from gtalign.config import Config, Files
 from gtalign.errors import DataError, TrainingError
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import at_work, claim, record_model
+from gtalign.files.run_directory import claim, record_model
 from gtalign.models.memory import ModelSize
 from gtalign.synthesis.examples import Pair, read_preferences
+from gtalign.training.layout import Layout, laid_out
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
+from gtalign.training.processes import processes, working
 from gtalign.training.settings import DPOSettings
 
 if TYPE_CHECKING:
@@ -45,10 +47,15 @@ class DPORun(Config):
     size: ModelSize | None = None
 
 
-def plan(config: DPORun) -> dict[str, Any]:
+def plan(config: DPORun, layout: Layout | None = None) -> dict[str, Any]:
     """Return what a run would do and how much it takes, without loading a model.
 
+    Args:
+        config: Configuration of the run.
+        layout: The GPUs that it runs on; one by default.
+
     Raises:
+        ConfigError: A batch has no equal shares for the processes.
         DataError: A file is wrong.
     """
     dpo = config.dpo
@@ -59,13 +66,16 @@ def plan(config: DPORun) -> dict[str, Any]:
         "steps": -(-pairs // dpo.batch) * dpo.epochs,
         "learns": "all weights" if dpo.lora is None else f"LoRA of rank {dpo.lora.rank}",
     }
+    part, told = laid_out(layout or Layout(), "dpo", dpo)
+    found |= told
     if config.size is not None:
         parts = memory(
             config.size,
-            tokens=2 * dpo.batch // dpo.hardware.accumulation * dpo.max_length,
+            tokens=2 * part * dpo.max_length,
             lora=dpo.lora,
             bf16=dpo.hardware.bf16,
             checkpointing=dpo.hardware.gradient_checkpointing,
+            layout=layout,
             reference=dpo.lora is None,
         )
         found |= {"memory_gib": parts, "memory_formula": FORMULA}
@@ -99,7 +109,8 @@ def run(config: DPORun, out: Path) -> dict[str, Any]:
         TrainingError: The chat template does not carry the answers.
     """
     pairs = read_pairs(config)
-    claim(out, config)
+    team = processes(config.dpo.hardware.gpu)
+    team.at_first(lambda: claim(out, config))
 
     from gtalign.models.chat import open_chat
     from gtalign.models.model import open_model
@@ -108,8 +119,8 @@ def run(config: DPORun, out: Path) -> dict[str, Any]:
     chat = open_chat(config.model)
     whole = whole_pairs(chat, pairs, config.dpo.max_length)
     model = open_model(config.model, chat=chat)
-    record_model(out, model.facts())
-    with at_work(out), room_in(out):
+    team.at_first(lambda: record_model(out, model.facts()))
+    with working(out, team), room_in(out):
         checkpoint = train_dpo(model, whole, out, config.dpo, config.seed)
     metrics = read_metrics(out / "metrics.jsonl")
     return {

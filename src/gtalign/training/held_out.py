@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gtalign.judges import Judges
 from gtalign.reward import Reward
 from gtalign.tasks import Question
 from gtalign.training.log import keep_lines
+from gtalign.training.processes import Processes
 from gtalign.training.reward import means
 from gtalign.transcripts import Scored, Scorer, Transcript
 
@@ -38,6 +40,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         judges: Grade the responses.
         file: Where lines go.
         every: Steps between two of them.
+        team: The processes that train, which share the questions out; by default this one alone.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         judges: Judges,
         file: Path,
         every: int,
+        team: Processes | None = None,
     ) -> None:
         self.questions = questions
         self.answer = answer
@@ -55,12 +59,14 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         self.judges = judges
         self.file = file
         self.every = every
+        self.team = team or Processes()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Keep the lines up to the checkpoint that training resumes from."""
-        keep_lines(self.file, lambda line: 0 < line["step"] <= state.global_step)
+        if self.team.first:
+            keep_lines(self.file, lambda line: 0 < line["step"] <= state.global_step)
 
     def on_step_end(
         self,
@@ -74,10 +80,14 @@ class HeldOut(TrainerCallback):  # type: ignore[misc]
         if state.global_step % self.every and state.global_step < state.max_steps:
             return
         training = model.training
+        own = self.questions[self.team.rank :: self.team.count]
         with torch.random.fork_rng():
-            completions = self.answer(model, self.questions)
+            answers = self.team.gathered(self.answer(model, own))
         model.train(training)
-        found = asyncio.run(self._judged(completions))
+        if not self.team.first:
+            return
+        turns = (one for turn in zip_longest(*answers) for one in turn)
+        found = asyncio.run(self._judged([one for one in turns if one is not None]))
         failures = [scored.failure for scored in found if scored.failure is not None]
         if failures:
             last = failures[-1].reason

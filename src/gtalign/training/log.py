@@ -35,6 +35,8 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Keep the lines up to the checkpoint that training resumes from."""
+        if not state.is_world_process_zero:
+            return
         keep_lines(self.path, lambda line: 0 < line["step"] <= state.global_step)
 
     def on_log(
@@ -51,7 +53,7 @@ class MetricsLog(TrainerCallback):  # type: ignore[misc]
             for name, value in (logs or {}).items()
             if not any(part in name for part in _VOLATILE)
         }
-        if "loss" not in figures:
+        if "loss" not in figures or not state.is_world_process_zero:
             return
         with LineWriter(self.path) as lines:
             lines.write({"step": state.global_step, **figures})
@@ -76,6 +78,8 @@ class CompletionLog(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Keep what belongs to the steps before the checkpoint that training resumes from."""
+        if not state.is_world_process_zero:
+            return
 
         def taken(line: Any) -> bool:
             if line["extra"]["step"] >= state.global_step:

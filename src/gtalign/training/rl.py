@@ -11,9 +11,12 @@ from trl import GRPOConfig, GRPOTrainer
 from gtalign.game import USER_LLM, GameForm
 from gtalign.models.model import LocalModel
 from gtalign.tasks import Message, Question
+from gtalign.training.checkpoints import finished
+from gtalign.training.copies import Copies
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.options import shared_options
+from gtalign.training.processes import processes
 from gtalign.training.rollouts import RewardFunction, Rollouts, obedience_in, ordinary
 from gtalign.training.settings import RLSettings
 from gtalign.training.stopping import fit
@@ -52,7 +55,9 @@ def train_rl(
         TrainingError: The model's chat template cannot be trained with, or refuses a prompt.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
-    if target.exists():
+    team = processes(settings.hardware.gpu)
+    copies = None if settings.checkpoints is None else Copies(settings.checkpoints)
+    if team.at_first(lambda: finished(target, scratch, copies)):
         return target
     model.chat.check()
     rows = Dataset.from_list(
@@ -65,6 +70,7 @@ def train_rl(
     args = grpo_config(model, settings, scratch, seed, several=len(rewards) > 1)
     rollouts = None
     if settings.counterfactual:
+        team.share("with rl.counterfactual, rl.questions", settings.questions)  # whole groups
         rewards = [*map(ordinary, rewards), obedience_in(form)]
         rollouts = Rollouts(
             model,
@@ -73,6 +79,7 @@ def train_rl(
             max_tokens=settings.max_completion,
             temperature=settings.temperature,
             seed=seed,
+            rank=team.rank,
             form=form,
         )
     trainer = GRPOTrainer(
@@ -85,7 +92,7 @@ def train_rl(
         callbacks=[MetricsLog(folder / "metrics.jsonl"), *callbacks],
         peft_config=None if settings.lora is None else lora_config(settings.lora),
     )
-    return fit(trainer, model.chat, target, scratch)
+    return fit(trainer, model.chat, target, scratch, team, copies)
 
 
 def grpo_config(
@@ -104,7 +111,10 @@ def grpo_config(
     return GRPOConfig(
         **shared_options(settings, scratch, seed),
         max_steps=settings.steps,
-        per_device_train_batch_size=settings.questions * settings.group // hardware.accumulation,
+        per_device_train_batch_size=processes(hardware.gpu).share(
+            "rl.questions * rl.group / rl.hardware.accumulation",
+            settings.questions * settings.group // hardware.accumulation,
+        ),
         num_generations=settings.group,
         steps_per_generation=hardware.accumulation,
         max_completion_length=settings.max_completion,
@@ -115,7 +125,8 @@ def grpo_config(
         multi_objective_aggregation="normalize_then_sum" if several else "sum_then_normalize",
         logging_steps=1,
         use_vllm=settings.vllm,
-        vllm_mode="colocate",
+        vllm_mode="colocate" if settings.vllm_server is None else "server",
+        vllm_server_base_url=settings.vllm_server,
         vllm_gpu_memory_utilization=settings.vllm_memory,
         # vLLM knows the ends that the checkpoint's file states, and no others.
         generation_kwargs={"stop_token_ids": sorted(model.ends)} if settings.vllm else None,

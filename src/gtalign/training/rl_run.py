@@ -15,7 +15,7 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.errors import ConfigError, DataError
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import at_work, claim, record_model
+from gtalign.files.run_directory import claim, record_model
 from gtalign.game.file import GameSource, load_game
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.memory import ModelSize
@@ -23,9 +23,11 @@ from gtalign.models.names import is_gguf
 from gtalign.models.tokens import token_counter
 from gtalign.reward import NormaliseConfig, Reward, RewardConfig
 from gtalign.tasks import Message, Question
+from gtalign.training.layout import Layout, laid_out
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
 from gtalign.training.normalised import NormalisedReward
+from gtalign.training.processes import processes, working
 from gtalign.training.reward import TRLReward
 from gtalign.training.settings import GuardSettings, RLSettings
 from gtalign.training.talks import TalkSettings
@@ -105,15 +107,19 @@ class RLRun(Config):
         return self
 
 
-def plan(config: RLRun) -> dict[str, Any]:
+def plan(config: RLRun, layout: Layout | None = None) -> dict[str, Any]:
     """Return what a run would do and how much it takes, without loading a model.
 
+    Args:
+        config: Configuration of the run.
+        layout: The GPUs that it runs on; one by default.
+
     Raises:
-        ConfigError: TRL cannot carry the run out.
+        ConfigError: TRL cannot carry the run out, or a batch has no equal shares for the processes.
         DataError: A file is wrong.
     """
     _check_group(config)
-    rl = config.rl
+    rl, layout = config.rl, layout or Layout()
     questions = read_questions(config)
     completions = rl.steps * rl.questions * rl.group
     calls = config.judges.calls_for(Counter(question.task for question in questions)).total()
@@ -124,14 +130,15 @@ def plan(config: RLRun) -> dict[str, Any]:
         "steps": rl.steps,
         "completions": completions,
         "learns": "all weights" if rl.lora is None else f"LoRA of rank {rl.lora.rank}",
-        "generation": "vLLM, colocated" if rl.vllm else "transformers",
+        "generation": _generation(rl),
     }
     if talks is None:
         found["judge_calls"] = round(completions * calls / len(questions))
     else:
         found |= {"conversations": found.pop("completions"), "turns": f"up to {talks.turns}"}
+    part, told = laid_out(layout, "rl", rl)
+    found |= told
     if config.size is not None:
-        part = rl.questions * rl.group // rl.hardware.accumulation
         parts = memory(
             config.size,
             tokens=part * (config.max_prompt + rl.max_completion * (talks.turns if talks else 1)),
@@ -139,9 +146,10 @@ def plan(config: RLRun) -> dict[str, Any]:
             bf16=rl.hardware.bf16,
             checkpointing=rl.hardware.gradient_checkpointing,
             reference=rl.beta > 0 and rl.lora is None,
+            layout=layout,
         )
         found |= {"memory_gib": parts, "memory_formula": FORMULA}
-        if rl.vllm:
+        if rl.vllm and rl.vllm_server is None:
             found["memory_of_vllm"] = f"{rl.vllm_memory:.0%} of the GPU, in addition"
     return found
 
@@ -149,6 +157,14 @@ def plan(config: RLRun) -> dict[str, Any]:
 def _check_group(config: RLRun) -> None:
     if config.rl.group < 2:
         raise ConfigError("rl.group has to be at least 2: GRPO compares answers to one question")
+
+
+def _generation(rl: RLSettings) -> str:
+    if not rl.vllm:
+        return "transformers, in each process"
+    if rl.vllm_server is None:
+        return "vLLM, colocated"
+    return f"vLLM at {rl.vllm_server}, on GPUs of its own (trl vllm-serve)"
 
 
 def read_questions(config: RLRun) -> list[Question]:
@@ -181,15 +197,17 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     """
     _check_group(config)
     questions = read_questions(config)
-    claim(out, config)
+    team = processes(config.rl.hardware.gpu)
+    team.at_first(lambda: claim(out, config))
 
     from gtalign.models.model import open_model
     from gtalign.training.log import CompletionLog
     from gtalign.training.rl import train_rl
+    from gtalign.training.shared import shared
     from gtalign.training.stopping import Guard
 
     model = open_model(config.model)
-    record_model(out, model.facts())
+    team.at_first(lambda: record_model(out, model.facts()))
     judges, form = Judges(config.judges.cached_at(out / "replies.sqlite")), load_game(config.game)
     file = out / "transcripts.jsonl"
     reward = TRLReward(
@@ -214,11 +232,11 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     rewarded = _disconnecting(scored, judges)
     rewarded.__name__ = reward.__name__
     try:
-        with at_work(out), room_in(out):
+        with working(out, team), room_in(out):
             checkpoint = train_rl(
                 model,
                 questions,
-                rewarded,
+                shared(rewarded, team),
                 out,
                 settings,
                 config.seed,

@@ -38,6 +38,7 @@ class Rollouts:
         max_tokens: Longest completion, in tokens, with what is given of it.
         temperature: Sampling temperature.
         seed: Seed of the choice of groups and of the edits.
+        rank: Number of this process among those of the run, which draws for itself.
         form: The game that chains are about.
     """
 
@@ -50,6 +51,7 @@ class Rollouts:
         max_tokens: int,
         temperature: float,
         seed: int,
+        rank: int = 0,
         form: GameForm = USER_LLM,
     ) -> None:
         self.model = model
@@ -58,12 +60,14 @@ class Rollouts:
         self.max_tokens = max_tokens
         self.temperature = temperature
         self.seed = seed
+        self.rank = rank
         self.form = form
 
     def __call__(self, prompts: Sequence[Sequence[Message]], trainer: Any) -> dict[str, Any]:
         """Return completions of prompts, which come in whole groups."""
         # Of the seed and the step alone: a resumed run draws what the stopped one would have drawn.
-        rng = np.random.default_rng([self.seed, int(trainer.state.global_step)])
+        step = int(trainer.state.global_step)
+        rng = np.random.default_rng([self.seed, step, *[self.rank] * bool(self.rank)])
         heads = range(0, len(prompts), self.group)
         changed = {head for head in heads if rng.random() < self.share}
         asked = [self.model.chat.ids(prompt) for prompt in prompts]

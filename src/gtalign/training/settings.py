@@ -69,6 +69,8 @@ class SFTSettings(Config):
         completion_only: Whether to leave the prompt out of the loss. Set it to false for a model
             from scratch, which sees no other language than its prompts and completions.
         save_steps: Steps between two checkpoints.
+        checkpoints: Address that gets a copy of the newest checkpoint, such as ``s3://bucket/run``;
+            a run whose folder is gone resumes from there. By default there are no copies.
         packing: Whether to fill each row of a batch with several examples, kept apart by their
             positions.
         report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
@@ -86,6 +88,7 @@ class SFTSettings(Config):
     too_long: Literal["drop", "cut"] = "drop"
     completion_only: bool = True
     save_steps: PositiveInt = 100
+    checkpoints: str | None = None
     packing: bool = False
     report_to: tuple[str, ...] = ()
     lora: LoRASettings | None = None
@@ -113,6 +116,8 @@ class DPOSettings(Config):
         max_length: Longest prompt with an answer. Pairs with a longer one are left out with a
             warning: what would be cut off is where the two differ.
         save_steps: Steps between two checkpoints.
+        checkpoints: Address that gets a copy of the newest checkpoint, such as ``s3://bucket/run``;
+            a run whose folder is gone resumes from there. By default there are no copies.
         report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
             ``tensorboard``, ``trackio``.
         lora: Low-rank updates; by default the whole network learns, beside a copy of the start.
@@ -126,6 +131,7 @@ class DPOSettings(Config):
     likelihood: NonNegativeFloat = 1.0
     max_length: PositiveInt = 1536
     save_steps: PositiveInt = 100
+    checkpoints: str | None = None
     report_to: tuple[str, ...] = ()
     lora: LoRASettings | None = None
     hardware: HardwareSettings = HardwareSettings()
@@ -172,12 +178,16 @@ class RLSettings(Config):
             (``group``), that of all rewards of the step (``batch``), or nothing (``none``). By
             default ``none`` if rewards are normalised per task, else ``group``.
         save_steps: Steps between two checkpoints.
+        checkpoints: Address that gets a copy of the newest checkpoint, such as ``s3://bucket/run``;
+            a run whose folder is gone resumes from there. By default there are no copies.
         lora: Low-rank updates; by default the whole network learns.
         hardware: Where and how to compute.
         report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
             ``tensorboard``, ``trackio``.
-        vllm: Whether vLLM draws the completions, in the same process (TRL's colocate mode).
-        vllm_memory: Share of the GPU's memory for vLLM.
+        vllm: Whether vLLM draws the completions; without ``vllm_server``, in the same processes
+            (TRL's colocate mode).
+        vllm_memory: Share of the GPU's memory for vLLM in the same processes.
+        vllm_server: Address of a vLLM server on GPUs of its own, as `trl vllm-serve` starts it.
         counterfactual: Share of the groups whose matrix is edited before the model goes on; they
             are rewarded for obeying the edited matrix.
     """
@@ -191,11 +201,13 @@ class RLSettings(Config):
     max_completion: PositiveInt = 240
     scale_rewards: Literal["group", "batch", "none"] | None = None
     save_steps: PositiveInt = 20
+    checkpoints: str | None = None
     lora: LoRASettings | None = None
     hardware: HardwareSettings = HardwareSettings()
     report_to: tuple[str, ...] = ()
     vllm: bool = False
     vllm_memory: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    vllm_server: str | None = None
     counterfactual: Share = 0.0
 
     @model_validator(mode="after")
@@ -203,6 +215,8 @@ class RLSettings(Config):
         self.hardware.check("questions * group", self.questions * self.group)
         if self.vllm and not self.hardware.gpu:
             raise ValueError("vllm needs a GPU: set hardware.gpu")
+        if self.vllm_server is not None and not self.vllm:
+            raise ValueError("vllm_server is the address for vllm = true: set it")
         if self.vllm and self.counterfactual:
             raise ValueError("counterfactual groups are drawn by transformers; leave out vllm")
         return self

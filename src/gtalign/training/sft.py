@@ -11,10 +11,13 @@ from trl import SFTConfig, SFTTrainer
 from gtalign.errors import TrainingError
 from gtalign.models.chat import Lesson
 from gtalign.models.model import LocalModel
+from gtalign.training.checkpoints import finished
+from gtalign.training.copies import Copies
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
 from gtalign.training.optimizer import MuonWithAdamW
 from gtalign.training.options import shared_options
+from gtalign.training.processes import processes
 from gtalign.training.settings import SFTSettings
 from gtalign.training.stopping import fit
 
@@ -44,8 +47,12 @@ def train_sft(
         TrainingError: No lesson has any of its answer within the longest length.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
-    if target.exists():
+    team = processes(settings.hardware.gpu)
+    copies = None if settings.checkpoints is None else Copies(settings.checkpoints)
+    if team.at_first(lambda: finished(target, scratch, copies)):
         return target
+    part = settings.batch // settings.hardware.accumulation
+    share = team.share("sft.batch / sft.hardware.accumulation", part)
     rows = Dataset.from_list(
         [
             {
@@ -58,7 +65,7 @@ def train_sft(
     args = SFTConfig(
         **shared_options(settings, scratch, seed),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch // settings.hardware.accumulation,
+        per_device_train_batch_size=share,
         warmup_steps=settings.warmup,
         max_length=settings.max_length,
         completion_only_loss=True,  # of what the mask says
@@ -85,7 +92,7 @@ def train_sft(
             f"the prompts alone fill sft.max_length = {settings.max_length} tokens: there is"
             " nothing to learn; raise it"
         )
-    return fit(trainer, model.chat, target, scratch)
+    return fit(trainer, model.chat, target, scratch, team, copies)
 
 
 def _learned(lesson: Lesson, completion_only: bool) -> list[int]:

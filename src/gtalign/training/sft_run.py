@@ -17,7 +17,7 @@ from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.errors import DataError, TrainingError
 from gtalign.files.disk import room_in
-from gtalign.files.run_directory import at_work, claim, record_model
+from gtalign.files.run_directory import claim, record_model
 from gtalign.game import GameForm
 from gtalign.game.file import GameSource, load_game
 from gtalign.judges import Judges, JudgesConfig
@@ -26,8 +26,10 @@ from gtalign.models.tokens import token_counter
 from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.examples import Example, read_examples
 from gtalign.tasks import Question
+from gtalign.training.layout import Layout, laid_out
 from gtalign.training.memory import FORMULA, memory
 from gtalign.training.metrics import read_metrics
+from gtalign.training.processes import processes, working
 from gtalign.training.settings import SFTSettings
 
 if TYPE_CHECKING:
@@ -89,10 +91,15 @@ class SFTRun(Config):
     size: ModelSize | None = None
 
 
-def plan(config: SFTRun) -> dict[str, Any]:
+def plan(config: SFTRun, layout: Layout | None = None) -> dict[str, Any]:
     """Return what a run would do and how much it takes, without loading a model.
 
+    Args:
+        config: Configuration of the run.
+        layout: The GPUs that it runs on; one by default.
+
     Raises:
+        ConfigError: A batch has no equal shares for the processes.
         DataError: A file is wrong.
     """
     sft = config.sft
@@ -109,13 +116,16 @@ def plan(config: SFTRun) -> dict[str, Any]:
         "held_out_answers": times * len(questions),
         "judge_calls": times * judged,
     }
+    part, told = laid_out(layout or Layout(), "sft", sft)
+    found |= told
     if config.size is not None:
         parts = memory(
             config.size,
-            tokens=sft.batch // sft.hardware.accumulation * sft.max_length,
+            tokens=part * sft.max_length,
             lora=sft.lora,
             bf16=sft.hardware.bf16,
             checkpointing=sft.hardware.gradient_checkpointing,
+            layout=layout,
         )
         found |= {"memory_gib": parts, "memory_formula": FORMULA}
     return found
@@ -144,7 +154,8 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     if not written:
         raise DataError(f"no example in {', '.join(map(str, config.data))}")
     questions = held_out_questions(config)
-    claim(out, config)
+    team = processes(config.sft.hardware.gpu)
+    team.at_first(lambda: claim(out, config))
 
     from gtalign.models.chat import open_chat
     from gtalign.models.model import LocalModel, open_model
@@ -159,7 +170,7 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
     if config.reward.chain:
         _warn_of_unreadable(lessons, load_game(config.game), config.reward.belief)
     model = open_model(config.model, chat=chat)
-    record_model(out, model.facts())
+    team.at_first(lambda: record_model(out, model.facts()))
     callbacks = []
     file = out / "held_out.jsonl"
     # Held-out answers are only looked at: a dead judge does not stop the training.
@@ -170,8 +181,10 @@ def run(config: SFTRun, out: Path) -> dict[str, Any]:
         def answer(model: Any, asked: Sequence[Question]) -> list[str]:
             return _answer(config, LocalModel(model, chat), asked)
 
-        callbacks.append(HeldOut(questions, answer, reward, judges, file, config.held_out.every))
-    with at_work(out), room_in(out):
+        callbacks.append(
+            HeldOut(questions, answer, reward, judges, file, config.held_out.every, team)
+        )
+    with working(out, team), room_in(out):
         checkpoint = train_sft(model, lessons, out, config.sft, config.seed, callbacks)
     metrics, held_out = read_metrics(out / "metrics.jsonl"), read_metrics(file)
     return {

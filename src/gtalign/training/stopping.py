@@ -14,18 +14,29 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from gtalign.errors import Terminated, TrainingError
 from gtalign.files.run_directory import heard
 from gtalign.models.chat import Chat
 from gtalign.training.checkpoints import last_checkpoint, publish
+from gtalign.training.copies import Copies, Copying
+from gtalign.training.layout import MERGES
+from gtalign.training.processes import Processes
 from gtalign.training.settings import GuardSettings
 
 GRACE_SECONDS: Final = 20.0
 """How long a step may still take once the process is asked to end."""
 
 
-def fit(trainer: Trainer, chat: Chat, target: Path, scratch: Path) -> Path:
+def fit(
+    trainer: Trainer,
+    chat: Chat,
+    target: Path,
+    scratch: Path,
+    team: Processes,
+    copies: Copies | None = None,
+) -> Path:
     """Train to the end, or resume, and publish the checkpoint.
 
     When the process is asked to end (SIGTERM), the step at hand is finished and its checkpoint is
@@ -37,40 +48,53 @@ def fit(trainer: Trainer, chat: Chat, target: Path, scratch: Path) -> Path:
         chat: How conversations are written for its model.
         target: Folder of the final checkpoint.
         scratch: Folder of the intermediate ones.
+        team: The processes that train.
+        copies: Where checkpoints are copied to.
 
     Returns:
         ``target``.
 
     Raises:
+        StorageError: The final checkpoint could not be copied.
         Terminated: The process was asked to end before the last step.
-        TrainingError: A loss or a gradient is not finite.
+        TrainingError: A loss or a gradient is not finite, or low-rank updates cannot be merged.
     """
-    asked = _Termination()
+    sharded = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
+    if sharded and hasattr(trainer.model, "merge_and_unload"):
+        raise TrainingError(MERGES.format("FSDP2 or ZeRO-3"))
+    asked = _Termination(team)
     trainer.add_callback(asked)
+    if copies is not None:
+        trainer.add_callback(Copying(copies, scratch, team))
     trainer.add_callback(_Finite())
     with heard(asked.ask):
         try:
-            trainer.train(resume_from_checkpoint=last_checkpoint(scratch))
+            last = team.at_first(lambda: last_checkpoint(scratch))
+            trainer.train(resume_from_checkpoint=last)
         finally:
             asked.be_patient()
     if asked.stopped_at is not None:
         raise Terminated(f"stopped after step {asked.stopped_at}; the same command resumes the run")
-    publish(trainer.model, chat.tokenizer, target, scratch)
+    publish(trainer, chat.tokenizer, target, scratch, team)
+    if copies is not None:
+        team.at_first(lambda: copies.keep(target))
     return target
 
 
 class _Termination(TrainerCallback):  # type: ignore[misc]
     """Ends training after the step at hand, with a checkpoint, once the process is asked to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, team: Processes) -> None:
         self.stopped_at: int | None = None
         self._asked = False
+        self._team = team
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Stop here if asked to."""
-        if self._asked and state.global_step < state.max_steps:
+        # They hear it at different moments, and have to stop at the same step.
+        if self._team.any(self._asked) and state.global_step < state.max_steps:
             self.stopped_at = state.global_step
             control.should_log = control.should_save = control.should_training_stop = True
 

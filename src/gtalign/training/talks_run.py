@@ -5,12 +5,13 @@ from typing import Any
 
 from gtalign.data.schema import given
 from gtalign.dialogue import Rules
-from gtalign.errors import DataError, UserError
+from gtalign.errors import ConfigError, DataError, UserError
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim, record_model
 from gtalign.judges.failures import Failures
 from gtalign.models.tokens import token_counter
 from gtalign.training.metrics import read_metrics
+from gtalign.training.processes import processes
 from gtalign.training.rl_run import RLRun, read_questions
 from gtalign.training.talks import GoalOf, matches
 
@@ -41,6 +42,8 @@ def run_talks(config: RLRun, out: Path, goal_of: GoalOf) -> dict[str, Any]:
             f"none of {len(questions)} questions has a goal that its labels tell; questions of the"
             " lab and of ambig_qa have one"
         )
+    if processes(config.rl.hardware.gpu).count > 1:
+        raise ConfigError("dialogue: training over conversations runs in one process")
     claim(out, config)
 
     from gtalign.models.model import open_model

@@ -8,9 +8,12 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from gtalign.models.model import LocalModel
+from gtalign.training.checkpoints import finished
+from gtalign.training.copies import Copies
 from gtalign.training.credit import TurnTrainer
 from gtalign.training.log import MetricsLog
 from gtalign.training.lora import lora_config
+from gtalign.training.processes import processes
 from gtalign.training.rl import grpo_config
 from gtalign.training.settings import RLSettings
 from gtalign.training.stopping import fit
@@ -43,7 +46,9 @@ def train_turns(
         callbacks: Further callbacks of the trainer.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"
-    if target.exists():
+    team = processes(settings.hardware.gpu)
+    copies = None if settings.checkpoints is None else Copies(settings.checkpoints)
+    if team.at_first(lambda: finished(target, scratch, copies)):
         return target
     trainer = TurnTrainer if credit == "turn" else GRPOTrainer
     return fit(
@@ -58,4 +63,6 @@ def train_turns(
         model.chat,
         target,
         scratch,
+        team,
+        copies,
     )

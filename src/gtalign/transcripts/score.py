@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import aclosing, nullcontext
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+from gtalign.endpoints.engine import Engine
 from gtalign.endpoints.usage import in_words
 from gtalign.errors import ConfigError, DataError, JudgeError
 from gtalign.files.lines import torn_line
@@ -20,6 +21,7 @@ from gtalign.transcripts.rewards import ChosenReward
 from gtalign.transcripts.rows import scores_in
 from gtalign.transcripts.scored_file import FileScored, FileScorer
 from gtalign.transcripts.scoring import Scorer
+from gtalign.transcripts.spread import bearing_loss, recipe
 from gtalign.transcripts.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -77,12 +79,13 @@ class ScoredFile:
     torn: bool
 
 
-def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
+def score_file(run: ScoreRun, watch: Watch, engine: Engine | None = None) -> ScoredFile:
     """Score a file.
 
     Args:
         run: What to score, and how.
         watch: Called with each row.
+        engine: Reads, judges and scores the rows on other processes; None does it in this one.
 
     Raises:
         ConfigError: The task is unknown, or ``out`` is the input.
@@ -102,12 +105,33 @@ def score_file(run: ScoreRun, watch: Watch) -> ScoredFile:
     judges = None if run.judges is None else Judges(run.judges)
     failures = Failures(run.max_failed, _WINDOW)
     reward = Reward(run.reward.config, count, run.form)
-    scorer = Scorer(reward, judges, failures, workers=run.workers, recount=count is not None)
     summary = Summary()
 
     async def work() -> None:
-        rows = FileScorer(scorer, unit).score(run.file, run.out, run.task, run.score)
-        async with judges or nullcontext(), aclosing(rows):
+        async with AsyncExitStack() as stack:
+            if judges is not None:
+                await stack.enter_async_context(judges)
+            elsewhere = None
+            if engine is not None:
+                needed = recipe(
+                    run.reward.config,
+                    run.judges,
+                    run.form,
+                    tokenizer=run.tokenizer,
+                    workers=run.workers,
+                    recount=count is not None,
+                )
+                elsewhere = bearing_loss(await stack.enter_async_context(engine.open(needed)))
+            scorer = Scorer(
+                reward,
+                judges,
+                failures,
+                workers=run.workers,
+                recount=count is not None,
+                elsewhere=elsewhere,
+            )
+            rows = FileScorer(scorer, unit).score(run.file, run.out, run.task, run.score)
+            await stack.enter_async_context(aclosing(rows))
             async for row in rows:
                 # Rows of an output that exists say W of this reward, not that of the input.
                 before = row.before if run.out is None else None

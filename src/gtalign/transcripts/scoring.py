@@ -2,7 +2,8 @@
 
 Checkpoints, servers, teachers and trainers write unscored transcripts; a `Scorer` asks the judge
 for missing verdicts and fills in the measures. It takes a batch (`Scorer.score`) or a stream of any
-length (`Scorer.stream`), and both go through `gtalign.reward.judged`.
+length (`Scorer.stream`), and both go through `gtalign.reward.judged`, by `Scoring`: here, or on the
+machines of an engine.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from gtalign.endpoints.engine import Work
 from gtalign.errors import DataError, JudgeError
 from gtalign.judges import Judge
 from gtalign.judges.failures import Failure, Failures
@@ -69,6 +71,78 @@ class Scored:
     before: float | None = None
 
 
+class Scoring:
+    """Judges and scores rows, all at once.
+
+    Args:
+        reward: As for `Scorer`.
+        judge: As for `Scorer`.
+        workers: Most judgements under way at once.
+        recount: Whether to count tokens again.
+        strict: Whether a failure of the judge itself is raised.
+    """
+
+    def __init__(
+        self,
+        reward: Reward,
+        judge: Judge | None = None,
+        *,
+        workers: int = WORKERS,
+        recount: bool = False,
+        strict: bool = False,
+    ) -> None:
+        plain = reward.config.model_copy(update={"chain": False})
+        self.reward = reward
+        self.judge = judge
+        self._workers = workers
+        self._recount = recount
+        self._strict = strict
+        self._rewards = {True: Reward(plain, reward.count_tokens, reward.form), False: reward}
+
+    async def __call__(self, rows: Sequence[Row]) -> list[Scored]:
+        """Return the rows scored; raises DataError if one is of another game."""
+        found: dict[int, Scored] = {}
+        game = game_of(self.reward.form)
+        for one in rows:
+            try:
+                check_game(one.transcript, self.reward.form)
+            except DataError as error:
+                raise DataError(f"{one.place}: {error}" if one.place else str(error)) from None
+        for plain, reward in self._rewards.items():
+            places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
+            if not places:
+                continue
+            some = [rows[i].transcript for i in places]
+            counts = [None if self._recount else t.tokens or None for t in some]
+            done = await judged(
+                reward,
+                self.judge,
+                [transcript.question for transcript in some],
+                [transcript.completion for transcript in some],
+                [transcript.verdicts[0] if transcript.verdicts else None for transcript in some],
+                [rows[i].solution for i in places],
+                counts,
+                workers=self._workers,
+                strict=self._strict,
+            )
+            for row, score in enumerate(done.scores):
+                verdict, asked = done.verdicts[row], row in done.failures
+                verdicts = some[row].verdicts
+                if asked and verdict is not None:
+                    verdicts = (verdict,)
+                found[places[row]] = Scored(
+                    transcript=replace(some[row].scored(score, verdicts), game=game),
+                    score=score,
+                    response=done.readings.responses[row],
+                    asked=asked,
+                    failure=done.failures.get(row),
+                    recorded=score.tokens is counts[row],
+                    refused=None if asked else done.scores.errors.get(row),
+                    before=some[row].mutual_welfare,
+                )
+        return [found[i] for i in range(len(rows))]
+
+
 class Scorer:
     """Judges and scores transcripts.
 
@@ -80,6 +154,7 @@ class Scorer:
         workers: Most judgements of a batch, or of a stream, that are under way at once.
         recount: Whether to count tokens again; otherwise recorded counts are kept.
         strict: Whether a failure of the judge itself is raised, before anything is written.
+        elsewhere: Judges and scores rows as `Scoring` does, on other machines; None does it here.
     """
 
     def __init__(
@@ -91,15 +166,14 @@ class Scorer:
         workers: int = WORKERS,
         recount: bool = False,
         strict: bool = False,
+        elsewhere: Work[Sequence[Row], list[Scored]] | None = None,
     ) -> None:
-        plain = reward.config.model_copy(update={"chain": False})
         self.reward = reward
         self.judge = judge
         self._failures = failures
         self._workers = workers
-        self._recount = recount
-        self._strict = strict
-        self._rewards = {True: Reward(plain, reward.count_tokens, reward.form), False: reward}
+        here = Scoring(reward, judge, workers=workers, recount=recount, strict=strict)
+        self._fill: Work[Sequence[Row], list[Scored]] = here if elsewhere is None else elsewhere
 
     async def score(
         self,
@@ -225,46 +299,3 @@ class Scorer:
                 yield block
         if wrong is not None:
             raise wrong
-
-    async def _fill(self, rows: Sequence[Row]) -> list[Scored]:
-        """Judge and score rows, all at once; raises DataError if one is of another game."""
-        found: dict[int, Scored] = {}
-        game = game_of(self.reward.form)
-        for one in rows:
-            try:
-                check_game(one.transcript, self.reward.form)
-            except DataError as error:
-                raise DataError(f"{one.place}: {error}" if one.place else str(error)) from None
-        for plain, reward in self._rewards.items():
-            places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
-            if not places:
-                continue
-            some = [rows[i].transcript for i in places]
-            counts = [None if self._recount else t.tokens or None for t in some]
-            done = await judged(
-                reward,
-                self.judge,
-                [transcript.question for transcript in some],
-                [transcript.completion for transcript in some],
-                [transcript.verdicts[0] if transcript.verdicts else None for transcript in some],
-                [rows[i].solution for i in places],
-                counts,
-                workers=self._workers,
-                strict=self._strict,
-            )
-            for row, score in enumerate(done.scores):
-                verdict, asked = done.verdicts[row], row in done.failures
-                verdicts = some[row].verdicts
-                if asked and verdict is not None:
-                    verdicts = (verdict,)
-                found[places[row]] = Scored(
-                    transcript=replace(some[row].scored(score, verdicts), game=game),
-                    score=score,
-                    response=done.readings.responses[row],
-                    asked=asked,
-                    failure=done.failures.get(row),
-                    recorded=score.tokens is counts[row],
-                    refused=None if asked else done.scores.errors.get(row),
-                    before=some[row].mutual_welfare,
-                )
-        return [found[i] for i in range(len(rows))]

@@ -4,7 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +21,10 @@ from gtalign.dialogue import (
     play_all,
 )
 from gtalign.dialogue.assistant import FREE
-from gtalign.dialogue.play import count_words
-from gtalign.endpoints import Cache, Endpoint, EndpointSettings
+from gtalign.dialogue.play import count_words, play
+from gtalign.dialogue.played import Played
+from gtalign.endpoints import Cache, EndpointSettings, open_endpoint
+from gtalign.endpoints.engine import Engine, Work
 from gtalign.errors import DataError, TeacherError
 from gtalign.evaluation.dialogue.held import Conversations
 from gtalign.evaluation.dialogue.matrices import agreements
@@ -38,10 +41,13 @@ from gtalign.game import USER_LLM
 from gtalign.models.tokens import counter_in
 from gtalign.steering import Sampling, SteeringSettings, load_policy, open_backend
 from gtalign.tasks import Question
-from gtalign.transcripts import read_transcripts
+from gtalign.transcripts import Transcript, read_transcripts
 
 GoalOf = Callable[[Question, int], Goal | None]
 """Takes a question and the seed; returns what its user wants, or None if nobody knows."""
+
+Talk = tuple[Played, Transcript]
+"""What is left of a conversation."""
 
 Show = Callable[[int, int, str | None], None]
 """Takes the conversations that are done, their total, and why the last one failed."""
@@ -78,7 +84,13 @@ class Conversed:
         }
 
 
-def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = None) -> Conversed:
+def run(
+    config: ConverseRun,
+    out: Path,
+    goal_of: GoalOf,
+    show: Show | None = None,
+    engine: Engine | None = None,
+) -> Conversed:
     """Play conversations, or go on with a run that was stopped.
 
     Every conversation stays in ``transcripts.jsonl``; ``report.html`` shows the tables. Those that
@@ -89,6 +101,7 @@ def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = Non
         out: The run directory.
         goal_of: Says what the user of a question wants.
         show: Called after each conversation.
+        engine: Plays the conversations on other processes; None does it in this one.
 
     Raises:
         ConfigError: The directory holds a run of another configuration, or a model or a policy is
@@ -106,16 +119,13 @@ def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = Non
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
-            for user in users.values():
-                if (close := getattr(user, "aclose", None)) is not None:
-                    stack.push_async_callback(close)
+            _close(users, stack)
             assistant, name = await stack.enter_async_context(opened(config, model, replies))
-            rules = Rules(
-                turns=config.turns,
-                seconds=config.timeout,
-                count=_counter(config, model),
-                seed=config.seed,
-            )
+            rules = _rules(config, model)
+            elsewhere = None
+            if engine is not None:
+                needed = partial(_playing, config, model, replies)
+                elsewhere = _without_user(await stack.enter_async_context(engine.open(needed)))
             await play_all(
                 matches(config, goals, users),
                 assistant,
@@ -124,6 +134,7 @@ def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = Non
                 model=config.name or name,
                 workers=min(config.workers, total),
                 show=None if show is None else lambda done, why: show(done, total, why),
+                elsewhere=elsewhere,
             )
 
     with at_work(out), room_in(out):
@@ -142,6 +153,36 @@ def run(config: ConverseRun, out: Path, goal_of: GoalOf, show: Show | None = Non
         last = next(t.unscored for t in read_transcripts(file) if t.conversation is not None)
         problem = f"No result: all {total} conversations failed. The first: {last}"
     return Conversed(report, total, failed, skipped, problem)
+
+
+def _close(users: dict[str, User], stack: AsyncExitStack) -> None:
+    for user in users.values():
+        if (close := getattr(user, "aclose", None)) is not None:
+            stack.push_async_callback(close)
+
+
+def _rules(config: ConverseRun, model: str) -> Rules:
+    return Rules(
+        turns=config.turns, seconds=config.timeout, count=_counter(config, model), seed=config.seed
+    )
+
+
+def _without_user(work: Work[Match, Talk]) -> Work[Match, Talk]:
+    """Return work that leaves the user out of what it sends: each process opens its own."""
+    return lambda match: work(replace(match, user=None))
+
+
+@asynccontextmanager
+async def _playing(
+    config: ConverseRun, model: str, replies: Path
+) -> AsyncIterator[Work[Match, Talk]]:
+    """Open what a process of an engine needs, and yield what plays a conversation."""
+    users = {name: settings.open(replies) for name, settings in config.users.items()}
+    async with AsyncExitStack() as stack:
+        _close(users, stack)
+        assistant, _ = await stack.enter_async_context(opened(config, model, replies))
+        rules = _rules(config, model)
+        yield lambda match: play(replace(match, user=users[match.name]), assistant, rules)
 
 
 def read_goals(config: ConverseRun, goal_of: GoalOf) -> tuple[list[Goal], int]:
@@ -214,7 +255,7 @@ async def opened(
             timeout=config.timeout,
             attempts=config.attempts,
         )
-        endpoint = Endpoint(settings, Cache(replies), TeacherError, "assistant")
+        endpoint = open_endpoint(settings, Cache(replies), TeacherError, "assistant")
         try:
             yield ServedAssistant(endpoint), settings.model
         finally:
@@ -252,7 +293,7 @@ async def _served(config: ConverseRun) -> str:
     asked = EndpointSettings(
         url=config.model, model="a model", key_env=key, attempts=config.attempts
     )
-    endpoint = Endpoint(asked, failure=TeacherError)
+    endpoint = open_endpoint(asked, failure=TeacherError)
     try:
         names = await endpoint.models()
     finally:

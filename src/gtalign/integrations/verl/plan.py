@@ -107,7 +107,7 @@ def _memory(run: RLRun, size: ModelSize, verl: VerlSettings) -> dict[str, dict[s
         reference=rl.beta > 0 and rl.lora is None,
     )
     networks = 2 if verl.algorithm == "ppo" and not verl.offload else 1
-    kept = {
+    kept: dict[str, float] = {
         name: whole[name] * (1 if name == "reference" else networks) / verl.world
         for name in ("weights", "reference", "gradients", "optimizer")
         if name in whole

@@ -1,0 +1,150 @@
+"""Copies of checkpoints at any address of fsspec."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from gtalign.errors import ConfigError, StorageError
+from gtalign.training.checkpoints import finished
+from gtalign.training.copies import Copies, Copying
+from gtalign.training.processes import Processes
+
+
+class Objects(MemoryFileSystem):  # type: ignore[misc]
+    """An object store: it renames nothing, and may refuse to take a file."""
+
+    protocol = "objects"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    refused = ""
+
+    def mv(self, *_: Any, **__: Any) -> None:
+        raise NotImplementedError("no renaming")
+
+    def put_file(self, lpath: str, rpath: str, **named: Any) -> None:
+        if self.refused and self.refused in rpath:
+            raise OSError("slow down")
+        super().put_file(lpath, rpath, **named)
+
+
+fsspec.register_implementation("objects", Objects, clobber=True)
+
+
+@pytest.fixture(params=["memory", "objects", "file", "folder"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    near = tmp_path / "there"
+    yield {"file": f"file://{near}", "folder": str(near)}.get(
+        request.param, f"{request.param}://bucket/{uuid4()}"
+    )
+    Objects.refused = ""
+
+
+def checkpoint(folder: Path, name: str, weights: bytes = b"w") -> Path:
+    made = folder / name
+    (made / "shards").mkdir(parents=True)
+    (made / "model.safetensors").write_bytes(weights)
+    (made / "shards" / "optimizer.bin").write_bytes(b"")
+    (made / "trainer_state.json").write_text("{}")
+    return made
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()
+    }
+
+
+def test_the_newest_checkpoint_comes_back_whole(address: str, tmp_path: Path) -> None:
+    copies, here = Copies(address), tmp_path / "here"
+    assert copies.newest() is None
+    for name in ("checkpoint-9", "checkpoint-10"):
+        copies.keep(checkpoint(here, name, name.encode()))
+    copies.keep(here / "checkpoint-10")  # once more: it replaces itself
+    again = Copies(address)
+    assert again.newest() == "checkpoint-10"
+    found = again.fetch("checkpoint-10", tmp_path / "back")
+    assert contents(found) == contents(here / "checkpoint-10")
+    copies.keep(checkpoint(here, "checkpoint"))
+    assert again.newest() == "checkpoint"
+
+
+def test_a_machine_that_lost_its_folder_goes_on_where_the_copy_is(
+    address: str, tmp_path: Path
+) -> None:
+    copies, run = Copies(address), tmp_path / "run"
+    target, scratch = run / "checkpoint", run / "checkpoints"
+    assert not finished(target, scratch, copies)
+    assert not finished(target, scratch, None)
+    copies.keep(checkpoint(tmp_path / "lost", "checkpoint-3"))
+    assert not finished(target, scratch, copies)
+    assert (scratch / "checkpoint-3" / "trainer_state.json").exists()
+    copies.keep(checkpoint(tmp_path / "lost", "checkpoint"))
+    assert not finished(target, scratch, copies)  # what is here comes first
+    assert finished(tmp_path / "other" / "checkpoint", tmp_path / "other" / "checkpoints", copies)
+
+
+@pytest.mark.parametrize("refused", ["model", "shards", "trainer_state"])
+def test_half_a_copy_is_none(refused: str, tmp_path: Path) -> None:
+    copies = Copies(f"objects://bucket/{uuid4()}")
+    copies.keep(checkpoint(tmp_path, "checkpoint-1"))
+    Objects.refused = f"checkpoint-2/{refused}"
+    with pytest.raises(StorageError, match="no copy of checkpoint-2: OSError: slow down"):
+        copies.keep(checkpoint(tmp_path, "checkpoint-2"))
+    assert copies.newest() == "checkpoint-1"
+    Objects.refused = ""
+    copies.keep(tmp_path / "checkpoint-2")
+    assert copies.newest() == "checkpoint-2"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["{", "[]", '{"../../evil": 1}', '{"/etc/evil": 1}', '{"gone": 1}', '{"model.safetensors": 7}'],
+)
+def test_a_copy_that_lies_is_refused(listed: str, tmp_path: Path) -> None:
+    copies = Copies(str(tmp_path / "there"))
+    copies.keep(checkpoint(tmp_path, "checkpoint-1"))
+    (tmp_path / "there" / "checkpoint-1" / "files.json").write_text(listed)
+    with pytest.raises(StorageError, match="checkpoint-1 cannot be fetched"):
+        copies.fetch("checkpoint-1", tmp_path / "back")
+    assert not (tmp_path / "back" / "checkpoint-1").exists()
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_training_goes_on_without_a_copy_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copies, state = Copies(f"objects://bucket/{uuid4()}"), SimpleNamespace(global_step=4)
+    checkpoint(tmp_path, "checkpoint-4")
+    copying = Copying(copies, tmp_path, Processes())
+    Objects.refused = "model"
+    copying.on_save(None, state, None)  # type: ignore[arg-type]
+    assert "slow down; training goes on" in caplog.text
+    Objects.refused = ""
+    copying.on_save(None, state, None)  # type: ignore[arg-type]
+    assert copies.newest() == "checkpoint-4"
+
+
+@pytest.mark.parametrize("address", ["nothing://x", "sftp://nowhere/x"])
+def test_an_address_of_no_kind_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"checkpoints = '\w+://"):
+        Copies(address)
+
+
+def test_other_folders_at_the_address_are_left_alone(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    for name in ("notes", "checkpoint-x", "checkpoint-"):
+        (there / name).mkdir(parents=True)
+        (there / name / "files.json").write_text(json.dumps({}))
+    copies = Copies(str(there))
+    assert copies.newest() is None
+    copies.keep(checkpoint(tmp_path, "checkpoint-1"))
+    assert {f.name for f in there.iterdir()} == {
+        *("notes", "checkpoint-x", "checkpoint-", "checkpoint-1")
+    }
