@@ -57,6 +57,7 @@ def judge(judge_server: "JudgeServer") -> "JudgeServer":
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A local cluster of Ray with two processors."""
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # other work may be under way
     import ray
 
     ray.init(

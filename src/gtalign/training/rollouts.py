@@ -106,17 +106,29 @@ class Rollouts:
 
     def _edited(self, ids: Sequence[int], rng: np.random.Generator) -> list[int] | None:
         """Return a completion up to its analysis, with another matrix; None if it has no matrix."""
-        text = self.model.chat.text(ids)
-        try:
-            chain = parse(text, self.form)
-        except ChainError:
-            return None
-        span = chain.spans["payoff"]
-        decimals = decimals_of(text[slice(*span)])
-        block = splice(text, span, edited(chain.payoff, rng), decimals=decimals)
-        resumed = text.index(_NEXT, span[1]) + len(_NEXT)
-        prefix = f"{text[: span[0]]}{block}{text[span[1] : resumed]}"
-        return continuing_tokens(self.model.chat.tokenizer, prefix)
+        prefix = with_another_matrix(self.model.chat.text(ids), rng, self.form)
+        return None if prefix is None else continuing_tokens(self.model.chat.tokenizer, prefix)
+
+
+def with_another_matrix(
+    text: str, rng: np.random.Generator, form: GameForm = USER_LLM
+) -> str | None:
+    """Return a chain up to its analysis, with an edited matrix; None if it is no chain.
+
+    Args:
+        text: The chain.
+        rng: Decides how the matrix is edited.
+        form: The game that it is about.
+    """
+    try:
+        chain = parse(text, form)
+    except ChainError:
+        return None
+    span = chain.spans["payoff"]
+    decimals = decimals_of(text[slice(*span)])
+    block = splice(text, span, edited(chain.payoff, rng), decimals=decimals)
+    resumed = text.index(_NEXT, span[1]) + len(_NEXT)
+    return f"{text[: span[0]]}{block}{text[span[1] : resumed]}"
 
 
 RewardFunction = Callable[..., Coroutine[Any, Any, list[float | None]]]
@@ -165,15 +177,9 @@ async def obedience(
     log_metric: Callable[[str, float], None] | None = None,
     **columns: Any,
 ) -> list[float | None]:
-    """Reward completions from an edited matrix on; None for the ordinary ones.
-
-    Half of it is paid if the analysis names the cell that the edited matrix recommends
-    (`work_out`). The other half is the welfare that the response's action can reach in the edited
-    game: the highest sum of payoffs in its column, scaled so that the best action gets 1 and the
-    worst 0. What is no chain is worth 0.
-    """
+    """Reward completions from an edited matrix on (`obeyed`); None for the ordinary ones."""
     worths = [
-        _obedience(completion_text(completion), form) if handed else None
+        obeyed(completion_text(completion), form) if handed else None
         for completion, handed in zip(completions, given, strict=True)
     ]
     known = [worth for worth in worths if worth is not None]
@@ -185,14 +191,21 @@ async def obedience(
 def obedience_in(form: GameForm) -> RewardFunction:
     """`obedience` for chains about a game, as the trainer takes it."""
 
-    async def obeyed(*texts: Any, **columns: Any) -> list[float | None]:
+    async def rewarded(*texts: Any, **columns: Any) -> list[float | None]:
         return await obedience(*texts, form=form, **columns)
 
-    obeyed.__name__ = obedience.__name__
-    return obeyed
+    rewarded.__name__ = obedience.__name__
+    return rewarded
 
 
-def _obedience(text: str, form: GameForm) -> float:
+def obeyed(text: str, form: GameForm = USER_LLM) -> float:
+    """Return how well a chain obeys its own matrix, from 0 to 1.
+
+    Half of it is paid if the analysis names the cell that the matrix recommends (`work_out`). The
+    other half is the welfare that the response's action can reach in the game: the highest sum of
+    payoffs in its column, scaled so that the best action gets 1 and the worst 0. What is no chain
+    is worth 0.
+    """
     try:
         chain = parse(text, form)
     except ChainError:

@@ -14,6 +14,9 @@ REWARD: Final = "pkg://gtalign.integrations.verl"
 COMPONENTS: Final = ("user_welfare", "llm_welfare")
 """The parts of the reward that GDPO normalises each on its own."""
 
+REPLY: Final = 256
+"""Most tokens of a user's reply that a conversation has room for."""
+
 _ESTIMATORS: Final = {"ppo": "gae", "grpo": "grpo", "gdpo": "gdpo"}
 _SIMPLE = re.compile(r"[A-Za-z0-9_./:@-]+\Z")
 _WORDS = re.compile(r"(true|false|null|nan|inf|[-+.\d].*)\Z", re.IGNORECASE)
@@ -41,6 +44,21 @@ def verl_keys(run: RLRun, out: Path, questions: int) -> Keys:
         **_reward(run, verl, out),
         **_trainer(run, verl, out, questions),
     }
+
+
+def agent_loop(run: RLRun) -> str | None:
+    """Return the name of the agent loop that draws a run's completions; None for verl's own."""
+    if run.dialogue is not None:
+        return "gtalign_conversation"
+    return "gtalign_counterfactual" if run.rl.counterfactual else None
+
+
+def longest_course(run: RLRun) -> int:
+    """Return the most tokens after the first prompt, of all answers and what users say between."""
+    answer = run.rl.max_completion
+    if run.dialogue is None:
+        return answer
+    return run.dialogue.turns * answer + (run.dialogue.turns - 1) * REPLY
 
 
 def overrides(keys: Mapping[str, Any]) -> list[str]:
@@ -84,7 +102,7 @@ def _data(run: RLRun, verl: VerlSettings, out: Path) -> Keys:
         "data.val_files": held_out,  # verl reads one in any case
         "data.train_batch_size": run.rl.questions,
         "data.max_prompt_length": run.max_prompt,
-        "data.max_response_length": run.rl.max_completion,
+        "data.max_response_length": longest_course(run),
         "data.filter_overlong_prompts": True,
         "data.seed": run.seed,
     }
@@ -140,6 +158,12 @@ def _rollout(run: RLRun, verl: VerlSettings) -> Keys:
         f"{rollout}.tensor_model_parallel_size": verl.rollout_parallel,
         f"{rollout}.gpu_memory_utilization": verl.rollout_memory,
     }
+    loop = agent_loop(run)
+    if loop is not None:
+        keys |= {
+            f"{rollout}.agent.default_agent_loop": loop,
+            f"{rollout}.agent.num_workers": verl.reward_workers,
+        }
     if run.rl.lora is not None:
         # The engine reads the weights below the adapter itself; verl sends it the adapter alone.
         keys[f"{rollout}.load_format"] = "safetensors"

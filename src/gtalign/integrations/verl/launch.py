@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gtalign.data.rows import read_rows
-from gtalign.errors import ConfigError, TrainingError
+from gtalign.dialogue import goal_of
+from gtalign.errors import ConfigError, DataError, TrainingError
 from gtalign.files.replace import replacing
 from gtalign.files.run_directory import at_work, claim
 from gtalign.game.file import load_game
@@ -63,7 +64,7 @@ def ready(run: RLRun, out: Path) -> Launch:
         DataError: A file of questions is wrong.
     """
     run, out = _absolute(run), out.resolve()
-    questions = read_questions(run)
+    questions = with_goals(run, read_questions(run))
     refuse(run, len(questions))
     plan = cluster_plan(run, questions)
     changes = overrides(verl_keys(run, out, len(questions)))
@@ -86,6 +87,23 @@ def _absolute(run: RLRun) -> RLRun:
         held_out = tuple(file.resolve() for file in run.verl.validation)
         changed["verl"] = run.verl.model_copy(update={"validation": held_out})
     return run.model_copy(update=changed)
+
+
+def with_goals(run: RLRun, questions: Sequence[Question]) -> Sequence[Question]:
+    """Return the questions that a run can ask: in conversations, those whose user wants something.
+
+    Raises:
+        DataError: There are none.
+    """
+    if run.dialogue is None:
+        return questions
+    known = [question for question in questions if goal_of(question, run.seed) is not None]
+    if not known:
+        raise DataError(
+            f"none of {len(questions)} questions has a goal that its labels tell; questions of"
+            " ambig_qa have one"
+        )
+    return known
 
 
 def installed_verl() -> str | None:
@@ -164,7 +182,7 @@ def prepare(ready: Launch) -> None:
     form = load_game(run.game)
     write_rows(out / "verl" / f"{LEARNED}.jsonl", ready.questions, run, form, LEARNED)
     if run.verl is not None and run.verl.validation is not None:
-        held_out = read_rows(*run.verl.validation)
+        held_out = with_goals(run, list(read_rows(*run.verl.validation)))
         write_rows(out / "verl" / f"{HELD_OUT}.jsonl", held_out, run, form, HELD_OUT)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from verl.experimental.reward_loop.reward_manager import register
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
-from gtalign.integrations.verl.reward import Scoring
+from gtalign.integrations.verl.reward import EDITED, Scoring
 from gtalign.integrations.verl.rows import question_in
 
 
@@ -53,7 +53,9 @@ class GTAlignRewardManager(RewardManagerBase):  # type: ignore[misc]
         )
         completion = self.tokenizer.decode(ids[:written], skip_special_tokens=True)
         step = columns.get("global_steps")
-        found = await self.scoring.score(
-            question, completion, learned=learned, step=None if step is None else int(step)
-        )
+        step = None if step is None else int(step)
+        if (columns.get("tool_extra_fields") or {}).get(EDITED):
+            found = await self.scoring.obeyed(question, completion, step=step)
+        else:
+            found = await self.scoring.score(question, completion, learned=learned, step=step)
         return {"reward_score": found["score"], "reward_extra_info": found}

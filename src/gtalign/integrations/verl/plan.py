@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gtalign.errors import ConfigError
+from gtalign.integrations.verl.keys import longest_course
 from gtalign.models.memory import GIB, ModelSize, generation
 from gtalign.tasks import Question
 from gtalign.training.memory import FORMULA, memory
@@ -34,9 +35,11 @@ def cluster_plan(run: RLRun, questions: Sequence[Question]) -> dict[str, Any]:
     """
     rl, verl = run.rl, run.verl or VerlSettings()
     answers = rl.questions * rl.group
-    tokens = answers * (run.max_prompt + rl.max_completion)
+    tokens = answers * (run.max_prompt + longest_course(run))
     calls = run.judges.calls_for(Counter(question.task for question in questions))
     each = {name: count * answers / len(questions) for name, count in calls.items()}
+    if run.dialogue is not None:
+        each = {}  # the users say what a conversation is worth
     found: dict[str, Any] = {
         "engine": "verl",
         "algorithm": verl.algorithm,
@@ -141,7 +144,7 @@ def _hours(
 ) -> dict[str, float]:
     rl = run.rl
     answers = rl.questions * rl.group
-    tokens = answers * (run.max_prompt + rl.max_completion)
+    tokens = answers * (run.max_prompt + longest_course(run))
     networks = 2 if verl.algorithm == "ppo" else 1
     power = verl.world * verl.flops
     learn = 6 * size.parameters * tokens * networks / (TRAINING * power)
@@ -149,7 +152,7 @@ def _hours(
         learn *= 4 / 3
     passes = networks + (1 if rl.beta else 0)
     look = 2 * size.parameters * tokens * passes / (TRAINING * power)
-    write = 2 * size.parameters * answers * rl.max_completion / (WRITING * power)
+    write = 2 * size.parameters * answers * longest_course(run) / (WRITING * power)
     seconds = {"learning": learn + look, "completions": write}
     judge = verl.judge
     if judge is not None and judge.parameters is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gtalign.errors import ConfigError
+from gtalign.integrations.verl.keys import longest_course
 from gtalign.models.names import is_gguf
 from gtalign.training.rl_run import RLRun
 from gtalign.training.verl import VerlSettings
@@ -43,12 +44,14 @@ def _wrong(run: RLRun, verl: VerlSettings, questions: int) -> Iterator[str]:
             f"verl.mini_batch * rl.group ({mini * rl.group}): has to be a multiple of the"
             f" {verl.world} GPUs that train"
         )
-    longest = run.max_prompt + rl.max_completion
+    longest = run.max_prompt + longest_course(run)
     if verl.tokens_per_gpu < longest:
         yield (
             f"verl.tokens_per_gpu ({verl.tokens_per_gpu}): a prompt and its completion take up to"
-            f" {longest} (max_prompt + rl.max_completion)"
+            f" {longest}"
         )
+    if run.dialogue is not None and run.dialogue.credit == "turn":
+        yield 'dialogue.credit: verl compares whole conversations; set "conversation"'
     if verl.rollout_parallel > verl.gpus:
         yield f"verl.rollout_parallel ({verl.rollout_parallel}): a machine has {verl.gpus} GPUs"
     if rl.scale_rewards == "batch":

@@ -17,9 +17,10 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gtalign.config import load
+from gtalign.endpoints import EndpointSettings
 from gtalign.game.file import load_game
 from gtalign.integrations.verl.ledger import Ledger, Outcome, ledger_of
 from gtalign.integrations.verl.rows import HELD_OUT, LEARNED, question_in
@@ -29,7 +30,12 @@ from gtalign.reward import Reward
 from gtalign.tasks import Question
 from gtalign.training.rl_run import RLRun
 from gtalign.training.verl import VerlSettings
-from gtalign.transcripts import Scored, Scorer, Transcript, TranscriptWriter
+from gtalign.transcripts import Scorer, Transcript, TranscriptWriter
+
+Limited = TypeVar("Limited", bound=EndpointSettings)
+
+EDITED = "edited"
+"""What an agent loop says of a completion that goes on from an edited matrix."""
 
 WORKERS = "workers"
 """The folder of a run in which each process writes the transcripts of what it has scored."""
@@ -48,13 +54,13 @@ class Scoring:
     """
 
     def __init__(self, config: Path, tokenizer: Any = None, router: str | None = None) -> None:
-        run = load(RLRun, config)
+        self.run = run = load(RLRun, config)
         settings = run.verl or VerlSettings()
         self.judges = Judges(shared_judges(run.judges, settings, router))
-        form = load_game(run.game)
-        counter = token_counter(_tokenizer(run.model) if tokenizer is None else tokenizer)
+        self.form = load_game(run.game)
+        self.count = token_counter(_tokenizer(run.model) if tokenizer is None else tokenizer)
         # Failures are counted by the ledger, which sees those of all processes.
-        self._scorer = Scorer(Reward(run.reward, counter, form), self.judges)
+        self._scorer = Scorer(Reward(run.reward, self.count, self.form), self.judges)
         self._plain = not run.reward.chain
         self._folder = config.parent / WORKERS
         name = f"gtalign-{sha256(str(config.resolve()).encode()).hexdigest()[:16]}"
@@ -86,12 +92,10 @@ class Scoring:
         split = LEARNED if learned else HELD_OUT
         answered = Transcript.of(question, completion, model="", split=split, plain=self._plain)
         (scored,) = await self._scorer.score([answered])
-        reward = 0.0 if scored.transcript.unanswered is not None else scored.score.reward
-        self._write(scored, split, step, reward)
         score = scored.score
         outcome = Outcome(
             question.task,
-            reward,
+            0.0 if scored.transcript.unanswered is not None else score.reward,
             score.user_welfare,
             score.llm_welfare,
             score.mutual_welfare,
@@ -99,18 +103,57 @@ class Scoring:
             scored.failure,
             learned,
         )
+        return await self.settle(scored.transcript, outcome, step)
+
+    async def obeyed(
+        self, question: Question, completion: str, *, step: int | None = None
+    ) -> dict[str, float | str]:
+        """Return what verl gets for a completion that goes on from an edited matrix.
+
+        It is worth how well it obeys that matrix (`gtalign.training.rollouts.obeyed`), to both
+        sides alike, and no judge is asked. Such completions have statistics of their own.
+
+        Args:
+            question: What was asked.
+            completion: The whole text, with what was given of it.
+            step: The trainer's step, for the transcript.
+
+        Raises:
+            GTAlignError: As for `score`.
+        """
+        from gtalign.training.rollouts import obeyed  # it loads torch
+
+        worth = obeyed(completion, self.form)
+        transcript = replace(
+            Transcript.of(question, completion, model="", split=LEARNED),
+            unscored="goes on from an edited matrix",
+        )
+        return await self.settle(transcript, Outcome(EDITED, *(worth,) * 4), step)
+
+    async def settle(
+        self, transcript: Transcript, outcome: Outcome, step: int | None
+    ) -> dict[str, float | str]:
+        """Write a sample down, and return what verl gets for it; see `score`.
+
+        Args:
+            transcript: The sample.
+            outcome: What it is worth.
+            step: The trainer's step.
+
+        Raises:
+            JudgeError: Too many judgements failed, over all processes.
+            StorageError: The transcript cannot be written.
+        """
+        name = f"{transcript.split}-{socket.gethostname()}-{os.getpid()}.jsonl"
+        extra = {**transcript.extra, "step": step, "reward": outcome.reward}
+        with TranscriptWriter(self._folder / name, keep_ids=False) as lines:
+            lines.write(replace(transcript, extra=extra))
         return {
             **await self._ledger.settle(outcome),
-            "malformed": float(score.chain_error is not None),
-            "question_id": question.id,
-            "task": question.task,
+            "malformed": float(transcript.chain_error is not None),
+            "question_id": transcript.id,
+            "task": transcript.task,
         }
-
-    def _write(self, scored: Scored, split: str, step: int | None, reward: float | None) -> None:
-        file = self._folder / f"{split}-{socket.gethostname()}-{os.getpid()}.jsonl"
-        extra = {**scored.transcript.extra, "step": step, "reward": reward}
-        with TranscriptWriter(file, keep_ids=False) as lines:
-            lines.write(replace(scored.transcript, extra=extra))
 
 
 @cache
@@ -143,8 +186,11 @@ async def compute_score(
         DataError: The row is wrong.
         GTAlignError: As for `Scoring.score`.
     """
-    question, learned = question_in(data_source, ground_truth, extra_info or {})
+    info = extra_info or {}
+    question, learned = question_in(data_source, ground_truth, info)
     scoring = scoring_of(Path(config), reward_router_address)
+    if info.get(EDITED):
+        return await scoring.obeyed(question, solution_str)
     return await scoring.score(question, solution_str, learned=learned)
 
 
@@ -161,18 +207,24 @@ def shared_judges(
         settings: Says how many processes there are, and which judge verl serves.
         router: Host and port of verl's router.
     """
-    workers = settings.reward_workers
     endpoints = {}
     for name, endpoint in judges.endpoints.items():
-        limit = endpoint.requests_per_minute
-        changed: dict[str, Any] = {
+        part = part_of(endpoint, settings.reward_workers)
+        if router is not None and settings.judge is not None and settings.judge.endpoint == name:
+            part = part.model_copy(update={"url": f"http://{router}/v1"})
+        endpoints[name] = part
+    return judges.model_copy(update={"endpoints": endpoints})
+
+
+def part_of(endpoint: Limited, workers: int) -> Limited:
+    """Return an endpoint with the part of its limits that one of several processes gets."""
+    limit = endpoint.requests_per_minute
+    return endpoint.model_copy(
+        update={
             "concurrency": max(1, endpoint.concurrency // workers),
             "requests_per_minute": None if limit is None else limit / workers,
         }
-        if router is not None and settings.judge is not None and settings.judge.endpoint == name:
-            changed["url"] = f"http://{router}/v1"
-        endpoints[name] = endpoint.model_copy(update=changed)
-    return judges.model_copy(update={"endpoints": endpoints})
+    )
 
 
 def _tokenizer(model: str) -> Any:

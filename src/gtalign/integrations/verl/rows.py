@@ -44,7 +44,8 @@ def write_rows(
                 question.messages,
                 instruct=config.instruct,
                 form=form,
-                chain=config.reward.chain,
+                # Conversations are in plain answers.
+                chain=config.reward.chain and config.dialogue is None,
                 belief=config.reward.belief,
             )
             lines.write(
