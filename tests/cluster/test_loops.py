@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from verl.experimental.agent_loop.agent_loop import AgentLoopWorker
 from verl.trainer.ppo.reward import load_reward_manager
@@ -184,21 +183,21 @@ def test_the_edited_matrix_is_masked_and_obeying_it_is_paid(
         "data.max_prompt_length=128",
         "data.max_response_length=700",
     )
-    rows = [(question(1), ""), (question(2), "")]
+    rows = [(question(n), "") for n in range(8)]
     found = drawn(config, server, rows)
-    for row in range(2):
+    for row in range(8):
         pieces = parts(tokenizer, found, row)
         if not share:
             assert [kept for kept, _ in pieces] == [1]
             continue
         assert [kept for kept, _ in pieces] == [0, 1]
         assert pieces[0][1].endswith("<analyze") and "<payoff>" in pieces[0][1]
-        original = whole.partition("<analyze")[0]
-        assert pieces[0][1] != original + "<analyze"  # another matrix
-    assert found.non_tensor_batch["edited"].tolist() == [bool(share)] * 2
-    assert judge.asked == (0 if share else 3)
+    if share:  # another matrix, though not in every draw
+        given = {parts(tokenizer, found, row)[0][1] for row in range(8)}
+        assert len(given) > 2
+    assert found.non_tensor_batch["edited"].tolist() == [bool(share)] * 8
+    assert judge.asked == (0 if share else 9)  # a plain question first
     scores = found.batch["rm_scores"].sum(dim=1).tolist()
-    assert all(score in (0.0, 0.5, 1.0) or 0 <= score <= 1 for score in scores)
-    assert np.isfinite(scores).all()
+    assert all(0 <= score <= 1 for score in scores)
     held_out = drawn(config, server, rows, split="test")
-    assert held_out.non_tensor_batch["edited"].tolist() == [False] * 2
+    assert held_out.non_tensor_batch["edited"].tolist() == [False] * 8

@@ -14,6 +14,8 @@ from gtalign.transcripts.prompts import by_prompt
 from gtalign.transcripts.transcript import Transcript
 
 _COLUMNS = ("input", "output", "gts", "score")
+_PUBLISHED = ("user_reward", "llm_reward", "score")
+_OURS = ("user_welfare", "llm_welfare", "mutual_welfare")  # the score may be normalised
 
 
 def is_dump(record: Mapping[str, Any]) -> bool:
@@ -24,7 +26,9 @@ def is_dump(record: Mapping[str, Any]) -> bool:
 def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     """Return the transcript of a line of a dump.
 
-    An output without any tag of a chain is plain, unless the dump has the method's own rewards.
+    An output without any tag of a chain is plain, unless the dump has the method's own rewards:
+    those of the published code, or those of `gtalign.integrations.verl`, which also name the
+    question, and say where neutral values stand in for a score.
 
     Args:
         record: The line's object.
@@ -37,9 +41,17 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     completion = record["output"]
     if not isinstance(completion, str):
         raise DataError("column 'output' has to be text")
-    mutual, named = read_number(record["score"], "score"), record.get("data_source")
+    ours = "mutual_welfare" in record
+    user, llm, mutual = (
+        read_number(record.get(column), column) for column in (_OURS if ours else _PUBLISHED)
+    )
+    unscored = "the dump has no score" if mutual is None else None
+    if ours and read_number(record.get("unscored"), "unscored"):
+        user = llm = mutual = None
+        unscored = "no judge gave a score; the values of the dump stand in for one"
+    named = record.get("data_source", record.get("task"))
     # Only the method's own reward asks for a chain, and it gives 0 without one.
-    asked = "user_reward" in record and not mutual
+    asked = (ours or "user_reward" in record) and not mutual
     plain = TAG.search(completion) is None and not asked
     chain, error = None, None
     # The dump has scores, and no reward of ours reads it: for the comparison it is read here.
@@ -49,7 +61,7 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         error = str(refused)
     prompt = _prompt(record["input"])
     return Transcript(
-        id=name,
+        id=str(record.get("question_id") or name),
         task=task if named is None else str(named),
         completion=completion,
         cluster=by_prompt(prompt),
@@ -58,10 +70,10 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
         chain=chain,
         chain_error=error,
         plain=plain,
-        user_welfare=read_number(record.get("user_reward"), "user_reward"),
-        llm_welfare=read_number(record.get("llm_reward"), "llm_reward"),
+        user_welfare=user,
+        llm_welfare=llm,
         mutual_welfare=mutual,
-        unscored="the dump has no score" if mutual is None else None,
+        unscored=unscored,
     )
 
 
