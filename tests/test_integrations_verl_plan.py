@@ -10,7 +10,7 @@ import pytest
 from gtalign.cli import main
 from gtalign.config import find, load
 from gtalign.data.rows import read_rows
-from gtalign.errors import ConfigError
+from gtalign.errors import ConfigError, DataError
 from gtalign.files.lines import read_lines
 from gtalign.integrations.verl import launch
 from gtalign.integrations.verl.keys import overrides, verl_keys
@@ -59,6 +59,17 @@ def keys(**changes: Any) -> Mapping[str, Any]:
                 "+algorithm.gdpo_reward_keys": ("user_welfare", "llm_welfare"),
                 "trainer.use_v1": False,
             },
+        ),
+        (
+            {"dialogue": {"turns": 3}},
+            {
+                "actor_rollout_ref.rollout.agent.default_agent_loop": "gtalign_conversation",
+                "data.max_response_length": 3 * 512 + 2 * 256,
+            },
+        ),
+        (
+            {"rl": {"counterfactual": 0.5}},
+            {"actor_rollout_ref.rollout.agent.default_agent_loop": "gtalign_counterfactual"},
         ),
         ({"reward": {"normalise": {}}}, {"algorithm.norm_adv_by_std_in_grpo": False}),
     ],
@@ -118,7 +129,7 @@ ENDPOINT = {"url": "http://j/v1", "model": "j", "concurrency": 4}
         ({"rl": {"questions": 128}}, r"rl\.questions \(128\): there are only 64"),
         ({"verl": {"mini_batch": 3}}, r"verl\.mini_batch \(3\)"),
         ({"verl": {"gpus": 5}}, r"verl\.mini_batch \* rl\.group \(32\).* 5 GPUs"),
-        ({"verl": {"tokens_per_gpu": 1000}}, r"verl\.tokens_per_gpu \(1000\).* 1536 "),
+        ({"verl": {"tokens_per_gpu": 1000}}, r"verl\.tokens_per_gpu \(1000\).* 1536"),
         (
             {"verl": {"gpus": 2, "nodes": 2, "rollout_parallel": 4}},
             r"verl\.rollout_parallel \(4\): a machine has 2 GPUs",
@@ -131,6 +142,7 @@ ENDPOINT = {"url": "http://j/v1", "model": "j", "concurrency": 4}
             {"judges": {"endpoints": {"j": ENDPOINT}}},
             r"judges\.endpoints\.j\.concurrency \(4\).* 8 processes",
         ),
+        ({"dialogue": {"credit": "turn"}}, r"dialogue\.credit"),
         ({"verl": {"judge": {"endpoint": "k"}}}, r"verl\.judge\.endpoint: no 'k'.* none"),
     ],
 )
@@ -306,6 +318,20 @@ def test_what_workers_read_is_written_with_whole_paths(
     prepare(found)  # a resumed run writes the same
     with pytest.raises(ConfigError, match="another configuration"):
         prepare(ready(config.model_copy(update={"seed": 1}), tmp_path / "run"))
+
+
+def test_conversations_take_the_questions_whose_user_wants_something(
+    questions: Path, tmp_path: Path
+) -> None:
+    config = run(questions=[questions], dialogue={})
+    found = ready(config, tmp_path / "run")
+    assert {question.task for question in found.questions} == {"ambig_qa"}
+    prepare(found)
+    rows = [row for _, row in read_lines(tmp_path / "run" / "verl" / "train.jsonl")]
+    assert len(rows) == len(found.questions)
+    assert "<payoff>" not in rows[0]["prompt"][0]["content"]  # plain answers
+    with pytest.raises(DataError, match="none of 2 questions has a goal"):
+        ready(run(questions=[questions], dialogue={}, limit=2), tmp_path / "other")
 
 
 def test_the_transcripts_of_all_workers_become_one_file(tmp_path: Path) -> None:

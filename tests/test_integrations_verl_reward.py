@@ -124,6 +124,19 @@ async def test_a_sample_is_scored_and_written_down(config: Path) -> None:
     assert (written[0].split, written[0].extra["user_action"]) == ("train", "DQ")
 
 
+async def test_an_edited_sample_is_paid_for_obeying_and_judged_by_nobody(config: Path) -> None:
+    scoring_of(config, None)._scorer.judge = FakeJudge(JudgeError("must not be asked"))
+    info = {"question": json.dumps(ASKED.to_json()), "edited": True}
+    found = [
+        await compute_score("math-hard", text, "42", info, config=str(config))
+        for text in (VALID, "no chain")
+    ]
+    assert found[0]["score"] > found[1]["score"] == 0.0
+    assert found[0]["user_welfare"] == found[0]["llm_welfare"] == found[0]["score"]
+    (file,) = (config.parent / "workers").iterdir()
+    assert [one.mutual_welfare for one in read_transcripts(file)] == [None, None]
+
+
 async def test_a_judge_that_fails_gives_a_flag_and_then_stops_the_run(config: Path) -> None:
     class Broken:
         async def judge(self, question: Question, response: str) -> Verdict:

@@ -11,7 +11,7 @@ from gtalign.integrations.verl.rows import question_in
 
 
 @register("gtalign")
-class GTAlignRewardManager(RewardManagerBase):  # type: ignore[misc]
+class GTAlignRewardManager(RewardManagerBase):
     """Scores a sample by the run's configuration, with the tokenizer of the model.
 
     The configuration is the one that `compute_score` gets too, in

@@ -115,9 +115,9 @@ def _memory(run: RLRun, size: ModelSize, verl: VerlSettings) -> dict[str, dict[s
         for name in ("weights", "reference", "gradients", "optimizer")
         if name in whole
     }
-    training = {**kept, "activations": whole["activations"], "logits": whole["logits"]}
+    training: dict[str, float] = {**kept, "activations": whole["activations"], "logits": whole["logits"]}
     # The engine takes its share for weights and cache beside what is trained.
-    rollout = {"engine": verl.rollout_memory * verl.gpu_memory}
+    rollout: dict[str, float] = {"engine": verl.rollout_memory * verl.gpu_memory}
     if not verl.offload:
         rollout |= {name: value for name, value in kept.items() if name != "gradients"}
     weights = generation(size, tokens=0, bf16=True)["weights"] / verl.rollout_parallel

@@ -26,7 +26,7 @@ from gtalign.transcripts import Transcript
 
 
 @register("gtalign_conversation")
-class ConversationLoop(AgentLoopBase):  # type: ignore[misc]
+class ConversationLoop(AgentLoopBase):
     """Plays a conversation for each sample: the model answers, a simulated user replies.
 
     All answers are one sample, and what the user says in between is masked. The reward is the sum

@@ -17,7 +17,7 @@ from gtalign.training.rollouts import with_another_matrix
 
 
 @register("gtalign_counterfactual")
-class CounterfactualLoop(AgentLoopBase):  # type: ignore[misc]
+class CounterfactualLoop(AgentLoopBase):
     """Lets some samples go on from an edited matrix, and all others be.
 
     The model writes a chain, its matrix is edited, and it goes on from there: what was given is
