@@ -115,7 +115,8 @@ def _memory(run: RLRun, size: ModelSize, verl: VerlSettings) -> dict[str, dict[s
         for name in ("weights", "reference", "gradients", "optimizer")
         if name in whole
     }
-    training: dict[str, float] = {**kept, "activations": whole["activations"], "logits": whole["logits"]}
+    passing = {name: whole[name] for name in ("activations", "logits")}
+    training = {**kept, **passing}
     # The engine takes its share for weights and cache beside what is trained.
     rollout: dict[str, float] = {"engine": verl.rollout_memory * verl.gpu_memory}
     if not verl.offload:
