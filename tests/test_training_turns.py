@@ -193,7 +193,7 @@ def test_rewards_are_the_measures_of_whole_conversations() -> None:
     played = drawn(Scripted())["played"]
     for name, place in (("user_welfare", 0), ("llm_welfare", 1), ("welfare", 2)):
         paid = asyncio.run(measure_reward(name)([], [], played=played))
-        assert paid == [pytest.approx(welfare(one)[place]) for one in played]  # type: ignore[index]
+        assert paid == [pytest.approx(welfare(one)[place]) for one in played]
     assert means(played)["conversation/turns"] == np.mean([len(one.turns) for one in played])
 
 
