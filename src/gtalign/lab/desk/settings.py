@@ -21,7 +21,14 @@ USUAL: Final[Mapping[str, Any]] = {
         "matrix_learning_rate": 0.03,
         "max_length": 192,
     },
-    "rl": {"steps": 120, "questions": 16, "group": 8, "max_completion": 12},
+    "rl": {
+        "steps": 60,
+        "questions": 16,
+        "group": 8,
+        "learning_rate": 0.002,
+        "beta": 0.2,
+        "max_completion": 12,
+    },
 }
 """The defaults of the desk, where they differ from the general ones."""
 
