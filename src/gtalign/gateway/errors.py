@@ -84,8 +84,11 @@ class APIError(Exception):
         return to_json({"error": body})
 
     def headers(self) -> Mapping[str, str]:
-        """``Retry-After``, where it helps to wait, and ``Allow``, where another method would."""
-        found = {}
+        """``Retry-After``, where it helps to wait, and ``Allow``, where another method would.
+
+        A gateway that ends closes the connection, so that the next try comes to another one.
+        """
+        found = {"Connection": "close"} if self.code == "draining" else {}
         if self.wait is not None:
             found["Retry-After"] = str(max(1, -int(-self.wait // 1)))
         if self.allow:
