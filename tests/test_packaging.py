@@ -55,6 +55,8 @@ def test_extras_are_those_of_the_documentation() -> None:
         "otel",
         "ray",
         "verl",
+        "verifiers",
+        "openenv",
         "inspect",
         "docs",
         "dev",

@@ -34,6 +34,8 @@ EXTRAS = {
     ),
     "inspect": Extra("200 MB", frozenset({"inspect_ai"})),
     "ray": Extra("240 MB", frozenset({"ray"})),
+    "verifiers": Extra("400 MB", frozenset({"verifiers"})),
+    "openenv": Extra("400 MB", frozenset({"openenv"})),
     "verl": Extra("2 GB and more", frozenset({"verl", "ray", "hydra", "omegaconf"})),
     "postgres": Extra("12 MB", frozenset({"asyncpg"})),
     "oidc": Extra("20 MB", frozenset({"authlib", "joserfc", "cryptography"})),

@@ -229,7 +229,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
         wanted = {"chain": config.reward.chain, "belief": config.reward.belief}
         return given(question.messages, instruct=config.instruct, form=form, **wanted)
 
-    rewarded = _disconnecting(scored, judges)
+    rewarded = disconnecting(scored, judges)
     rewarded.__name__ = reward.__name__
     try:
         with working(out, team), room_in(out):
@@ -256,7 +256,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
     }
 
 
-def _disconnecting(scored: TRLReward | NormalisedReward, judges: Judges) -> Any:
+def disconnecting(scored: TRLReward | NormalisedReward, judges: Judges) -> Any:
     """Return a reward that closes the judges' connections after each batch.
 
     Connections belong to the trainer's own event loop, and nobody says when that ends.
