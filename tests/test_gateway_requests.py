@@ -239,6 +239,30 @@ async def test_what_fits_no_context_is_passed_as_it_came(tmp_path: Path, says: s
         assert said == "mine" and engine.seen == {"model": "toy", "messages": MESSAGES}
 
 
+class Busy(Small):
+    """Counts short texts alone until it is idle."""
+
+    busy = True
+
+    async def tokenize(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self.busy and len(str(body)) > 500:
+            raise RefusedError(503, "busy")
+        return await super().tokenize(body)
+
+
+async def test_an_engine_that_was_busy_when_it_was_opened_is_asked_to_count_again(
+    tmp_path: Path,
+) -> None:
+    engine = Busy(1150)
+    async with served(tmp_path, engine, steering={"instruct": "short"}) as gateway:
+        assert gateway.gateway.upstream.instruction_tokens is None
+        headers, _ = await asked(gateway, max_tokens=500)
+        assert headers["x-gtalign-passed"] == "context"
+        engine.busy = False
+        headers, _ = await asked(gateway, max_tokens=500)
+        assert headers["x-gtalign-steered"] == "true"
+
+
 async def test_an_engine_s_context_is_read_from_its_own_pages(tmp_path: Path) -> None:
     async with served(tmp_path, LlamaCpp()) as gateway:
         assert gateway.gateway.upstream.backend.context == 4096  # type: ignore[attr-defined]
