@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(
     "GTALIGN_ACCELERATE" not in os.environ, reason="starts many processes: make test-accelerate"
 )
 ALONE = [sys.executable, "-m", "gtalign"]
-TWO = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+# With --cpu it would start one process; without a GPU in the configuration, two compute on the CPU.
+TWO = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
 TWO += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "gtalign"]
 PROCESSES = {"one": ALONE, "two": TWO}
 SFT = """
@@ -42,7 +43,7 @@ RL = """
 model = "student"
 questions = ["ambig-train.jsonl"]
 [rl]
-steps = 8
+steps = 40
 questions = 2
 group = 4
 max_completion = 12
@@ -87,6 +88,7 @@ def test_two_processes_take_the_step_of_one(folder: Path) -> None:
         code, out, err = ended(start(count, "sft", count))
         assert code == 0, err
         assert len(out.splitlines()) == 1  # the first process reports, and no other
+        assert ("rank1" in err) == (count == "two"), err
         lines[count] = list(read_metrics(folder / count / "metrics.jsonl"))
         steps = [line["step"] for line in read_metrics(folder / count / "held_out.jsonl")]
         assert steps == [2]
@@ -100,17 +102,20 @@ def test_a_run_goes_on_with_another_number_of_processes(
     begun: str, resumed: str, folder: Path
 ) -> None:
     first = start(begun, "rl", "run")
-    while not (folder / "run" / "metrics.jsonl").is_file() and first.poll() is None:
+    metrics = folder / "run" / "metrics.jsonl"
+    while first.poll() is None and not (metrics.is_file() and metrics.stat().st_size):
         time.sleep(0.1)
     first.send_signal(signal.SIGTERM)
     _, _, err = ended(first)
     done = len(read_metrics(folder / "run" / "metrics.jsonl"))
-    assert 0 < done < 8, err
-    assert [f.name for f in (folder / "run" / "checkpoints").iterdir()] == [f"checkpoint-{done}"]
+    assert 0 < done < 40, err
+    assert (folder / "run" / "checkpoints" / f"checkpoint-{done}").is_dir()
     _, out, err = ended(start(resumed, "rl", "run"))  # the code says whether the reward varied
-    assert json.loads(out)["steps"] == 8, err
+    assert json.loads(out)["steps"] == 40, err
     steps = [line["step"] for line in read_metrics(folder / "run" / "metrics.jsonl")]
-    assert steps == [*range(1, 9)]
+    assert steps == [*range(1, 41)]
     text = (folder / "run" / "transcripts.jsonl").read_text().splitlines()
-    assert Counter(json.loads(line)["extra"]["step"] for line in text) == dict.fromkeys(range(8), 8)
+    assert Counter(json.loads(line)["extra"]["step"] for line in text) == dict.fromkeys(
+        range(40), 8
+    )
     assert (folder / "run" / "checkpoint" / "model.safetensors").is_file()

@@ -102,7 +102,11 @@ def _connect(processes: int | None) -> None:
             "object_store_memory": _STORE_BYTES,
         }
     try:
-        ray.init(**options)
-    except Exception as error:  # some of what it raises is a bare Exception
+        try:
+            ray.init(**options)
+        except Exception:  # on a busy machine it gives up after half a minute; it raises bare ones
+            ray.shutdown()
+            ray.init(**options)
+    except Exception as error:
         address = os.environ.get("RAY_ADDRESS", "this machine")
         raise ConfigError(f"no Ray cluster at {address}: {error}") from error
