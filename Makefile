@@ -78,8 +78,8 @@ SMOLLM_HASH := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 SMOLLM_RUN := smollm$(if $(filter --quick,$(ARGS)),-quick)
 
 .PHONY: help lab smollm serve test lint types pytest coverage test-312 fuzz docs test-engines \
-	test-clients test-verl test-integrations test-scale test-ray test-accelerate test-models \
-	clean
+	test-clients test-verl test-integrations test-scale test-deploy test-ray test-accelerate \
+	test-models clean
 
 help:
 	@sed -n 's/^#   make/  make/p' $(firstword $(MAKEFILE_LIST))
