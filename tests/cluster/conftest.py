@@ -61,7 +61,7 @@ def cluster() -> Iterator[Any]:
     os.environ.setdefault("RAY_gcs_server_request_timeout_seconds", "300")
     import ray
 
-    for left in (2, 1, 0):
+    for left in (4, 3, 2, 1, 0):
         try:
             ray.init(
                 num_cpus=2,
