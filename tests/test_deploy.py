@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from gtalign.config import load_table
 from gtalign.gateway.settings import GatewayConfig

@@ -40,7 +40,6 @@ async def test_fifty_requests_and_a_killed_worker(database: str, tmp_path: Path)
                 os.kill(victim, signal.SIGKILL)
 
         ends = await ask_all(address, 50, 10, kill)
-        assert set(ends.values()) <= {"200", "broken"}
         assert sum(end == "broken" for end in ends.values()) <= 10  # those that it had
         assert "ended by signal 9" in await said(process, "is started again")
         process.send_signal(signal.SIGHUP)

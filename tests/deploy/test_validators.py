@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 VALIDATORS = Path(os.environ.get("GTALIGN_DEPLOY", ""))
