@@ -9,6 +9,7 @@ import pytest
 # Workers import what tests give them to do.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ |= {"RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"}
 ray = pytest.importorskip("ray", reason="Ray is not installed: make test-ray installs it")
 
 

@@ -42,6 +42,9 @@ class RayEngine(AbstractContextManager["RayEngine"]):
     def __enter__(self) -> Self:
         # Ray tells its makers how it is used, unless it is told not to, before it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # It also starts idle workers in advance, which a busy machine cannot bear.
+        os.environ.setdefault("RAY_enable_worker_prestart", "0")
+        os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
