@@ -1,52 +1,58 @@
 """TRL: a trainer takes the spec, and rewards its own answers as `gtalign score` does."""
 
+import asyncio
 import json
 
 import pytest
 
 from gtalign.files.lines import read_lines
-from gtalign.integrations.suite import load_suite
 from integrations.conftest import Case
-from train_parts import make_student
+
+pytestmark = pytest.mark.filterwarnings("default")  # the trainer complains of its own habits
 
 
-async def rewards_of(case: Case) -> dict[str, float | None]:
-    from gtalign.integrations.trl import AnswerSpec
+def rewards_of(case: Case, monkeypatch: pytest.MonkeyPatch) -> dict[str, float | None]:
+    from gtalign.integrations.trl import AnswerSpec  # here, since it loads a large library
 
-    suite = load_suite(case.folder / "suite.toml", case.folder / "houses.jsonl")
-    spec = AnswerSpec(suite)
+    monkeypatch.chdir(case.folder)
+    spec = AnswerSpec("suite.toml")
     rows = list(spec.train_dataset)
     said = [case.say({"messages": row["prompt"]}) for row in rows]
     completions = [[{"role": "assistant", "content": text}] for text in said]
     columns = {"question": [row["question"] for row in rows]}
-    found = await spec.reward_funcs([row["prompt"] for row in rows], completions, **columns)
+    prompts = [row["prompt"] for row in rows]
+    found = asyncio.run(spec.reward_funcs(prompts, completions, **columns))
     names = [json.loads(row["question"])["id"] for row in rows]
     return dict(zip(names, found, strict=True))
 
 
-async def test_answers_have_the_rewards_of_score(case: Case) -> None:
-    found = await rewards_of(case)
+def test_answers_have_the_rewards_of_score(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rewards_of(case, monkeypatch)
     expected = case.scored()
     assert found.keys() == expected.keys()
     for name, row in expected.items():
         assert found[name] == pytest.approx(row["mutual_welfare"] or 0.0, abs=1e-9)
 
 
-async def test_a_judge_that_fails_leaves_answers_without_a_reward(failing: Case) -> None:
-    found = await rewards_of(failing)
+def test_a_judge_that_fails_leaves_answers_without_a_reward(
+    failing: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = rewards_of(failing, monkeypatch)
     unknown = [name for name, reward in found.items() if reward is None]
     assert 0 < len(unknown) < len(found)
 
 
-def test_a_trainer_takes_the_spec(case: Case) -> None:
+def test_a_trainer_takes_the_spec(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOConfig, GRPOTrainer
 
     from gtalign.integrations.trl import AnswerSpec
+    from train_parts import make_student
 
     student = make_student(case.folder / "student")
     log = case.folder / "transcripts.jsonl"
-    spec = AnswerSpec(load_suite(case.folder / "suite.toml", case.folder / "houses.jsonl"), log)
+    monkeypatch.chdir(case.folder)
+    spec = AnswerSpec("suite.toml", log)
     trainer = GRPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(student),
         args=GRPOConfig(
@@ -66,6 +72,6 @@ def test_a_trainer_takes_the_spec(case: Case) -> None:
     )
     trainer.train()
     logged = [row for row in trainer.state.log_history if "reward" in row]
-    written = [row["reward"] for _, row in read_lines(log)]
+    written = [row["extra"]["reward"] for _, row in read_lines(log)]
     assert len(written) == 4 and None not in written
     assert logged[0]["reward"] == pytest.approx(sum(written) / 4, abs=1e-6)
