@@ -323,7 +323,7 @@ async def test_a_client_with_a_fixed_name_gets_the_only_model(tmp_path: Path, st
     engine = VLLM()
     async with served(tmp_path, engine, upstream={"name": "toy", "any_name": True}) as gateway:
         for name in ("gpt-3.5-turbo", "ft:gpt-4o:acme::abc", "toy", "toy:costly", ""):
-            for more in ({}, PASSED):
+            for more in (dict[str, Any](), PASSED):
                 body = {"model": name, "messages": MESSAGES, "stream": stream, **more}
                 async with gateway.http.post(gateway.address + CHAT, json=body) as answer:
                     assert answer.status == 200, await answer.text()

@@ -131,7 +131,7 @@ async def test_an_edited_sample_is_paid_for_obeying_and_judged_by_nobody(config:
         await compute_score("math-hard", text, "42", info, config=str(config))
         for text in (VALID, "no chain")
     ]
-    assert found[0]["score"] > found[1]["score"] == 0.0
+    assert float(found[0]["score"]) > 0.0 == found[1]["score"]
     assert found[0]["user_welfare"] == found[0]["llm_welfare"] == found[0]["score"]
     (file,) = (config.parent / "workers").iterdir()
     assert [one.mutual_welfare for one in read_transcripts(file)] == [None, None]

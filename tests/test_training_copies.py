@@ -17,7 +17,7 @@ from gtalign.training.copies import Copies, Copying
 from gtalign.training.processes import Processes
 
 
-class Objects(MemoryFileSystem):  # type: ignore[misc]
+class Objects(MemoryFileSystem):
     """An object store: it renames nothing, and may refuse to take a file."""
 
     protocol = "objects"
@@ -124,10 +124,10 @@ def test_training_goes_on_without_a_copy_and_says_so(
     checkpoint(tmp_path, "checkpoint-4")
     copying = Copying(copies, tmp_path, Processes())
     Objects.refused = "model"
-    copying.on_save(None, state, None)  # type: ignore[arg-type]
+    copying.on_save(None, state, None)
     assert "slow down; training goes on" in caplog.text
     Objects.refused = ""
-    copying.on_save(None, state, None)  # type: ignore[arg-type]
+    copying.on_save(None, state, None)
     assert copies.newest() == "checkpoint-4"
 
 

@@ -7,6 +7,7 @@ from transformers import TrainerControl, TrainerState
 
 from gtalign.errors import Terminated, TrainingError
 from gtalign.training.settings import GuardSettings
+from gtalign.training.processes import Processes
 from gtalign.training.stopping import Guard, _Finite, _Termination
 
 
@@ -67,7 +68,7 @@ def test_a_figure_that_is_not_finite_ends_training_at_once(name: str, value: flo
 
 
 def test_a_step_that_takes_too_long_is_given_up_but_not_its_checkpoint() -> None:
-    asked, control = _Termination(), TrainerControl()
+    asked, control = _Termination(Processes()), TrainerControl()
     asked.ask()
     asked.be_patient()
     with pytest.raises(Terminated, match="no step ended within 20 s"):

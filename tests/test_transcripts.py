@@ -245,7 +245,12 @@ def test_validation_dumps_of_verl(tmp_path: Path) -> None:
 
 def test_dumps_of_verl_with_our_reward_say_what_was_not_normalised(tmp_path: Path) -> None:
     path = tmp_path / "150.jsonl"
-    ours = {"user_welfare": 0.25, "llm_welfare": 1.0, "mutual_welfare": 0.5, "unscored": 0.0}
+    ours: dict[str, Any] = {
+        "user_welfare": 0.25,
+        "llm_welfare": 1.0,
+        "mutual_welfare": 0.5,
+        "unscored": 0.0,
+    }
     ours |= {"input": "2+2?", "output": CHAIN, "gts": "4", "score": -1.3, "raw_score": 0.5}
     ours |= {"question_id": "q7", "task": "math-hard", "malformed": 0.0}
     dumps = [ours, ours | {"question_id": "q8", "unscored": 1.0}]
