@@ -6,8 +6,8 @@ import pytest
 from transformers import TrainerControl, TrainerState
 
 from gtalign.errors import Terminated, TrainingError
-from gtalign.training.settings import GuardSettings
 from gtalign.training.processes import Processes
+from gtalign.training.settings import GuardSettings
 from gtalign.training.stopping import Guard, _Finite, _Termination
 
 
