@@ -108,11 +108,12 @@ class Pool(AbstractAsyncContextManager["Pool[Item, Result]"], Generic[Item, Resu
 
         async with self._alone:
             if self._guard is None:
-                self._guard = self._worker(num_cpus=0, max_task_retries=0)
+                self._guard = self._worker(num_cpus=0, max_restarts=0, max_task_retries=0)
                 self._workers.append(self._guard)
             try:
                 [outcome] = await self._guard.work.remote([item])
             except RayActorError as error:
+                self._guard = None  # the next item gets another, and is not blamed for this one
                 why = f"each process that worked on it died: {_last_line(error)}"
                 return Outcome(error=WorkerLostError(why))
             found: Outcome = outcome
