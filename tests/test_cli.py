@@ -51,7 +51,7 @@ def test_every_command_exists_and_shows_an_example(
 def test_every_module_is_a_command() -> None:
     files = Path(cli.__file__).parent.glob("[!_]*.py")
     names = {file.stem.replace("_", "-") for file in files}
-    assert names - {"extras", "failures", "options"} <= set(COMMANDS)
+    assert names - {"engine", "extras", "failures", "layout", "options"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("args", [[], ["--help"]])

@@ -284,7 +284,9 @@ async def test_a_person_signs_in_and_comes_back_by_a_link_from_elsewhere(
         _, secret = await gateway.key(name="root")
         page = view.page
         await page.goto(f"{gateway.address}/dashboard?since=1")
-        await page.keyboard.type(secret)  # the field has the focus
+        # The browser gives the field its focus after the page has loaded, and drops keys before it.
+        await page.wait_for_function("document.activeElement.matches('input')")
+        await page.keyboard.type(secret)
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/dashboard?since=1")
         link = f"<a href='{gateway.address}/dashboard'>there</a>"

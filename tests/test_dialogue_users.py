@@ -115,12 +115,12 @@ def test_what_could_not_be_read_is_asked_again(tmp_path: Path) -> None:
 
 def test_an_endpoint_that_dies_costs_its_conversations_alone(tmp_path: Path) -> None:
     """Two of three requests fail; the run ends, and a second one plays what failed."""
-    counted = 0
+    counted, dying = 0, True
 
     def answer(body: Any) -> Any:
         nonlocal counted
         counted += 1
-        return JSONResponse({"error": "boom"}, 500) if counted % 3 and counted < 9 else "Cartoon."
+        return JSONResponse({"error": "boom"}, 500) if dying and counted % 3 else "Cartoon."
 
     goals = [replace(GOAL, question=replace(GOAL.question, id=f"q{n}")) for n in range(6)]
 
@@ -137,6 +137,7 @@ def test_an_endpoint_that_dies_costs_its_conversations_alone(tmp_path: Path) -> 
 
     file = tmp_path / "t.jsonl"
     assert asyncio.run(run()) > 0
+    dying = False
     assert asyncio.run(run()) == 0
     records = [Played.from_json(t.conversation) for t in read_transcripts(file)]
     assert len(records) == 6 and not any(record.problem for record in records)

@@ -23,10 +23,11 @@ from gtalign.gateway.store.reader import Reader
 from gtalign.gateway.store.record import now
 from gtalign.gateway.store.writer import AuditWriter, Record
 from gtalign.steering import Decision
-from postgres_cluster import Cluster, needs_postgres
+from postgres_cluster import Cluster, database, needs_postgres, server
 from standins import model
 from store_parts import POLICY, decided, last_admin_stays, record, stored
 
+__all__ = ["database", "server"]
 pytestmark = needs_postgres
 
 

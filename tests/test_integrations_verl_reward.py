@@ -15,11 +15,11 @@ from gtalign.game import USER_LLM
 from gtalign.integrations.verl import compute_score, reward
 from gtalign.integrations.verl.reward import scoring_of, shared_judges
 from gtalign.integrations.verl.rows import question_in, write_rows
-from gtalign.judges import FakeJudge, JudgesConfig, Verdict
+from gtalign.judges import FakeJudge, Judge, JudgesConfig, Verdict
 from gtalign.tasks import Message, Question
 from gtalign.training.rl_run import RLRun
 from gtalign.training.verl import VerlJudge, VerlSettings
-from gtalign.transcripts import read_transcripts
+from gtalign.transcripts import Scorer, read_transcripts
 
 ASKED = Question(
     id="q-7",
@@ -105,10 +105,14 @@ def test_a_judge_that_verl_serves_is_asked_at_its_router() -> None:
     assert shared_judges(judges, settings).endpoints["own"].url == "http://j/v1"
 
 
+def judged_by(scoring: Any, judge: Judge) -> None:
+    scoring._scorer = Scorer(scoring._scorer.reward, judge)
+
+
 async def test_a_sample_is_scored_and_written_down(config: Path) -> None:
     info = {"split": "train", "question": json.dumps(ASKED.to_json())}
     texts = (VALID, "no chain", "")
-    scoring_of(config, None)._scorer.judge = FakeJudge(1.0)
+    judged_by(scoring_of(config, None), FakeJudge(1.0))
     found = [
         await compute_score("math-hard", text, "42", info, config=str(config), more=1)
         for text in texts
@@ -125,7 +129,7 @@ async def test_a_sample_is_scored_and_written_down(config: Path) -> None:
 
 
 async def test_an_edited_sample_is_paid_for_obeying_and_judged_by_nobody(config: Path) -> None:
-    scoring_of(config, None)._scorer.judge = FakeJudge(JudgeError("must not be asked"))
+    judged_by(scoring_of(config, None), FakeJudge(JudgeError("must not be asked")))
     info = {"question": json.dumps(ASKED.to_json()), "edited": True}
     found = [
         await compute_score("math-hard", text, "42", info, config=str(config))
@@ -143,7 +147,7 @@ async def test_a_judge_that_fails_gives_a_flag_and_then_stops_the_run(config: Pa
             raise JudgeError("no answer", "timeout")
 
     scoring = scoring_of(config, None)
-    scoring._scorer.judge = Broken()
+    judged_by(scoring, Broken())
     found = await scoring.score(ASKED, VALID)
     assert (found["unscored"], found["score"]) == (1.0, 0.5)
     with pytest.raises(JudgeError, match="2 of the latest 2"):

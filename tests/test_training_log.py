@@ -15,7 +15,7 @@ from gtalign.training.log import CompletionLog, MetricsLog, keep_lines
 
 
 def begin(log: Any, step: int) -> None:
-    log.on_train_begin(None, SimpleNamespace(global_step=step), None)
+    log.on_train_begin(None, SimpleNamespace(global_step=step, is_world_process_zero=True), None)
 
 
 def write(path: Path, records: list[Any], torn: str = "") -> None:

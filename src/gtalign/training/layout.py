@@ -99,7 +99,7 @@ def read_layout(source: str) -> Layout:
     if not file.is_file():
         file = Path(source)
     if not file.is_file():
-        known = ", ".join(sorted(f.stem for f in file.parent.glob("*.json"))) or ", ".join(names())
+        known = ", ".join(names())
         raise ConfigError(f"no layout {source!r}; name a file of accelerate, or one of {known}")
     table = _table(file)
     sharding: Sharding = "nothing"
