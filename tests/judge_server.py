@@ -35,6 +35,7 @@ class JudgeServer:
         replies: What was said to them, in order.
         busiest: Most requests that were under way at once.
         held: If set, replies wait for it.
+        seconds: What each reply takes.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -45,6 +46,7 @@ class JudgeServer:
         self.keys: list[str] = []
         self.busiest = 0
         self.held: asyncio.Event | None = None
+        self.seconds = 0.0
         self.arrived = asyncio.Event()
         self._busy = 0
 
@@ -58,6 +60,7 @@ class JudgeServer:
             self.arrived.set()
             if self.held is not None:
                 await self.held.wait()
+            await asyncio.sleep(self.seconds)
             said = self.answer(body)
             self.replies.append(said)
             return said if isinstance(said, Response) else JSONResponse(completion(said))
