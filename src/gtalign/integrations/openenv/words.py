@@ -15,7 +15,7 @@ class Said(Action):
 
     message: str
     reasoning: str = ""
-    tokens: int | None = None
+    tokens: int | None = Field(default=None, ge=0)
 
 
 class Heard(Observation):
