@@ -47,7 +47,7 @@ AT_ONCE = 64
 STREAMS = 16
 CORES = sorted(os.sched_getaffinity(0))
 CHAT = {"model": "mock", "messages": [{"role": "user", "content": "How many?"}]}
-PASSED = {**CHAT, "response_format": {"type": "json_object"}}
+PASSED = {**CHAT, "logprobs": True}  # what no steered answer can have
 OPENING = "<thinking>It is vague.</thinking><payoff>{}</payoff>"
 TWICE = [*CHAT["messages"], {"role": "assistant", "content": OPENING}]
 # What phase one and phase two ask the engine for.
@@ -74,11 +74,12 @@ def hold(process: int, cores: set[int]) -> None:
 
 
 def address(log: Path) -> str:
-    """The first address that a process names."""
+    """The address that a process says is its own, and not that of its engine."""
     for _ in range(600):
-        found = re.search(r"http://[0-9.]+:[0-9]+", log.read_text())
+        own = r"^(?:gtalign: gateway at )?(http://[0-9.]+:[0-9]+)"
+        found = re.search(own, log.read_text(), re.MULTILINE)
         if found:
-            return f"{found[0]}/v1"
+            return f"{found[1]}/v1"
         time.sleep(0.1)
     raise SystemExit(f"no address in a minute: {log.read_text()}")
 
