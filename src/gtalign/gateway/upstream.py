@@ -10,12 +10,12 @@ from gtalign.game.file import load_game
 from gtalign.gateway.proxy import Proxy
 from gtalign.gateway.settings import KEY, EngineSettings, GatewayConfig, ModelSettings
 from gtalign.models.names import is_url
-from gtalign.steering import Backend
+from gtalign.steering import Backend, SteeringSettings
 from gtalign.steering.http import HTTPBackend, Timeouts
 from gtalign.steering.opening import open_backend
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upstream:
     """The engine that writes the answers.
 
@@ -40,11 +40,25 @@ class Upstream:
     instruction_tokens: int | None = None
     form: GameForm = USER_LLM
 
+    async def counted_instruction(self, settings: SteeringSettings) -> int | None:
+        """Tokens of the instruction; an engine that was too busy to count is asked again."""
+        if self.instruction_tokens is None and isinstance(self.backend, HTTPBackend):
+            text = instruction(self.form, settings)
+            self.instruction_tokens = None if text is None else await self.backend.count(text)
+        return self.instruction_tokens
+
     async def aclose(self) -> None:
         """Close connections and end threads."""
         await self.backend.aclose()
         if self.proxy is not None:
             await self.proxy.aclose()
+
+
+def instruction(form: GameForm, settings: SteeringSettings) -> str | None:
+    """The instruction for the chain that begins every prompt; None if none does."""
+    if not settings.instructs or settings.instruct == "none":
+        return None
+    return prompt(form, **settings.chain, style=settings.instruct)
 
 
 async def open_upstream(
@@ -75,9 +89,7 @@ async def open_upstream(
         fallback_reask=steering.fallback == "reask" or steering.mode == "observe",
     )
     backend = opened.backend
-    text = None
-    if steering.instructs and steering.instruct != "none":
-        text = prompt(form, **steering.chain, style=steering.instruct)
+    text = instruction(form, steering)
     if is_url(engine.address):
         assert isinstance(backend, HTTPBackend)
         proxy = Proxy(engine.address, key, opened.model, timeouts)

@@ -7,8 +7,16 @@ from gtalign.chain import with_reasoning
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward, RewardConfig
+from gtalign.reward.scores import WELFARE
 from gtalign.tasks import Question
 from gtalign.transcripts import Scored, Scorer, Transcript
+
+
+def measures(scored: Scored) -> dict[str, float]:
+    """The welfare and the factors of an answer by name, without those that are unknown."""
+    score = scored.score
+    found = {name: getattr(score, name) for name in WELFARE} | dict(score.factors)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class Grader(AbstractAsyncContextManager["Grader"]):

@@ -6,11 +6,11 @@ not depend on the others, except for the rounding of the network's numbers.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
@@ -20,14 +20,13 @@ from gtalign.models.model import LocalModel
 from gtalign.steering.backend import Finish, Report, Sampling
 from gtalign.steering.local import Draws, context_of, prompt_of
 from gtalign.steering.spelling import Spelling
+from gtalign.steering.together import Together
 from gtalign.tasks import Message
 
 __all__ = ["BatchedBackend"]
 
-T = TypeVar("T")
 
-
-class BatchedBackend:
+class BatchedBackend(Together):
     """A causal language model in this process that continues many messages at once.
 
     `together` says which calls share batches; the writes of any other call are computed alone.
@@ -52,7 +51,6 @@ class BatchedBackend:
         self.width = width
         self._network = model.network.eval()
         self._waiting: list[_Write] = []
-        self._members = 0
         self._running: set[asyncio.Task[None]] = set()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gtalign-model")
 
@@ -65,28 +63,6 @@ class BatchedBackend:
         """
         prompt = prompt_of(self.model.chat, self.name, messages, sampling)
         return BatchedDraft(self, prompt, sampling)
-
-    async def together(self, calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-        """Await calls at once, and return their results in order.
-
-        A batch begins when every call that has not ended waits for a write: equal calls make equal
-        batches. The first call that fails ends the others, and its error is raised as it is.
-        """
-
-        async def member(call: Coroutine[Any, Any, T]) -> T:
-            try:
-                return await call
-            finally:
-                self._members -= 1
-                self._begin()
-
-        self._members += len(calls)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(member(call)) for call in calls]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return [task.result() for task in tasks]
 
     async def aclose(self) -> None:
         """End the thread of the model."""

@@ -6,9 +6,8 @@ rendered twice, and what is trained on is what was sampled.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gtalign.chain import response_of, unanswered
 from gtalign.dialogue import Answer
@@ -16,6 +15,7 @@ from gtalign.errors import SteeringError
 from gtalign.models.model import LocalModel
 from gtalign.steering.local import context_of
 from gtalign.steering.stop_strings import loose_response
+from gtalign.steering.together import Together
 from gtalign.tasks import Message
 
 __all__ = ["Actor", "Course"]
@@ -54,7 +54,7 @@ class Course:
         self.turns += [self.answers] * len(ids)
 
 
-class Actor:
+class Actor(Together):
     """The assistant of the conversations of one step; see `gtalign.dialogue.Assistant`.
 
     Args:
@@ -103,28 +103,6 @@ class Actor:
         text = chat.text(written)
         said = None if unanswered(text) is not None else loose_response(response_of(text))
         return Answer(text, said or "")
-
-    async def together(self, calls: Sequence[Coroutine[Any, Any, None]]) -> list[None]:
-        """Await calls at once; their answers are written as batches.
-
-        A batch begins when every call that has not ended waits for an answer.
-        """
-
-        async def member(call: Coroutine[Any, Any, None]) -> None:
-            try:
-                await call
-            finally:
-                self._members -= 1
-                self._begin()
-
-        self._members += len(calls)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for call in calls:
-                    group.create_task(member(call))
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return [None] * len(calls)
 
     def _begin(self) -> None:
         """Write the answers that are waited for, once every call waits for one.

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gtalign.chain import prompt
 from gtalign.chain.tools import tool_prompt
 from gtalign.gateway.errors import Unsteerable
 from gtalign.gateway.text import to_json
@@ -36,9 +35,7 @@ async def fitted(upstream: Upstream, ask: Ask, settings: SteeringSettings) -> in
     size = len(text.encode("utf-8", "replace"))
     around = _AROUND * (len(messages) + 1) + _MARGIN
     if settings.instructs:
-        counted = upstream.instruction_tokens
-        if counted is None:  # the engine may have been too busy to count when it was opened
-            counted = await backend.count(_instruction(upstream, settings))
+        counted = await upstream.counted_instruction(settings)
         around += _INSTRUCTION if counted is None else counted
     left = backend.context - around
     if size + most <= left:  # no token is shorter than a byte
@@ -50,11 +47,6 @@ async def fitted(upstream: Upstream, ask: Ask, settings: SteeringSettings) -> in
         told = f"the engine's context of {backend.context} tokens has no room for a steered answer"
         raise Unsteerable("context", told, param="messages")
     return room
-
-
-def _instruction(upstream: Upstream, settings: SteeringSettings) -> str:
-    style = settings.instruct
-    return "" if style == "none" else prompt(upstream.form, **settings.chain, style=style)
 
 
 def _texts(ask: Ask) -> Iterator[str]:

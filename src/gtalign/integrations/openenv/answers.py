@@ -3,11 +3,10 @@
 from typing import Any
 
 from gtalign.errors import DataError
-from gtalign.integrations.answers import Grader
+from gtalign.integrations.answers import Grader, measures
 from gtalign.integrations.openenv.environment import QuestionEnvironment
 from gtalign.integrations.openenv.words import Heard, Said
 from gtalign.integrations.suite import Suite
-from gtalign.reward.scores import WELFARE
 from gtalign.tasks import Question
 from gtalign.training.reward import earned
 
@@ -29,25 +28,9 @@ class AnswerEnvironment(QuestionEnvironment):
         self._grader = grader or Grader(suite.reward, suite.judges, suite.tokenizer)
         self._question: Question | None = None
 
-    async def reset_async(
-        self,
-        seed: int | None = None,
-        episode_id: str | None = None,
-        question: str | None = None,
-        **_: Any,
-    ) -> Heard:
-        """Ask a question.
-
-        Args:
-            seed: Number of the question, from 0; beyond the last they begin again.
-            episode_id: Name of the episode.
-            question: Id of the question, which goes before its number.
-
-        Raises:
-            DataError: There is no question of that id.
-        """
-        self._question = self._next(seed, episode_id, question)
-        return Heard(messages=self._suite.prompt(self._question.messages))
+    async def _begin(self, question: Question) -> Heard:
+        self._question = question
+        return Heard(messages=self._suite.prompt(question.messages))
 
     async def step_async(self, action: Said, timeout_s: float | None = None, **_: Any) -> Heard:
         """Score the answer; the episode is done.
@@ -61,12 +44,10 @@ class AnswerEnvironment(QuestionEnvironment):
         question, self._question = self._question, None
         scored = await self._grader.grade(question, action.message, action.reasoning)
         self._about.step_count += 1
-        score = scored.score
-        found = {name: getattr(score, name) for name in WELFARE} | dict(score.factors)
         reward = earned(scored)
         return Heard(
             done=True,
             reward=reward,
-            problem=score.unscored if reward is None else None,
-            metadata={name: value for name, value in found.items() if value is not None},
+            problem=scored.score.unscored if reward is None else None,
+            metadata=measures(scored),
         )

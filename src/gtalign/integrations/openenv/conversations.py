@@ -12,7 +12,7 @@ from gtalign.integrations.conversations import Desk, measured
 from gtalign.integrations.openenv.environment import QuestionEnvironment
 from gtalign.integrations.openenv.words import Heard, Said
 from gtalign.integrations.suite import Suite
-from gtalign.tasks import Message
+from gtalign.tasks import Message, Question
 
 
 class _Outside:
@@ -48,25 +48,8 @@ class ConversationEnvironment(QuestionEnvironment):
         self._model = _Outside()
         self._play: asyncio.Task[Played] | None = None
 
-    async def reset_async(
-        self,
-        seed: int | None = None,
-        episode_id: str | None = None,
-        question: str | None = None,
-        **_: Any,
-    ) -> Heard:
-        """Let the user ask a question.
-
-        Args:
-            seed: Number of the question, from 0; beyond the last they begin again.
-            episode_id: Name of the episode.
-            question: Id of the question, which goes before its number.
-
-        Raises:
-            DataError: There is no question of that id.
-        """
-        await self._stop()
-        match = self._desk.match(self._next(seed, episode_id, question))
+    async def _begin(self, question: Question) -> Heard:
+        match = self._desk.match(question)
         self._model = _Outside()
         self._play = asyncio.create_task(self._desk.play(match, self._model))
         return await self._heard(self._play)

@@ -44,6 +44,33 @@ class QuestionEnvironment(Environment[Said, Heard, About]):
         """Take what the model says; see `step_async`."""
         return self._run(self.step_async(action, timeout_s, **named))
 
+    async def reset_async(
+        self,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        question: str | None = None,
+        **_: Any,
+    ) -> Heard:
+        """Begin an episode with a question.
+
+        Args:
+            seed: Number of the question, from 0; beyond the last they begin again.
+            episode_id: Name of the episode.
+            question: Id of the question, which goes before its number.
+
+        Raises:
+            DataError: There is no question of that id.
+        """
+        await self._stop()
+        return await self._begin(self._next(seed, episode_id, question))
+
+    async def _stop(self) -> None:
+        """End an episode that was left unfinished."""
+
+    async def _begin(self, question: Question) -> Heard:
+        """Ask a question."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """End the episode."""
         if self._runner is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import verifiers.v1 as vf
 
 from gtalign.errors import JudgeError
+from gtalign.integrations.answers import measures
 from gtalign.integrations.verifiers.shared import (
     ModelConfig,
     QuestionData,
@@ -12,7 +13,6 @@ from gtalign.integrations.verifiers.shared import (
     close_graders,
     grader_of,
 )
-from gtalign.reward.scores import WELFARE
 from gtalign.tasks import Question
 from gtalign.training.reward import earned
 
@@ -31,12 +31,10 @@ class AnswerTask(vf.Task[QuestionData, vf.State, SuiteConfig]):
         question = Question.from_json(self.data.question)
         grader = grader_of(self.config)
         scored = await grader.grade(question, last.content or "", last.reasoning_content or "")
-        score, reward = scored.score, earned(scored)
+        reward = earned(scored)
         if reward is None:
-            raise JudgeError(score.unscored or "no score", "unscored")
-        found = {name: getattr(score, name) for name in WELFARE} | dict(score.factors)
-        known = {name: value for name, value in found.items() if value is not None}
-        trace.record_metrics(known)
+            raise JudgeError(scored.score.unscored or "no score", "unscored")
+        trace.record_metrics(measures(scored))
         return reward
 
 
