@@ -180,7 +180,8 @@ def test_a_single_answer_is_paid_without_regard_to_what_follows() -> None:
     assert paid[0] is not None and worth_of(asks) < paid[0] < worth_of(right)
     assert paid[2] == 0
     failed = replace(right, end="failed", failed="user")
-    assert asyncio.run(judged_once([], [], played=[failed])) == [None]
+    unread = replace(right, turns=(replace(right.turns[0], quality=None),))
+    assert asyncio.run(judged_once([], [], played=[failed, unread])) == [None, None]
 
 
 def test_lessons_are_in_the_words_of_the_desk() -> None:

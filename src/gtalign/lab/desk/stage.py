@@ -132,15 +132,18 @@ async def judged_once(
     """The reward of a single answer, as a judge of single answers gives it.
 
     A question to the point is worth `REPLY_RATE`, the chance that a person replies on average; what
-    an answer states is worth its quality. The rest is W of one turn.
+    an answer states is worth its quality. The rest is W of one turn. It is None where the quality
+    is unknown.
     """
     return [None if one.end == "failed" else _once(one) for one in played]
 
 
-def _once(played: Played) -> float:
+def _once(played: Played) -> float | None:
     turn, c = played.turns[0], costs(played)
     asks = turn.action == "CQ" and len(turn.hits) == 1 == turn.questions
-    worth = REPLY_RATE if asks else turn.quality or 0.0
+    worth = REPLY_RATE if asks else turn.quality
+    if worth is None:
+        return None
     user, llm = worth - c.turn - c.read * turn.read, worth - c.llm * turn.tokens
     return sqrt(max(user, 0.0) * max(llm, 0.0))
 
