@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 from authlib.common.encoding import urlsafe_b64encode
@@ -28,6 +28,8 @@ class IdentityProvider:
         down: Whether it answers everything with 503.
         asked: Requests to sign in.
         token: A token to send in place of its own.
+        way_back: The origin to which it sends a browser, if not the registered one: a test that
+            has a browser knows its gateway's port only when it runs.
     """
 
     def __init__(self, secret: str | None = "s3cret:+") -> None:
@@ -39,7 +41,7 @@ class IdentityProvider:
         self.down = False
         self.asked: list[dict[str, str]] = []
         self.token: str | None = None
-        self.issuer = ""
+        self.issuer = self.way_back = ""
         self._secret = secret
         self._codes: dict[str, dict[str, str]] = {}
 
@@ -58,7 +60,10 @@ class IdentityProvider:
         code = f"code-{len(self.asked)}"
         self._codes[code] = asked
         back = {"code": code, "state": asked["state"], "iss": self.issuer}
-        raise web.HTTPFound(f"{asked['redirect_uri']}?{urlencode(back)}")
+        address = asked["redirect_uri"]
+        if self.way_back:
+            address = self.way_back + urlsplit(address).path
+        raise web.HTTPFound(f"{address}?{urlencode(back)}")
 
     async def _redeem(self, request: web.Request) -> web.Response:
         form = await request.post()

@@ -12,6 +12,7 @@ from authlib.common.encoding import json_b64encode, urlsafe_b64encode
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
+from browser import in_browser, needs_browser, window
 from dashboard_parts import Answer, Visitor
 from gateway_parts import Served, config_of, served
 from gtalign.errors import ConfigError
@@ -79,6 +80,32 @@ async def test_people_sign_in_and_out(tmp_path: Path, provider: IdentityProvider
         await visitor.post("/sign-out")
         assert visitor.cookie(SESSION) is None
         assert "Sign in" in (await visitor.get()).text
+
+
+@needs_browser
+@in_browser
+async def test_a_person_signs_in_at_another_site_in_a_browser(
+    tmp_path: Path, chromium: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SECRET, "s3cret:+")
+    async with (
+        window(chromium) as view,
+        IdentityProvider().serving() as provider,
+        behind(tmp_path, provider, name="Corp") as gateway,
+    ):
+        # The provider's site is 127.0.0.1, the gateway's is localhost: the way back crosses sites.
+        there = gateway.address.replace("127.0.0.1", "localhost")
+        provider.way_back = there
+        page = view.page
+        await page.goto(f"{there}/dashboard/decisions?limit=7")
+        await page.get_by_role("link", name="Sign in with Corp").click()
+        await page.wait_for_url("**/dashboard/decisions?limit=7")
+        await page.get_by_role("link", name="Keys").click()
+        await page.wait_for_url("**/dashboard/keys")
+        await page.get_by_role("button", name="Sign out").click()
+        await page.wait_for_url("**/sign-in")
+        await page.goto(f"{there}/dashboard/decisions")
+        await page.wait_for_url("**/sign-in?next=*")
 
 
 async def test_it_works_below_a_path_and_over_https(
