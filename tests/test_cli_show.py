@@ -243,6 +243,23 @@ def test_in_a_file_a_line_is_written_each_minute() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ((0.34, 0.34), "1 min so far"),  # an earlier run did that
+        ((0.34, 0.67), "1 min so far, about 1 min left"),
+        ((0.0, 0.001), "1 min so far"),  # not "about 999 min left"
+        ((0.0, 0.02), "1 min so far, about 49 min left"),
+    ],
+)
+def test_it_tells_the_time_left_once_it_can_know(shares: tuple[float, ...], told: str) -> None:
+    console, seconds = Console(file=io.StringIO(), width=100), iter([0.0, 60.0])
+    with Bar(console, "{task.percentage:>3.0f}%", clock=lambda: next(seconds)) as bar:
+        for share in shares:
+            bar(share, 1.0, "base")
+    assert shown(console).rstrip().endswith(f"%, {told}")
+
+
 def test_in_a_file_short_work_says_nothing() -> None:
     console = Console(file=io.StringIO(), width=100)
     with Bar(console, clock=lambda: 1.0) as bar:

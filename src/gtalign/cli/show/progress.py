@@ -21,6 +21,9 @@ from gtalign.cli.show.table import clean
 
 _LINE_SECONDS: Final = 60.0
 
+_ENOUGH: Final = 0.02
+"""The share of the work that has to be done before it tells how long the rest takes."""
+
 
 class TimeLeft(TimeRemainingColumn):
     """The time left; nothing once the work is done."""
@@ -85,7 +88,8 @@ class Bar:
     """A progress bar that appears with the first step.
 
     Work that is refused before it begins shows no bar: its error takes one line. In a file, where
-    no bar can move, a line is written each minute instead.
+    no bar can move, a line is written each minute instead. It says how much time is left once
+    enough is done to know, apart from what an earlier run did.
 
     Args:
         console: Where it is shown; stderr by default.
@@ -104,7 +108,7 @@ class Bar:
         self._amount = amount
         self._clock = clock
         self._began: float | None = None
-        self._told = 0.0
+        self._told = self._had = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +147,7 @@ class Bar:
         now = self._clock()
         if self._began is None:
             self._began = self._told = now
+            self._had = done  # of what is resumed, nothing is known about its speed
         if now - self._told < _LINE_SECONDS:
             return
         self._told = now
@@ -151,8 +156,9 @@ class Bar:
         line = (
             f"{task.description}: {self._amount.format(task=task).strip()}, {_minutes(took)} so far"
         )
-        if total and 0 < done < total:
-            line += f", about {_minutes(took * (total - done) / done)} left"
+        since = done - self._had
+        if total and done < total and since >= _ENOUGH * total:
+            line += f", about {_minutes(took * (total - done) / since)} left"
         self._progress.console.print(clean(line), markup=False, highlight=False)
 
 
