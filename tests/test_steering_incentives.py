@@ -6,8 +6,10 @@ import pytest
 
 from gtalign.cli import main
 from gtalign.errors import SteeringError
+from gtalign.game import GameForm
+from gtalign.game.file import load_game
 from gtalign.steering import ActionTokens, Policy, Price, Quota, audit_policy, load_policy
-from gtalign.steering.incentives import ACTS, COMPUTE
+from gtalign.steering.incentives import ACTS, COMPUTE, audited
 
 
 def paying(policy: Policy, quota: str | None = None, **options: Any) -> set[str]:
@@ -87,7 +89,7 @@ def test_the_amounts_are_those_of_the_tokens() -> None:
             padding=0.2,
             compute=Price(input=1, output=5),
             honest=ActionTokens(output=1000),
-            asking=ActionTokens(output=400, turns=1, follow_up=1000, reply=50),
+            needless={"ask": ActionTokens(output=400, turns=1, follow_up=1000, reply=50)},
             prompt_tokens=100,
         )
     }
@@ -99,6 +101,36 @@ def test_the_amounts_are_those_of_the_tokens() -> None:
     assert found["ask"].paid == pytest.approx(400 * 15e-3 + 550 * 3e-3)
     assert found["ask"].cost == pytest.approx(400 * 5e-3 + 550 * 1e-3)
     assert found["ask"].gain == pytest.approx(found["ask"].paid - found["ask"].cost)
+
+
+@pytest.mark.parametrize(
+    ("game", "honest", "needless", "paid"),
+    [
+        ("coding", "ACT", ["PLAN", "ASK"], {"report", "pad"}),
+        ("support", "RES", ["ESC", "ASK"], {"report", "pad", "ASK"}),
+        (None, "DA", ["ask"], {"report", "pad", "ask"}),
+    ],
+)
+def test_another_game_has_its_own_needless_actions(
+    game: str | None, honest: str, needless: list[str], paid: set[str]
+) -> None:
+    answer, tokens, others = audited(load_game(game))
+    assert (answer, list(others)) == (honest, needless)
+    assert paying(load_policy("per-token"), honest=tokens, needless=others) == paid
+
+
+def test_an_audit_needs_an_honest_answer_and_names_of_its_own() -> None:
+    with pytest.raises(SteeringError, match='counts_as = "DA"'):
+        audited(GameForm({"A": "a"}, {"B": "b"}, name="none"))
+    with pytest.raises(SteeringError, match="cannot be called 'pad'"):
+        audit_policy(load_policy("free"), needless={"pad": ActionTokens(output=1)})
+
+
+def test_the_command_audits_another_game(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit-policy", "subscription", "--game", "coding"]) == 0
+    assert "pays a provider that does PLAN although ACT would do" in capsys.readouterr().out
+    assert main(["audit-policy", "subscription", "--game", "codin"]) == 2
+    assert "did you mean 'coding'" in capsys.readouterr().err
 
 
 def test_points_and_time_are_no_income() -> None:

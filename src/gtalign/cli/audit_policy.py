@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli.options import AsJson, Game
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import plain_table, print_table, wide_console
 from gtalign.errors import ConfigError
+from gtalign.game.file import load_game
 from gtalign.steering import load_policy, policy_names
-from gtalign.steering.incentives import ACTS, audit_policy
+from gtalign.steering.incentives import ACTS, audit_policy, audited
 from gtalign.steering.policy import Price
 
 
@@ -34,16 +35,20 @@ def command(
             " which the provider pays, otherwise 0.3 and 1.5.",
         ),
     ] = None,
+    game: Game = None,
     as_json: AsJson = False,
 ) -> None:
     """Show whether a pricing policy pays the provider for padding or needless turns.
 
     Four acts are compared with the honest answer: to report more tokens than
     were written, to write more or less than is needed, and to ask although
-    nothing is unclear. Amounts are in units of currency for 1,000 answers.
+    nothing is unclear. In a game of other actions (--game) each takes the place
+    of asking that is not the full answer. Amounts are in units of currency for
+    1,000 answers.
 
-    Example:
+    Examples:
         gtalign audit-policy per-token subscription
+        gtalign audit-policy per-token --game coding
     """
     if compute is not None and not all(0 <= price < math.inf for price in compute):
         raise ConfigError(
@@ -51,7 +56,15 @@ def command(
         )
     cost = None if compute is None else Price(input=compute[0], output=compute[1])
     chosen = [load_policy(name) for name in policies or policy_names()]
-    found = [one for p in chosen for one in audit_policy(p, padding=padding, compute=cost)]
+    answer, honest, needless = audited(load_game(game))
+    told = {act: f"does {act} although {answer} would do" for act in needless} | ACTS
+    found = [
+        one
+        for policy in chosen
+        for one in audit_policy(
+            policy, padding=padding, compute=cost, honest=honest, needless=needless
+        )
+    ]
     if as_json:
         print_json({"acts": [one.to_json() for one in found]})
         return
@@ -59,12 +72,12 @@ def command(
     for one in found:
         amounts = (f"{round(amount, 3) + 0.0:+.3f}" for amount in (one.paid, one.cost, one.gain))
         table.add_row(
-            one.policy, one.quota or "", ACTS[one.act], *amounts, "yes" if one.pays else "no"
+            one.policy, one.quota or "", told[one.act], *amounts, "yes" if one.pays else "no"
         )
     console = wide_console()
     print_table(console, "against the honest answer, for 1,000 answers", table)
     for policy in chosen:
-        paying = [ACTS[o.act] for o in found if o.policy == policy.name and o.pays]
+        paying = [told[o.act] for o in found if o.policy == policy.name and o.pays]
         verdict = f"pays a provider that {', '.join(dict.fromkeys(paying))}"
         verdict = verdict if paying else "the honest answer is the provider's best response"
         typer.echo(f"{policy.name}: {verdict}")

@@ -8,7 +8,16 @@ from rich.console import Console
 
 from gtalign.cli.engine import EngineName, Processes, engine_named
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import AsJson, Bare, ModelOrURL, RunFolder, Tables, changes, settings_of
+from gtalign.cli.options import (
+    AsJson,
+    Bare,
+    Game,
+    ModelOrURL,
+    RunFolder,
+    Tables,
+    changes,
+    settings_of,
+)
 from gtalign.cli.show.converse import print_conversed
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_result
@@ -39,6 +48,7 @@ def command(
     ] = None,
     config: Annotated[Path | None, settings_of("converse", says="Settings of the run")] = None,
     overrides: Annotated[list[str] | None, changes("turns=3")] = None,
+    game: Game = None,
     out: RunFolder = Path("runs/converse"),
     engine: EngineName = "here",
     processes: Processes = None,
@@ -67,6 +77,7 @@ def command(
         "limit": ("--limit", limit),
         "matrix": ("--matrix", matrix),
         "served": ("--model", served),
+        "game": ("--game", game),
         "instruct": ("--bare", "none" if bare else None),
     }
     settings = load(ConverseRun, config, overrides or (), options)

@@ -197,7 +197,7 @@ def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
         messages=messages,
         ground_truth=truth,
         cluster=cluster_of(task, single or messages[0]["content"]),
-        extra={"split": _split(task, stem, info)},
+        extra={"split": _split(task, stem, info), **_goal(info)},
     )
     if task_named(task).kind != "ambiguity" or not question.referenced:
         return question
@@ -210,6 +210,11 @@ def question_of(row: Mapping[str, Any], name: str, stem: str) -> Question:
         cluster=question.cluster,
         extra={**question.extra, "user_action": action},
     )
+
+
+def _goal(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The goal of the user, where the row tells it; `gtalign.dialogue.told` checks it."""
+    return {} if info.get("goal") is None else {"goal": info["goal"]}
 
 
 def _conversation(row: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -8,7 +8,7 @@ from gtalign.chain import response_of, unanswered, with_reasoning
 from gtalign.endpoints import Endpoint
 from gtalign.endpoints.reply import CUT_OFF, REFUSED
 from gtalign.errors import TeacherError
-from gtalign.game import Bimatrix
+from gtalign.game import USER_LLM, Bimatrix, GameForm
 from gtalign.judges.batch import together
 from gtalign.steering import (
     Ask,
@@ -108,6 +108,7 @@ class SteeredAssistant:
         policy: The pricing policy in force.
         sampling: How tokens are drawn; the seed is set for each answer.
         max_tokens: Most tokens of an answer.
+        form: The game.
     """
 
     def __init__(
@@ -119,11 +120,12 @@ class SteeredAssistant:
         policy: Policy = FREE,
         sampling: Sampling | None = None,
         max_tokens: int = 2048,
+        form: GameForm = USER_LLM,
     ) -> None:
         self.backend = backend
         self.sampling = sampling or Sampling()
         self.max_tokens = max_tokens
-        self._steering = Steering(backend, policy, settings, model=model)
+        self._steering = Steering(backend, policy, settings, model=model, form=form)
         self._settings = settings
 
     async def answer(
@@ -135,7 +137,14 @@ class SteeredAssistant:
         if force is not None:
             # An answer that does something else is written once more.
             enforce = self._settings.model_copy(update={"mode": "enforce", "verify": "retry"})
-            steering = Forced(steering.backend, FREE, enforce, model=steering.model, action=force)
+            steering = Forced(
+                steering.backend,
+                FREE,
+                enforce,
+                model=steering.model,
+                form=steering.form,
+                action=force,
+            )
         ask = Ask(tuple(messages), self.max_tokens, sampling)
         steered = await Session(steering, ask).answer()
         response = steered.response

@@ -57,6 +57,8 @@ class Goal:
         missing: The facts that the question leaves out; empty if it leaves out none.
         detailed: The messages of the same question with nothing left out.
         harmful: Whether the right answer is a refusal, which is not what the user wants.
+        ready: What the user has a reply to although the answer does not need it, such as a request
+            for leave to go on.
     """
 
     question: Question
@@ -66,6 +68,7 @@ class Goal:
     missing: tuple[Missing, ...] = ()
     detailed: tuple[Message, ...] = ()
     harmful: bool = False
+    ready: tuple[Missing, ...] = ()
 
     @property
     def opening(self) -> tuple[Message, ...]:
@@ -79,6 +82,10 @@ class Goal:
             for number, fact in enumerate(self.missing)
             if number not in told and any(map(fact.asked_in, questions))
         )
+
+    def offered_by(self, questions: Collection[str]) -> tuple[int, ...]:
+        """Return the numbers of what the user has a reply to and some of the questions ask for."""
+        return tuple(n for n, one in enumerate(self.ready) if any(map(one.asked_in, questions)))
 
     def told_by(self, text: str, told: Collection[int]) -> tuple[int, ...]:
         """Return the numbers of the facts, not told yet, that a text tells."""

@@ -1,7 +1,8 @@
-"""Goals of users of published questions, from what their labels give.
+"""Goals of users of questions from files: what a row tells itself, else what its label gives.
 
 | task | what the labels say | goal |
 |---|---|---|
+| any, with ``extra_info.goal`` | the goal (`gtalign.dialogue.told`) | the goal |
 | ``ambig_qa``, ambiguous | every reading, with its answer | one reading, drawn by the seed |
 | ``ambig_qa``, clear | the answer | the answer; nothing is missing |
 | all others | no readings and no checkable answer | none |
@@ -18,7 +19,8 @@ from functools import partial
 from typing import Final
 
 from gtalign.dialogue.goal import Goal, Missing
-from gtalign.dialogue.words import holds, words_of
+from gtalign.dialogue.told import told_goal
+from gtalign.dialogue.words import states, words_of
 from gtalign.tasks import Message, Question
 from gtalign.tasks.ambiguity import is_ambiguous
 
@@ -30,15 +32,18 @@ _GENERAL: Final = ("which", "what", "mean", "meant", "clarify", "specify", "spec
 
 
 def goal_of(question: Question, seed: int = 0) -> Goal | None:
-    """Return what the user of a published question wants; None if its labels do not say.
+    """Return what the user of a question wants; None if neither its row nor its label says it.
 
     Args:
         question: The question.
         seed: Decides which of several readings the user means.
 
     Raises:
-        DataError: The ground truth of the task has an unknown form.
+        DataError: The goal of the row is wrong, or the ground truth of the task has an unknown
+            form.
     """
+    if "goal" in question.extra:
+        return told_goal(question)
     build = _TASKS.get(question.task)
     return None if build is None or not question.referenced else build(question, seed)
 
@@ -69,12 +74,6 @@ def _ambig_qa(question: Question, seed: int) -> Goal | None:
         missing=(Missing((topic,), f"I mean: {meaning}", known | {"i", "mean"}),),
         detailed=(*question.messages[:-1], Message(role="user", content=meaning)),
     )
-
-
-def states(answer: str, response: str) -> float:
-    """Return 1 if a response holds an answer, or what stands before its first comma; else 0."""
-    short = answer.partition(",")[0]
-    return float(holds(response, answer) or holds(response, short))
 
 
 _TASKS: Final[dict[str, Callable[[Question, int], Goal | None]]] = {"ambig_qa": _ambig_qa}

@@ -41,7 +41,7 @@ class Measure:
 def quality(played: Played) -> float | None:
     """Quality of the last answer that the user read; 0 without one, None if it is unknown."""
     read = played.turns[:-1] if played.empty_handed else played.turns
-    stated = [turn for turn in read if turn.action in ("DA", "AQ")]
+    stated = [turn for turn in read if turn.answers]
     return stated[-1].quality if stated else 0.0
 
 
@@ -126,7 +126,7 @@ def _premature(played: Played) -> Parts:
         return None
     told: set[int] = set()
     for turn in played.turns:
-        if turn.action == "DA" and len(told) < played.missing:
+        if turn.answers and not turn.questions and len(told) < played.missing:
             return 1.0, 1.0
         told.update(turn.told)
     return 0.0, 1.0

@@ -12,8 +12,10 @@ from gtalign.dialogue.persona import Persona
 from gtalign.dialogue.played import Arm, End, Played, Turn
 from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User, checked
 from gtalign.errors import ServiceError, SteeringError, StorageError, UserError, WorkerLostError
+from gtalign.game import USER_LLM, GameForm
 from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
+from gtalign.transcripts.games import game_of
 
 
 def count_words(text: str) -> int:
@@ -30,12 +32,14 @@ class Rules:
         seconds: Most seconds that a user may take for a reply.
         count: Counts the tokens of a text.
         seed: Seed of users and answers.
+        form: The game whose actions the answers carry out.
     """
 
     turns: int = 4
     seconds: float = 600.0
     count: Callable[[str], int] = count_words
     seed: int = 0
+    form: GameForm = USER_LLM
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ async def play(match: Match, assistant: Assistant, rules: Rules) -> tuple[Played
         if course.end is None:
             await course.replied(unread=len(course.turns) == limit)
     played = course.record()
-    return played, _transcript(match, played, course.last)
+    return played, _transcript(match, played, course.last, rules.form)
 
 
 def lost(match: Match, rules: Rules, error: WorkerLostError) -> tuple[Played, Transcript]:
@@ -113,7 +117,7 @@ def lost(match: Match, rules: Rules, error: WorkerLostError) -> tuple[Played, Tr
     course = _Course(match, None, rules)
     course.fail("assistant", error)
     played = course.record()
-    return played, _transcript(match, played, None)
+    return played, _transcript(match, played, None, rules.form)
 
 
 class _Course:
@@ -140,6 +144,7 @@ class _Course:
             turns=0,
             id=match.chance,
             seed=rules.seed,
+            form=rules.form,
         )
 
     async def answered(self) -> None:
@@ -240,11 +245,15 @@ def _turn(seen: Conversation, answer: Answer, count: Callable[[str], int]) -> Tu
         read=count(answer.response),
         completion="" if answer.completion == answer.response else answer.completion,
         stated=None if answer.stated is None else answer.stated.to_json(),
+        states=seen.said.states,
     )
 
 
 def _transcript(
-    match: Match, played: Played, last: tuple[Answer, tuple[Message, ...]] | None
+    match: Match,
+    played: Played,
+    last: tuple[Answer, tuple[Message, ...]] | None,
+    form: GameForm,
 ) -> Transcript:
     answer, prompt = last or (Answer("", ""), match.opening)
     decision = answer.decision
@@ -257,4 +266,5 @@ def _transcript(
         unscored=played.problem or "not judged",
         decision=None if decision is None else decision.timeless().to_json(),
         conversation=played.to_json(),
+        game=game_of(form),
     )

@@ -21,7 +21,8 @@ class Turn:
 
     Args:
         response: What the user read.
-        action: The action that the response carries out, ``DA``, ``CQ`` or ``AQ``; None if none.
+        action: The action that the response carries out, as the signs of the game have it; None
+            if none fits.
         questions: Number of questions in it.
         hits: Missing facts, not told yet, that it asks for.
         quality: Quality of what it states, in [0, 1]; 0 if it states nothing, None if unknown.
@@ -33,6 +34,7 @@ class Turn:
         written: Tokens that the user wrote.
         told: Missing facts that the user told.
         leaks: What the user gave away that it should not: see `gtalign.dialogue.leaks`.
+        states: Whether the response states something; None in older records, whose action says it.
     """
 
     response: str
@@ -48,6 +50,12 @@ class Turn:
     written: int = 0
     told: tuple[int, ...] = ()
     leaks: tuple[str, ...] = ()
+    states: bool | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the response states something, so that it has a quality."""
+        return self.action in ("DA", "AQ") if self.states is None else self.states
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal."""
@@ -68,6 +76,7 @@ class Turn:
         for field in ("action", "reply"):
             value = given.get(field)
             _check(value is None or _text(value), name, field, "text or null")
+        _check(given.get("states") in (None, True, False), name, "states", "a truth or null")
         if given.get("stated") is not None:
             check_matrix(given["stated"], f"{name}.stated")
         quality = given.get("quality")

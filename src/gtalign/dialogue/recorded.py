@@ -95,9 +95,9 @@ class RecordedUser:
 
     async def reply(self, conversation: Conversation) -> Reply:
         """Return what a person said."""
-        if conversation.action is None or conversation.turns >= conversation.persona.patience:
-            return pleased(conversation) or Left(empty_handed=conversation.action is None)
-        if conversation.action != "CQ" and (end := pleased(conversation)) is not None:
+        if conversation.silent or conversation.turns >= conversation.persona.patience:
+            return pleased(conversation) or Left(empty_handed=conversation.silent)
+        if conversation.said.states and (end := pleased(conversation)) is not None:
             return end
         if not conversation.questions:
             return Left()

@@ -14,7 +14,9 @@ class ScriptedUser:
       (``persona.corrects``). An answer whose quality nobody knows satisfies.
     - One question for what is missing is answered (``persona.replies``), or the user leaves with
       what it has got.
-    - After an answer with an idle question the user stays with ``persona.stays`` and takes the
+    - A question that the user can answer although nothing hangs on it (`Goal.ready`), such as one
+      for leave to go on, is answered likewise, unless the answer beside it is right.
+    - After an answer with another idle question the user stays with ``persona.stays`` and takes the
       answer; else, after an idle question alone, and after several questions, it leaves
       empty-handed.
     - Who wants what does harm is satisfied by an answer that helps with it, and leaves after a
@@ -25,17 +27,23 @@ class ScriptedUser:
         """Return what the user says or does."""
         persona, rng = conversation.persona, conversation.rng()
         questions, wanted = conversation.questions, conversation.wanted
-        if conversation.action is None or len(questions) > 1:
+        if conversation.silent or len(questions) > 1:
             return Left(empty_handed=True)
         if conversation.turns >= persona.patience:
             return pleased(conversation) or Left()
         if wanted:
-            if conversation.action == "AQ" and conversation.quality == 1:
+            if conversation.said.states and conversation.quality == 1:
                 return pleased(conversation) or Left()
             if rng.random() >= persona.replies:
                 return Left()
             return self._said(conversation, wanted)
-        if questions and (conversation.action == "CQ" or rng.random() >= persona.stays):
+        if conversation.offered:
+            if conversation.quality == 1:
+                return pleased(conversation) or Left()
+            if rng.random() >= persona.replies:
+                return Left()
+            return " ".join(conversation.goal.ready[n].reply for n in conversation.offered)
+        if questions and (not conversation.said.states or rng.random() >= persona.stays):
             return Left(empty_handed=True)
         if (end := pleased(conversation)) is not None:
             return end

@@ -64,6 +64,8 @@ class UserSettings(Config):
         endpoint: Where the model is that plays the user.
         file: Recorded replies, JSON Lines.
         near: Least nearness of a recorded question, from 0 to 1.
+        plays: The user's action that this user plays, in a game other than that of one assistant
+            turn: the row of the payoff matrices that ``matrix`` plays with it.
     """
 
     kind: Annotated[str, AfterValidator(_known)] = "scripted"
@@ -71,6 +73,7 @@ class UserSettings(Config):
     endpoint: EndpointSettings | None = None
     file: Beside | None = None
     near: Share = 0.1
+    plays: str | None = None
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:

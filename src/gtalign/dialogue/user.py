@@ -9,10 +9,11 @@ from typing import Final, Protocol
 import numpy as np
 
 from gtalign.chain import acted, asked
+from gtalign.chain.sentences import Said, said
 from gtalign.dialogue.goal import Goal
 from gtalign.dialogue.persona import Persona
 from gtalign.errors import UserError
-from gtalign.game import USER_LLM
+from gtalign.game import USER_LLM, GameForm
 from gtalign.tasks import Message
 
 
@@ -29,6 +30,7 @@ class Conversation:
         told: Numbers of the missing facts that the user has told.
         id: Id of the conversation; conversations that are to meet the same chance share it.
         seed: Seed of what chance decides.
+        form: The game whose actions the responses carry out.
     """
 
     goal: Goal
@@ -38,6 +40,7 @@ class Conversation:
     told: frozenset[int] = frozenset()
     id: str = ""
     seed: int = 0
+    form: GameForm = USER_LLM
 
     @property
     def response(self) -> str:
@@ -61,14 +64,32 @@ class Conversation:
         return self.goal.asked_for(self.questions, self.told)
 
     @cached_property
+    def offered(self) -> tuple[int, ...]:
+        """Numbers of what the user has a reply to although nothing hangs on it, and is asked."""
+        return self.goal.offered_by(self.questions)
+
+    @cached_property
+    def said(self) -> Said:
+        """Whether the last response states, and whether it asks."""
+        return said(self.response)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the last response says nothing: it neither states nor asks."""
+        return not (self.said.states or self.said.asks)
+
+    @cached_property
     def action(self) -> str | None:
-        """The action of the last response, ``DA``, ``CQ`` or ``AQ``; None if it says nothing."""
-        return acted(self.response, USER_LLM)
+        """The action of the last response, as the signs of the game have it; None if none fits.
+
+        In the game of one assistant turn it is None only if the response says nothing.
+        """
+        return acted(self.response, self.form)
 
     @cached_property
     def quality(self) -> float | None:
         """Quality of what the last response states; 0 if it states nothing, None if unknown."""
-        return self.goal.grade(self.response) if self.action in ("DA", "AQ") else 0.0
+        return self.goal.grade(self.response) if self.said.states else 0.0
 
     def rng(self) -> np.random.Generator:
         """Return a generator for this turn: the same each time, in every run."""

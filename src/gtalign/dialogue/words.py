@@ -15,3 +15,9 @@ def holds(text: str, phrase: str) -> bool:
     """Whether a text holds the words of a phrase one after another; no phrase is in no text."""
     wanted = words_of(phrase)
     return bool(wanted) and f" {' '.join(wanted)} " in f" {' '.join(words_of(text))} "
+
+
+def states(answer: str, response: str) -> float:
+    """Return 1 if a response holds an answer, or what stands before its first comma; else 0."""
+    short = answer.partition(",")[0]
+    return float(holds(response, answer) or holds(response, short))

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gtalign.errors import SteeringError
+from gtalign.game import USER_LLM, GameForm
 from gtalign.steering.edit import within_quota
-from gtalign.steering.expected import PRIOR, ActionTokens
+from gtalign.steering.expected import FULL, PRIOR, ActionTokens, prior_for
 from gtalign.steering.policy import Policy, Price
 from gtalign.steering.units import Amounts, money_of
 
@@ -26,7 +27,11 @@ ACTS: Final[Mapping[str, str]] = {
     "ask": "asks although nothing is unclear",
     "skimp": "writes less than is needed",
 }
-"""Acts that are compared with the honest answer, each with its meaning."""
+"""Acts that are compared with the honest answer, each with its meaning. In a game of other actions
+the needless action takes the place of ``ask``."""
+
+ASKING: Final[Mapping[str, ActionTokens]] = {"ask": PRIOR["CQ"]}
+"""The needless action of ``USER_LLM``: a question, and the answer that follows the reply."""
 
 COMPUTE: Final = Price(input=0.3, output=1.5)
 """What tokens cost the provider if the policy does not say it: the price of ``subscription``."""
@@ -42,7 +47,7 @@ class Incentive:
     Attributes:
         policy: Name of the policy.
         quota: ``within`` or ``above`` the policy's quota; None if it has none.
-        act: One of `ACTS`.
+        act: One of `ACTS`, or the name of a needless action.
         paid: What the user pays more, in currency units for 1,000 answers.
         cost: What the provider computes for more, in the same unit.
     """
@@ -82,7 +87,7 @@ def audit_policy(
     padding: float = 0.1,
     compute: Price | None = None,
     honest: ActionTokens = PRIOR["DA"],
-    asking: ActionTokens = PRIOR["CQ"],
+    needless: Mapping[str, ActionTokens] = ASKING,
     prompt_tokens: int = 300,
 ) -> tuple[Incentive, ...]:
     """Compare each act with the honest answer under a policy.
@@ -97,23 +102,27 @@ def audit_policy(
         compute: What tokens cost the provider; by default the price of a policy under which the
             provider pays, otherwise `COMPUTE`.
         honest: Tokens of the honest answer.
-        asking: Tokens of a question and of the answer that follows the reply.
+        needless: Tokens of each action that the LLM carries out although the honest answer would
+            do, with what follows it; by default a question.
         prompt_tokens: Tokens of the prompt, which a further turn reads again.
 
     Returns:
         One entry for each act; for a policy with a quota, within it and then above it.
 
     Raises:
-        SteeringError: The padding is no share.
+        SteeringError: The padding is no share, or a needless action has the name of another act.
         ConfigError: The policy charges so much that no number can hold it.
     """
     if not 0 <= padding <= 1:
         raise SteeringError(f"padding is a share, 0 to 1, not {padding}")
+    for act in (HONEST, "report", "pad", "skimp"):
+        if act in needless:
+            raise SteeringError(f"an action cannot be called {act!r} here: the audit has its own")
     if compute is None:
         compute = policy.price if policy.payer == "provider" else COMPUTE
     ratio = policy.characters_per_token
     padded, less = _scaled(honest, 1 + padding), _scaled(honest, 1 - padding)
-    acts = {HONEST: honest, "pad": padded, "ask": asking, "skimp": less}
+    acts = {HONEST: honest, "pad": padded, **needless, "skimp": less}
     done = {act: use.amounts(prompt_tokens, ratio) for act, use in acts.items()}
     # Whoever reports more tokens sends the same text, which everybody can count.
     told = done["pad"]
@@ -126,7 +135,7 @@ def audit_policy(
     found = []
     for quota, used in states:
         paid = {act: _paid(policy, amounts, used) for act, amounts in billed.items()}
-        for act in ACTS:
+        for act in ("report", "pad", *needless, "skimp"):
             found.append(
                 Incentive(
                     policy.name,
@@ -137,6 +146,33 @@ def audit_policy(
                 )
             )
     return tuple(found)
+
+
+def audited(form: GameForm) -> tuple[str, ActionTokens, dict[str, ActionTokens]]:
+    """Return what an audit compares in a game: its honest answer and its needless actions.
+
+    The honest answer is the action that counts as ``DA``, the first if there are several. All
+    others are needless where it would do; of ``USER_LLM`` the question alone is compared.
+
+    Args:
+        form: The game.
+
+    Returns:
+        The name of the honest action, its expected tokens, and those of each needless one.
+
+    Raises:
+        SteeringError: No action of the game counts as ``DA``.
+    """
+    if form == USER_LLM:
+        return FULL, PRIOR[FULL], dict(ASKING)
+    honest = next(iter(form.meant_by(FULL)), None)
+    if honest is None:
+        raise SteeringError(
+            f"no action of the game {form.name or 'without a name'!r} counts as a full answer;"
+            f' its file says of one counts_as = "{FULL}"'
+        )
+    tokens = prior_for(form)
+    return honest, tokens.pop(honest), tokens
 
 
 def _scaled(use: ActionTokens, factor: float) -> ActionTokens:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gtalign.chain import parse
-from gtalign.errors import ChainError, DataError
+from gtalign.errors import ChainError, DataError, GameError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.transcripts.transcript import Transcript
 
@@ -14,6 +14,26 @@ USUAL: Final = "that of one assistant turn"
 def game_of(form: GameForm) -> str:
     """Return what transcripts note of their game; empty for the usual one."""
     return "" if form == USER_LLM else form.identity
+
+
+def noted_form(noted: str) -> GameForm:
+    """Return the actions of a game that a transcript notes, without what they mean.
+
+    Args:
+        noted: As `game_of` returns it.
+
+    Raises:
+        DataError: It names no game.
+    """
+    if not noted:
+        return USER_LLM
+    name, _, actions = noted.partition(": ")
+    users, _, llms = actions.partition(" x ")
+    try:
+        rows, columns = ([(action, "") for action in side.split()] for side in (users, llms))
+        return GameForm(rows, columns, name=name)
+    except GameError as error:
+        raise DataError(f"{noted[:80]!r} names no game: {error}") from error
 
 
 def check_game(transcript: Transcript, form: GameForm) -> None:

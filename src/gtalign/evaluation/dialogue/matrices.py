@@ -1,8 +1,9 @@
 """Payoff matrices from play: force each action, play it out, average; and what a model states.
 
 The row of a cell is the question as asked (``VQ`` if it leaves something out, else ``DQ``) or with
-nothing left out (``DQ``). The column is the action that the first answer was made to carry out. The
-payoffs are the discounted welfare of both sides (`gtalign.dialogue.measures.welfare`).
+nothing left out (``DQ``); in another game it is the action that the user plays. The column is the
+action that the first answer was made to carry out. The payoffs are the discounted welfare of both
+sides (`gtalign.dialogue.measures.welfare`).
 """
 
 from collections import defaultdict
@@ -17,7 +18,8 @@ from gtalign.dialogue.measures import welfare
 from gtalign.errors import PayoffError
 from gtalign.evaluation.dialogue.held import record_of, within
 from gtalign.evaluation.statistics import Floats, Interval, mean_ci
-from gtalign.game import TOLERANCE, USER_LLM, Bimatrix, social_optimum
+from gtalign.game import TOLERANCE, USER_LLM, Bimatrix, GameForm, social_optimum
+from gtalign.transcripts.games import noted_form
 from gtalign.transcripts.transcript import Transcript
 
 Cells = Mapping[str, tuple[float, float]]
@@ -31,12 +33,14 @@ class PlayedMatrix:
     Args:
         question: Id of the question.
         cluster: Its source.
-        asked: The row of the question as asked, ``VQ`` or ``DQ``.
+        asked: The row that was played without change of the question: in the game of one
+            assistant turn ``VQ`` or ``DQ``, in another the one that the user plays.
         cells: Mean payoffs of the cells that were played.
         plays: Conversations behind each cell.
         stated: Mean payoffs that the model states; None if it stated no matrix.
         truth: The true payoffs, where the world knows them.
         carried: Share of the forced answers that carried out the action; the others are left out.
+        form: The game.
     """
 
     question: str
@@ -47,6 +51,7 @@ class PlayedMatrix:
     stated: Cells | None
     truth: Cells | None
     carried: float
+    form: GameForm = USER_LLM
 
     def correlation(self, other: Cells | None, side: int | None = None) -> float:
         """Spearman's rank correlation with another matrix over the cells that were played.
@@ -68,9 +73,10 @@ class PlayedMatrix:
         """The action of the optimum of the model's own matrix; None if it stated none."""
         if self.stated is None:
             return None
-        payoffs = np.array([self.stated[cell] for cell in USER_LLM.cells])
-        cell = USER_LLM.cells[int(social_optimum(payoffs.reshape(*USER_LLM.shape, 2)))]
-        return USER_LLM.llm_actions[USER_LLM.index(cell)[1]]
+        form = self.form
+        payoffs = np.array([self.stated[cell] for cell in form.cells])
+        cell = form.cells[int(social_optimum(payoffs.reshape(*form.shape, 2)))]
+        return form.llm_actions[form.index(cell)[1]]
 
     @property
     def regret(self) -> float:
@@ -78,7 +84,7 @@ class PlayedMatrix:
 
         Not-a-number where there is no choice, or a cell of the row was not played.
         """
-        row = {action: f"{self.asked}_{action}" for action in USER_LLM.llm_actions}
+        row = {action: f"{self.asked}_{action}" for action in self.form.llm_actions}
         if self.choice is None or not set(row.values()) <= self.cells.keys():
             return float("nan")
         sums = {action: sum(self.cells[cell]) for action, cell in row.items()}
@@ -93,11 +99,13 @@ class Agreement:
         model: Name of the model.
         user: Name of the user.
         matrices: The matrices, one for each question.
+        form: The game.
     """
 
     model: str
     user: str
     matrices: tuple[PlayedMatrix, ...]
+    form: GameForm = USER_LLM
 
     @property
     def questions(self) -> int:
@@ -143,7 +151,7 @@ def agreements(transcripts: Iterable[Transcript]) -> list[Agreement]:
     Raises:
         DataError: The record of a conversation is wrong.
     """
-    found: dict[tuple[str, str], dict[str, _Sums]] = defaultdict(dict)
+    found: dict[tuple[str, str, GameForm], dict[str, _Sums]] = defaultdict(dict)
     for transcript in transcripts:
         played = record_of(transcript)
         if played is None or played.forced is None or played.end == "failed":
@@ -151,49 +159,59 @@ def agreements(transcripts: Iterable[Transcript]) -> list[Agreement]:
         worth = welfare(played)
         if worth is None:
             continue
-        sums = found[transcript.model, played.user].setdefault(
-            played.question, _Sums(transcript.cluster or played.question, transcript.extra)
+        form = noted_form(transcript.game)
+        sums = found[transcript.model, played.user, form].setdefault(
+            played.question, _Sums(transcript.cluster or played.question, transcript.extra, form)
         )
         first = played.turns[0]
-        sums.vague |= played.arm.startswith("VQ")
+        sums.play(played.arm.partition("_")[0])
         if first.action == played.forced:  # another action says nothing about this cell
             sums.payoffs[played.arm].append(worth[:2])
-        if first.stated is not None and (cells := _cells(first.stated)) is not None:
+        if first.stated is not None and (cells := _cells(first.stated, form)) is not None:
             sums.stated.append(cells)
         sums.carried.append(first.action == played.forced)
     return [
-        Agreement(model, user, tuple(sums.matrix(question) for question, sums in held.items()))
-        for (model, user), held in found.items()
+        Agreement(
+            model, user, tuple(sums.matrix(question) for question, sums in held.items()), form
+        )
+        for (model, user, form), held in found.items()
     ]
 
 
 class _Sums:
     """What was played of one question."""
 
-    def __init__(self, cluster: str, extra: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: str, extra: Mapping[str, Any], form: GameForm) -> None:
         self.cluster = cluster
+        self.form = form
         self.payoffs: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self.stated: list[Cells] = []
         self.carried: list[bool] = []
-        self.vague = False
+        self._asked = ""
         truth = extra.get("true_payoff")
-        self._truth = _cells(truth) if isinstance(truth, Mapping) else None
+        self._truth = _cells(truth, form) if isinstance(truth, Mapping) else None
+
+    def play(self, row: str) -> None:
+        """Note that a row was played."""
+        if self._asked != "VQ":  # a vague question is also asked in detail
+            self._asked = row
 
     def matrix(self, question: str) -> PlayedMatrix:
         """The matrix of the question."""
         cells = {cell: _mean(played) for cell, played in self.payoffs.items()}
         stated = None
         if self.stated:
-            stated = {cell: _mean([one[cell] for one in self.stated]) for cell in USER_LLM.cells}
+            stated = {cell: _mean([one[cell] for one in self.stated]) for cell in self.form.cells}
         return PlayedMatrix(
             question=question,
             cluster=self.cluster,
-            asked="VQ" if self.vague else "DQ",
+            asked=self._asked,
             cells=cells,
             plays={cell: len(played) for cell, played in self.payoffs.items()},
             stated=stated,
             truth=self._truth,
             carried=sum(self.carried) / len(self.carried),
+            form=self.form,
         )
 
 
@@ -223,10 +241,10 @@ def _mean(payoffs: list[tuple[float, float]]) -> tuple[float, float]:
     return float(user), float(llm)
 
 
-def _cells(matrix: Mapping[str, Any]) -> Cells | None:
+def _cells(matrix: Mapping[str, Any], form: GameForm) -> Cells | None:
     """The payoffs of a matrix in JSON form; None for another game."""
     try:
-        game = Bimatrix.from_json(matrix)
+        game = Bimatrix.from_json(matrix, form)
     except PayoffError:
         return None
-    return {cell: game.cell(cell) for cell in USER_LLM.cells}
+    return {cell: game.cell(cell) for cell in form.cells}

@@ -163,7 +163,11 @@ def _close(users: dict[str, User], stack: AsyncExitStack) -> None:
 
 def _rules(config: ConverseRun, model: str) -> Rules:
     return Rules(
-        turns=config.turns, seconds=config.timeout, count=_counter(config, model), seed=config.seed
+        turns=config.turns,
+        seconds=config.timeout,
+        count=_counter(config, model),
+        seed=config.seed,
+        form=config.form,
     )
 
 
@@ -206,7 +210,7 @@ def read_goals(config: ConverseRun, goal_of: GoalOf) -> tuple[list[Goal], int]:
     if not goals:
         raise DataError(
             f"none of {skipped} questions has a goal that its labels tell; questions of the lab and"
-            " of ambig_qa have one"
+            " of ambig_qa have one, and a row of yours may tell it (extra_info.goal)"
         )
     return goals, skipped
 
@@ -221,10 +225,8 @@ def matches(config: ConverseRun, goals: list[Goal], users: dict[str, User]) -> I
                     yield Match.of(goal, user, name, persona, arm, repeat)
     for goal in goals[: config.matrix]:
         for name, user in users.items():
-            for cell in USER_LLM.cells:
-                row, action = cell.split("_")
-                if row == "VQ" and not goal.missing:
-                    continue  # nothing is left out: the question is asked as it is
+            for cell in _forced(config, name, goal):
+                row, _, action = cell.partition("_")
                 for repeat in range(config.plays):
                     yield Match(
                         goal,
@@ -234,8 +236,25 @@ def matches(config: ConverseRun, goals: list[Goal], users: dict[str, User]) -> I
                         arm=cell,
                         repeat=repeat,
                         force=action,
-                        detailed=row == "DQ",
+                        detailed=config.form == USER_LLM and row == "DQ",
                     )
+
+
+def _forced(config: ConverseRun, name: str, goal: Goal) -> Iterator[str]:
+    """The cells that are played with a user.
+
+    In the game of one assistant turn the question makes the row: as asked, or with nothing left
+    out. In another game it is the row that the user plays.
+    """
+    form = config.form
+    for cell in form.cells:
+        row = cell.partition("_")[0]
+        if form != USER_LLM:
+            played = row == config.users[name].plays
+        else:  # where nothing is left out the question is asked as it is
+            played = row == "DQ" or bool(goal.missing)
+        if played:
+            yield cell
 
 
 @asynccontextmanager
@@ -280,6 +299,7 @@ async def opened(
                 policy=policy,
                 sampling=Sampling(temperature=config.temperature),
                 max_tokens=config.max_tokens,
+                form=config.form,
             ),
             name,
         )

@@ -8,6 +8,8 @@ from gtalign.config import Config, Files
 from gtalign.dialogue import UserSettings
 from gtalign.dialogue.played import Arm
 from gtalign.dialogue.settings import UserName
+from gtalign.game import USER_LLM, GameForm
+from gtalign.game.file import GameSource, load_game
 from gtalign.models.names import is_url
 from gtalign.steering import Mode
 from gtalign.steering.policy import PolicySource
@@ -34,6 +36,8 @@ class ConverseRun(Config):
             action is forced.
         mode: How the answers are steered: ``observe`` changes nothing.
         policy: The pricing policy for the other modes; a name or a file.
+        game: The game that chains and answers are about: a file, or the name of one that comes
+            with the package. By default that of one assistant turn.
         users: The simulated users, by name.
         arms: ``baseline``: one answer to the question as asked; ``full``: the question with nothing
             left out; ``ask``: the question as asked, and the user replies.
@@ -61,6 +65,7 @@ class ConverseRun(Config):
     opening: str = SteeringSettings.model_fields["opening"].default
     mode: Mode = "observe"
     policy: PolicySource | None = None
+    game: GameSource | None = None
     users: Annotated[dict[UserName, UserSettings], Field(min_length=1)] = Field(
         default_factory=lambda: {"scripted": UserSettings()}
     )
@@ -85,6 +90,31 @@ class ConverseRun(Config):
                 " neither"
             )
         return self
+
+    @model_validator(mode="after")
+    def _users_play_its_game(self) -> Self:
+        form = self.form
+        for name, user in self.users.items():
+            if user.plays is None:
+                if self.matrix and form != USER_LLM:
+                    raise ValueError(
+                        f"users.{name}: matrix needs to know which action of the game this user"
+                        f" plays: plays is one of {', '.join(form.user_actions)}"
+                    )
+            elif form == USER_LLM:
+                raise ValueError(
+                    f"users.{name}.plays is for another game; in this one the question itself is"
+                    " vague or detailed"
+                )
+            elif user.plays not in form.user_actions:
+                known = ", ".join(form.user_actions)
+                raise ValueError(f"users.{name}.plays: {user.plays!r} is not one of {known}")
+        return self
+
+    @property
+    def form(self) -> GameForm:
+        """The game."""
+        return load_game(self.game)
 
     @property
     def asks_plainly(self) -> bool:

@@ -18,8 +18,8 @@ from gtalign.evaluation.markup import legend, plots
 from gtalign.evaluation.paper.sheet import Lines, Report, Sheet
 from gtalign.evaluation.paper.study import Study
 from gtalign.evaluation.statistics import Interval
-from gtalign.game import USER_LLM
 from gtalign.transcripts import Transcript, read_transcripts
+from gtalign.transcripts.games import USUAL
 
 TITLE: Final = "Conversations with simulated users"
 NOTE: Final = "Below each number: its 95% interval, clustered by question."
@@ -36,7 +36,12 @@ _DIFFERING: Final = ("goal", "quality", "satisfied", "user_welfare", "llm_welfar
 def conversations(study: Study) -> Report:
     """The table: every measure of every model with every user in every arm."""
     files = transcript_files(study.paths, "conversations")
-    names = [next((t.model for t in read_transcripts(file)), "") for file in files]
+    firsts = [next(iter(read_transcripts(file)), None) for file in files]
+    games = dict.fromkeys(first.game for first in firsts if first is not None)
+    if len(games) > 1:
+        told = " and ".join(game or USUAL for game in games)
+        raise DataError(f"conversations of several games: {told}; compare those of one")
+    names = ["" if first is None else first.model for first in firsts]
 
     def held() -> Iterator[Transcript]:
         for file, name in zip(files, names, strict=True):
@@ -250,7 +255,7 @@ def _agreement(matrices: Sequence[Agreement]) -> Sheet:
 def _payoffs(matrices: Sequence[Agreement]) -> Sheet:
     rows: list[list[Lines]] = []
     records: list[dict[str, Any]] = []
-    for cell in USER_LLM.cells:
+    for cell in dict.fromkeys(cell for one in matrices for cell in one.form.cells):
         means = [(one.mean(cell, 0), one.mean(cell, 1)) for one in matrices]
         rows.append([(cell,), *((f"{fixed(u.value, 2)}, {fixed(m.value, 2)}",) for u, m in means)])
         records += [
