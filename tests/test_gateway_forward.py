@@ -10,7 +10,9 @@ from aiohttp import web
 
 from gateway_parts import MESSAGES, Served, config_of, served
 from gtalign.errors import ConfigError
+from gtalign.gateway.http.reply import HTTPReply
 from gtalign.gateway.served import Models
+from gtalign.gateway.store.writer import CLEANING, RETRY
 from small_lab import small_model, small_tokenizer
 from standins.engines import VLLM
 from test_gateway_store_audit import lock
@@ -160,3 +162,32 @@ async def test_a_checkpoint_is_opened_under_its_folders_name(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="no checkpoint"):
         await missing.open()
     await missing.aclose()
+
+
+async def test_a_whole_answer_goes_out_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how long it is, and takes one head, one body and two records."""
+    sent: list[str] = []
+    whole = b'{"usage": {"prompt_tokens": 3, "completion_tokens": 4}}'
+    begun = HTTPReply._out
+
+    async def out(self: HTTPReply, message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+        await begun(self, message)
+
+    async with served(tmp_path, Raw(whole)) as gateway:
+        await gateway.post(BODY)  # by then the connection is there
+        await gateway.gateway.writer.settled()
+        monkeypatch.setattr(HTTPReply, "_out", out)
+        timers = []
+        timeout = asyncio.timeout
+        monkeypatch.setattr(asyncio, "timeout", lambda s: timers.append(s) or timeout(s))
+        written = gateway.gateway.writer.written
+        async with gateway.http.post(gateway.address + "/v1/chat/completions", json=BODY) as answer:
+            assert (await answer.read(), answer.content_length) == (whole, len(whole))
+        await gateway.gateway.writer.settled()
+        assert sent == ["http.response.start", "http.response.body"]
+        assert gateway.gateway.writer.written - written == 2
+        # All of the request, and the engine's answer; the writer has its own.
+        assert sum(seconds not in (RETRY, CLEANING) for seconds in timers) <= 3

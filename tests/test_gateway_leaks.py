@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from gateway_parts import MESSAGES, served
+from gtalign.gateway.answers import cut as cut_module
 from gtalign.gateway.answers.cut import Begun, ChainCutter
 from gtalign.gateway.http.reply import EVENTS, JSON
 from gtalign.steering import SteeringSettings
@@ -190,6 +191,40 @@ def test_tool_calls_several_choices_and_other_fields_stay() -> None:
     assert found["choices"][0] == body["choices"][0]
     assert found["choices"][1]["message"] == {"content": SAID}
     assert found["odd"] == body["odd"]
+
+
+def said(text: str) -> bytes:
+    """An event with some text, as an engine that escapes angle brackets writes it."""
+    value = {"choices": [{"index": 0, "delta": {"content": text}}]}
+    data = json.dumps(value, separators=(",", ":"))
+    return b"data: %b\n\n" % data.replace("<", "\\u003c").encode()
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_a_stream_without_a_chain_is_not_read_event_by_event(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    read = cut_module._read
+    monkeypatch.setattr(cut_module, "_read", lambda data: reads.append(data) or read(data))
+    cutter = ChainCutter(EVENTS, packed=False, show="response", settings=SETTINGS)
+    events = [said(f" word {n}") for n in range(50)]
+    slices = [b"".join(events[n : n + size]) for n in range(0, 50, size)]
+    assert b"".join(map(cutter.feed, slices)) == b"".join(events)
+    assert len(reads) == size  # until something was said
+    # A chain may still come, in whatever slices.
+    later = b"".join(cutter.feed(said(part)) for part in ("a <thin", "king>secret</thinking><pay"))
+    assert b"secret" not in later + cutter.close() and b"a " in later
+
+
+@pytest.mark.parametrize("begun", ["<thinking>It is", "plain"])
+def test_a_stream_that_a_request_has_begun_is_read(begun: str) -> None:
+    messages = [{"role": "assistant", "content": begun}]
+    cutter = ChainCutter(
+        EVENTS, packed=False, show="response", settings=SETTINGS, request={"messages": messages}
+    )
+    seen = b"".join(map(cutter.feed, [said(" secret"), said(" more"), said("</thinking>")]))
+    assert (b"secret" in seen + cutter.close()) == (begun == "plain")
 
 
 ODD = [b"[]", b"<html>", b'{"choices": [5]}', b"\x1f\x8b", b'{"choices": [{"message']

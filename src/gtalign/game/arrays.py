@@ -45,18 +45,19 @@ def check(payoffs: ArrayLike) -> Payoffs:
 def blocks(games_Nmn2: Payoffs) -> Iterator[tuple[slice, Payoffs]]:
     """The games in transposed blocks ``[m, n, 2, B]``, each with its place on the first axis.
 
-    A block lies in a buffer that the next one overwrites.
+    A block lies in a buffer that the next one overwrites; a single game stays where it is.
 
     Raises:
         GameError: A payoff is not finite or beyond ``LIMIT``; the message names its place.
     """
     count, *cell = games_Nmn2.shape
     size = max(1, BLOCK // (cell[0] * cell[1]))
-    buffer = np.empty((*cell, min(size, count)))
+    buffer = np.empty((*cell, min(size, count))) if count > 1 else games_Nmn2.transpose(1, 2, 3, 0)
     for start in range(0, count, size):
         place = slice(start, min(start + size, count))
         block = buffer[..., : place.stop - start]
-        np.copyto(block, np.moveaxis(games_Nmn2[place], 0, -1))
+        if count > 1:
+            np.copyto(block, np.moveaxis(games_Nmn2[place], 0, -1))
         if not (block.max() <= LIMIT and block.min() >= -LIMIT):  # false if there is a NaN
             game, *where = np.argwhere(~(np.abs(games_Nmn2[place]) <= LIMIT))[0].tolist()
             raise GameError(

@@ -34,7 +34,7 @@ from gtalign.gateway.store.writer import AuditWriter
 from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.tracing import Tracing, open_tracing
 from gtalign.gateway.upstream import Upstream
-from gtalign.steering import Policy, TokenHistory
+from gtalign.steering import Policy, SteeringSettings, TokenHistory
 
 _TRIED: Final = 10_000  # dry runs that may wait
 
@@ -86,6 +86,7 @@ class Gateway:
     process: str | None = None
     pages: str = ""
     beside: Callable[[], Sequence[Path]] = tuple
+    _observing: tuple[SteeringSettings, SteeringSettings] | None = field(default=None, init=False)
 
     @property
     def upstream(self) -> Upstream:
@@ -95,6 +96,14 @@ class Gateway:
             APIError: None has answered yet (503).
         """
         return self.models.first.route("").upstream
+
+    @property
+    def observing(self) -> SteeringSettings:
+        """The settings by which an answer is left as it is, and only looked at."""
+        steering = self.config.steering
+        if self._observing is None or self._observing[0] is not steering:
+            self._observing = steering, steering.model_copy(update={"mode": "observe"})
+        return self._observing[1]
 
     @property
     def passive(self) -> bool:

@@ -204,8 +204,9 @@ class Limits:
 
     def spend(self, key: Key, spent: Spent, policy: str = "") -> None:
         """Count what an answer took, for its key and for its policy."""
+        month, now = self._month(), self.clock()
         for one in (self._use(key), self._policies.setdefault(policy, Use())):
-            one.spend(spent, self._month(), self.clock())
+            one.spend(spent, month, now)
 
     async def look(self) -> None:
         """See what other processes have spent, where limits are shared."""

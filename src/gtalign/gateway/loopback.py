@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from starlette.datastructures import Headers
 from gtalign.gateway.errors import APIError
 
 _FORWARDED: Final = re.compile(r"(?:^|[;,])\s*for\s*=\s*(\"[^\"]*\"|[^;,]*)", re.IGNORECASE)
+_LONGEST: Final = 300  # characters: a name has 253 at most
 _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
 
 
@@ -40,7 +42,8 @@ def check_local(headers: Headers, allowed: Collection[str] = ()) -> None:
     named = [(name, headers[name]) for name in ("host", "origin") if name in headers]
     # Nobody's word is taken that a request is local; that it is not, is.
     for name, value in _forwarded(headers) + named:
-        if not _names_loopback(value) and not (name == "origin" and value in allowed):
+        local = len(value) <= _LONGEST and _names_loopback(value)
+        if not local and not (name == "origin" and value in allowed):
             raise APIError(
                 403,
                 f"without a key, only requests from this machine are answered, not {name}:"
@@ -58,6 +61,7 @@ def _forwarded(headers: Headers) -> list[tuple[str, str]]:
     return found
 
 
+@lru_cache(maxsize=256)  # clients send the same one with each request
 def _names_loopback(value: str) -> bool:
     """Whether an origin, or an address with or without a port, is this machine's."""
     bare = value.count(":") > 1 and not value.startswith("[") and "://" not in value

@@ -62,9 +62,9 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
             if self._refused:
                 return
             self._pending += len(data)
-            if self._in_head and self._timer is None:
-                self._wait()
             super().data_received(data)
+            if self._in_head and self._pending and self._timer is None:
+                self._wait()  # the rest of a head is on its way
 
         def on_headers_complete(self) -> None:
             self._in_head = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, Final, Literal, get_args
 
 from pydantic import ValidationError
@@ -146,11 +147,11 @@ class Decision:
 
         A game other than ``USER_LLM`` is written as ``form``, as a file of the game has it.
         """
-        record = {f.name: getattr(self, f.name) for f in fields(self)}
+        record = dict(zip(_FIELDS, _VALUES(self), strict=True))
         for name in _OWN_JSON:
             record[name] = None if record[name] is None else record[name].to_json()
         record["terms"] = [term.to_json() for term in self.terms]
-        record["expected"] = {a: tokens.model_dump() for a, tokens in self.expected.items()}
+        record["expected"] = {a: dict(vars(tokens)) for a, tokens in self.expected.items()}
         record["sources"] = dict(self.sources)
         record["phases"] = [phase.to_json() for phase in self.phases]
         record["repairs"] = [{"kind": r.kind, "position": r.position} for r in self.repairs]
@@ -202,6 +203,10 @@ class Decision:
             form=form,
             belief=given.known("belief", given.shares),
         )
+
+
+_FIELDS: Final = tuple(f.name for f in fields(Decision))
+_VALUES: Final = attrgetter(*_FIELDS)
 
 
 def _form(given: Fields) -> GameForm:

@@ -14,6 +14,7 @@ from gtalign.steering.units import Amounts
 _MOST: Final = 2**53  # up to here sums of whole numbers are exact
 
 _Means = dict[str, dict[str, tuple[int, float]]]  # model -> action -> answers, tokens
+_Told = tuple[dict[str, "ActionTokens"], dict[str, str]]  # what is expected, and where it is from
 _ANSWERS: Final = ("answers", "tokens")
 _FOLLOW_UPS: Final = ("follow_ups", "follow_up_tokens")
 
@@ -117,6 +118,7 @@ class TokenHistory:
     def __init__(self) -> None:
         self._seen: _Means = {}
         self._followed: _Means = {}
+        self._latest: dict[tuple[str, GameForm, int], _Told] = {}
 
     def add(self, model: str, action: str, output: float, *, after: str | None = None) -> None:
         """Count one answer.
@@ -133,6 +135,7 @@ class TokenHistory:
         real = isinstance(output, int | float) and not isinstance(output, bool)
         if not real or not 0 <= output <= _MOST:
             raise DataError(f"{model}, {action}: that is not a number of tokens, 0 to 2**53")
+        self._latest.clear()
         for means, about in ((self._seen, action), (self._followed, after)):
             if about is not None:
                 count, total = means.setdefault(model, {}).get(about, (0, 0.0))
@@ -165,19 +168,7 @@ class TokenHistory:
         Raises:
             SteeringError: The prior lacks an action.
         """
-        assumed = prior_for(form) if prior is None else prior
-        found = {action: tokens_of(assumed, action) for action in form.llm_actions}
-        for action, tokens in found.items():
-            output = _mean(self._seen, model, action, enough)
-            follow_up = self._follow_up(model, action, enough, prior is None)
-            measured = {
-                "output": tokens.output if output is None else output[1],
-                "follow_up": tokens.follow_up if follow_up is None else follow_up[1],
-            }
-            if not tokens.turns:
-                del measured["follow_up"]
-            found[action] = tokens.model_copy(update=measured)
-        return found
+        return dict(self._told(model, form, prior, enough)[0])
 
     def sources(
         self,
@@ -191,20 +182,38 @@ class TokenHistory:
         ``prior``, or ``measured (n=57)``; where the action causes further turns, with what is said
         of those, as in ``prior, follow-ups measured (n=23)`` or ``prior, follow-ups as DA (n=57)``.
         """
+        return dict(self._told(model, form, prior, enough)[1])
+
+    def _told(
+        self,
+        model: str,
+        form: GameForm,
+        prior: Mapping[str, ActionTokens] | None,
+        enough: int,
+    ) -> _Told:
+        """What `expected` and `sources` return; it stays the same until an answer is added."""
+        key = model, form, enough
+        if prior is None and key in self._latest:
+            return self._latest[key]
         assumed = prior_for(form) if prior is None else prior
-        found = {}
+        expected, sources = {}, {}
         for action in form.llm_actions:
+            tokens = tokens_of(assumed, action)
             output = _mean(self._seen, model, action, enough)
-            told = found[action] = "prior" if output is None else f"measured (n={output[0]})"
-            if not tokens_of(assumed, action).turns:
-                continue
-            follow_up = self._follow_up(model, action, enough, prior is None)
-            if follow_up is not None:
-                count, _, how = follow_up
-                found[action] = f"{told}, follow-ups {how} (n={count})"
-            elif output is not None:
-                found[action] = f"{told}, follow-ups prior"
-        return found
+            measured = {} if output is None else {"output": output[1]}
+            source = "prior" if output is None else f"measured (n={output[0]})"
+            if tokens.turns:
+                follow_up = self._follow_up(model, action, enough, prior is None)
+                if follow_up is not None:
+                    count, measured["follow_up"], how = follow_up
+                    source = f"{source}, follow-ups {how} (n={count})"
+                elif output is not None:
+                    source = f"{source}, follow-ups prior"
+            expected[action] = tokens.model_copy(update=measured) if measured else tokens
+            sources[action] = source
+        if prior is None:
+            self._latest[key] = expected, sources
+        return expected, sources
 
     def _follow_up(
         self, model: str, action: str, enough: int, full: bool

@@ -55,7 +55,7 @@ class Phase:
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def from_json(cls, source: Mapping[str, Any] | Fields) -> "Phase":
@@ -69,6 +69,9 @@ class Phase:
             finish=given.text("finish"),
             ms=given.known("ms", given.number),
         )
+
+
+_FIELDS: Final = tuple(f.name for f in fields(Phase))
 
 
 @dataclass(frozen=True, slots=True)

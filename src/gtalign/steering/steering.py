@@ -130,10 +130,16 @@ class Steering:
             belief=chain.belief,
         )
 
-    def undecided(self, reason: str | None, *, used_tokens: int) -> Decision:
-        """The record of an answer whose matrix is not known."""
+    def undecided(self, reason: str | None, *, used_tokens: int, id: str | None = None) -> Decision:
+        """The record of an answer whose matrix is not known.
+
+        Args:
+            reason: Why it is not.
+            used_tokens: Tokens of the user's quota that were used before.
+            id: Id of the answer; None for a new one.
+        """
         return Decision(
-            id=uuid4().hex,
+            id=uuid4().hex if id is None else id,
             created=self.now().isoformat(timespec="seconds"),
             model=self.model,
             backend=self.backend.name,

@@ -246,7 +246,8 @@ class Answer:
             Unsteerable: The engine cannot be held to the form of the answer.
             APIError: The backend does not take its parameters.
         """
-        current().about(self._terms.traced(self._route.upstream))
+        if self._gateway.tracing.on:
+            current().about(self._terms.traced(self._route.upstream))
         self._check_form()
         try:
             self._session = Session(self._steering(), self._ask, watch=self._watch)
@@ -365,7 +366,7 @@ class Answer:
     def _observe(self) -> None:
         """Go on without a record, and so without steering."""
         self.decision = None
-        self._settings = self._settings.model_copy(update={"mode": "observe"})
+        self._settings = self._gateway.observing
 
     def _count(self, phases: Sequence[Phase], text: str, *, given: bool) -> None:
         """Count what phases took; before the first text of one, the engine has done nothing."""
@@ -376,7 +377,7 @@ class Answer:
 
     def _undecided(self, reason: str) -> Decision:
         used = self._ask.used_tokens
-        return self._own(self._steering().undecided(reason, used_tokens=used))
+        return self._steering().undecided(reason, used_tokens=used, id=self._terms.id)
 
     def _own(self, decision: Decision) -> Decision:
         return replace(decision, id=self._terms.id)

@@ -30,6 +30,7 @@ _ANY_HEAD: Final = 32 + zlib.MAX_WBITS  # of gzip or of zlib
 _TAGS: Final = ("<thinking>", "<payoff>", "<analyze>", "<response>")
 _OPENS: Final = re.compile("|".join(_TAGS))
 _TRACES: Final = re.compile(rb"thinking|payoff|analyze|response>")
+_PERHAPS: Final = re.compile(rb"<|\\u00")  # what holds neither holds no tag, escaped or not
 _ENDS: Final = ("</thinking>", "</payoff>", "</analyze>")
 _OF_TOKENS: Final = ("logprobs", "token_ids")  # what else of a choice spells out its text
 
@@ -51,6 +52,11 @@ class Begun:
         last = messages[-1] if isinstance(messages, list) and messages else None
         if isinstance(last, dict) and last.get("role") == "assistant":
             self._texts = (last.get("content") or "",)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is any."""
+        return any(text != "" for text in self._texts)
 
     def chain(self, index: int) -> str | None:
         """The chain that an answer continues; empty if it begins one, None if nobody can tell."""
@@ -94,6 +100,7 @@ class ChainCutter:
         self._settings = settings
         self._form = form
         self._begun = Begun(request)
+        self._alone = request.get("n") in (None, 1)
         self._choices: dict[int, _Choice] = {}
 
     def feed(self, chunk: bytes) -> bytes:
@@ -108,6 +115,8 @@ class ChainCutter:
             except zlib.error as error:
                 raise ValueError(f"what cannot be unpacked: {error}") from None
         if self._reader is not None:
+            if self._reader.between and chunk.endswith(b"\n\n") and self._through(chunk):
+                return chunk
             return b"".join(self._event(one.data) for one in self._reader.feed(chunk))
         self._body += chunk
         if len(self._body) > _LARGEST:
@@ -123,6 +132,8 @@ class ChainCutter:
         if self._reader is not None:
             return b"".join(self._event(one.data) for one in self._reader.close())
         raw = bytes(self._body)
+        if not self._begun.anything and not _PERHAPS.search(raw):
+            return raw
         try:
             body = _read(raw)
             self._cut(body, "message", whole=True)
@@ -131,6 +142,15 @@ class ChainCutter:
                 raise
             return raw  # the engine has broken off or mistaken itself, but shows no chain
         return to_json(body) if any(one.cut for one in self._choices.values()) else raw
+
+    def _through(self, events: bytes) -> bool:
+        """Whether events are shown as they are: all of their answers have begun without a chain.
+
+        Whoever looks into each event of a long answer takes more time than all that is done else.
+        """
+        choices = self._choices.values()
+        known = self._alone and choices and all(one.through for one in choices)
+        return bool(known) and not _PERHAPS.search(events)
 
     def _event(self, data: bytes) -> bytes:
         if data.strip() == b"[DONE]":
@@ -214,6 +234,11 @@ class _Choice:
     def plain(self) -> bool:
         """Whether the text so far holds nothing of a chain."""
         return self._chain is None and not self._held
+
+    @property
+    def through(self) -> bool:
+        """Whether text without a tag is shown as it is."""
+        return self.plain and self._begun and not self._unsure
 
     def feed(self, text: str) -> list[Piece]:
         if self._chain is not None:

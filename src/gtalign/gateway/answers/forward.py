@@ -25,6 +25,7 @@ from gtalign.gateway.http.reply import EVENTS, HTTPReply, send_events
 from gtalign.gateway.proxy import Passed, Proxy
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.telemetry.tracing import current
+from gtalign.gateway.upstream import Upstream
 from gtalign.steering import Ask, Decision, Phase, Steered, Steering, observed
 from gtalign.steering.phase import PASSED
 
@@ -101,10 +102,11 @@ class Forwarding:
         self._added_ms: float | None = None
         self._terms = terms
         self._request = request
+        self._undecided: tuple[Upstream, Decision] | None = None  # of the engine that is asked
         self._ended: Decision | None = None  # once what it took is counted
         self._cut: ChainCutter | None = None  # of a model that writes chains
         self._tap: Tap | None = None  # reads the answer that is observed
-        self._settings = gateway.config.steering.model_copy(update={"mode": "observe"})
+        self._settings = gateway.observing
         reply.headers |= {"x-gtalign-steered": "false", "x-gtalign-passed": why}
         leave = reply.before_end
 
@@ -142,16 +144,8 @@ class Forwarding:
         if self._why == OBSERVED and self._tap is not None:
             answer = self._observed(decision, self._tap.text)
             decision = answer.decision
-        began, read, written = self._account.log.began, *self._usage()
-        current().part("upstream", began, perf_counter())
-        current().about(
-            {
-                "gen_ai.usage.input_tokens": read,
-                "gen_ai.usage.output_tokens": written,
-                "gtalign.steered": False,
-                "gtalign.passed": self._why,
-            },
-        )
+        if self._gateway.tracing.on:
+            self._trace()
         await self._account.complete("passed", decision)
         if answer is not None and self._request.messages:
             request = self._request
@@ -162,6 +156,18 @@ class Forwarding:
         if self._answers:
             offer_dry_runs(self._gateway, self._account, decision)
 
+    def _trace(self) -> None:
+        read, written = self._usage()
+        current().part("upstream", self._account.log.began, perf_counter())
+        current().about(
+            {
+                "gen_ai.usage.input_tokens": read,
+                "gen_ai.usage.output_tokens": written,
+                "gtalign.steered": False,
+                "gtalign.passed": self._why,
+            },
+        )
+
     async def _attempts(self) -> None:
         """Send it, and again, perhaps elsewhere, if a server failed before any of its answer."""
         log = self._account.log
@@ -169,7 +175,8 @@ class Forwarding:
             began = perf_counter()
             try:
                 upstream = self._route.upstream
-                current().about(self._terms.traced(upstream))
+                if self._gateway.tracing.on:
+                    current().about(self._terms.traced(upstream))
                 proxy = upstream.proxy
                 assert proxy is not None, "a model has servers alone, or none"
                 async with self._exchange(proxy) as passed:
@@ -234,13 +241,19 @@ class Forwarding:
             if passed.kind == EVENTS:
                 await send_events(reply, chunks, comment=None, keep_alive=keep_alive)
                 return
+            rest = bytearray()  # of an answer that is there as a whole: it goes out as one
             async for chunk in chunks:
+                if passed.exchange.ended and not reply.started:
+                    rest += chunk
+                    continue
                 if not reply.started:
                     await reply.start(passed.status, passed.kind)
                 await reply.write(chunk)
-            if not reply.started:  # it is empty
+            if rest:
+                reply.headers["content-length"] = str(len(rest))
+            if not reply.started:
                 await reply.start(passed.status, passed.kind)
-            await reply.end()
+            await reply.end(bytes(rest))
 
     async def _chunks(self, passed: Passed) -> AsyncGenerator[bytes, None]:
         while chunk := await passed.exchange.more():
@@ -276,8 +289,12 @@ class Forwarding:
 
     def _decision(self) -> Decision:
         """The decision, which is none, without tokens."""
-        why = f"passed through: {self._why}"
-        return replace(self._steering.undecided(why, used_tokens=0), id=self._terms.id)
+        upstream = self._route.upstream
+        if self._undecided is None or self._undecided[0] is not upstream:
+            why = f"passed through: {self._why}"
+            decision = self._steering.undecided(why, used_tokens=0, id=self._terms.id)
+            self._undecided = upstream, decision
+        return self._undecided[1]
 
     def _counted(self, *, given: bool) -> Decision:
         """The decision with the tokens read and written; None where they are unknown.

@@ -21,27 +21,20 @@ class Tap:
     """
 
     def __init__(self, kind: str) -> None:
-        self._reader = EventReader() if kind == EVENTS else None
+        self._kind = kind
         self._body = bytearray()
         self._texts: list[str] = []
         self._all: list[str] = []
-        self._size = 0
         self._lost = False
         self._uncounted = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the answer."""
-        self._size += len(chunk)
-        if self._lost or self._size > _LARGEST:
+        """Take the next bytes of the answer; they are read when somebody asks for the text."""
+        if self._lost or len(self._body) + len(chunk) > _LARGEST:
             self._lost = True
-        elif self._reader is None:
-            self._body += chunk
+            self._body.clear()
         else:
-            try:
-                for event in self._reader.feed(chunk):
-                    self._take(event.data)
-            except ValueError:
-                self._lost = True
+            self._body += chunk
 
     @property
     def text(self) -> str | None:
@@ -56,10 +49,19 @@ class Tap:
         return None if self._lost or self._uncounted else "".join(self._all)
 
     def _close(self) -> None:
-        """Read an answer that is no stream, which is read as a whole."""
-        if self._body:
-            self._take(bytes(self._body))
-            self._body.clear()
+        """Read all that has come so far."""
+        body = bytes(self._body)
+        self._body.clear()
+        if self._kind != EVENTS:
+            if body:
+                self._take(body)
+            return
+        reader = EventReader()
+        try:
+            for event in reader.feed(body):
+                self._take(event.data)
+        except ValueError:
+            self._lost = True
 
     def _take(self, data: bytes) -> None:
         if data.strip() == b"[DONE]":

@@ -124,7 +124,7 @@ class TranslatedReply(HTTPReply):
             UpstreamError: The answer is not what a chat is answered with, or not complete.
         """
         if not self.started:
-            await self._deliver(self._whole(bytes(self._held) + body))
+            await self._deliver(self._whole(bytes(self._held) + self._unpack(body)))
         elif self.kind != EVENTS:
             await super().end(body)
         elif body:  # the error that breaks off what was sent so far

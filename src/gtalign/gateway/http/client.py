@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from gtalign.gateway.errors import APIError
+from gtalign.steering.http.waiting import within
 
 T = TypeVar("T")
 _PACKINGS: Final[Mapping[str, int | None]] = {
@@ -43,34 +44,39 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
             in a way that is not known here (415), or wrongly (400).
         ClientGone: The client left.
     """
-    packing = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+    headers = Headers(scope=scope)
+    packing = headers.get("content-encoding", "identity").strip().lower()
     if packing not in _PACKINGS:
         raise APIError(
             415,
             f"the body is compressed as {packing[:40]!r}; {', '.join(_PACKINGS)} are known",
             code="unknown_encoding",
         )
-    declared = Headers(scope=scope).get("content-length", "0")
+    declared = headers.get("content-length", "0")
     too_large = APIError(413, f"the body may have {limit} bytes at most", code="too_large")
     if not declared.isdigit() or int(declared[:20]) > limit:
         raise too_large
-    body = bytearray()
     try:
-        async with asyncio.timeout(seconds):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > limit:
-                    raise too_large
+        body = await within(seconds, _received(receive, limit, too_large))
     except TimeoutError:
         late = f"the body was not here after {seconds:g} s"
         raise APIError(408, late, code="slow_request") from None
     bits = _PACKINGS[packing]
-    return bytes(body) if bits is None else _unpacked(bytes(body), bits, limit, too_large)
+    return body if bits is None else _unpacked(body, bits, limit, too_large)
+
+
+async def _received(receive: Receive, limit: int, too_large: APIError) -> bytes:
+    """The bytes of a body, as they come."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
 
 
 def _unpacked(body: bytes, bits: int, limit: int, too_large: APIError) -> bytes:
@@ -128,20 +134,23 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         ClientGone: The client went before the work was done.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_disconnected(receive))
+    working, gone = asyncio.current_task(), False
+    assert working is not None, "it runs in a task"
+    others = working.cancelling()
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        working.cancel(LEFT)
+
+    watching = asyncio.create_task(watch())
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            working.cancel(LEFT)
-            raise ClientGone
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone and working.uncancel() <= others:  # nobody else has cancelled it
+            raise ClientGone from None
+        raise
     finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        watching.cancel()

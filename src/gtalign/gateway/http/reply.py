@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.types import Send
 
 from gtalign.gateway.http.client import ClientGone
+from gtalign.steering.http.waiting import within
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -62,8 +63,7 @@ class HTTPReply:
 
     async def _out(self, message: dict[str, Any]) -> None:
         try:
-            async with asyncio.timeout(self._patience):
-                await self._send(message)
+            await within(self._patience, self._send(message))
         except (TimeoutError, OSError) as error:
             raise ClientGone from error
 

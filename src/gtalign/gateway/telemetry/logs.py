@@ -3,8 +3,11 @@
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
+
+import orjson
 
 LOGGER: Final = "gtalign"
 _SERVERS: Final = ("uvicorn", "uvicorn.error", "aiohttp", "asyncio")
@@ -28,6 +31,10 @@ class JSONFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
+        with suppress(TypeError):  # at a lone surrogate, or a number beyond 64 bits
+            written = orjson.dumps(line, default=str)
+            if written.isascii():  # some readers end lines at other characters than "\n"
+                return written.decode()
         return json.dumps(line, default=str)
 
 

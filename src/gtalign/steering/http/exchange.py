@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 
 from gtalign.errors import LateError, RefusedError, SteeringError, UnreachableError, UpstreamError
+from gtalign.steering.http.waiting import within
 
 LARGEST_BODY: Final = 4 << 20
 """Most bytes of a JSON answer, 4 MiB."""
@@ -210,8 +211,7 @@ class Exchange:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            async with asyncio.timeout(min(limit, self._left)):
-                return await wanted
+            return await within(min(limit, self._left), wanted)
         except aiohttp.ConnectionTimeoutError:
             raise UnreachableError(
                 self._upstream, f"no connection within {self._timeouts.connect:g} s; is it running?"

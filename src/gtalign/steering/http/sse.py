@@ -39,6 +39,11 @@ class EventReader:
         self._first = True  # no line was ended yet
         self._after_cr = False  # a line feed now belongs to the line end before
 
+    @property
+    def between(self) -> bool:
+        """Whether the next slice begins an event."""
+        return not (self._pending or self._size or self._after_cr or self._data or self._name)
+
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Take the next slice and yield the events that it completes.
 
