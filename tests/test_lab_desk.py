@@ -17,7 +17,7 @@ from gtalign.lab.desk.people import CUSTOMER, RULES, goal_of, grade, match_of, p
 from gtalign.lab.desk.settings import TurnsSettings
 from gtalign.lab.desk.stage import judged_once
 from gtalign.lab.desk.table import Talks, belongs, desk_report
-from gtalign.lab.desk.teacher import lessons
+from gtalign.lab.desk.teacher import inclination, lessons
 from gtalign.lab.desk.wishes import GUARDED, PATIENCE, PRICE, Wish, make_questions
 
 TWO = Wish("pet", ("cat", "dog"), (7, 3), "patient", "fair")
@@ -194,6 +194,15 @@ def test_lessons_are_in_the_words_of_the_desk() -> None:
                 *["assistant", "user"] * (len(messages) // 2),
             ]
             assert answer.startswith(("here is a ", "which "))
+
+
+def test_the_teacher_asks_the_more_the_less_it_knows_and_the_likelier_a_reply() -> None:
+    assert inclination("patient", 0.9) == pytest.approx(0.0475)
+    assert inclination("patient", 0.5) > inclination("busy", 0.5) > inclination("busy", 0.7) > 0
+    rng, even = np.random.default_rng(0), replace(TWO, shares=(5, 5), patience="patient")
+    first = [next(lessons(even.question("q", "train"), rng))[1] for _ in range(400)]
+    asked = sum(answer.startswith("which") for answer in first) / len(first)
+    assert asked == pytest.approx(inclination("patient", 0.5), abs=0.1)
 
 
 def test_the_report_compares_with_the_optimum_on_the_same_people() -> None:

@@ -22,11 +22,11 @@ USUAL: Final[Mapping[str, Any]] = {
         "max_length": 192,
     },
     "rl": {
-        "steps": 60,
+        "steps": 150,
         "questions": 16,
         "group": 8,
-        "learning_rate": 0.002,
-        "beta": 0.2,
+        "learning_rate": 0.001,
+        "beta": 0.05,
         "max_completion": 12,
     },
 }
@@ -46,7 +46,7 @@ class TurnsSettings(Config):
     """
 
     arms: Annotated[tuple[Learned, ...], Field(min_length=1)] = ("turns", "single")
-    train_questions: PositiveInt = 3000
+    train_questions: PositiveInt = 4000
     test_questions: PositiveInt = 200
     plays: PositiveInt = 6
     sft: SFTSettings = SFTSettings.model_validate(USUAL["sft"])

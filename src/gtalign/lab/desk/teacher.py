@@ -7,12 +7,8 @@ import numpy as np
 
 from gtalign.dialogue.scripted import UNSURE
 from gtalign.lab.desk.people import TURNS
-from gtalign.lab.desk.wishes import GUARDED, Wish
+from gtalign.lab.desk.wishes import GUARDED, PATIENCE, Wish
 from gtalign.tasks import Message, Question
-
-ASKS: Final = {"patient": 0.7, "busy": 0.5, "hasty": 0.3}
-"""How often the teacher asks, by the patience of the person: a rule of thumb, which does not regard
-what a turn costs and how much is known."""
 
 IDLE: Final = 0.05
 """How often it asks although it has been told what is wanted."""
@@ -24,6 +20,19 @@ Lesson = tuple[tuple[Message, ...], str]
 """A conversation, and the clerk's answer to it."""
 
 
+def inclination(patience: str, likeliest: float) -> float:
+    """Return how often the teacher asks: half as often as its guess is wrong and a reply comes.
+
+    It knows what matters but not how much, it does not regard what a turn costs, and it answers at
+    once more often than not, so that reinforcement learning has to find where to ask.
+
+    Args:
+        patience: A key of `PATIENCE`.
+        likeliest: Probability of what is most likely wanted.
+    """
+    return PATIENCE[patience] * (1 - likeliest) / 2
+
+
 def lessons(question: Question, rng: np.random.Generator) -> Iterator[Lesson]:
     """Yield what a clerk says in one conversation that begins with a question."""
     wish, messages = Wish.read(question.text), question.messages
@@ -32,7 +41,8 @@ def lessons(question: Question, rng: np.random.Generator) -> Iterator[Lesson]:
     wanted = int(rng.choice(len(belief), p=belief))
     for turn in range(TURNS):
         sure = bool(belief.max() == 1)
-        if rng.random() >= (IDLE if sure else ASKS[wish.patience]) or turn == TURNS - 1:
+        asks = IDLE if sure else inclination(wish.patience, float(belief.max()))
+        if rng.random() >= asks or turn == TURNS - 1:
             errs = rng.random() < ERRS
             given = int(rng.integers(len(belief)) if errs else belief.argmax())
             yield messages, f"here is a {wish.things[given]}."
