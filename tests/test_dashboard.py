@@ -11,11 +11,9 @@ from gateway_parts import config_of, served
 from gtalign.errors import ConfigError
 from gtalign.gateway.attempts import ATTEMPTS, Attempts
 from gtalign.gateway.dashboard.pages import VIEWS
-from gtalign.gateway.dashboard.session import SESSIONS, Sessions
 from gtalign.gateway.dashboard.signin import _is_ours
 from gtalign.gateway.dashboard.site import HEADERS
 from gtalign.gateway.dashboard.static import static_files, static_url
-from gtalign.gateway.keys import KeyRequest
 
 PAGES = [view.path for view in VIEWS if view.nav is not None]
 
@@ -40,7 +38,9 @@ async def test_nobody_sees_a_page_without_an_admin_key(tmp_path: Path) -> None:
         assert (await visitor.get("/sign-in")).url.endswith("/dashboard")
 
 
-async def test_a_session_ends_by_signing_out_by_revoking_and_by_restarting(tmp_path: Path) -> None:
+async def test_a_session_ends_by_signing_out_and_by_revoking_and_by_no_restart(
+    tmp_path: Path,
+) -> None:
     async with served(tmp_path) as gateway, Visitor(gateway) as one, Visitor(gateway) as two:
         _, root = await gateway.key(name="root")
         key, secret = await gateway.key(name="other")
@@ -58,6 +58,10 @@ async def test_a_session_ends_by_signing_out_by_revoking_and_by_restarting(tmp_p
         assert "Sign out" in (await two.get()).text
         kept = two.cookie("gtalign_session").value
     async with served(tmp_path) as gateway, Visitor(gateway) as again:
+        again.http.cookie_jar.update_cookies({"gtalign_session": kept})
+        assert "Sign out" in (await again.get()).text
+        assert "Sign everybody out" in (await again.get("/keys")).text
+        assert (await again.post("/sign-out/everybody")).url.endswith("/sign-in")
         again.http.cookie_jar.update_cookies({"gtalign_session": kept})
         assert "/sign-in" in (await again.get()).url
 
@@ -226,28 +230,6 @@ async def test_what_goes_wrong_is_a_page_and_for_htmx_a_sentence(
         await gateway.key(name="root")
         answer = await visitor.get(headers={"HX-Request": "true"})
         assert (answer.status, answer.headers["HX-Redirect"]) == (401, "/dashboard/sign-in")
-
-
-async def test_sessions_end_in_time_and_are_not_kept_without_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    time = 0.0
-    async with served(tmp_path) as gateway:
-        keys = gateway.gateway.keys
-        key, _ = await keys.create(KeyRequest(name="root", scopes=("admin",)))
-        sessions = Sessions(keys, 10.0, clock=lambda: time)
-        one = sessions.begin(key)
-        time = 9.0
-        two = sessions.begin(key)
-        assert sessions.find(one) == sessions.find(two) == key
-        time = 10.0
-        assert (sessions.find(one), sessions.find(two)) == (None, key)
-        monkeypatch.setattr("gtalign.gateway.dashboard.session.SESSIONS", 2)
-        three, four = sessions.begin(key), sessions.begin(key)
-        assert [sessions.find(id_) for id_ in (two, three, four)] == [None, key, key]
-        assert SESSIONS > 2
-        assert sessions.matches(three, sessions.token(three))
-        assert not sessions.matches(three, sessions.token(four))
 
 
 def test_wrong_keys_are_counted_by_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,8 +257,8 @@ async def test_exports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        (VERSION + 1, "has version 8; this gtalign knows 7: install a later one"),
-        (2, "has version 2, which no release of gtalign wrote; this one knows 7: move"),
+        (VERSION + 1, "has version 9; this gtalign knows 8: install a later one"),
+        (2, "has version 2, which no release of gtalign wrote; this one knows 8: move"),
         (0, "has version 0"),
     ],
 )

@@ -181,6 +181,8 @@ def aged(path: Path, version: int) -> None:
     """Make a store one of an earlier version, as its gtalign wrote it."""
     counted = ("read_characters", "written_characters", "spent_tokens", "spent_money", "estimated")
     newer = [
+        ("DROP TABLE sessions", 7),
+        ("DROP TABLE sign_ins", 7),
         ("DROP TABLE uses", 6),
         ("DROP TABLE processes", 6),
         ("ALTER TABLE decisions DROP COLUMN process", 6),
@@ -210,7 +212,7 @@ def aged(path: Path, version: int) -> None:
         connection.commit()
 
 
-EARLIER = (3, 4, 5, 6)
+EARLIER = (3, 4, 5, 6, 7)
 
 
 def alike(one: Overview, two: Overview) -> bool:

@@ -58,13 +58,13 @@ async def back(visit: Visit) -> Page | Response:
         if not 0 < len(given.get("code", "")) <= _CODE:
             raise APIError(403, "this sign-in failed: the identity provider vouches for nobody")
         flow = _flow(visit, given["state"])
-        visit.sessions.redeem(flow.state, _SECONDS)
+        await visit.sessions.redeem(flow.state, _SECONDS)
         person = await provider.person(given["code"], flow, given.get("iss"))
     except APIError as error:
         if error.status != 503:
             visit.gateway.attempts.failed(visit.address)
         return sign_in_form(visit, "", error.message, error.status)
-    return entered(visit, person, path)
+    return await entered(visit, person, path)
 
 
 def _provider(visit: Visit) -> IdentityProvider:

@@ -33,5 +33,6 @@ VIEWS: Final[tuple[View, ...]] = (
     View(signin.PROVIDER, identity.begin, open=True),
     View(BACK, identity.back, open=True),
     View(signin.SIGN_OUT, post=signin.sign_out, needs="read"),
+    View(signin.EVERYBODY, post=signin.sign_everybody_out),
 )
 """In the order of the navigation."""

@@ -11,6 +11,7 @@ from gtalign.gateway.telemetry.request_log import RequestLog
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
+EVERYBODY: Final = "/sign-out/everybody"
 BODY: Final = 16_384
 """Most bytes that anybody at all may have read here, 16 KiB."""
 
@@ -45,23 +46,30 @@ async def sign_in(visit: Visit) -> Page | Response:
             return sign_in_form(visit, path, wrong, 401)
         lacking = "This key is good, but has neither the scope read nor admin."
         return sign_in_form(visit, path, lacking, 403)
-    return entered(visit, key, path)
+    return await entered(visit, key, path)
 
 
-def entered(visit: Visit, key: Key, path: str) -> Response:
+async def entered(visit: Visit, key: Key, path: str) -> Response:
     """Begin the session of a key or a person, and go on to a page."""
     RequestLog.of(visit.scope).key = key
     response = visit.go(path if _is_ours(path) else "")
-    visit.set_cookie(response, SESSION, visit.sessions.begin(key), visit.sessions.seconds)
+    session = await visit.sessions.begin(key)
+    visit.set_cookie(response, SESSION, session, visit.sessions.seconds)
     return response
 
 
 async def sign_out(visit: Visit) -> Response:
     """End the session."""
-    visit.sessions.end(visit.cookies.get(SESSION, ""))
+    await visit.sessions.end(visit.cookies.get(SESSION, ""))
     response = visit.go(SIGN_IN)
     visit.set_cookie(response, SESSION, "", 0)
     return response
+
+
+async def sign_everybody_out(visit: Visit) -> Response:
+    """End all sessions, this one too."""
+    await visit.sessions.end_all()
+    return visit.go(SIGN_IN)
 
 
 def sign_in_form(visit: Visit, path: str, problem: str = "", status: int = 200) -> Page:

@@ -82,7 +82,9 @@ class Site:
     def __init__(self, gateway: Gateway, views: Sequence[View]) -> None:
         self.gateway = gateway
         self.views = views
-        self.sessions = Sessions(gateway.keys, gateway.config.dashboard.hours * 3600)
+        dashboard = gateway.config.dashboard
+        seconds = dashboard.hours * 3600
+        self.sessions = Sessions(gateway.store, gateway.keys, seconds, dashboard.oidc)
         self.provider = _provider(gateway.config)
 
     async def answer(self, scope: Scope, receive: Receive, view: View) -> Response:
@@ -101,7 +103,8 @@ class Site:
 
     async def _answer(self, visit: Visit, view: View) -> Page | Response:
         handler = getattr(view, _METHODS.get(visit.method, ""), None)
-        visit.enter()
+        if view.path != static.PATH:  # files are the same for all, and sessions are in the store
+            await visit.enter()
         if visit.from_elsewhere and visit.method == "GET" and not visit.fragment:
             return Page("again.jinja")  # its refresh comes from here, and brings the cookies
         if visit.key is None and not view.open:

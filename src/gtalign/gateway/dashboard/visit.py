@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope
 
-from gtalign.gateway.dashboard.session import Sessions, is_id, new_id
+from gtalign.gateway.dashboard.session import Sessions, is_id, matches, new_id, signed, token
 from gtalign.gateway.dashboard.vouching import IdentityProvider
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
@@ -92,11 +92,11 @@ class Visit(Request):
     @property
     def csrf(self) -> str:
         """The token that forms of this session send."""
-        return self.sessions.token(self._id)
+        return token(self._id)
 
     def signed(self, text: str) -> str:
         """A signature of a text for this visitor's cookie."""
-        return self.sessions.signed(self._id, text)
+        return signed(self._id, text)
 
     @property
     def fragment(self) -> bool:
@@ -108,11 +108,12 @@ class Visit(Request):
         """Where the request came from."""
         return "" if self.client is None else self.client.host
 
-    def enter(self) -> None:
+    async def enter(self) -> None:
         """Find out who this is.
 
         Raises:
             APIError: There are no keys, and it does not come from this machine (403).
+            StorageError: Sessions cannot be read.
         """
         gateway = self.gateway
         if not gateway.keys.required:
@@ -120,7 +121,7 @@ class Visit(Request):
             return
         session = self.cookies.get(SESSION)
         if is_id(session) and session is not None:
-            self.key = self.sessions.find(session)
+            self.key = await self.sessions.find(session)
             if self.key is not None:
                 self._id, self._new = session, False
 
@@ -152,8 +153,8 @@ class Visit(Request):
         except ValueError:
             raise APIError(400, f"a form has {_FIELDS} fields at most") from None
         self.sent = ImmutableMultiDict((name, value.replace("\x00", "")) for name, value in pairs)
-        token = self.headers.get(TOKEN_HEADER) or self.sent.get(TOKEN, "")
-        if not self.sessions.matches(self._id, token):
+        given = self.headers.get(TOKEN_HEADER) or self.sent.get(TOKEN, "")
+        if not matches(self._id, given):
             raise APIError(
                 403,
                 "this form belongs to an earlier session: load the page again and resend the form",

@@ -30,6 +30,8 @@ from gtalign.gateway.store.tables import (
     metadata,
     processes,
     rolled,
+    sessions,
+    sign_ins,
     texts,
     uses,
     versions,
@@ -39,7 +41,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 7
+VERSION: Final = 8
 """Of the tables."""
 
 
@@ -93,6 +95,7 @@ _STEPS: Final = {
         *_made(uses),
         *_made(processes),
     ),
+    7: (*_made(sessions), *_made(sign_ins)),
 }
 """Statements that make tables of one version those of the next. They only add columns that may be
 empty, indexes and tables, so that gateways of the version before, which may still run, continue to

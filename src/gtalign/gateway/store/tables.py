@@ -188,6 +188,26 @@ keys: Final = Table(
     Column("revoked", BigInteger),
 )
 
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # of the value of its cookie
+    Column("key_id", String(32), nullable=False),  # of a key, or of a person
+    Column("name", String(80), nullable=False),
+    Column("scopes", String(80), nullable=False),
+    Column("vouching", String(64)),  # hash of the provider's settings; None for a key
+    Column("until", BigInteger, nullable=False),  # microseconds since 1970
+)
+"""Who is signed in to the dashboard."""
+
+sign_ins: Final = Table(
+    "sign_ins",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # of the state
+    Column("until", BigInteger, nullable=False),  # when the state is good no more
+)
+"""Sign-ins with an identity provider that have come back, which each does once."""
+
 uses: Final = Table(
     "uses",
     metadata,
