@@ -59,9 +59,12 @@ def test_a_key_that_verl_does_not_know_is_refused() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "actor_rollout_ref.actor.ppo_mini_batch_size=1024",  # more than a step has
+        "actor_rollout_ref.rollout.mode=sync",
+        "actor_rollout_ref.rollout.pipeline_model_parallel_size=2",
         "actor_rollout_ref.actor.loss_agg_mode=median",
         "actor_rollout_ref.rollout.tensor_model_parallel_size=several",
+        "actor_rollout_ref.actor.optim.lr=small",
+        "algorithm.gamma=one",
     ],
 )
 def test_a_value_that_verl_refuses_is_refused(

@@ -1,10 +1,14 @@
 """verl's own configuration, put together and checked by verl's own Hydra."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
-from typing import Any
+from types import NoneType
+from typing import Any, Final, get_args, get_type_hints
 
 from gtalign.errors import ConfigError
+
+_NUMBERS: Final = {int, float, bool}
 
 
 def compose(overrides: Sequence[str]) -> Any:
@@ -52,5 +56,28 @@ def checked(overrides: Sequence[str]) -> None:
             use_critic=need_critic(config),
         )
         omega_conf_to_dataclass(config.actor_rollout_ref.rollout)
+        wrong = "; ".join(_texts_for_numbers(config))
+        if wrong:
+            raise ValueError(wrong)
     except (AssertionError, TypeError, ValueError, HydraException) as error:
         raise ConfigError(f"verl refuses the configuration: {error}") from error
+
+
+def _texts_for_numbers(config: Any, place: str = "") -> Iterator[str]:
+    """Yield what is a text where verl's schema has a number, which verl itself finds out late."""
+    from hydra.utils import get_class
+    from omegaconf import DictConfig
+
+    named = config.get("_target_")
+    schema = get_class(named) if named and "." in named else None
+    if is_dataclass(schema):
+        hints = get_type_hints(schema)
+        for field in fields(schema):
+            hint, value = hints[field.name], config.get(field.name)
+            kinds = {*(get_args(hint) or (hint,))} - {NoneType}
+            if isinstance(value, str) and kinds <= _NUMBERS:
+                yield f"{place}{field.name}: {value!r} is no number"
+    for name in config:
+        part = config.get(name)
+        if isinstance(part, DictConfig):
+            yield from _texts_for_numbers(part, f"{place}{name}.")
