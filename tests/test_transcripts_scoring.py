@@ -21,7 +21,7 @@ from gtalign.reward import score as reward_module
 from gtalign.reward.judged import judged
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import Scored, Scorer, Transcript, TranscriptWriter, read_transcripts
-from gtalign.transcripts.scoring import BLOCK, Row
+from gtalign.transcripts.scoring import BLOCK, SENT, Row, Scoring
 
 PAYOFF = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 CHAIN = render("think", PAYOFF, "Choose DQ_AQ.", "Four.")
@@ -300,6 +300,50 @@ async def test_a_stream_that_is_closed_gives_up_what_is_under_way() -> None:
         await asyncio.sleep(0)
     await stream.aclose()
     assert judge.given_up == 2
+
+
+class Elsewhere:
+    """Scores rows as another process does, and counts those that are under way at once."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.running = self.most = 0
+        self._scoring = Scoring(Reward(), FakeJudge(1.0))
+
+    async def __call__(self, some: Sequence[Row]) -> list[Scored]:
+        self.sizes.append(len(some))
+        self.running += len(some)
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0)
+        self.running -= len(some)
+        return await self._scoring(some)
+
+
+@pytest.mark.parametrize(("workers", "size"), [(1, 1), (7, 1), (8, 2), (64, SENT), (1000, SENT)])
+async def test_rows_are_sent_elsewhere_in_blocks_that_stay_below_the_limit(
+    workers: int, size: int
+) -> None:
+    some = rows(*(answered(str(number)) for number in range(4 * SENT + 3)))
+    judge, there = FakeJudge(1.0), Elsewhere()
+    found = await streamed(Scorer(Reward(), judge, workers=workers, elsewhere=there), some)
+    assert found == await streamed(Scorer(Reward(), FakeJudge(1.0)), some)
+    assert not judge.calls
+    assert (max(there.sizes), sum(there.sizes)) == (size, len(some))
+    assert size <= there.most <= workers
+
+
+@pytest.mark.parametrize("there", [None, Elsewhere()])
+@pytest.mark.parametrize("bad", [0, 1, SENT, SENT + 5])
+async def test_the_rows_before_a_wrong_one_are_scored_wherever_that_is(
+    there: Elsewhere | None, bad: int
+) -> None:
+    some = rows(*(answered(str(number)) for number in range(3 * SENT)))
+    some[bad] = replace(some[bad], transcript=replace(some[bad].transcript, game="chess"))
+    seen = []
+    with pytest.raises(DataError, match=f"f, line {bad + 1}: .*chess"):
+        async for scored in Scorer(Reward(), FakeJudge(1.0), elsewhere=there).stream(some):
+            seen.append(scored.transcript.id)
+    assert seen == [str(number) for number in range(bad)]
 
 
 async def test_a_bug_of_the_judge_ends_the_stream() -> None:

@@ -18,6 +18,11 @@ files that it names have to be there under the same path."""
 class Engine(Protocol):
     """Does the work of a run in other processes."""
 
+    @property
+    def processes(self) -> int:
+        """Number of the processes; what is under way at once grows with it."""
+        ...
+
     def open(self, recipe: Recipe[Item, Result]) -> AbstractAsyncContextManager[Work[Item, Result]]:
         """Return the work as it is done elsewhere.
 

@@ -103,11 +103,14 @@ def run(
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(writer)
             await stack.enter_async_context(judges)
-            elsewhere = None
+            elsewhere, workers = None, config.workers
             if engine is not None:
                 needed = partial(_opened, config, replies)
                 elsewhere = await stack.enter_async_context(engine.open(needed))
-            await write_candidates(config, candidates, writer, judges, reward, progress, elsewhere)
+                workers *= engine.processes
+            await write_candidates(
+                config, candidates, writer, judges, reward, progress, elsewhere, workers
+            )
 
     stopped: TeacherError | None = None
     with at_work(out), Candidates(out / "written.jsonl") as candidates:
@@ -152,6 +155,7 @@ async def write_candidates(
     reward: Reward,
     progress: Progress | None = None,
     elsewhere: Work[Job, Record] | None = None,
+    workers: int | None = None,
 ) -> None:
     """Write and score every candidate that is not finished.
 
@@ -167,6 +171,8 @@ async def write_candidates(
         reward: Scores the candidates.
         progress: Called after each candidate.
         elsewhere: Writes and scores a candidate on another machine; None does it here.
+        workers: Most candidates under way at once, on all machines; None for that of the
+            configuration.
 
     Raises:
         TeacherError: A teacher cannot be asked, or too many of the latest candidates failed.
@@ -195,7 +201,7 @@ async def write_candidates(
 
     questions = read_rows(*config.questions, limit=config.limit)
     jobs = ((question, number) for question in questions for number in range(config.candidates))
-    await work_through(jobs, write, config.workers)
+    await work_through(jobs, write, workers or config.workers)
 
 
 class _Writing:

@@ -43,7 +43,7 @@ class ScoreRun:
         task: Task of rows that name none.
         out: File to append the scored rows to; None writes nothing.
         tokenizer: Folder of a tokenizer that counts anew; None keeps recorded counts.
-        workers: Most judgements under way at once.
+        workers: Most judgements under way at once, in each process.
         max_failed: Largest share of judgements that may fail.
         score: The score that counts, of a file that other software has scored; the first by
             default.
@@ -111,7 +111,7 @@ def score_file(run: ScoreRun, watch: Watch, engine: Engine | None = None) -> Sco
         async with AsyncExitStack() as stack:
             if judges is not None:
                 await stack.enter_async_context(judges)
-            elsewhere = None
+            elsewhere, processes = None, 1
             if engine is not None:
                 needed = recipe(
                     run.reward.config,
@@ -122,11 +122,12 @@ def score_file(run: ScoreRun, watch: Watch, engine: Engine | None = None) -> Sco
                     recount=count is not None,
                 )
                 elsewhere = bearing_loss(await stack.enter_async_context(engine.open(needed)))
+                processes = engine.processes
             scorer = Scorer(
                 reward,
                 judges,
                 failures,
-                workers=run.workers,
+                workers=run.workers * processes,
                 recount=count is not None,
                 elsewhere=elsewhere,
             )

@@ -30,6 +30,10 @@ BLOCK = 64
 BLOCK_CHARACTERS = 1 << 20
 """Approximate number of characters in such a block, which limits the memory for long rows."""
 
+SENT = 16
+"""Number of rows in a block that other processes judge and score: what it costs to send them and to
+score them is then little for each. A block is back when its slowest judgement is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -100,14 +104,9 @@ class Scoring:
         self._rewards = {True: Reward(plain, reward.count_tokens, reward.form), False: reward}
 
     async def __call__(self, rows: Sequence[Row]) -> list[Scored]:
-        """Return the rows scored; raises DataError if one is of another game."""
+        """Return the rows scored; they are of the reward's game."""
         found: dict[int, Scored] = {}
         game = game_of(self.reward.form)
-        for one in rows:
-            try:
-                check_game(one.transcript, self.reward.form)
-            except DataError as error:
-                raise DataError(f"{one.place}: {error}" if one.place else str(error)) from None
         for plain, reward in self._rewards.items():
             places = [i for i, row in enumerate(rows) if row.transcript.plain is plain]
             if not places:
@@ -151,7 +150,8 @@ class Scorer:
         judge: Gives missing verdicts; with None they stay missing.
         failures: Counts failed judgements, and stops the work if there are too many; with None
             they are only in the results.
-        workers: Most judgements of a batch, or of a stream, that are under way at once.
+        workers: Most judgements of a batch, or of a stream, that are under way at once, on all
+            machines together.
         recount: Whether to count tokens again; otherwise recorded counts are kept.
         strict: Whether a failure of the judge itself is raised, before anything is written.
         elsewhere: Judges and scores rows as `Scoring` does, on other machines; None does it here.
@@ -174,6 +174,8 @@ class Scorer:
         self._workers = workers
         here = Scoring(reward, judge, workers=workers, recount=recount, strict=strict)
         self._fill: Work[Sequence[Row], list[Scored]] = here if elsewhere is None else elsewhere
+        # Here, one slow judgement must not delay those beside it; to send each row alone is dear.
+        self._judged = 1 if elsewhere is None else max(1, min(SENT, workers // 4))
 
     async def score(
         self,
@@ -190,8 +192,11 @@ class Scorer:
             write: Takes each result, in order.
 
         Raises:
+            DataError: One is of another game.
             JudgeError: Too many judgements failed, or with ``strict`` one did.
         """
+        for transcript in transcripts:
+            check_game(transcript, self.reward.form)
         found = await self._fill([Row(transcript, "") for transcript in transcripts])
         for scored in found:
             if write is not None:
@@ -202,19 +207,20 @@ class Scorer:
     async def stream(self, rows: Iterable[Row]) -> AsyncGenerator[Scored, None]:
         """Yield rows scored, in order; a few rows at a time are in memory.
 
-        Rows without a judgement are scored a block at a time. A judge that fails leaves its row
-        unscored, with the reason. A wrong row ends the work after the rows before it are done. Too
-        many failures end it with the rows that are done by then.
+        Rows without a judgement are scored a block at a time, and elsewhere all rows are. A judge
+        that fails leaves its row unscored, with the reason. A wrong row ends the work after the
+        rows before it are done. Too many failures end it with the rows that are done by then.
 
         Raises:
-            DataError: A row is wrong, or its recorded verdict is outside the range of its task; the
-                message names the place.
+            DataError: A row is wrong or of another game, or its recorded verdict is outside the
+                range of its task; the message names the place.
             JudgeError: Too many judgements failed.
         """
-        limit = asyncio.Semaphore(self._workers)
+        limit = asyncio.Semaphore(self._workers // self._judged)
         pending: deque[tuple[list[Row], asyncio.Task[list[Scored]]]] = deque()
         problem: DataError | JudgeError | None = None
         stopped = False  # by failures: unfinished rows are dropped
+        waiting = 0  # rows
         left = self._blocks(rows)
 
         async def one(block: list[Row]) -> list[Scored]:
@@ -224,16 +230,17 @@ class Scorer:
         try:
             while True:
                 block = None
-                waiting = sum(len(some) for some, _ in pending)
                 if waiting < AHEAD * self._workers and problem is None:
                     try:
                         block = next(left, None)
                     except DataError as error:
                         problem = error
                 if block is not None:
+                    waiting += len(block)
                     pending.append((block, asyncio.create_task(one(block))))
                 elif pending and (not stopped or pending[0][1].done()):
                     block, task = pending.popleft()
+                    waiting -= len(block)
                     for row, scored in zip(block, await task, strict=True):
                         if scored.refused is not None:
                             raise DataError(f"{row.place}: {scored.refused}") from scored.refused
@@ -268,34 +275,43 @@ class Scorer:
         if self._failures is not None:
             self._failures.add([scored.failure for scored in found if scored.asked])
 
+    def _check(self, row: Row) -> None:
+        try:
+            check_game(row.transcript, self.reward.form)
+        except DataError as error:
+            raise DataError(f"{row.place}: {error}") from None
+
     def _blocks(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
-        """Yield each row that may need a judgement alone, and the others in blocks.
+        """Yield rows that may need a judgement in small blocks, and the others in larger ones.
 
         Raises:
             DataError: A row is wrong; those before it were yielded.
         """
-        left = iter(rows)
         wrong: DataError | None = None
-        more = True
-        while more:
-            block: list[Row] = []
-            size = 0
-            while more and len(block) < BLOCK and size < BLOCK_CHARACTERS:
-                try:
-                    row = next(left, None)
-                except DataError as error:
-                    wrong, row = error, None
-                if row is None:
-                    more = False
-                elif self.lacks_verdict(row.transcript):
-                    if block:
-                        yield block
-                    block, size = [], 0
-                    yield [row]
-                else:
-                    block.append(row)
-                    size += len(row.transcript.completion)
-            if block:
+
+        def readable() -> Iterator[Row]:
+            nonlocal wrong
+            try:
+                for row in rows:
+                    self._check(row)
+                    yield row
+            except DataError as error:
+                wrong = error
+
+        block: list[Row] = []
+        size, judged = 0, False
+        for row in readable():
+            lacks = self.lacks_verdict(row.transcript)
+            if block and lacks is not judged:
                 yield block
+                block, size = [], 0
+            judged = lacks
+            block.append(row)
+            size += len(row.transcript.completion)
+            if len(block) == (self._judged if judged else BLOCK) or size >= BLOCK_CHARACTERS:
+                yield block
+                block, size = [], 0
+        if block:
+            yield block
         if wrong is not None:
             raise wrong

@@ -122,17 +122,18 @@ def run(
             _close(users, stack)
             assistant, name = await stack.enter_async_context(opened(config, model, replies))
             rules = _rules(config, model)
-            elsewhere = None
+            elsewhere, workers = None, config.workers
             if engine is not None:
                 needed = partial(_playing, config, model, replies)
                 elsewhere = _without_user(await stack.enter_async_context(engine.open(needed)))
+                workers *= engine.processes
             await play_all(
                 matches(config, goals, users),
                 assistant,
                 rules,
                 file,
                 model=config.name or name,
-                workers=min(config.workers, total),
+                workers=min(workers, total),
                 show=None if show is None else lambda done, why: show(done, total, why),
                 elsewhere=elsewhere,
             )

@@ -29,12 +29,16 @@ class RayEngine(AbstractContextManager["RayEngine"]):
     Args:
         processes: Number of workers, each with one CPU; by default one for each CPU.
 
+    Attributes:
+        processes: Number of workers; 0 before the cluster is there.
+
     Raises:
         ConfigError: The cluster cannot be reached, or has fewer CPUs.
     """
 
     def __init__(self, processes: int | None = None) -> None:
-        self.processes = processes
+        self.processes = 0
+        self._wanted = processes
         self._stack = ExitStack()
         self._desk: Any = None
         self._name = ""
@@ -50,15 +54,14 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
         own = not ray.is_initialized()
         if own:
-            _connect(self.processes)
+            _connect(self._wanted)
             self._stack.callback(ray.shutdown)
         there = int(ray.cluster_resources().get("CPU", 0))
-        if self.processes is None:
-            self.processes = max(1, there)
-        elif self.processes > there:
+        self.processes = self._wanted or max(1, there)
+        if self._wanted is not None and self._wanted > there:
             self._stack.close()
             raise ConfigError(
-                f"--processes {self.processes}: the Ray cluster has {there} CPUs, and each process"
+                f"--processes {self._wanted}: the Ray cluster has {there} CPUs, and each process"
                 " takes one"
             )
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -80,7 +83,6 @@ class RayEngine(AbstractContextManager["RayEngine"]):
     @asynccontextmanager
     async def open(self, recipe: Recipe[Item, Result]) -> AsyncGenerator[Work[Item, Result], None]:
         """Yield the work, done by the workers; see `gtalign.endpoints.engine.Engine`."""
-        assert self.processes is not None
         async with Pool(recipe, self._name, self.processes) as pool:
             yield pool.work
 

@@ -77,8 +77,9 @@ class Pool(AbstractAsyncContextManager["Pool[Item, Result]"], Generic[Item, Resu
         while True:
             async with self._news:
                 await self._news.wait_for(lambda: self._waiting)
-                # A share of what waits, so that all workers end at about the same time.
-                size = min(BATCH, max(1, len(self._waiting) // (2 * self._processes)))
+                # A share of what waits: all workers get some, and end at about the same time. A
+                # batch is back when its slowest item is, so many small ones are better than a few.
+                size = min(BATCH, max(1, len(self._waiting) // (LANES * self._processes)))
                 batch = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
                 if self._waiting:
                     self._news.notify()
