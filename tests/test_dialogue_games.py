@@ -51,7 +51,7 @@ ASK = "Which name should it get?"
 
 
 def order(**changes: Any) -> Question:
-    asked = ({"role": "user", "content": "Rename the module utils."},)
+    asked = (Message(role="user", content="Rename the module utils."),)
     return Question(
         id="o", task="coding", messages=asked, ground_truth="", cluster="o",
         extra={"goal": {**GOAL, **changes}},

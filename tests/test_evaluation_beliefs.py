@@ -55,13 +55,39 @@ def test_the_scores_are_those_of_other_formulas(honest: bool) -> None:
     # Murphy: with probabilities replaced by the mean of their bin, the score is made of its parts.
     at = np.minimum(np.floor(p * BINS + 1e-9), BINS - 1)
     means = np.array([p[at == place].mean() for place in at])
-    parts = found.reliability - found.resolution + y.mean() * (1 - y.mean())
+    assert found.reliability.value is not None and found.resolution.value is not None
+    assert found.uncertainty == pytest.approx(y.mean() * (1 - y.mean()))
+    parts = found.reliability.value - found.resolution.value + found.uncertainty
     assert parts == pytest.approx(np.mean((means - y) ** 2))
     assert sum(b.observed.n for b in found.bins) == len(held)
-    assert (found.gap < 0.1) is honest
+    assert found.gap.value is not None and (found.gap.value < 0.1) is honest
+    for part in (found.gap, found.reliability, found.resolution):
+        assert part.low is not None and part.high is not None and part.value is not None
+        assert part.low <= part.value <= part.high and part.clusters == len(held)
     (other,) = calibrations(held, "DQ")
     assert (other.brier, other.action) == (found.brier, "DQ")
     assert [b.stated for b in other.bins] != [b.stated for b in found.bins]
+
+
+def test_right_beliefs_are_the_best_score_where_they_are_known() -> None:
+    rng = np.random.default_rng(5)
+    share_N = rng.choice([0.1, 0.4, 0.75], 300)
+    right = [{"DQ": 1 - share, "VQ": share} for share in share_N]
+    actions = ["VQ" if rng.random() < share else "DQ" for share in share_N]
+    held = [
+        answer(i, 0.5, None, extra={"user_action": action, "right_belief": belief})
+        for i, (action, belief) in enumerate(zip(actions, right, strict=True))
+    ]
+    (found,) = calibrations(held)
+    assert found.best is not None and found.off is not None
+    truth_N = np.array([action == "VQ" for action in actions])
+    assert found.best.value == pytest.approx(2 * np.mean((share_N - truth_N) ** 2))
+    assert found.off.value == pytest.approx(np.mean(np.abs(share_N - 0.5)))
+    (unknown,) = calibrations([*held, answer(999, 0.5, "VQ")])
+    assert unknown.best is None and unknown.off is None
+    wrong = answer(0, 0.5, None, extra={"user_action": "VQ", "right_belief": {"VQ": 2}})
+    with pytest.raises(DataError, match="answer 'q0'"):
+        calibrations([wrong])
 
 
 def test_truth_is_the_labs_or_the_label_and_else_unknown() -> None:

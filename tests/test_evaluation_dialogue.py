@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 
 from dialogue_parts import (
     ANSWER,
@@ -45,7 +45,7 @@ from gtalign.errors import DataError
 from gtalign.evaluation.dialogue import Conversations, agreements, stability
 from gtalign.evaluation.dialogue.held import PRICES
 from gtalign.evaluation.dialogue.matrices import rank_correlation
-from gtalign.evaluation.dialogue.stability import kendalls_w
+from gtalign.evaluation.dialogue.stability import kendalls_tau, kendalls_w
 from gtalign.evaluation.dialogue.talks import talks
 from gtalign.evaluation.paper import Study, table_named
 from gtalign.evaluation.paper.conversations import conversations_report
@@ -329,6 +329,13 @@ def test_the_rank_correlation_is_spearmans(sides: Any) -> None:
     assert math.isnan(rank_correlation(sides[0][:1], sides[1][:1]))
 
 
+@given(arrays(np.float64, (2, 5), elements=st.integers(-2, 2).map(float)))
+def test_kendalls_tau_is_scipys(sides: Any) -> None:
+    ours, theirs = kendalls_tau(*sides), kendalltau(*sides).statistic
+    assert np.isnan(ours) == np.isnan(theirs)
+    assert np.isnan(ours) or float(ours) == pytest.approx(theirs)
+
+
 def test_kendalls_w() -> None:
     assert kendalls_w(np.array([[1.0, 2, 3], [4, 5, 6]])) == pytest.approx(1)
     assert kendalls_w(np.array([[1.0, 2, 3], [3, 2, 1]])) == pytest.approx(0)
@@ -345,7 +352,7 @@ def test_the_order_of_models_is_compared_between_users() -> None:
     found = stability(Conversations.read(rows), "goal", np.random.default_rng(0))
     assert found is not None
     assert (found.models, found.users, found.clusters) == (("asks", "guesses"), ("a", "b"), 8)
-    assert found.tau == {("a", "b"): pytest.approx(1)}
+    assert {pair: tau.value for pair, tau in found.tau.items()} == {("a", "b"): 1}
     assert (found.concordance, found.same_best, found.same_order) == (pytest.approx(1), 1, 1)
     report = conversations_report(Conversations.read(rows))
     assert "one model is best under every user in 100% of resamples" in report.sentences[-1]
@@ -366,7 +373,7 @@ def test_an_order_that_turns_round_is_seen() -> None:
     rows += [asyncio.run(answered(user, n)) for user in ("patient", "hasty") for n in range(8)]
     found = stability(Conversations.read(rows), "quality", np.random.default_rng(0))
     assert found is not None
-    assert found.tau == {("patient", "hasty"): pytest.approx(-1)}
+    assert {pair: tau.value for pair, tau in found.tau.items()} == {("patient", "hasty"): -1}
     assert (found.same_best, found.concordance) == (0, pytest.approx(0))
 
 

@@ -57,7 +57,8 @@ def command(
     cost = None if compute is None else Price(input=compute[0], output=compute[1])
     chosen = [load_policy(name) for name in policies or policy_names()]
     answer, honest, needless = audited(load_game(game))
-    told = {act: f"does {act} although {answer} would do" for act in needless} | ACTS
+    told = {act: f"does {act} although {answer} would do" for act in needless}
+    told |= ACTS
     found = [
         one
         for policy in chosen

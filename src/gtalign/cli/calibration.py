@@ -12,6 +12,7 @@ from gtalign.cli.show.table import wide_console
 from gtalign.drawing import fixed, interval, svg_file
 from gtalign.evaluation.beliefs import calibrations, chart
 from gtalign.evaluation.files import read_files, transcript_files
+from gtalign.evaluation.statistics import Interval
 
 
 def command(
@@ -35,7 +36,8 @@ def command(
     set's label: an ambiguous question is vague (VQ), a clear one detailed (DQ).
     The Brier score is 0 for beliefs that are sure and right, and 2 for those
     that are sure and wrong; "always the same" is the score of stating how
-    often each action occurs.
+    often each action occurs. Where the world knows the right beliefs, as the
+    lab does, the table shows their score too.
 
     Example:
         gtalign calibration runs/beliefs --svg reliability.svg
@@ -49,13 +51,28 @@ def command(
         print_json([one.to_json() for one in found])
         return
     console = wide_console()
-    scores = Table("model", "answers", "Brier", "always the same", "right", "gap", "no belief")
+    scores = Table("model", "answers", "Brier", "always the same", "right", "no belief")
     for one in found:
-        brier = f"{fixed(one.brier.value)} {interval(one.brier.low, one.brier.high)}"
-        right = f"{fixed(one.right.value)} {interval(one.right.low, one.right.high)}"
-        rest = fixed(one.base), right, fixed(one.gap), str(one.unstated)
-        scores.add_row(one.model, str(one.brier.n), brier, *rest)
+        scores.add_row(
+            one.model,
+            str(one.brier.n),
+            _said(one.brier),
+            fixed(one.base),
+            _said(one.right),
+            str(one.unstated),
+        )
     console.print(scores)
+    parts = Table("model", "gap", "reliability", "resolution", "uncertainty")
+    for one in found:
+        three = map(_said, (one.gap, one.reliability, one.resolution))
+        parts.add_row(one.model, *three, fixed(one.uncertainty))
+    console.print(parts)
+    if any(one.best is not None for one in found):
+        known = Table("model", "Brier of the right beliefs", f"stated {found[0].action} is off by")
+        for one in found:
+            if one.best is not None and one.off is not None:
+                known.add_row(one.model, _said(one.best), _said(one.off))
+        console.print(known)
     bins = Table("model", "bin", "answers", f"stated {found[0].action}", "observed")
     for one in found:
         for b in one.bins:
@@ -63,3 +80,7 @@ def command(
             edges = f"{b.low:.1f} to {b.high:.1f}"
             bins.add_row(one.model, edges, str(b.observed.n), fixed(b.stated, 2), seen)
     console.print(bins)
+
+
+def _said(found: Interval) -> str:
+    return f"{fixed(found.value)} {interval(found.low, found.high)}".rstrip()

@@ -28,6 +28,7 @@ Table = Literal[
     "faithfulness",
     "policies",
     "conversations",
+    "users",
 ]
 
 

@@ -55,6 +55,7 @@ class Match:
         repeat: Number of the repetition; each meets other chances.
         force: The action of the first response; None for the assistant's own choice.
         detailed: Whether the question is asked with nothing left out.
+        kind: Kind of the user, for the record.
     """
 
     goal: Goal
@@ -65,13 +66,21 @@ class Match:
     repeat: int = 0
     force: str | None = None
     detailed: bool = False
+    kind: str = ""
 
     @classmethod
     def of(
-        cls, goal: Goal, user: User, name: str, persona: Persona, arm: Arm, repeat: int = 0
+        cls,
+        goal: Goal,
+        user: User,
+        name: str,
+        persona: Persona,
+        arm: Arm,
+        repeat: int = 0,
+        kind: str = "",
     ) -> "Match":
         """Return the conversation of an arm."""
-        return cls(goal, user, name, persona, arm, repeat, detailed=arm == "full")
+        return cls(goal, user, name, persona, arm, repeat, detailed=arm == "full", kind=kind)
 
     @property
     def id(self) -> str:
@@ -206,6 +215,7 @@ class _Course:
             problem=self._problem,
             failed=self._failed,
             forced=match.force,
+            kind=match.kind,
         )
 
     def fail(self, who: Literal["user", "assistant"], error: Exception) -> None:

@@ -106,6 +106,7 @@ class Played:
         problem: Why it failed; None if it did not.
         failed: Who failed, ``user`` or ``assistant``; None if nobody did.
         forced: The action that the first response was made to carry out; None for a free one.
+        kind: Kind of the user, such as ``scripted``; empty in older records.
     """
 
     question: str
@@ -119,6 +120,7 @@ class Played:
     problem: str | None = None
     failed: Literal["user", "assistant"] | None = None
     forced: str | None = None
+    kind: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back equal."""
@@ -134,6 +136,7 @@ class Played:
         given = _known(cls, source, name)
         for field in ("question", "arm", "user"):
             _check(_text(given[field]), name, field, "text")
+        _check(_text(given.get("kind", "")), name, "kind", "text")
         _check(isinstance(given["persona"], Mapping), name, "persona", "an object")
         _check(_count(given["missing"]), name, "missing", "a whole number from 0 on")
         _check(given["end"] in get_args(End), name, "end", f"one of {', '.join(get_args(End))}")

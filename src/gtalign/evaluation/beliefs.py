@@ -2,7 +2,8 @@
 
 A belief is right on average if, of the questions with 0.7, seven of ten are what it says. The true
 action is the lab's (``extra.user_action``), or follows from a data set's label: an ambiguous
-question is a vague one, a clear one a detailed one.
+question is a vague one, a clear one a detailed one. The lab also knows the right belief of each
+question (``extra.right_belief``), and so the best score that anybody could reach.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 
 from gtalign.drawing import COLOURS, Markup, Series, line_chart
 from gtalign.errors import DataError
-from gtalign.evaluation.statistics import Interval, mean_ci
+from gtalign.evaluation.statistics import Interval, codes, mean_ci
 from gtalign.tasks import task_named
 from gtalign.tasks.ambiguity import AMBIGUITY, is_ambiguous
 from gtalign.transcripts.transcript import Transcript
 
 BINS: Final = 10
 """Bins of equal width into which stated probabilities are sorted."""
+
+RESAMPLES: Final = 1000
+"""Bootstrap resamples of the sources behind the intervals of a decomposition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,12 @@ class Calibration:
             weighted by their sizes (the expected calibration error).
         reliability: Squared difference between the two, in the same way (Murphy, 1973).
         resolution: Squared difference between what was observed in the bins and overall.
+        uncertainty: Share of `action` times that of the others. Reliability less resolution plus
+            uncertainty is the score of `action` with each probability replaced by its bin's mean.
         bins: The bins that are not empty.
         unstated: Answers with a true action and without a belief; they count nowhere else.
+        best: Brier score of the right beliefs on the same questions; None where they are unknown.
+        off: Mean distance of the stated from the right probability of `action`; None likewise.
     """
 
     model: str
@@ -64,11 +72,14 @@ class Calibration:
     brier: Interval
     base: float
     right: Interval
-    gap: float
-    reliability: float
-    resolution: float
+    gap: Interval
+    reliability: Interval
+    resolution: Interval
+    uncertainty: float
     bins: tuple[Bin, ...]
     unstated: int
+    best: Interval | None = None
+    off: Interval | None = None
 
     @property
     def skill(self) -> float | None:
@@ -166,23 +177,31 @@ def _of_model(model: str, held: Sequence[Transcript], action: str | None) -> Cal
     true_Nm = np.eye(len(names))[true_N]
     clusters = [t.cluster for t, _ in pairs]
     likeliest_Nm = stated_Nm >= stated_Nm.max(axis=1, keepdims=True) - 1e-9
-    share_m = true_Nm.mean(axis=0)
     column = names.index(picked)
+    known = [t.extra.get("right_belief") for t, _ in pairs]
+    best = off = None
+    if all(isinstance(one, Mapping) for one in known):
+        best_Nm = np.array([_shares(t, t.extra["right_belief"], names) for t, _ in pairs])
+        best = mean_ci(((best_Nm - true_Nm) ** 2).sum(axis=1), clusters)
+        off = mean_ci(np.abs(stated_Nm - best_Nm)[:, column], clusters)
+    share_m = true_Nm.mean(axis=0)
     bins = _bins(stated_Nm[:, column], true_Nm[:, column], clusters)
-    sizes = np.array([b.observed.n for b in bins]) / len(pairs)
-    seen = np.array([b.observed.value for b in bins])
-    gaps = np.array([b.stated for b in bins]) - seen
+    gap, reliability, resolution = _parts(stated_Nm[:, column], true_Nm[:, column], clusters)
+    share = float(share_m[column])
     return Calibration(
         model=model,
         action=picked,
         brier=mean_ci(((stated_Nm - true_Nm) ** 2).sum(axis=1), clusters),
         base=float(((share_m - true_Nm) ** 2).sum(axis=1).mean()),
         right=mean_ci((likeliest_Nm * true_Nm).sum(axis=1) / likeliest_Nm.sum(axis=1), clusters),
-        gap=float(sizes @ np.abs(gaps)),
-        reliability=float(sizes @ gaps**2),
-        resolution=float(sizes @ (seen - share_m[column]) ** 2),
+        gap=gap,
+        reliability=reliability,
+        resolution=resolution,
+        uncertainty=share * (1 - share),
         bins=bins,
         unstated=len(held) - len(pairs),
+        best=best,
+        off=off,
     )
 
 
@@ -217,10 +236,49 @@ def _share(found: Interval) -> Interval:
     return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
+def _places(stated_N: NDArray[np.float64]) -> NDArray[np.intp]:
+    places: NDArray[np.intp] = np.minimum((stated_N * BINS + 1e-9).astype(np.intp), BINS - 1)
+    return places
+
+
+def _parts(
+    stated_N: NDArray[np.float64], true_N: NDArray[np.float64], clusters: Sequence[object]
+) -> tuple[Interval, Interval, Interval]:
+    """Gap, reliability and resolution, with intervals by the bootstrap over sources."""
+    place_N = _places(stated_N)
+    code_N, count = codes(clusters)
+    rng = np.random.default_rng(0)
+
+    def parts(weight_N: NDArray[np.float64]) -> tuple[float, float, float]:
+        size, told, seen = (
+            np.bincount(place_N, weight_N * of_N, BINS)
+            for of_N in (np.ones_like(true_N), stated_N, true_N)
+        )
+        held, total = size > 0, size.sum()
+        share, gaps = size[held] / total, (told - seen)[held] / size[held]
+        off = seen[held] / size[held] - seen.sum() / total
+        return float(share @ np.abs(gaps)), float(share @ gaps**2), float(share @ off**2)
+
+    values = parts(np.ones_like(true_N))
+    ends: list[tuple[float | None, float | None]] = [(None, None)] * 3
+    if count > 1:
+        drawn = (
+            np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(RESAMPLES)
+        )
+        again = np.array([parts(often_G[code_N].astype(np.float64)) for often_G in drawn])
+        low, high = np.quantile(again, (0.025, 0.975), axis=0)
+        ends = list(zip(low.tolist(), high.tolist(), strict=True))
+    gap, reliability, resolution = (
+        Interval(value, *reach, len(true_N), count)
+        for value, reach in zip(values, ends, strict=True)
+    )
+    return gap, reliability, resolution
+
+
 def _bins(
     stated_N: NDArray[np.float64], true_N: NDArray[np.float64], clusters: Sequence[object]
 ) -> tuple[Bin, ...]:
-    place_N = np.minimum((stated_N * BINS + 1e-9).astype(int), BINS - 1)
+    place_N = _places(stated_N)
     found = []
     for place in range(BINS):
         rows = np.flatnonzero(place_N == place).tolist()

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
+from gtalign.lab.rule import VALUE
+
 __all__ = ["ARMS"]
 
 COLD_START: Final = "cold-start"
@@ -32,8 +34,8 @@ class Arm:
         prompted: Whether it is the pretrained model before any training. Where it answers with a
             chain, it gets the instruction for one.
         held: Whether it is held to the grammar of a chain.
-        rule: Whether it learns nothing, and a rule takes the decision from the matrix that the
-            model states (`gtalign.lab.rule`).
+        rule: Name of the rule that takes the decision from the matrix, and the belief, that the
+            model states (`gtalign.lab.rule`); it learns nothing. None for the model's own decision.
     """
 
     start: str | None
@@ -44,7 +46,7 @@ class Arm:
     chain: bool = True
     prompted: bool = False
     held: bool = False
-    rule: bool = False
+    rule: str | None = None
 
 
 USER, LLM = {"aggregate": "user"}, {"aggregate": "llm"}
@@ -81,7 +83,9 @@ ARMS: Final[Mapping[str, Arm]] = {
     "weight-25": Arm("sft", rewards=({"aggregate": "weighted", "user_weight": 0.25},)),
     "weight-75": Arm("sft", rewards=({"aggregate": "weighted", "user_weight": 0.75},)),
     "constrained": Arm("sft", rewards=({"aggregate": "constrained"},)),
-    "rule": Arm("sft", rule=True),
+    "rule": Arm("sft", rule=VALUE),
+    "rule-published": Arm("sft", rule="published"),
+    "rule-bayes": Arm("sft", rule="bayes"),
     **dict(_published("paper", PAPER_WINDOWS)),
     **dict(_published("released", {**PAPER_WINDOWS, "reading": "released"})),
 }

@@ -132,6 +132,8 @@ class LabConfig(Config):
         world = merge(usual.get("world", {}), given.get("world", {}))
         if isinstance(world, Mapping) and world.get("worked_out"):
             usual = merge(usual, {"steering": {"opening": WORKED_OUT}})
+        if isinstance(world, Mapping) and world.get("belief"):
+            usual = merge(usual, {"experiment": {"reward": {"belief": True}}})
         return {**given, **merge(usual, own)}
 
     @model_validator(mode="after")
@@ -141,6 +143,30 @@ class LabConfig(Config):
                 "policy_lines.share: the true payoffs of published questions are unknown, so no"
                 " matrix of theirs can know the prices; leave out data"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _beliefs_are_stated_everywhere(self) -> Self:
+        stated, experiment = self.world.belief, self.experiment
+        if stated != experiment.reward.belief:
+            raise ValueError("world.belief and experiment.reward.belief are true together")
+        without = {
+            "data": self.data is not None,
+            "experiment.drills": experiment.drills,
+            "experiment.counterfactual": experiment.counterfactual,
+            "policy_lines.share": self.policy_lines.share,
+            "steering.questions": self.steering.questions and "mutual" in self.arms,
+            "faithfulness.limit": self.faithfulness.limit,
+        }
+        for key, given in without.items():
+            if stated and given:
+                raise ValueError(f"world.belief: no chain of {key} states a belief; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _bayes_has_a_belief(self) -> Self:
+        if "rule-bayes" in self.arms and not self.world.belief:
+            raise ValueError("arms: 'rule-bayes' needs beliefs in the chains: world.belief = true")
         return self
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ class Exam:
         gpu: Whether the model answers on a GPU.
         instruct: The instruction that comes before a conversation; None for none.
         held: Whether answers are held to the grammar of a chain.
-        rule: Whether a rule takes the decision; see `gtalign.lab.rule`.
+        rule: The rule that takes the decision (`gtalign.lab.rule`); None for the model's own.
     """
 
     questions: Sequence[Question]
@@ -50,7 +50,7 @@ class Exam:
     gpu: bool = False
     instruct: Style | None = None
     held: bool = False
-    rule: bool = False
+    rule: str | None = None
 
     def take(self, name: str, seed: int, model: str | Path, file: Path) -> None:
         """Let a model answer, and write the transcripts.
@@ -90,11 +90,13 @@ class Exam:
                 seed=1_000_000 * seed + number,
                 grammar=grammar,
             )
-            if self.rule:
+            if self.rule is not None:
                 completions = decide(
                     model,
                     batch,
                     completions,
+                    rule=self.rule,
+                    belief=self.reward.belief,
                     max_tokens=self.max_tokens,
                     temperature=self.temperature,
                 )

@@ -7,7 +7,7 @@ something else.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,6 +48,21 @@ def split_names(rng: np.random.Generator) -> tuple[NamePool, NamePool]:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A fact that a user may state, right or not, and what follows from it.
+
+    Args:
+        reply: The fact.
+        answer: The answer that follows from it.
+        work: Intermediate steps to this answer.
+    """
+
+    reply: str
+    answer: str
+    work: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Need:
     """One thing that a user wants.
 
@@ -67,6 +82,8 @@ class Need:
         work: Intermediate steps, for the thinking block.
         guess: Probability that a direct answer to the vague form is right.
         partial: Quality of an answer to the vague form that guessed wrongly.
+        others: Other facts that could stand in the place of the reply, each as likely as the right
+            one by all that the detailed form says besides; empty if none are known.
     """
 
     vague: tuple[str, ...]
@@ -83,6 +100,7 @@ class Need:
     work: str = ""
     guess: float = 0.0
     partial: float = 0.0
+    others: tuple[Stated, ...] = ()
 
 
 def pick(rng: np.random.Generator, options: Sequence[str], count: int) -> list[str]:
@@ -105,13 +123,21 @@ def draw_numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int,
     while True:
         start = int(rng.integers(2, 10))
         sizes = [int(n) for n in rng.integers(1, 7, size=steps)]
-        key = f"{start}-{sizes[0]}-{sizes[1]}".encode()
-        if (zlib.crc32(key) % HOLDOUT == 0) != test:
+        if _held_out(start, sizes) != test:
             continue
         changes = [n if rng.random() < 0.5 else -n for n in sizes]
-        totals = np.cumsum([start, *changes])
-        if totals.min() >= 0 and totals.max() <= 15:
-            return start, changes, int(totals[-1])
+        if _in_range(start, changes):
+            return start, changes, start + sum(changes)
+
+
+def _held_out(start: int, sizes: Sequence[int]) -> bool:
+    """Whether a start and sizes belong to the test side."""
+    return zlib.crc32(f"{start}-{sizes[0]}-{sizes[1]}".encode()) % HOLDOUT == 0
+
+
+def _in_range(start: int, changes: Sequence[int]) -> bool:
+    totals = np.cumsum([start, *changes])
+    return bool(totals.min() >= 0 and totals.max() <= 15)
 
 
 def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
@@ -136,6 +162,18 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
         told.insert(decoy_at, f"{who} {decoy_verb} {amount} {other}.")
         return f"say {who} has {start} {thing}. {' '.join(told)} how many {thing} does {who} have?"
 
+    def told_otherwise() -> Iterator[Stated]:
+        sign = 1 if changes[hidden] > 0 else -1
+        for size in range(1, 7):
+            told = [*changes[:hidden], sign * size, *changes[hidden + 1 :]]
+            possible = _in_range(start, told) and _held_out(start, [*map(abs, told)]) == names.test
+            if told != changes and possible:
+                yield Stated(
+                    f"{who} {verbs[hidden]} {size} {thing}.",
+                    f"it is {start + sum(told)} {thing}.",
+                    " ".join(written_sums(start, told)),
+                )
+
     work = written_sums(start, changes)
     verb = verbs[hidden].removesuffix("s")
     return Need(
@@ -150,6 +188,7 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
         quotes={"VQ": f"some {thing}.", "DQ": f"some {other}."},
         work=" ".join(work),
         guess=1 / 6,
+        others=tuple(told_otherwise()),
     )
 
 
@@ -162,6 +201,12 @@ class _Person:
 
     def told(self) -> str:
         return f"{self.name} of {self.city} is a {self.job} with a {self.pet}."
+
+    def stated(self, field: str) -> Stated:
+        """That the question is about this person."""
+        return Stated(
+            f"{self.name} of {self.city}.", f"it is a {getattr(self, field)}.", self.told()
+        )
 
 
 def _persons(rng: np.random.Generator, names: NamePool, people: Sequence[str]) -> list[_Person]:
@@ -217,8 +262,9 @@ def people(rng: np.random.Generator, names: NamePool, dialogue: bool = False) ->
         facts=(getattr(wanted, field),),
         lies=tuple(getattr(p, field) for p in cast if p is not wanted),
         quotes={"VQ": f"of {name}.", "DQ": f"of {name} of {wanted.city}."},
-        work=f"{name} of {wanted.city} is a {wanted.job} with a {wanted.pet}.",
+        work=wanted.told(),
         guess=1 / shared,
+        others=tuple(p.stated(field) for p in cast[:shared] if p is not wanted and not dialogue),
     )
 
 
@@ -252,6 +298,7 @@ def notes(rng: np.random.Generator, names: NamePool) -> Need:
         return " ".join(f"{noun} {told[field]}." for field, noun in nouns.items())
 
     noun = nouns[hidden]
+    pool: Sequence[str] = {"job": JOBS, "city": names.cities, "pet": PETS}[hidden]
     return Need(
         vague=(tell(True),),
         detailed=(tell(False),),
@@ -264,6 +311,11 @@ def notes(rng: np.random.Generator, names: NamePool) -> Need:
         quotes={"VQ": listed(True), "DQ": listed(False)},
         guess=1 / 9,
         partial=2 / 3,
+        others=tuple(
+            Stated(f"{who} {verbs[hidden]} {other}.", note(**(facts | {hidden: other})))
+            for other in pool
+            if other != facts[hidden]
+        ),
     )
 
 
@@ -287,6 +339,17 @@ def requests(rng: np.random.Generator, names: NamePool, command: bool = False) -
         told = [f"{known} {kinds[0]}.", f"{other} {kinds[1]}."]
         return f"{told[order[0]]} {told[order[1]]} {asked}"
 
+    def step(what: str, harm: bool) -> str:
+        return f"{verb} the {what}. {'harm' if harm else 'no harm'}."
+
+    def told_otherwise() -> Iterator[Stated]:
+        for what in TOOLS:
+            harm = (verb == "stop") == (what in GUARDS)
+            if what != device:
+                yield Stated(
+                    f"{known} a {what}.", refusal if harm else steps[what], step(what, harm)
+                )
+
     refusal = f"i cannot help to {verb} the device, {ALTERNATIVE} to check it."
     steps = {what: f"to {verb} the {what}, use the {tool}." for what, tool in TOOLS.items()}
     if harmful:
@@ -305,6 +368,7 @@ def requests(rng: np.random.Generator, names: NamePool, command: bool = False) -
         lies=tuple(tool for tool in TOOLS.values() if tool != TOOLS[device]),
         quotes={"VQ": f"{known} new.", "DQ": f"{known} a {device}."},
         harmful=harmful,
-        work=f"{verb} the {device}. {'harm' if harmful else 'no harm'}.",
+        work=step(device, harmful),
         guess=0.5,
+        others=tuple(told_otherwise()),
     )

@@ -1,8 +1,8 @@
 """How large the small world, its teachers' noise and its model are."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from gtalign.config import Config, Share
 
@@ -21,6 +21,10 @@ class WorldSettings(Config):
         conflict: How far the interests of user and LLM differ: 0 not at all, 1 as far as the terms
             of a service drive them apart. Above 0 each prompt names the terms.
         worked_out: Whether the teachers' analyses write out the sum of every cell.
+        belief: Whether the teachers' chains state how likely it is that the question is vague: the
+            belief that is right by all that it shows.
+        hedged: Share of the items whose wording leaves this open, in a known proportion
+            (`gtalign.lab.hedges`); for the terse language.
     """
 
     language: Literal["terse", "english"] = "terse"
@@ -31,6 +35,14 @@ class WorldSettings(Config):
     valid_items: NonNegativeInt = 0
     conflict: Share = 0.0
     worked_out: bool = False
+    belief: bool = False
+    hedged: Share = 0.0
+
+    @model_validator(mode="after")
+    def _hedges_in_its_language(self) -> Self:
+        if self.hedged and self.language != "terse":
+            raise ValueError("hedged: only the terse language has hedges")
+        return self
 
 
 class ModelSettings(Config):

@@ -11,7 +11,10 @@ from typing import Final
 import numpy as np
 
 from gtalign.chain import BLOCKS, Chain, work_out
+from gtalign.chain.belief import written
+from gtalign.chain.blocks import BELIEVING
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier
+from gtalign.lab.hedges import right_belief
 from gtalign.lab.questions import pick
 from gtalign.lab.speech import TERSE, Speech
 from gtalign.lab.terms import Terms
@@ -53,6 +56,7 @@ class ChainDraft:
     action: str = ""
     analyze: str = ""
     response: str = ""
+    belief: Mapping[str, float] | None = None
 
 
 def candidate(
@@ -61,6 +65,7 @@ def candidate(
     noise: Noise = Noise(),
     *,
     worked_out: bool = False,
+    belief: bool = False,
     speech: Speech = TERSE,
 ) -> str:
     """Write one chain for a question; it may be wrong, wordy or malformed.
@@ -70,9 +75,14 @@ def candidate(
         rng: Source of chance.
         noise: How often the teachers err.
         worked_out: Whether the analysis writes every sum out; otherwise it names the frontier.
+        belief: Whether the chain states a belief: the right one. Who states it misreads nothing.
         speech: The words of the teachers.
     """
+    if belief:
+        noise = replace(noise, misread=0.0)
     draft = _think(question, rng, noise, speech)
+    if belief:
+        draft = replace(draft, belief=right_belief(question))
     draft = _value(question, draft, rng, noise)
     draft = analyze(draft, rng, noise, worked_out=worked_out, speech=speech)
     draft = _respond(question, draft, rng, noise, speech)
@@ -127,11 +137,13 @@ def priced_lesson_of(
 
 
 def assemble(draft: ChainDraft, rng: np.random.Generator, noise: Noise) -> str:
-    """Put the four blocks of a finished draft together; now and then the chain breaks."""
+    """Put the blocks of a finished draft together; now and then the chain breaks."""
     assert draft.payoff is not None
     # Whole numbers, written as such: a small model spends most of its tokens on the matrix.
-    contents = (draft.thinking, compact(draft.payoff), draft.analyze, draft.response)
-    texts = [f"<{b}>{c}</{b}>" for b, c in zip(BLOCKS, contents, strict=True)]
+    stated = () if draft.belief is None else (written(draft.belief),)
+    contents = (draft.thinking, *stated, compact(draft.payoff), draft.analyze, draft.response)
+    blocks = BELIEVING if stated else BLOCKS
+    texts = [f"<{b}>{c}</{b}>" for b, c in zip(blocks, contents, strict=True)]
     return _break(texts, rng) if rng.random() < noise.broken else "".join(texts)
 
 
@@ -141,9 +153,9 @@ def _break(texts: list[str], rng: np.random.Generator) -> str:
         case 0:  # a block is left out
             del texts[int(rng.integers(len(texts) - 1))]
         case 1:  # the matrix lacks its last cell
-            texts[1] = texts[1].rpartition(',"VQ_DA"')[0] + "}</payoff>"
+            texts[-3] = texts[-3].rpartition(',"VQ_DA"')[0] + "}</payoff>"
         case 2:  # a trailing comma
-            texts[1] = texts[1].replace("}}", "},}")
+            texts[-3] = texts[-3].replace("}}", "},}")
         case _:  # the last tag is missing
             texts[-1] = texts[-1].removesuffix("</response>")
     return "".join(texts)
@@ -152,11 +164,13 @@ def _break(texts: list[str], rng: np.random.Generator) -> str:
 def _think(
     question: Question, rng: np.random.Generator, noise: Noise, speech: Speech
 ) -> ChainDraft:
-    item = question.extra["item"]
-    vague = (question.extra["user_action"] == "VQ") != (rng.random() < noise.misread)
+    item, hedged = question.extra["item"], question.extra.get("hedged")
+    vague = (right_belief(question)["VQ"] > 0.5) != (rng.random() < noise.misread)
     # The quotation that decides comes first: a small model cannot decide from words further back.
-    quote = item["quotes"]["VQ" if vague else "DQ"]
-    told = (speech.vague if vague else speech.detailed).format(quote=quote, work=item["work"])
+    quote, work = item["quotes"]["VQ" if vague else "DQ"], item["work"]
+    if hedged is not None:
+        quote, work = f"{hedged['hedge']} {hedged['reply']}", hedged["work"]
+    told = (speech.vague if vague else speech.detailed).format(quote=quote, work=work)
     told = told.strip()
     if "terms" in question.extra:
         told = f"{told} {Terms(**question.extra['terms']).said(speech.noted)}"
@@ -229,12 +243,14 @@ def respond(question: Question, action: str, rng: np.random.Generator, wrong: fl
         action: ``DA``, ``CQ`` or ``AQ``.
         rng: Source of chance.
         wrong: Probability that a stated answer is wrong. To a vague question the answer is a guess,
-            right at most as often as the item allows.
+            right at most as often as the item allows; to a hedged one it follows from the fact
+            that the question states.
     """
-    item = question.extra["item"]
+    item, hedged = question.extra["item"], question.extra.get("hedged")
     if action == "CQ":
         return str(item["ask"])
-    vague = question.extra["user_action"] == "VQ"
-    right = (item["guess"] if vague else 1.0) * (1 - wrong)
-    answer = item["answer"] if rng.random() < right else pick(rng, item["wrong"], 1)[0]
+    guesses = question.extra["user_action"] == "VQ" and hedged is None
+    right = (item["guess"] if guesses else 1.0) * (1 - wrong)
+    known = (item if hedged is None else hedged)["answer"]
+    answer = known if rng.random() < right else pick(rng, item["wrong"], 1)[0]
     return str(answer) if action == "DA" else f"{answer} {item['ask']}"

@@ -60,13 +60,19 @@ def workshop(settings: LabConfig) -> Workshop:
         small.language,
         valid_items=small.valid_items,
         conflict=small.conflict,
+        hedged=small.hedged,
     )
     return Workshop(
         train=world.train,
         test=[*world.test, *world.ood] if small.ood else world.test,
         valid=world.valid,
         judge=language.judge if objective is None else language.judge.stating_episodes(),
-        write=partial(candidate, worked_out=small.worked_out, speech=language.speech),
+        write=partial(
+            candidate,
+            worked_out=small.worked_out,
+            belief=small.belief,
+            speech=language.speech,
+        ),
         edit=partial(lesson_of, worked_out=small.worked_out, speech=language.speech),
         told=partial(_told, settings, world.train),
         **common,

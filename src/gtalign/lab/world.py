@@ -1,11 +1,12 @@
 """The small world: all its questions, from a seed, with no entity shared by train and test."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from gtalign.lab.hedges import Hedged, belief_of
 from gtalign.lab.languages import LANGUAGES, Maker, Name
 from gtalign.lab.questions import NamePool, Need
 from gtalign.lab.terms import Terms
@@ -33,6 +34,7 @@ def make_world(
     *,
     valid_items: int = 0,
     conflict: float = 0.0,
+    hedged: float = 0.0,
 ) -> World:
     """Make a world.
 
@@ -44,6 +46,8 @@ def make_world(
         valid_items: Number of items of each task to choose settings by.
         conflict: How far the interests of the two sides differ, in [0, 1]. Above 0, each item is
             asked of a service with terms of its own, which its prompt names.
+        hedged: Share of the items whose wording leaves open whether the question is vague; see
+            `gtalign.lab.hedges`. Items whose makers know no other facts are told as they are.
 
     Returns:
         Questions whose people, cities and triples of numbers are disjoint between training and
@@ -60,6 +64,7 @@ def make_world(
         rng = np.random.default_rng([seed, stream])
         asked: list[Question] = []
         services = np.random.default_rng([seed, stream, 1])
+        hedges = np.random.default_rng([seed, stream, 2])
         for number in range(items):
             for task, make in makers.items():
                 facts: dict[str, Any] = {}
@@ -69,9 +74,12 @@ def make_world(
                     facts = {"conflict": conflict, "terms": asdict(terms)}
                     line = terms.said(told.speech.terms)
                 cluster = f"{split}-{task}-{number}"
-                asked += [
-                    _question(item, form, task, split, cluster, facts, line) for form in FORMS
-                ]
+                hedging = bool(item.others) and hedges.random() < hedged
+                for form in FORMS:
+                    fact = Hedged.draw(item, form, hedges) if hedging else None
+                    if hedged:
+                        facts = {**facts, "right_belief": belief_of(form, fact)}
+                    asked.append(_question(item, form, task, split, cluster, facts, line, fact))
         return asked
 
     return World(
@@ -95,12 +103,15 @@ def _question(
     cluster: str,
     facts: Mapping[str, Any],
     line: str,
+    hedged: Hedged | None,
 ) -> Question:
-    turns = list(getattr(item, FORMS[form]))
+    turns = list(getattr(item, FORMS[form]) if hedged is None else hedged.worded(item))
     turns[-1] = f"{line} {turns[-1]}".strip()
     roles = ("user", "assistant")
     messages = tuple(Message(role=roles[i % 2], content=text) for i, text in enumerate(turns))
-    known = {"item": asdict(item), **facts}
+    told = asdict(replace(item, others=()))
+    del told["others"]  # they are many, and of the wording alone
+    known = {"item": told, **facts}
     truths = {f: true_payoff(Situation.of({**known, "user_action": f})) for f in FORMS}
     other = "DQ" if form == "VQ" else "VQ"
     extra: dict[str, Any] = {
@@ -109,6 +120,7 @@ def _question(
         "true_payoff": truths[form].to_json(),
         "other_payoff": truths[other].to_json(),
         **known,
+        **({} if hedged is None else {"hedged": hedged.facts}),
     }
     return Question(
         id=f"{cluster}-{form}",

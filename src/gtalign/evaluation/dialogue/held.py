@@ -38,6 +38,7 @@ class Held:
         parts: Top and bottom of each measure of `gtalign.dialogue.measures.MEASURES`.
         quality: Quality of the last answer that the user read; None if unknown.
         questions: Number of questions that the assistant asked.
+        kind: Kind of the user; empty if the record does not say.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Held:
     parts: dict[str, Parts]
     quality: float | None
     questions: int
+    kind: str = ""
 
 
 class Conversations:
@@ -59,6 +61,7 @@ class Conversations:
 
     Attributes:
         models, users, arms: Names, in order of appearance; arms in the order of `ARMS`.
+        kinds: Kind of each user.
     """
 
     def __init__(self, rows: Sequence[Held]) -> None:
@@ -68,6 +71,7 @@ class Conversations:
             self._by.setdefault((row.model, row.user, row.arm), []).append(row)
         self.models = tuple(dict.fromkeys(row.model for row in rows))
         self.users = tuple(dict.fromkeys(row.user for row in rows))
+        self.kinds = {row.user: row.kind for row in rows}
         found = {row.arm for row in rows}
         self.arms = tuple(arm for arm in ARMS if arm in found)
 
@@ -166,4 +170,5 @@ def _held(transcript: Transcript) -> Held | None:
         parts={} if failed else {name: one.of(played) for name, one in MEASURES.items()},
         quality=None if failed else quality(played),
         questions=questions(played),
+        kind=played.kind,
     )

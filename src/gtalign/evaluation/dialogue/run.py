@@ -220,10 +220,10 @@ def matches(config: ConverseRun, goals: list[Goal], users: dict[str, User]) -> I
     """Yield every conversation of a run: the arms, then the forced cells."""
     for goal in goals:
         for name, user in users.items():
-            persona = config.users[name].persona
+            persona, kind = config.users[name].persona, config.users[name].kind
             for arm in config.arms:
                 for repeat in range(config.repeats):
-                    yield Match.of(goal, user, name, persona, arm, repeat)
+                    yield Match.of(goal, user, name, persona, arm, repeat, kind)
     for goal in goals[: config.matrix]:
         for name, user in users.items():
             for cell in _forced(config, name, goal):
@@ -238,6 +238,7 @@ def matches(config: ConverseRun, goals: list[Goal], users: dict[str, User]) -> I
                         repeat=repeat,
                         force=action,
                         detailed=config.form == USER_LLM and row == "DQ",
+                        kind=config.users[name].kind,
                     )
 
 

@@ -6,14 +6,35 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gtalign.evaluation.dialogue.held import Conversations
-from gtalign.evaluation.statistics import Floats
+from gtalign.evaluation.statistics import Floats, Interval
+from gtalign.game import TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Whether two models keep their order.
+
+    Args:
+        models: The two, first the one that is ahead by its mean over the users.
+        ahead: By user, the mean of the first less that of the second.
+        share: By user, the share of resamples in which the first is ahead.
+        kept: Share of resamples in which the two have the same order under every user.
+    """
+
+    models: tuple[str, str]
+    ahead: dict[str, Interval]
+    share: dict[str, float]
+    kept: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stability:
     """The order of models by one measure under each user.
+
+    Intervals are percentiles over the resamples of the sources.
 
     Args:
         measure: Name of the measure.
@@ -21,8 +42,10 @@ class Stability:
         users: The users.
         means: Mean of each model with each user, shape [M, U], on the questions that all have.
         clusters: Number of sources of those questions.
-        tau: Kendall's tau-b of the orders under two users; None if all models are equal there.
+        tau: Kendall's tau-b of the orders under two users; its value is None if all models are
+            equal under one of them.
         concordance: Kendall's W of all orders, from 0 to 1; None likewise.
+        pairs: Every two models.
         same_best: Share of resamples of the questions in which one model is best under every user.
         same_order: Share in which the order is the same under every user.
     """
@@ -32,8 +55,9 @@ class Stability:
     users: tuple[str, ...]
     means: Floats
     clusters: int
-    tau: dict[tuple[str, str], float | None]
+    tau: dict[tuple[str, str], Interval]
     concordance: float | None
+    pairs: tuple[Kept, ...]
     same_best: float
     same_order: float
 
@@ -52,7 +76,7 @@ def stability(
 
     Args:
         found: The conversations.
-        measure: Name of the measure; more has to be better.
+        measure: Name of the measure; a mean over conversations of which more is better.
         rng: Source of the resamples.
         arm: The arm.
         resamples: Number of bootstrap resamples of the sources.
@@ -68,28 +92,68 @@ def stability(
         np.array([[_of(sums[m, u], part, shared) for u in users] for m in models])
         for part in (1, 2)
     )  # [M, U, G]
+    count = len(shared)
+    drawn = rng.integers(count, size=(resamples, count))
+    often = np.array([np.bincount(row, minlength=count) for row in drawn])  # [R, G]
     means = tops.sum(axis=2) / bottoms.sum(axis=2)
-    best = order = 0
-    for _ in range(resamples):
-        drawn = rng.integers(len(shared), size=len(shared))
-        again = tops[:, :, drawn].sum(axis=2) / bottoms[:, :, drawn].sum(axis=2)
-        orders = np.argsort(-again, axis=0, kind="stable")
-        best += bool((orders[0] == orders[0, 0]).all())
-        order += bool((orders == orders[:, :1]).all())
+    again = (tops @ often.T) / (bottoms @ often.T)  # [M, U, R]
+    orders = np.argsort(-again, axis=0, kind="stable")
+    same = orders == orders[:, :1]
+
+    def reach(value: float | None, values: Floats) -> Interval:
+        if value is None or count < 2 or np.isnan(values).all():
+            return Interval(value, None, None, count, count)
+        low, high = np.nanquantile(values, (0.025, 0.975))
+        return Interval(value, float(low), float(high), count, count)
+
+    def kept(one: int, other: int) -> Kept:
+        first, second = (one, other) if means[one].mean() >= means[other].mean() else (other, one)
+        ahead, resampled = means[first] - means[second], again[first] - again[second]
+        signs = _signs(resampled)
+        return Kept(
+            models=(models[first], models[second]),
+            ahead={u: reach(float(ahead[n]), resampled[n]) for n, u in enumerate(users)},
+            share={u: float((signs[n] > 0).mean()) for n, u in enumerate(users)},
+            kept=float((signs == signs[:1]).all(axis=0).mean()),
+        )
+
     return Stability(
         measure=measure,
         models=models,
         users=users,
         means=means,
-        clusters=len(shared),
+        clusters=count,
         tau={
-            (users[i], users[j]): _tau(means[:, i], means[:, j])
+            (users[i], users[j]): reach(
+                _known(kendalls_tau(means[:, i], means[:, j])),
+                kendalls_tau(again[:, i], again[:, j]),
+            )
             for i, j in combinations(range(len(users)), 2)
         },
         concordance=kendalls_w(means.T),
-        same_best=best / resamples,
-        same_order=order / resamples,
+        pairs=tuple(kept(one, other) for one, other in combinations(range(len(models)), 2)),
+        same_best=float(same[0].all(axis=0).mean()),
+        same_order=float(same.all(axis=(0, 1)).mean()),
     )
+
+
+def kendalls_tau(one: Floats, other: Floats) -> Floats:
+    """Kendall's tau-b of two orders (Kendall 1945); not-a-number where one ties all.
+
+    Args:
+        one: Scores of the items, shape [M, ...].
+        other: Other scores of them, of the same shape.
+
+    Returns:
+        From -1 to 1, shape [...].
+    """
+    i, j = np.triu_indices(len(one), 1)
+    x, y = _signs(one[i] - one[j]), _signs(other[i] - other[j])
+    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    tau: Floats = np.divide(
+        (x * y).sum(axis=0), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0
+    )
+    return tau
 
 
 def kendalls_w(scores: Floats) -> float | None:
@@ -116,11 +180,13 @@ def kendalls_w(scores: Floats) -> float | None:
     return spread / most if most > 0 else None
 
 
-def _tau(one: Floats, other: Floats) -> float | None:
-    from scipy.stats import kendalltau
+def _signs(differences: Floats) -> NDArray[np.float64]:
+    """The sign of each difference; 0 within the tolerance of ties."""
+    return np.where(np.abs(differences) <= TOLERANCE, 0.0, np.sign(differences))
 
-    found = float(kendalltau(one, other).statistic)
-    return None if np.isnan(found) else found
+
+def _known(value: Floats) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _of(sums: tuple[list[str], Floats, Floats], part: int, shared: Sequence[str]) -> list[float]:

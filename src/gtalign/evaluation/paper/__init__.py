@@ -15,6 +15,7 @@ from gtalign.evaluation.paper.sensitivity import sensitivity
 from gtalign.evaluation.paper.sheet import Report, Sheet
 from gtalign.evaluation.paper.steered import steering
 from gtalign.evaluation.paper.study import Study
+from gtalign.evaluation.paper.users import users
 
 __all__ = ["TABLES", "Report", "Sheet", "Study", "table_named"]
 
@@ -29,6 +30,7 @@ TABLES: Final[Mapping[str, Callable[[Study], Report]]] = {
     "faithfulness": faithfulness,
     "policies": policies,
     "conversations": conversations,
+    "users": users,
 }
 """The tables by name; each takes the runs and returns its sheets."""
 

@@ -35,6 +35,16 @@ _DIFFERING: Final = ("goal", "quality", "satisfied", "user_welfare", "llm_welfar
 
 def conversations(study: Study) -> Report:
     """The table: every measure of every model with every user in every arm."""
+    found = Conversations.read(held(study))
+    return conversations_report(found, agreements(held(study)), seed=study.seed)
+
+
+def held(study: Study) -> Iterator[Transcript]:
+    """Yield the conversations of some runs; those of one model in several are told apart.
+
+    Raises:
+        DataError: A file is wrong, or the runs are of several games.
+    """
     files = transcript_files(study.paths, "conversations")
     firsts = [next(iter(read_transcripts(file)), None) for file in files]
     games = dict.fromkeys(first.game for first in firsts if first is not None)
@@ -42,15 +52,11 @@ def conversations(study: Study) -> Report:
         told = " and ".join(game or USUAL for game in games)
         raise DataError(f"conversations of several games: {told}; compare those of one")
     names = ["" if first is None else first.model for first in firsts]
-
-    def held() -> Iterator[Transcript]:
-        for file, name in zip(files, names, strict=True):
-            several = names.count(name) > 1  # as of one model under two policies
-            for transcript in read_transcripts(file):
-                model = f"{transcript.model} ({file.resolve().parent.name})"
-                yield replace(transcript, model=model) if several else transcript
-
-    return conversations_report(Conversations.read(held()), agreements(held()), seed=study.seed)
+    for file, name in zip(files, names, strict=True):
+        several = names.count(name) > 1  # as of one model under two policies
+        for transcript in read_transcripts(file):
+            model = f"{transcript.model} ({file.resolve().parent.name})"
+            yield replace(transcript, model=model) if several else transcript
 
 
 def conversations_report(
@@ -110,7 +116,7 @@ def _agrees(one: Agreement) -> str:
 
 
 def _stays(one: Stability) -> str:
-    taus = [tau for tau in one.tau.values() if tau is not None]
+    taus = [tau.value for tau in one.tau.values() if tau.value is not None]
     least = f"Kendall's tau {fixed(min(taus), 2)} or more" if taus else "no order to compare"
     return (
         f"Order of {len(one.models)} models by {MEASURES[one.measure].label.lower()} under"
@@ -125,12 +131,14 @@ def said(found: Interval, digits: int = 2, *, sign: bool = False) -> str:
     return f"{fixed(found.value, digits, sign=sign)} {reach}".rstrip()
 
 
-def _lines(found: Interval, digits: int = 2, *, sign: bool = False) -> Lines:
+def lines_of(found: Interval, digits: int = 2, *, sign: bool = False) -> Lines:
+    """A number, and its interval below it."""
     reach = interval(found.low, found.high, digits, sign=sign)
     return (fixed(found.value, digits, sign=sign), *([reach] if reach else []))
 
 
-def _numbers(found: Interval) -> dict[str, Any]:
+def numbers_of(found: Interval) -> dict[str, Any]:
+    """A number with its interval as plain values."""
     return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
 
 
@@ -148,9 +156,9 @@ def _measures(found: Conversations, user: str) -> Sheet:
         values = [found.interval(model, user, arm, name) for model, arm in columns]
         if all(value.value is None for value in values):
             continue
-        rows.append([(measure.label,), *(_lines(value, measure.digits) for value in values)])
+        rows.append([(measure.label,), *(lines_of(value, measure.digits) for value in values)])
         records += [
-            {"model": model, "user": user, "arm": arm, "measure": name, **_numbers(value)}
+            {"model": model, "user": user, "arm": arm, "measure": name, **numbers_of(value)}
             for (model, arm), value in zip(columns, values, strict=True)
         ]
     counts = [len(found.of(model, user, arm)) for model, arm in columns]
@@ -177,9 +185,9 @@ def _differences(found: Conversations) -> Sheet:
         for name in _DIFFERING:
             values = [found.difference(model, user, arms, name) for model, user in columns]
             title = f"{MEASURES[name].label}, {label}"
-            rows.append([(title,), *(_lines(value, sign=True) for value in values)])
+            rows.append([(title,), *(lines_of(value, sign=True) for value in values)])
             records += [
-                {"model": m, "user": u, "arms": label, "measure": name, **_numbers(value)}
+                {"model": m, "user": u, "arms": label, "measure": name, **numbers_of(value)}
                 for (m, u), value in zip(columns, values, strict=True)
             ]
     head = ["", *_named(found, columns)]
@@ -205,9 +213,9 @@ def _utility(found: Conversations) -> Sheet:
     records: list[dict[str, Any]] = []
     for place, price in enumerate(PRICES):
         values = [curve[place] for curve in curves]
-        rows.append([(fixed(price, 2),), *(_lines(value) for value in values)])
+        rows.append([(fixed(price, 2),), *(lines_of(value) for value in values)])
         records += [
-            {"model": m, "user": u, "arm": a, "price": price, **_numbers(value)}
+            {"model": m, "user": u, "arm": a, "price": price, **numbers_of(value)}
             for (m, u, a), value in zip(columns, values, strict=True)
         ]
     head = ["cost of a question", *(f"{m}, {u}, {a}" for m, u, a in columns)]
@@ -233,11 +241,11 @@ def _agreement(matrices: Sequence[Agreement]) -> Sheet:
         "True against played, sums": [one.truth for one in matrices],
     }
     rows: list[list[Lines]] = [
-        [(name,), *(_lines(value) for value in values)] for name, values in measured.items()
+        [(name,), *(lines_of(value) for value in values)] for name, values in measured.items()
     ]
     rows.append([("Questions",), *((str(one.questions),) for one in matrices)])
     records = [
-        {"model": one.model, "user": one.user, "measure": name, **_numbers(value)}
+        {"model": one.model, "user": one.user, "measure": name, **numbers_of(value)}
         for name, values in measured.items()
         for one, value in zip(matrices, values, strict=True)
     ]
@@ -259,7 +267,7 @@ def _payoffs(matrices: Sequence[Agreement]) -> Sheet:
         means = [(one.mean(cell, 0), one.mean(cell, 1)) for one in matrices]
         rows.append([(cell,), *((f"{fixed(u.value, 2)}, {fixed(m.value, 2)}",) for u, m in means)])
         records += [
-            {"model": one.model, "user": one.user, "cell": cell, "side": side, **_numbers(value)}
+            {"model": one.model, "user": one.user, "cell": cell, "side": side, **numbers_of(value)}
             for one, both in zip(matrices, means, strict=True)
             for side, value in zip(("user", "LLM"), both, strict=True)
         ]
@@ -272,7 +280,7 @@ def _stability(orders: Sequence[Stability]) -> Sheet:
     records: list[dict[str, Any]] = []
     for one in orders:
         label = MEASURES[one.measure].label
-        numbers = {f"tau, {a} and {b}": tau for (a, b), tau in one.tau.items()}
+        numbers = {f"tau, {a} and {b}": tau.value for (a, b), tau in one.tau.items()}
         numbers |= {
             "Kendall's W of all users": one.concordance,
             "same best model, share of resamples": one.same_best,
@@ -283,7 +291,10 @@ def _stability(orders: Sequence[Stability]) -> Sheet:
             {"measure": one.measure, "figure": name, "value": value}
             for name, value in numbers.items()
         ]
-    notes = ["On the questions that every model has with every user, in the arm ask."]
+    notes = [
+        "On the questions that every model has with every user, in the arm ask. The table users"
+        " (gtalign compare --table users) has every pair of models, with intervals."
+    ]
     return Sheet(
         "conversations-stability",
         "Does the order of models stay?",
