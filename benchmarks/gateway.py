@@ -75,13 +75,13 @@ def hold(process: int, cores: set[int]) -> None:
 
 def address(log: Path) -> str:
     """The address that a process says is its own, and not that of its engine."""
-    for _ in range(600):
+    for _ in range(3000):
         own = r"^(?:gtalign: gateway at )?(http://[0-9.]+:[0-9]+)"
         found = re.search(own, log.read_text(), re.MULTILINE)
         if found:
             return f"{found[1]}/v1"
         time.sleep(0.1)
-    raise SystemExit(f"no address in a minute: {log.read_text()}")
+    raise SystemExit(f"no address in five minutes: {log.read_text()}")
 
 
 @contextmanager

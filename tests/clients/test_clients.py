@@ -8,6 +8,7 @@ a grammar fills in any form. The gateway takes it for a model that never saw a c
 import asyncio
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from gtalign.gateway.settings import GatewayConfig
 HERE = Path(__file__).parent
 MODEL = "small"
 CONTEXT = 4096
+_STEERED = "steered"
 WAIT = 1800.0  # seconds: a busy machine takes long
 SCRIPTS = sorted(
     script.relative_to(HERE)
@@ -75,8 +77,10 @@ async def printed(script: Path, address: str) -> str:
     return out.decode()
 
 
-async def steered(gateway: Served) -> int:
-    return sum(record["steered"] for record in await gateway.records())
+async def outcomes(gateway: Served) -> Counter[str]:
+    """How many answers were steered, and why others were not."""
+    found = await gateway.records()
+    return Counter(_STEERED if one["steered"] else one["reason"] or one["status"] for one in found)
 
 
 @pytest.mark.timeout(0)
@@ -87,9 +91,10 @@ async def test_what_passes_at_the_engine_passes_through_the_gateway(
     direct = await printed(script, engine.url.removesuffix("/v1"))
     async with opened_before(config_of(tmp_path, engine.url)) as gateway:
         through = await printed(script, gateway.address)
-        count = await steered(gateway)
+        count = await outcomes(gateway)
     found = rows_of(str(script), direct, through)
     rows += found
-    assert count > 0, "no answer was steered"
+    print(f"\n{script}:", *(f"{number} {why}" for why, number in count.most_common()), sep="\n  ")
+    assert count[_STEERED], f"no answer was steered: {dict(count)}"
     lost = [f"{row.case}: {row.gateway}" for row in found if row.lost]
     assert not lost, "\n".join(lost)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from operator import mul
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -137,7 +138,7 @@ def _vertices(answers: Matrix) -> Iterator[tuple[Mixed, frozenset[int], frozense
                 vertex = tuple(mixed)
                 if vertex in seen:
                     continue
-                values = [sum(p * v for p, v in zip(vertex, row, strict=True)) for row in answers]
+                values = [sum(map(mul, vertex, row)) for row in answers]
                 best = max(values)
                 if values[tied[0]] == best:
                     seen.add(vertex)

@@ -112,16 +112,20 @@ class GameForm:
         """Keys of all m * n cells, user-major; their order is the last resort of ties."""
         return tuple(f"{user}_{llm}" for user in self.user_actions for llm in self.llm_actions)
 
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        m, n = self.shape
+        return {self.cell(row, column): (row, column) for row in range(m) for column in range(n)}
+
     def cell(self, row: int, column: int) -> str:
         """Key of the cell in this row (user) and column (LLM); raises IndexError outside."""
         return f"{self.user[row][0]}_{self.llm[column][0]}"
 
     def index(self, key: str) -> tuple[int, int]:
         """Row (user) and column (LLM) of a cell key; raises GameError if there is no such cell."""
-        user, _, llm = key.partition("_")
         try:
-            return self.user_actions.index(user), self.llm_actions.index(llm)
-        except ValueError:
+            return self._places[key]
+        except KeyError:
             raise GameError(
                 f"unknown cell {key!r}; the cells are {', '.join(self.cells)}"
             ) from None

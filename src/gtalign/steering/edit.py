@@ -213,8 +213,9 @@ def fit(edit: Edit, *, decimals: int, low: float, high: float) -> Edit:
             ),
         )
         for name, why, amounts in reasons:
-            by_cell = dict(zip(form.cells, amounts, strict=True))
-            terms.append(_term(name, player, by_cell, f"payoffs of {player} are {why}"))
+            if any(amounts):
+                by_cell = dict(zip(form.cells, amounts, strict=True))
+                terms.append(_term(name, player, by_cell, f"payoffs of {player} are {why}"))
     kept = tuple(term for term in terms if term is not None)
     return Edit(edit.stated, Bimatrix(form, payoffs), (*edit.terms, *kept))
 
@@ -238,8 +239,10 @@ def _charges(
     """What one player pays for a share of what the actions take."""
     terms = []
     for unit in UNITS:
-        counts = {action: unit.count(amounts[action]) * share[action] for action in amounts}
         rate = unit.rate(price)
+        if not rate * policy.utility_of_money:
+            continue
+        counts = {action: unit.count(amounts[action]) * share[action] for action in amounts}
         each = -policy.utility_of_money * rate / unit.size
         points = {action: each * count for action, count in counts.items()}
         why = (
@@ -252,6 +255,8 @@ def _charges(
 
 def _time(form: GameForm, policy: Policy, tokens: Mapping[str, ActionTokens]) -> Term | None:
     """What the user's waiting and answering costs the user."""
+    if not policy.utility_of_money * policy.value_of_time:
+        return None
     seconds = {
         action: use.written() / policy.tokens_per_second + use.turns * policy.reply_seconds
         for action, use in tokens.items()
@@ -268,7 +273,7 @@ def _time(form: GameForm, policy: Policy, tokens: Mapping[str, ActionTokens]) ->
 def _adjustments(form: GameForm, policy: Policy) -> list[Term | None]:
     """The further points that the policy adds, summed for each player."""
     terms = []
-    for player in PLAYERS:
+    for player in PLAYERS if policy.adjust else ():
         amounts = dict.fromkeys(form.cells, 0.0)
         parts = []
         for adjustment in policy.adjust:

@@ -1,9 +1,11 @@
 """A backend steered under a policy: how a matrix becomes a decision about the answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 from gtalign.chain import Chain, action_of
@@ -36,6 +38,7 @@ class Steering:
         prior: Expected tokens of each LLM action, until enough are measured; see `prior_for`.
         history: Measured tokens of each action; answers are added to it as they are finished.
         now: The clock.
+        new_id: Names each decision.
 
     Raises:
         SteeringError: The backend cannot continue an edited text, and no fallback is configured.
@@ -49,6 +52,7 @@ class Steering:
     prior: Mapping[str, ActionTokens] | None = None
     history: TokenHistory = field(default_factory=TokenHistory)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_id: Callable[[], str] = lambda: uuid4().hex
 
     def __post_init__(self) -> None:
         if self.settings.mode != "observe" and self.resume == "none":
@@ -92,6 +96,7 @@ class Steering:
         prompt_tokens: int | None,
         used_tokens: int,
         steered: bool,
+        began: float | None = None,
     ) -> Decision:
         """Edit the matrix of a chain under the policy, and recommend a cell before and after.
 
@@ -102,44 +107,53 @@ class Steering:
                 turns that an action causes are then charged without it).
             used_tokens: Tokens of the user's quota that were used before.
             steered: Whether the answer will continue from the edited matrix.
+            began: When the work on the decision began, by `perf_counter`; None for an untimed one.
         """
-        undecided = self.undecided(None, used_tokens=used_tokens)
+        expected = self.history.expected(self.model, self.form, self.prior)
         exact = Edit(chain.payoff, chain.payoff, ())
         if not self.settings.told_prices:
             exact = edit(
                 chain.payoff,
                 self.policy,
-                undecided.expected,
+                expected,
                 prompt_tokens=prompt_tokens or 0,
                 used_tokens=used_tokens,
             )
         low, high = self.settings.low, self.settings.high
         changed = fit(exact, decimals=decimals, low=low, high=high)
         choose = partial(recommend, policy=self.policy, low=low, belief=chain.belief)
-        return replace(
-            undecided,
+        before = choose(chain.payoff)
+        after = choose(changed.edited, charges=exact.charges)
+        return self._decision(
+            expected=expected,
+            used_tokens=used_tokens,
             steered=steered,
             stated=chain.payoff,
             edited=changed.edited,
             terms=changed.terms,
-            before=choose(chain.payoff),
-            after=choose(changed.edited, charges=exact.charges),
+            before=before,
+            after=after,
             prompt_tokens=prompt_tokens,
             repairs=chain.repairs,
             decimals=decimals,
             belief=chain.belief,
+            decided_ms=None if began is None else (perf_counter() - began) * 1000,
         )
 
-    def undecided(self, reason: str | None, *, used_tokens: int, id: str | None = None) -> Decision:
-        """The record of an answer whose matrix is not known.
+    def undecided(self, reason: str | None, *, used_tokens: int) -> Decision:
+        """The record of an answer whose matrix is not known."""
+        return self._decision(
+            expected=self.history.expected(self.model, self.form, self.prior),
+            used_tokens=used_tokens,
+            steered=False,
+            reason=reason,
+        )
 
-        Args:
-            reason: Why it is not.
-            used_tokens: Tokens of the user's quota that were used before.
-            id: Id of the answer; None for a new one.
-        """
+    def _decision(self, **known: Any) -> Decision:
+        """A decision, with what all of them have in common; to make one and change it takes twice
+        the time."""
         return Decision(
-            id=uuid4().hex if id is None else id,
+            id=self.new_id(),
             created=self.now().isoformat(timespec="seconds"),
             model=self.model,
             backend=self.backend.name,
@@ -147,12 +161,9 @@ class Steering:
             resume=self.resume,
             policy=self.policy.name,
             policy_hash=self.policy.hash,
-            steered=False,
-            reason=reason,
-            expected=self.history.expected(self.model, self.form, self.prior),
             sources=self.history.sources(self.model, self.form, self.prior),
-            used_tokens=used_tokens,
             form=self.form,
+            **known,
         )
 
 

@@ -268,14 +268,14 @@ class Writing:
         report = self.message.report
         if prompt_tokens is None and report is not None:
             prompt_tokens = report.prompt_tokens
-        decision = self.steering.decide(
+        self.decision = self.steering.decide(
             chain,
             self._decimals(text[slice(*chain.spans["payoff"])]),
             prompt_tokens=prompt_tokens,
             used_tokens=self.ask.used_tokens,
             steered=steered,
+            began=began,
         )
-        self.decision = replace(decision, decided_ms=(perf_counter() - began) * 1000)
         return self.decision
 
     def undecided(self, reason: str) -> Decision:

@@ -262,7 +262,7 @@ class Answer:
     async def _again(self, first: Steered) -> Steered:
         """Write an answer once more that did not obey; if that fails, the first one stands."""
         gateway, log = self._gateway, self._account.log
-        self.decision = self._own(first.decision)
+        self.decision = first.decision
         self._session = retry = Retry(self._steering(), self._ask, first, watch=self._watch)
         if gateway.draining:
             return retry.kept("the gateway was shutting down")
@@ -289,12 +289,13 @@ class Answer:
             model=upstream.model,
             form=upstream.form,
             history=self._gateway.history,
+            new_id=lambda: self._terms.id,
         )
 
     def _decided(self, decision: Decision) -> None:
         """Note a decision, and start its record while the model continues."""
         self._account.log.decided = perf_counter()
-        self.decision = self._own(decision)
+        self.decision = decision
         self._account.begin(self.decision)
 
     async def _on_record(self) -> None:
@@ -316,8 +317,7 @@ class Answer:
 
     async def _finished(self, result: Steered) -> Steered:
         """Record the finished answer, and learn from it."""
-        self.decision = self._own(result.decision)
-        result = replace(result, decision=self.decision)
+        self.decision = result.decision
         log = self._account.log
         log.finish, log.answer, log.chain = result.finish, result.text, result.chain is not None
         self._count(self.decision.phases, result.text, given=True)
@@ -377,10 +377,7 @@ class Answer:
 
     def _undecided(self, reason: str) -> Decision:
         used = self._ask.used_tokens
-        return self._steering().undecided(reason, used_tokens=used, id=self._terms.id)
-
-    def _own(self, decision: Decision) -> Decision:
-        return replace(decision, id=self._terms.id)
+        return self._steering().undecided(reason, used_tokens=used)
 
     def _added_ms(self) -> float:
         """Milliseconds so far but for those in which the model was waited for."""

@@ -285,6 +285,7 @@ class Forwarding:
             model=upstream.model,
             form=upstream.form,
             history=history,
+            new_id=lambda: self._terms.id,
         )
 
     def _decision(self) -> Decision:
@@ -292,7 +293,7 @@ class Forwarding:
         upstream = self._route.upstream
         if self._undecided is None or self._undecided[0] is not upstream:
             why = f"passed through: {self._why}"
-            decision = self._steering.undecided(why, used_tokens=0, id=self._terms.id)
+            decision = self._steering.undecided(why, used_tokens=0)
             self._undecided = upstream, decision
         return self._undecided[1]
 
