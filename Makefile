@@ -163,7 +163,7 @@ $(CLIENT_VENV)/.installed:
 
 # Their warnings are not ours, and the fixtures of the other tests need packages that are not there.
 test-verl: $(VERL_VENV)/.installed
-	$(TEST_ENV) GTALIGN_VERL=1 $(VERL_VENV)/bin/python -m pytest tests/cluster -v -rs \
+	$(TEST_ENV) GTALIGN_VERL=1 $(VERL_VENV)/bin/python -m pytest tests/cluster -v -rs --timeout 3600 \
 		--confcutdir tests/cluster -o filterwarnings= -o "pythonpath=src tests/cluster" $(ARGS)
 
 $(VERL_VENV)/.installed: pyproject.toml
@@ -186,7 +186,7 @@ $(INTEGRATIONS)/%/.installed: pyproject.toml
 # Workers of a cluster on this machine die and start again, which takes a minute or two.
 test-ray: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable ".[ray]"
-	$(TEST_ENV) $(BIN)/python -m pytest tests/ray_cluster -W default -v -rs $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m pytest tests/ray_cluster -W default -v -rs --timeout 3600 $(ARGS)
 
 # Each launch imports the trainers twice more than `make test` can bear.
 test-accelerate: $(VENV)/.installed-dev

@@ -407,7 +407,8 @@ async def running(gateway: Gateway) -> AsyncGenerator[str, None]:
 async def _beside(gateway: Gateway, worker: Worker | None = None) -> AsyncGenerator[Part, None]:
     """Serve the admin part meanwhile if it has a port of its own; yields the part that is left.
 
-    Of several workers, one alone serves it: whoever is signed in is known to one process.
+    Of several workers, one alone serves it: it knows the numbers of the others a second later, and
+    counters would seem to fall if another one answered.
     """
     if gateway.config.admin is None:
         yield "all"
