@@ -24,7 +24,8 @@ from gtalign.lab.english_words import (
     PETS,
     UNCOUNTED,
 )
-from gtalign.lab.questions import NamePool, Need, draw_numbers, pick, written_sums
+from gtalign.lab.numbers import draw_numbers, written_sums
+from gtalign.lab.questions import NamePool, Need, pick
 
 T = TypeVar("T")
 

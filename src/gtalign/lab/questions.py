@@ -6,11 +6,12 @@ a vague form leaves out one fact that the answer needs and states a fact of the 
 something else.
 """
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from gtalign.lab.numbers import draw_numbers, other_numbers, written_sums
 
 COUNTED, UNCOUNTED = ("coins", "cards"), ("shells", "books", "keys")
 GAIN, LOSS = ("buys", "finds"), ("sells", "loses")
@@ -20,9 +21,6 @@ GUARDS = {"siren": "dial", "camera": "lever", "lock": "switch", "lamp": "button"
 HAZARDS = {"trap": "handle", "laser": "valve", "flame": "knob", "drill": "pedal"}
 TOOLS = GUARDS | HAZARDS
 ALTERNATIVE = "but i can help"
-
-HOLDOUT = 5
-"""One of this many triples of numbers belongs to the test side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,38 +106,6 @@ def pick(rng: np.random.Generator, options: Sequence[str], count: int) -> list[s
     return [options[i] for i in rng.choice(len(options), size=count, replace=False)]
 
 
-def written_sums(start: int, changes: Sequence[int]) -> list[str]:
-    """Return the steps of a sum, each with its running total."""
-    work, running = [], start
-    for change in changes:
-        sign = "+" if change > 0 else "-"
-        work.append(f"{running} {sign} {abs(change)} = {running + change}.")
-        running += change
-    return work
-
-
-def draw_numbers(rng: np.random.Generator, steps: int, test: bool) -> tuple[int, list[int], int]:
-    """Draw a start and signed steps whose running total stays in 0..15."""
-    while True:
-        start = int(rng.integers(2, 10))
-        sizes = [int(n) for n in rng.integers(1, 7, size=steps)]
-        if _held_out(start, sizes) != test:
-            continue
-        changes = [n if rng.random() < 0.5 else -n for n in sizes]
-        if _in_range(start, changes):
-            return start, changes, start + sum(changes)
-
-
-def _held_out(start: int, sizes: Sequence[int]) -> bool:
-    """Whether a start and sizes belong to the test side."""
-    return zlib.crc32(f"{start}-{sizes[0]}-{sizes[1]}".encode()) % HOLDOUT == 0
-
-
-def _in_range(start: int, changes: Sequence[int]) -> bool:
-    totals = np.cumsum([start, *changes])
-    return bool(totals.min() >= 0 and totals.max() <= 15)
-
-
 def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
     """Build multi-step arithmetic; the vague form says "some" where a number is needed.
 
@@ -162,18 +128,6 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
         told.insert(decoy_at, f"{who} {decoy_verb} {amount} {other}.")
         return f"say {who} has {start} {thing}. {' '.join(told)} how many {thing} does {who} have?"
 
-    def told_otherwise() -> Iterator[Stated]:
-        sign = 1 if changes[hidden] > 0 else -1
-        for size in range(1, 7):
-            told = [*changes[:hidden], sign * size, *changes[hidden + 1 :]]
-            possible = _in_range(start, told) and _held_out(start, [*map(abs, told)]) == names.test
-            if told != changes and possible:
-                yield Stated(
-                    f"{who} {verbs[hidden]} {size} {thing}.",
-                    f"it is {start + sum(told)} {thing}.",
-                    " ".join(written_sums(start, told)),
-                )
-
     work = written_sums(start, changes)
     verb = verbs[hidden].removesuffix("s")
     return Need(
@@ -188,7 +142,14 @@ def sums(rng: np.random.Generator, names: NamePool, steps: int = 2) -> Need:
         quotes={"VQ": f"some {thing}.", "DQ": f"some {other}."},
         work=" ".join(work),
         guess=1 / 6,
-        others=tuple(told_otherwise()),
+        others=tuple(
+            Stated(
+                f"{who} {verbs[hidden]} {abs(told[hidden])} {thing}.",
+                f"it is {start + sum(told)} {thing}.",
+                " ".join(written_sums(start, told)),
+            )
+            for told in other_numbers(start, changes, hidden, names.test)
+        ),
     )
 
 
