@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import openai
 import pytest
 
@@ -103,6 +102,8 @@ async def test_it_may_hold_words_and_several_calls(
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_so_it_is_in_the_other_interfaces(tmp_path: Path, stream: bool) -> None:
+    import anthropic  # takes seconds
+
     async with (
         served(tmp_path, backend(f"I look. {CALL}"), show="reasoning") as gateway,
         anthropic.AsyncAnthropic(base_url=gateway.address, api_key="-", max_retries=0) as client,
@@ -300,6 +301,8 @@ async def _by_response(gateway: Served) -> None:
 
 
 async def _by_message(gateway: Served) -> None:
+    import anthropic
+
     tool = {"name": "forecast", "input_schema": PARAMETERS}
     asked: Any = {"model": "toy", "max_tokens": 900, "tools": [tool]}
     async with anthropic.AsyncAnthropic(base_url=gateway.address, api_key="-") as client:

@@ -5,7 +5,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import jsonschema
 import pytest
 
@@ -91,6 +90,8 @@ async def test_calls_follow_the_schemas(small_native: Server, tmp_path: Path, mo
 async def test_results_of_tools_are_answered_in_every_interface(
     small_native: Server, tmp_path: Path
 ) -> None:
+    import anthropic  # takes seconds, also where these tests are left out
+
     async with opened_before(config_of(tmp_path, small_native.url, "advise")) as gateway:
         _, [(name, arguments)], _ = await called(gateway, tool_choice=FORCED)
         call: Any = {"id": "c1", "type": "function"}
