@@ -8,6 +8,7 @@ Folder, environment and standard files are those of the process that asks. Most 
 to import the package than to do their work.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -43,6 +44,7 @@ def ask(
 def serve(address: str) -> None:
     for name in _IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # forks look at none of it again, and copy none of it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
