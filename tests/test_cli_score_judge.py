@@ -385,21 +385,25 @@ async def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
     assert given(out) == [1.0] * count
 
 
-PEAK = """
-import re, sys
+PEAKS = """
+import json, os, re, sys
+import gtalign.cli.score, gtalign.judges, gtalign.reward
 from gtalign.cli import main
-code = main(sys.argv[1:])
-print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
-raise SystemExit(code)
+for words in json.loads(sys.argv[1]):
+    if os.fork() == 0:
+        code = main(words)
+        found = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())
+        print("peak", found[1], flush=True)
+        os._exit(code)
+    assert os.wait()[1] == 0
 """
 
 
-def peak(*arguments: str) -> int:
-    """Return the peak of a process's memory in bytes, its own and not that of its parent."""
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, *arguments], capture_output=True, text=True, check=True
-    )
-    return int(re.split(r"\s+", done.stdout.strip())[-1]) * 1024
+def peaks(*commands: list[str]) -> list[int]:
+    """Return the peak in bytes of each command, done in turn by forks that have imported it."""
+    script = [sys.executable, "-c", PEAKS, json.dumps(commands)]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    return [int(found) * 1024 for found in re.findall(r"^peak (\d+)$", done.stdout, re.MULTILINE)]
 
 
 @pytest.mark.early
@@ -419,9 +423,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, rules: Path) -> None
     large.write_text(f"{row}\n" * 160, encoding="utf-8")
     growth = large.stat().st_size - small.stat().st_size
     options = ["--judge", str(rules), "--workers", "2", "--out"]
-    first = peak("score", str(small), *options, str(tmp_path / "a.jsonl"))
-    second = peak("score", str(large), *options, str(tmp_path / "b.jsonl"))
-    resumed = peak("score", str(large), *options, str(tmp_path / "b.jsonl"))
+    again = ["score", str(large), *options, str(tmp_path / "b.jsonl")]
+    first, second, resumed = peaks(
+        ["score", str(small), *options, str(tmp_path / "a.jsonl")], again, again
+    )
     assert growth > 19e6
     assert max(second, resumed) - first < growth / 3
 
