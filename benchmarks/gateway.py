@@ -232,7 +232,7 @@ async def measure(
     for peer, url in peers.items():
         kinds += [
             (peer, (url, [PASSED]), AT_ONCE, lambda n: 2 * n),
-            (f"{peer}, streams", (url, [streamed]), STREAMS, lambda n: n // 8),
+            (f"{peer}, streams", (url, [streamed]), STREAMS, lambda n: max(1, n // 8)),
         ]
     for name, way, at_once, of in kinds:
         await rate(way, at_once, at_once)
