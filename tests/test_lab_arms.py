@@ -1,5 +1,7 @@
 """The arms of an experiment, and the rule that needs no training."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from gtalign.game import USER_LLM, Bimatrix
 from gtalign.lab.arms import ARMS, COLD_START, FULL, ONE_REWARD
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import repeated, training
-from gtalign.lab.rule import chosen_cell, decide
+from gtalign.lab.rule import VALUE, chosen_cell, decide
 from gtalign.lab.stages import edited_arms, plan
 from gtalign.lab.teachers import Noise, candidate
 from gtalign.lab.world import make_world
@@ -105,7 +107,8 @@ def test_the_rule_writes_the_analysis_and_the_model_the_rest() -> None:
     noise = Noise(broken=0.0)
     written = [candidate(question, rng, noise) for question in questions]
     written[1] = "no chain"
-    found = decide(model, questions, written, max_tokens=8, temperature=1.0)
+    rule = partial(decide, model, rule=VALUE, belief=False, max_tokens=8, temperature=1.0)
+    found = rule(questions=questions, completions=written)
     assert found[1] == "no chain"
     for before, after in zip(written, found, strict=True):
         if before == "no chain":
@@ -113,4 +116,4 @@ def test_the_rule_writes_the_analysis_and_the_model_the_rest() -> None:
         begun = before[: before.index("<analyze>")]
         cell = chosen_cell(parse(before))
         assert after.startswith(f"{begun}<analyze>choose {cell}.</analyze><response>")
-    assert decide(model, questions[:1], ["no chain"], max_tokens=8, temperature=1.0) == ["no chain"]
+    assert rule(questions=questions[:1], completions=["no chain"]) == ["no chain"]
