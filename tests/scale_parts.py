@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from forked import COMMAND, Forked
 from gateway_parts import COSTLY, MESSAGES
@@ -97,6 +97,25 @@ async def ask_all(
 
         await asyncio.gather(*(client() for _ in range(at_once)))
     return ends
+
+
+async def outlive(database: str) -> None:
+    """Wait until a gateway that has begun is the only process on a database.
+
+    It gives up one that was killed once that has not been heard of for a while, which is over here.
+    """
+    engine = await open_store(AuditSettings(database=database))
+    long_ago = update(processes).values(beat=0.0)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(long_ago)
+        while True:
+            async with engine.connect() as connection:
+                if len((await connection.execute(select(processes.c.id))).all()) <= 1:
+                    return
+            await asyncio.sleep(0.05)
+    finally:
+        await engine.dispose()
 
 
 async def account(database: str, ends: dict[str, str], *, sent_again: bool = False) -> Counter[str]:

@@ -15,7 +15,7 @@ from gtalign.gateway.program import load_gateway
 from gtalign.gateway.telemetry.metrics import Metrics
 from gtalign.gateway.telemetry.together import leave, together
 from postgres_cluster import database, needs_postgres, server
-from scale_parts import account, ask_all, begin, children, configuration
+from scale_parts import account, ask_all, begin, children, configuration, outlive
 from standins.engines import VLLM
 from standins.server import serving
 from test_gateway_signals import said
@@ -52,6 +52,7 @@ async def test_fifty_requests_and_a_killed_worker(database: str, tmp_path: Path)
     async with serving(VLLM()) as upstream:
         file = configuration(tmp_path, upstream, database, port=0)
         process, _ = await begin(file)
+        await outlive(database)
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
     await account(database, ends)

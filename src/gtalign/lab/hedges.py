@@ -16,6 +16,8 @@ import numpy as np
 from gtalign.lab.questions import Need, Stated
 from gtalign.tasks import Question
 
+__all__ = ["Hedged", "belief_of", "right_belief"]
+
 PAIRS: Final = (("surely", "hardly", 0.9), ("probably", "possibly", 0.75), ("likely", "maybe", 0.6))
 """Two hedges each, and how many of the questions with the second one are vague; of those with the
 first one it is the rest."""
