@@ -14,9 +14,11 @@ from gtalign.lab.experiment import repeated, training
 from gtalign.lab.rule import VALUE, chosen_cell, decide
 from gtalign.lab.stages import edited_arms, plan
 from gtalign.lab.teachers import Noise, candidate
+from gtalign.lab.tokenizer import train_tokenizer
 from gtalign.lab.world import make_world
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
+from gtalign.models.tokens import continuing_tokens
 from small_lab import small_model, small_tokenizer
 
 PLAIN_LAB = LabConfig()
@@ -99,6 +101,29 @@ def test_the_rule_asks_if_the_value_exceeds_the_cost(
     assert chosen_cell(chain(thinking, **cells)) == chosen
 
 
+def test_the_rule_ends_where_a_token_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, questions = np.random.default_rng(0), make_world(0, 20, 1).train
+    chains = [candidate(question, rng, Noise(broken=0.0)) for question in questions]
+    tokenizer = train_tokenizer(chains, 768)
+    model = LocalModel(small_model(tokenizer), Chat(tokenizer))
+    asked: list[list[int]] = []
+
+    def sample(prompts: list[list[int]], **_: object) -> list[list[int]]:
+        asked.extend(prompts)
+        return [[]] * len(prompts)
+
+    monkeypatch.setattr(model, "sample", sample)
+    decide(model, questions, chains, rule=VALUE, belief=False, max_tokens=8, temperature=1.0)
+    assert len(asked) == len(chains)
+    for question, chain, ids in zip(questions, chains, asked, strict=True):
+        begun = model.chat.text(ids[len(model.chat.ids(question.messages)) :])
+        whole = begun.removesuffix(">") + ">" + parse(chain).response + "</response>"
+        assert (
+            ids
+            == (model.chat.ids(question.messages) + continuing_tokens(tokenizer, whole))[: len(ids)]
+        )
+
+
 def test_the_rule_writes_the_analysis_and_the_model_the_rest() -> None:
     tokenizer = small_tokenizer()
     model = LocalModel(small_model(tokenizer), Chat(tokenizer))
@@ -115,5 +140,5 @@ def test_the_rule_writes_the_analysis_and_the_model_the_rest() -> None:
             continue
         begun = before[: before.index("<analyze>")]
         cell = chosen_cell(parse(before))
-        assert after.startswith(f"{begun}<analyze>choose {cell}.</analyze><response>")
+        assert after.startswith(f"{begun}<analyze>choose {cell}.</analyze><response")
     assert rule(questions=questions[:1], completions=["no chain"]) == ["no chain"]

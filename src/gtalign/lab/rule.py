@@ -78,7 +78,8 @@ def decide(
         except ChainError:
             continue
         begun = text[: text.index(_NEXT, chain.spans["payoff"][1])]
-        given[number] = f"{begun}{_NEXT}choose {chosen_cell(chain, rule)}.</analyze><response>"
+        # A tokenizer may merge the last ">" with what follows: the model writes that itself.
+        given[number] = f"{begun}{_NEXT}choose {chosen_cell(chain, rule)}.</analyze><response"
     prompts = [
         model.chat.ids(questions[number].messages) + continuing_tokens(model.chat.tokenizer, begun)
         for number, begun in given.items()
