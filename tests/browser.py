@@ -71,7 +71,9 @@ class Window:
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
 
     def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        # htmx reports each request that a newer one of the same form has replaced, in two lines.
+        replaced = message.text.startswith(("htmx:sendAbort,", "htmx:afterRequest,"))
+        if message.type in ("error", "warning") and not replaced:
             self.complaints.append(f"{message.type}: {message.text}")
 
     async def overflow(self) -> int:

@@ -84,7 +84,10 @@ class Forked:
     async def readline(self, *, error: bool = False) -> str:
         """The next line that it writes, to standard error if asked so; empty at the end."""
         file = self._err if error else self._out
-        return (await asyncio.to_thread(file.readline)).decode()
+        try:
+            return (await asyncio.to_thread(file.readline)).decode()
+        except ValueError:  # `kill` has read the rest and closed the file meanwhile
+            return ""
 
     async def wait(self) -> int:
         """Wait for its end; returns its exit code."""

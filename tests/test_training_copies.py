@@ -148,3 +148,15 @@ def test_other_folders_at_the_address_are_left_alone(tmp_path: Path) -> None:
     assert {f.name for f in there.iterdir()} == {
         *("notes", "checkpoint-x", "checkpoint-", "checkpoint-1")
     }
+
+
+def test_a_finished_stage_removes_what_a_kill_has_left(tmp_path: Path) -> None:
+    target, scratch = tmp_path / "checkpoint", tmp_path / "checkpoints"
+    left = scratch / "checkpoint-3"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").touch()
+    assert not finished(target, scratch, None)
+    assert left.exists()  # they are what the stage goes on from
+    target.mkdir()
+    assert finished(target, scratch, None)
+    assert not scratch.exists() and target.exists()

@@ -26,13 +26,19 @@ def last_checkpoint(folder: Path) -> str | None:
 def finished(target: Path, scratch: Path, copies: Copies | None) -> bool:
     """Whether a stage has its final checkpoint; what is only at an address of copies is fetched.
 
+    Beside a final checkpoint no intermediate ones stay.
+
     Args:
         target: Folder of the final checkpoint.
         scratch: Folder of the intermediate ones.
         copies: Where copies are; None for nowhere.
     """
-    if target.exists() or copies is None or last_checkpoint(scratch) is not None:
-        return target.exists()
+    if target.exists():
+        # Whoever was killed between writing the one and removing the others has left these.
+        shutil.rmtree(scratch, ignore_errors=True)
+        return True
+    if copies is None or last_checkpoint(scratch) is not None:
+        return False
     newest = copies.newest()
     if newest is not None:
         copies.fetch(newest, target.parent if newest == target.name else scratch)
