@@ -22,7 +22,7 @@ USUAL: Final[Mapping[str, Any]] = {
         "max_length": 192,
     },
     "rl": {
-        "steps": 150,
+        "steps": 400,
         "questions": 16,
         "group": 8,
         "learning_rate": 0.001,
