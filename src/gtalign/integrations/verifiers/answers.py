@@ -9,6 +9,7 @@ from gtalign.integrations.answers import measures
 from gtalign.integrations.verifiers.shared import (
     ModelConfig,
     QuestionData,
+    QuestionsConfig,
     SuiteConfig,
     close_graders,
     grader_of,
@@ -38,17 +39,7 @@ class AnswerTask(vf.Task[QuestionData, vf.State, SuiteConfig]):
         return reward
 
 
-class AnswersConfig(vf.TasksetConfig):
-    """Settings of the taskset.
-
-    Keys:
-        task: Settings of its tasks: the suite.
-    """
-
-    task: SuiteConfig = SuiteConfig()
-
-
-class AnswersTaskset(vf.Taskset[AnswerTask, AnswersConfig]):
+class AnswersTaskset(vf.Taskset[AnswerTask, QuestionsConfig]):
     """The questions of a suite."""
 
     def load(self) -> Iterator[AnswerTask]:

@@ -9,7 +9,12 @@ from gtalign.chain import with_reasoning
 from gtalign.dialogue import Answer, Played
 from gtalign.errors import TeacherError, UserError
 from gtalign.integrations.conversations import Desk, measured
-from gtalign.integrations.verifiers.shared import ModelConfig, QuestionData, SuiteConfig
+from gtalign.integrations.verifiers.shared import (
+    ModelConfig,
+    QuestionData,
+    QuestionsConfig,
+    SuiteConfig,
+)
 from gtalign.tasks import Message, Question
 
 PLAYED: Final = "conversation"
@@ -35,17 +40,7 @@ class ConversationTask(vf.Task[QuestionData, vf.State, SuiteConfig]):
         return found["welfare"]
 
 
-class ConversationsConfig(vf.TasksetConfig):
-    """Settings of the taskset.
-
-    Keys:
-        task: Settings of its tasks: the suite.
-    """
-
-    task: SuiteConfig = SuiteConfig()
-
-
-class ConversationsTaskset(vf.Taskset[ConversationTask, ConversationsConfig]):
+class ConversationsTaskset(vf.Taskset[ConversationTask, QuestionsConfig]):
     """The questions of a suite whose user's goal is known."""
 
     def load(self) -> Iterator[ConversationTask]:

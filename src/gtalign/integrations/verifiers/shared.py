@@ -34,6 +34,16 @@ class SuiteConfig(vf.TaskConfig):
         return load_suite(self.suite)
 
 
+class QuestionsConfig(vf.TasksetConfig):
+    """Settings of a taskset.
+
+    Keys:
+        task: Settings of its tasks: the suite.
+    """
+
+    task: SuiteConfig = SuiteConfig()
+
+
 class QuestionData(vf.TaskData):
     """The data of a task.
 
