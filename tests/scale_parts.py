@@ -100,18 +100,21 @@ async def ask_all(
 
 
 async def outlive(database: str) -> None:
-    """Wait until a gateway that has begun is the only process on a database.
+    """Wait until a gateway that has begun has given up those processes on a database that were
+    killed.
 
-    It gives up one that was killed once that has not been heard of for a while, which is over here.
+    It does so once it has not heard of them for a while, which is over here. A gateway takes
+    requests before it is on the list itself, so the length of the list does not say that it has.
     """
     engine = await open_store(AuditSettings(database=database))
-    long_ago = update(processes).values(beat=0.0)
+    long_ago = update(processes).values(beat=0.0)  # the gateway's own is soon another
     try:
         async with engine.begin() as connection:
             await connection.execute(long_ago)
         while True:
             async with engine.connect() as connection:
-                if len((await connection.execute(select(processes.c.id))).all()) <= 1:
+                silent = select(processes.c.id).where(processes.c.beat == 0.0)
+                if not (await connection.execute(silent)).all():
                     return
             await asyncio.sleep(0.05)
     finally:
