@@ -269,3 +269,13 @@ def test_python_m_gtalign() -> None:
         [sys.executable, "-m", "gtalign", "--version"], capture_output=True, text=True, check=True
     )
     assert result.stdout == f"gtalign {__version__}\n"
+
+
+def test_threads_that_wait_for_each_other_sleep_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the user says how long they keep a core busy."""
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    assert main(["--version"]) == 0
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert main(["--version"]) == 0
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
