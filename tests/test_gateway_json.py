@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import BaseModel, Field
 
 from gateway_parts import served
 from gtalign.steering import FakeBackend
@@ -63,6 +64,24 @@ async def test_json_is_the_response_of_a_chain(
         assert "json" not in (engine.writes[-1].grammar or "")
 
 
+class Trip(BaseModel):
+    """What a client asks for in its own words."""
+
+    city: str = Field(pattern="^[A-ZÄÖÜ]", max_length=1000)
+    days: int = Field(ge=1, le=14)
+
+
+async def test_a_model_with_limits_is_steered(tmp_path: Path) -> None:
+    engine = backend()
+    async with served(tmp_path, engine) as gateway:
+        answer = await gateway.client.chat.completions.parse(
+            model="toy", messages=[{"role": "user", "content": "Where?"}], response_format=Trip
+        )
+        assert answer.choices[0].message.parsed == Trip(city="Zürich", days=3)
+        assert answer.gtalign["steered"] is True
+        assert '[1-9] | "1" [0-4]' in (engine.writes[-1].grammar or "")
+
+
 async def test_so_it_is_in_the_other_interfaces(tmp_path: Path) -> None:
     async with served(tmp_path, backend()) as gateway:
         form = {"type": "json_schema", "name": "trip", "schema": SCHEMA}
@@ -82,7 +101,7 @@ async def test_so_it_is_in_the_other_interfaces(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [{"type": "string", "pattern": "a"}, {"type": "integer", "minimum": 0}, "x", None],
+    [{"type": "string", "pattern": "(?<=a)b"}, {"type": "integer", "minimum": "0"}, "x", None],
 )
 async def test_what_no_grammar_describes_is_passed(tmp_path: Path, schema: Any) -> None:
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}

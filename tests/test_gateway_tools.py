@@ -171,7 +171,7 @@ async def test_the_grammar_follows_the_choice(
 @pytest.mark.parametrize(
     "options",
     [
-        {"tools": [{**TOOL, "function": {"name": "f", "parameters": {"minProperties": 1}}}]},
+        {"tools": [{**TOOL, "function": {"name": "f", "parameters": {"minProperties": 2}}}]},
         {"tools": [{**TOOL, "function": {"name": "f", "parameters": {"type": "array"}}}]},
         {"tools": [{**TOOL, "function": {"name": ""}}]},
         {"tools": [{"type": "custom", "custom": {"name": "f"}}]},

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gtalign.chain.automaton import Budget
 from gtalign.chain.blocks import TAGS
 from gtalign.chain.grammar import words_rules
 from gtalign.chain.json_rules import ROOT, json_rules, literal
@@ -80,13 +81,14 @@ def tool_rules(
     rules = {"said": "calls", "calls": calls}
     if not tools.required:
         rules["said"] = "calls | words calls?" if schema is None else f"calls | {ROOT}"
+    budget = Budget()
     called = [tool for tool in tools.all if tool.name in tools.names]
     names = [f"call-{number}" for number, _ in enumerate(called)]
     between = f"[ \\n]{{0,2}} ({' | '.join(names)}) [ \\n]{{0,2}}"
     rules["call"] = f'"{CALL_OPENS}" {between} "{CALL_CLOSES}"'
     for rule, tool in zip(names, called, strict=True):
         try:
-            found = json_rules(tool.parameters, f"{rule}-arguments")
+            found = json_rules(tool.parameters, f"{rule}-arguments", budget)
         except DataError as error:
             raise DataError(f"tool {tool.name[:80]!r}: {error}") from None
         named = f'"{{\\"name\\": " {literal(tool.name)} ", \\"arguments\\": "'
@@ -94,7 +96,7 @@ def tool_rules(
         if len(rules) > _RULES:
             raise DataError(f"tools: they take more than {_RULES} rules")
     if schema is not None and not tools.required:
-        rules |= json_rules(schema)
+        rules |= json_rules(schema, budget=budget)
     return rules | words_rules((*TAGS, CALL_OPENS, CALL_CLOSES))
 
 
