@@ -14,8 +14,9 @@ import xgrammar
 
 from grammars import Texts, accepts
 from gtalign.chain.automaton import Budget, automaton
-from gtalign.chain.json_strings import FORMATS, automaton_rules, quoted
+from gtalign.chain.json_strings import FORMATS, automaton_rules, matching, quoted
 from gtalign.chain.regex import ANY, Edge, Repeat, Sequence, read_regex
+from gtalign.errors import DataError
 
 READERS: dict[str, Callable[[str], Any]] = {
     "date": datetime.date.fromisoformat,
@@ -124,6 +125,16 @@ def test_a_limit_of_the_length_is_a_count() -> None:
     for count, right in ((0, False), (1, True), (700, True), (1199, True), (1200, False)):
         assert accepts(grammar, f'"A{"b" * count}"') is right
         assert read.accepts("A" + "b" * count) is right
+
+
+def test_the_same_patterns_have_the_same_rules() -> None:
+    found = matching(("^[ab]+$", "b$"), 2, 9)
+    assert found.name in found.rules and found.steps > 0
+    assert matching(("^[ab]+$", "b$"), 2, 9) is found
+    assert matching(("^[ab]+$", "b$"), 2, 8).rules.keys().isdisjoint(found.rules)
+    with pytest.raises(DataError, match="no text"):
+        matching(("^a{3}$",), 5)
+    assert matching(("\ud800|a",)).rules
 
 
 def test_literals_are_quoted() -> None:

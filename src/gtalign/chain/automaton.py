@@ -27,10 +27,14 @@ class Budget:
 
     Args:
         steps: The work, in moves that are looked at.
+
+    Attributes:
+        spent: How much has been done.
     """
 
     def __init__(self, steps: int = 400_000) -> None:
-        self._left = steps
+        self.spent = 0
+        self._steps = steps
 
     def spend(self, steps: int) -> None:
         """Count some work.
@@ -38,8 +42,8 @@ class Budget:
         Raises:
             DataError: There was not so much left.
         """
-        self._left -= steps
-        if self._left < 0:
+        self.spent += steps
+        if self.spent > self._steps:
             raise DataError("the patterns of the schema take too much work")
 
 

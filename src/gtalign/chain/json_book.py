@@ -24,17 +24,13 @@ class RuleBook:
         self.rules: dict[str, str] = {}
         self._name = name
 
-    def free(self) -> str:
-        """A name that no rule has, and with which none begins."""
-        return f"{self._name}-{len(self.rules)}"
-
     def rule(self, body: str) -> str:
         """Write a rule under a new name, which is returned.
 
         Raises:
             DataError: There are too many.
         """
-        name = self.free()
+        name = f"{self._name}-{len(self.rules)}"
         self.add({name: body})
         return name
 

@@ -7,16 +7,14 @@ none holds a tag.
 """
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gtalign.chain import json_schemas as words
-from gtalign.chain.automaton import Budget, automaton
+from gtalign.chain.automaton import Budget
 from gtalign.chain.json_book import RuleBook, times
 from gtalign.chain.json_numbers import NUMBER_WORDS, number_rule
-from gtalign.chain.json_strings import FORMATS, automaton_rules, quoted
-from gtalign.chain.regex import ANY, Edge, Repeat, read_regex
-from gtalign.chain.regex import Sequence as InOrder
+from gtalign.chain.json_strings import FORMATS, matching, quoted
 from gtalign.errors import DataError
 
 ROOT: Final = "json"
@@ -99,7 +97,7 @@ class _Rules:
         self._book = book
         self._budget = budget
         self._named: dict[str, str] = {}  # rules of definitions
-        self._known: dict[Hashable, str] = {}  # rules of strings and numbers
+        self._numbers: dict[str, str] = {}  # rules of numbers
 
     def of(self, schema: Any, place: str, depth: int) -> str:
         """What the text of a schema is made of: the body of a rule, or a part of one in groups."""
@@ -203,9 +201,9 @@ class _Rules:
             rule = number_rule(schema, whole=whole)
         except DataError as error:
             raise DataError(f"{place}: {error}") from None
-        if rule not in self._known:
-            self._known[rule] = self._book.rule(rule)
-        return self._known[rule]
+        if rule not in self._numbers:
+            self._numbers[rule] = self._book.rule(rule)
+        return self._numbers[rule]
 
     def _string(self, schema: Mapping[str, Any], place: str) -> str:
         low, high = _range(schema, "minLength", "maxLength", place)
@@ -216,18 +214,13 @@ class _Rules:
             patterns = (FORMATS[form],)
         if not patterns:
             return rf'"\"" {times("json-char", low, high)} "\""' if limited else "json-string"
-        key = (patterns, low, high)
-        if key not in self._known:
-            try:
-                trees = [read_regex(pattern) for pattern in patterns]
-                if limited:
-                    trees.append(InOrder((Edge(True), Repeat(ANY, low, high), Edge(False))))
-                name = self._book.free()
-                self._book.add(automaton_rules(automaton(trees, self._budget), name))
-            except DataError as error:
-                raise DataError(f"{place}: {error}") from None
-            self._known[key] = name
-        return self._known[key]
+        try:
+            strings = matching(patterns, low, high)
+            self._budget.spend(strings.steps)
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from None
+        self._book.add(strings.rules)
+        return strings.name
 
     def _object(self, schema: Mapping[str, Any], place: str, depth: int) -> str:
         properties, required = schema.get("properties", {}), schema.get("required", [])

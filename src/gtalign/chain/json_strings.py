@@ -3,13 +3,24 @@
 Characters stand for themselves where JSON lets them. The others, and ``<``, are escaped.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
-from gtalign.chain.automaton import Automaton
+from gtalign.chain.automaton import Automaton, Budget, automaton
 from gtalign.chain.json_book import times
-from gtalign.chain.regex import Ranges, complement, union
+from gtalign.chain.regex import (
+    ANY,
+    Edge,
+    Ranges,
+    Repeat,
+    Sequence,
+    complement,
+    read_regex,
+    union,
+)
 
 _ESCAPES: Final = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 0x22: '"', 0x5C: "\\"}
 _ESCAPED: Final[Ranges] = ((0, 0x1F), (0x22, 0x22), (0x3C, 0x3C), (0x5C, 0x5C))
@@ -44,6 +55,44 @@ FORMATS: Final[Mapping[str, str]] = {
     **{f"uuid{n}": f"^{_UUID.format(_HEX, n, '[89abAB]')}$" for n in (1, 3, 4, 5)},
 }
 """Patterns of the formats that a grammar keeps to. They know the lengths of months."""
+
+
+class Matching(NamedTuple):
+    """The strings that match some patterns.
+
+    Args:
+        name: Name of the rule for such a string.
+        rules: This rule and those that it needs, by name.
+        steps: The work that it took to make them.
+    """
+
+    name: str
+    rules: Mapping[str, str]
+    steps: int
+
+
+@lru_cache(maxsize=128)  # a client sends the same schemas again and again
+def matching(patterns: tuple[str, ...], low: int = 0, high: int | None = None) -> Matching:
+    """The rules for the JSON strings that match all of some patterns.
+
+    Strings of the same patterns have rules of the same names, in whichever schema they stand.
+
+    Args:
+        patterns: The patterns.
+        low: Least number of characters.
+        high: Greatest number of characters; None for any.
+
+    Raises:
+        DataError: A pattern cannot be read, no string matches, or their rules take too much work.
+    """
+    budget = Budget()
+    trees = [read_regex(pattern) for pattern in patterns]
+    if low or high is not None:
+        trees.append(Sequence((Edge(True), Repeat(ANY, low, high), Edge(False))))
+    digest = hashlib.sha256(repr((patterns, low, high)).encode()).hexdigest()
+    name = f"match-{digest[:16]}"
+    rules = automaton_rules(automaton(trees, budget), name)
+    return Matching(name, rules, budget.spent)
 
 
 def automaton_rules(of: Automaton, name: str) -> dict[str, str]:
