@@ -24,7 +24,7 @@ SETTINGS = SteeringSettings(instruct="none")
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"minProperties": 0}}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"if": {}}}}
 ASKED: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, IMAGE]}]},
     {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},

@@ -35,7 +35,7 @@ CLIENTS = 16
 RESTART_AFTER = 80
 WARM_AFTER = 160
 GROWTH = 12 * 2**20  # bytes that the process may grow by from then to the end
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"minProperties": 0}}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"if": {}}}}
 
 
 class Faulty(VLLM):
