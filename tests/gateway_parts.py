@@ -27,6 +27,8 @@ from standins import model
 from standins.server import StandIn, serving
 
 MESSAGES: Any = [{"role": "user", "content": "Where to, in Zürich?"}]
+PASSED_SCHEMA: Any = {"if": {}}
+"""No grammar describes it, so that a request with it is passed through."""
 COSTLY = 'name = "costly"\npayer = "user"\nutility_of_money = 700.0\n[price]\noutput = 15.0\n'
 """Under it, the scripted model's choice moves from CQ to DA."""
 

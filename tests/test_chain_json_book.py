@@ -4,7 +4,7 @@ import pytest
 import xgrammar
 
 from grammars import accepts
-from gtalign.chain.json_book import RuleBook, times
+from gtalign.chain.json_book import RuleBook, quoted, times
 from gtalign.errors import DataError
 
 
@@ -37,3 +37,8 @@ def test_a_book_has_an_end() -> None:
     assert book.rule('"a"') == "r-0"
     with pytest.raises(DataError, match="rules"):
         book.add({f"x{n}": '"a"' for n in range(3000)})
+
+
+def test_literals_are_quoted() -> None:
+    assert quoted('a"\\{2}') == '"a\\"\\\\{2}"'
+    assert quoted("\n\x7f€") == '"\\u000A\\u007F€"'

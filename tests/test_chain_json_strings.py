@@ -14,7 +14,7 @@ import xgrammar
 
 from grammars import Texts, accepts
 from gtalign.chain.automaton import Budget, automaton
-from gtalign.chain.json_strings import FORMATS, automaton_rules, matching, quoted
+from gtalign.chain.json_strings import FORMATS, automaton_rules, matching
 from gtalign.chain.regex import ANY, Edge, Repeat, Sequence, read_regex
 from gtalign.errors import DataError
 
@@ -135,8 +135,3 @@ def test_the_same_patterns_have_the_same_rules() -> None:
     with pytest.raises(DataError, match="no text"):
         matching(("^a{3}$",), 5)
     assert matching(("\ud800|a",)).rules
-
-
-def test_literals_are_quoted() -> None:
-    assert quoted('a"\\{2}') == '"a\\"\\\\{2}"'
-    assert quoted("\n\x7f€") == '"\\u000A\\u007F€"'

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway_parts import MESSAGES, Served, served
+from gateway_parts import MESSAGES, PASSED_SCHEMA, Served, served
 from gtalign.errors import UpstreamError
 from gtalign.steering import FakeBackend
 from standins import model
@@ -15,7 +15,7 @@ from standins.engines import VLLM, LlamaCpp, SGLang
 from standins.server import RefusedError
 from test_gateway_responses import Calls
 
-TOOL: Any = {"name": "f", "description": "Does f.", "input_schema": {"if": {}}}
+TOOL: Any = {"name": "f", "description": "Does f.", "input_schema": PASSED_SCHEMA}
 """No grammar describes its arguments, so that a request with it is passed through."""
 
 
@@ -141,7 +141,7 @@ async def test_calls_of_tools_are_blocks(tmp_path: Path, stream: bool) -> None:
         calls = [(block.id, block.name, block.input) for block in answer.content[2:]]
         assert calls == [("c0", "f", {"a": 1}), ("c1", "g", {})]
         assert (answer.stop_reason, answer.usage.input_tokens) == ("tool_use", 7)
-        function = {"name": "f", "description": "Does f.", "parameters": {"if": {}}}
+        function = {"name": "f", "description": "Does f.", "parameters": PASSED_SCHEMA}
         assert engine.seen["tools"] == [{"type": "function", "function": function}]
         assert (engine.seen["tool_choice"], engine.seen["max_tokens"]) == ("required", 9)
         [record] = await gateway.records()

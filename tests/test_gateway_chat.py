@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from gateway_parts import MESSAGES, Held, scripted, served
+from gateway_parts import MESSAGES, PASSED_SCHEMA, Held, scripted, served
 from gtalign.chain import parse
 from gtalign.errors import UpstreamError
 from gtalign.gateway.keys import ANYONE
@@ -252,7 +252,7 @@ class Tools(VLLM):
         return [chunk, {**chunk, "choices": [], "usage": usage}, "[DONE]"]
 
 
-TOOL: Any = {"type": "function", "function": {"name": "f", "parameters": {"if": {}}}}
+TOOL: Any = {"type": "function", "function": {"name": "f", "parameters": PASSED_SCHEMA}}
 """No grammar describes its arguments, so that a request with it is passed through."""
 
 

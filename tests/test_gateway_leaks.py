@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway_parts import MESSAGES, served
+from gateway_parts import MESSAGES, PASSED_SCHEMA, served
 from gtalign.gateway.answers import cut as cut_module
 from gtalign.gateway.answers.cut import Begun, ChainCutter
 from gtalign.gateway.http.reply import EVENTS, JSON
@@ -24,7 +24,7 @@ SETTINGS = SteeringSettings(instruct="none")
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"if": {}}}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": PASSED_SCHEMA}}
 ASKED: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, IMAGE]}]},
     {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},

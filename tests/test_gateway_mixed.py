@@ -23,6 +23,7 @@ import pytest
 from aiohttp import web
 
 from forked import Forked
+from gateway_parts import PASSED_SCHEMA
 from standins import tokens
 from standins.engines import VLLM
 from standins.server import RefusedError, asked, rendered, serving
@@ -35,7 +36,7 @@ CLIENTS = 16
 RESTART_AFTER = 80
 WARM_AFTER = 160
 GROWTH = 12 * 2**20  # bytes that the process may grow by from then to the end
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"if": {}}}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": PASSED_SCHEMA}}
 
 
 class Faulty(VLLM):

@@ -10,7 +10,7 @@ import openai
 import pytest
 from aiohttp import web
 
-from gateway_parts import Held, scripted, served
+from gateway_parts import PASSED_SCHEMA, Held, scripted, served
 from gtalign.errors import UpstreamError
 from gtalign.steering import FakeBackend
 from standins import model
@@ -20,7 +20,7 @@ from standins.server import RefusedError
 QUESTION = "Where to, in Zürich?"
 TOOL: Any = {
     **{"type": "function", "name": "f", "description": "Does f.", "strict": True},
-    "parameters": {"if": {}},  # which no grammar describes, so that it is passed
+    "parameters": PASSED_SCHEMA,
 }
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 

@@ -13,13 +13,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from gtalign.chain import regex
-from gtalign.chain.regex import ANY, Choice, Edge, Look, Ranges, Repeat, Set, Tree
+from gtalign.chain.regex import ANY, LAST, SURROGATES, Choice, Edge, Look, Ranges, Repeat, Set, Tree
 from gtalign.errors import DataError
 
 _NODES: Final = 6000
 _STATES: Final = 4000
-_SURROGATES: Final = (0xD800, 0xDFFF)
-_NONE: Final = (0x110000, 0x110000)  # behind all characters
+_NONE: Final = (LAST + 1, LAST + 1)  # behind all characters
 
 
 class Budget:
@@ -222,7 +221,7 @@ class _Construction:
 
     def _kinds(self) -> dict[frozenset[int], Ranges]:
         """The characters, by the sets that hold them."""
-        cuts = {0, _NONE[0], _SURROGATES[0], _SURROGATES[1] + 1}
+        cuts = {0, _NONE[0], SURROGATES[0], SURROGATES[1] + 1}
         for ranges in self._sets:
             for low, high in ranges:
                 cuts |= {low, high + 1}
@@ -232,7 +231,7 @@ class _Construction:
         held = [iter(ranges) for ranges in self._sets]
         current = [next(ranges, _NONE) for ranges in held]
         for low, after in pairwise(edges):
-            if low == _SURROGATES[0]:
+            if low == SURROGATES[0]:
                 continue
             for number, following in enumerate(held):
                 while current[number][1] < low:

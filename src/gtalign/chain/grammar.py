@@ -21,6 +21,7 @@ from itertools import combinations, pairwise
 from typing import Any, Final, Literal
 
 from gtalign.chain.blocks import layout
+from gtalign.chain.json_book import quoted
 from gtalign.errors import GameError
 from gtalign.game.bimatrix import PLAYER_KEYS
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
@@ -138,7 +139,7 @@ def ebnf(
         "ending": 'ending ("</response>" gap)?',
     }[part]
     rules = {
-        "root": f"{_literal(lead)} {root}" if lead else root,
+        "root": f"{quoted(lead)} {root}" if lead else root,
         "gap": r"[ \n]{0,2}",
         "belief": " | ".join(_beliefs(form)),
         **_payoff_rules(form, low, high),
@@ -237,7 +238,7 @@ def _beliefs(form: GameForm) -> Iterator[str]:
     for bars in combinations(range(parts + types - 1), types - 1):
         ends = (-1, *bars, parts + types - 1)
         shares = [(high - low - 1) / parts for low, high in pairwise(ends)]
-        yield _literal(json.dumps(dict(zip(form.user_actions, shares, strict=True))))
+        yield quoted(json.dumps(dict(zip(form.user_actions, shares, strict=True))))
 
 
 def _payoff_rules(form: GameForm, low: float, high: float) -> dict[str, str]:
@@ -282,11 +283,6 @@ def _concluded(form: GameForm, most: int) -> dict[str, str]:
         "conclusion": f'" "? {said}"{_CHOICE}" ({cells}) "."',
         "sentence": rf'[^<.{_SPACES}] ([^<.\n] | "." [0-9]){{0,{max(room - 1, 0)}}}',
     }
-
-
-def _literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The rules of one schema under their names, and rules for several things in a row."""
+"""The rules of one schema under their names, and the parts of rules: literals and repetitions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -116,3 +116,16 @@ def times(part: str, low: int, high: int | None) -> str:
     for _ in range(blocks):
         more = f"({part}{{0,{_REPEATED - 1}}} | {part}{{{_REPEATED}}} {more})"
     return f"{needed} {more}".lstrip()
+
+
+def quoted(text: str) -> str:
+    """A text as the literal of a grammar."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else point(ord(c)) for c in escaped) + '"'
+
+
+def point(code: int) -> str:
+    """A character in a class. Engines differ in how many digits ``\\x`` takes."""
+    if code < 0x80 and chr(code).isalnum():
+        return chr(code)
+    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from gtalign.chain import json_schemas as words
 from gtalign.chain.automaton import Budget
-from gtalign.chain.json_book import RuleBook, times
+from gtalign.chain.json_book import RuleBook, quoted, times
 from gtalign.chain.json_numbers import NUMBER_WORDS, number_rule
-from gtalign.chain.json_strings import FORMATS, matching, quoted
+from gtalign.chain.json_strings import FORMATS, matching
 from gtalign.errors import DataError
 
 ROOT: Final = "json"

@@ -10,9 +10,11 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from gtalign.chain.automaton import Automaton, Budget, automaton
-from gtalign.chain.json_book import times
+from gtalign.chain.json_book import point, quoted, times
 from gtalign.chain.regex import (
     ANY,
+    LAST,
+    SURROGATES,
     Edge,
     Ranges,
     Repeat,
@@ -24,8 +26,6 @@ from gtalign.chain.regex import (
 
 _ESCAPES: Final = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 0x22: '"', 0x5C: "\\"}
 _ESCAPED: Final[Ranges] = ((0, 0x1F), (0x22, 0x22), (0x3C, 0x3C), (0x5C, 0x5C))
-_SURROGATES: Final[Ranges] = ((0xD800, 0xDFFF),)
-_LAST: Final = 0x10FFFF
 
 _N: Final = r"\d{1,9}"
 _DAYS: Final = (
@@ -237,23 +237,10 @@ def _class(ranges: Ranges) -> str:
     ranges = union(ranges)
     if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
         return quoted(chr(ranges[0][0]))
-    negative = ranges[-1][1] == _LAST
+    negative = ranges[-1][1] == LAST
     if negative:
-        ranges = complement((*ranges, *_SURROGATES))
+        ranges = complement((*ranges, SURROGATES))
     inside = "".join(
-        _point(low) if low == high else f"{_point(low)}-{_point(high)}" for low, high in ranges
+        point(low) if low == high else f"{point(low)}-{point(high)}" for low, high in ranges
     )
     return f"[{'^' if negative else ''}{inside}]"
-
-
-def quoted(text: str) -> str:
-    """A text as the literal of a grammar."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else _point(ord(c)) for c in escaped) + '"'
-
-
-def _point(code: int) -> str:
-    """A character in a class. Engines differ in how many digits ``\\x`` takes."""
-    if code < 0x80 and chr(code).isalnum():
-        return chr(code)
-    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

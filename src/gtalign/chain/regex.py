@@ -15,7 +15,12 @@ from gtalign.errors import DataError
 Ranges = tuple[tuple[int, int], ...]
 """Characters, as ranges of code points in their order, both ends included."""
 
-_LAST: Final = 0x10FFFF
+LAST: Final = 0x10FFFF
+"""The last code point."""
+
+SURROGATES: Final = (0xD800, 0xDFFF)
+"""Halves of characters, which no text holds alone."""
+
 _LONGEST: Final = 4000  # characters of a pattern
 _DEEPEST: Final = 40
 _TIMES: Final = re.compile(r"\{(\d{1,4})(?:(,)(\d{0,4}))?\}")
@@ -100,7 +105,7 @@ def complement(ranges: Ranges) -> Ranges:
         if begin < low:
             found.append((begin, low - 1))
         begin = high + 1
-    return (*found, *([(begin, _LAST)] if begin <= _LAST else []))
+    return (*found, *([(begin, LAST)] if begin <= LAST else []))
 
 
 def _chars(text: str) -> Ranges:
@@ -111,11 +116,11 @@ _DIGITS: Final[Ranges] = ((0x30, 0x39),)
 _WORDS: Final[Ranges] = (*_DIGITS, (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 _SPACES: Final = _chars("\t\n\v\f\r ")
 _NO_DIGITS: Final[Ranges] = (  # no script of these has digits of its own
-    *complement((*_DIGITS, (0x660, _LAST))),
+    *complement((*_DIGITS, (0x660, LAST))),
     *((0x2000, 0x2FFF), (0x3000, 0xA4CF), (0xAC00, 0xD7A3), (0x1F300, 0x1F6FF)),
 )
 _NO_WORDS: Final[Ranges] = (  # punctuation, signs and pictures
-    *complement((*_WORDS, (0x80, _LAST))),
+    *complement((*_WORDS, (0x80, LAST))),
     *((0xA1, 0xA9), (0xAB, 0xAC), (0xAE, 0xB1), (0xB4, 0xB4), (0xB6, 0xB6), (0xB8, 0xB8)),
     *((0xBB, 0xBB), (0xBF, 0xBF), (0xD7, 0xD7), (0xF7, 0xF7), (0x2010, 0x2027), (0x2030, 0x203E)),
     *((0x20A0, 0x20BF), (0x2190, 0x23FF), (0x2500, 0x26FF), (0x1F300, 0x1F64F), (0x1F680, 0x1F6C5)),
@@ -132,7 +137,7 @@ _CLASSES: Final = {
 }
 _CONTROLS: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 _DOT: Final = Set(complement(_chars("\n\r\x85\u2028\u2029")), complement(_chars("\n")))
-ANY: Final = Set(((0, _LAST),), ((0, _LAST),))
+ANY: Final = Set(((0, LAST),), ((0, LAST),))
 """Any character."""
 
 
@@ -265,7 +270,7 @@ class _Reader:
         if code := _HEX.match(self._text, self.at):
             self.at = code.end()
             point = int(code[1] or code[2], 16)
-            if 0xD800 <= point <= 0xDFFF:
+            if SURROGATES[0] <= point <= SURROGATES[1]:
                 raise self.refusal("half a character")
             return Set(((point, point),), ((point, point),))
         if sign in _CONTROLS or (sign == "b" and within):
