@@ -1,5 +1,6 @@
 """Stages for the tests of the schedule, in a module that a worker imports at once."""
 
+import hashlib
 import multiprocessing
 import os
 import threading
@@ -17,6 +18,24 @@ def note(folder: Path, stage: str) -> None:
             raise StorageError(28, "No space left", "there")
         file.write(f"-{stage}\n")
     (folder / f"{stage}.threads").write_text(os.environ["OMP_NUM_THREADS"])
+
+
+def add_up(folder: Path, stage: str) -> None:
+    """Do a stage that computes what a network computes, and writes a hash of all its bits."""
+    import torch
+    from torch.nn import functional as F
+
+    x = torch.sin(torch.arange(64 * 48, dtype=torch.float64)).float().reshape(2, 32, 48)
+    weights = torch.cos(torch.arange(48 * 96, dtype=torch.float64)).float().reshape(96, 48)
+    weights.requires_grad_()
+    hidden = F.gelu(F.layer_norm(x, (48,)) @ weights.T)
+    heads = hidden.reshape(2, 32, 4, 24).transpose(1, 2)
+    mixed = F.scaled_dot_product_attention(heads, heads, heads, is_causal=True)
+    loss = -F.log_softmax(mixed, -1)[..., 0].mean()
+    loss.backward()
+    assert weights.grad is not None
+    digest = hashlib.sha256(mixed.detach().numpy().tobytes() + weights.grad.numpy().tobytes())
+    (folder / stage).write_text(f"{torch.__version__} {digest.hexdigest()}")
 
 
 def meet(folder: Path, stage: str) -> None:

@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from gtalign.errors import StorageError
 from gtalign.lab import schedule
 from gtalign.lab.schedule import run_plan
 from scripts import run_script
-from stage_work import hang, meet, note
+from stage_work import add_up, hang, meet, note
 
 pytestmark = pytest.mark.early
 
@@ -44,6 +45,34 @@ def test_each_stage_comes_after_the_one_it_needs(tmp_path: Path) -> None:
     assert [line[1:] for line in lines[6::2]] == [line[1:] for line in lines[7::2]]
     assert max(map(len, seen)) == 1
     assert (tmp_path / "cold.threads").read_text() == "3"
+
+
+@pytest.mark.skipif(not schedule._has_avx2(), reason="for x86 processors with AVX2")
+def test_processors_of_one_kind_add_up_alike(tmp_path: Path) -> None:
+    run_plan({"sums": None}, partial(add_up, tmp_path), workers=1, threads=1)
+    version, sums = (tmp_path / "sums").read_text().split()
+    if version != "2.13.0+cpu":
+        pytest.skip(f"the sums were recorded with torch 2.13, this is {version}")
+    # An AMD EPYC with AVX-512 and an emulated Intel Haswell without it gave these.
+    assert sums == "9d570518c6631444cdbadaecd2739e7e90b056900f87c0fdcaab4db70657377a"
+
+
+@pytest.mark.parametrize(
+    ("found", "has"),
+    [
+        ({"baseline": ["SSE"], "found": ["AVX", "AVX2"]}, True),  # NumPy before 2.4
+        ({"baseline": ["X86_V2"], "found": ["X86_V3"]}, True),
+        ({"baseline": ["X86_V3"], "found": []}, True),
+        ({"baseline": ["X86_V2"], "found": [], "not found": ["X86_V3"]}, False),
+        ({"baseline": ["NEON"], "found": ["ASIMDHP"]}, False),
+        ({}, False),
+    ],
+)
+def test_a_processor_without_avx2_is_not_told_to_use_it(
+    found: dict[str, list[str]], has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": found})
+    assert schedule._has_avx2() is has
 
 
 def test_as_many_run_at_once_as_asked_for(tmp_path: Path) -> None:
@@ -134,6 +163,7 @@ def test_worker_follows_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "_exit", lambda code: (codes.append(code), gone.set()))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+    monkeypatch.setattr(schedule, "SAME_SUMS", {})  # the other tests of this process keep theirs
     schedule._begin(2)
     assert os.environ["OMP_NUM_THREADS"] == "2"
     assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
