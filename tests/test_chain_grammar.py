@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from typing import get_args
 
 import pytest
@@ -290,6 +291,17 @@ def test_an_ending_brings_one_sentence_to_its_end() -> None:
     longer = "x" * 35 + ".", "\u00fc" * 10 + "."
     for no in ("", "all", ".", " .", "it is 3.", "so. And", "a\nb.", "<b>.", "a<b.", *longer):
         assert not accepts(read, no)
+
+
+@pytest.mark.parametrize("tokens", [7, 8, 11, 12, 34, ENDING_TOKENS])
+def test_an_ending_is_as_short_as_it_has_to_be(tokens: int) -> None:
+    read = xgrammar.Grammar.from_ebnf(ebnf(part="ending", lengths=Lengths(ending=tokens)))
+    free, mark = tokens - 7, "\u3002"
+    for more, last in product(("x" * free, "\U0001f600" * (free // 4)), ("x", "\U0001f600")):
+        assert accepts(read, f"{more}{last}{mark}")
+        assert len(f"{more}{last}{mark}".encode()) <= tokens
+        if more or not free:
+            assert not accepts(read, f"{more[:1] or last}{more}{last}{mark}")
 
 
 @pytest.mark.parametrize("part", get_args(Part))

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gtalign.chain import BLOCKS, StreamParser, TextAdded, ebnf, gbnf, parse, prompt
+from gtalign.chain import BLOCKS, Lengths, StreamParser, TextAdded, ebnf, gbnf, parse, prompt
 from gtalign.chain.grammar import ENDING_TOKENS
 from gtalign.errors import ConfigError, GameError, SteeringError
 from gtalign.game import USER_LLM, GameForm
@@ -28,7 +29,9 @@ from gtalign.steering import (
     has_shadow,
     load_policy,
 )
+from gtalign.steering.backend import Report
 from gtalign.steering.budget import LEAST, BlockSettings, least_tokens, share_out
+from gtalign.steering.fake import FakeDraft
 from gtalign.steering.guided import ENDED, NO_CHAIN, OWN, SHADOW
 from gtalign.steering.mending import ends_sentence, mended
 from gtalign.tasks import Message
@@ -201,6 +204,38 @@ async def test_a_sentence_without_end_is_brought_to_one(mode: str, last: str, cu
     assert backend.writes[-1].max_tokens == ENDING_TOKENS
     assert answer.decision.cut
     assert answer.decision.reason == (ENDED if cut_at == "all." else None)
+
+
+class Recounting(FakeDraft):
+    """A message whose slices held more tokens than one each, as the engine says at the end."""
+
+    @property
+    def report(self) -> Report | None:
+        return self._report
+
+    @report.setter
+    def report(self, report: Report | None) -> None:
+        more = 0 if report is None else report.tokens // 80
+        self._report = report and replace(report, tokens=report.tokens + more)
+
+
+class RecountingBackend(FakeBackend):
+    def open(self, messages: Sequence[Message], sampling: Sampling) -> FakeDraft:
+        return Recounting(self, tuple(messages), sampling)
+
+
+async def test_a_last_sentence_needs_no_more_tokens_than_the_engine_has_left() -> None:
+    rambling = model(response="and so on, " * 900)
+
+    def script(messages: Sequence[Message], text: str) -> str:
+        return "that is all." if "and so on" in text else rambling(messages, text)
+
+    backend = RecountingBackend(by_words(script), grammar="gbnf")
+    answer = await Session(steering(backend), Ask(ASKED, 900)).answer()
+    left = backend.writes[-1].max_tokens
+    assert 20 < left < ENDING_TOKENS
+    assert backend.writes[-1].grammar == gbnf(part="ending", lengths=Lengths(ending=left))
+    assert answer.decision.reason == ENDED
 
 
 async def test_a_sentence_is_not_broken_off_where_no_grammar_can_end_it() -> None:

@@ -36,11 +36,9 @@ _LARGEST: Final = 1000
 _REPEATED: Final = 500
 _CONCISE: Final = 200  # most characters of a concise analysis
 ENDING_TOKENS: Final = 40
-"""Tokens that suffice for the part ``ending`` with any tokenizer: one for each of its bytes."""
+"""Tokens that are kept for the part ``ending``. They suffice with any tokenizer."""
 
-_ENDING: Final = (
-    ENDING_TOKENS - 4 - 3
-)  # its last character and the mark have so many bytes, at most
+_LAST_BYTES: Final = 4 + 3  # most bytes of the last character of an ending and of its mark
 _MARKS: Final = r".!?\u2026\u3002\uFF01\uFF1F\u061F\u0964"  # that end one, in any script
 _STEPS: Final = (20, 10, 5, 4, 2)  # parts into which a belief is divided
 _BELIEFS: Final = 120
@@ -61,15 +59,18 @@ In the last three the closing ``</response>`` may be missing: a model may also e
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """The most characters of the blocks whose length a grammar limits.
+    """The most characters of the texts whose length a grammar limits.
 
     Args:
         thinking: Of the thinking, at least 1.
         analyze: Of the analysis, at least 1.
+        ending: The most bytes of the part ``ending``, so that as many tokens suffice for it. Fewer
+            than 7 may not.
     """
 
     thinking: int = 4000
     analyze: int = 2000
+    ending: int = ENDING_TOKENS
 
 
 def json_schema(
@@ -106,7 +107,7 @@ def ebnf(
         part: What is described.
         lead: Printable ASCII that comes first: what a part that has begun still lacks of its
             beginning.
-        lengths: The most characters of thinking and analysis.
+        lengths: The most characters of thinking, analysis and ending.
         concise: Whether an analysis is one sentence and "Choose CELL.", or the latter alone. It
             takes a third of its length at most, since names of cells are many tokens.
         content: Rules of what the response consists of, by name, as from `json_rules` or
@@ -138,6 +139,7 @@ def ebnf(
         "response": 'text ("</response>" gap)?',
         "ending": 'ending ("</response>" gap)?',
     }[part]
+    most = max(lengths.ending - _LAST_BYTES, 0)
     rules = {
         "root": f"{quoted(lead)} {root}" if lead else root,
         "gap": r"[ \n]{0,2}",
@@ -149,7 +151,7 @@ def ebnf(
         **_concluded(form, lengths.analyze),
         "text": r"[ \n]{0,4} words",
         # No digit comes before the mark, which might be the point of a number.
-        "ending": rf"(narrow{{0,{_ENDING}}} | wide{{0,{_ENDING // 4}}}) last [{_MARKS}]",
+        "ending": rf"(narrow{{0,{most}}} | wide{{0,{most // 4}}}) last [{_MARKS}]",
         "narrow": r"[\x20\x22-\x2D\x2F-\x3B\x3D\x3E\x40-\x7E]",  # ASCII without < and the marks
         "wide": rf"[^<\n{_MARKS}]",  # four bytes at most
         "last": rf"[^<0-9{_SPACES}{_MARKS}]",

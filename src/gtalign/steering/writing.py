@@ -352,12 +352,15 @@ class Writing:
             return None
         write = gbnf if language == "gbnf" else ebnf
         form, concise = self.steering.form, not self.steering.settings.trained
+        lengths = self._lengths
+        if part == "ending":  # by the engine's count, fewer tokens may be left than were kept
+            lengths = replace(lengths, ending=min(self.message.tokens_left, lengths.ending))
         return write(
             form,
             **self.limits,
             part=part,
             lead=lead,
-            lengths=self._lengths,
+            lengths=lengths,
             concise=concise,
             content=self._content,
         )

@@ -28,9 +28,11 @@ class MuonWithAdamW(torch.optim.Optimizer):  # type: ignore[misc]
             is_matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
             (matrices if is_matrix else others).append(parameter)
         super().__init__([*matrices, *others], {"lr": rate})
+        # Only the fused AdamW takes exact square roots. The others take MKL's, which processors
+        # round in different ways.
         self.parts = (
             torch.optim.Muon(matrices, lr=matrix_rate, momentum=0.95, weight_decay=0.0),
-            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         )
         self._join()
 
