@@ -48,13 +48,17 @@ def test_each_stage_comes_after_the_one_it_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not schedule._has_avx2(), reason="for x86 processors with AVX2")
-def test_processors_of_one_kind_add_up_alike(tmp_path: Path) -> None:
+def test_processors_of_a_maker_add_up_alike(tmp_path: Path) -> None:
     run_plan({"sums": None}, partial(add_up, tmp_path), workers=1, threads=1)
     version, sums = (tmp_path / "sums").read_text().split()
     if version != "2.13.0+cpu":
         pytest.skip(f"the sums were recorded with torch 2.13, this is {version}")
-    # An AMD EPYC with AVX-512 and an emulated Intel Haswell without it gave these.
-    assert sums == "9d570518c6631444cdbadaecd2739e7e90b056900f87c0fdcaab4db70657377a"
+    assert sums in (
+        # An AMD EPYC with AVX-512, and emulated ones without it.
+        "e1ddd6c477bffd12e770a91e0c6d4d8b0655e3fcfa1ef6a31ff92742b47a2f02",
+        # Two emulated processors of Intel.
+        "ed3d8c639dbfc779ef3e9504efe82384d29aa260a736b31e18b652034921ff27",
+    )
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,27 @@ def test_muon_learns_matrices_and_adamw_the_rest() -> None:
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24), (32, 32)])
+def test_muon_steps_as_the_one_of_pytorch_does_in_bfloat16(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Linear(*shape) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    steps = (
+        MuonWithAdamW(ours, matrix_rate=0.1, rate=0.0),
+        torch.optim.Muon([theirs.weight], lr=0.1, momentum=0.95, weight_decay=0.0),
+    )
+    before = ours.weight.clone()
+    for _ in range(3):
+        inputs = torch.randn(64, shape[0])
+        for model, step in zip((ours, theirs), steps, strict=True):
+            step.zero_grad()
+            model(inputs).square().mean().backward()
+            step.step()
+    moved = (ours.weight - before).norm()
+    assert moved > 1
+    assert (ours.weight - theirs.weight).norm() < 0.05 * moved
+
+
 def test_muon_state_comes_back() -> None:
     model = small_model(TOKENIZER)
     optimizer = MuonWithAdamW(model, matrix_rate=0.1, rate=0.01)
