@@ -33,6 +33,7 @@ class Answer:
         cached: How many of those the engine had in its cache; None likewise.
         instruction: Tokens of the instruction.
         seconds: How long the client waited.
+        lined: Whether an answer that was cut ends with a whole line that is no sentence.
     """
 
     engine: str
@@ -51,6 +52,7 @@ class Answer:
     cached: int | None
     instruction: int | None
     seconds: float
+    lined: bool = False
 
     @property
     def complete(self) -> bool:
@@ -88,6 +90,7 @@ COLUMNS: Final = (
     "complete",
     "cut",
     "of these after a sentence",
+    "after a line",
     "empty",
     "matrices",
     "steered",
@@ -119,6 +122,7 @@ def _row(answers: Sequence[Answer]) -> list[str]:
         f"{sum(a.complete for a in answers)} of {asked}",
         str(sum(a.finish == "length" for a in answers)),
         str(sum(a.closed for a in answers)),
+        str(sum(a.lined for a in answers)),
         str(sum(a.empty for a in answers)),
         str(sum(a.matrix for a in answers)),
         str(sum(a.steered for a in answers)),

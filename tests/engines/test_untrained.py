@@ -21,6 +21,7 @@ from engines.tally import Answer, Tally, table
 from gateway_parts import Served, opened_before
 from gtalign.config import load_table
 from gtalign.gateway.settings import GatewayConfig
+from gtalign.steering.guided import ENDED
 from gtalign.steering.mending import ends_sentence
 
 ASKED = QUESTIONS[: int(os.environ.get("GTALIGN_ENGINE_QUESTIONS", len(QUESTIONS)))]
@@ -88,6 +89,9 @@ async def answer_of(gateway: Served, server: Server, engine: str, way: str, numb
     assert "<payoff>" not in text
     await gateway.gateway.shadows.settled()
     [record] = [record for record in await gateway.records() if record["id"] == id_]
+    closed = finish == "length" and ends_sentence(text)
+    # The line break that ended it is not in the text that the client gets.
+    ended = record["decision"]["reason"] == ENDED
     own = [phase for phase in record["decision"]["phases"] if "shadow" not in phase["name"]]
     counted = [
         (phase["prompt_tokens"], phase["cached_tokens"] or 0)
@@ -103,7 +107,8 @@ async def answer_of(gateway: Served, server: Server, engine: str, way: str, numb
         question=number,
         finish=finish,
         empty=not text.strip(),
-        closed=finish == "length" and ends_sentence(text),
+        closed=closed,
+        lined=finish == "length" and ended and not closed,
         matrix=record["decision"]["stated"] is not None,
         steered=record["steered"],
         flipped=bool(record["flipped"]),
@@ -148,6 +153,6 @@ async def test_every_answer_is_complete(
     print(f"\n{table(found)}")
     assert not any(answer.empty for answer in found)
     if way not in ("observe", "shadow"):
-        assert all(answer.complete or answer.closed for answer in found)
+        assert all(answer.complete or answer.closed or answer.lined for answer in found)
         assert all(answer.steered for answer in found)
     assert sum(answer.matrix for answer in found) == (0 if way == "observe" else len(found))

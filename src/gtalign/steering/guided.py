@@ -31,7 +31,9 @@ SHADOW: Final = "not steered: the chain was asked for in a second request"
 OWN: Final = "so this is the engine's own answer"
 """How the reason of an answer ends that is passed on unsteered."""
 
-ENDED: Final = "the response was ended at the end of a sentence, when few tokens were left"
+ENDED: Final = (
+    "the response was ended at the end of a sentence or a line, when few tokens were left"
+)
 """Why an answer is cut that did not take all its tokens."""
 
 _ANALYZE_ENDS: Final = "</analyze>"
