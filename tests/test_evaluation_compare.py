@@ -279,6 +279,16 @@ def test_the_result_is_the_same_for_the_same_generator() -> None:
     assert compared(WORLD[:200]).to_json() == compared(WORLD[:200]).to_json()
 
 
+def test_the_digits_of_a_difference_do_not_depend_on_what_else_is_compared(
+    found: Comparison,
+) -> None:
+    for baseline in found.baselines:
+        alone = compared(WORLD, baselines=[baseline], resamples=2000)
+        assert alone.differences
+        for key, one in alone.differences.items():
+            assert one == found.differences[key]
+
+
 def test_json_has_no_numbers_that_json_lacks(found: Comparison) -> None:
     text = json.dumps(found.to_json(), allow_nan=False)
     assert json.loads(text)["reference"] == "mutual"

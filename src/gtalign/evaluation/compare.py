@@ -6,6 +6,8 @@ take the trained models as given. The spread between seeds, next to them, shows 
 move with another training seed.
 """
 
+import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -82,12 +84,13 @@ def compare(
     rows = Rows(held, by)
     models = (*(name for name in names if name != reference), reference)
     groups = _groups(held)
+    drawn = int(rng.integers(1 << 62))
     estimates: dict[tuple[str, str, str], Estimate] = {}
     found: dict[tuple[str, str, str], tuple[Contrast, dict[int, float]]] = {}
     for group in groups:
         sums = GroupSums(rows, group, models)
         estimates |= _estimates(rows, group, sums)
-        found |= _contrasts(rows, group, sums, estimates, reference, chosen, rng, resamples)
+        found |= _contrasts(rows, group, sums, estimates, reference, chosen, drawn, resamples)
     if chosen and not found:
         each = (f"{m} has {_known(estimates, m) or 'none'}" for m in models)
         raise DataError(f"no measure is known of two models on shared questions: {'; '.join(each)}")
@@ -165,7 +168,7 @@ def _contrasts(
     estimates: Mapping[Key, Estimate],
     reference: str,
     baselines: Sequence[str],
-    rng: np.random.Generator,
+    drawn: int,
     resamples: int,
 ) -> dict[Key, tuple[Contrast, dict[int, float]]]:
     """Uncorrected differences of one group, and those of each seed."""
@@ -174,7 +177,9 @@ def _contrasts(
         paired = sums.paired(reference, baseline)
         if not paired.held.any():
             continue
-        every = contrasts(paired, rng, resamples)
+        # Resamples of its own: the digits do not depend on what else is compared.
+        own = zlib.crc32(json.dumps([group.name, reference, baseline]).encode())
+        every = contrasts(paired, np.random.default_rng([drawn, own]), resamples)
         for metric, contrast in zip(rows.metrics, every, strict=True):
             if contrast.value is None:
                 continue
