@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO
@@ -191,6 +191,8 @@ def test_what_asks_nothing_answers_directly_by_the_long_way_too(text: str) -> No
         st.sampled_from(["Is it", "it is", "?", ".", " ", '"', "`", "\n- ", "a?b", "؟", ";", ")"])
     )
 )
+@example(['"', '"', "؟"])
+@example(['"', ".", '"', "?"])
 def test_whether_a_text_asks_is_what_its_sentences_say(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert asks(text) is bool(asked(text))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO, games
@@ -304,6 +304,9 @@ def test_nor_does_a_higher_price_above_a_quota(
     assert advantages[1] <= advantages[0] + 1e-9
 
 
+NO_TOKENS = ActionTokens(output=0.0, turns=0.0, follow_up=0.0, reply=0.0)
+
+
 @given(prices, st.floats(0, 20), expectations, prompts)
 def test_charges_are_linear_in_the_price(
     price: Price, factor: float, expected: dict[str, ActionTokens], prompt: int
@@ -316,6 +319,7 @@ def test_charges_are_linear_in_the_price(
 
 
 @given(games(), prices, prices, expectations, prompts, st.integers(0, 10**6))
+@example(GAME, Price(), Price(answer=0.03125), dict.fromkeys(ACTIONS, NO_TOKENS), 0, 0)
 def test_the_ends_of_a_quota_are_the_two_kinds_of_pricing(
     game: Bimatrix,
     cost: Price,

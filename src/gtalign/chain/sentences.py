@@ -164,8 +164,9 @@ def _plain(text: str, quoted: Quoted) -> str:
 
 
 def _unmarked(quotation: re.Match[str]) -> str:
-    """The words of a quotation, without what would end a sentence."""
-    return _INNER.sub("", quotation.group())
+    """The words of a quotation, without what would end a sentence; a word if it has none."""
+    words = _INNER.sub("", quotation.group())
+    return words if _WORD.search(words) else _NAME
 
 
 def _tail(found: re.Match[str]) -> str:

@@ -146,7 +146,7 @@ def edit(
 
 
 def within_quota(policy: Policy, amounts: Amounts, used_tokens: int) -> float:
-    """The share of amounts that is within a policy's quota; 1 if it has none.
+    """The share of amounts that is within a policy's quota; 1 if it has none, 0 if it is used up.
 
     Args:
         policy: The policy.
@@ -156,6 +156,8 @@ def within_quota(policy: Policy, amounts: Amounts, used_tokens: int) -> float:
     if policy.quota is None:
         return 1.0
     left = max(policy.quota.tokens - used_tokens, 0)
+    if not left:
+        return 0.0  # also of an answer without tokens, which may have a price
     total = amounts.output + amounts.input
     return left / total if total > left else 1.0
 
