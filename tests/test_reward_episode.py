@@ -93,9 +93,10 @@ def test_the_best_constrained_answer_has_the_highest_u_of_those_that_may_be_take
     allowed = llm >= least - 1e-9
     if allowed.any():
         assert allowed[best]
-        assert user[best] == user[allowed].max()
+        # Of two that differ by less than a rounding of the reward, either may be taken.
+        assert user[best] == pytest.approx(user[allowed].max(), abs=1e-12)
     else:
-        assert llm[best] == llm.max()
+        assert llm[best] == pytest.approx(llm.max(), abs=1e-12)
 
 
 def test_an_unknown_side_leaves_every_aggregate_unknown() -> None:

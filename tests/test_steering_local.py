@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gtalign.errors import SteeringError, UpstreamError
@@ -115,6 +115,7 @@ async def test_a_rewritten_draft_goes_on_as_if_it_had_written_that_itself() -> N
 
 @settings(max_examples=25, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
+@example("", "\U0002f800")  # one character that is normalised to another one
 def test_any_text_can_be_rewritten_to_any_other(one: str, other: str) -> None:
     draft = backend().open(ASKED, GREEDY)
     for text in (one, other, one):

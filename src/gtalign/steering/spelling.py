@@ -58,14 +58,14 @@ class Spelling:
         tail = continuing_tokens(self._tokenizer, text[start:])
         ids, cuts = self.ids[:count], self._cuts[: kept + 1]
         stream = DecodeStream(ids=ids, skip_special_tokens=True)
-        end = start
+        read = ""
         for token in tail:
             ids.append(token)
             spelled = stream.step(self._tokenizer.backend_tokenizer, token)
             if spelled:
-                end += len(spelled)
-                cuts.append((len(ids), end))
-        if end != len(text):
+                read += spelled
+                cuts.append((len(ids), start + len(read)))
+        if read != text[start:]:  # a tokenizer that normalises may spell one of the same length
             raise SteeringError(f"{self._name}: its tokenizer cannot spell {text[start:]!r}")
         self.text, self.ids, self._cuts, self._stream = text, ids, cuts, stream
         return count
