@@ -367,6 +367,11 @@ FILES: dict[str, Callable[[Path], object]] = {
 @given(content=LINES)
 @example(b"[" * 100_000)
 @example(b'{"id": ' + b"1" * 5_000 + b"}\n")
+@example(
+    b'{"prompt": [{"role": "user", "content": "Question: 2+2?"}], "data_source": "\\ud800",'
+    b' "reward_model": {"ground_truth": "4", "style": "rule"}, "extra_info":'
+    b' {"chat_history": [{"role": "user", "content": "2+2?"}], "single_turn_prompt": "2+2?"}}'
+)
 def test_a_file_of_any_bytes_is_read_or_refused(name: str, content: bytes) -> None:
     with TemporaryDirectory() as folder:
         file = Path(folder, "x.jsonl")

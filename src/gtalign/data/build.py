@@ -166,7 +166,7 @@ def _sample(
 
 
 def _rank(seed: int, purpose: str, cluster: str) -> int:
-    key = f"{seed}/{purpose}/{cluster}".encode()
+    key = f"{seed}/{purpose}/{cluster}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
 
 

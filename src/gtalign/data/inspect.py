@@ -80,7 +80,9 @@ class Summary:
     def add(self, question: Question) -> None:
         """Count a question."""
         self.rows += 1
-        digest = hashlib.blake2b(question.cluster.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(
+            question.cluster.encode("utf-8", "surrogatepass"), digest_size=8
+        ).digest()
         self.sources.add(int.from_bytes(digest))
         self.splits[str(question.extra.get("split") or "none")] += 1
         self.labels[label(question)] += 1

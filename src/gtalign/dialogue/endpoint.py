@@ -48,7 +48,9 @@ class EndpointUser:
         """
         about = f"user {self.endpoint.settings.model!r}, {conversation.id}"
         messages = messages_for(conversation)
-        sample = zlib.crc32(f"{conversation.seed} {conversation.id}".encode())
+        sample = zlib.crc32(
+            f"{conversation.seed} {conversation.id}".encode("utf-8", "surrogatepass")
+        )
         reply = await self.endpoint.complete(
             messages, messages, accepts=bool, about=about, sample=sample
         )

@@ -61,7 +61,7 @@ def _ambig_qa(question: Question, seed: int) -> Goal | None:
     readings = [(meaning, answer) for meaning, answer in readings if meaning and answer]
     if len(readings) < 2:
         return None
-    number = zlib.crc32(f"{seed} {question.id}".encode()) % len(readings)
+    number = zlib.crc32(f"{seed} {question.id}".encode("utf-8", "surrogatepass")) % len(readings)
     meaning, answer = readings[number]
     known = frozenset(words_of(question.text))
     told_apart = frozenset(word for one, _ in readings for word in words_of(one)) - known

@@ -93,7 +93,9 @@ class Conversation:
 
     def rng(self) -> np.random.Generator:
         """Return a generator for this turn: the same each time, in every run."""
-        return np.random.default_rng([self.seed, zlib.crc32(self.id.encode()), self.turns])
+        return np.random.default_rng(
+            [self.seed, zlib.crc32(self.id.encode("utf-8", "surrogatepass")), self.turns]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def open_answerer(config: EvalRun, cache: Cache) -> Opened:
 
     def write(prompts: Sequence[Any], ids: Sequence[str]) -> list[str]:
         # From the questions, not the batch's number: a resumed run draws the same.
-        seed = zlib.crc32(f"{config.seed} {ids[0]}".encode())
+        seed = zlib.crc32(f"{config.seed} {ids[0]}".encode("utf-8", "surrogatepass"))
         return model.generate(
             prompts,
             max_tokens=config.max_tokens,

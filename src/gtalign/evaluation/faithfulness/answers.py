@@ -216,7 +216,10 @@ class _Answering:
         edits = []
         for name in self._settings.edits:
             # The same edit in every mode and after every interruption.
-            seed = [self._subject.seed, zlib.crc32(f"{first.question.id} {name}".encode())]
+            seed = [
+                self._subject.seed,
+                zlib.crc32(f"{first.question.id} {name}".encode("utf-8", "surrogatepass")),
+            ]
             edited = EDITS[name].apply(decision.stated, grid, np.random.default_rng(seed))
             if edited is not None:
                 edits.append(replace(begun, edit=EDITS[name], edited=edited))
