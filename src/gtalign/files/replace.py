@@ -10,18 +10,24 @@ from gtalign.files.json_text import to_json
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a path beside a file, whose place it takes at the end.
 
     After an error, or a crash, the file is what it was. What an earlier crash left beside it is
     removed first.
+
+    Args:
+        path: The file.
+        durable: Whether to wait until the content is on the disk, so that a power cut leaves the
+            old content or the new one.
     """
     beside = path.with_name(path.name + ".part")
     beside.unlink(missing_ok=True)
     try:
         yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())  # or a power cut could leave the name without the content
+        if durable:
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())  # or a power cut could leave the name without the content
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from gtalign.files.replace import replacing
 from gtalign.gateway.telemetry.metrics import Counter, Gauge, Histogram, Metrics
 
 log = logging.getLogger(__name__)
@@ -20,16 +21,15 @@ ENDED: Final = ".ended"
 
 
 def leave(metrics: Metrics, file: Path) -> None:
-    """Leave numbers in a file; whoever reads it sees all of them or those before."""
+    """Leave numbers in a file; a reader sees all of them, or all of those before."""
     found: dict[str, Any] = {}
     for metric in metrics.all():
         if isinstance(metric, Histogram):
             found[metric.name] = [metric.counts, metric.total]
         else:
             found[metric.name] = [[*item] for item in metric.values.items()]
-    new = file.with_suffix(".new")
-    new.write_bytes(orjson.dumps(found))
-    new.replace(file)
+    with replacing(file, durable=False) as beside:  # no worker outlives a power cut
+        beside.write_bytes(orjson.dumps(found))
 
 
 async def keep_leaving(metrics: Callable[[], Metrics], file: Path) -> None:
