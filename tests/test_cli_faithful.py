@@ -99,6 +99,7 @@ def test_a_checkpoint_is_found_in_the_folder_of_its_run(
         (("--set", 'policies=["fre"]'), "did you mean 'free'"),
         (("--set", "temperatur=1"), "temperature"),
         (("--limit", "0"), "limit"),
+        (("--set", "limit=0"), "limit"),
     ],
 )
 def test_bad_input_is_one_line(

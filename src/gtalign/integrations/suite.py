@@ -20,7 +20,7 @@ class Suite(Config):
 
     Keys:
         questions: Files of questions.
-        limit: Number of questions to take, from the beginning; all by default.
+        limit: Most questions in total, from the beginning; all by default.
         instruct: Whether the prompt begins with our system message, which asks for the chain if the
             reward reads one.
         reward: Reward of a single answer.
@@ -67,7 +67,7 @@ def load_suite(
     Args:
         file: A TOML file; without one, the defaults score the questions.
         questions: Files of questions, instead of those that the file names.
-        limit: Number of questions to take, instead of the file's.
+        limit: Most questions in total, instead of the file's.
 
     Raises:
         ConfigError: The file is wrong, or neither it nor ``questions`` names any.

@@ -22,7 +22,7 @@ from gtalign.chain import BLOCKS
 from gtalign.data.rows import read_rows
 from gtalign.endpoints import Cache
 from gtalign.endpoints.engine import Engine, Work
-from gtalign.errors import DataError, TeacherError, UnusableTeacherError, WorkerLostError
+from gtalign.errors import TeacherError, UnusableTeacherError, WorkerLostError
 from gtalign.files.replace import write_json
 from gtalign.files.run_directory import at_work, claim
 from gtalign.game.file import load_game
@@ -139,12 +139,9 @@ def count_questions(config: ColdStartConfig) -> int:
     """Return the number of questions.
 
     Raises:
-        DataError: A file or row is wrong, two questions share an id, or there are none.
+        DataError: A file is empty, a row is wrong, or two questions share an id.
     """
-    count = sum(1 for _ in read_rows(*config.questions, limit=config.limit))
-    if not count:
-        raise DataError(f"no questions in {', '.join(map(str, config.questions))}")
-    return count
+    return sum(1 for _ in read_rows(*config.questions, limit=config.limit))
 
 
 async def write_candidates(

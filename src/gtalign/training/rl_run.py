@@ -13,7 +13,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 from gtalign.config import Config, Files, Share
 from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
-from gtalign.errors import ConfigError, DataError
+from gtalign.errors import ConfigError
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import claim, record_model
 from gtalign.game.file import GameSource, load_game
@@ -52,7 +52,7 @@ class RLRun(Config):
         model: The model that is trained: a folder, a name on a hub, ``gguf:FILE``, or
             ``package:NAME`` for an installed package with a GGUF file.
         questions: Files of questions.
-        limit: Number of questions to take, from the beginning; all by default.
+        limit: Most questions in total, from the beginning; all by default.
         instruct: Whether the prompt begins with our system message, which asks for the chain.
         game: The game that chains are about: a file, or the name of one that comes with the
             package; by default that of one assistant turn.
@@ -120,7 +120,7 @@ def plan(config: RLRun, layout: Layout | None = None) -> dict[str, Any]:
     """
     _check_group(config)
     rl, layout = config.rl, layout or Layout()
-    questions = read_questions(config)
+    questions = list(read_rows(*config.questions, limit=config.limit))
     completions = rl.steps * rl.questions * rl.group
     calls = config.judges.calls_for(Counter(question.task for question in questions)).total()
     talks = config.dialogue
@@ -167,18 +167,6 @@ def _generation(rl: RLSettings) -> str:
     return f"vLLM at {rl.vllm_server}, on GPUs of its own (trl vllm-serve)"
 
 
-def read_questions(config: RLRun) -> list[Question]:
-    """Return the questions of a run.
-
-    Raises:
-        DataError: A file is wrong, or there are none.
-    """
-    questions = list(read_rows(*config.questions, limit=config.limit))
-    if not questions:
-        raise DataError(f"no questions in {', '.join(map(str, config.questions))}")
-    return questions
-
-
 def run(config: RLRun, out: Path) -> dict[str, Any]:
     """Train a model, or resume its training, and return a summary.
 
@@ -196,7 +184,7 @@ def run(config: RLRun, out: Path) -> dict[str, Any]:
             it.
     """
     _check_group(config)
-    questions = read_questions(config)
+    questions = list(read_rows(*config.questions, limit=config.limit))
     team = processes(config.rl.hardware.gpu)
     team.at_first(lambda: claim(out, config))
 

@@ -44,7 +44,7 @@ class HeldOutSettings(Config):
 
     Keys:
         questions: Files of held-out questions; none by default.
-        limit: Number of questions to take, from the beginning.
+        limit: Most questions in total, from the beginning.
         instruct: Whether the prompt begins with our system message, which asks for the chain, as
             in the rows of `gtalign synth`.
         every: Training steps between two evaluations; the last evaluation is at the end.

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gtalign.data.rows import read_rows
 from gtalign.data.schema import given
 from gtalign.dialogue import Rules
 from gtalign.errors import ConfigError, DataError, UserError
@@ -12,7 +13,7 @@ from gtalign.judges.failures import Failures
 from gtalign.models.tokens import token_counter
 from gtalign.training.metrics import read_metrics
 from gtalign.training.processes import processes
-from gtalign.training.rl_run import RLRun, read_questions
+from gtalign.training.rl_run import RLRun
 from gtalign.training.talks import GoalOf, matches
 
 
@@ -35,7 +36,7 @@ def run_talks(config: RLRun, out: Path, goal_of: GoalOf) -> dict[str, Any]:
     """
     talks = config.dialogue
     assert talks is not None
-    questions = read_questions(config)
+    questions = list(read_rows(*config.questions, limit=config.limit))
     known = [question for question in questions if goal_of(question, config.seed) is not None]
     if not known:
         raise DataError(

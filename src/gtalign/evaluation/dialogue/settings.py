@@ -25,7 +25,8 @@ class ConverseRun(Config):
         model: A checkpoint folder, ``gguf:FILE``, ``package:NAME``, or the address of a server or
             a gateway.
         questions: Files of questions.
-        limit: Most questions whose goal is known.
+        limit: Most questions in total, from the beginning; those whose goal is not known do not
+            count.
         served: Name of the model on the server; by default the first that it lists.
         name: Name of the model in the transcripts; by default its own.
         tokenizer: Folder of a tokenizer: it counts tokens, and renders prompts for a server that

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from gtalign.drawing import fixed, interval
-from gtalign.errors import ConfigError, DataError
+from gtalign.errors import ConfigError
 from gtalign.evaluation.faithfulness.answers import Subject, answer_edits
 from gtalign.evaluation.faithfulness.measures import Faithfulness, measure_faithfulness
 from gtalign.evaluation.faithfulness.section import faithfulness_section
@@ -22,7 +22,6 @@ from gtalign.judges import Judges
 from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward
 from gtalign.steering import SteeringSettings, open_backend
-from gtalign.tasks import Question
 from gtalign.transcripts import Scorer, read_transcripts
 
 TRANSCRIPTS = "transcripts.jsonl"
@@ -44,12 +43,13 @@ def run(
     Raises:
         ConfigError: The directory holds a run of another configuration, a policy is unknown, or
             the model cannot be opened.
-        DataError: A file of questions is wrong.
+        DataError: A file of questions is wrong or empty, or two questions share an id.
         SteeringError: The server cannot continue an edited text.
         UpstreamError: The engine failed; the answers so far are kept.
         StorageError: An answer cannot be written.
     """
-    questions, policies = read_questions(config), config.priced()
+    questions = list(islice(questions_in(config.questions), config.limit))
+    policies = config.priced()
     form = load_game(config.game)
     for policy in policies:
         policy.check(form)
@@ -92,18 +92,6 @@ def run(
         sections=[faithfulness_section([found])],
     )
     return found
-
-
-def read_questions(config: FaithfulnessRun) -> list[Question]:
-    """Return the questions of a run, from files of questions or of transcripts.
-
-    Raises:
-        DataError: A file is wrong, two questions share an id, or there are none.
-    """
-    questions = list(islice(questions_in(config.questions), config.limit))
-    if not questions:
-        raise DataError("no questions: limit is 0, or the files are empty")
-    return questions
 
 
 def checkpoint_of(name: str) -> str:

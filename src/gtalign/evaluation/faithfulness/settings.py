@@ -25,7 +25,7 @@ class FaithfulnessSettings(Config):
     """How it is measured whether the matrix causes the answer.
 
     Keys:
-        limit: Most questions; 0 for none.
+        limit: Most questions in total, from the beginning; in the lab, 0 turns it off.
         edits: Names of the edits by rule; each applies to the matrices that allow it.
         modes: ``advise`` shows the model the edited matrix alone; ``enforce`` also opens its
             analysis with the optimal cell.
@@ -49,6 +49,7 @@ class FaithfulnessRun(FaithfulnessSettings):
     Keys:
         model: A checkpoint folder, ``gguf:FILE``, ``package:NAME``, or the address of a server.
         questions: Files of questions.
+        limit: Most questions in total, from the beginning.
         served: Name of the model on the server; by default the first that it lists.
         tokenizer: Folder of a tokenizer for a server that continues plain text only.
         instruct: The instruction for the chain, as for steering; ``none`` for a model that was
@@ -66,6 +67,7 @@ class FaithfulnessRun(FaithfulnessSettings):
 
     model: str
     questions: Files
+    limit: PositiveInt = 60
     served: str | None = None
     tokenizer: str | None = None
     instruct: Instruct = "short"

@@ -23,7 +23,7 @@ from gtalign.integrations.verl.refusals import refuse
 from gtalign.integrations.verl.reward import WORKERS
 from gtalign.integrations.verl.rows import HELD_OUT, LEARNED, write_rows
 from gtalign.tasks import Question
-from gtalign.training.rl_run import RLRun, read_questions
+from gtalign.training.rl_run import RLRun
 
 SUPPORTED: Final = "0.9.1"
 """The version of verl whose keys these are."""
@@ -64,7 +64,7 @@ def ready(run: RLRun, out: Path) -> Launch:
         DataError: A file of questions is wrong.
     """
     run, out = _absolute(run), out.resolve()
-    questions = with_goals(run, read_questions(run))
+    questions = with_goals(run, list(read_rows(*run.questions, limit=run.limit)))
     refuse(run, len(questions))
     plan = cluster_plan(run, questions)
     changes = overrides(verl_keys(run, out, len(questions)))
