@@ -27,6 +27,8 @@ from gtalign import __version__
 from gtalign.cli.failures import FAILED, INTERRUPTED, complain, diagnose
 from gtalign.errors import Terminated
 
+__all__: list[str] = []  # a program: nothing here is called from Python
+
 # The line of each command in `gtalign --help`, in this order.
 COMMANDS = {
     "lab": "Train a small model offline, compare it with others, and report.",

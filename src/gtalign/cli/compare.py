@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,23 +13,14 @@ from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
 from gtalign.evaluation.export import write_csv, write_latex, write_markdown
 from gtalign.evaluation.findings import plain_sentences
-from gtalign.evaluation.paper import Study, table_named
+from gtalign.evaluation.paper import TABLES, Study, table_named
 from gtalign.evaluation.runs import compare_runs
 from gtalign.evaluation.tables import print_tables
 
-Table = Literal[
-    "main",
-    "behaviour",
-    "ablation",
-    "pareto",
-    "ood",
-    "sensitivity",
-    "steering",
-    "faithfulness",
-    "policies",
-    "conversations",
-    "users",
-]
+if TYPE_CHECKING:
+    Table = str
+else:  # the names are known when the command runs, and a type checker wants them written out
+    Table = Literal[tuple(TABLES)]
 
 
 def command(

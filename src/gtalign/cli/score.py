@@ -26,10 +26,13 @@ from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.game.file import load_game
 from gtalign.judges import JudgesConfig
+from gtalign.reward import PRESETS
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import reward_for
 from gtalign.transcripts.score import ScoreRun, score_file
 from gtalign.transcripts.scored_file import FileScored
+
+*FIRST, LAST = PRESETS
 
 
 def command(
@@ -39,9 +42,7 @@ def command(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(
-            help="Preset of the reward: robust, paper, released, released-eval or episode."
-        ),
+        typer.Option(help=f"Preset of the reward: {', '.join(FIRST)} or {LAST}."),
     ] = None,
     config: Annotated[
         Path | None, settings_of("reward", says="The reward, or a run that has one")

@@ -4,6 +4,8 @@ import typer
 
 from gtalign.cli.data import build, check, inspect, mix
 
+__all__: list[str] = []  # a program: nothing here is called from Python
+
 app = typer.Typer(add_completion=False)
 
 

@@ -4,6 +4,8 @@ import typer
 
 from gtalign.cli.study import analyse, export, rate, simulate
 
+__all__: list[str] = []  # a program: nothing here is called from Python
+
 app = typer.Typer(add_completion=False)
 
 
