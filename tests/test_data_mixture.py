@@ -101,6 +101,14 @@ def test_everything_once(files: list[Path], tmp_path: Path, name: str) -> None:
     assert next(iter(rows))["prompt"][0]["role"] == "system"
 
 
+def test_an_earlier_mixture_is_not_mixed_again(files: list[Path], tmp_path: Path) -> None:
+    output = tmp_path / "mixed.jsonl"
+    first = mix(files, output)
+    assert mix([*files, output], output) == first
+    with pytest.raises(DataError, match="name the files to mix"):
+        mix([output], output)
+
+
 def test_the_seed_decides(files: list[Path], tmp_path: Path) -> None:
     def texts(seed: int) -> list[str]:
         config = MixtureConfig(weights={"math-hard": 1, "medium": 1}, size=10, seed=seed)

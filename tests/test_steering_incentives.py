@@ -9,7 +9,7 @@ from gtalign.errors import SteeringError
 from gtalign.game import GameForm
 from gtalign.game.file import load_game
 from gtalign.steering import ActionTokens, Policy, Price, Quota, audit_policy, load_policy
-from gtalign.steering.incentives import ACTS, COMPUTE, audited
+from gtalign.steering.incentives import ACTS, COMPUTE, audit_policies, audited, meanings
 
 
 def paying(policy: Policy, quota: str | None = None, **options: Any) -> set[str]:
@@ -116,7 +116,12 @@ def test_another_game_has_its_own_needless_actions(
 ) -> None:
     answer, tokens, others = audited(load_game(game))
     assert (answer, list(others)) == (honest, needless)
-    assert paying(load_policy("per-token"), honest=tokens, needless=others) == paid
+    policies = [load_policy("per-token"), load_policy("free")]
+    assert paying(policies[0], honest=tokens, needless=others) == paid
+    found = audit_policies(policies, load_game(game))
+    assert {one.act for one in found if one.policy == "per-token" and one.pays} == paid
+    assert [one.policy for one in found] == [p.name for p in policies for _ in (*others, *"abc")]
+    assert {one.act for one in found} <= set(meanings(load_game(game)))
 
 
 def test_an_audit_needs_an_honest_answer_and_names_of_its_own() -> None:

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from gtalign.cli.options import AsJson, Game
+from gtalign.cli.show.incentives import print_incentives
 from gtalign.cli.show.result import print_json
-from gtalign.cli.show.table import plain_table, print_table, wide_console
 from gtalign.errors import ConfigError
 from gtalign.game.file import load_game
 from gtalign.steering import load_policy, policy_names
-from gtalign.steering.incentives import ACTS, audit_policy, audited
+from gtalign.steering.incentives import audit_policies, meanings
 from gtalign.steering.policy import Price
 
 
@@ -56,29 +56,9 @@ def command(
         )
     cost = None if compute is None else Price(input=compute[0], output=compute[1])
     chosen = [load_policy(name) for name in policies or policy_names()]
-    answer, honest, needless = audited(load_game(game))
-    told = {act: f"does {act} although {answer} would do" for act in needless}
-    told |= ACTS
-    found = [
-        one
-        for policy in chosen
-        for one in audit_policy(
-            policy, padding=padding, compute=cost, honest=honest, needless=needless
-        )
-    ]
+    form = load_game(game)
+    found = audit_policies(chosen, form, padding=padding, compute=cost)
     if as_json:
         print_json({"acts": [one.to_json() for one in found]})
-        return
-    table = plain_table(["quota", "the provider", "user pays", "costs", "gain", "pays"], "policy")
-    for one in found:
-        amounts = (f"{round(amount, 3) + 0.0:+.3f}" for amount in (one.paid, one.cost, one.gain))
-        table.add_row(
-            one.policy, one.quota or "", told[one.act], *amounts, "yes" if one.pays else "no"
-        )
-    console = wide_console()
-    print_table(console, "against the honest answer, for 1,000 answers", table)
-    for policy in chosen:
-        paying = [told[o.act] for o in found if o.policy == policy.name and o.pays]
-        verdict = f"pays a provider that {', '.join(dict.fromkeys(paying))}"
-        verdict = verdict if paying else "the honest answer is the provider's best response"
-        typer.echo(f"{policy.name}: {verdict}")
+    else:
+        print_incentives(chosen, found, meanings(form))

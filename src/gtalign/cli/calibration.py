@@ -4,15 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from gtalign.cli.options import AsJson
+from gtalign.cli.show.calibration import print_calibrations
 from gtalign.cli.show.result import print_json
-from gtalign.cli.show.table import wide_console
-from gtalign.drawing import fixed, interval, svg_file
-from gtalign.evaluation.beliefs import calibrations, chart
-from gtalign.evaluation.files import read_files, transcript_files
-from gtalign.evaluation.statistics import Interval
+from gtalign.drawing import svg_file
+from gtalign.evaluation.beliefs import calibrate_files, chart
 
 
 def command(
@@ -42,45 +39,11 @@ def command(
     Example:
         gtalign calibration runs/beliefs --svg reliability.svg
     """
-    held = [t for own in read_files(transcript_files(files)).values() for t in own]
-    found = calibrations(held, action)
+    found = calibrate_files(files, action)
     if svg is not None:
         svg.write_text(svg_file(chart(found)), encoding="utf-8")
         typer.echo(f"plot: {svg}", err=True)
     if as_json:
         print_json([one.to_json() for one in found])
-        return
-    console = wide_console()
-    scores = Table("model", "answers", "Brier", "always the same", "right", "no belief")
-    for one in found:
-        scores.add_row(
-            one.model,
-            str(one.brier.n),
-            _said(one.brier),
-            fixed(one.base),
-            _said(one.right),
-            str(one.unstated),
-        )
-    console.print(scores)
-    parts = Table("model", "gap", "reliability", "resolution", "uncertainty")
-    for one in found:
-        three = map(_said, (one.gap, one.reliability, one.resolution))
-        parts.add_row(one.model, *three, fixed(one.uncertainty))
-    console.print(parts)
-    if any(one.best is not None for one in found):
-        known = Table("model", "Brier of the right beliefs", f"stated {found[0].action} is off by")
-        for one in found:
-            if one.best is not None and one.off is not None:
-                known.add_row(one.model, _said(one.best), _said(one.off))
-        console.print(known)
-    bins = Table("model", "bin", "answers", f"stated {found[0].action}", "observed")
-    for one in found:
-        for b in one.bins:
-            seen = f"{fixed(b.observed.value, 2)} {interval(b.observed.low, b.observed.high, 2)}"
-            edges = f"{b.low:.1f} to {b.high:.1f}"
-            bins.add_row(one.model, edges, str(b.observed.n), fixed(b.stated, 2), seen)
-    console.print(bins)
-
-
-def _said(found: Interval) -> str:
-    return f"{fixed(found.value)} {interval(found.low, found.high)}".rstrip()
+    else:
+        print_calibrations(found)

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gtalign.cli.options import AsJsonLines, Game
 from gtalign.cli.show.result import print_json
-from gtalign.cli.show.solution import solution_panel
-from gtalign.errors import PayoffError
+from gtalign.cli.show.solution import print_solutions
 from gtalign.game import solve
 from gtalign.game.file import load_game
-from gtalign.game.text import read_games
+from gtalign.game.text import decode_games
 from gtalign.steering.believed import read_belief
 
 
@@ -49,20 +47,13 @@ def command(
         tail -1 matrices.jsonl | gtalign solve - --json
     """
     form = None if game is None else load_game(game)
-    name = "stdin" if str(file) == "-" else str(file)
-    raw = sys.stdin.buffer.read() if name == "stdin" else file.read_bytes()
-    try:
-        games = read_games(raw.decode("utf-8-sig"), form)
-    except UnicodeDecodeError as error:
-        raise PayoffError(f"{name}: not UTF-8 text (byte {error.start})") from None
-    except PayoffError as error:
-        raise PayoffError(f"{name}: {error}") from None
+    piped = str(file) == "-"
+    raw = sys.stdin.buffer.read() if piped else file.read_bytes()
+    games = decode_games(raw, "stdin" if piped else str(file), form)
     believed = None if belief is None else read_belief(belief)
-    console = Console()
-    for number, matrix in enumerate(games, start=1):
-        solution = solve(matrix)
-        if as_json:
+    solutions = map(solve, games)  # each is printed before the next is solved
+    if as_json:
+        for solution in solutions:
             print_json(solution.to_json())
-        else:
-            title = f"matrix {number}" if len(games) > 1 else ""
-            console.print(solution_panel(solution, title, console.options.ascii_only, believed))
+    else:
+        print_solutions(solutions, len(games), believed)

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from gtalign.data.rows import cluster_of
 from gtalign.data.schema import RowWriter, system_prompt, to_row
-from gtalign.data.sources import Item, Source
+from gtalign.data.sources import SOURCES, Item, Source
 from gtalign.errors import DataError
 from gtalign.tasks import Question
 
@@ -23,11 +23,13 @@ class Built:
     """The result of a build.
 
     Args:
+        name: Name of the set.
         files: Rows of each file that was written.
         read: Rows of the source.
         left_out: How many of them were not taken, by reason.
     """
 
+    name: str
     files: Mapping[Path, int]
     read: int
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -35,7 +37,12 @@ class Built:
     def to_json(self) -> dict[str, Any]:
         """Return it as an object."""
         files = {str(path): rows for path, rows in self.files.items()}
-        return {"read": self.read, "files": files, "left_out": dict(self.left_out)}
+        return {
+            "set": self.name,
+            "read": self.read,
+            "files": files,
+            "left_out": dict(self.left_out),
+        }
 
 
 def build(
@@ -106,7 +113,43 @@ def build(
                 )
                 writer.write(row)
         files[writer.path] = writer.rows
-    return Built(files, read, dict(left))
+    return Built(source.name, files, read, dict(left))
+
+
+def build_sets(
+    names: Sequence[str],
+    folder: Path,
+    *,
+    location: str | None,
+    size: int | None,
+    test_share: float,
+    seed: int,
+    suffix: str,
+    chain: bool,
+) -> Iterator[Built]:
+    """Build several sets by name, and yield the result of each; see `build`.
+
+    Raises:
+        DataError: There is no set of a name, there is one location for several sets, or as for
+            `build`.
+        StorageError: A file cannot be written.
+    """
+    for name in names:
+        if name not in SOURCES:
+            raise DataError(f"no set {name!r}; the sets are {', '.join(SOURCES)}")
+    if location is not None and len(names) > 1:
+        raise DataError(f"--source is the place of one set, but {len(names)} sets are named")
+    for name in names:
+        yield build(
+            SOURCES[name],
+            folder,
+            location=location,
+            size=size,
+            test_share=test_share,
+            seed=seed,
+            suffix=suffix,
+            chain=chain,
+        )
 
 
 def items(source: Source, location: str | None = None) -> Iterator[Item | str]:

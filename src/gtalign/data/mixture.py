@@ -85,16 +85,21 @@ def mix(
     """Write a mixture of the rows of some files.
 
     Args:
-        files: Files to draw rows from; each may hold several tasks.
+        files: Files to draw rows from; each may hold several tasks. The output of an earlier run,
+            which a pattern of names also fits, is not read.
         output: The file to write, parquet or ``.jsonl``.
         config: Which rows to take.
         without: Files of questions to be tested on: rows that share a source prompt with them, or
             whose text is nearly the same, are left out.
 
     Raises:
-        DataError: A file or row is wrong, a weight names no task, or there are too few rows.
+        DataError: No other file than the output is named, a file or row is wrong, a weight names no
+            task, or there are too few rows.
         StorageError: The mixture cannot be written.
     """
+    files = [file for file in files if file != output]
+    if not files:
+        raise DataError(f"{output}: name the files to mix as well as the file to write")
     config = config or MixtureConfig()
     left: Counter[str] = Counter()
     eligible = _eligible(files, config, without, left)

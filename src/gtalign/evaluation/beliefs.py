@@ -6,8 +6,9 @@ question is a vague one, a clear one a detailed one. The lab also knows the righ
 question (``extra.right_belief``), and so the best score that anybody could reach.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from gtalign.drawing import COLOURS, Markup, Series, line_chart
 from gtalign.errors import DataError
+from gtalign.evaluation.files import read_files, transcript_files
 from gtalign.evaluation.statistics import Interval, codes, mean_ci
 from gtalign.tasks import task_named
 from gtalign.tasks.ambiguity import AMBIGUITY, is_ambiguous
@@ -138,6 +140,20 @@ def calibrations(
             " an ambiguity task"
         )
     return tuple(found)
+
+
+def calibrate_files(paths: Iterable[Path], action: str | None = None) -> tuple[Calibration, ...]:
+    """How good the beliefs in some files are; see `calibrations`.
+
+    Args:
+        paths: Files of answers; a folder stands for the runs in it.
+        action: As for `calibrations`.
+
+    Raises:
+        DataError: A file is wrong or has no transcripts; or as for `calibrations`.
+    """
+    by_file = read_files(transcript_files(paths))
+    return calibrations([answer for held in by_file.values() for answer in held], action)
 
 
 def chart(found: Sequence[Calibration]) -> Markup:

@@ -8,7 +8,27 @@ from gtalign.game.arrays import LIMIT
 from gtalign.game.bimatrix import Bimatrix, read_object
 from gtalign.game.form import USER_LLM, GameForm
 
-__all__ = ["form_of", "read_game", "read_games"]
+__all__ = ["decode_games", "form_of", "read_game", "read_games"]
+
+
+def decode_games(raw: bytes, name: str, form: GameForm | None = None) -> list[Bimatrix]:
+    """Return the matrices in the bytes of a file, as `read_games` does.
+
+    Args:
+        raw: UTF-8 text, which may begin with a byte order mark.
+        name: Name of the file, for messages.
+        form: As for `read_games`.
+
+    Raises:
+        PayoffError: The text is not UTF-8, holds no matrix, or a matrix is wrong; the message
+            names file, line and cell.
+    """
+    try:
+        return read_games(raw.decode("utf-8-sig"), form)
+    except UnicodeDecodeError as error:
+        raise PayoffError(f"{name}: not UTF-8 text (byte {error.start})") from None
+    except PayoffError as error:
+        raise PayoffError(f"{name}: {error}") from None
 
 
 def read_games(text: str, form: GameForm | None = None) -> list[Bimatrix]:

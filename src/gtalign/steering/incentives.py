@@ -8,7 +8,7 @@ for each token the first always pays, because reporting costs nothing (Artola Ve
 honest answer the provider's best response, as long as users stay whatever it does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -146,6 +146,46 @@ def audit_policy(
                 )
             )
     return tuple(found)
+
+
+def audit_policies(
+    policies: Sequence[Policy],
+    form: GameForm,
+    *,
+    padding: float = 0.1,
+    compute: Price | None = None,
+) -> tuple[Incentive, ...]:
+    """Compare each act of a game with its honest answer, under each of several policies.
+
+    Args:
+        policies: The policies.
+        form: The game, whose `audited` actions are compared.
+        padding: As for `audit_policy`.
+        compute: As for `audit_policy`.
+
+    Raises:
+        SteeringError: No action of the game counts as ``DA``, the padding is no share, or a
+            needless action has the name of another act.
+        ConfigError: A policy charges so much that no number can hold it.
+    """
+    _, honest, needless = audited(form)
+    return tuple(
+        one
+        for policy in policies
+        for one in audit_policy(
+            policy, padding=padding, compute=compute, honest=honest, needless=needless
+        )
+    )
+
+
+def meanings(form: GameForm) -> dict[str, str]:
+    """Return the acts that an audit compares in a game, each with its meaning.
+
+    Raises:
+        SteeringError: No action of the game counts as ``DA``.
+    """
+    answer, _, needless = audited(form)
+    return {act: f"does {act} although {answer} would do" for act in needless} | dict(ACTS)
 
 
 def audited(form: GameForm) -> tuple[str, ActionTokens, dict[str, ActionTokens]]:

@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from gtalign.cli.options import AsJson
-from gtalign.cli.show.questions import print_sources
+from gtalign.cli.show.questions import print_built, print_sources
 from gtalign.cli.show.result import print_json
-from gtalign.data.build import build
+from gtalign.data.build import build_sets
 from gtalign.data.sources import SOURCES
-from gtalign.errors import DataError
 
 
 def command(
@@ -54,27 +53,18 @@ def command(
         else:
             print_sources(SOURCES.values())
         return
-    unknown = [name for name in names if name not in SOURCES]
-    if unknown:
-        raise DataError(f"no set {unknown[0]!r}; the sets are {', '.join(SOURCES)}")
-    if source is not None and len(names) > 1:
-        raise DataError(f"--source is the place of one set, but {len(names)} sets are named")
     results = []
-    for name in names:
-        built = build(
-            SOURCES[name],
-            to,
-            location=source,
-            size=size,
-            test_share=test_share,
-            seed=seed,
-            suffix=".jsonl" if jsonl else ".parquet",
-            chain=not plain,
-        )
-        results.append({"set": name, **built.to_json()})
-        for path, rows in built.files.items():
-            typer.echo(f"{path}: {rows} rows", err=True)
-        for reason, count in built.left_out.items():
-            typer.echo(f"{name}: {count} of {built.read} rows left out: {reason}", err=True)
+    for built in build_sets(
+        names,
+        to,
+        location=source,
+        size=size,
+        test_share=test_share,
+        seed=seed,
+        suffix=".jsonl" if jsonl else ".parquet",
+        chain=not plain,
+    ):
+        print_built(built)
+        results.append(built.to_json())
     if as_json:
         print_json(results)

@@ -11,7 +11,6 @@ from gtalign.cli.show.questions import print_mixed
 from gtalign.cli.show.result import print_json
 from gtalign.config import load
 from gtalign.data.mixture import MixtureConfig, mix
-from gtalign.errors import DataError
 
 
 def command(
@@ -40,11 +39,8 @@ def command(
             --set weights.medium=2 --set weights.math-hard=1 --set size=1000 \
             --without a-test.parquet
     """
-    if to in files:  # of an earlier run, which a pattern names too
+    if to in files:
         typer.echo(f"{to} is the output; it is not read", err=True)
-        files = [file for file in files if file != to]
-        if not files:
-            raise DataError(f"{to}: name the files to mix as well as the file to write")
     mixed = mix(files, to, load(MixtureConfig, config, overrides or ()), tests or ())
     if as_json:
         print_json({"file": str(to), **asdict(mixed)})

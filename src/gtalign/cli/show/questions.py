@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.cli.show.table import clean, plain_table, print_table, wide_console
+from gtalign.data.build import Built
 from gtalign.data.check import Checked
 from gtalign.data.inspect import Summary, is_hidden, label
 from gtalign.data.mixture import Mixed
@@ -27,6 +28,14 @@ def print_sources(sources: Iterable[Source]) -> None:
         for name, value in source.to_json().items():
             if name != "set" and value is not None:
                 console.print(_text(f"  {name}: {value}"), soft_wrap=True)
+
+
+def print_built(built: Built) -> None:
+    """Tell which files of a set were written, and how many rows were left out."""
+    for path, rows in built.files.items():
+        typer.echo(f"{path}: {rows} rows", err=True)
+    for reason, count in built.left_out.items():
+        typer.echo(f"{built.name}: {count} of {built.read} rows left out: {reason}", err=True)
 
 
 def print_summary(file: Path, found: Mapping[str, Summary], *, show_harmful: bool) -> None:

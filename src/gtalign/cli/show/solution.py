@@ -1,10 +1,10 @@
 """A solved game on a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,25 @@ from gtalign.steering.believed import ordered
 from gtalign.steering.rules import SOLUTION_RULES, RuleOptions
 
 FRONTIER = "green"
+
+
+def print_solutions(
+    solutions: Iterable[Solution], count: int, belief: Mapping[str, float] | None = None
+) -> None:
+    """Print solved games, each as `solution_panel` has it.
+
+    Args:
+        solutions: The solutions.
+        count: Number of them; several get numbers.
+        belief: As for `solution_panel`.
+
+    Raises:
+        GameError: The belief is not about the user's actions.
+    """
+    console = Console()
+    for number, solution in enumerate(solutions, start=1):
+        title = f"matrix {number}" if count > 1 else ""
+        console.print(solution_panel(solution, title, console.options.ascii_only, belief))
 
 
 def solution_panel(
