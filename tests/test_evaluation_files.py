@@ -231,6 +231,34 @@ def test_scores_on_another_scale_are_compared_as_scores(
     assert found.difference("a", "All", "quality") is None
 
 
+@pytest.mark.parametrize("scores", [(-1.0, 1.0), (50.0, 55.0), (0.0, 1.5)])
+def test_the_score_of_a_dump_is_no_welfare_where_one_lies_outside_0_to_1(
+    tmp_path: Path, capsys: Out, scores: tuple[float, float]
+) -> None:
+    for name in ("a", "b"):
+        rows = [dump(f"question {n}", score=scores[n % 2]) for n in range(12)]
+        wrote(tmp_path / f"{name}.jsonl", *rows)
+    assert main(["compare", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    means = {e["metric"]: e["interval"] for e in found["estimates"] if e["model"] == "a"}
+    assert means["score"]["value"] == pytest.approx(sum(scores) / 2)
+    assert {"mutual_welfare", "quality"}.isdisjoint(
+        name for name, found in means.items() if found["value"] is not None
+    )
+    low, high = means["score"]["low"], means["score"]["high"]
+    assert high - sum(scores) / 2 == pytest.approx(sum(scores) / 2 - low, rel=0.2)
+
+
+def test_nothing_scored_is_said_first_and_fails(tmp_path: Path, capsys: Out) -> None:
+    logged = {"step": 1, "prompt": "2+2?", "completion": CHAIN, "id": "a", "task": "t"}
+    for name in ("a", "b"):
+        wrote(tmp_path / f"{name}.jsonl", logged | {"advantage": 0.1})
+    assert main(["compare", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("No answer has a score.")
+    assert "could not be scored" in said and "Every answer" not in said
+
+
 def test_a_judged_file_and_a_foreign_one_meet_in_quality(tmp_path: Path) -> None:
     ours = plain(id="3", cluster="3", task="sums", split="", model="ours")
     a = wrote(tmp_path / "a.jsonl", ours.to_json())

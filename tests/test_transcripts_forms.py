@@ -238,6 +238,8 @@ def test_a_task_is_named_by_key_hash_or_number(
             "Late: 60 s",
         ),
         ({"rewards": {}}, "gives no score"),
+        ({"rewards": {"right": 0.0}, "errors": [{"type": "Late", "message": "60 s"}]}, "Late"),
+        ({"rewards": {"right": 0.0}, "error": {"error": "ModelError"}}, "verifiers: ModelError"),
     ],
 )
 def test_a_trace_without_a_reward_is_unscored(
@@ -281,6 +283,21 @@ def test_results_of_earlier_verifiers(tmp_path: Path) -> None:
     assert first.factors["quality"] == 0.5
     assert first.extra["scores"] == {"reward": 0.5, "right": 1.0}
     assert third.unscored == "verifiers: timed out"
+
+
+@pytest.mark.parametrize("error", ["ModelError", {"error": "ModelError", "stop": "has_error"}])
+def test_a_rollout_that_failed_is_unscored_though_verifiers_gives_it_0(
+    tmp_path: Path, error: Any
+) -> None:
+    record = {"example_id": 0, "completion": [], "reward": 0.0, "error": error}
+    found = only(wrote(tmp_path / "r.jsonl", record))
+    assert (found.unscored, found.factors) == ("verifiers: ModelError", {})
+
+
+def test_a_rollout_that_went_on_after_an_error_keeps_its_reward(tmp_path: Path) -> None:
+    record = {"example_id": 0, "completion": "4", "reward": 0.5, "error": "a tool was away"}
+    found = only(wrote(tmp_path / "r.jsonl", record))
+    assert (found.unscored, found.factors["quality"]) == (None, 0.5)
 
 
 # --- scores that other frameworks gave -----------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gtalign.cli.failures import FAILED
 from gtalign.cli.options import AsJson, CSVFolder, LaTeXFolder, MarkdownFolder
 from gtalign.cli.show.paper import show_report, write_tables
 from gtalign.cli.show.result import print_json
@@ -87,10 +88,12 @@ def command(
     write_tables("LaTeX", partial(write_latex, found), latex)
     if as_json:
         print_json(found.to_json())
-        return
-    console = wide_console()
-    for sentence in plain_sentences(found):
-        console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
-    print_tables(console, found)
-    if html is not None:
-        typer.echo(f"report: {html}", err=True)
+    else:
+        console = wide_console()
+        for text in plain_sentences(found):
+            console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+        print_tables(console, found)
+        if html is not None:
+            typer.echo(f"report: {html}", err=True)
+    if not found.scored:
+        raise typer.Exit(FAILED)

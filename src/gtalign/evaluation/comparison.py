@@ -158,6 +158,11 @@ class Comparison:
     seeds: Mapping[str, tuple[int, ...]]
     unscored: Mapping[str, int]
 
+    @property
+    def scored(self) -> bool:
+        """Whether at least one answer has a score."""
+        return any(found.rows > found.unscored for found in self.estimates.values())
+
     def estimate(self, model: str, group: str, metric: str) -> Estimate | None:
         """One cell of the tables; None where the model has no rows in the group."""
         return self.estimates.get((model, group, metric))

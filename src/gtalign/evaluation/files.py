@@ -14,7 +14,7 @@ from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
 from gtalign.evaluation.steering.priced import FACTS
 from gtalign.files.lines import read_lines
 from gtalign.game import USER_LLM
-from gtalign.reward.scores import WELFARE
+from gtalign.reward.scores import PLAIN_WELFARE, WELFARE
 from gtalign.steering import Decision
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript, read_transcripts
@@ -179,11 +179,14 @@ def scored_without_chains(transcripts: Sequence[Transcript]) -> list[Transcript]
 
 
 def _read(t: Transcript) -> Transcript:
-    """Return an answer that is not scored yet with its chain, if it has one.
+    """Return an answer that is not scored yet with its chain, if it has one, and as unscored.
 
     Only a reward says how strictly a chain is read. Until it does, the chain is read as tolerantly
     as steering reads it, so that the answers of `gtalign steer` can be compared.
     """
+    known = (*t.factors.values(), *(getattr(t, name) for name in (*WELFARE, *PLAIN_WELFARE)))
+    if t.unscored is None and not t.verdicts and all(value is None for value in known):
+        t = replace(t, unscored="the file gives no score")
     read = t.plain or t.chain is not None or t.chain_error is not None
     if read or t.unscored is None or TAG.search(t.completion) is None:
         return t

@@ -17,11 +17,12 @@ _GLUE = "\N{NO-BREAK SPACE}"
 
 
 def sentences(comparison: Comparison) -> list[Markup]:
-    """Return what a reader must not miss: first what is worse, then W and quality.
+    """Return what a reader must not miss: that nothing is scored, what is worse, W and quality.
 
     The last ones say what has no score, how many questions are shared, and where they are too few.
     """
-    found = [text for one in comparison.baselines for text in _worse(comparison, one)]
+    found = [] if comparison.scored else [join(element("strong", "No answer has a score"), ".")]
+    found += [text for one in comparison.baselines for text in _worse(comparison, one)]
     for group in comparison.groups:
         if group.task is None:
             found += [

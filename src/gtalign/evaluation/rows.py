@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gtalign.evaluation import statistics
 from gtalign.evaluation.metrics import Measures, measure, metrics
 from gtalign.evaluation.statistics import Floats
+from gtalign.reward.scores import PLAIN_WELFARE, WELFARE
 from gtalign.transcripts.prompts import by_prompt, is_by_prompt
 from gtalign.transcripts.transcript import Transcript
 
@@ -56,7 +57,7 @@ class Rows:
         self.metrics = tuple(metrics().values())
         measures = [measure(transcript) for transcript in transcripts]
         _fill_right_action(transcripts, measures)
-        _on_one_scale(measures)
+        _on_one_scale(transcripts, measures)
         size = len(transcripts)
         self.tops_nm = np.zeros((size, len(self.metrics)))
         self.bottoms_nm = np.zeros((size, len(self.metrics)))
@@ -85,11 +86,21 @@ class Rows:
         )
 
 
-def _on_one_scale(measures: Sequence[Measures]) -> None:
+def _on_one_scale(transcripts: Sequence[Transcript], measures: Sequence[Measures]) -> None:
     """Drop the scores that files give where they are the quality, or else the qualities.
 
-    Scores of 0 to 1 are qualities. If one of them is outside, all are on some other scale.
+    Scores of 0 to 1 are qualities, and the welfare where a dump has nothing else. If one of them is
+    outside, all are on some other scale.
     """
+    alone = [
+        found
+        for t, found in zip(transcripts, measures, strict=True)
+        if t.mutual_welfare is not None and t.user_welfare is None and not t.factors
+    ]
+    if any(not 0 <= (found["mutual_welfare"] or 0.0) <= 1 for found in alone):
+        for found in alone:
+            found["score"] = found["mutual_welfare"]
+            found.update(dict.fromkeys((*WELFARE, *PLAIN_WELFARE)))
     given = [found for found in measures if found["score"] is not None]
     other = any(not 0 <= (found["score"] or 0.0) <= 1 for found in given)
     for found in given:

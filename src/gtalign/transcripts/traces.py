@@ -70,7 +70,7 @@ def trace_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, A
         **given_scores(
             {"reward": total, **{key: value for key, (value, _) in parts.items()}},
             BY,
-            problem=_problem(record) if total is None else None,
+            problem=None if total else _problem(record),
         ),
     }
 
@@ -82,7 +82,6 @@ def result_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, 
     reward = number(record["reward"])
     metrics = record.get("metrics")
     others = metrics if isinstance(metrics, Mapping) else {}
-    error = record.get("error")
     return {
         "id": str(record["example_id"]),
         "task": record["task"] if isinstance(record.get("task"), str) else task,
@@ -93,7 +92,7 @@ def result_fields(record: Mapping[str, Any], name: str, task: str) -> dict[str, 
         **given_scores(
             {"reward": reward, **{str(k): number(v) for k, v in others.items()}},
             BY,
-            problem=f"{BY}: {error}" if error and reward is None else None,
+            problem=None if reward else _problem(record),
         ),
     }
 
@@ -158,7 +157,13 @@ def _tokens(calls: Any) -> dict[str, int]:
 
 
 def _problem(record: Mapping[str, Any]) -> str | None:
+    """Say why a rollout failed; None if it did not. verifiers gives a failed one the reward 0."""
     errors = record.get("errors")
-    if isinstance(errors, list) and errors and isinstance(errors[-1], Mapping):
-        return f"{BY}: {errors[-1].get('type')}: {errors[-1].get('message')}"
-    return None
+    error = errors[-1] if isinstance(errors, list) and errors else record.get("error")
+    if not error:
+        return None
+    if not isinstance(error, Mapping):
+        return f"{BY}: {error}"
+    named = error.get("type") or error.get("error")
+    said = ": ".join(str(part) for part in (named, error.get("message")) if part)
+    return f"{BY}: {said or dict(error)}"
