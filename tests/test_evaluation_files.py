@@ -249,6 +249,57 @@ def test_the_score_of_a_dump_is_no_welfare_where_one_lies_outside_0_to_1(
     assert high - sum(scores) / 2 == pytest.approx(sum(scores) / 2 - low, rel=0.2)
 
 
+def numbered(path: Path, order: range, score: float = 0.5) -> str:
+    rows = (
+        {"id": str(n), "task": "t", "completion": "x", "plain": True, "mutual_welfare": score}
+        | {"prompt": [{"role": "user", "content": f"question {asked}"}]}
+        for n, asked in enumerate(order)
+    )
+    return str(wrote(path, *rows))
+
+
+def test_ids_that_number_the_lines_pair_nothing_where_prompts_do(tmp_path: Path) -> None:
+    files = [
+        numbered(tmp_path / "a.jsonl", range(8)),
+        numbered(tmp_path / "b.jsonl", range(7, -1, -1)),
+    ]
+    (pairing,) = compare_runs([Path(file) for file in files], resamples=100).pairings
+    assert (pairing.by, pairing.paired, pairing.unlike) == ("prompt", 8, 0)
+
+
+def test_prompts_that_differ_under_one_id_are_told(tmp_path: Path, capsys: Out) -> None:
+    files = [numbered(tmp_path / "a.jsonl", range(8)), numbered(tmp_path / "b.jsonl", range(8, 16))]
+    assert main(["compare", *files]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "8 questions paired by id (16 answers); 8 of them have other prompts in the two" in said
+
+
+def test_a_gain_over_shared_questions_says_so(tmp_path: Path, capsys: Out) -> None:
+    files = [
+        numbered(tmp_path / "a.jsonl", range(12), 0.4),
+        numbered(tmp_path / "b.jsonl", range(9), 0.5),
+    ]
+    assert main(["compare", *files]) == 0
+    assert "over the 9 shared questions)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_gain_over_nothing_is_no_per_cent(tmp_path: Path, capsys: Out) -> None:
+    files = [
+        numbered(tmp_path / "a.jsonl", range(3), 0.0),
+        numbered(tmp_path / "b.jsonl", range(3), 0.5),
+    ]
+    assert main(["compare", *files]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a (0.000): +0.500 (" in said and "0.500 ," not in said
+    assert "Not tested: too few clusters for a p value (below 6); the interval takes them" in said
+
+
+def test_one_model_alone_is_said_to_be_alone(tmp_path: Path, capsys: Out) -> None:
+    file = numbered(tmp_path / "a.jsonl", range(3))
+    assert main(["compare", file, file]) == 0
+    assert "a is the only model: nothing is compared." in capsys.readouterr().out
+
+
 def test_nothing_scored_is_said_first_and_fails(tmp_path: Path, capsys: Out) -> None:
     logged = {"step": 1, "prompt": "2+2?", "completion": CHAIN, "id": "a", "task": "t"}
     for name in ("a", "b"):

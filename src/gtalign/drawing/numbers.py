@@ -44,6 +44,11 @@ def change(value: float | None) -> str:
     return text if text == NONE else f"{text}%"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, ``1 question`` or ``1,200 questions``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def share(part: float, whole: float) -> str:
     """A part of a whole in per cent with one decimal; a dash if the whole is 0."""
     return f"{fixed(100 * part / whole, 1)}%" if whole else NONE

@@ -65,6 +65,7 @@ class Pairing:
         only_reference: Questions that only the reference answered.
         only_baseline: Questions that only the baseline answered.
         answers: Their answers to the paired questions, all rollouts and seeds of both.
+        unlike: Paired questions whose prompts have nothing in common, system messages aside.
     """
 
     reference: str
@@ -74,6 +75,7 @@ class Pairing:
     only_reference: int
     only_baseline: int
     answers: int
+    unlike: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,17 @@ from dataclasses import replace
 from html import unescape
 from typing import Final
 
-from gtalign.drawing import MINUS, Content, Markup, change, element, fixed, interval, join
+from gtalign.drawing import (
+    MINUS,
+    Content,
+    Markup,
+    change,
+    counted,
+    element,
+    fixed,
+    interval,
+    join,
+)
 from gtalign.evaluation.comparison import SPLITS, Comparison, Difference, Group, Pairing
 from gtalign.evaluation.metrics import Metric, metrics
 from gtalign.evaluation.statistics import LEAST
@@ -32,6 +42,8 @@ def sentences(comparison: Comparison) -> list[Markup]:
             ]
     found += _against_plain(comparison)
     found.append(_unscored(comparison))
+    if not comparison.baselines:
+        found.append(join(_name(comparison.reference), " is the only model: nothing is compared."))
     return [*found, *_paired(comparison), *_too_few(comparison)]
 
 
@@ -106,9 +118,11 @@ def _paired(comparison: Comparison) -> list[Markup]:
             _name(comparison.reference),
             " and each of " if len(baselines) > 1 else " and ",
             names,
-            f": {pairing.paired:,} questions paired by {by[pairing.by]}",
-            f" ({pairing.answers:,} answers)",
+            f": {counted(pairing.paired, 'question')} paired by {by[pairing.by]}",
+            f" ({counted(pairing.answers, 'answer')})",
         ]
+        if pairing.unlike:
+            parts.append(f"; {pairing.unlike:,} of them have other prompts in the two")
         if pairing.only_reference:
             parts += [f"; {pairing.only_reference:,} only in ", _name(comparison.reference)]
         if pairing.only_baseline:
@@ -146,7 +160,7 @@ def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Marku
         _name(comparison.reference),
         f" has {_thing(metric)} of ",
         value,
-        f" {ends}",
+        f" {ends}" if ends else "",
     )
     chains = comparison.reference not in comparison.plain
     best = comparison.best_baseline(group.name, metric, chains=chains)
@@ -160,14 +174,29 @@ def _against_best(comparison: Comparison, group: Group, metric: Metric) -> Marku
         f" ({fixed(other.value, metric.digits)})",
     )
     side = {"better": "above", "worse": "below"}.get(verdict(found, metric))
-    parts = (_reach(found, metric, side is not None), _p(found.adjusted), ahead(found, metric))
+    parts = (
+        _reach(found, metric, side is not None),
+        _p(found.adjusted),
+        ahead(found, metric),
+        _shared(comparison, best),
+    )
     detail = ", ".join(part for part in parts if part)
     gain = change(found.contrast.relative)
+    if found.contrast.relative is None:  # of nothing there are no per cent
+        gain = fixed(found.contrast.value, metric.digits, sign=True)
     if side is not None:
         size = element("strong", f"{gain.lstrip('+' + MINUS)} {side}")
         return join(start, ": ", size, " ", than, f" ({detail}).")
     even = element("strong", "not distinguishable")
     return join(start, ", ", even, " from ", than, f": {gain} ({detail}).")
+
+
+def _shared(comparison: Comparison, baseline: str) -> str:
+    """Say that a gain is over the shared questions, where the means are over others too."""
+    pairing = next(one for one in comparison.pairings if one.baseline == baseline)
+    if not (pairing.only_reference or pairing.only_baseline):
+        return ""
+    return f"over the {counted(pairing.paired, 'shared question')}"
 
 
 def _reach(found: Difference, metric: Metric, differs: bool) -> str:
@@ -226,7 +255,8 @@ def _unscored(comparison: Comparison) -> Markup:
         (", " if place else "", _name(model), f" {count}")
         for place, (model, count) in enumerate(lost.items())
     ]
-    total = f"{sum(lost.values())} answers could not be scored and count in no mean: "
+    count = counted(sum(lost.values()), "answer")
+    total = f"{count} could not be scored (in no mean): "
     return join(total, each, ".")
 
 

@@ -6,7 +6,7 @@ from typing import Final, get_args
 from gtalign.errors import DataError
 from gtalign.evaluation.comparison import Pairing
 from gtalign.evaluation.rows import By, names_of
-from gtalign.transcripts.prompts import is_by_prompt
+from gtalign.transcripts.prompts import by_prompt, is_by_prompt
 from gtalign.transcripts.transcript import Transcript
 
 _WAYS: Final[tuple[By, ...]] = get_args(By)
@@ -17,22 +17,24 @@ def pair(
 ) -> tuple[By, tuple[Pairing, ...]]:
     """Choose what names a question, and count the questions that are shared.
 
-    It is the first of id, prompt and conversation by which the most baselines share a question with
-    the reference.
+    It is the first of id, prompt and conversation by which the most baselines share questions with
+    the reference. Ids that name other prompts in most of the questions count only where nothing
+    else pairs the answers: two files may both have numbered their lines.
 
     Raises:
         DataError: No baseline shares a question with it; the message says what would pair them.
     """
     best: tuple[By, tuple[Pairing, ...]] = (_WAYS[0], ())
-    most = -1
+    most = (-1, -1)
     for by in _WAYS:
         found = tuple(_pairings(transcripts, reference, baselines, by))
+        alike = sum(pairing.paired > 2 * pairing.unlike for pairing in found)
         shared = sum(pairing.paired > 0 for pairing in found)
-        if shared > most:
-            best, most = (by, found), shared
-        if shared == len(baselines):
+        if (alike, shared) > most:
+            best, most = (by, found), (alike, shared)
+        if alike == len(baselines):
             break
-    if baselines and most == 0:
+    if baselines and most[1] == 0:
         raise DataError(_nothing_shared(transcripts, reference, baselines))
     return best
 
@@ -42,24 +44,29 @@ def _pairings(
 ) -> list[Pairing]:
     names = names_of(transcripts, by)
     rows: dict[str, dict[tuple[str, ...], int]] = {}
+    prompts: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     for transcript, name in zip(transcripts, names, strict=True):
         own = rows.setdefault(transcript.model, {})
         own[name] = own.get(name, 0) + 1
+        if by == "id" and (asked := by_prompt(transcript.prompt, system=False)):
+            prompts.setdefault((transcript.model, name), set()).add(asked)
     mine = rows[reference]
     found = []
     for baseline in baselines:
         theirs = rows[baseline]
         both = mine.keys() & theirs.keys()
-        prompts = both and all(is_by_prompt(name[2]) for name in both)
+        unnamed = both and all(is_by_prompt(name[2]) for name in both)
+        asked = ((prompts.get((reference, name)), prompts.get((baseline, name))) for name in both)
         found.append(
             Pairing(
                 reference=reference,
                 baseline=baseline,
-                by="prompt" if prompts and by == "id" else by,
+                by="prompt" if unnamed and by == "id" else by,
                 paired=len(both),
                 only_reference=len(mine) - len(both),
                 only_baseline=len(theirs) - len(both),
                 answers=sum(mine[name] + theirs[name] for name in both),
+                unlike=sum(bool(one and two and one.isdisjoint(two)) for one, two in asked),
             )
         )
     return found

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gtalign.drawing import NONE, change, fixed, interval, share
+from gtalign.drawing import NONE, change, counted, fixed, interval, share
 from gtalign.evaluation.comparison import Comparison, Difference, Estimate, Gain, Group
 from gtalign.evaluation.contrast import Method
 from gtalign.evaluation.metrics import Metric, metrics
@@ -264,11 +264,17 @@ def notes(comparison: Comparison, group: str) -> list[str]:
     ways: dict[str, set[int]] = {}
     for contrast in held:
         ways.setdefault(METHODS[contrast.method], set()).add(contrast.clusters)
-    tested = "; ".join(
-        f"{way}: {min(sizes)}{'' if len(sizes) == 1 else f' to {max(sizes)}'} clusters"
+    sized = {
+        way: f"{min(sizes)} to {counted(max(sizes), 'cluster')}"
+        if len(sizes) > 1
+        else counted(max(sizes), "cluster")
         for way, sizes in ways.items()
-    )
+    }
+    few = sized.pop(METHODS["none"], None)
+    tested = "; ".join(f"{way}: {size}" for way, size in sized.items())
     found = [f"Tested by {tested}."] if tested else []
+    if few is not None:
+        found.append(f"Not tested: {METHODS['none']}: {few}.")
     if any(contrast.detectable is not None for contrast in held):
         found.append("Detectable: the smallest true difference that p < .05 shows in 80% of cases.")
     if any(contrast.mcnemar is not None for contrast in held):
