@@ -13,7 +13,8 @@ from gtalign.chain import parse_batch, render
 from gtalign.errors import ChainError, JudgeError
 from gtalign.game import USER_LLM
 from gtalign.judges import Verdict
-from gtalign.reward import FACTORS, PRESETS, Reward, RewardConfig, count_words
+from gtalign.models import count_words
+from gtalign.reward import FACTORS, PRESETS, Reward, RewardConfig
 from gtalign.reward.reading import read_as_released, read_released
 from gtalign.tasks import Message, Question
 from one_score import score_one

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtalign.reward import count_words, lengths
+from gtalign.models import count_words
+from gtalign.reward import lengths
 from gtalign.reward.lengths import words_in_spans
 
 SPACES = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]

@@ -13,6 +13,7 @@ from gtalign.data.rows import cluster_of
 from gtalign.data.schema import RowWriter, system_prompt, to_row
 from gtalign.data.sources import SOURCES, Item, Source
 from gtalign.errors import DataError
+from gtalign.models.names import is_url
 from gtalign.tasks import Question
 
 _BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
@@ -222,7 +223,7 @@ def _rows(source: Source, place: str) -> Iterator[dict[str, Any]]:
     """Stream the rows of a source; nothing is cached but what the hub's client keeps."""
     from datasets import load_dataset  # of the extra `train`
 
-    url = place.startswith(("http://", "https://"))
+    url = is_url(place)
     local = Path(place)
     suffix = Path(place).suffix
     named = suffix in _BUILDERS or len(local.parts) > 2 or place.startswith((".", "/", "~"))

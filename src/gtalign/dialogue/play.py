@@ -13,14 +13,10 @@ from gtalign.dialogue.played import Arm, End, Played, Turn
 from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User, checked
 from gtalign.errors import ServiceError, SteeringError, StorageError, UserError, WorkerLostError
 from gtalign.game import USER_LLM, GameForm
+from gtalign.models import count_words
 from gtalign.tasks import Message
 from gtalign.transcripts import Transcript
 from gtalign.transcripts.games import game_of
-
-
-def count_words(text: str) -> int:
-    """Return the number of words of a text: its tokens, where no tokenizer is known."""
-    return len(text.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The configuration of the gateway."""
 
 from ipaddress import ip_network
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -9,11 +9,9 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from gtalign.config import Config, Share
 from gtalign.game.file import GameSource
 from gtalign.gateway.oidc import OIDCSettings, safe_address
+from gtalign.models.names import SERVER_KEY
 from gtalign.steering import SteeringSettings
 from gtalign.steering.policy import PolicySource
-
-KEY: Final = "GTALIGN_UPSTREAM_KEY"
-"""Environment variable of the API key of the server that ``upstream`` names; it may be missing."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
@@ -116,7 +114,8 @@ class UpstreamSettings(Config):
 
     def long(self) -> ModelSettings:
         """The same in the long form."""
-        engine = EngineSettings(address=self.address, model=self.model, name="1", key=KEY)
+        address, model = self.address, self.model
+        engine = EngineSettings(address=address, model=model, name="1", key=SERVER_KEY)
         return ModelSettings(
             engines=(engine,), tokenizer=self.tokenizer, retries=self.retries, game=self.game
         )

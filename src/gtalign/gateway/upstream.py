@@ -8,8 +8,8 @@ from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.game.file import load_game
 from gtalign.gateway.proxy import Proxy
-from gtalign.gateway.settings import KEY, EngineSettings, GatewayConfig, ModelSettings
-from gtalign.models.names import is_url
+from gtalign.gateway.settings import EngineSettings, GatewayConfig, ModelSettings
+from gtalign.models.names import SERVER_KEY
 from gtalign.steering import Backend, SteeringSettings
 from gtalign.steering.http import HTTPBackend, Timeouts
 from gtalign.steering.opening import open_backend
@@ -90,8 +90,7 @@ async def open_upstream(
     )
     backend = opened.backend
     text = instruction(form, steering)
-    if is_url(engine.address):
-        assert isinstance(backend, HTTPBackend)
+    if isinstance(backend, HTTPBackend):
         proxy = Proxy(engine.address, key, opened.model, timeouts)
         return Upstream(
             backend,
@@ -113,7 +112,7 @@ def _key(engine: EngineSettings) -> str:
     if engine.key is None:
         return ""
     key = os.environ.get(engine.key, "")
-    if not key and engine.key != KEY:
+    if not key and engine.key != SERVER_KEY:  # which may be missing
         raise ConfigError(f"key: the environment variable {engine.key} is not set")
     return key
 

@@ -2,10 +2,9 @@
 
 from gtalign.dialogue import Assistant, Goal, Match, Played, Rules, goal_of, play
 from gtalign.dialogue.measures import MEASURES
-from gtalign.dialogue.play import count_words
 from gtalign.errors import DataError
 from gtalign.integrations.suite import Suite
-from gtalign.models.tokens import counter_in
+from gtalign.models.tokens import count_words, counter_in
 from gtalign.tasks import Question
 
 

@@ -7,6 +7,6 @@ ask a model through these two and in no other way. Only those two modules load t
 
 from gtalign.models.names import Place, place
 from gtalign.models.pretrained import load_model, load_tokenizer
-from gtalign.models.tokens import token_counter
+from gtalign.models.tokens import count_words, token_counter
 
-__all__ = ["Place", "load_model", "load_tokenizer", "place", "token_counter"]
+__all__ = ["Place", "count_words", "load_model", "load_tokenizer", "place", "token_counter"]

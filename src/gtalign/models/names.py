@@ -13,6 +13,9 @@ from gtalign.errors import ConfigError
 GGUF: Final = "gguf:"
 PACKAGE: Final = "package:"
 
+SERVER_KEY: Final = "GTALIGN_UPSTREAM_KEY"
+"""Name of the environment variable with the key of a server that stands in the place of a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -60,7 +63,7 @@ def place(name: str | Path) -> Place:
 
 
 def is_url(name: str | Path) -> bool:
-    """Whether a name is the address of a server that serves a model."""
+    """Whether a name is an address, such as that of a server that serves a model."""
     return str(name).startswith(("http://", "https://"))
 
 

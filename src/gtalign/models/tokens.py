@@ -6,8 +6,15 @@ from typing import Any, Final
 
 from gtalign.errors import ConfigError
 
+_FILE: Final = "tokenizer.json"
+
 _ANCHOR: Final = ">"
 """Put before a text that is tokenised on its own, where the tokenizer marks beginnings."""
+
+
+def count_words(text: str) -> int:
+    """Return the number of whitespace-separated words: of tokens, where no tokenizer is known."""
+    return len(text.split())
 
 
 def token_counter(tokenizer: Any) -> Callable[[str], int]:
@@ -27,6 +34,14 @@ def continuing_tokens(tokenizer: Any, text: str) -> list[int]:
     return ids[len(anchor) :] if ids[: len(anchor)] == anchor else ids_of(text)
 
 
+def counter_at(*folders: Path | str | None) -> Callable[[str], int] | None:
+    """Return `counter_in` of the first folder with a ``tokenizer.json``; None if none has one."""
+    for folder in folders:
+        if folder is not None and (Path(folder) / _FILE).is_file():
+            return counter_in(Path(folder))
+    return None
+
+
 def counter_in(folder: Path) -> Callable[[str], int]:
     """Return the function that counts the tokens of a text by a folder's ``tokenizer.json``.
 
@@ -36,7 +51,7 @@ def counter_in(folder: Path) -> Callable[[str], int]:
     Raises:
         ConfigError: There is no such file, or it cannot be read as a tokenizer.
     """
-    file = folder / "tokenizer.json"
+    file = folder / _FILE
     if not file.is_file():
         raise ConfigError(f"{folder}: no tokenizer.json in it")
     from tokenizers import Tokenizer  # of the extra `train`

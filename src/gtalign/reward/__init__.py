@@ -3,7 +3,6 @@
 from gtalign.reward.config import RewardConfig
 from gtalign.reward.evidence import Evidence, Numbers
 from gtalign.reward.factors import FACTORS, Factor
-from gtalign.reward.lengths import count_words
 from gtalign.reward.normalise import NormaliseConfig, RunningNormaliser, normalise
 from gtalign.reward.presets import PRESETS
 from gtalign.reward.reading import Readings
@@ -30,6 +29,5 @@ __all__ = [
     "UserWeights",
     "Weights",
     "Window",
-    "count_words",
     "normalise",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.chain import BLOCKS
+from gtalign.models import count_words
 from gtalign.reward.reading import Readings
 
 MEASURED: Final = ("before", "response", "total")
@@ -23,11 +24,6 @@ _SPACE: Final = np.array([chr(code).isspace() for code in range(_LAST + 2)])
 _ASCII: Final = _SPACE[:256].tobytes()
 _BLOCK: Final = 1 << 16
 """Approximate number of characters in a block: its arrays stay in the processor's cache."""
-
-
-def count_words(text: str) -> int:
-    """Return the number of whitespace-separated words."""
-    return len(text.split())
 
 
 class Lengths:

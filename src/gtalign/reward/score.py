@@ -10,10 +10,11 @@ from gtalign.chain import parse_batch
 from gtalign.errors import JudgeError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.judges import Verdict
+from gtalign.models import count_words
 from gtalign.reward.config import RewardConfig
 from gtalign.reward.evidence import Evidence, Numbers
 from gtalign.reward.factors import FACTORS
-from gtalign.reward.lengths import Lengths, count_words, usable
+from gtalign.reward.lengths import Lengths, usable
 from gtalign.reward.reading import Readings, read_as_released, read_chains, read_plain
 from gtalign.reward.scores import Scores
 from gtalign.reward.weights import Weights

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from gtalign.dialogue import (
     Assistant,
@@ -21,7 +21,7 @@ from gtalign.dialogue import (
     play_all,
 )
 from gtalign.dialogue.assistant import FREE
-from gtalign.dialogue.play import count_words, play
+from gtalign.dialogue.play import play
 from gtalign.dialogue.played import Played
 from gtalign.endpoints import Cache, EndpointSettings, open_endpoint
 from gtalign.endpoints.engine import Engine, Work
@@ -38,7 +38,8 @@ from gtalign.evaluation.paper.sheet import Report
 from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim
 from gtalign.game import USER_LLM
-from gtalign.models.tokens import counter_in
+from gtalign.models.names import SERVER_KEY
+from gtalign.models.tokens import count_words, counter_at
 from gtalign.steering import Sampling, SteeringSettings, load_policy, open_backend
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript, read_transcripts
@@ -51,8 +52,6 @@ Talk = tuple[Played, Transcript]
 
 Show = Callable[[int, int, str | None], None]
 """Takes the conversations that are done, their total, and why the last one failed."""
-
-KEY: Final = "GTALIGN_UPSTREAM_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ def _rules(config: ConverseRun, model: str) -> Rules:
     return Rules(
         turns=config.turns,
         seconds=config.timeout,
-        count=_counter(config, model),
+        count=counter_at(config.tokenizer, model) or count_words,
         seed=config.seed,
         form=config.form,
     )
@@ -268,7 +267,7 @@ async def opened(
         settings = EndpointSettings(
             url=config.model,
             model=config.served or await _served(config),
-            key_env=KEY if os.environ.get(KEY) else None,
+            key_env=_key(),
             temperature=min(config.temperature, 2.0),
             max_tokens=config.max_tokens,
             seed=config.seed,
@@ -311,9 +310,8 @@ async def opened(
 
 async def _served(config: ConverseRun) -> str:
     """Ask a server for the name of its first model."""
-    key = KEY if os.environ.get(KEY) else None
     asked = EndpointSettings(
-        url=config.model, model="a model", key_env=key, attempts=config.attempts
+        url=config.model, model="a model", key_env=_key(), attempts=config.attempts
     )
     endpoint = open_endpoint(asked, failure=TeacherError)
     try:
@@ -325,9 +323,6 @@ async def _served(config: ConverseRun) -> str:
     return names[0]
 
 
-def _counter(config: ConverseRun, model: str) -> Callable[[str], int]:
-    """What counts the tokens of a text: a tokenizer that is at hand, or words."""
-    for folder in (config.tokenizer, model):
-        if folder is not None and (Path(folder) / "tokenizer.json").is_file():
-            return counter_in(Path(folder))
-    return count_words
+def _key() -> str | None:
+    """Name of the variable with the server's key; None if it is not set."""
+    return SERVER_KEY if os.environ.get(SERVER_KEY) else None

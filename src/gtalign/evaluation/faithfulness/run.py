@@ -19,7 +19,7 @@ from gtalign.files.disk import room_in
 from gtalign.files.run_directory import at_work, claim
 from gtalign.game.file import load_game
 from gtalign.judges import Judges
-from gtalign.models.tokens import counter_in
+from gtalign.models.tokens import counter_at
 from gtalign.reward import Reward
 from gtalign.steering import SteeringSettings, open_backend
 from gtalign.transcripts import Scorer, read_transcripts
@@ -74,7 +74,7 @@ def run(
                 policies=policies,
                 expected=config.expected,
                 scorer=Scorer(
-                    Reward(config.reward, _counter(model, config.tokenizer), form), judges
+                    Reward(config.reward, counter_at(config.tokenizer, model), form), judges
                 ),
                 seed=config.seed,
                 form=form,
@@ -112,11 +112,3 @@ def checkpoint_of(name: str) -> str:
 def _gap(found: Interval) -> str:
     reach = interval(found.low, found.high, 2, sign=True)
     return f"{fixed(found.value, 2, sign=True)} {reach} over {found.clusters} sources of questions"
-
-
-def _counter(model: str, tokenizer: str | None) -> Callable[[str], int] | None:
-    """What counts the tokens of an answer; None, for words, where no tokenizer is at hand."""
-    for folder in (tokenizer, model):
-        if folder is not None and (Path(folder) / "tokenizer.json").is_file():
-            return counter_in(Path(folder))
-    return None

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.dialogue.measures import welfare
-from gtalign.dialogue.play import count_words
 from gtalign.dialogue.played import Played
 from gtalign.dialogue.played import Turn as PlayedTurn
 from gtalign.dialogue.scripted import UNSURE
 from gtalign.game import Clarification, Question, Turn, clarify_turns
 from gtalign.lab.desk.people import TURNS, persona_of
 from gtalign.lab.desk.wishes import GUARDED, PATIENCE, Wish
+from gtalign.models import count_words
 
 Floats = NDArray[np.float64]
 

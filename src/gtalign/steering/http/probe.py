@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from gtalign.errors import RefusedError, SteeringError, UnreachableError, UpstreamError
+from gtalign.models.names import SERVER_KEY
 from gtalign.steering.backend import Sampling
 from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, MethodTrial, explained
 from gtalign.steering.http.completions import Render
@@ -22,9 +23,6 @@ from gtalign.steering.http.exchange import Timeouts
 from gtalign.steering.http.pieces import LARGEST_COUNT
 from gtalign.steering.http.transport import Transport
 from gtalign.tasks import Message
-
-KEY: Final = "GTALIGN_UPSTREAM_KEY"
-"""Environment variable of the key."""
 
 _TOKENS: Final = 24  # enough for a number and what follows, even of a character or two each
 _CONTEXTS: Final = ("max_model_len", "context_length", "context_window", "max_context_length")
@@ -74,7 +72,7 @@ async def connect(
     if method != "auto" and method not in (*METHODS, "none"):
         known = ", ".join(("auto", *METHODS, "none"))
         raise SteeringError(f"unknown method {method!r}; there are {known}")
-    key = api_key if api_key is not None else os.environ.get(KEY)
+    key = api_key if api_key is not None else os.environ.get(SERVER_KEY)
     transport = Transport(url, key, timeouts or Timeouts())
     try:
         return await _probe(transport, model, method, render, fallback_reask)
