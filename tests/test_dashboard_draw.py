@@ -19,10 +19,10 @@ from gtalign.game import USER_LLM, Bimatrix, GameForm, pareto_frontier, pure_nas
 from gtalign.gateway.dashboard import flow as flows
 from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow, flow_chart
-from gtalign.gateway.dashboard.matrix import game_table
 from gtalign.gateway.dashboard.plot import BOX, frontier_plot
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.steering import Policy, recommend
+from gtalign.steering.table import game_table
 
 PAYOFFS = st.one_of(
     st.integers(-5, 5).map(float), st.floats(-5, 5), st.floats(-1e6, 1e6), st.sampled_from([0.0])

@@ -16,13 +16,14 @@ from gtalign.errors import StorageError
 from gtalign.evaluation.compare import compare
 from gtalign.evaluation.comparison import Difference
 from gtalign.evaluation.contrast import Contrast
-from gtalign.evaluation.conversation import conversation, game_table
+from gtalign.evaluation.conversation import conversation
 from gtalign.evaluation.findings import ahead, sentences, verdict
 from gtalign.evaluation.metrics import metrics
 from gtalign.evaluation.plane import BOX, Spot, welfare_plane
 from gtalign.evaluation.profiles import block_tokens, calibration
 from gtalign.evaluation.report import examples, write_report
 from gtalign.game import Bimatrix, GameForm
+from gtalign.steering.table import game_table
 from gtalign.transcripts.transcript import Transcript
 
 VOID = {"meta", "br", "img", "input", "hr", "link"}
@@ -242,7 +243,7 @@ def test_a_matrix_marks_frontier_equilibrium_choice_and_row() -> None:
         "D_D": {"user": 1.0, "LLM": 1.0},
     }
     form = GameForm(user={"C": "", "D": ""}, llm={"C": "", "D": ""})
-    text = game_table(Bimatrix.from_json(payoff, form), "<dilemma>", "D_C", "D")
+    text = game_table(Bimatrix.from_json(payoff, form), "<dilemma>", chosen="D_C", played="D")
     assert "&lt;dilemma&gt;" in text
     assert text.count("◆") == 3
     assert text.count("●") == 1

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gtalign.drawing import Content, Markup, element, fixed, join, matrix_legend, matrix_table
+from gtalign.drawing import Content, Markup, element, fixed, join, matrix_legend
 from gtalign.evaluation.markup import fold
 from gtalign.evaluation.metrics import chosen_action, form_of, measure
-from gtalign.game import TOLERANCE, Bimatrix, pareto_frontier, pure_nash
-from gtalign.game.wording import meanings
+from gtalign.game import TOLERANCE, Bimatrix, pareto_frontier
+from gtalign.steering.table import game_table
 from gtalign.transcripts.transcript import Transcript
 
 Payoff = Mapping[str, Mapping[str, float]]
@@ -60,30 +60,6 @@ def lines(text: str) -> Markup:
     return element("p", text.strip(), class_="text")
 
 
-def game_table(
-    game: Bimatrix, caption: str, chosen: str | None = None, played: str | None = None
-) -> Markup:
-    """A matrix with its frontier and its equilibria in pure actions.
-
-    Args:
-        game: The matrix.
-        caption: Its title.
-        chosen: Key of the cell to mark.
-        played: The user's action that was really played.
-    """
-    form = game.form
-    return matrix_table(
-        meanings(form.user),
-        meanings(form.llm),
-        {key: game.cell(key) for key in form.cells},
-        caption=caption,
-        chosen=chosen,
-        frontier=form.where(pareto_frontier(game.payoffs)),
-        equilibria=form.where(pure_nash(game.payoffs)),
-        played=played,
-    )
-
-
 def _game(payoff: Payoff) -> Bimatrix:
     return Bimatrix.from_json(payoff, form_of(*payoff))
 
@@ -116,10 +92,13 @@ def _chain(transcript: Transcript, chain: Mapping[str, object]) -> Markup:
     user_action = transcript.extra.get("user_action")
     stated = chain["payoff"]
     assert isinstance(stated, Mapping)
-    games = [game_table(_game(stated), "The model's matrix", cell)]
+    games = [game_table(_game(stated), "The model's matrix", chosen=cell)]
     if isinstance(true, Mapping) and true:
         chosen = f"{user_action}_{action}" if user_action and action else None
-        games.append(game_table(_game(true), "The true matrix", chosen, str(user_action)))
+        true_table = game_table(
+            _game(true), "The true matrix", chosen=chosen, played=str(user_action)
+        )
+        games.append(true_table)
     choice = element("p", _choice(transcript, stated, cell, action), class_="choice")
     return chain_of(str(chain["thinking"]), games, choice, str(chain["analyze"]))
 

@@ -19,13 +19,14 @@ from gtalign.drawing import (
     interval_chart,
     join,
 )
-from gtalign.evaluation.conversation import article_head, bubble, chain_of, game_table
+from gtalign.evaluation.conversation import article_head, bubble, chain_of
 from gtalign.evaluation.markup import Cell, Row, fold, plots, section, small, table
 from gtalign.evaluation.statistics import Interval
 from gtalign.evaluation.steering.effects import EFFECTS, Effect, Trial, decision_of
 from gtalign.evaluation.tables import beside_each_other
 from gtalign.game.wording import LEGEND
 from gtalign.steering.decision import Decision
+from gtalign.steering.table import game_table
 from gtalign.tasks import task_named
 from gtalign.transcripts import Transcript
 
@@ -142,9 +143,9 @@ def decision_article(transcript: Transcript) -> Markup:
     decision = decision_of(transcript)
     games = []
     if decision.stated is not None and decision.before is not None:
-        games.append(game_table(decision.stated, "As the model wrote it", decision.before.cell))
+        games.append(game_table(decision.stated, "As the model wrote it", decision.before))
     if decision.edited is not None and decision.after is not None:
-        games.append(game_table(decision.edited, "The model continued from", decision.after.cell))
+        games.append(game_table(decision.edited, "The model continued from", decision.after))
     if transcript.chain is not None:
         thinking, _, analysis, response = (str(transcript.chain[name]) for name in BLOCKS)
         written = join(

@@ -28,7 +28,6 @@ from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.view import Piece
 from gtalign.gateway.answers.wire import COMMENT, event
 from gtalign.gateway.dashboard.decision import blocks_of
-from gtalign.gateway.dashboard.matrix import game_table
 from gtalign.gateway.dashboard.shared import SharedBackend
 from gtalign.gateway.dashboard.visit import Page, Visit
 from gtalign.gateway.errors import APIError, explained
@@ -38,6 +37,7 @@ from gtalign.gateway.http.reply import HTTPReply, send_events
 from gtalign.gateway.store.reader import Filter
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.steering import Ask, Backend, Decision
+from gtalign.steering.table import game_table
 
 PATH: Final = "/playground"
 STREAM: Final = PATH + "/answer"

@@ -12,12 +12,12 @@ from gtalign.game.wording import legend, named, words_of
 from gtalign.gateway.dashboard import show
 from gtalign.gateway.dashboard.flow import flow_chart
 from gtalign.gateway.dashboard.history import history_charts, slot_length, slot_time
-from gtalign.gateway.dashboard.matrix import game_table
 from gtalign.gateway.dashboard.obeyed import obedience_charts
 from gtalign.gateway.dashboard.plot import frontier_plot
 from gtalign.gateway.dashboard.static import static_url
 from gtalign.gateway.dashboard.strip import strip_chart
 from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
+from gtalign.steering.table import game_table
 
 
 @cache
