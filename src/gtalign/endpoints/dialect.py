@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-_REFUSING: Final = (400, 422)
+from gtalign.endpoints.failures import UNKNOWN_PART
+
 _LIMIT: Final = re.compile(
     r"(?:unsupported|not supported|unrecognized|not allowed|deprecated|instead|use)\b.{0,200}"
     r"max_completion_tokens|max_completion_tokens.{0,100}\binstead",
@@ -41,7 +42,7 @@ class Dialect:
 
     def after(self, status: int, message: str) -> "Dialect":
         """Return the form to try next, after an error; the same one if the error asks for none."""
-        if status not in _REFUSING:
+        if status not in UNKNOWN_PART:
             return self
         if not self.completion_tokens and _LIMIT.search(message):
             return replace(self, completion_tokens=True)

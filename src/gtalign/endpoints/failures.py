@@ -1,6 +1,16 @@
 """What a failed request says: the kind of the failure, and a message that names the endpoint."""
 
+from typing import Final
+
 from gtalign.endpoints.settings import EndpointSettings
+
+UNKNOWN_PART: Final = (400, 422)
+"""Statuses with which servers refuse a request because they do not know a part of it."""
+
+
+def refuses_part(cause: str) -> bool:
+    """Whether a failure of this kind may be that a server does not know a part of the request."""
+    return cause in {f"http {status}" for status in UNKNOWN_PART}
 
 
 def place_of(settings: EndpointSettings) -> str:

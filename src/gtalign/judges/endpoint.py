@@ -6,6 +6,7 @@ from typing import Any
 
 from gtalign.chain import response_of, unanswered
 from gtalign.endpoints.cache import Cache
+from gtalign.endpoints.failures import refuses_part
 from gtalign.endpoints.opening import open_endpoint
 from gtalign.endpoints.transport import response_format
 from gtalign.endpoints.trial import ATTEMPTS, Trial
@@ -20,7 +21,6 @@ from gtalign.judges.trial import ANSWER, CRITERION, QUESTION, tried
 from gtalign.tasks import Question, task_named
 
 _FORMS: tuple[Form, ...] = ("json_schema", "tagged")
-_REFUSED = frozenset({"http 400", "http 422"})  # what servers say to a schema they do not know
 _LONGEST_REASON = 2000
 
 
@@ -164,7 +164,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         try:
             return await self._ask_in("json_schema", prompt, about, index, problem)
         except JudgeError as error:
-            if error.cause not in _REFUSED:
+            if not refuses_part(error.cause):
                 raise
         reading = await self._ask_in("tagged", prompt, about, index, problem)
         self._form = "tagged"  # it was the schema that the server did not take

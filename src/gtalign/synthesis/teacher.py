@@ -11,6 +11,7 @@ from typing import Any, Final
 from gtalign.chain import BLOCKS, gbnf, json_schema, render
 from gtalign.chain.prompt import fill, placeholders, written
 from gtalign.endpoints import Cache, Usage, open_endpoint, response_format
+from gtalign.endpoints.failures import refuses_part
 from gtalign.endpoints.trial import ASKED, ATTEMPTS, Trial
 from gtalign.errors import TeacherError, UnusableTeacherError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
@@ -29,7 +30,6 @@ _TRIAL: Final = Question(
     ground_truth="",
     cluster="trial",
 )
-_REFUSED: Final = frozenset({"http 400", "http 422"})  # what servers say to keys they do not know
 _TRIES: Final = 1_000_000  # numbers of samples kept apart for the tries of one candidate
 
 
@@ -143,7 +143,7 @@ class Teacher:
             try:
                 return self._read(await self._ask("payoff", question, before, number))
             except TeacherError as error:
-                if error.cause not in _REFUSED:
+                if not refuses_part(error.cause):
                     raise
             reply = await self._ask("payoff", question, before, number, "none")
             self._constraint = "none"  # it was the schema that the server did not take
