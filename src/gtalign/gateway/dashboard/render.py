@@ -20,21 +20,26 @@ from gtalign.gateway.dashboard.visit import PREFIX, Page, View, Visit
 from gtalign.steering.table import game_table
 
 
-@cache
-def environment(root: str) -> Environment:
-    """The templates; every value that they show is escaped.
-
-    Args:
-        root: The prefix of the gateway.
-    """
-    found = Environment(
-        loader=PackageLoader(__package__),
+def templates_of(package: str) -> Environment:
+    """The templates in a package's folder ``templates``; every value that they show is escaped."""
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
+
+
+@cache
+def environment(root: str) -> Environment:
+    """The templates of the dashboard, with the functions that they call.
+
+    Args:
+        root: The prefix of the gateway.
+    """
+    found = templates_of(__package__)
     found.globals |= {
         "static": partial(static_url, root),
         "root": root + PREFIX,

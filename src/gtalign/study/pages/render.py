@@ -4,24 +4,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from gtalign.drawing import stylesheet
+from gtalign.gateway.dashboard.render import templates_of
 
 _KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
 @cache
-def environment() -> Environment:
-    """The templates; every value that they show is escaped."""
-    return Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+def _templates() -> Environment:
+    return templates_of(__package__)
 
 
 def render(template: str, **shown: Any) -> str:
@@ -31,7 +24,7 @@ def render(template: str, **shown: Any) -> str:
         template: Its name in ``templates/``.
         shown: Values that it can name.
     """
-    return environment().get_template(template).render(shown)
+    return _templates().get_template(template).render(shown)
 
 
 @cache
