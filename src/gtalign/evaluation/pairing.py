@@ -56,7 +56,9 @@ def _pairings(
         theirs = rows[baseline]
         both = mine.keys() & theirs.keys()
         unnamed = both and all(is_by_prompt(name[2]) for name in both)
-        asked = ((prompts.get((reference, name)), prompts.get((baseline, name))) for name in both)
+        prompts_both = (
+            (prompts.get((reference, name)), prompts.get((baseline, name))) for name in both
+        )
         found.append(
             Pairing(
                 reference=reference,
@@ -66,7 +68,7 @@ def _pairings(
                 only_reference=len(mine) - len(both),
                 only_baseline=len(theirs) - len(both),
                 answers=sum(mine[name] + theirs[name] for name in both),
-                unlike=sum(bool(one and two and one.isdisjoint(two)) for one, two in asked),
+                unlike=sum(bool(one and two and one.isdisjoint(two)) for one, two in prompts_both),
             )
         )
     return found
