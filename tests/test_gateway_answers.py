@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import json
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import ANYONE
 from gtalign.steering import Ask, FakeBackend
 from standins import model
+from standins.engines import VLLM
 
 ASK = Ask(({"role": "user", "content": "Where to?"},))
 
@@ -287,3 +288,34 @@ def test_why_a_chat_is_passed_through(more: dict[str, Any], why: str | None) -> 
     found = read_chat(raw, max_tokens=9, choices=1)
     assert found.passes == why
     assert bool(found.messages) == (why is None)
+
+
+class Named(VLLM):
+    """Says who it is in each event, as servers do whose settings may change."""
+
+    fingerprint: object = "b7-abc"
+
+    def _stream(self, *given: Any, **more: Any) -> Iterator[Any]:
+        for found in super()._stream(*given, **more):
+            done = found == "[DONE]"
+            yield found if done else {**found, "system_fingerprint": self.fingerprint}
+
+
+async def test_a_steered_answer_names_the_engine_s_settings(tmp_path: Path) -> None:
+    engine = Named()
+    async with served(tmp_path, engine) as gateway:
+        for known in ("b7-abc", "b8-def"):
+            engine.fingerprint = known
+            chunks = [chunk async for chunk in await gateway.ask(stream=True)]
+            assert {chunk.system_fingerprint for chunk in chunks} == {known}
+            answer = await gateway.ask()
+            assert (answer.system_fingerprint, answer.gtalign["steered"]) == (known, True)
+
+
+@pytest.mark.parametrize("odd", [None, 7, "", "x" * 201, "b\n7"])
+async def test_a_name_that_is_none_is_left_out(tmp_path: Path, odd: object) -> None:
+    engine = Named()
+    engine.fingerprint = odd
+    async with served(tmp_path, engine) as gateway:
+        answer = await gateway.ask()
+        assert "system_fingerprint" not in answer.model_fields_set

@@ -91,6 +91,17 @@ async def test_the_real_client_embeds_speaks_and_listens(tmp_path: Path) -> None
         assert key.running == 0
 
 
+async def test_tokens_of_a_request_are_counted_by_the_engine(tmp_path: Path) -> None:
+    engine = Wide()
+    async with served(tmp_path, engine) as gateway:
+        for path in ("/responses/input_tokens", "/v1/chat/completions/input_tokens"):
+            status, headers, _ = await gateway.post({"model": "toy:costly"}, path)
+            assert (status, headers["x-gtalign-policy"]) == (200, "costly")
+            method, asked, body = engine.seen[-1]
+            assert (method, asked) == ("POST", f"/v1{path.removeprefix('/v1')}")
+            assert json.loads(body)["model"] == "toy"
+
+
 async def test_queries_methods_and_addresses_beside_v1(tmp_path: Path) -> None:
     engine = Wide()
     async with served(tmp_path, engine, passes=["/v1/files/*", "/tokenize"]) as gateway:

@@ -299,6 +299,7 @@ async def test_an_engine_that_is_down_at_the_start_is_used_when_it_comes(
     async with opened_before(config) as gateway:
         status, ready = await gateway.get("/readyz")
         assert (status, ready["problems"]) == (503, ["no engine is up"])
+        assert await gateway.get("/health") == (status, ready)  # where an engine is asked
         assert str(unused_tcp_port) not in str(ready)  # no key is needed to read it
         assert str(unused_tcp_port) in caplog.text
         status, headers, said = await gateway.post({"model": "toy", "messages": MESSAGES})

@@ -55,6 +55,7 @@ NEUTRAL: list[dict[str, Any]] = [
     {"max_tokens": -1},
     {"n_predict": -1, "cache_prompt": True, "mirostat": 0, "grammar": "", "id_slot": -1},
     {"regex": "", "ebnf": "", "no_stop_trim": False, "return_hidden_states": False},
+    {"verbose": False, "return_tokens": False, "timings_per_token": False},
     {"guided_json": None, "guided_choice": [], "structured_outputs": None, "use_beam_search": 0},
     {"seed": -1, "min_p": 0, "chat_template_kwargs": {}, "documents": None},
     {"model": ...},
@@ -134,6 +135,8 @@ PASSED: list[tuple[dict[str, Any], str]] = [
     ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
     ({"chat_template": "{{ messages }}"}, "chat_template"),
     ({"n": 2, "stream": True}, "n"),
+    ({"verbose": True}, "verbose"),
+    ({"return_tokens": True}, "return_tokens"),
 ]
 
 

@@ -20,7 +20,7 @@ from gtalign.gateway.http.resource import App, Resource
 Part = Literal["all", "clients", "admin"]
 """What is served at a port: the whole gateway, what clients ask for, or the rest."""
 
-_PROBES: Final = ("/healthz", "/readyz")
+_PROBES: Final = ("/healthz", "/readyz", "/health")
 
 
 def make_app(gateway: Gateway, part: Part = "all") -> ASGIApp:
@@ -32,7 +32,7 @@ def make_app(gateway: Gateway, part: Part = "all") -> ASGIApp:
         ("GET", f"{MODELS}/{{model:path}}", models),
         ("GET", "/metrics", MetricsEndpoint(gateway)),
         ("GET", "/healthz", HealthEndpoint()),
-        ("GET", "/readyz", ReadyEndpoint(gateway)),
+        *(("GET", path, ReadyEndpoint(gateway)) for path in ("/readyz", "/health")),
     ]
     routes = [Route(path, Resource(path, {method: app})) for method, path, app in table]
     routes += [*admin_routes(gateway), *dashboard_routes(gateway)]

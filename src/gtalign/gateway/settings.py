@@ -311,7 +311,7 @@ class GatewayConfig(Config):
             ``https://app.example``; ``*`` for all. By default none may.
         passes: Further addresses of the engine whose requests are passed through and recorded;
             ``/*`` at the end stands for all below it. By default those that answer without keeping
-            anything: embeddings, moderations, ranks, scores, speech, images and tokens.
+            anything: embeddings, moderations, ranks, scores, speech, images, tokens, their number.
         policies: Policies that exist from the start: files, or names of built-in policies.
         default_policy: Policy of requests that name none; by default the first of ``policies``.
         groups: Groups of keys by name, each with its policy. A key names its group.
@@ -338,7 +338,8 @@ class GatewayConfig(Config):
     cors: tuple[str, ...] = ()
     passes: tuple[PathPattern, ...] = (
         *("/v1/embeddings", "/v1/moderations", "/v1/rerank", "/v1/score", "/v1/audio/*"),
-        *("/v1/images/*", "/tokenize", "/detokenize"),
+        *("/v1/images/*", "/v1/chat/completions/input_tokens", "/v1/responses/input_tokens"),
+        *("/tokenize", "/detokenize"),
     )
     policies: Annotated[tuple[PolicySource, ...], Field(min_length=1)] = (
         "subscription",

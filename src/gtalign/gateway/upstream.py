@@ -40,6 +40,11 @@ class Upstream:
     instruction_tokens: int | None = None
     form: GameForm = USER_LLM
 
+    @property
+    def fingerprint(self) -> str | None:
+        """How the engine last named itself and its settings; None if it does not."""
+        return self.backend.fingerprint if isinstance(self.backend, HTTPBackend) else None
+
     async def counted_instruction(self, settings: SteeringSettings) -> int | None:
         """Tokens of the instruction; an engine that was too busy to count is asked again."""
         if self.instruction_tokens is None and isinstance(self.backend, HTTPBackend):

@@ -101,6 +101,11 @@ class Answer:
         return self._account.recorded
 
     @property
+    def fingerprint(self) -> str | None:
+        """The ``system_fingerprint`` of the engine; None if it has none."""
+        return self._route.upstream.fingerprint
+
+    @property
     def result(self) -> Steered:
         """The finished answer."""
         assert self._result is not None, "its pieces were not read to their end"

@@ -90,32 +90,41 @@ class Chat:
 
     async def _events(self) -> AsyncGenerator[bytes, None]:
         """The events of a streamed answer."""
-        terms, usage = self._terms, self._request.include_usage
-        chunks = wire.Chunks(terms.id, _seconds(), terms.model, include_usage=usage)
-        answer = self._answer(terms, self._ask)
+        answer = self._answer(self._terms, self._ask)
         self._say_whether_recorded(answer)
-        first, ended = True, None
+        began, ended = _seconds(), None
+        chunks: wire.Chunks | None = None  # once the engine has said something
         try:
             async with aclosing(answer.pieces()) as pieces:
                 async for piece in pieces:
-                    if first:
-                        first = False
-                        self._say_whether_recorded(answer)
+                    if chunks is None:
+                        chunks = self._chunks(answer, began)
                         yield chunks.role()
                     yield chunks.piece(piece)
         except UpstreamError as error:
             ended = ended_by(error)
-            if first or ended is None:
+            if chunks is None or ended is None:
                 raise
-        if first:  # nothing to show: its reasoning took all of its tokens
-            self._say_whether_recorded(answer)
+        if chunks is None:  # nothing to show: its reasoning took all of its tokens
+            chunks = self._chunks(answer, began)
             yield chunks.role()
         finish, stop = (ended, None) if ended else answer.finish
         yield chunks.finish(finish, stop, answer.about())
-        if usage:
+        if self._request.include_usage:
             yield chunks.usage(answer.usage())
         await self._reply.before_end()  # a client may ask again before the end comes
         yield wire.DONE
+
+    def _chunks(self, answer: Answer, began: int) -> wire.Chunks:
+        """The chunks of an answer whose head is about to be sent."""
+        self._say_whether_recorded(answer)
+        return wire.Chunks(
+            self._terms.id,
+            began,
+            self._terms.model,
+            include_usage=self._request.include_usage,
+            fingerprint=answer.fingerprint,
+        )
 
     def _say_whether_recorded(self, answer: Answer) -> None:
         self._reply.headers["x-gtalign-recorded"] = wire.said(answer.recorded)
@@ -136,6 +145,7 @@ class Chat:
             finishes=[answer.finish for answer in answers],
             usages=[answer.usage() for answer in answers],
             abouts=abouts,
+            fingerprint=answers[0].fingerprint,
         )
         await self._reply.whole(200, body)
 

@@ -27,6 +27,7 @@ _ENGINES: Final = OWNED | {
     # what comes beside the text, or instead of it
     *("prompt_logprobs", "n_probs", "return_hidden_states", "return_tokens_as_token_ids"),
     *("return_progress", "post_sampling_probs", "audio", "image_data", "web_search_options"),
+    *("verbose", "return_tokens"),
     # how the conversation is rendered
     *("chat_template", "documents", "truncate_prompt_tokens", "mm_processor_kwargs", "prediction"),
     # how the text is searched for, or where it ends
@@ -50,7 +51,7 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     **dict.fromkeys(("include_stop_str_in_output", "no_stop_trim", "return_token_ids"), (False,)),
     **dict.fromkeys(("return_hidden_states", "return_tokens_as_token_ids"), (False,)),
     **dict.fromkeys(("return_progress", "post_sampling_probs", "timings_per_token"), (False,)),
-    **dict.fromkeys(("thinking_forced_open", "logprobs"), (False,)),
+    **dict.fromkeys(("thinking_forced_open", "logprobs", "verbose", "return_tokens"), (False,)),
     **dict.fromkeys(("add_generation_prompt", "skip_special_tokens", "cache_prompt"), (True,)),
     **dict.fromkeys(("spaces_between_special_tokens", "include_reasoning"), (True,)),
     **dict.fromkeys(("separate_reasoning", "stream_reasoning", "parse_tool_calls"), (True,)),

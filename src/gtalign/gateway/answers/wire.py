@@ -22,14 +22,24 @@ class Chunks:
         created: When, in seconds since 1970.
         model: The model's name as the client gave it.
         include_usage: Whether a chunk with the usage comes last; the others then say null.
+        fingerprint: Of the engine; None if it has none.
     """
 
-    def __init__(self, id: str, created: int, model: str, *, include_usage: bool) -> None:
+    def __init__(
+        self,
+        id: str,
+        created: int,
+        model: str,
+        *,
+        include_usage: bool,
+        fingerprint: str | None = None,
+    ) -> None:
         self._head = {
             "id": id,
             "object": "chat.completion.chunk",
             "created": created,
             "model": model,
+            **_printed(fingerprint),
         }
         self._calls = 0  # so far
         self._pending: dict[str, Any] = {"usage": None} if include_usage else {}
@@ -70,6 +80,7 @@ def completion(
     finishes: Sequence[tuple[str, str | None]],
     usages: Sequence[Mapping[str, Any]],
     abouts: Sequence[Mapping[str, Any]],
+    fingerprint: str | None = None,
 ) -> bytes:
     """A whole answer, of one choice or of several.
 
@@ -81,6 +92,7 @@ def completion(
         finishes: Why each choice ended, and the stop string that ended it, if one did.
         usages: Tokens of each choice; all of them read the same prompt. Their details are kept.
         abouts: The decision about each choice.
+        fingerprint: Of the engine; None if it has none.
     """
     read, written = usages[0]["prompt_tokens"], sum(u["completion_tokens"] for u in usages)
     body = {
@@ -88,6 +100,7 @@ def completion(
         "object": "chat.completion",
         "created": created,
         "model": model,
+        **_printed(fingerprint),
         "choices": [
             {"index": number, "message": message, "logprobs": None, **_ended(*finish)}
             for number, (message, finish) in enumerate(zip(messages, finishes, strict=True))
@@ -122,6 +135,10 @@ def _call(piece: Piece) -> dict[str, Any]:
     """A call of a tool; some chat templates take no other ids than of nine letters and digits."""
     function = {"name": piece.name, "arguments": piece.text}
     return {"id": uuid4().hex[:9], "type": "function", "function": function}
+
+
+def _printed(fingerprint: str | None) -> dict[str, str]:
+    return {} if fingerprint is None else {"system_fingerprint": fingerprint}
 
 
 def _ended(reason: str, stop: str | None) -> dict[str, Any]:

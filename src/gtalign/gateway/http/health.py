@@ -26,6 +26,7 @@ class HealthEndpoint:
 class ReadyEndpoint:
     """``GET /readyz``: requests are answered as configured; says why not, and which engines are up.
 
+    ``/health`` is the same, since engines are checked there: who checked one before asks on.
     A gateway is ready as long as one of its models can answer. It does not say where engines are:
     no key is needed here.
     """

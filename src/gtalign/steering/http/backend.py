@@ -102,6 +102,11 @@ class HTTPBackend:
         return f"{self._transport.api} ({self.engine.name}, {self.method})"
 
     @property
+    def fingerprint(self) -> str | None:
+        """How the engine last named itself and its settings; None if it does not."""
+        return self._transport.fingerprint
+
+    @property
     def can_resume(self) -> bool:
         """Whether its drafts can be rewritten."""
         return self.method != "none"

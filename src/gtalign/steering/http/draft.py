@@ -203,6 +203,8 @@ class HTTPDraft:
                 seen = f"sent what cannot be, after {tally.seen}: {error}"
                 return new, UpstreamError(self._upstream, seen)
             self._prompt.grew(piece)
+            if piece.fingerprint is not None:
+                self._transport.fingerprint = piece.fingerprint
             if tally.over:
                 break
         return new, None

@@ -8,6 +8,8 @@ LARGEST_COUNT: Final = 10**8
 """Most tokens that an engine can say it read or wrote: more than any context holds, and so few that
 sums of them fit a database."""
 
+_FINGERPRINT: Final = 200  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
@@ -35,6 +37,7 @@ class EnginePiece:
         finish: Why the engine stopped; None while it writes.
         usage: Tokens so far, if the engine reports them.
         beside: Whether it wrote something outside the message, such as reasoning.
+        fingerprint: How the engine names itself and its settings; None if it does not.
     """
 
     text: str = ""
@@ -42,6 +45,7 @@ class EnginePiece:
     finish: str | None = None
     usage: TokenCounts | None = None
     beside: bool = False
+    fingerprint: str | None = None
 
 
 def read_completion(value: Any) -> EnginePiece:
@@ -58,6 +62,7 @@ def read_completion(value: Any) -> EnginePiece:
         ids=_ids(choice.get("token_ids")),
         finish=_finish(choice),
         usage=usage,
+        fingerprint=_fingerprint(value),
     )
 
 
@@ -78,6 +83,7 @@ def read_chat(value: Any) -> EnginePiece:
         finish=_finish(choice),
         usage=usage,
         beside=bool(delta.get("reasoning_content") or delta.get("reasoning")),
+        fingerprint=_fingerprint(value),
     )
 
 
@@ -145,6 +151,14 @@ def _finish(choice: Mapping[str, Any]) -> str | None:
     if finish is not None and not isinstance(finish, str):
         raise ValueError(f"'finish_reason' is {_kind(finish)}, not text")
     return finish or None
+
+
+def _fingerprint(value: Mapping[str, Any]) -> str | None:
+    """The engine's name for itself; none is an error of its own, because no text depends on it."""
+    found = value.get("system_fingerprint")
+    if not isinstance(found, str) or not 0 < len(found) <= _FINGERPRINT:
+        return None
+    return found if found.isascii() and found.isprintable() else None
 
 
 def _kind(value: Any) -> str:

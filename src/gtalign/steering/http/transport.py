@@ -36,6 +36,7 @@ class Transport:
     Attributes:
         api: The address, without a slash at its end.
         root: The address without ``/v1``, where servers keep what OpenAI's interface lacks.
+        fingerprint: How the server last named itself and its settings; None if it does not.
 
     Raises:
         SteeringError: The address or the key cannot be one.
@@ -49,6 +50,7 @@ class Transport:
             raise SteeringError("the upstream's key has to be printable ASCII without spaces")
         self._key = key or None
         self._session: aiohttp.ClientSession | None = None
+        self.fingerprint: str | None = None
 
     async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, upstream: str) -> Any:
         """Return the JSON answer to a GET, or to a POST of `body`.
