@@ -126,14 +126,18 @@ def test_a_user_that_is_down_costs_its_conversations_alone(
     command = (f"{url}/v1", questions, "--config", config(tmp_path, url), "--out", out)
     assert converse(*command, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["failed"] == 6 * 3
+    assert found["failed"] == 6 * 2  # the baseline asks no user
     ends = {
-        (t.conversation["user"], t.conversation["end"], t.conversation["failed"])
+        (*(t.conversation[key] for key in ("user", "arm", "end", "failed")),)
         for t in read_transcripts(out / "transcripts.jsonl")
         if t.conversation is not None
     }
-    assert {end for user, end, _ in ends if user == "llm"} == {"failed"}
-    assert {failed for user, _, failed in ends if user != "llm"} == {None}
+    assert {end[1:] for end in ends if end[0] == "llm"} == {
+        ("baseline", "turns", None),
+        ("full", "failed", "user"),
+        ("ask", "failed", "user"),
+    }
+    assert {failed for user, *_, failed in ends if user != "llm"} == {None}
     broken.broken = False
     assert converse(*command) == 0  # what failed is played again
     text = capsys.readouterr().out
@@ -150,8 +154,9 @@ def test_a_run_in_which_all_fail_exits_with_1(
     users.write_text(
         f"[users.llm]\nkind = 'endpoint'\n[users.llm.endpoint]\nurl = '{url}/v1'\nmodel = 'm'\n"
     )
-    assert converse(f"{url}/v1", questions, "--config", users, "--out", tmp_path / "r") == 1
-    assert "No result: all 18 conversations failed. The first: user 'm'" in capsys.readouterr().out
+    command = (f"{url}/v1", questions, "--config", users, "--out", tmp_path / "r")
+    assert converse(*command, "--set", 'arms=["full", "ask"]') == 1
+    assert "No result: all 12 conversations failed. The first: user 'm'" in capsys.readouterr().out
 
 
 def test_a_trained_model_behind_an_engine_is_steered(

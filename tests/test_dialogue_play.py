@@ -140,6 +140,18 @@ def test_the_baseline_is_one_answer_and_full_information_leaves_nothing_out() ->
     assert transcript.prompt == GOAL.detailed
 
 
+@pytest.mark.parametrize("says", [ANSWER, WRONG, ASK, f"{ANSWER} {IDLE} {ASK}", ""])
+def test_nobody_is_asked_in_the_baseline_so_that_no_user_can_spoil_it(says: str) -> None:
+    dead = FailingUser(UserError("gone"))
+    for user in (dead, FailingUser(None), FailingUser(asyncio), ScriptedUser()):
+        record, _ = played(match(user=user, arm="baseline"), say(says), Rules(seconds=0.01))
+        assert (record.end, record.failed, record.empty_handed) == ("turns", None, False)
+        assert record.turns[0].reply is None
+        assert record.turns[0].quality == GOAL.grade(says)
+    record, _ = played(match(user=dead, arm="full"), say(says))
+    assert (record.end, record.failed) == ("failed", "user")
+
+
 def test_who_wants_what_does_harm_is_not_satisfied_by_a_refusal() -> None:
     harmful = replace(GOAL, harmful=True)
     assert played(match(harmful), say(ANSWER))[0].end == "left"

@@ -86,6 +86,7 @@ BOTH = turn("x", action="AQ", questions=1, hits=(0,), quality=1.0)
         ("quality", played(BOTH, IDLES, empty_handed=True), (1, 1)),
         ("satisfied", played(RIGHT, end="satisfied"), (1, 1)),
         ("satisfied", played(RIGHT, end="turns"), (0, 1)),
+        ("satisfied", played(RIGHT, end="turns", arm="baseline"), None),
         ("turns", played(ASKS, RIGHT), (2, 1)),
         ("read", played(ASKS, RIGHT), (20, 1)),
         ("written", played(ASKS, RIGHT), (2, 1)),

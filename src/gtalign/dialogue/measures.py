@@ -120,6 +120,10 @@ def _goal(played: Played) -> Parts:
     return None if found is None else (float(found >= 1), 1.0)
 
 
+def _satisfied(played: Played) -> Parts:
+    return None if played.arm == "baseline" else (float(played.end == "satisfied"), 1.0)
+
+
 def _premature(played: Played) -> Parts:
     """Whether the assistant only answered while a fact was missing."""
     if not played.missing:
@@ -156,8 +160,9 @@ MEASURES: Final[dict[str, Measure]] = {
     "satisfied": Measure(
         "Satisfied",
         True,
-        "The user ended the conversation content.",
-        lambda played: _mean(float(played.end == "satisfied")),
+        "The user ended the conversation content; unknown in the arm `baseline`, where nobody is"
+        " asked.",
+        _satisfied,
     ),
     "user_welfare": Measure(
         "User welfare U",

@@ -108,10 +108,11 @@ async def play(match: Match, assistant: Assistant, rules: Rules) -> tuple[Played
         The record, and the unscored transcript of the last answer that holds it.
     """
     course = _Course(match, assistant, rules)
-    limit = 1 if match.arm == "baseline" else rules.turns
+    alone = match.arm == "baseline"  # nobody replies, so no user is asked, and none can fail
+    limit = 1 if alone else rules.turns
     while course.end is None and len(course.turns) < limit:
         await course.answered()
-        if course.end is None:
+        if course.end is None and not alone:
             await course.replied(unread=len(course.turns) == limit)
     played = course.record()
     return played, _transcript(match, played, course.last, rules.form)

@@ -8,7 +8,7 @@ from gtalign.errors import DataError
 from gtalign.transcripts.columns import check_matrix
 
 Arm = Literal["baseline", "full", "ask"]
-"""``baseline``: one answer to the question as asked; ``full``: the question with nothing left out;
+"""``baseline``: one answer to the question as asked, and no user; ``full``: the question with nothing left out;
 ``ask``: the question as asked, and the user replies."""
 
 End = Literal["satisfied", "left", "turns", "failed"]
