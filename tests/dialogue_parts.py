@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gtalign.dialogue import Answer, Goal, Match, Missing, Persona, ScriptedUser, User
-from gtalign.lab.goals import goal_of
+from gtalign.lab.goals import lab_goal
 from gtalign.lab.world import make_world
 from gtalign.tasks import Message, Question
 
@@ -79,7 +79,7 @@ def match(
 
 
 def lab_goals(items: int = 1) -> list[Goal]:
-    return [goal_of(question) for question in make_world(0, 1, items).test]
+    return [lab_goal(question) for question in make_world(0, 1, items).test]
 
 
 @dataclass

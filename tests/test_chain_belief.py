@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chain_texts import PAYOFF, THREE_BY_TWO, VALID, games, texts
 from gtalign.chain import (
-    RULES,
+    FORMAT_RULES,
     BlockClosed,
     StreamParser,
     TextAdded,
@@ -49,7 +49,7 @@ def outcome(text: str, **options: Any) -> Any:
     try:
         return parse(text, belief=True, **options)
     except ChainError as error:
-        assert error.rule in RULES
+        assert error.rule in FORMAT_RULES
         return error.rule, error.position
 
 

@@ -21,7 +21,7 @@ from chain_texts import (
     texts,
     valid,
 )
-from gtalign.chain import BLOCKS, RULES, parse, render
+from gtalign.chain import BLOCKS, FORMAT_RULES, parse, render
 from gtalign.chain.blocks import layout
 from gtalign.chain.payoff import PayoffReader
 from gtalign.errors import ChainError, PayoffError
@@ -33,7 +33,7 @@ parsing = importlib.import_module("gtalign.chain.parse")  # the package's name f
 def broken(text: str, **options: Any) -> tuple[str, int]:
     with pytest.raises(ChainError) as caught:
         parse(text, **options)
-    assert caught.value.rule in RULES
+    assert caught.value.rule in FORMAT_RULES
     return caught.value.rule, caught.value.position
 
 
@@ -213,7 +213,7 @@ def test_anything_parses_or_names_a_rule(text: str) -> None:
     try:
         chain = parse(text)
     except ChainError as error:
-        assert error.rule in RULES
+        assert error.rule in FORMAT_RULES
         assert 0 <= error.position <= len(text)
     else:
         assert chain.response

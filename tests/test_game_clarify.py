@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from gtalign.drawing import svg_file
 from gtalign.errors import GameError
-from gtalign.game import Clarification, Question, clarify, clarifying_move, worth_asking
+from gtalign.game import Clarification, ClarifyingQuestion, clarify, clarifying_move, worth_asking
 from gtalign.game.belief import Aim
 from gtalign.game.security import secure
 
@@ -38,10 +38,12 @@ def by_recursion(payoffs: Any, questions: Any, belief: Any, left: int, aim: Aim)
     return max(options, key=lambda option: option @ sides)
 
 
-def random_problem(types: int, answers: int, replies: int, seed: int) -> tuple[Any, list[Question]]:
+def random_problem(
+    types: int, answers: int, replies: int, seed: int
+) -> tuple[Any, list[ClarifyingQuestion]]:
     rng = np.random.default_rng(seed)
     payoffs = rng.integers(-50, 51, (types, answers, 2)) / 10
-    ask = Question(
+    ask = ClarifyingQuestion(
         rng.dirichlet(np.full(replies, 0.4), types),
         (0.2, 0.1),
         rng.uniform(0.5, 1),
@@ -58,7 +60,7 @@ def test_a_measurement_of_the_robot() -> None:
     each reply weighs: .3 * -100 + .7 * 100 = 40, and .7 * 100 + .3 * -50 = 55.
     """
     payoffs = alone([[-100, 100], [100, -50]])
-    plan = clarify(payoffs, [Question([[0.7, 0.3], [0.3, 0.7]])], 1, "llm")
+    plan = clarify(payoffs, [ClarifyingQuestion([[0.7, 0.3], [0.3, 0.7]])], 1, "llm")
     assert sorted(plan.stages[1].values[..., 1].round(9).tolist()) == [
         [-100, 100],
         [40, 55],
@@ -124,7 +126,7 @@ def test_every_vector_that_is_kept_is_best_somewhere() -> None:
 def test_one_question_is_the_rule_of_worth_asking() -> None:
     payoffs = [[[4, 2], [-2, 1]], [[-3, 1], [5, 2]]]
     likelihood, cost = [[0.9, 0.1], [0.2, 0.8]], (1.0, 0.5)
-    plan = clarify(payoffs, [Question(likelihood, cost)], 1)
+    plan = clarify(payoffs, [ClarifyingQuestion(likelihood, cost)], 1)
     beliefs = np.linspace([1, 0], [0, 1], 101)
     asks = worth_asking(payoffs, beliefs, likelihood, cost)
     assert ((plan.move(beliefs) == 2) == asks).all()
@@ -139,7 +141,7 @@ def test_a_user_without_patience_is_answered() -> None:
 
 def test_who_may_leave_is_better_answered_while_asked() -> None:
     payoffs = [[[4, 2], [1, 1]], [[1, 1], [5, 2]]]
-    ask = Question(np.eye(2), (0.1, 0.1), patience=0.6, leaving=(-2, -2))
+    ask = ClarifyingQuestion(np.eye(2), (0.1, 0.1), patience=0.6, leaving=(-2, -2))
     both = [replace(ask, answer=answer, cost=(0.2, 0.2)) for answer in range(2)]
     plan = clarify(payoffs, [ask, *both], 1)
     assert plan.move([0.6, 0.4]) == 3
@@ -149,13 +151,15 @@ def test_who_may_leave_is_better_answered_while_asked() -> None:
 
 def test_a_tie_of_answering_and_asking_is_an_answer() -> None:
     payoffs = alone([[1, 0], [0, 1]])
-    plan = clarify(payoffs, [Question(np.eye(2), (0, 0.5))], 1, "llm")
+    plan = clarify(payoffs, [ClarifyingQuestion(np.eye(2), (0, 0.5))], 1, "llm")
     assert plan.move([0.5, 0.5]) == 0
     assert [move for _, _, move in plan.regions()] == [1, 0]
 
 
 def test_the_chart_is_an_image_and_says_its_regions() -> None:
-    plan = clarify(alone([[-10, 10], [10, -10]]), [Question([[0.8, 0.2], [0.2, 0.8]])], 2, "llm")
+    plan = clarify(
+        alone([[-10, 10], [10, -10]]), [ClarifyingQuestion([[0.8, 0.2], [0.2, 0.8]])], 2, "llm"
+    )
     drawn = plan.chart("When to ask", ["first", "second", "ask"], "the first <type>")
     root = ElementTree.fromstring(svg_file(drawn))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -185,7 +189,7 @@ def test_the_secured_value_is_that_of_the_linear_program() -> None:
 
 @cache
 def small() -> Clarification:
-    return clarify(random_problem(2, 2, 2, seed=0)[0], [Question(np.eye(2))], 1)
+    return clarify(random_problem(2, 2, 2, seed=0)[0], [ClarifyingQuestion(np.eye(2))], 1)
 
 
 EYE = np.eye(2)
@@ -193,11 +197,23 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: clarify(np.zeros((1, 2, 2, 2)), [], 1), "T, n, 2"),
     (lambda: clarify(np.full((2, 2, 2), np.nan), [], 1), "finite"),
     (lambda: clarify(np.zeros((2, 2, 2)), [], -1), "0 or more"),
-    (lambda: clarify(np.zeros((2, 2, 2)), [Question(np.eye(3))], 1), "a likelihood has shape"),
-    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, patience=1.5)], 1), "patience"),
-    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, patience=np.nan)], 1), "patience"),
-    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, answer=2)], 1), "answers 0 to 1"),
-    (lambda: clarify(np.zeros((2, 2, 2)), [Question(EYE, (np.inf, 0))], 1), "two finite numbers"),
+    (
+        lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(np.eye(3))], 1),
+        "a likelihood has shape",
+    ),
+    (lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(EYE, patience=1.5)], 1), "patience"),
+    (
+        lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(EYE, patience=np.nan)], 1),
+        "patience",
+    ),
+    (
+        lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(EYE, answer=2)], 1),
+        "answers 0 to 1",
+    ),
+    (
+        lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(EYE, (np.inf, 0))], 1),
+        "two finite numbers",
+    ),
     (lambda: small().move([0.2, 0.3, 0.5]), "about 3 types"),
     (lambda: small().move([0.5, 0.5], left=2), "0 to 1 questions"),
     (lambda: clarify(np.zeros((3, 2, 2)), [], 0).regions(), "two types"),
@@ -212,7 +228,7 @@ def test_wrong_input_is_refused(call: Any, message: str) -> None:
 
 def test_the_image_of_the_documentation_is_what_its_code_draws() -> None:
     payoffs = [[[4, 2], [-2, 1]], [[-3, 1], [5, 2]]]
-    ask = Question([[0.8, 0.2], [0.2, 0.8]], (0.2, 0.1), patience=0.9, leaving=(-1, 0))
+    ask = ClarifyingQuestion([[0.8, 0.2], [0.2, 0.8]], (0.2, 0.1), patience=0.9, leaving=(-1, 0))
     both = [replace(ask, answer=answer, cost=(0.4, 0.3)) for answer in (0, 1)]
     names = ["answer usual", "answer special", "ask", "usual, and ask", "special, and ask"]
     drawn = clarify(payoffs, [ask, *both], 3).chart(
@@ -276,7 +292,7 @@ def test_equal_and_useless_lines_of_two_types_are_left_out() -> None:
         ({"belief": [1.0]}, "about 1 types, not 2"),
         ({"turns": -1}, "0 or more"),
         ({"payoffs": np.zeros((3, 2, 3, 2)), "belief": [[0.5, 0.5]] * 2}, "do not fit"),
-        ({"questions": [Question([[1.0]])]}, "likelihood has shape"),
+        ({"questions": [ClarifyingQuestion([[1.0]])]}, "likelihood has shape"),
     ],
 )
 def test_a_wrong_move_is_refused(change: Any, told: str) -> None:

@@ -15,10 +15,10 @@ from gtalign.config import load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.attempts import ATTEMPTS
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.keys import SCOPES, Key, KeyLimits, Scope
+from gtalign.gateway.keys import SCOPES, Key, KeyLimits, KeyScope
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.settings import LimitSettings
-from gtalign.gateway.spending import UNTOLD, Use, cost, recount, text_of
+from gtalign.gateway.spending import UNTOLD, AnswerUsage, cost, recount, text_of
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.tables import decisions
 from gtalign.gateway.store.writer import Record
@@ -50,7 +50,7 @@ async def status(gateway: Served, path: str, secret: str) -> int:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-async def test_a_scope_opens_its_own_and_no_more(tmp_path: Path, scope: Scope) -> None:
+async def test_a_scope_opens_its_own_and_no_more(tmp_path: Path, scope: KeyScope) -> None:
     async with served(tmp_path) as gateway:
         await gateway.key(name="root")
         _, secret = await gateway.key(name="one", scopes=[scope])
@@ -203,22 +203,22 @@ CHARACTERS = load_policy("per-character")
 @pytest.mark.parametrize(
     ("use", "tokens"),
     [
-        (Use(None, 10, "a question of 24 letters"), 10 + 8),
-        (Use(5, None, "x", "一二三"), 5 + 3),  # nine bytes
-        (Use(5, None, "x", None, events=7), 5 + 7),
-        (Use(5, None, "x"), 5 + UNTOLD),
-        (Use(None, None), 2 * UNTOLD),
-        (Use(None, 0, "\ud800"), 1),
+        (AnswerUsage(None, 10, "a question of 24 letters"), 10 + 8),
+        (AnswerUsage(5, None, "x", "一二三"), 5 + 3),  # nine bytes
+        (AnswerUsage(5, None, "x", None, events=7), 5 + 7),
+        (AnswerUsage(5, None, "x"), 5 + UNTOLD),
+        (AnswerUsage(None, None), 2 * UNTOLD),
+        (AnswerUsage(None, 0, "\ud800"), 1),
     ],
 )
-def test_what_nobody_counted_is_estimated_and_never_free(use: Use, tokens: int) -> None:
+def test_what_nobody_counted_is_estimated_and_never_free(use: AnswerUsage, tokens: int) -> None:
     spent = use.spent(load_policy("per-token"))
     assert (spent.tokens, spent.estimated) == (tokens, 1)
     assert spent.money > 0
 
 
 def test_what_is_counted_is_no_estimate_in_any_unit() -> None:
-    known = Use(10, 20, "abcd", "x" * 40, answer=True)
+    known = AnswerUsage(10, 20, "abcd", "x" * 40, answer=True)
     assert known.spent(load_policy("per-token")) == Spent(30, near(330e-6), 0)
     assert known.spent(CHARACTERS) == Spent(30, near(4 * 0.75e-6 + 40 * 3.75e-6), 0)
     assert known.spent(load_policy("per-answer")) == Spent(30, 0.015, 0)

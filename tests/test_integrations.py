@@ -12,7 +12,7 @@ from gtalign.data.schema import to_row
 from gtalign.dialogue import Answer, Conversation
 from gtalign.errors import ConfigError, DataError, JudgeError, UserError
 from gtalign.integrations.answers import Grader
-from gtalign.integrations.conversations import Desk, measured
+from gtalign.integrations.conversations import ConversationRunner, measured
 from gtalign.integrations.suite import Suite, load_suite
 from gtalign.judges import JudgesConfig, Verdict
 from gtalign.reward import RewardConfig
@@ -91,9 +91,9 @@ def suite_of(tmp_path: Path, *questions: Question) -> Suite:
 
 
 async def test_a_conversation_is_played_and_measured(tmp_path: Path) -> None:
-    desk = Desk(suite_of(tmp_path, VAGUE))
-    (question,) = desk.questions()
-    played = await desk.play(desk.match(question), Asks())
+    runner = ConversationRunner(suite_of(tmp_path, VAGUE))
+    (question,) = runner.questions()
+    played = await runner.play(runner.match(question), Asks())
     found = measured(played)
     assert found["goal"] == 1.0 and found["turns"] == 2.0 and found["ask_f1"] == 1.0
 
@@ -104,17 +104,17 @@ async def test_a_user_that_fails_leaves_no_measure(
     async def fails(conversation: Conversation) -> str:
         raise UserError("user: gone", "connection")
 
-    desk = Desk(suite_of(tmp_path, VAGUE))
-    match = desk.match(VAGUE)
+    runner = ConversationRunner(suite_of(tmp_path, VAGUE))
+    match = runner.match(VAGUE)
     monkeypatch.setattr(match.user, "reply", fails, raising=False)
-    played = await desk.play(match, Asks())
+    played = await runner.play(match, Asks())
     assert played.problem == "user: gone" and measured(played) == {}
 
 
 def test_questions_without_a_goal_cannot_be_talked_about(tmp_path: Path) -> None:
     unknown = Question("b", "medium", VAGUE.messages, "text", "b")
-    desk = Desk(suite_of(tmp_path, unknown))
+    runner = ConversationRunner(suite_of(tmp_path, unknown))
     with pytest.raises(DataError, match="none of 1 questions"):
-        desk.questions()
+        runner.questions()
     with pytest.raises(DataError, match="'b'"):
-        desk.match(unknown)
+        runner.match(unknown)

@@ -3,19 +3,21 @@
 import pytest
 
 from gtalign.errors import JudgeError
-from gtalign.integrations.verl.ledger import MEASURES, UNKNOWN, Ledger, Outcome
+from gtalign.integrations.verl.ledger import MEASURES, UNKNOWN, Ledger, SampleResult
 from gtalign.judges.failures import Failure
 from gtalign.reward import NormaliseConfig, normalise
 
 FAILED = Failure("timeout", "judge 'judge', question 'q': no answer", broken=True)
 
 
-def scored(reward: float, task: str = "a", *, learned: bool = True) -> Outcome:
-    return Outcome(task, reward, reward + 0.1, reward + 0.2, reward, asked=True, learned=learned)
+def scored(reward: float, task: str = "a", *, learned: bool = True) -> SampleResult:
+    return SampleResult(
+        task, reward, reward + 0.1, reward + 0.2, reward, asked=True, learned=learned
+    )
 
 
-def failed(task: str = "a") -> Outcome:
-    return Outcome(task, None, None, None, None, asked=True, failure=FAILED)
+def failed(task: str = "a") -> SampleResult:
+    return SampleResult(task, None, None, None, None, asked=True, failure=FAILED)
 
 
 def test_a_known_sample_keeps_its_numbers() -> None:
@@ -48,7 +50,7 @@ def test_what_a_judge_failed_on_is_the_mean_of_its_task() -> None:
 
 
 def test_an_answer_that_says_nothing_has_no_other_measure_than_its_reward() -> None:
-    found = Ledger(0.5, 4).settle(Outcome("a", 0.0, None, None, None))
+    found = Ledger(0.5, 4).settle(SampleResult("a", 0.0, None, None, None))
     assert found == {**dict.fromkeys(MEASURES, 0.0), "unscored": 0.0}
 
 
@@ -100,4 +102,4 @@ def test_too_many_failures_stop_the_run_and_it_stays_stopped() -> None:
 def test_an_answer_without_a_judge_is_no_failure() -> None:
     ledger = Ledger(0.0, 2)
     for _ in range(4):
-        ledger.settle(Outcome("a", 0.0, 0.0, 0.0, 0.0))
+        ledger.settle(SampleResult("a", 0.0, 0.0, 0.0, 0.0))

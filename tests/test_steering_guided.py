@@ -29,7 +29,7 @@ from gtalign.steering import (
     has_shadow,
     load_policy,
 )
-from gtalign.steering.backend import Report
+from gtalign.steering.backend import WriteReport
 from gtalign.steering.budget import LEAST, BlockSettings, least_tokens, share_out
 from gtalign.steering.fake import FakeDraft
 from gtalign.steering.guided import ENDED, NO_CHAIN, OWN, SHADOW
@@ -210,11 +210,11 @@ class Recounting(FakeDraft):
     """A message whose slices held more tokens than one each, as the engine says at the end."""
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> WriteReport | None:
         return self._report
 
     @report.setter
-    def report(self, report: Report | None) -> None:
+    def report(self, report: WriteReport | None) -> None:
         more = 0 if report is None else report.tokens // 80
         self._report = report and replace(report, tokens=report.tokens + more)
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from gtalign.errors import SteeringError, UpstreamError
-from gtalign.steering import Draft, Report, Sampling
+from gtalign.steering import Draft, Sampling, WriteReport
 from gtalign.steering.http import HTTPBackend, Method, connect
 from gtalign.tasks import Message
 from standins import model, tokens
@@ -42,7 +42,7 @@ CASES = [
 ]
 
 
-def report_of(draft: Draft) -> Report:
+def report_of(draft: Draft) -> WriteReport:
     """What a draft says of what it wrote last."""
     assert draft.report is not None
     return draft.report
@@ -220,7 +220,7 @@ async def test_reports_cached_tokens() -> None:
         async with connected(standin) as backend:
             draft = backend.open(MESSAGES, Sampling())
             await write(draft, max_tokens=5)
-            assert draft.report == Report(
+            assert draft.report == WriteReport(
                 "length", 5, len(tokens.encode(rendered(MESSAGES))), cached
             )
 

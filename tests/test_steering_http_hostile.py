@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gtalign.errors import SteeringError, UpstreamError
-from gtalign.steering import Report, Sampling
+from gtalign.steering import Sampling, WriteReport
 from gtalign.steering.http import Engine, HTTPBackend, HTTPDraft, Method, Timeouts, connect
 from gtalign.steering.http.engines import LLAMA_CPP, UNKNOWN, VLLM
 from gtalign.steering.http.transport import Transport
@@ -292,9 +292,9 @@ async def test_an_answer_in_one_piece_is_one() -> None:
     }
     act = status("200 OK", json.dumps(body).encode())
     made = await written([act])
-    assert (made.text, made.report) == ("Hé</x>llo", Report("end", 3, 7))
+    assert (made.text, made.report) == ("Hé</x>llo", WriteReport("end", 3, 7))
     made = await written([act], stop="</x>")
-    assert (made.text, made.report) == ("Hé</x>", Report("stop", 3, 7))
+    assert (made.text, made.report) == ("Hé</x>", WriteReport("stop", 3, 7))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
@@ -314,7 +314,7 @@ async def test_a_write_ends_with_the_stop_string_however_it_comes(
 
 async def test_out_of_tokens_is_told_from_the_end() -> None:
     made = await written([STREAM, event("a"), event("b", "length")])
-    assert made.report == Report("length", 2)
+    assert made.report == WriteReport("length", 2)
 
 
 def completion(text: str, finish: str | None = None, **more: Any) -> bytes:
@@ -324,7 +324,7 @@ def completion(text: str, finish: str | None = None, **more: Any) -> bytes:
 
 async def test_trailers_that_never_end_are_left() -> None:
     made = await written([STREAM, event("a", "stop"), b'data: {"choices": []}\n\n' * 9, "hang"])
-    assert made.report == Report("end", 1)
+    assert made.report == WriteReport("end", 1)
 
 
 async def test_goes_on_from_the_token_that_went_on_behind_the_stop_string() -> None:
@@ -336,7 +336,7 @@ async def test_goes_on_from_the_token_that_went_on_behind_the_stop_string() -> N
         made.rewrite("other")
         assert await collected(made, stop="</x>") == "a</x>"
         assert await collected(made, stop="\n") == "\n"  # and nothing is asked for
-        assert made.report == Report("stop", 0)
+        assert made.report == WriteReport("stop", 0)
         await transport.aclose()
 
 

@@ -9,7 +9,7 @@ from gtalign.chain.grammar import Lengths, Part, ebnf, gbnf, json_schema
 from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.reasoning import reasoning_of, response_of, with_reasoning
-from gtalign.chain.rules import RULES
+from gtalign.chain.rules import FORMAT_RULES
 from gtalign.chain.sentences import asked, asks
 from gtalign.chain.solution import solution_scores
 from gtalign.chain.stream import (
@@ -26,7 +26,7 @@ from gtalign.chain.worked import Solved, work_out
 
 __all__ = [
     "BLOCKS",
-    "RULES",
+    "FORMAT_RULES",
     "TAGS",
     "BlockClosed",
     "BlockOpened",

@@ -13,7 +13,18 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from gtalign.chain import regex
-from gtalign.chain.regex import ANY, LAST, SURROGATES, Choice, Edge, Look, Ranges, Repeat, Set, Tree
+from gtalign.chain.regex import (
+    ANY,
+    LAST,
+    SURROGATES,
+    Alternation,
+    Edge,
+    Look,
+    Ranges,
+    Repeat,
+    Set,
+    Tree,
+)
 from gtalign.errors import DataError
 
 _NODES: Final = 6000
@@ -186,7 +197,7 @@ class _Construction:
                 node = after
                 for part in reversed(tree.parts):
                     node = self._before(part, node, certain)
-            case Choice():
+            case Alternation():
                 node = self._node()
                 self._free[node] = [("", self._before(o, after, certain)) for o in tree.options]
             case Repeat():

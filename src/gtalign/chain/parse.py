@@ -38,9 +38,9 @@ def parse(
         belief: Whether the chain has to state a belief, in a block of its own before the payoff.
 
     Raises:
-        ChainError: The text breaks a rule (a key of `RULES`); the error holds the first in the
-            order of the text, and its character position. A payoff is checked as a whole where its
-            block closes.
+        ChainError: The text breaks a rule (a key of `FORMAT_RULES`); the error holds the first in
+            the order of the text, and its character position. A payoff is checked as a whole where
+            its block closes.
     """
     reader, of = PayoffReader(form, low, high), layout(belief)
     chain = None if belief else _plain(text, reader)

@@ -54,7 +54,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Alternation:
     """One of several."""
 
     options: "tuple[Tree, ...]"
@@ -84,7 +84,7 @@ class Look:
     positive: bool
 
 
-Tree = Set | Sequence | Choice | Repeat | Edge | Look
+Tree = Set | Sequence | Alternation | Repeat | Edge | Look
 
 
 def union(ranges: Ranges) -> Ranges:
@@ -181,7 +181,7 @@ class _Reader:
         options = [self._sequence(depth)]
         while self._takes("|"):
             options.append(self._sequence(depth))
-        return options[0] if len(options) == 1 else Choice(tuple(options))
+        return options[0] if len(options) == 1 else Alternation(tuple(options))
 
     def _takes(self, word: str) -> bool:
         if self._text.startswith(word, self.at):

@@ -12,7 +12,7 @@ from gtalign.chain.blocks import Layout
 from gtalign.chain.reasoning import PAIRS
 from gtalign.errors import ChainError
 
-RULES: Final[Mapping[str, str]] = {
+FORMAT_RULES: Final[Mapping[str, str]] = {
     "text-before": "nothing but whitespace and closed reasoning comes before <thinking>",
     "text-between": "nothing but whitespace comes between two blocks",
     "text-after": "nothing but whitespace comes after </response>",

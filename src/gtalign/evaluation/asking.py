@@ -22,7 +22,7 @@ from gtalign.chain import response_of
 from gtalign.data.schema import instructed
 from gtalign.evaluation.answerer import Answerer
 from gtalign.evaluation.settings import AskIfWorth
-from gtalign.game import Question, clarifying_move
+from gtalign.game import ClarifyingQuestion, clarifying_move
 from gtalign.tasks import Message
 
 SHOWN: Final = 5
@@ -83,7 +83,7 @@ class AsksIfWorth:
         share_K = np.array([count for _, count in alike.most_common()]) / len(drafts)
         right_KK = self.settings.worth * np.eye(len(share_K))
         payoffs = np.stack([right_KK, np.zeros_like(right_KK)], axis=-1)
-        reply = Question(
+        reply = ClarifyingQuestion(
             np.eye(len(share_K)), (self.settings.cost, 0.0), patience=self.settings.replies
         )
         move, _ = clarifying_move(payoffs, share_K, [reply], 1)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class ClarifyingQuestion:
     """A question to the user.
 
     Args:
@@ -49,8 +49,8 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
-    """What the LLM can do after a given number of questions.
+class DecisionEpoch:
+    """A decision epoch: what the LLM can do after a given number of questions.
 
     Args:
         payoffs: What both get for each type and answer, ``[T, n, 2]``.
@@ -58,7 +58,7 @@ class Turn:
     """
 
     payoffs: ArrayLike
-    questions: Sequence[Question] = ()
+    questions: Sequence[ClarifyingQuestion] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ class Clarification:
 
 def clarify(
     payoffs: ArrayLike,
-    questions: Sequence[Question],
+    questions: Sequence[ClarifyingQuestion],
     turns: int,
     aim: Aim = "welfare",
 ) -> Clarification:
@@ -192,10 +192,12 @@ def clarify(
     """
     if turns < 0:
         raise GameError(f"the number of questions is 0 or more, not {turns}")
-    return clarify_turns([*[Turn(payoffs, questions)] * turns, Turn(payoffs)], aim)
+    return clarify_turns(
+        [*[DecisionEpoch(payoffs, questions)] * turns, DecisionEpoch(payoffs)], aim
+    )
 
 
-def clarify_turns(turns: Sequence[Turn], aim: Aim = "welfare") -> Clarification:
+def clarify_turns(turns: Sequence[DecisionEpoch], aim: Aim = "welfare") -> Clarification:
     """Solve a clarification problem whose turns differ: `clarify` is the one whose turns do not.
 
     An answer may lose worth with every question before it, or users may reply otherwise when they
@@ -239,7 +241,7 @@ def clarify_turns(turns: Sequence[Turn], aim: Aim = "welfare") -> Clarification:
 def clarifying_move(
     payoffs: ArrayLike,
     belief: ArrayLike,
-    questions: Sequence[Question],
+    questions: Sequence[ClarifyingQuestion],
     turns: int,
     aim: Aim = "welfare",
 ) -> tuple[NDArray[np.intp], Payoffs]:
@@ -304,7 +306,7 @@ def clarifying_move(
     return (move_N, value_2N.T) if batch else (move_N[0], value_2N[:, 0])
 
 
-def _checked(question: Question, game_Tn2: Payoffs) -> tuple[Payoffs, float, Payoffs]:
+def _checked(question: ClarifyingQuestion, game_Tn2: Payoffs) -> tuple[Payoffs, float, Payoffs]:
     """Likelihood ``[T, S]``, patience, and what is sure for each type: the cost, and who leaves."""
     types, answers, _ = game_Tn2.shape
     signals = probabilities("a likelihood", question.likelihood, 2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import Key
-from gtalign.gateway.limits import Bucket, Month, Use, request_rate, token_rate
+from gtalign.gateway.limits import Bucket, LimitState, Month, request_rate, token_rate
 from gtalign.gateway.settings import LimitSettings
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.uses import Row, month_at, of_key
@@ -110,16 +110,16 @@ class Batch:
         return told
 
 
-def _use(row: Row, process: str, running: int) -> Use:
+def _use(row: Row, process: str, running: int) -> LimitState:
     """What an owner takes; `running` requests are of this process."""
     month = month_at(row.now)
     if row.month != month:
         row.month, row.spent = month, Spent()
     row.running[process] = running
-    return Use(sum(row.running.values()), {_month(row): row.spent})
+    return LimitState(sum(row.running.values()), {_month(row): row.spent})
 
 
-def _fill(use: Use, row: Row, key: Key, settings: LimitSettings) -> None:
+def _fill(use: LimitState, row: Row, key: Key, settings: LimitSettings) -> None:
     """Give a key what is left to it of this minute."""
     rate = request_rate(key, settings)
     if rate is not None and use.requests is None:
@@ -129,7 +129,7 @@ def _fill(use: Use, row: Row, key: Key, settings: LimitSettings) -> None:
         use.tokens = Bucket(rate, min(row.at, row.now), row.tokens_left)
 
 
-def _keep(use: Use, row: Row) -> None:
+def _keep(use: LimitState, row: Row) -> None:
     """Note in a row what was taken."""
     row.spent = use.spent[_month(row)]
     if use.requests is not None:

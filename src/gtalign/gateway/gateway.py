@@ -15,7 +15,7 @@ from gtalign.errors import ConfigError, StorageError
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.attempts import Attempts
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.keys import ANYONE, Key, Keys, Scope, lacking
+from gtalign.gateway.keys import ANYONE, Key, Keys, KeyScope, lacking
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import check_local, is_loopback
 from gtalign.gateway.policies import Policies
@@ -112,7 +112,7 @@ class Gateway:
         servers = all(model.behind_servers for model in self.models)
         return steering.mode == "observe" and not steering.trained and servers
 
-    def caller(self, headers: Headers, scope: Scope, address: str) -> Key:
+    def caller(self, headers: Headers, scope: KeyScope, address: str) -> Key:
         """Find out who sends a request, and check that they may.
 
         Args:

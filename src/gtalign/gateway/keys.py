@@ -23,11 +23,11 @@ from gtalign.gateway.store.record import now
 from gtalign.gateway.store.tables import keys
 from gtalign.steering import Budget
 
-Scope = Literal["chat", "metrics", "read", "admin"]
+KeyScope = Literal["chat", "metrics", "read", "admin"]
 """What a key may do: ask for answers; read metrics; read decisions, policies and the dashboard; run
 the gateway, which includes the two before."""
 
-SCOPES: Final = get_args(Scope)
+SCOPES: Final = get_args(KeyScope)
 _INCLUDED: Final = ("metrics", "read")  # in the scope admin
 _PREFIX: Final = "gta-"
 _SECRET: Final = re.compile(r"gta-[A-Za-z0-9_-]{43}")  # 32 bytes from the system's generator
@@ -66,7 +66,7 @@ class KeyRequest(Config):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("chat",)
+    scopes: Annotated[tuple[KeyScope, ...], Field(min_length=1)] = ("chat",)
     policy: str | None = None
     group: str | None = None
     limits: KeyLimits = KeyLimits()
@@ -107,7 +107,7 @@ class Key:
         """Whether it opens anything: it was not revoked and has not expired."""
         return self.revoked is None and not self.expired
 
-    def may(self, scope: Scope) -> bool:
+    def may(self, scope: KeyScope) -> bool:
         """Whether it has a scope, by itself or with ``admin``."""
         return scope in self.scopes or (scope in _INCLUDED and "admin" in self.scopes)
 
@@ -299,7 +299,7 @@ def read_key_request(
     return wanted
 
 
-def lacking(scope: Scope) -> APIError:
+def lacking(scope: KeyScope) -> APIError:
     """The refusal of a good key that lacks a scope."""
     return APIError(403, f"this key lacks the scope {scope!r}", code="missing_scope")
 

@@ -67,7 +67,7 @@ class Bucket:
 
 
 @dataclass(slots=True)
-class Use:
+class LimitState:
     """What a key or a policy takes.
 
     Args:
@@ -158,8 +158,8 @@ class Limits:
     running: int = 0
     draining: bool = False
     leads: bool = True
-    _uses: dict[str, Use] = field(default_factory=dict)
-    _policies: dict[str, Use] = field(default_factory=dict)  # by name
+    _uses: dict[str, LimitState] = field(default_factory=dict)
+    _policies: dict[str, LimitState] = field(default_factory=dict)  # by name
 
     @asynccontextmanager
     async def admitted(self, key: Key) -> AsyncGenerator[Place, None]:
@@ -205,7 +205,7 @@ class Limits:
     def spend(self, key: Key, spent: Spent, policy: str = "") -> None:
         """Count what an answer took, for its key and for its policy."""
         month, now = self._month(), self.clock()
-        for one in (self._use(key), self._policies.setdefault(policy, Use())):
+        for one in (self._use(key), self._policies.setdefault(policy, LimitState())):
             one.spend(spent, month, now)
 
     async def look(self) -> None:
@@ -217,11 +217,11 @@ class Limits:
 
     def spent(self, key: Key) -> Spent:
         """What a key has spent in this month."""
-        return self._uses.get(key.id, Use()).spent.get(self._month(), Spent())
+        return self._uses.get(key.id, LimitState()).spent.get(self._month(), Spent())
 
     def spent_under(self, policy: str) -> Spent:
         """What all answers under a policy have spent in this month."""
-        return self._policies.get(policy, Use()).spent.get(self._month(), Spent())
+        return self._policies.get(policy, LimitState()).spent.get(self._month(), Spent())
 
     def check_policy(self, policy: Policy) -> None:
         """Check that a policy's budget is not spent.
@@ -242,18 +242,18 @@ class Limits:
 
     def remember(self, key_id: str, spent: Spent) -> None:
         """Raise what a key has spent in this month to what the store holds of it."""
-        self._raise(self._uses.setdefault(key_id, Use()), spent)
+        self._raise(self._uses.setdefault(key_id, LimitState()), spent)
 
     def remember_policy(self, name: str, spent: Spent) -> None:
         """Raise what was spent under a policy in this month to what the store holds of it."""
-        self._raise(self._policies.setdefault(name, Use()), spent)
+        self._raise(self._policies.setdefault(name, LimitState()), spent)
 
-    def _raise(self, use: Use, spent: Spent) -> None:
+    def _raise(self, use: LimitState, spent: Spent) -> None:
         month = self._month()
         use.spent[month] = spent.most(use.spent.get(month, Spent()))
 
-    def _use(self, key: Key) -> Use:
-        use = self._uses.setdefault(key.id, Use())
+    def _use(self, key: Key) -> LimitState:
+        use = self._uses.setdefault(key.id, LimitState())
         rate = request_rate(key, self.settings)
         if rate is not None and use.requests is None:
             use.requests = Bucket(rate, self.clock())

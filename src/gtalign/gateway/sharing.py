@@ -22,7 +22,7 @@ from gtalign.errors import StorageError
 from gtalign.gateway.batch import Batch, Entry, Taken
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import Key
-from gtalign.gateway.limits import Limits, Place, Use
+from gtalign.gateway.limits import Limits, LimitState, Place
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.database import BUSY, storage_error, transaction
@@ -261,7 +261,7 @@ class SharedLimits(Limits):
             uses = self._uses if kind == "key" else self._policies
             for taken in self._next.taken.get(owner, ()):
                 spent += taken.spent
-            uses.setdefault(name, Use()).spent[divmod(month, 100)] = spent
+            uses.setdefault(name, LimitState()).spent[divmod(month, 100)] = spent
 
     def _date(self) -> date:
         return datetime.fromtimestamp(time.time() + self._ahead, UTC).date()

@@ -39,7 +39,7 @@ _PAUSE: Final = 60.0  # seconds between two looks at what other gateways have sp
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class AnswerUsage:
     """What one answer took, as far as anybody counted it; None where nobody did.
 
     Args:
@@ -88,7 +88,7 @@ def cost(policy: Policy, read: int, written: int) -> float:
         read: Tokens that the model read.
         written: Tokens that it wrote.
     """
-    return Use(read, written).spent(policy).money
+    return AnswerUsage(read, written).spent(policy).money
 
 
 def text_of(asked: Any) -> str | None:
@@ -172,7 +172,7 @@ async def _estimate(open_: Open, policies: Policies) -> Spent:
     named = (open_.policy,) if open_.policy in policies.names() else policies.names()
     meant = [policies.get(name) for name in named] if policy is None else [policy]
     fee = max(one.price.answer for one in meant) * open_.answers
-    money = max(Use(read, written).spent(one).money for one in meant)
+    money = max(AnswerUsage(read, written).spent(one).money for one in meant)
     return Spent(read + written, money + fee, open_.answers)
 
 

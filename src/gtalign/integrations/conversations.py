@@ -8,7 +8,7 @@ from gtalign.models.tokens import count_words, counter_in
 from gtalign.tasks import Question
 
 
-class Desk:
+class ConversationRunner:
     """Plays the conversations of a suite. Close it by ``aclose``.
 
     Args:

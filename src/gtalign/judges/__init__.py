@@ -18,7 +18,7 @@ from gtalign.judges.criterion import CRITERIA, Criterion
 from gtalign.judges.endpoint import EndpointJudge
 from gtalign.judges.fake import FakeJudge
 from gtalign.judges.mathematics import MathJudge
-from gtalign.judges.pairwise import Preference, compare
+from gtalign.judges.pairwise import PairwiseVerdict, compare
 from gtalign.judges.panel import FirstOf, Panel
 from gtalign.judges.repeated import Repeated
 from gtalign.judges.rule import RULES, Rule, RuleJudge
@@ -40,9 +40,9 @@ __all__ = [
     "JudgesConfig",
     "LabelledAnswer",
     "MathJudge",
+    "PairwiseVerdict",
     "Panel",
     "PositionCheck",
-    "Preference",
     "Prices",
     "Repeated",
     "Rule",

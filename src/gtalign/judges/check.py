@@ -24,7 +24,7 @@ from gtalign.judges.batch import Progress, judge_all, together
 from gtalign.judges.correction import CorrectedRate, corrected_rate
 from gtalign.judges.criterion import criterion_of
 from gtalign.judges.endpoint import EndpointJudge
-from gtalign.judges.pairwise import Preference, compare
+from gtalign.judges.pairwise import PairwiseVerdict, compare
 from gtalign.tasks import Question, task_named
 
 RESAMPLES: Final = 1_000
@@ -333,11 +333,11 @@ def _quality(answer: LabelledAnswer, label: float) -> float:
 async def _check_position(
     name: str, judge: EndpointJudge, pairs: Sequence[tuple[LabelledAnswer, LabelledAnswer]]
 ) -> PositionCheck:
-    async def prefer(better: LabelledAnswer, worse: LabelledAnswer) -> Preference:
+    async def prefer(better: LabelledAnswer, worse: LabelledAnswer) -> PairwiseVerdict:
         try:
             return await compare(judge, better.question, better.response, worse.response)
         except JudgeError as error:
-            return Preference(None, None, str(error))
+            return PairwiseVerdict(None, None, str(error))
 
     found = await together([prefer(better, worse) for better, worse in pairs])
     known = [preference for preference in found if preference.winner is not None]

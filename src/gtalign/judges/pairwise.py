@@ -12,7 +12,7 @@ Winner = Literal["first", "second", "tie"]
 
 
 @dataclass(frozen=True, slots=True)
-class Preference:
+class PairwiseVerdict:
     """Which of two answers is better.
 
     Args:
@@ -34,7 +34,7 @@ class Preference:
 
 async def compare(
     judge: EndpointJudge, question: Question, first: str, second: str, index: int = 0
-) -> Preference:
+) -> PairwiseVerdict:
     """Compare two answers to a question.
 
     Args:
@@ -56,8 +56,8 @@ async def compare(
     )
     reason = f"in this order: {straight.reason}; swapped: {swapped.reason}"
     if straight.score is None or swapped.score is None:
-        return Preference(None, None, reason)
+        return PairwiseVerdict(None, None, reason)
     names: dict[float, Winner] = {0.0: "tie", 1.0: "first", 2.0: "second"}
     back: dict[float, Winner] = {0.0: "tie", 1.0: "second", 2.0: "first"}
     one, two = names[straight.score], back[swapped.score]
-    return Preference(one if one == two else "tie", one == two, reason, one, two)
+    return PairwiseVerdict(one if one == two else "tie", one == two, reason, one, two)

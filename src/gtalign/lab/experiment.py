@@ -31,7 +31,7 @@ from gtalign.reward import Reward, RewardConfig
 from gtalign.synthesis.best_of import best_of
 from gtalign.synthesis.drills import drill
 from gtalign.synthesis.examples import Pair
-from gtalign.synthesis.obedience import Lesson as ObedienceLesson
+from gtalign.synthesis.obedience import ObedienceLesson
 from gtalign.tasks import Message, Question
 from gtalign.training import DPOSettings, RLSettings, SFTSettings
 from gtalign.training.reward import TRLReward

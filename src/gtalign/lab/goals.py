@@ -1,7 +1,6 @@
 """The goals of users in the small world: the truth about every question is known."""
 
-from gtalign.dialogue import Goal, Missing
-from gtalign.dialogue import goal_of as labelled_goal
+from gtalign.dialogue import Goal, Missing, goal_of
 from gtalign.dialogue.words import words_of
 from gtalign.lab.judge import split_response
 from gtalign.lab.languages import LANGUAGES
@@ -21,10 +20,10 @@ def known_goal(question: Question, seed: int) -> Goal | None:
 
     Questions of the lab carry it; of others the labels may say it (`gtalign.dialogue.goal_of`).
     """
-    return goal_of(question) if is_lab_question(question) else labelled_goal(question, seed)
+    return lab_goal(question) if is_lab_question(question) else goal_of(question, seed)
 
 
-def goal_of(question: Question) -> Goal:
+def lab_goal(question: Question) -> Goal:
     """Return what the user of a question of the small world wants.
 
     A response is graded by the judge of the world, on what it states. The language is that of the

@@ -18,7 +18,7 @@ from gtalign.lab.speech import ENGLISH, TERSE, Speech
 from gtalign.lab.teachers import ChainDraft, Noise, analyze, assemble, misjudge
 from gtalign.lab.users import Situation, true_payoff
 from gtalign.synthesis.counterfactuals import counterfactual
-from gtalign.synthesis.obedience import Lesson, ignoring
+from gtalign.synthesis.obedience import ObedienceLesson, ignoring
 from gtalign.tasks import Question, task_named
 
 PRIORS: dict[str, Bimatrix] = {
@@ -144,7 +144,7 @@ def published_lesson(
     *,
     worked_out: bool = False,
     said: Templates = TEMPLATES["terse"],
-) -> Lesson:
+) -> ObedienceLesson:
     """Write a chain for a published question whose matrix was edited, and that follows the edit.
 
     Beside it stands the chain that ignores the edit; see `gtalign.lab.teachers.lesson_of`.
@@ -159,7 +159,7 @@ def published_lesson(
     draft = analyze(draft, rng, noise, worked_out=worked_out, speech=said.speech)
     draft = _respond(question, reading, draft, rng, noise, said)
     whole = replace(thought, analyze=draft.analyze, response=draft.response)
-    return Lesson(right, ignoring(whole, right))
+    return ObedienceLesson(right, ignoring(whole, right))
 
 
 def _think(

@@ -21,7 +21,7 @@ from gtalign.lab.terms import Terms
 from gtalign.steering import ActionTokens, Policy
 from gtalign.synthesis.counterfactuals import counterfactual
 from gtalign.synthesis.drills import compact
-from gtalign.synthesis.obedience import Lesson, ignoring
+from gtalign.synthesis.obedience import ObedienceLesson, ignoring
 from gtalign.synthesis.priced import Priced, priced
 from gtalign.tasks import Question
 
@@ -96,7 +96,7 @@ def lesson_of(
     *,
     worked_out: bool = False,
     speech: Speech = TERSE,
-) -> Lesson:
+) -> ObedienceLesson:
     """Write a chain whose matrix was edited after the thinking, and that follows the edit.
 
     Its analysis is right and its response does what the analysis chooses. To a question as it was
@@ -109,7 +109,7 @@ def lesson_of(
     draft = analyze(draft, rng, noise, worked_out=worked_out, speech=speech)
     draft = _respond(question, draft, rng, noise, speech)
     whole = replace(thought, analyze=draft.analyze, response=draft.response)
-    return Lesson(right, ignoring(whole, right))
+    return ObedienceLesson(right, ignoring(whole, right))
 
 
 def priced_lesson_of(

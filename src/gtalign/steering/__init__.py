@@ -3,7 +3,7 @@
 from gtalign.steering.alternatives import Alternative, alternatives
 from gtalign.steering.answer import Ask, Decided, Restarted, Steered, SteeringEvent, fan_out
 from gtalign.steering.answers import answers
-from gtalign.steering.backend import Backend, Draft, Finish, Report, Sampling
+from gtalign.steering.backend import Backend, Draft, Finish, Sampling, WriteReport
 from gtalign.steering.calls import Call, CallReader
 from gtalign.steering.clarification import Asking, Clarify
 from gtalign.steering.decision import Decision, Mode, Resume
@@ -61,7 +61,6 @@ __all__ = [
     "Price",
     "Quota",
     "Recommendation",
-    "Report",
     "Restarted",
     "Resume",
     "Retried",
@@ -77,6 +76,7 @@ __all__ = [
     "SteeringSettings",
     "Term",
     "TokenHistory",
+    "WriteReport",
     "alternatives",
     "answers",
     "audit_policy",

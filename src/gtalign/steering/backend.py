@@ -42,7 +42,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WriteReport:
     """The reason and the token counts of one write, known when it has ended.
 
     Args:
@@ -74,7 +74,7 @@ class Draft(Protocol):
         ...
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> WriteReport | None:
         """The report of the last write; None before one has ended."""
         ...
 

@@ -17,7 +17,7 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from gtalign.errors import GTAlignError, SteeringError, UpstreamError
 from gtalign.models.model import LocalModel
-from gtalign.steering.backend import Finish, Report, Sampling
+from gtalign.steering.backend import Finish, Sampling, WriteReport
 from gtalign.steering.local import Draws, context_of, prompt_of
 from gtalign.steering.spelling import Spelling
 from gtalign.steering.together import Together
@@ -122,7 +122,7 @@ class BatchedDraft:
     """A message that a model in process writes; see `gtalign.steering.backend.Draft`."""
 
     def __init__(self, backend: BatchedBackend, prompt: list[int], sampling: Sampling) -> None:
-        self.report: Report | None = None
+        self.report: WriteReport | None = None
         self._backend = backend
         self._prompt = prompt
         self._spelling = Spelling(backend.model.chat.tokenizer, backend.name)
@@ -170,7 +170,7 @@ class BatchedDraft:
         try:
             yield
         finally:
-            self.report = Report(
+            self.report = WriteReport(
                 write.finish, write.written, prompt_tokens=len(write.ids), cached_tokens=0
             )
 

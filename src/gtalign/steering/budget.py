@@ -50,7 +50,7 @@ class BlockSettings(Config):
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class TokenBudget:
     """The most tokens of each block of one answer.
 
     Args:
@@ -78,7 +78,7 @@ class Budget:
 
 def share_out(
     max_tokens: int, settings: BlockSettings, form: GameForm, belief: bool = False
-) -> Budget | None:
+) -> TokenBudget | None:
     """Return the budget of an answer; None if it has no room for a chain and a response."""
     payoff, response = matrix_tokens(form, belief), int(settings.response * max_tokens)
     free = max_tokens - payoff - response
@@ -92,7 +92,7 @@ def share_out(
         shared = free * thinking // (thinking + analyze)
         thinking = min(max(shared, LEAST), free - LEAST)
         analyze = free - thinking
-    return Budget(thinking, payoff, analyze, response)
+    return TokenBudget(thinking, payoff, analyze, response)
 
 
 def least_tokens(settings: BlockSettings, form: GameForm, belief: bool = False) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gtalign.errors import SteeringError, UpstreamError
-from gtalign.steering.backend import Finish, Report, Sampling
+from gtalign.steering.backend import Finish, Sampling, WriteReport
 from gtalign.tasks import Message
 
 Script = Callable[[Sequence[Message], str], str | Iterable[str | UpstreamError]]
@@ -71,7 +71,7 @@ class FakeDraft:
         self, backend: FakeBackend, messages: tuple[Message, ...], sampling: Sampling
     ) -> None:
         self.text = ""
-        self.report: Report | None = None
+        self.report: WriteReport | None = None
         self._backend = backend
         self._messages = messages
         self._sampling = sampling
@@ -112,7 +112,7 @@ class FakeDraft:
                     return
             finish = "end"
         finally:
-            self.report = Report(finish, tokens, prompt_tokens=read // backend.size)
+            self.report = WriteReport(finish, tokens, prompt_tokens=read // backend.size)
 
     def _slices(self) -> Iterable[str | UpstreamError]:
         written = self._backend.script(self._messages, self.text)

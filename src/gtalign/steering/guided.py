@@ -14,7 +14,7 @@ from gtalign.chain import BlockClosed, Event, Part, PayoffRead, TextAdded, chose
 from gtalign.chain.blocks import BLOCKS
 from gtalign.errors import ChainError, SteeringError
 from gtalign.steering.answer import Decided, Restarted
-from gtalign.steering.budget import LEAST, Budget, least_tokens
+from gtalign.steering.budget import LEAST, TokenBudget, least_tokens
 from gtalign.steering.decision import Decision
 from gtalign.steering.manuscript import Stretch
 from gtalign.steering.mending import Meter, ends_sentence, mended
@@ -58,7 +58,7 @@ def observe(writing: Writing) -> Iterator[Step]:
     yield Decided(decision)
 
 
-def steer(writing: Writing, budget: Budget | None) -> Iterator[Step]:
+def steer(writing: Writing, budget: TokenBudget | None) -> Iterator[Step]:
     """Write up to the matrix, edit it, and continue from there; or pass the engine's own answer."""
     if budget is None:
         settings, form = writing.steering.settings, writing.steering.form
@@ -82,7 +82,9 @@ def steer(writing: Writing, budget: Budget | None) -> Iterator[Step]:
         yield from _passed(writing, "the model wrote no response")
 
 
-def to_end(writing: Writing, budget: Budget, decision: Decision) -> Generator[Step, None, bool]:
+def to_end(
+    writing: Writing, budget: TokenBudget, decision: Decision
+) -> Generator[Step, None, bool]:
     """Continue from the edited matrix; or ask again, where that is how answers continue.
 
     Returns:
@@ -97,7 +99,9 @@ def to_end(writing: Writing, budget: Budget, decision: Decision) -> Generator[St
     return (yield from _to_end(writing, budget, part))
 
 
-def shadow(writing: Writing, budget: Budget | None, *, prompt_tokens: int | None) -> Iterator[Step]:
+def shadow(
+    writing: Writing, budget: TokenBudget | None, *, prompt_tokens: int | None
+) -> Iterator[Step]:
     """Write a chain up to its response, for an answer that is there already.
 
     Args:
@@ -123,7 +127,7 @@ def shadow(writing: Writing, budget: Budget | None, *, prompt_tokens: int | None
     writing.decision = replace(decision, chosen=chosen, reason=SHADOW)
 
 
-def _matrix(writing: Writing, budget: Budget) -> Generator[Step, None, str]:
+def _matrix(writing: Writing, budget: TokenBudget) -> Generator[Step, None, str]:
     """Write up to the end of the matrix, in two attempts.
 
     Returns:
@@ -143,7 +147,7 @@ def _matrix(writing: Writing, budget: Budget) -> Generator[Step, None, str]:
     return writing.read()
 
 
-def _to_payoff(writing: Writing, budget: Budget, attempt: int) -> Iterator[Step]:
+def _to_payoff(writing: Writing, budget: TokenBudget, attempt: int) -> Iterator[Step]:
     message, backend = writing.message, writing.steering.backend
     if backend.can_resume and backend.grammar is None and not message.text:
         message.rewrite(_THINKING)
@@ -174,7 +178,7 @@ def _to_payoff(writing: Writing, budget: Budget, attempt: int) -> Iterator[Step]
         part = "belief" if new.endswith(_BELIEF) else "matrix"
 
 
-def _room(writing: Writing, budget: Budget) -> int:
+def _room(writing: Writing, budget: TokenBudget) -> int:
     """Tokens that are left for what comes before the end of the matrix."""
     return writing.message.tokens_left - budget.after_matrix
 
@@ -207,7 +211,9 @@ def _resume(writing: Writing, decision: Decision) -> Generator[Step, None, Part]
     return part
 
 
-def _to_end(writing: Writing, budget: Budget, part: Part | None) -> Generator[Step, None, bool]:
+def _to_end(
+    writing: Writing, budget: TokenBudget, part: Part | None
+) -> Generator[Step, None, bool]:
     """Write to the end of the response; returns whether there is one."""
     message = writing.message
     # What comes before the blocks may have to be cut off, and a last sentence brought to its end.
@@ -263,7 +269,7 @@ def _cut(writing: Writing, *, ended: bool, last: bool) -> None:
 class _Taken:
     """Reads a message to its end, up to a stop string in the response."""
 
-    def __init__(self, writing: Writing, budget: Budget, part: Part | None) -> None:
+    def __init__(self, writing: Writing, budget: TokenBudget, part: Part | None) -> None:
         self.cut = ResponseCut(writing.ask.stop)
         self.text = self.cut.feed(writing.message.text)
         self.parser = writing.parser()

@@ -25,7 +25,7 @@ from transformers import (
 from gtalign.errors import SteeringError, TrainingError, UpstreamError
 from gtalign.models.chat import Chat
 from gtalign.models.model import LocalModel
-from gtalign.steering.backend import Finish, Report, Sampling
+from gtalign.steering.backend import Finish, Sampling, WriteReport
 from gtalign.steering.spelling import Spelling
 from gtalign.tasks import Message
 
@@ -104,7 +104,7 @@ class LocalDraft:
     """A message that a model in process is writing; see `gtalign.steering.backend.Draft`."""
 
     def __init__(self, backend: TransformersBackend, prompt: list[int], sampling: Sampling) -> None:
-        self.report: Report | None = None
+        self.report: WriteReport | None = None
         self._backend = backend
         self._prompt = prompt
         self._spelling = Spelling(backend.tokenizer, backend.name)
@@ -220,7 +220,7 @@ class LocalDraft:
             self._forget()  # some layers may have seen more than others
             raise
         finally:  # what was written before it took its time all the same
-            self.report = Report(finish, written, prompt_tokens=before, cached_tokens=cached)
+            self.report = WriteReport(finish, written, prompt_tokens=before, cached_tokens=cached)
 
 
 class Draws:

@@ -9,7 +9,7 @@ from typing import Final
 
 from gtalign.chain import Event, Part
 from gtalign.steering.answer import Ask
-from gtalign.steering.backend import Backend, Report, Sampling
+from gtalign.steering.backend import Backend, Sampling, WriteReport
 from gtalign.steering.phase import Phase
 from gtalign.steering.stopwatch import Stopwatch
 from gtalign.tasks import Message
@@ -79,7 +79,7 @@ class Manuscript:
         return self._draft.text
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> WriteReport | None:
         """The report of this message's last stretch; None before one has ended."""
         return self._draft.report
 

@@ -13,7 +13,7 @@ from gtalign.chain import Lengths
 from gtalign.errors import SteeringError, UpstreamError
 from gtalign.steering import guided, halting
 from gtalign.steering.answer import Ask, Steered, SteeringEvent
-from gtalign.steering.budget import Budget, lengths_of_trained, share_out
+from gtalign.steering.budget import TokenBudget, lengths_of_trained, share_out
 from gtalign.steering.manuscript import Stretch
 from gtalign.steering.phase import FROM_MATRIX, RETRY, Phase, Retried
 from gtalign.steering.settings import SteeringSettings
@@ -125,7 +125,7 @@ class Session:
         lengths = lengths_of_trained(self.ask.max_tokens)
         return Writing(self.steering, self.ask, watch, instructed=True, lengths=lengths)
 
-    def _guided(self, watch: Stopwatch) -> tuple[Writing, Budget | None]:
+    def _guided(self, watch: Stopwatch) -> tuple[Writing, TokenBudget | None]:
         """The writing of a model that is instructed, and its budget."""
         steering = self.steering
         budget = share_out(

@@ -40,7 +40,7 @@ class Responses:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class ObedienceLesson:
     """What a model should write after an edited matrix, and what it should not.
 
     Args:
@@ -52,7 +52,9 @@ class Lesson:
     wrong: str | None
 
 
-def lesson(chain: Chain, responses: Mapping[str, str], rng: np.random.Generator) -> Lesson | None:
+def lesson(
+    chain: Chain, responses: Mapping[str, str], rng: np.random.Generator
+) -> ObedienceLesson | None:
     """Edit the matrix of a chain, and let the chain go on from it with a written response.
 
     Args:
@@ -66,7 +68,7 @@ def lesson(chain: Chain, responses: Mapping[str, str], rng: np.random.Generator)
     for _ in range(TRIES):
         right = counterfactual(chain, rng, lambda action: responses.get(action, ""))
         if right.action in responses:
-            return Lesson(right, ignoring(chain, right))
+            return ObedienceLesson(right, ignoring(chain, right))
     return None
 
 

@@ -19,7 +19,7 @@ from gtalign.game.file import load_game
 from gtalign.steering import Policy, load_policy, with_policy_line
 from gtalign.synthesis.candidates import Candidates, Key
 from gtalign.synthesis.drills import drill
-from gtalign.synthesis.obedience import Lesson, Responses
+from gtalign.synthesis.obedience import ObedienceLesson, Responses
 from gtalign.synthesis.obedience import lesson as lesson_from
 from gtalign.synthesis.priced import priced_from
 from gtalign.synthesis.selection import KEPT, Entry, select
@@ -176,7 +176,7 @@ def _chain(completion: str, form: GameForm) -> Chain | None:
 
 def _lessons(
     question: Question, chain: Chain, responses: Responses, edits: int
-) -> Iterator[Lesson]:
+) -> Iterator[ObedienceLesson]:
     """Yield lessons in obeying edited matrices; the same for the same chains."""
     rng = np.random.default_rng(list(question.id.encode("utf-8", "surrogatepass")))
     for _ in range(edits):

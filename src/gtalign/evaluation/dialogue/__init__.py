@@ -1,15 +1,15 @@
 """Conversations with simulated users, measured: arms, payoff matrices from play, stability."""
 
 from gtalign.evaluation.dialogue.held import ARMS, Conversations
-from gtalign.evaluation.dialogue.matrices import Agreement, PlayedMatrix, agreements
+from gtalign.evaluation.dialogue.matrices import MatrixAgreement, PlayedMatrix, agreements
 from gtalign.evaluation.dialogue.settings import ConverseRun
 from gtalign.evaluation.dialogue.stability import Stability, stability
 
 __all__ = [
     "ARMS",
-    "Agreement",
     "Conversations",
     "ConverseRun",
+    "MatrixAgreement",
     "PlayedMatrix",
     "Stability",
     "agreements",

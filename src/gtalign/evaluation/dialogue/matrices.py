@@ -92,7 +92,7 @@ class PlayedMatrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class MatrixAgreement:
     """How the matrices that a model states agree with those that were played with one user.
 
     Args:
@@ -142,7 +142,7 @@ class Agreement:
         return within(found, least, most)
 
 
-def agreements(transcripts: Iterable[Transcript]) -> list[Agreement]:
+def agreements(transcripts: Iterable[Transcript]) -> list[MatrixAgreement]:
     """Return the agreement of each model with each user, from conversations that were forced.
 
     Conversations that failed, and those whose quality is unknown, are left out, and those whose
@@ -171,7 +171,7 @@ def agreements(transcripts: Iterable[Transcript]) -> list[Agreement]:
             sums.stated.append(cells)
         sums.carried.append(first.action == played.forced)
     return [
-        Agreement(
+        MatrixAgreement(
             model, user, tuple(sums.matrix(question) for question, sums in held.items()), form
         )
         for (model, user, form), held in found.items()

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Literal
 
-from gtalign.steering import Backend, Draft, Report, Sampling
+from gtalign.steering import Backend, Draft, Sampling, WriteReport
 from gtalign.tasks import Message
 
 
@@ -50,7 +50,7 @@ class BegunDraft:
 
     def __init__(self, draft: Draft, begun: str) -> None:
         self.text = ""
-        self.report: Report | None = None
+        self.report: WriteReport | None = None
         self._draft = draft
         self._begun = begun
 
@@ -70,7 +70,7 @@ class BegunDraft:
         if len(self.text) < len(self._begun) and self._begun.startswith(self.text):
             rest = self._begun[len(self.text) :]
             self.text = self._begun
-            self.report = Report("stop", 0)
+            self.report = WriteReport("stop", 0)
             yield rest
             return
         if self._draft.text != self.text:

@@ -11,7 +11,7 @@ from gtalign.dialogue.measures import MEASURES
 from gtalign.drawing import COLOURS, Markup, Series, fixed, interval, join, line_chart
 from gtalign.errors import DataError
 from gtalign.evaluation.dialogue.held import ARMS, PRICES, Conversations
-from gtalign.evaluation.dialogue.matrices import Agreement, agreements
+from gtalign.evaluation.dialogue.matrices import MatrixAgreement, agreements
 from gtalign.evaluation.dialogue.stability import Stability, stability
 from gtalign.evaluation.files import transcript_files
 from gtalign.evaluation.markup import legend, plots
@@ -60,7 +60,7 @@ def held(study: Study) -> Iterator[Transcript]:
 
 
 def conversations_report(
-    found: Conversations, matrices: Sequence[Agreement] = (), seed: int = 0
+    found: Conversations, matrices: Sequence[MatrixAgreement] = (), seed: int = 0
 ) -> Report:
     """Make the table.
 
@@ -102,7 +102,7 @@ def _findings(found: Conversations) -> Iterator[str]:
                 yield f"{model} with {user}: {of} failed at the {who}."
 
 
-def _agrees(one: Agreement) -> str:
+def _agrees(one: MatrixAgreement) -> str:
     stated, regret = one.correlation(), one.regret
     if not one.carried.value:
         return f"{one.model} with {one.user}: no forced answer carried out its action."
@@ -231,7 +231,7 @@ def _utility(found: Conversations) -> Sheet:
     )
 
 
-def _agreement(matrices: Sequence[Agreement]) -> Sheet:
+def _agreement(matrices: Sequence[MatrixAgreement]) -> Sheet:
     measured = {
         "Rank correlation, sums": [one.correlation() for one in matrices],
         "Rank correlation, user's payoffs": [one.correlation(0) for one in matrices],
@@ -260,7 +260,7 @@ def _agreement(matrices: Sequence[Agreement]) -> Sheet:
     return Sheet("conversations-matrices", "Stated and played payoffs", head, rows, records, notes)
 
 
-def _payoffs(matrices: Sequence[Agreement]) -> Sheet:
+def _payoffs(matrices: Sequence[MatrixAgreement]) -> Sheet:
     rows: list[list[Lines]] = []
     records: list[dict[str, Any]] = []
     for cell in dict.fromkeys(cell for one in matrices for cell in one.form.cells):

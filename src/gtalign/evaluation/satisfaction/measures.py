@@ -40,7 +40,7 @@ class ModelSatisfaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Duel:
+class PairwisePreferences:
     """The preferences between two models.
 
     Attributes:
@@ -61,7 +61,7 @@ class Duel:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class AnnotatorAgreement:
     """Krippendorff's alpha of what several annotators said.
 
     Attributes:
@@ -115,8 +115,8 @@ class Satisfaction:
     simulated: bool
     reference: str
     models: Sequence[ModelSatisfaction]
-    duels: Sequence[Duel]
-    agreement: Sequence[Agreement]
+    duels: Sequence[PairwisePreferences]
+    agreement: Sequence[AnnotatorAgreement]
     predictors: Sequence[Predictor]
     annotators: Sequence[Annotator]
 
@@ -181,7 +181,7 @@ def _models(rated: Rated, reference: str) -> list[ModelSatisfaction]:
     ]
 
 
-def _duels(rated: Rated, reference: str) -> list[Duel]:
+def _duels(rated: Rated, reference: str) -> list[PairwisePreferences]:
     """The choices between every two models, the reference first where it is one of them."""
     names = [reference] + [name for name in rated.models if name != reference]
     found = []
@@ -200,7 +200,7 @@ def _duels(rated: Rated, reference: str) -> list[Duel]:
             [choice.annotator for choice in rows],
         )
         wins, losses, ties = (points.count(value) for value in (1.0, 0.0, 0.5))
-        found.append(Duel(one, other, wins, losses, ties, share.within(0, 1)))
+        found.append(PairwisePreferences(one, other, wins, losses, ties, share.within(0, 1)))
     return found
 
 
@@ -213,7 +213,7 @@ def _mean_of(value_n: Floats) -> Callable[[Mask], Floats]:
     return estimate
 
 
-def _agreement(rated: Rated) -> list[Agreement]:
+def _agreement(rated: Rated) -> list[AnnotatorAgreement]:
     ratings = [(one.annotator, one.answer, one.answer, one.value) for one in rated.ratings]
     choices = [
         (one.annotator, f"{one.first} {one.second}", one.first, one.value)
@@ -239,7 +239,7 @@ def _agreement(rated: Rated) -> list[Agreement]:
         )
         shared = int((np.bincount(unit_n) > 1).sum())
         found += [
-            Agreement(what, level, shared, alpha.within(-np.inf, 1))
+            AnnotatorAgreement(what, level, shared, alpha.within(-np.inf, 1))
             for level, alpha in zip(levels, alphas, strict=True)
         ]
     return found

@@ -13,7 +13,7 @@ from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.errors import explained, unquoted
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import LEFT
-from gtalign.gateway.spending import Use, text_of
+from gtalign.gateway.spending import AnswerUsage, text_of
 from gtalign.gateway.store.record import AnswerLog, Status, now, record_of
 from gtalign.gateway.telemetry.spans import trace_record
 from gtalign.steering import Decision
@@ -64,7 +64,7 @@ class Account:
         self._terms = terms
         self._pending: asyncio.Task[None] | None = None
         self._added_ms = added_ms
-        self.use: Use | None = None
+        self.use: AnswerUsage | None = None
         self._given = False
         self._asked = text_of(prompt)
         audit, at = gateway.config.audit, now()
@@ -148,7 +148,7 @@ class Account:
         log, policy = self.log, self._terms.policy
         given, self._given = given and not self._given, given or self._given
         log.written_characters = None if told is None else len(told)
-        self.use = Use(read, written, self._asked, told, events, given)
+        self.use = AnswerUsage(read, written, self._asked, told, events, given)
         spent = self.use.spent(policy)
         log.spent = spent if log.spent is None else log.spent + spent
         self._gateway.limits.spend(self._terms.key, spent, policy.name)

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gtalign.gateway.dashboard.signin import NEXT, ask, entered, sign_in_form
 from gtalign.gateway.dashboard.visit import Page, Visit
-from gtalign.gateway.dashboard.vouching import Flow, IdentityProvider
+from gtalign.gateway.dashboard.vouching import AuthorizationRequest, IdentityProvider
 from gtalign.gateway.errors import APIError
 
 _SECONDS: Final = 600  # that a person has to sign in at the provider
@@ -73,9 +73,9 @@ def _provider(visit: Visit) -> IdentityProvider:
     return visit.provider
 
 
-def _flow(visit: Visit, state: str) -> Flow:
+def _flow(visit: Visit, state: str) -> AuthorizationRequest:
     nonce, verifier = (visit.signed(f"{what} {state}") for what in ("nonce", "verifier"))
-    return Flow(state, nonce, verifier)
+    return AuthorizationRequest(state, nonce, verifier)
 
 
 def _path(visit: Visit, state: str) -> str:

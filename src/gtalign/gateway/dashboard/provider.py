@@ -21,7 +21,7 @@ from joserfc.jwk import KeySet
 
 from gtalign.errors import ConfigError
 from gtalign.gateway.dashboard.session import VOUCHED
-from gtalign.gateway.dashboard.vouching import Flow
+from gtalign.gateway.dashboard.vouching import AuthorizationRequest
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import Key
 from gtalign.gateway.oidc import GROUP, OIDCSettings, safe_address
@@ -62,7 +62,7 @@ class Provider:
         self._fresh_until = self._down_until = 0.0
         self._asking = asyncio.Lock()
 
-    async def address(self, flow: Flow) -> str:
+    async def address(self, flow: AuthorizationRequest) -> str:
         """The address at the provider to which a browser goes to sign in.
 
         Raises:
@@ -82,7 +82,7 @@ class Provider:
         )
         return address
 
-    async def person(self, code: str, flow: Flow, issuer: str | None) -> Key:
+    async def person(self, code: str, flow: AuthorizationRequest, issuer: str | None) -> Key:
         """Who has signed in, as a key with the scopes of that person.
 
         Args:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from gtalign.steering import Backend, Sampling
-from gtalign.steering.backend import Draft, Report
+from gtalign.steering.backend import Draft, WriteReport
 from gtalign.tasks import Message
 
 
@@ -71,7 +71,7 @@ class _Draft:
         sampling: Sampling,
     ) -> None:
         self.text = ""
-        self.report: Report | None = None
+        self.report: WriteReport | None = None
         self._shared = shared
         self._draft = draft
         self._asked = (tuple(messages), sampling)
@@ -100,13 +100,13 @@ class _Write:
 
     Attributes:
         asked: What was asked for.
-        report: Report of the write; None before it has ended.
+        report: The report of the write; None before it has ended.
         error: Why it failed; None if it did not, or not yet.
     """
 
     def __init__(self, asked: tuple[Any, ...], draft: Draft, options: dict[str, Any]) -> None:
         self.asked = asked
-        self.report: Report | None = None
+        self.report: WriteReport | None = None
         self.error: BaseException | None = None
         self._draft = draft
         self._slices: list[str] = []

@@ -15,8 +15,7 @@ from gtalign.gateway.dashboard.vouching import IdentityProvider
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import read_body
-from gtalign.gateway.keys import ANYONE, Key
-from gtalign.gateway.keys import Scope as KeyScope
+from gtalign.gateway.keys import ANYONE, Key, KeyScope
 
 PREFIX: Final = "/dashboard"
 """Under which all pages are."""

@@ -7,8 +7,8 @@ from gtalign.gateway.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """One sign-in on its way.
+class AuthorizationRequest:
+    """The request that begins one sign-in (OpenID Connect).
 
     Args:
         state: Comes back with the browser.
@@ -30,7 +30,7 @@ class IdentityProvider(Protocol):
 
     name: str
 
-    async def address(self, flow: Flow) -> str:
+    async def address(self, flow: AuthorizationRequest) -> str:
         """The address at the provider to which a browser goes to sign in.
 
         Raises:
@@ -38,7 +38,7 @@ class IdentityProvider(Protocol):
         """
         ...
 
-    async def person(self, code: str, flow: Flow, issuer: str | None) -> Key:
+    async def person(self, code: str, flow: AuthorizationRequest, issuer: str | None) -> Key:
         """Who has signed in, as a key with the scopes of that person.
 
         Args:

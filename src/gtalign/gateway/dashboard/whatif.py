@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gtalign.chain import RULES, Repair
+from gtalign.chain import FORMAT_RULES, Repair
 from gtalign.chain.payoff import PayoffReader
 from gtalign.config import dump
 from gtalign.errors import ChainError, ConfigError, GameError, GTAlignError
@@ -358,7 +358,7 @@ def written(game: Bimatrix, decimals: int | None = None) -> str:
 def _fault(text: str, error: ChainError) -> Fault:
     before = text[: error.position]
     line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
-    return Fault(str(error), RULES[error.rule], line, column)
+    return Fault(str(error), FORMAT_RULES[error.rule], line, column)
 
 
 def _choices_of(policy: Policy) -> dict[str, str]:

@@ -15,8 +15,7 @@ from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import address_of, read_body, read_object
 from gtalign.gateway.http.parameters import read_count, read_filter, read_flag
 from gtalign.gateway.http.resource import App, Resource
-from gtalign.gateway.keys import Scope as KeyScope
-from gtalign.gateway.keys import read_key_request
+from gtalign.gateway.keys import KeyScope, read_key_request
 from gtalign.gateway.policies import read_policy, read_toml
 from gtalign.gateway.store.export import export_response
 from gtalign.gateway.telemetry.request_log import RequestLog

@@ -11,7 +11,7 @@ from gtalign.chain import with_reasoning
 from gtalign.config import load_table
 from gtalign.dialogue import Answer, Played
 from gtalign.dialogue.measures import MEASURES
-from gtalign.integrations.conversations import Desk, measured
+from gtalign.integrations.conversations import ConversationRunner, measured
 from gtalign.integrations.inspect.chat import chat, dataset_of, question_of, written
 from gtalign.integrations.suite import Suite, load_suite
 from gtalign.tasks import Message
@@ -53,11 +53,11 @@ def converse(suite: Mapping[str, Any]) -> Solver:
         ConfigError: The table is wrong.
     """
     given = load_table(Suite, suite, "suite")
-    desk = Desk(given)
+    runner = ConversationRunner(given)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        match = desk.match(question_of(state.metadata), state.epoch - 1)
-        played = await desk.play(match, _Asked(given, state, generate))
+        match = runner.match(question_of(state.metadata), state.epoch - 1)
+        played = await runner.play(match, _Asked(given, state, generate))
         state.store.set(PLAYED, played.to_json())
         return state
 
@@ -99,7 +99,7 @@ def conversation(suite: str | None = None, questions: str | list[str] | None = N
     """
     given = load_suite(suite, questions)
     return Task(
-        dataset=dataset_of(given, Desk(given).questions(), "gtalign"),
+        dataset=dataset_of(given, ConversationRunner(given).questions(), "gtalign"),
         solver=converse(given.model_dump(mode="json")),
         scorer=conversed(),
     )

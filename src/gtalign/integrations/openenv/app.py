@@ -9,7 +9,7 @@ from openenv.core.env_server import create_fastapi_app
 
 from gtalign.errors import ConfigError
 from gtalign.integrations.answers import Grader
-from gtalign.integrations.conversations import Desk
+from gtalign.integrations.conversations import ConversationRunner
 from gtalign.integrations.openenv.answers import AnswerEnvironment
 from gtalign.integrations.openenv.conversations import ConversationEnvironment
 from gtalign.integrations.openenv.environment import QuestionEnvironment
@@ -43,7 +43,7 @@ def conversations() -> Any:
         DataError: A file of questions is wrong, or the labels of none tell the user's goal.
     """
     suite = _suite()
-    return _app(partial(ConversationEnvironment, suite, Desk(suite)))
+    return _app(partial(ConversationEnvironment, suite, ConversationRunner(suite)))
 
 
 def _suite() -> Suite:

@@ -8,7 +8,7 @@ from typing import Any
 from gtalign.chain import with_reasoning
 from gtalign.dialogue import Answer, Played
 from gtalign.errors import DataError
-from gtalign.integrations.conversations import Desk, measured
+from gtalign.integrations.conversations import ConversationRunner, measured
 from gtalign.integrations.openenv.environment import QuestionEnvironment
 from gtalign.integrations.openenv.words import Heard, Said
 from gtalign.integrations.suite import Suite
@@ -35,23 +35,23 @@ class ConversationEnvironment(QuestionEnvironment):
 
     Args:
         suite: The suite.
-        desk: Plays the conversations of several environments; by default each has one of its own.
+        runner: Plays the conversations of several environments; by default each has one of its own.
 
     Raises:
         DataError: A file of questions is wrong, or the labels of none tell the user's goal.
     """
 
-    def __init__(self, suite: Suite, desk: Desk | None = None) -> None:
-        self._desk = desk or Desk(suite)
-        super().__init__(self._desk.questions())
+    def __init__(self, suite: Suite, runner: ConversationRunner | None = None) -> None:
+        self._conversations = runner or ConversationRunner(suite)
+        super().__init__(self._conversations.questions())
         self._suite = suite
         self._model = _Outside()
         self._play: asyncio.Task[Played] | None = None
 
     async def _begin(self, question: Question) -> Heard:
-        match = self._desk.match(question)
+        match = self._conversations.match(question)
         self._model = _Outside()
-        self._play = asyncio.create_task(self._desk.play(match, self._model))
+        self._play = asyncio.create_task(self._conversations.play(match, self._model))
         return await self._heard(self._play)
 
     async def step_async(self, action: Said, timeout_s: float | None = None, **_: Any) -> Heard:

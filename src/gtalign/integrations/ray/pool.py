@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Self
 
 from gtalign.endpoints.engine import Item, Recipe, Result
 from gtalign.errors import ConfigError, WorkerLostError
-from gtalign.integrations.ray.worker import Outcome, Worker
+from gtalign.integrations.ray.worker import Worker, WorkResult
 
 LANES: Final = 16
 """Most batches of a worker under way at once."""
@@ -103,7 +103,7 @@ class Pool(AbstractAsyncContextManager["Pool[Item, Result]"], Generic[Item, Resu
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 settle(future, outcome)
 
-    async def _quarantined(self, item: Item) -> Outcome:
+    async def _quarantined(self, item: Item) -> WorkResult:
         """Do the work on an item alone, in a worker for that, to see whether it is to blame."""
         from ray.exceptions import RayActorError
 
@@ -116,8 +116,8 @@ class Pool(AbstractAsyncContextManager["Pool[Item, Result]"], Generic[Item, Resu
             except RayActorError as error:
                 self._guard = None  # the next item gets another, and is not blamed for this one
                 why = f"each process that worked on it died: {_last_line(error)}"
-                return Outcome(error=WorkerLostError(why))
-            found: Outcome = outcome
+                return WorkResult(error=WorkerLostError(why))
+            found: WorkResult = outcome
             return found
 
     def _worker(self, **options: Any) -> Any:
@@ -128,7 +128,7 @@ class Pool(AbstractAsyncContextManager["Pool[Item, Result]"], Generic[Item, Resu
         return actor.remote(self._recipe, self._desk)
 
 
-def settle(future: asyncio.Future[Any], outcome: Outcome) -> None:
+def settle(future: asyncio.Future[Any], outcome: WorkResult) -> None:
     """Give whoever waits for an item its result, or its error; nobody may wait any more."""
     if future.done():
         return

@@ -17,7 +17,7 @@ from gtalign.integrations.ray.desk import DeskCalls, DeskEndpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WorkResult:
     """What became of an item.
 
     Args:
@@ -60,7 +60,7 @@ class Worker:
     def ready(self) -> None:
         """Say that the worker is there."""
 
-    def work(self, items: Sequence[Any]) -> list[Outcome]:
+    def work(self, items: Sequence[Any]) -> list[WorkResult]:
         """Do the work on some items, all at once."""
         done = asyncio.run_coroutine_threadsafe(_outcomes(self._opened, items), self._loop)
         return done.result()
@@ -70,12 +70,12 @@ async def _open(recipe: Recipe[Any, Any], stack: AsyncExitStack) -> Work[Any, An
     return await stack.enter_async_context(recipe())
 
 
-async def _outcomes(opened: Future[Work[Any, Any]], items: Sequence[Any]) -> list[Outcome]:
-    async def one(item: Any) -> Outcome:
+async def _outcomes(opened: Future[Work[Any, Any]], items: Sequence[Any]) -> list[WorkResult]:
+    async def one(item: Any) -> WorkResult:
         try:
             work = await asyncio.wrap_future(opened)
-            return Outcome(await work(item))
+            return WorkResult(await work(item))
         except GTAlignError as error:
-            return Outcome(error=error)
+            return WorkResult(error=error)
 
     return list(await asyncio.gather(*map(one, items)))

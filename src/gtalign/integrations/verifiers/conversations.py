@@ -8,7 +8,7 @@ import verifiers.v1 as vf
 from gtalign.chain import with_reasoning
 from gtalign.dialogue import Answer, Played
 from gtalign.errors import TeacherError, UserError
-from gtalign.integrations.conversations import Desk, measured
+from gtalign.integrations.conversations import ConversationRunner, measured
 from gtalign.integrations.verifiers.shared import (
     ModelConfig,
     QuestionData,
@@ -51,7 +51,7 @@ class ConversationsTaskset(vf.Taskset[ConversationTask, QuestionsConfig]):
             DataError: A file of questions is wrong, or the labels of none tell the user's goal.
         """
         suite = self.config.task.load()
-        for question in Desk(suite).questions():
+        for question in ConversationRunner(suite).questions():
             data = QuestionData.of(question, suite.prompt(question.messages))
             yield ConversationTask(data, self.config.task)
 
@@ -87,16 +87,16 @@ class ConversationsEnv(vf.Env[ModelConfig]):
 
     async def start(self) -> None:
         """Open the user."""
-        self._desk = Desk(self.taskset.config.task.load())
+        self._conversations = ConversationRunner(self.taskset.config.task.load())
 
     async def stop(self) -> None:
         """Close the user."""
-        if hasattr(self, "_desk"):
-            await self._desk.aclose()
+        if hasattr(self, "_conversations"):
+            await self._conversations.aclose()
 
     async def run(self, task: ConversationTask, agents: vf.Agents) -> None:
         """Play one conversation; each rollout of a question meets the same chances."""
-        match = self._desk.match(Question.from_json(task.data.question))
+        match = self._conversations.match(Question.from_json(task.data.question))
         async with agents.agent.interaction(task) as talk:
-            played = await self._desk.play(match, _Talking(talk))
+            played = await self._conversations.play(match, _Talking(talk))
             talk.trace.info[PLAYED] = played.to_json()

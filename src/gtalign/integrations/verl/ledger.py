@@ -29,7 +29,7 @@ MEASURES: Final = ("score", "raw_score", "user_welfare", "llm_welfare", "mutual_
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SampleResult:
     """What a worker found for a sample.
 
     Args:
@@ -75,7 +75,7 @@ class Ledger:
         self._window = window
         self._stopped: JudgeError | None = None
 
-    def settle(self, outcome: Outcome) -> dict[str, float]:
+    def settle(self, outcome: SampleResult) -> dict[str, float]:
         """Return what verl gets for a sample: all of `MEASURES`, and whether they stand in.
 
         Where the reward is unknown, each measure is the mean of the latest known ones of the task
@@ -97,7 +97,7 @@ class Ledger:
         values = self._neutral(outcome.task) if known is None else known
         return {**dict(zip(MEASURES, values, strict=True)), "unscored": float(known is None)}
 
-    def _known(self, outcome: Outcome) -> tuple[float, ...] | None:
+    def _known(self, outcome: SampleResult) -> tuple[float, ...] | None:
         reward, parts = outcome.reward, (outcome.user, outcome.llm, outcome.mutual)
         if reward is None:
             return None
@@ -122,7 +122,7 @@ class Ledger:
 class Settles(Protocol):
     """A ledger as a worker reaches it."""
 
-    async def settle(self, outcome: Outcome) -> dict[str, float]:
+    async def settle(self, outcome: SampleResult) -> dict[str, float]:
         """Settle a sample, as `Ledger.settle` does."""
         ...
 
@@ -133,7 +133,7 @@ class OwnLedger:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def settle(self, outcome: Outcome) -> dict[str, float]:
+    async def settle(self, outcome: SampleResult) -> dict[str, float]:
         """Settle a sample."""
         return self._ledger.settle(outcome)
 
@@ -152,7 +152,7 @@ class SharedLedger:
         kept = ray.remote(_Kept).options(name=name, get_if_exists=True, num_cpus=0)
         self._actor: Any = kept.remote(make)
 
-    async def settle(self, outcome: Outcome) -> dict[str, float]:
+    async def settle(self, outcome: SampleResult) -> dict[str, float]:
         """Settle a sample."""
         settled, refused = await asyncio.wrap_future(self._actor.settle.remote(outcome).future())
         if refused is not None:
@@ -166,7 +166,9 @@ class _Kept:
     def __init__(self, make: Callable[[], Ledger]) -> None:
         self._ledger = make()
 
-    def settle(self, outcome: Outcome) -> tuple[dict[str, float] | None, tuple[str, str] | None]:
+    def settle(
+        self, outcome: SampleResult
+    ) -> tuple[dict[str, float] | None, tuple[str, str] | None]:
         try:
             return self._ledger.settle(outcome), None
         except JudgeError as error:

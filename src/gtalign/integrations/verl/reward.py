@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from gtalign.config import load
 from gtalign.endpoints import EndpointSettings
 from gtalign.game.file import load_game
-from gtalign.integrations.verl.ledger import Ledger, Outcome, ledger_of
+from gtalign.integrations.verl.ledger import Ledger, SampleResult, ledger_of
 from gtalign.integrations.verl.rows import HELD_OUT, LEARNED, question_in
 from gtalign.judges import Judges, JudgesConfig
 from gtalign.models.tokens import token_counter
@@ -93,7 +93,7 @@ class Scoring:
         answered = Transcript.of(question, completion, model="", split=split, plain=self._plain)
         (scored,) = await self._scorer.score([answered])
         score = scored.score
-        outcome = Outcome(
+        outcome = SampleResult(
             question.task,
             0.0 if scored.transcript.unanswered is not None else score.reward,
             score.user_welfare,
@@ -128,10 +128,10 @@ class Scoring:
             Transcript.of(question, completion, model="", split=LEARNED),
             unscored="goes on from an edited matrix",
         )
-        return await self.settle(transcript, Outcome(EDITED, *(worth,) * 4), step)
+        return await self.settle(transcript, SampleResult(EDITED, *(worth,) * 4), step)
 
     async def settle(
-        self, transcript: Transcript, outcome: Outcome, step: int | None
+        self, transcript: Transcript, outcome: SampleResult, step: int | None
     ) -> dict[str, float | str]:
         """Write a sample down, and return what verl gets for it; see `score`.
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from gtalign.dialogue import Answer
-from gtalign.game import Question, clarifying_move, worth_asking
+from gtalign.game import ClarifyingQuestion, clarifying_move, worth_asking
 from gtalign.lab.desk.optimum import TOLD_WORDS, UNSURE_WORDS, belief_of, best_move, signals
 from gtalign.lab.desk.people import TURNS, persona_of
 from gtalign.lab.desk.wishes import PATIENCE, Wish
@@ -84,7 +84,7 @@ def looks_ahead(wish: Wish, replies: tuple[str, ...]) -> int:
     belief = belief_of(wish, replies)
     stays = PATIENCE[wish.patience]
     charge = costs.turn + costs.read + costs.written * stays * float(words @ belief)
-    ask = Question(signals(things, asked), (charge, costs.llm), stays)
+    ask = ClarifyingQuestion(signals(things, asked), (charge, costs.llm), stays)
     move, _ = clarifying_move(np.stack([right, right], axis=-1), belief, [ask], 1)
     return int(move)
 

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtalign.dialogue.measures import welfare
-from gtalign.dialogue.played import Played
-from gtalign.dialogue.played import Turn as PlayedTurn
+from gtalign.dialogue.played import Played, Turn
 from gtalign.dialogue.scripted import UNSURE
-from gtalign.game import Clarification, Question, Turn, clarify_turns
+from gtalign.game import Clarification, ClarifyingQuestion, DecisionEpoch, clarify_turns
 from gtalign.lab.desk.people import TURNS, persona_of
 from gtalign.lab.desk.wishes import GUARDED, PATIENCE, Wish
 from gtalign.models import count_words
@@ -51,8 +50,8 @@ def solved(patience: str, price: str, things: int, stated: bool) -> Clarificatio
         ):
             worth = _worth(wish, asked, guarded=guarded, right=wanted == answer)
             payoffs[guarded * things + wanted, answer] = worth
-        ask = Question(signals(things, asked), patience=stays)
-        turns.append(Turn(payoffs, (ask,) if asked < TURNS - 1 else ()))
+        ask = ClarifyingQuestion(signals(things, asked), patience=stays)
+        turns.append(DecisionEpoch(payoffs, (ask,) if asked < TURNS - 1 else ()))
     # Who leaves without an answer has W = 0, the payoff of leaving.
     return clarify_turns(turns, "user")
 
@@ -104,10 +103,10 @@ def _worth(wish: Wish, asked: int, *, guarded: bool, right: bool) -> float:
     """W of a conversation that ends with an answer after so many questions."""
     written = [UNSURE_WORDS, TOLD_WORDS] if guarded else [TOLD_WORDS, TOLD_WORDS]
     turns = [
-        PlayedTurn("", "CQ", 1, (0,), 0.0, tokens=1, read=1, written=written[turn])
+        Turn("", "CQ", 1, (0,), 0.0, tokens=1, read=1, written=written[turn])
         for turn in range(asked)
     ]
-    answer = PlayedTurn("", "DA", 0, (), float(right), tokens=1, read=1)
+    answer = Turn("", "DA", 0, (), float(right), tokens=1, read=1)
     played = Played(
         question="",
         arm="ask",

@@ -15,7 +15,7 @@ from contextlib import aclosing
 from typing import Any, Final, Protocol
 
 from gtalign.errors import EndedError, SteeringError, UpstreamError
-from gtalign.steering.backend import Finish, Report, Sampling
+from gtalign.steering.backend import Finish, Sampling, WriteReport
 from gtalign.steering.http.engines import Engine
 from gtalign.steering.http.pieces import EnginePiece, TokenCounts
 from gtalign.steering.http.transport import Transport
@@ -85,7 +85,7 @@ class HTTPDraft:
         self._sampling = sampling
         self._refusal = refusal
         self._text = ""
-        self._report: Report | None = None
+        self._report: WriteReport | None = None
         self._writing = False
         self._joined = ("", "")  # a stop string, and what the model wrote behind it in one token
 
@@ -95,7 +95,7 @@ class HTTPDraft:
         return self._text
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> WriteReport | None:
         """The report of the last write; None before one has ended.
 
         Where the engine does not report how many tokens it wrote, each event with text counts as
@@ -284,7 +284,7 @@ class _Tally:
         self.joined = "".join(_JOINED.findall(known, end)[:1])
         return known[len(self._tail) : end]
 
-    def report(self, upstream: str) -> Report:
+    def report(self, upstream: str) -> WriteReport:
         """The report of the answer.
 
         Raises:
@@ -308,10 +308,10 @@ class _Tally:
             finish = "end" if self._finish == "stop" else "length"
         return self.counted(finish)
 
-    def counted(self, finish: Finish) -> Report:
+    def counted(self, finish: Finish) -> WriteReport:
         """The report of the answer so far."""
         usage = self._usage
         tokens = next(
             count for count in (usage.tokens, self._ids or None, self._events) if count is not None
         )
-        return Report(finish, tokens, usage.prompt_tokens, usage.cached_tokens)
+        return WriteReport(finish, tokens, usage.prompt_tokens, usage.cached_tokens)

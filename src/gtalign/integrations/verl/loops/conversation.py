@@ -13,7 +13,7 @@ from gtalign.chain import response_of, unanswered
 from gtalign.dialogue import Answer, Played, Rules, UserSettings, goal_of, play
 from gtalign.dialogue.measures import MEASURES, welfare
 from gtalign.errors import SteeringError
-from gtalign.integrations.verl.ledger import Outcome
+from gtalign.integrations.verl.ledger import SampleResult
 from gtalign.integrations.verl.loops.course import Course
 from gtalign.integrations.verl.reward import Scoring, part_of
 from gtalign.integrations.verl.rows import HELD_OUT, LEARNED, question_in
@@ -125,7 +125,7 @@ def _of_many(user: UserSettings, workers: int) -> UserSettings:
 
 def _settled(
     played: Played, transcript: Transcript, rewards: Sequence[str], learned: bool
-) -> tuple[Outcome, Transcript]:
+) -> tuple[SampleResult, Transcript]:
     """What a conversation is worth, and its transcript with that."""
     split = LEARNED if learned else HELD_OUT
     failed = played.end == "failed"
@@ -133,11 +133,11 @@ def _settled(
     failure = Failure(f"{played.failed}", played.problem or "failed", True) if failed else None
     named = replace(transcript, id=played.question, split=split)
     if found is None:
-        return Outcome(named.task, None, None, None, None, True, failure, learned), named
+        return SampleResult(named.task, None, None, None, None, True, failure, learned), named
     parts = [MEASURES[name].of(played) for name in rewards]
     reward = None if None in parts else sum(top / bottom for top, bottom in filter(None, parts))
     user, llm, mutual = found
     scored = replace(
         named, user_welfare=user, llm_welfare=llm, mutual_welfare=mutual, unscored=None
     )
-    return Outcome(named.task, reward, user, llm, mutual, True, None, learned), scored
+    return SampleResult(named.task, reward, user, llm, mutual, True, None, learned), scored
