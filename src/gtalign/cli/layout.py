@@ -7,7 +7,7 @@ import typer
 
 from gtalign.config import Config
 from gtalign.errors import ConfigError
-from gtalign.training.layout import Layout, read_layout
+from gtalign.training.layout import Layout, planned
 
 C = TypeVar("C", bound=Config)
 
@@ -41,11 +41,8 @@ def plan_of(
     Raises:
         ConfigError: A layout is given without a dry run.
     """
-    if not dry_run:
-        if accelerate is not None:
-            raise ConfigError("--accelerate is for --dry-run; a run is begun by accelerate launch")
-        return None
-    if accelerate is None:
-        return plan(settings, Layout())
-    layout = read_layout(accelerate)
-    return {**plan(settings, layout), "start": layout.launch(f"{stage} ...")}
+    if dry_run:
+        return planned(plan, settings, stage, accelerate)
+    if accelerate is not None:
+        raise ConfigError("--accelerate is for --dry-run; a run is begun by accelerate launch")
+    return None

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from gtalign.cli.failures import FAILED
 from gtalign.cli.layout import Accelerate, plan_of
@@ -18,16 +17,15 @@ from gtalign.cli.options import (
     settings_of,
 )
 from gtalign.cli.show.result import print_result, results_only
-from gtalign.cli.show.run import facts_of, print_answers
+from gtalign.cli.show.run import print_learned
 from gtalign.config import load
-from gtalign.drawing import fixed
 from gtalign.errors import ConfigError
 from gtalign.evaluation.training_report import report_training
 from gtalign.integrations.verl.launch import on_cluster
 from gtalign.lab.goals import known_goal
 from gtalign.training.processes import processes
-from gtalign.training.rl_run import RLRun, plan, run
-from gtalign.training.talks_run import run_talks
+from gtalign.training.reinforce import reinforce
+from gtalign.training.rl_run import RLRun, plan
 from gtalign.transcripts.learned import learned
 
 
@@ -78,10 +76,8 @@ def command(
             result = on_cluster(settings, out, dry_run=dry_run, address=submit)
         elif planned := plan_of(plan, settings, "rl", accelerate, dry_run=dry_run):
             result = planned
-        elif settings.dialogue is None:
-            result = run(settings, out)
         else:
-            result = run_talks(settings, out, known_goal)
+            result = reinforce(settings, out, known_goal)
     if not processes().first:
         return  # the first process reports
     if dry_run or submit is not None:
@@ -90,11 +86,6 @@ def command(
     found = learned(out / "transcripts.jsonl")
     title = f"gtalign rl: {settings.model}"
     page = report_training(out, settings, title=title, command=command_line(), found=found)
-    result["report"] = str(page)
-    if as_json:
-        print_result({**result, **found.to_json()}, as_json=True)
-    else:
-        gain = {"gain in W, first to last quarter": fixed(found.gain, sign=True)}
-        print_answers(Console(), found.parts(), found.problem, gain | facts_of(result))
+    print_learned({**result, "report": str(page)}, found, as_json=as_json)
     if found.problem is not None:
         raise typer.Exit(FAILED)

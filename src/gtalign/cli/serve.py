@@ -57,10 +57,8 @@ def command(
     # The web frameworks are imported when they are used.
     from gtalign.cli.show.served import show_key, show_ready, show_written
     from gtalign.gateway.demo import demo_of
-    from gtalign.gateway.program import load_gateway, serve_configured
-    from gtalign.gateway.server import run
+    from gtalign.gateway.program import load_gateway, run_gateway
     from gtalign.gateway.telemetry.logs import log_to
-    from gtalign.gateway.workers import Workers
     from gtalign.lab.world import first_questions
 
     options = {
@@ -80,14 +78,6 @@ def command(
     asked = [question.messages for question in first_questions(demo)]
     beside = demo_of(asked, show_written) if demo else None
     ready = partial(show_ready, settings.steering)
-    worker = None
-    if settings.workers > 1:
-        parent = Workers(settings)
-        worker = parent.run()
-        if worker is None:
-            raise typer.Exit(parent.code)
-    run(
-        serve_configured(
-            settings, ready, key=key, show_key=show_key, beside=beside, read=read, worker=worker
-        )
+    raise typer.Exit(
+        run_gateway(settings, ready, key=key, show_key=show_key, beside=beside, read=read)
     )

@@ -13,11 +13,11 @@ from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import read_policies
 from gtalign.gateway.served import Models, forms_of
-from gtalign.gateway.server import check_address, serve
+from gtalign.gateway.server import check_address, run, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.worker import Worker
-from gtalign.gateway.workers import check_workers
+from gtalign.gateway.workers import Workers, check_workers
 
 Ready = Callable[[Models, str, str], None]
 """Takes the models, the gateway's address and the dashboard's, once requests are taken."""
@@ -50,6 +50,37 @@ def load_gateway(
     check_workers(config)
     read_policies(config.policies, forms_of(config))
     return config
+
+
+def run_gateway(
+    config: GatewayConfig,
+    ready: Ready,
+    *,
+    key: str | None = None,
+    show_key: Callable[[str], None] = lambda secret: None,
+    beside: Callable[[Gateway], Coroutine[Any, Any, None]] | None = None,
+    read: Callable[[], GatewayConfig] | None = None,
+) -> int:
+    """Serve in as many processes as the configuration names until a signal ends them.
+
+    With several, each is a fork of this one, which looks after them and returns when all have
+    ended. The arguments and errors are those of `serve_configured`.
+
+    Returns:
+        The exit code of the program.
+    """
+    worker = None
+    if config.workers > 1:
+        parent = Workers(config)
+        worker = parent.run()
+        if worker is None:
+            return parent.code
+    run(
+        serve_configured(
+            config, ready, key=key, show_key=show_key, beside=beside, read=read, worker=worker
+        )
+    )
+    return 0
 
 
 async def serve_configured(

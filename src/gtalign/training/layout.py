@@ -1,13 +1,16 @@
 """How a training run is laid out over GPUs: what a file of ``accelerate launch`` says about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from gtalign.config import CONFIGS
+from gtalign.config import CONFIGS, Config
 from gtalign.errors import ConfigError
 from gtalign.training.processes import Processes
 from gtalign.training.settings import DPOSettings, RLSettings, SFTSettings
+
+C = TypeVar("C", bound=Config)
 
 Sharding = Literal["nothing", "gradients", "all"]
 """What the processes share out: nothing (DDP), gradients and optimizer (ZeRO-2), or the weights as
@@ -86,6 +89,27 @@ def laid_out(
         "layout": f"{layout.name}: {layout.processes} processes on {layout.machines} machines",
         "one_process": f"{part} sequences at a time, {parts} times in a step",
     }
+
+
+def planned(
+    plan: Callable[[C, Layout], dict[str, Any]], settings: C, stage: str, source: str | None
+) -> dict[str, Any]:
+    """Return the plan of a run on a layout, with the command that begins it there.
+
+    Args:
+        plan: Makes the plan of the run on a layout.
+        settings: Configuration of the run.
+        stage: Name of the command.
+        source: The layout, as `read_layout` takes it; None for one process, which needs no other
+            command than this one.
+
+    Raises:
+        ConfigError: The layout cannot be read, or the run does not fit on it.
+    """
+    if source is None:
+        return plan(settings, Layout())
+    layout = read_layout(source)
+    return {**plan(settings, layout), "start": layout.launch(f"{stage} ...")}
 
 
 def read_layout(source: str) -> Layout:

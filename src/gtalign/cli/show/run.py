@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from gtalign.cli.show.result import print_result
 from gtalign.cli.show.scored import say, scores_table
 from gtalign.cli.show.words import SCORES
 from gtalign.drawing import NONE, change, fixed, interval, share
@@ -15,6 +16,7 @@ from gtalign.endpoints.usage import in_words
 from gtalign.evaluation.comparison import Comparison
 from gtalign.evaluation.faithfulness import Faithfulness
 from gtalign.evaluation.steering.effects import Trial
+from gtalign.transcripts.learned import Learned
 from gtalign.transcripts.summary import TaskSums
 
 
@@ -48,6 +50,21 @@ def facts_of(result: Mapping[str, Any]) -> dict[str, Any]:
     for judge, account in result.get("judges", {}).items():
         facts[f"judge {judge}"] = in_words(account)
     return facts
+
+
+def print_learned(result: Mapping[str, Any], found: Learned, *, as_json: bool) -> None:
+    """Print what a run of reinforcement learning gained, and where its files are.
+
+    Args:
+        result: The summary of the run.
+        found: The scores of its completions.
+        as_json: Whether to print one JSON object.
+    """
+    if as_json:
+        print_result({**result, **found.to_json()}, as_json=True)
+        return
+    gain = {"gain in W, first to last quarter": fixed(found.gain, sign=True)}
+    print_answers(Console(), found.parts(), found.problem, gain | facts_of(result))
 
 
 def print_arms(
