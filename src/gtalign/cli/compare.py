@@ -8,15 +8,13 @@ import typer
 
 from gtalign.cli.failures import FAILED
 from gtalign.cli.options import AsJson, CSVFolder, LaTeXFolder, MarkdownFolder
+from gtalign.cli.show.comparison import print_comparison
 from gtalign.cli.show.paper import show_report, write_tables
 from gtalign.cli.show.result import print_json
-from gtalign.cli.show.table import wide_console
 from gtalign.evaluation.contrast import RESAMPLES
 from gtalign.evaluation.export import write_csv, write_latex, write_markdown
-from gtalign.evaluation.findings import plain_sentences
 from gtalign.evaluation.paper import TABLES, Study, table_named
 from gtalign.evaluation.runs import compare_runs
-from gtalign.evaluation.tables import print_tables
 
 if TYPE_CHECKING:
     Table = str
@@ -89,10 +87,7 @@ def command(
     if as_json:
         print_json(found.to_json())
     else:
-        console = wide_console()
-        for text in plain_sentences(found):
-            console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
-        print_tables(console, found)
+        print_comparison(found)
         if html is not None:
             typer.echo(f"report: {html}", err=True)
     if not found.scored:
