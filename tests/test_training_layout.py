@@ -11,7 +11,7 @@ from gtalign.config import CONFIGS, find, load
 from gtalign.errors import ConfigError
 from gtalign.models.memory import ModelSize
 from gtalign.training import LoRASettings, RLSettings, SFTSettings
-from gtalign.training.layout import Layout, laid_out, names, read_layout
+from gtalign.training.layout import Layout, laid_out, names, planned, read_layout
 from gtalign.training.memory import memory
 from gtalign.training.rl_run import RLRun
 from gtalign.training.rl_run import plan as plan_rl
@@ -44,6 +44,16 @@ def test_published_sizes_fit_their_gpus(config: str, layout: str, tmp_path: Path
     assert found["memory_gib"]["total"] < 80 * (1 - beside)
     assert plan_rl(run)["memory_gib"]["total"] > found["memory_gib"]["total"]
     assert ("vLLM at http" in found["generation"]) == (not beside)
+
+
+def test_a_plan_on_a_layout_says_what_begins_the_run(tmp_path: Path) -> None:
+    questions = tmp_path / "q.jsonl"
+    write_questions(questions, 4)
+    run = load(RLRun, find("rl", "7b"), [f'questions=["{questions}"]'])
+    assert planned(plan_rl, run, "rl", None) == plan_rl(run)
+    found = planned(plan_rl, run, "rl", "fsdp2")
+    assert found.pop("start").endswith("fsdp2.json -m gtalign rl ...")
+    assert found == plan_rl(run, read_layout("fsdp2"))
 
 
 def test_what_is_shared_out_is_divided_and_ddp_holds_gradients_twice() -> None:
