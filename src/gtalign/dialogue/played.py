@@ -8,8 +8,8 @@ from gtalign.errors import DataError
 from gtalign.transcripts.columns import check_matrix
 
 Arm = Literal["baseline", "full", "ask"]
-"""``baseline``: one answer to the question as asked, and no user; ``full``: the question with nothing left out;
-``ask``: the question as asked, and the user replies."""
+"""``baseline``: one answer to the question as asked, and no user; ``full``: the question with
+nothing left out; ``ask``: the question as asked, and the user replies."""
 
 End = Literal["satisfied", "left", "turns", "failed"]
 """How a conversation ends: the user is satisfied or leaves, the turns are over, or it failed."""
