@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway_parts import MESSAGES, PASSED_SCHEMA, served
+from gateway_parts import MESSAGES, PASSED_SCHEMA, scripted, served
 from gtalign.gateway.answers import cut as cut_module
 from gtalign.gateway.answers.cut import Begun, ChainCutter
 from gtalign.gateway.http.reply import EVENTS, JSON
-from gtalign.steering import SteeringSettings
+from gtalign.steering import FakeBackend, SteeringSettings
 from standins import model
 from standins.engines import VLLM
 
@@ -121,18 +121,26 @@ async def test_a_model_without_training_is_passed_on_byte_by_byte(tmp_path: Path
         assert told == whole(CHAIN)
 
 
-def cut(text: str, *, events: bool, seed: int = 0) -> tuple[str, str]:
+def cut(
+    text: str, *, events: bool, seed: int = 0, finish: str = "stop", **request: Any
+) -> tuple[str, str]:
     """The content that a client sees, and all bytes of it."""
     cutter = ChainCutter(
-        EVENTS if events else JSON, packed=False, show="response", settings=SETTINGS
+        EVENTS if events else JSON,
+        packed=False,
+        show="response",
+        settings=SETTINGS,
+        request=request,
     )
     if not events:
-        cutter.feed(json.dumps(whole(text)).encode())
+        body = whole(text)
+        body["choices"][0]["finish_reason"] = finish
+        cutter.feed(json.dumps(body).encode())
         raw = cutter.close()
         return json.loads(raw)["choices"][0]["message"]["content"], raw.decode()
     sent = "".join(
         f"data: {chunk if isinstance(chunk, str) else json.dumps(chunk)}\n\n"
-        for chunk in streamed(text, random.Random(seed))
+        for chunk in streamed(text, random.Random(seed), finish=finish)
     ).encode()
     draw, raw = random.Random(seed), b""
     while sent:
@@ -179,6 +187,84 @@ def test_no_form_of_a_chain_leaks_and_plain_text_stays(events: bool) -> None:
             assert not any(word in raw for word in INSIDE[:5])
         for text in PLAIN:
             assert cut(text, events=events, seed=seed)[0] == text
+
+
+BROKEN: list[tuple[str, dict[str, Any]]] = [
+    ("length", {}),
+    ("abort", {}),
+    ("stop", {"stop": ["x"]}),
+]
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize(("finish", "request_"), BROKEN)
+def test_a_piece_of_a_tag_leaks_from_no_place(
+    finish: str, request_: dict[str, Any], events: bool
+) -> None:
+    """Of an answer that was broken off anywhere, the client sees a beginning of the response."""
+    for end in range(len(CHAIN)):
+        found, raw = cut(CHAIN[:end], events=events, finish=finish, **request_)
+        begins = CHAIN.index(SAID)
+        assert found.strip() == CHAIN[begins : min(end, begins + len(SAID))].strip(), end
+        assert not any(word in raw for word in ("<", "\\u003c")), raw
+    for text, said in (("Sure. <think", "Sure. "), ("a < b", "a < b"), ("<b>x</b>", "<b>x</b>")):
+        assert cut(text, events=events, finish=finish, **request_)[0] == said
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_nor_where_nobody_knows_in_which_block_the_text_begins(events: bool) -> None:
+    for text, said in (
+        ("secret</think", ""),
+        ("secret</p", ""),
+        ("said</respo", "said"),
+        ("said</", "said"),
+        ("said <b", "said <b"),
+    ):
+        for prompt in ([7, 8], [[7, 8]]):
+            assert cut(text, events=events, finish="length", prompt=prompt)[0] == said
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("size", range(1, len("<thinking>")))
+def test_a_tag_that_the_request_has_begun_is_one(size: int, events: bool) -> None:
+    begun = f"Q: x A: {CHAIN[:size]}"
+    assert cut(CHAIN[size:], events=events, prompt=begun)[0] == SAID
+    assert cut(CHAIN[size:12], events=events, finish="length", prompt=begun)[0] == ""
+    assert cut("plain", events=events, prompt=begun)[0] == "plain"
+    assert cut("k <", events=events, prompt=begun)[0] == "k <"
+
+
+async def test_so_it_is_in_steered_answers_of_every_interface(tmp_path: Path) -> None:
+    steering = {"instruct": "none"}
+    async with served(tmp_path, scripted(size=1), steering=steering) as gateway:
+        _, _, told = await gateway.post({"model": "toy", "messages": MESSAGES})
+        response = told["choices"][0]["message"]["content"]
+        size = told["usage"]["completion_tokens"]
+        ends = size - len("</response>")
+        begins = ends - len(response)
+        for tokens in (1, 3, 9, begins - 1, begins + 1, *range(ends - 1, size, 2)):
+            said = response[: max(0, min(tokens, ends) - begins)].strip()
+            body = {"model": "toy", "messages": MESSAGES, "max_tokens": tokens}
+            _, _, told = await gateway.post(body)
+            assert told["choices"][0]["message"]["content"] == said, tokens
+            assert told["choices"][0]["finish_reason"] == "length"
+            chunks = [chunk async for chunk in await gateway.ask(max_tokens=tokens, stream=True)]
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == said
+            _, _, told = await gateway.post(body, "/v1/messages")
+            assert "".join(block["text"] for block in told["content"]) == said
+            asked = {"model": "toy", "input": MESSAGES, "max_output_tokens": tokens}
+            _, _, told = await gateway.post(asked, "/v1/responses")
+            texts = [part["text"] for item in told["output"] for part in item["content"]]
+            assert "".join(texts) == said
+
+
+async def test_and_reasoning_that_does_not_end_is_no_response(tmp_path: Path) -> None:
+    backend = FakeBackend(lambda messages, begun: "<think>secret " * 9)
+    async with served(tmp_path, backend, steering={"instruct": "none"}) as gateway:
+        for tokens in (1, 2, 5):
+            body = {"model": "toy", "messages": MESSAGES, "max_tokens": tokens}
+            _, _, told = await gateway.post(body)
+            assert told["choices"][0]["message"]["content"] == ""
 
 
 def test_tool_calls_several_choices_and_other_fields_stay() -> None:

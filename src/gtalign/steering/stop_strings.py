@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from gtalign.chain.blocks import TAG
+from gtalign.chain.blocks import TAG, TAGS
 
 OPENS: Final = "<response>"
 CLOSES: Final = "</response>"
@@ -76,9 +76,12 @@ def loose_response(text: str) -> str | None:
     """The response of a message that is not a chain; None if none can be separated.
 
     It is the text after the last ``<response>``, or the whole text if it holds no tag of a chain;
-    None in all other cases, and if that text is empty.
+    None in all other cases, and if that text is empty. Where the text ends inside the tag that
+    closes the response, or inside the first tag of a chain, that piece is left out.
     """
     _, opened, response = text.rpartition(OPENS)
     if not opened and TAG.search(text):
         return None
-    return response.partition(CLOSES)[0].strip() or None
+    response = response.partition(CLOSES)[0]
+    piece = overlap(response, CLOSES if opened else TAGS[0])
+    return response[: len(response) - piece].strip() or None

@@ -25,6 +25,7 @@ from gtalign.chain import (
 )
 from gtalign.chain.json_rules import json_rules
 from gtalign.chain.prompt import fill, placeholders, prompt
+from gtalign.chain.reasoning import behind_reasoning
 from gtalign.chain.tools import CALL_OPENS, tool_prompt, tool_rules
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM
@@ -294,7 +295,8 @@ class Writing:
         if self.plain:
             response = self.text or None
         else:
-            response = loose_response(self.text) if chain is None else chain.response
+            said = behind_reasoning(self.text) if chain is None else None
+            response = loose_response(said or "") if chain is None else chain.response
         reason = decision.reason
         if chain is None and decision.steered:
             reason = f"the chain broke after the edit: {problem}"

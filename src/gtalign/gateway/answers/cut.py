@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from gtalign.chain import ChainBroken, StreamParser
-from gtalign.chain.blocks import TAG
+from gtalign.chain.blocks import TAG, TAGS
 from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.answers.wire import DONE, event
@@ -33,6 +33,7 @@ _TRACES: Final = re.compile(rb"thinking|payoff|analyze|response>")
 _PERHAPS: Final = re.compile(rb"<|\\u00")  # what holds neither holds no tag, escaped or not
 _ENDS: Final = ("</thinking>", "</payoff>", "</analyze>")
 _OF_TOKENS: Final = ("logprobs", "token_ids")  # what else of a choice spells out its text
+_BY_ITSELF: Final = (None, "stop", "tool_calls", "function_call")  # else it was broken off
 
 
 class Begun:
@@ -66,7 +67,7 @@ class Begun:
             return None  # tokens
         tags = list(TAG.finditer(text))
         if not tags or tags[-1][0] == CLOSES:
-            return ""
+            return text[len(text) - _piece(text, _TAGS) :]
         first = text.rfind(_TAGS[0])
         return text[first if first >= 0 else tags[-1].start() :]
 
@@ -101,6 +102,7 @@ class ChainCutter:
         self._form = form
         self._begun = Begun(request)
         self._alone = request.get("n") in (None, 1)
+        self._stops = bool(request.get("stop"))  # which may end an answer inside a tag
         self._choices: dict[int, _Choice] = {}
 
     def feed(self, chunk: bytes) -> bytes:
@@ -174,10 +176,12 @@ class ChainCutter:
                 message = choice[part] = {}
             content = "text" if plain else "content"
             cut = self._choice(choice.get("index"))
-            text, ends = message.get(content), whole or choice.get("finish_reason") is not None
+            text, finish = message.get(content), choice.get("finish_reason")
+            ends = whole or finish is not None
             pieces = cut.feed(text) if isinstance(text, str) else []
             if ends:
-                pieces += cut.end()
+                stopped = self._stops and finish == "stop"
+                pieces += cut.end(broken=stopped or finish not in _BY_ITSELF)
             if isinstance(text, str) or pieces:
                 message[content] = ""
             for piece in pieces:
@@ -219,21 +223,23 @@ class _Choice:
         self._shown = ""  # of its response
         self._broken = False
         self._unsure = begun is None  # then all is held until a tag tells, or the end
+        self._given = 0  # characters of what is held that the request has written
+        self._dropped = False  # a piece of a tag
         if begun:
             self.feed(begun)
-            self._held = ""
+            self._given = len(self._held)
             if self._broken:
                 self._shown = loose_response(self._chain or "") or ""
 
     @property
     def cut(self) -> bool:
-        """Whether the text holds a chain, which was cut."""
-        return self._chain is not None
+        """Whether the text holds a chain, or a piece of its first tag, which was cut."""
+        return self._chain is not None or self._dropped
 
     @property
     def plain(self) -> bool:
         """Whether the text so far holds nothing of a chain."""
-        return self._chain is None and not self._held
+        return not self.cut and not self._held
 
     @property
     def through(self) -> bool:
@@ -246,7 +252,7 @@ class _Choice:
         self._held += text
         found = (TAG if self._unsure else _OPENS).search(self._held)
         if found is not None:
-            before, rest = self._held[: found.start()], self._held[found.start() :]
+            before, rest = self._new(self._held[: found.start()]), self._held[found.start() :]
             self._held, self._chain = "", ""
             if found[0] in _ENDS:  # what comes before it was inside a block
                 before = ""
@@ -254,22 +260,37 @@ class _Choice:
             return [*_said(before if keeps else ""), *self._of_chain(rest)]
         if self._unsure:
             return []
-        cut = len(self._held) - _begun(self._held)
+        cut = len(self._held) - _piece(self._held, _TAGS)
         if not (self._begun or self._held[:cut].strip()):
             cut = 0  # whitespace before a chain belongs to it
         self._begun = self._begun or cut > 0
         before, self._held = self._held[:cut], self._held[cut:]
-        return _said(before)
+        return _said(self._new(before))
 
-    def end(self) -> list[Piece]:
-        """What is left: a text that was no tag after all, or a response that stands loosely."""
+    def end(self, *, broken: bool) -> list[Piece]:
+        """What is left: a text that was no tag after all, or a response that stands loosely.
+
+        Args:
+            broken: Whether the text was broken off. What may begin a tag then is shown to nobody.
+        """
         held, self._held = self._held, ""
         if self._chain is None:
-            return _said(held)
+            piece = _piece(held, TAGS if self._unsure else _TAGS) if broken else 0
+            self._dropped = piece > 0
+            before, tag = held[: len(held) - piece], held[len(held) - piece :]
+            if piece and (_inside_block(tag) or not (self._begun or before.strip())):
+                before = ""
+            return _said(self._new(before))
         response = loose_response(self._chain) or ""
         if response.startswith(self._shown):
             return _said(response[len(self._shown) :])
         return []
+
+    def _new(self, text: str) -> str:
+        """The part of a text that the request has not written; it leaves what is held."""
+        given = self._given
+        self._given = max(0, given - len(text))
+        return text[given:]
 
     def _of_chain(self, text: str) -> Iterator[Piece]:
         assert self._chain is not None
@@ -288,11 +309,16 @@ def _said(text: str) -> list[Piece]:
     return [Piece("content", text)] if text else []
 
 
-def _begun(text: str) -> int:
-    """How many characters at the end of a text may be the beginning of a tag."""
+def _piece(text: str, tags: Sequence[str]) -> int:
+    """How many characters at the end of a text may be the beginning of one of some tags."""
     at = text.rfind("<")
     tail = text[at:] if at >= 0 else ""
-    return len(tail) if tail and any(tag.startswith(tail) for tag in _TAGS) else 0
+    return len(tail) if tail and any(tag.startswith(tail) for tag in tags) else 0
+
+
+def _inside_block(piece: str) -> bool:
+    """Whether a piece of a tag can only end a block that no client sees."""
+    return len(piece) > len("</") and any(tag.startswith(piece) for tag in _ENDS)
 
 
 def _read(data: bytes) -> dict[str, Any]:
