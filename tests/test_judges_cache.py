@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.endpoints.cache import cache_key
 from gtalign.endpoints.reply import Reply
 from gtalign.errors import DataError, StorageError
-from gtalign.judges import Cache, Prices, Usage
 
 REPLY = Reply("yes", None, Usage(calls=1, prompt_tokens=3, completion_tokens=2))
 

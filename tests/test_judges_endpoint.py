@@ -12,17 +12,15 @@ import stamina
 from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
 from starlette.responses import JSONResponse, Response
 
+from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.endpoints.limits import RateLimit
 from gtalign.endpoints.patience import _tell_of_retries, before_retry
 from gtalign.errors import ConfigError, JudgeError
 from gtalign.judges import (
-    Cache,
     EndpointJudge,
     Judge,
     JudgeSettings,
-    Prices,
     Repeated,
-    Usage,
     Verdict,
     compare,
     judge_all,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gtalign.config import load
+from gtalign.endpoints import Usage
 from gtalign.errors import ConfigError, JudgeError, StorageError
 from gtalign.judges import (
     CRITERIA,
@@ -17,7 +18,6 @@ from gtalign.judges import (
     Judges,
     JudgesConfig,
     Panel,
-    Usage,
 )
 from gtalign.tasks import Message, Question
 from judge_attacks import ATTACKS

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,23 @@ def test_the_list_names_all_that_is_public() -> None:
     """A name that comes or goes is a decision: write it down in the list too."""
     names = [f"{package}.{name}" for package in DECLARED for name in public(package)]
     assert sorted(names) == LIST.read_text(encoding="utf-8").split()
+
+
+def test_a_public_name_has_one_home() -> None:
+    homes = defaultdict(list)
+    for package, _, name in (line.rpartition(".") for line in LIST.read_text("utf-8").split()):
+        homes[name].append(package)
+    assert not {name: found for name, found in homes.items() if len(found) > 1}
+
+
+def test_no_two_classes_of_a_package_share_a_name() -> None:
+    homes = defaultdict(list)
+    for file in sorted(PACKAGE.rglob("*.py")):
+        place = file.relative_to(PACKAGE)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[f"{place.parts[0]}: {node.name}"].append(str(place))
+    assert not {name: found for name, found in homes.items() if len(found) > 1}
 
 
 @pytest.mark.parametrize("package", DECLARED)

@@ -38,7 +38,7 @@ from gtalign.game.diagnostics import (
 )
 from gtalign.game.equilibria import Equilibria, equilibria
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
-from gtalign.game.quantal import logit_response, noisy_leader, quantal_equilibrium
+from gtalign.game.quantal import noisy_leader, quantal_equilibrium
 from gtalign.game.repeated import critical_discount
 from gtalign.game.robustness import optimum_radius, response_radius
 from gtalign.game.signalling import SignallingEquilibria, signalling_equilibria
@@ -84,7 +84,6 @@ __all__ = [
     "equilibria",
     "equilibrium_welfare",
     "is_trap",
-    "logit_response",
     "maximin",
     "misread_loss",
     "nash_bargaining",

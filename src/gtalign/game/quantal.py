@@ -24,31 +24,16 @@ _AT_ONCE = 2048
 """Games that are followed together: their arrays stay in the cache of a core."""
 
 
-def logit_response(values: ArrayLike, precision: float) -> Payoffs:
-    """Probabilities in proportion to ``exp(precision * value)``, on the last axis.
-
-    Args:
-        values: Expected payoff of each action, finite, ``[..., k]``.
-        precision: 0 for pure chance; the greater, the closer to a best response. Per point.
-
-    Raises:
-        GameError: A value is not finite, or the precision is negative or not finite.
-    """
-    _check_precision(precision)
-    array = np.asarray(values, np.float64)
-    if not np.isfinite(array).all() or not array.ndim or not array.shape[-1]:
-        raise GameError("the values of actions are finite numbers, one or more")
-    return _logit(array, precision)
-
-
 def noisy_leader(payoffs: ArrayLike, precision: float) -> tuple[NDArray[np.intp], Payoffs]:
-    """The best action for the LLM to announce to users who respond to it by `logit_response`.
+    """The best action for the LLM to announce to users who answer it by a logit response.
 
+    In a logit response, an action's probability is proportional to ``exp(precision * payoff)``.
     Ties go to the action that is best for the user, then to the first.
 
     Args:
         payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
-        precision: The users'.
+        precision: The users': 0 for pure chance; the greater, the closer to a best response. Per
+            point.
 
     Returns:
         Action numbers, integer ``[...]``, and what user and LLM get, ``[..., 2]``.
@@ -64,10 +49,11 @@ def noisy_leader(payoffs: ArrayLike, precision: float) -> tuple[NDArray[np.intp]
 
 
 def quantal_equilibrium(payoffs: ArrayLike, precision: float) -> tuple[Payoffs, Payoffs]:
-    """The logit equilibrium: each player's mixture is the `logit_response` to the other's.
+    """The logit equilibrium: each player's mixture is the logit response to the other's.
 
-    It is followed by Newton's method from precision 0, where it is unique, in small steps. Where
-    the branch turns back, the equilibrium that is reached may lie on another one. (McKelvey and
+    In a logit response, an action's probability is proportional to ``exp(precision * payoff)``. The
+    equilibrium is followed by Newton's method from precision 0, where it is unique, in small steps.
+    Where the branch turns back, the one that is reached may lie on another branch. (McKelvey and
     Palfrey, "Quantal response equilibria for normal form games", 1995.)
 
     Args:

@@ -63,6 +63,9 @@ def signalling_equilibria(payoffs: ArrayLike, prior: ArrayLike) -> SignallingEqu
             ``[N, T, M, n, 2]`` for a batch.
         prior: Probability of each type, ``[T]``, of all games.
 
+    Returns:
+        All of them, as one `SignallingEquilibria`.
+
     Raises:
         GameError: A shape does not fit, a payoff is not finite, or the prior is none.
     """

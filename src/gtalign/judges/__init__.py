@@ -1,6 +1,5 @@
 """Judges: they grade answers."""
 
-from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.judges.agreement import krippendorff_alpha
 from gtalign.judges.base import Judge, Verdict
 from gtalign.judges.batch import judge_all
@@ -27,7 +26,6 @@ from gtalign.judges.settings import JudgeSettings
 __all__ = [
     "CRITERIA",
     "RULES",
-    "Cache",
     "CorrectedRate",
     "Criterion",
     "EndpointJudge",
@@ -43,13 +41,11 @@ __all__ = [
     "PairwiseVerdict",
     "Panel",
     "PositionCheck",
-    "Prices",
     "Repeated",
     "Rule",
     "RuleJudge",
     "Share",
     "TaskCheck",
-    "Usage",
     "Verdict",
     "check_judge",
     "compare",

@@ -107,7 +107,7 @@ def audit_policy(
         prompt_tokens: Tokens of the prompt, which a further turn reads again.
 
     Returns:
-        One entry for each act; for a policy with a quota, within it and then above it.
+        One `Incentive` for each act; for a policy with a quota, within it and then above it.
 
     Raises:
         SteeringError: The padding is no share, or a needless action has the name of another act.

@@ -64,7 +64,8 @@ def simulate(
         study: The study.
         count: Number of annotators.
         seed: Seed of their leniency and noise.
-        reader: What they think of answers; by default `WordCountingReader`.
+        reader: The `SimulatedReader` that says what they think of answers; by default
+            `WordCountingReader`.
 
     Raises:
         StorageError: The ratings cannot be written.

@@ -8,7 +8,7 @@ from gtalign.synthesis.outcome import ColdStart, finish
 from gtalign.synthesis.run import count_questions, write_candidates
 from gtalign.synthesis.selection import Entry, select
 from gtalign.synthesis.settings import ColdStartConfig, SelectionSettings, TeacherSettings
-from gtalign.synthesis.teacher import ChainWriter, Teacher
+from gtalign.synthesis.teacher import ChainWriter
 
 __all__ = [
     "Candidates",
@@ -21,7 +21,6 @@ __all__ = [
     "Example",
     "Pair",
     "SelectionSettings",
-    "Teacher",
     "TeacherSettings",
     "count_questions",
     "counterfactual",

@@ -40,6 +40,9 @@ def drill(rng: np.random.Generator, form: GameForm = USER_LLM, size: int = 5) ->
         rng: Source of chance.
         form: The game.
         size: Greatest payoff, 1 or more.
+
+    Returns:
+        The task as a `Drill`.
     """
     payoffs = rng.integers(-size, size + 1, (*form.shape, 2))
     if payoffs.size > 2 and rng.random() < 0.5:

@@ -76,7 +76,7 @@ class SFTSettings(Config):
         report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
             ``tensorboard``, ``trackio``.
         lora: Low-rank updates; by default the whole network learns.
-        hardware: Where and how to compute.
+        hardware: Where and how to compute: `HardwareSettings`.
     """
 
     epochs: PositiveInt = 1
@@ -121,7 +121,7 @@ class DPOSettings(Config):
         report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
             ``tensorboard``, ``trackio``.
         lora: Low-rank updates; by default the whole network learns, beside a copy of the start.
-        hardware: Where and how to compute.
+        hardware: Where and how to compute: `HardwareSettings`.
     """
 
     epochs: PositiveInt = 1
@@ -181,7 +181,7 @@ class RLSettings(Config):
         checkpoints: Address that gets a copy of the newest checkpoint, such as ``s3://bucket/run``;
             a run whose folder is gone resumes from there. By default there are no copies.
         lora: Low-rank updates; by default the whole network learns.
-        hardware: Where and how to compute.
+        hardware: Where and how to compute: `HardwareSettings`.
         report_to: Trackers that also get the metrics, as transformers knows them: ``wandb``,
             ``tensorboard``, ``trackio``.
         vllm: Whether vLLM draws the completions; without ``vllm_server``, in the same processes

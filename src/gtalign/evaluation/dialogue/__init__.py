@@ -1,7 +1,7 @@
 """Conversations with simulated users, measured: arms, payoff matrices from play, stability."""
 
 from gtalign.evaluation.dialogue.held import ARMS, Conversations
-from gtalign.evaluation.dialogue.matrices import MatrixAgreement, PlayedMatrix, agreements
+from gtalign.evaluation.dialogue.matrices import MatrixAgreement, agreements
 from gtalign.evaluation.dialogue.settings import ConverseRun
 from gtalign.evaluation.dialogue.stability import Stability, stability
 
@@ -10,7 +10,6 @@ __all__ = [
     "Conversations",
     "ConverseRun",
     "MatrixAgreement",
-    "PlayedMatrix",
     "Stability",
     "agreements",
     "stability",

@@ -6,13 +6,12 @@ is, and what a turn costs. What this one wants, and whether it tells at once, is
 
 from gtalign.lab.desk.clerks import CLERKS, Clerk
 from gtalign.lab.desk.optimum import best_move, value_of
-from gtalign.lab.desk.people import Customer, match_of
+from gtalign.lab.desk.people import match_of
 from gtalign.lab.desk.wishes import Wish, make_questions
 
 __all__ = [
     "CLERKS",
     "Clerk",
-    "Customer",
     "Wish",
     "best_move",
     "make_questions",
