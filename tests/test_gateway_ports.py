@@ -14,7 +14,7 @@ from gtalign.gateway.upstream import Upstream
 
 CLIENTS = ["/v1/models", "/v1/decisions/x"]
 ADMIN = ["/admin/keys", "/admin/decisions", "/metrics", "/dashboard", "/dashboard/keys"]
-BOTH = ["/healthz", "/readyz"]
+BOTH = ["/healthz", "/readyz", "/health"]
 
 
 async def test_each_port_has_its_part_alone(tmp_path: Path) -> None:
