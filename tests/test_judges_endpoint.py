@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import stamina
 from stamina.instrumentation import get_on_retry_hooks, set_on_retry_hooks
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gtalign.endpoints import Cache, Prices, Usage
 from gtalign.endpoints.limits import RateLimit
@@ -236,6 +236,65 @@ async def test_the_limit_that_a_server_wants_is_found_out(
     async with judge_at(server, Cache(tmp_path / "c.sqlite"), max_tokens=99) as again:
         assert (await again.judge(ask(), "Four.")).score == 1
     assert len(server.requests) == 4  # the cache knows the reply, however it was asked for
+
+
+async def test_what_the_trial_found_out_is_not_asked_again(
+    server: JudgeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = reasoner
+    settings = JudgeSettings(url=server.url, model="m")
+    async with EndpointJudge(settings, trial=True) as judge:
+        verdicts = await asyncio.gather(*(judge.judge(ask(name=f"q{n}"), "4.") for n in range(4)))
+    assert [verdict.score for verdict in verdicts] == [1] * 4
+    assert sum("max_tokens" in body for body in server.requests) == 1
+    assert caplog.text.count("it is asked so from now on") == 1
+    assert caplog.text.count("takes no temperature") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: JSONResponse(
+            {"detail": [{"loc": ["body", "max_tokens"], "msg": "Extra inputs are not permitted"}]},
+            422,
+        ),
+        lambda: PlainTextResponse(
+            "max_tokens is not allowed; please use max_completion_tokens", 400
+        ),
+        lambda: JSONResponse(
+            {"message": "Unrecognized request argument supplied: max_tokens"}, 400
+        ),
+        lambda: JSONResponse({"errors": ["unknown field `max_tokens`"]}, 422),
+        lambda: JSONResponse({"error": "unexpected keyword argument 'max_tokens'"}, 400),
+    ],
+)
+async def test_a_refused_limit_is_found_out_in_every_form_of_error(
+    server: JudgeServer, error: Callable[[], Any]
+) -> None:
+    server.answer = lambda body: error() if "max_tokens" in body else RIGHT
+    async with judge_at(server) as judge:
+        assert (await judge.judge(ask(), "Four.")).score == 1
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            lambda: PlainTextResponse("the model is out of memory", 400),
+            "the model is out of memory",
+        ),
+        (lambda: JSONResponse({"detail": "no such adapter"}, 422), "no such adapter"),
+        (lambda: JSONResponse(["bad", "request"], 400), "bad"),
+    ],
+)
+async def test_the_words_of_a_server_are_kept(
+    server: JudgeServer, body: Callable[[], Any], words: str
+) -> None:
+    server.answer = lambda request: body()
+    async with judge_at(server) as judge:
+        with pytest.raises(JudgeError, match=words):
+            await judge.judge(ask(), "Four.")
 
 
 async def test_the_name_of_the_limit_is_a_setting(server: JudgeServer) -> None:

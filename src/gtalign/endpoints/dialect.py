@@ -7,14 +7,30 @@ from typing import Any, Final
 
 from gtalign.endpoints.failures import UNKNOWN_PART
 
+_STRANGE: Final = r"(?:unknown|unrecogni[sz]ed|unexpected|unsupported|deprecated|extra)\b"
+
+
+def _refusal_of(name: str) -> str:
+    """A pattern of errors that say that a server does not know a parameter, before or after it.
+
+    FastAPI's list of errors names the place first: ``"max_tokens"], "msg": "Extra inputs ...``.
+    """
+    return (
+        rf"{_STRANGE}[^.\n]{{0,50}}\b{name}\b"
+        rf"|\b{name}\b\W{{1,12}}(?:msg\W{{1,6}})?(?:is |are )?"
+        rf"(?:{_STRANGE}|not (?:permitted|allowed|supported|recogni[sz]ed|accepted))"
+    )
+
+
 _LIMIT: Final = re.compile(
     r"(?:unsupported|not supported|unrecognized|not allowed|deprecated|instead|use)\b.{0,200}"
-    r"max_completion_tokens|max_completion_tokens.{0,100}\binstead",
+    r"max_completion_tokens|max_completion_tokens.{0,100}\binstead|" + _refusal_of("max_tokens"),
     re.IGNORECASE | re.DOTALL,
 )
 _TEMPERATURE: Final = re.compile(
     r"temperature['\"`]?\s*(?:is|does|has|was)?\s*(?:not|n't|only|un|deprecated)"
-    r"|(?:unsupported|unknown|unrecognized|deprecated)[^.\n]{0,40}['\"`]temperature",
+    r"|(?:unsupported|unknown|unrecognized|deprecated)[^.\n]{0,40}['\"`]temperature|"
+    + _refusal_of("temperature"),
     re.IGNORECASE,
 )
 

@@ -1,8 +1,12 @@
 """What a failed request says: the kind of the failure, and a message that names the endpoint."""
 
-from typing import Final
+import json
+from typing import TYPE_CHECKING, Final
 
 from gtalign.endpoints.settings import EndpointSettings
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
 
 UNKNOWN_PART: Final = (400, 422)
 """Statuses with which servers refuse a request because they do not know a part of it."""
@@ -27,18 +31,29 @@ def explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
     if isinstance(error, TimeoutError) or isinstance(first, TimeoutError):
         return "timeout", f"no reply from {where} within {settings.timeout:g} s"
     if isinstance(error, openai.APIStatusError):
-        said = " ".join(str(error.message).replace(settings.key(), "***").split())[:300]
+        reason = " ".join(said(error).replace(settings.key(), "***").split())[:300]
         if error.status_code in (401, 403):
             refused = f"the API key in {settings.key_env}"
             if settings.key_env is None:
                 refused = "requests without an API key (key_env names the variable that holds one)"
-            return f"http {error.status_code}", f"{where} refuses {refused}: {said}"
+            return f"http {error.status_code}", f"{where} refuses {refused}: {reason}"
         if error.status_code == 404:
-            return "http 404", f"{where}: no such address or model: {said}"
-        return f"http {error.status_code}", f"{where} failed: {said}"
+            return "http 404", f"{where}: no such address or model: {reason}"
+        return f"http {error.status_code}", f"{where} failed: {reason}"
     if isinstance(error, openai.APIConnectionError):
         return "connection", f"cannot reach {where}: {str(first) or type(first).__name__}"
     return "bad reply", f"{where} sent a reply that cannot be read: {str(error)[:300]}"
+
+
+def said(error: "APIStatusError") -> str:
+    """Return the words of a server that refused a request, in whatever form it wrote them.
+
+    The client's own message has those of the usual form alone.
+    """
+    words, body = str(error.message), error.body
+    if body in (None, "", {}) or not words.endswith(f"code: {error.status_code}"):
+        return words
+    return f"{words} - {body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)}"
 
 
 def _first_cause(error: BaseException) -> BaseException:

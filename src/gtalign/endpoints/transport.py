@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gtalign.endpoints.cache import Cache, cache_key
 from gtalign.endpoints.dialect import Dialect
-from gtalign.endpoints.failures import explain, place_of
+from gtalign.endpoints.failures import explain, place_of, said
 from gtalign.endpoints.limits import Limits
 from gtalign.endpoints.patience import attempts
 from gtalign.endpoints.reply import Reply, reply_of
@@ -73,6 +73,10 @@ class Endpoint:
             await client.close()
         if self.cache is not None:
             self.cache.close()
+
+    def learn(self, other: "Endpoint") -> None:
+        """Take over the form of requests that another endpoint has learned of the same server."""
+        self._dialect = other._dialect
 
     def known(self, identity: Sequence[Message], body: Mapping[str, Any], sample: int) -> bool:
         """Whether the cache holds the reply to a request; see `complete`."""
@@ -261,7 +265,7 @@ class Endpoint:
             except APIStatusError as error:
                 # Another request may have found it out meanwhile.
                 if self._dialect == dialect:
-                    adapted = dialect.after(error.status_code, str(error.message))
+                    adapted = dialect.after(error.status_code, said(error))
                     if adapted == dialect:
                         raise
                     self._dialect = adapted

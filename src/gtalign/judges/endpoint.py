@@ -149,6 +149,7 @@ class EndpointJudge(AbstractAsyncContextManager["EndpointJudge"]):
         finally:
             await fresh.aclose()
             self.endpoint.used += fresh.usage
+            self.endpoint.learn(fresh.endpoint)
         self._form = fresh._form
         return verdict
 

@@ -171,6 +171,7 @@ class Teacher:
         finally:
             await fresh.aclose()
             self.endpoint.used += fresh.used
+            self.endpoint.learn(fresh)
         return None
 
     async def _ask(
