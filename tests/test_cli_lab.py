@@ -196,3 +196,21 @@ def test_stage_on_a_full_disk_ends_the_run_with_one_line(config: Path, tmp_path:
     line = full.stderr.strip().splitlines()[-1]
     assert "no room left" in line
     assert "cold-start" in line
+
+
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [
+        ("", "seeds: has to hold 1 value or more"),
+        ("1,1", "each seed is given once"),
+        ("0, 2,0", "each seed is given once"),
+        ("a", "seeds.0: input should be a valid integer"),
+    ],
+)
+def test_wrong_seeds_are_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seeds: str, says: str
+) -> None:
+    assert main(["lab", "--out", str(tmp_path / "run"), "--seeds", seeds]) == 2
+    told = capsys.readouterr().err
+    assert says in told and told.count("--seeds") == 1
+    assert not (tmp_path / "run").exists()

@@ -368,3 +368,17 @@ def test_a_reward_beside_other_tables_of_a_run_is_taken(
     config.write_text(REWARD + '[judges]\ndefault = ["rule"]\n', encoding="utf-8")
     assert main(["score", str(run_file), "--config", str(config)]) == 0
     assert "preset paper" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero", "/dev/null"])
+def test_a_device_is_written_to_and_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    file = tmp_path / "chats.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]}
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    code = main(["score", str(file), "--out", device])
+    assert ("No space left" in capsys.readouterr().err) == (device == "/dev/full")
+    assert code == 1

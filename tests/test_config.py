@@ -297,3 +297,18 @@ def test_files_that_toml_cannot_hold_are_refused_by_name(file: Path) -> None:
 def test_overrides_that_toml_cannot_hold_are_texts(value: str) -> None:
     assert "override" in explain(Run, None, (f"steps={value}",))
     assert load(Run, None, (f"name={value}",)).name == value
+
+
+def test_a_key_is_told_from_its_twin_in_the_same_table_and_its_namesake_elsewhere() -> None:
+    class Hardware(Config):
+        gpu: bool = False
+
+    class Cluster(Config):
+        gpus: int = 1
+
+    class Both(Config):
+        hardware: Hardware = Hardware()
+        cluster: Cluster = Cluster()
+
+    with pytest.raises(ConfigError, match="did you mean 'hardware.gpu' or 'cluster.gpus'"):
+        load(Both, None, ["cluster.gpu=4"])

@@ -1,14 +1,16 @@
 """The one reader of JSON Lines: strict for what we read, lenient for what we check or mend."""
 
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gtalign.errors import DataError
-from gtalign.files.lines import read_lines, read_objects, scan
+from gtalign.files.lines import read_lines, read_objects, scan, torn_line
 from gtalign.synthesis.candidates import Candidates
 
 TORN = b'{"a": 1}\n\n{"a": "\xc3\xa9"}\r\n{"a": '
@@ -78,3 +80,31 @@ def test_a_candidate_is_found_by_the_offset_of_its_line(tmp_path: Path) -> None:
     path = written(tmp_path, b"\n".join(lines) + b'{"id": "to')
     with Candidates(path) as candidates:
         assert [candidates.read(("é" * n, n)) for n in range(4)] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"a": "caf\xe9"}'.encode("latin-1"), r"no UTF-8 text .* save it as UTF-8"),
+        (b'{"a": 1}\r{"a": 2}\r', r"\\r does not end a line"),
+        (b'{\n "a": 1\n}\n', "an object over several lines"),
+        (lzma.compress(b'{"a": 1}\n'), "compressed with xz"),
+        (bz2.compress(b'{"a": 1}\n'), "compressed with bzip2"),
+        (b"\x28\xb5\x2f\xfd\x04\x58", "compressed with zstd"),
+        (b"PAR1\x15\x04", "a parquet file; gtalign reads JSON Lines"),
+        (b"PK\x03\x04\x14\x00", "a zip archive"),
+    ],
+)
+def test_what_is_no_json_lines_is_told_from_a_torn_file(
+    tmp_path: Path, text: bytes, says: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(DataError, match=says):
+        list(read_lines(path))
+    assert torn_line(path) is None
+
+
+def test_a_line_that_is_torn_within_a_character_is_torn(tmp_path: Path) -> None:
+    path = written(tmp_path, b'{"a": 1}\n{"a": "caf\xc3')
+    assert [line.torn for line in scan(path)] == [False, True]
+    assert torn_line(path) == 2

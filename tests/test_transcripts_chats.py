@@ -101,6 +101,13 @@ def test_an_answer_beside_a_call_is_the_answer(tmp_path: Path) -> None:
         ({"content": None, "refusal": "No."}, "No.", ""),
         ({"content": [{"type": "refusal", "refusal": "No."}]}, "No.", ""),
         ({"content": [{"type": "output_text", "text": "Four."}]}, "Four.", ""),
+        (
+            {"content": [{"type": "text", "text": {"value": "Four.", "annotations": []}}]},
+            "Four.",
+            "",
+        ),
+        ({"content": [{"type": "refusal", "text": "No."}]}, "No.", ""),
+        ({"role": "model", "parts": [{"text": "Fo"}, {"text": "ur."}]}, "Fo\nur.", ""),
         ({"content": [{"type": "text", "text": "It is"}, "four."]}, "It is\nfour.", ""),
         ({"content": {"type": "text", "text": "Four."}}, "Four.", ""),
         (

@@ -318,7 +318,11 @@ def _explain(
 ) -> str:
     """Return one line that says what is wrong with which key, and what would be right."""
     problems = []
-    for detail in error.errors(include_url=False)[:_MOST_PROBLEMS]:
+    details = error.errors(include_url=False)
+    wrong = {detail["loc"][:-1] for detail in details}
+    # A list all of whose parts are wrong is reported as too short besides.
+    details = [d for d in details if d["type"] != "too_short" or d["loc"] not in wrong]
+    for detail in details[:_MOST_PROBLEMS]:
         location = [str(part) for part in detail["loc"]]
         key = ".".join(location)
         origin = _origin(location, sources) or (str(file) if file else "defaults")
@@ -327,8 +331,13 @@ def _explain(
         elif detail["type"] == "missing":
             problem = f"{origin}: missing key {key!r}"
         else:
-            given = f", got {shown(detail['input'])}" if location else ""
+            # Of a whole table the message names the keys; its values would bury them.
+            whole = not location or isinstance(detail["input"], Mapping)
+            given = "" if whole else f", got {shown(detail['input'])}"
             message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            if detail["type"] == "too_short":
+                least = detail["ctx"]["min_length"]
+                message = f"has to hold {least} {'value' if least == 1 else 'values'} or more"
             message = message[:1].lower() + message[1:]
             problem = f"{origin}: {key}: {message}{given}" if key else f"{origin}: {message}"
         problems.append(problem.replace("\n", " "))
@@ -362,11 +371,13 @@ def _suggest(cls: type[Config], location: Sequence[str]) -> str:
         return ""
     prefix = "".join(f"{parent}." for parent in parents)
     known = owner.known_keys()
-    # The very name in another table ("aggregate" for "reward.aggregate") beats a similar one here.
-    candidates = [name for name in _paths(cls) if name.rpartition(".")[2] == unknown]
-    candidates += [prefix + name for name in difflib.get_close_matches(unknown, known)]
+    # The very name in another table ("aggregate" for "reward.aggregate") beats all but a twin here.
+    elsewhere = [name for name in _paths(cls) if name.rpartition(".")[2] == unknown]
+    cutoff = 0.8 if elsewhere else 0.6
+    here = [prefix + name for name in difflib.get_close_matches(unknown, known, cutoff=cutoff)]
+    candidates = [*elsewhere[:1], *here[:1]]
     if candidates:
-        return f"; did you mean {candidates[0]!r}?"
+        return f"; did you mean {' or '.join(map(repr, candidates))}?"
     return f"; known keys are {', '.join(prefix + name for name in known)}"
 
 

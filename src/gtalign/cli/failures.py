@@ -36,16 +36,21 @@ def diagnose(error: Exception) -> tuple[int, str] | None:
     """Return exit code and message of an expected error; None for a bug of ours."""
     if isinstance(error, ServiceError | SteeringError | TrainingError):
         return FAILED, str(error)
-    if isinstance(error, StorageError) and error.errno in _FULL:
-        return FAILED, str(error)
+    if isinstance(error, StorageError) and error.errno is not None:
+        code = FAILED if error.errno in _FULL else BAD_INPUT
+        return code, _of_file(error)
     if isinstance(error, GTAlignError):
         return BAD_INPUT, str(error)
     if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
-        return BAD_INPUT, ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        return BAD_INPUT, _of_file(error)
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("gtalign"):
         name = error.name or ""
         return BAD_INPUT, f"the Python package {name!r} is not installed; {advice(name)}"
     return None
+
+
+def _of_file(error: OSError) -> str:
+    return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
 
 
 def complain(message: str) -> None:

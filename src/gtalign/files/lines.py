@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gtalign.errors import DataError, StorageError
 from gtalign.files.json_text import to_json
@@ -19,7 +19,17 @@ from gtalign.files.json_text import to_json
 log = logging.getLogger(__name__)
 
 _GZIP = b"\x1f\x8b"  # the first two bytes of any file that gzip wrote
-_ZIP = b"PK"  # those of an archive, such as a log of Inspect
+_ZIP = b"PK\x03\x04"  # those of an archive, such as a log of Inspect
+_OTHERS: Final = {
+    _ZIP: "a zip archive",
+    b"\xfd7zXZ\0": "compressed with xz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"BZh": "compressed with bzip2",
+    b"PAR1": "a parquet file",
+}
+"""How files begin that are no text."""
+
+_FORMS: Final = "JSON Lines and JSON arrays in UTF-8, also compressed with gzip"
 
 
 class Line(NamedTuple):
@@ -78,7 +88,11 @@ def scan(path: Path) -> Iterator[Line]:
     """
     try:
         with path.open("rb") as raw:
-            zipped = raw.peek(2)[:2] == _GZIP
+            head = raw.peek(8)[:8]
+            for mark, kind in _OTHERS.items():
+                if head.startswith(mark):
+                    raise DataError(f"{path}: {kind}; gtalign reads {_FORMS}")
+            zipped = head[:2] == _GZIP
             file: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if zipped else raw
             array = file.peek(64).lstrip()[:1] == b"["
             yield from _items(path, file.read()) if array else _lines(path, file)
@@ -100,8 +114,26 @@ def _lines(path: Path, file: Iterable[bytes]) -> Iterator[Line]:
         try:
             yield Line(number, place, begin, line, json.loads(line))
         except (ValueError, RecursionError) as error:
-            torn = not line.endswith(b"\n")
-            yield Line(number, place, begin, line, None, f"not JSON: {error}", torn)
+            problem = _problem(line, error)
+            yield Line(number, place, begin, line, None, problem, _is_torn(line, error))
+
+
+def _is_torn(line: bytes, error: Exception) -> bool:
+    """Whether a line that is no JSON may be the beginning of one, as a crash leaves it."""
+    if line.endswith(b"\n") or b"\r" in line.strip():
+        return False
+    return not isinstance(error, UnicodeDecodeError) or error.end == len(error.object)
+
+
+def _problem(line: bytes, error: Exception) -> str:
+    """Say why a line is no JSON."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not JSON: no UTF-8 text ({error.reason}, byte {error.start + 1}); save it as UTF-8"
+    if b"\r" in line.strip():
+        return "not JSON: \\r does not end a line here; save the file with \\n or \\r\\n"
+    if line.strip() == b"{":
+        return "not JSON: an object over several lines; write each in one line, or all as an array"
+    return f"not JSON: {error}"
 
 
 def _items(path: Path, text: bytes) -> Iterator[Line]:
@@ -128,7 +160,7 @@ def torn_line(path: Path) -> int | None:
         return None
     with path.open("rb") as file:
         head = file.read(64).lstrip()
-        if head.startswith((_GZIP, _ZIP, b"[")):
+        if head.startswith((_GZIP, *_OTHERS, b"[")):
             return None  # no JSON Lines: whoever reads it refuses it as a whole
         start = _start_of_last_line(file.fileno())
         file.seek(start)
@@ -137,9 +169,10 @@ def torn_line(path: Path) -> int | None:
             return None
         try:
             json.loads(last)
-        except (ValueError, RecursionError):
-            file.seek(0)
-            return sum(1 for _ in file)
+        except (ValueError, RecursionError) as error:
+            if _is_torn(last, error):
+                file.seek(0)
+                return sum(1 for _ in file)
     return None
 
 

@@ -101,9 +101,9 @@ class JudgesConfig(Config):
         known = dict.fromkeys((*known_tasks(), *self.criteria))
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            advice = f"did you mean {near[0]!r}? " if near else ""
+            advice = f"did you mean {near[0]!r}? Known" if near else "known"
             raise ConfigError(
-                f"{origin}: unknown task {name!r}; {advice}Known are {', '.join(known)}, and those"
+                f"{origin}: unknown task {name!r}; {advice} are {', '.join(known)}, and those"
                 " with a table [criteria.NAME] in the file of --judge"
             )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from gtalign.config import Config, Share, merge
 from gtalign.evaluation.faithfulness import FaithfulnessSettings
@@ -135,6 +135,13 @@ class LabConfig(Config):
         if isinstance(world, Mapping) and world.get("belief"):
             usual = merge(usual, {"experiment": {"reward": {"belief": True}}})
         return {**given, **merge(usual, own)}
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("each seed is given once: two runs of one seed are the same run")
+        return seeds
 
     @model_validator(mode="after")
     def _policies_have_a_truth(self) -> Self:

@@ -45,13 +45,13 @@ def read_content(message: Mapping[str, Any]) -> Content:
     """Return the words of a message.
 
     Args:
-        message: An object with ``content``, as in OpenAI's interfaces.
+        message: An object with ``content``, as in OpenAI's interfaces, or with Gemini's ``parts``.
 
     Raises:
         DataError: The content is neither text, null nor a list of parts, or a part lacks its text.
     """
     said: dict[str, list[str]] = {"text": [], "refusal": [], "reasoning": []}
-    content = message.get("content")
+    content = message.get("content", message.get("parts"))
     for kind, text in _parts(content):
         said[kind].append(text)
     if isinstance(message.get("refusal"), str):
@@ -156,9 +156,12 @@ def _calls(message: Mapping[str, Any], content: Any) -> Iterator[Mapping[str, An
 
 
 def _words(part: Mapping[str, Any], key: str) -> str:
-    if not isinstance(part.get(key), str):
+    """The words of a part: under its own key or ``text``, in a ``value`` beside annotations."""
+    text = part.get(key, part.get("text"))
+    if isinstance(text, Mapping):
+        text = text.get("value")
+    if not isinstance(text, str):
         raise DataError(f"has a part without its text {key!r}")
-    text: str = part[key]
     return text
 
 

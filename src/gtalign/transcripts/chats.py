@@ -6,7 +6,7 @@ the forms that `gtalign.tasks.content` reads.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gtalign.chain import with_reasoning
 from gtalign.chain.answered import written_calls
@@ -19,6 +19,10 @@ from gtalign.transcripts.prompts import by_prompt
 
 TASK = NO_TASK
 """The default task of a log: a judge grades how helpful the answer is, as a quality in [0, 1]."""
+
+
+_ROLES: Final = {"model": "assistant"}
+"""Other names of roles, of Gemini."""
 
 
 def is_chat(record: Mapping[str, Any]) -> bool:
@@ -83,8 +87,9 @@ def _turn(message: Any, index: int) -> tuple[str, Content]:
     """Return who says what in a message."""
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
         raise DataError(f"column 'messages': message {index} has to have a text 'role'")
+    role: str = message["role"]
     try:
-        return message["role"], read_content(message)
+        return _ROLES.get(role, role), read_content(message)
     except DataError as error:
         raise DataError(f"column 'messages': message {index} {error}") from None
 

@@ -95,7 +95,7 @@ class FileScorer:
         rows = read(file, task, score)
         if out is not None:
             complete(out)
-            if out.exists():
+            if out.is_file():
                 async with aclosing(self._held(rows, out)) as held:
                     async for scored in held:
                         yield self._row(scored, kept=not scored.asked)
