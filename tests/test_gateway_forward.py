@@ -191,3 +191,52 @@ async def test_a_whole_answer_goes_out_at_once(
         assert gateway.gateway.writer.written - written == 2
         # All of the request, and the engine's answer; the writer has its own.
         assert sum(seconds not in (RETRY, CLEANING) for seconds in timers) <= 3
+
+
+class Silent(VLLM):
+    """Answers everything that it is asked with a stream of these bytes, or of none."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+        self.silent = False  # while it is looked at first
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if not self.silent:
+            return await super().handle(request)
+        return web.Response(body=self.body, content_type="text/event-stream")
+
+
+SILENT: list[tuple[str, Any]] = [
+    ("/v1/chat/completions", {**BODY, "stream": True}),
+    ("/v1/chat/completions", BODY),
+    ("/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
+    ("/v1/completions", {"prompt": "x", "stream": True}),
+    ("/v1/embeddings", {"input": "x"}),
+    ("/v1/responses", {"input": "x", "stream": True, "min_tokens": 1}),
+    ("/v1/messages", {"messages": MESSAGES, "max_tokens": 9, "stream": True, "min_tokens": 1}),
+]
+
+
+@pytest.mark.parametrize("steering", [{"instruct": "short"}, {"mode": "observe"}, {}])
+async def test_a_stream_of_nothing_is_a_failure_of_the_engine(
+    tmp_path: Path, steering: Any
+) -> None:
+    engine = Silent(b"")
+    async with served(tmp_path, engine, steering=steering) as gateway:
+        engine.silent = True
+        for path, body in SILENT:
+            status, _, told = await gateway.post(body, path)
+            assert status == 502, (path, told)
+            assert "upstream_failed" in str(told)
+        assert {record["status"] for record in await gateway.records()} == {"failed"}
+        async with gateway.http.head(f"{gateway.address}/v1/embeddings") as answer:
+            assert (answer.status, answer.content_type) == (200, "text/event-stream")
+
+
+async def test_and_so_is_one_that_shows_a_chain_s_client_nothing(tmp_path: Path) -> None:
+    engine = Silent(b": well\n\n")
+    async with served(tmp_path, engine) as gateway:
+        engine.silent = True
+        status, _, told = await gateway.post({**BODY, "stream": True})
+        assert (status, told["error"]["code"]) == (502, "upstream_failed")

@@ -27,12 +27,14 @@ class Passed:
         kind: Its media type: JSON or events.
         encoding: How it is compressed; empty if it is not.
         exchange: Reads it.
+        bare: Whether it has no body by its nature.
     """
 
     status: int
     kind: str
     encoding: str
     exchange: Exchange
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ class Proxy:
             if kind != EVENTS:  # with its parameters, such as a boundary
                 kind = response.headers.get("Content-Type", "application/octet-stream")
             encoding = response.headers.get("Content-Encoding", "")
-            yield Passed(response.status, kind, encoding, exchange)
+            bare = call.method == "HEAD" or response.status in (204, 205)
+            yield Passed(response.status, kind, encoding, exchange, bare)
         finally:
             response.release() if exchange.ended else response.close()
 

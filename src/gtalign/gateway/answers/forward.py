@@ -238,7 +238,7 @@ class Forwarding:
         elif packed:  # though asked for none
             reply.headers["content-encoding"] = passed.encoding
         async with aclosing(self._chunks(passed)) as chunks:
-            if passed.kind == EVENTS:
+            if passed.kind == EVENTS and not passed.bare:
                 await send_events(reply, chunks, comment=None, keep_alive=keep_alive)
                 return
             rest = bytearray()  # of an answer that is there as a whole: it goes out as one
@@ -256,6 +256,12 @@ class Forwarding:
             await reply.end(bytes(rest))
 
     async def _chunks(self, passed: Passed) -> AsyncGenerator[bytes, None]:
+        """What the client gets of the answer.
+
+        Raises:
+            UpstreamError: It is a stream of nothing, or shows a chain.
+        """
+        shown = passed.kind != EVENTS or passed.bare
         while chunk := await passed.exchange.more():
             self._tail = (self._tail + chunk)[-_TAIL:]
             if self._tap is not None:
@@ -264,14 +270,16 @@ class Forwarding:
                 self._events += chunk.count(_EVENT)
                 if _DONE.search(self._tail[-32:]):  # a client may ask again before the end comes
                     await self._reply.before_end()
-            if self._cut is None:
-                yield chunk
-                continue
-            visible = _visible(passed, self._cut.feed, chunk)
+            visible = chunk if self._cut is None else _visible(passed, self._cut.feed, chunk)
             if visible:
+                shown = True
                 yield visible
         if self._cut is not None:
-            yield _visible(passed, self._cut.close)
+            visible = _visible(passed, self._cut.close)
+            shown = shown or bool(visible)
+            yield visible
+        if not shown:
+            raise passed.exchange.error("answered with a stream of no events")
 
     @property
     def _steering(self) -> Steering:
