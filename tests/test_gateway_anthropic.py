@@ -272,6 +272,7 @@ WRONG: Any = [
     ({"system": [{"type": "text", "text": 5}]}, "system.0.text"),
     ({"stop_sequences": "x" * 2000}, "stop_sequences"),
     ({"stop_sequences": [5]}, "stop_sequences"),
+    ({"stop_sequences": "x"}, "stop_sequences"),
     ({"temperature": "hot"}, "temperature"),
     ({"tools": {}}, None),
     ({"tools": "f"}, "tools"),

@@ -19,7 +19,7 @@ from gtalign.gateway.answers.translation import CHAT, Translation, Untranslatabl
 from gtalign.gateway.answers.values import whole
 from gtalign.gateway.answers.wire import COMMENT
 from gtalign.gateway.errors import APIError
-from gtalign.gateway.http.client import read_object
+from gtalign.gateway.http.client import read_object, write_object
 from gtalign.gateway.http.reply import EVENTS, JSON, HTTPReply
 from gtalign.gateway.text import to_json
 from gtalign.steering.http.sse import Event, EventReader
@@ -70,7 +70,7 @@ class TranslatedReply(HTTPReply):
         translation = self._translation
         body = translation.body = read_object(raw)
         try:
-            chat = orjson.dumps(translation.chat())
+            chat = write_object(translation.chat())
         except Untranslatable as error:
             if trained and translation.shows_text:
                 raise

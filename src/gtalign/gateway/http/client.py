@@ -107,11 +107,20 @@ def read_object(raw: bytes) -> dict[str, Any]:
         raise APIError(400, f"the body is not JSON: {error}", code="not_json") from None
     if not isinstance(body, dict):
         raise APIError(400, "the body has to be a JSON object", code="not_json")
+    write_object(body)  # which it has to be again, for the engine and the record
+    return body
+
+
+def write_object(body: Mapping[str, Any]) -> bytes:
+    """Return the JSON of an object that came with a request, or was made of what came.
+
+    Raises:
+        APIError: It is nested too deeply to be written (400).
+    """
     try:
-        orjson.dumps(body)  # which it has to be again, for the engine and the record
+        return orjson.dumps(body)
     except TypeError:
         raise APIError(400, "the body is nested too deeply", code="not_json") from None
-    return body
 
 
 async def discard_body(receive: Receive, *, limit: int, seconds: float) -> None:

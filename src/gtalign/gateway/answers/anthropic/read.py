@@ -58,8 +58,11 @@ def read_message(body: Mapping[str, Any], origins: list[str]) -> dict[str, Any]:
         messages.append(message)
     chat: dict[str, Any] = {"messages": messages}
     chat |= {name: body[name] for name in _AS_IN_CHAT if body.get(name) is not None}
-    if body.get("stop_sequences") is not None:
-        chat["stop"] = body["stop_sequences"]
+    stops = body.get("stop_sequences")
+    if stops is not None:
+        if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops):
+            raise wrong("stop_sequences", "a list of texts")
+        chat["stop"] = stops
     chat |= streaming(body)
     return others(body, _KNOWN) | chat | _output(body) | _tools(body)
 
