@@ -242,3 +242,81 @@ async def test_the_real_client_sees_which_limit_was_met(tmp_path: Path) -> None:
         assert caught.value.code == "context_length_exceeded"
         assert caught.value.type == "invalid_request_error"
         assert caught.value.param == "messages"
+
+
+class FilteredWhole(Filtered):
+    """Ends whole answers with its word as well."""
+
+    async def chat(self, body: dict[str, Any]) -> Any:
+        if body.get("stream"):
+            return await super().chat(body)
+        message = {"role": "assistant", "content": "mi"}
+        choice = {"index": 0, "message": message, "finish_reason": self.word}
+        return {"id": "x", "choices": [choice], "usage": {"prompt_tokens": 1}}
+
+
+RESPONSE: Any = {"input": MESSAGES, "extra": 1}
+MESSAGE: Any = {"messages": MESSAGES, "max_tokens": 480}
+PASSED: Any = {"min_tokens": 1}
+
+
+async def events_of(gateway: Served, path: str, body: Any) -> list[Any]:
+    """The events of a stream."""
+    url = gateway.address + path
+    async with gateway.http.post(url, json={"model": "toy", "stream": True, **body}) as answer:
+        assert answer.status == 200
+        parts = (await answer.text()).split("\n\n")
+    return [json.loads(part.partition("data: ")[2]) for part in parts if "data: {" in part]
+
+
+@pytest.mark.parametrize(
+    "word", ["abort", "error", "weird", "insufficient_system_resource", "repetition", "Timeout"]
+)
+async def test_an_answer_that_broke_off_is_complete_in_no_interface(
+    tmp_path: Path, word: str
+) -> None:
+    engine = FilteredWhole()
+    engine.word = word
+    async with served(tmp_path, engine) as gateway:
+        for more, after in ((PASSED, None), ({}, "<payoff>"), ({}, model.RESPONSES["DA"][:8])):
+            engine.after = after
+            *_, last, error = await events_of(gateway, "/v1/responses", {**RESPONSE, **more})
+            assert (last["type"], error["type"]) == ("response.failed", "error")
+            assert last["response"]["status"] == "failed"
+            assert last["response"]["error"]["code"] == error["code"] == "upstream_ended"
+            assert word in error["message"]
+            *_, error = await events_of(gateway, "/v1/messages", {**MESSAGE, **more})
+            assert (error["type"], error["error"]["type"]) == ("error", "api_error")
+            assert word in error["error"]["message"]
+        _, _, told = await gateway.post({"model": "toy", **RESPONSE, **PASSED}, "/v1/responses")
+        assert (told["status"], told["error"]["code"]) == ("failed", "upstream_ended")
+        assert told["output"][0]["content"][0]["text"] == "mi"
+        assert told["output"][0]["status"] == "incomplete"
+        status, _, told = await gateway.post({"model": "toy", **MESSAGE, **PASSED}, "/v1/messages")
+        assert (status, told["error"]["type"]) == (502, "api_error")
+        assert word in told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "reason"),
+    [
+        ("stop", "completed", "end_turn"),
+        ("eos_token", "completed", "end_turn"),
+        ("STOP", "completed", "end_turn"),
+        ("", "completed", "end_turn"),
+        (None, "completed", "end_turn"),
+        ("length", "incomplete", "max_tokens"),
+        ("max_tokens", "incomplete", "max_tokens"),
+        ("content_filter", "incomplete", "refusal"),
+    ],
+)
+async def test_the_ends_that_each_interface_knows(
+    tmp_path: Path, word: Any, status: str, reason: str
+) -> None:
+    engine = FilteredWhole()
+    engine.word = word
+    async with served(tmp_path, engine) as gateway:
+        _, _, told = await gateway.post({"model": "toy", **RESPONSE, **PASSED}, "/v1/responses")
+        assert told["status"] == status
+        _, _, told = await gateway.post({"model": "toy", **MESSAGE, **PASSED}, "/v1/messages")
+        assert told["stop_reason"] == reason

@@ -208,6 +208,12 @@ def explained(error: Exception) -> APIError:
     return APIError(reply.status, message, code=reply.code, wait=WAITS.get(reply.status))
 
 
+def as_object(error: Exception) -> dict[str, Any]:
+    """The object by which a client is told of an error, in the form of OpenAI's interface."""
+    found: dict[str, Any] = orjson.loads(explained(error).body())["error"]
+    return found
+
+
 def _engine_s(error: UpstreamError, reply: ErrorReply) -> APIError:
     """The reply to a request at which the engine failed.
 

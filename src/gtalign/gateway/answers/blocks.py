@@ -4,7 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from gtalign.errors import EndedError
+
 Kind = Literal["reasoning", "text", "refusal", "call"]
+End = Literal["end", "length", "filter"]
+"""Why an answer is over: the model ended it, its tokens are used up, or a filter cut it off."""
+
+_ENDS: Final[Mapping[str, End]] = {
+    **dict.fromkeys(("stop", "tool_calls", "function_call"), "end"),
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "complete"), "end"),
+    **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
+    "content_filter": "filter",
+}
+"""The end of an answer, by the word of an engine. Any other word tells of a failure."""
 
 _TEXTS: Final[Mapping[str, Kind]] = {
     "reasoning_content": "reasoning",
@@ -88,6 +100,22 @@ class Blocks:
             self.finish = str(finish)
         stop = choice.get("stop_reason", choice.get("matched_stop"))  # of vLLM, of SGLang
         self.stop = stop if isinstance(stop, str) else self.stop
+
+    @property
+    def end(self) -> End:
+        """Why the answer is over.
+
+        Raises:
+            EndedError: It was broken off.
+        """
+        if not self.finish:  # as some engines have it in an answer that is there as a whole
+            return "end"
+        end = _ENDS.get(self.finish.lower())
+        if end is None:
+            broken = EndedError("the engine", f"ended its answer with {self.finish!r}")
+            broken.finish = self.finish
+            raise broken
+        return end
 
     @staticmethod
     def _grown(block: Block, text: str) -> tuple[Block, str]:

@@ -12,13 +12,13 @@ from typing import Any, Final
 import orjson
 from starlette.types import Send
 
-from gtalign.errors import UpstreamError
+from gtalign.errors import EndedError, UpstreamError
 from gtalign.gateway.answers.request import AnswerRequest, read_model
 from gtalign.gateway.answers.terms import Terms
 from gtalign.gateway.answers.translation import CHAT, Translation, Untranslatable
 from gtalign.gateway.answers.values import whole
 from gtalign.gateway.answers.wire import COMMENT
-from gtalign.gateway.errors import APIError
+from gtalign.gateway.errors import APIError, as_object
 from gtalign.gateway.http.client import read_object, write_object
 from gtalign.gateway.http.reply import EVENTS, JSON, HTTPReply
 from gtalign.gateway.text import to_json
@@ -138,7 +138,7 @@ class TranslatedReply(HTTPReply):
         """Send everything at once.
 
         Raises:
-            UpstreamError: It is not what a chat is answered with.
+            UpstreamError: It is not what a chat is answered with, or was broken off.
         """
         if status == 200:
             await self._deliver(self._whole(body))
@@ -201,6 +201,8 @@ class TranslatedReply(HTTPReply):
             return
         try:
             yield from self._translation.ended()
+        except EndedError as error:
+            yield from self._translation.broken(as_object(error))
         except ValueError as error:
             raise self._strange(str(error)) from None
 

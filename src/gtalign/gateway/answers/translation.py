@@ -100,7 +100,11 @@ class Translation(ABC):
 
     @abstractmethod
     def whole(self) -> Mapping[str, Any]:
-        """Return the answer in the form of this API, once all of it was read."""
+        """Return the answer in the form of this API, once all of it was read.
+
+        Raises:
+            EndedError: It was broken off, and this API has no form for that.
+        """
 
     @abstractmethod
     def events(self, value: Any) -> Iterator[bytes]:
@@ -116,6 +120,7 @@ class Translation(ABC):
 
         Raises:
             ValueError: It is not complete.
+            EndedError: It was broken off.
         """
 
     @abstractmethod

@@ -7,16 +7,15 @@ import orjson
 
 from gtalign.gateway.answers.anthropic.errors import error_of
 from gtalign.gateway.answers.anthropic.read import read_message
-from gtalign.gateway.answers.blocks import Block
+from gtalign.gateway.answers.blocks import Block, End
 from gtalign.gateway.answers.translation import Translation, event
 
-_REASONS: Final[Mapping[str | None, str]] = {
+_REASONS: Final[Mapping[End, str]] = {
+    "end": "end_turn",
     "length": "max_tokens",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
-    "content_filter": "refusal",
+    "filter": "refusal",
 }
-"""Why a message ended, by the reason for which a chat ended; all others are the end of a turn."""
+"""Why a message ended, by the end of a chat."""
 
 _DELTAS: Final[Mapping[str, tuple[str, str]]] = {
     "text": ("text_delta", "text"),
@@ -54,7 +53,7 @@ class MessagesTranslation(Translation):
         """Return the message."""
         blocks = self.blocks
         written = blocks.all
-        if blocks.finish == "length" and written and not _is_whole(written[-1]):
+        if blocks.end == "length" and written and not _is_whole(written[-1]):
             written = written[:-1]  # a call that was cut off is none
         content = [_content(block, block.text) for block in written]
         return self._message(content, self._stop(), self._usage())
@@ -77,10 +76,11 @@ class MessagesTranslation(Translation):
         """Yield the events that end the message."""
         if self.blocks.finish is None:
             raise ValueError("a stream without a finish_reason")
+        stop = self._stop()
         yield from self._closed()
         about = {} if self.blocks.about is None else {"gtalign": self.blocks.about}
         usage = self._usage()
-        yield self._event("message_delta", delta=self._stop(), usage=usage, **about)
+        yield self._event("message_delta", delta=stop, usage=usage, **about)
         yield self._event("message_stop")
 
     def broken(self, error: Mapping[str, Any]) -> Iterator[bytes]:
@@ -123,9 +123,9 @@ class MessagesTranslation(Translation):
     def _stop(self) -> dict[str, Any]:
         """Why the message ended."""
         blocks = self.blocks
-        reason = _REASONS.get(blocks.finish, "end_turn")
+        reason = _REASONS[blocks.end]
         if reason == "end_turn" and any(block.kind == "call" for block in blocks.all):
-            reason = "tool_use"  # as some engines say no more than that they stopped
+            reason = "tool_use"
         stop = blocks.stop if blocks.stop in (self.body.get("stop_sequences") or ()) else None
         if reason == "end_turn" and stop is not None:
             reason = "stop_sequence"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gtalign.gateway.answers.blocks import Block
+from gtalign.gateway.answers.blocks import Block, End
 from gtalign.gateway.answers.translation import Translation
 
 _PREFIX: Final[Mapping[str, str]] = {
@@ -12,11 +12,12 @@ _PREFIX: Final[Mapping[str, str]] = {
     "refusal": "msg",
     "call": "fc",
 }
-_REASONS: Final[Mapping[str | None, str]] = {
+_REASONS: Final[Mapping[End, str | None]] = {
+    "end": None,
     "length": "max_output_tokens",
-    "content_filter": "content_filter",
+    "filter": "content_filter",
 }
-"""Why a response is incomplete, by the reason for which a chat ended."""
+"""Why a response is incomplete, by the end of a chat; None if it is complete."""
 
 _ECHOED: Final[Mapping[str, Any]] = {
     "instructions": None,
@@ -35,9 +36,9 @@ _ECHOED: Final[Mapping[str, Any]] = {
 """What a response repeats of its request, and what it says where the request says nothing."""
 
 
-def status_of(finish: str | None) -> str:
-    """The status of a response that ended for this reason."""
-    return "incomplete" if finish in _REASONS else "completed"
+def status_of(end: End) -> str:
+    """The status of a response that is over for this reason."""
+    return "completed" if _REASONS[end] is None else "incomplete"
 
 
 def response_of(
@@ -56,7 +57,7 @@ def response_of(
         error: Why it failed.
     """
     body, blocks = translation.body, translation.blocks
-    reason = _REASONS.get(blocks.finish) if status == "incomplete" else None
+    reason = _REASONS[blocks.end] if status == "incomplete" else None
     response: dict[str, Any] = {
         "id": translation.id,
         "object": "response",

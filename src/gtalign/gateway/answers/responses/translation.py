@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
+from gtalign.errors import EndedError
 from gtalign.gateway.answers.blocks import Block
 from gtalign.gateway.answers.responses.form import (
     item_id,
@@ -13,6 +14,7 @@ from gtalign.gateway.answers.responses.form import (
 )
 from gtalign.gateway.answers.responses.read import read_response
 from gtalign.gateway.answers.translation import Translation, event
+from gtalign.gateway.errors import as_object
 
 _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "text": ("response.output_text", "text"),
@@ -46,8 +48,11 @@ class ResponsesTranslation(Translation):
         return read_response(self.body, self.origins)
 
     def whole(self) -> dict[str, Any]:
-        """Return the response."""
-        return self._response(status_of(self.blocks.finish))
+        """Return the response, also one that failed."""
+        try:
+            return self._response(status_of(self.blocks.end))
+        except EndedError as error:
+            return self._response("failed", _why(as_object(error)))
 
     def events(self, value: Any) -> Iterator[bytes]:
         """Yield the events of a chunk."""
@@ -64,7 +69,7 @@ class ResponsesTranslation(Translation):
         """Yield the events that end the response."""
         if self.blocks.finish is None:
             raise ValueError("a stream without a finish_reason")
-        status = status_of(self.blocks.finish)
+        status = status_of(self.blocks.end)
         yield from self._closed(status)
         yield self._event(f"response.{status}", response=self._response(status))
 
@@ -72,8 +77,7 @@ class ResponsesTranslation(Translation):
         """Yield the events that end a response that failed."""
         yield from self._begun()
         yield from self._closed("incomplete")
-        why = {"code": error.get("code") or "server_error", "message": error.get("message")}
-        yield self._event("response.failed", response=self._response("failed", why))
+        yield self._event("response.failed", response=self._response("failed", _why(error)))
         yield from self.failed(error)
 
     def failed(self, error: Mapping[str, Any]) -> Iterator[bytes]:
@@ -134,6 +138,11 @@ class ResponsesTranslation(Translation):
     def _event(self, name: str, /, **fields: Any) -> bytes:
         number, self._number = self._number, self._number + 1
         return event(name, {"type": name, "sequence_number": number, **fields})
+
+
+def _why(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a response failed, by the error as a chat tells it."""
+    return {"code": error.get("code") or "server_error", "message": error.get("message")}
 
 
 def _more(block: Block) -> dict[str, Any]:
