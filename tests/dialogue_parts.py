@@ -57,7 +57,7 @@ GOAL = Goal(
     question=CITY,
     wish="You want to know who is the mayor of the Springfield in the cartoon series.",
     grade=grade,
-    answer="Joe Quimby",
+    answers=("Joe Quimby",),
     missing=(
         Missing(("which|what", "springfield"), "The one in the cartoon.", frozenset({"the", "in"})),
     ),

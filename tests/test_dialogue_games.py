@@ -124,6 +124,18 @@ def test_without_answers_nobody_knows_what_is_right() -> None:
         ({"ready": [{"topic": "go", "reply": "x"}]}, "ready"),
         ({"harmful": "perhaps"}, "harmful"),
         ({"answers": [float("nan")]}, "answers"),
+        ({"answers": ["fine", "!!!"]}, "no response can hold '!!!'"),
+        ({"answers": [" "]}, "is empty"),
+        ({"answers": ["\ud800"]}, "unicode"),
+        ({"wish": " \n"}, "is empty"),
+        ({"detailed": ""}, "is empty"),
+        ({"missing": [{"topic": ["a"], "reply": "..."}]}, "nothing is told by '...'"),
+        ({"missing": [{"topic": ["a"], "reply": "\U0001f44d"}]}, "nothing is told by"),
+        ({"missing": [{"topic": ["|"], "reply": "x"}]}, "no question can name ''"),
+        ({"missing": [{"topic": ["name|"], "reply": "x"}]}, "no question can name ''"),
+        ({"missing": [{"topic": ["new york"], "reply": "x"}]}, "no question can name 'new york'"),
+        ({"ready": [{"topic": ["e-mail"], "reply": "x"}]}, "no question can name 'e-mail'"),
+        ({"ready": [{"topic": ["go"], "reply": " "}]}, "is empty"),
     ],
 )
 def test_a_wrong_goal_names_question_and_key(changes: dict[str, Any], message: str) -> None:
@@ -131,6 +143,14 @@ def test_a_wrong_goal_names_question_and_key(changes: dict[str, Any], message: s
         goal_of(order(**changes))
     with pytest.raises(DataError, match="has to be an object"):
         goal_of(replace(order(), extra={"goal": "rename"}))
+
+
+def test_a_topic_has_no_case_and_a_ready_reply_needs_no_words() -> None:
+    ready = [{"topic": ["GO|Proceed"], "reply": "\U0001f44d"}]
+    missing = [{"topic": ["Name"], "reply": "Call it text."}]
+    record = told(PLAN, ASK, DONE, missing=missing, ready=ready)
+    assert [turn.reply for turn in record.turns] == ["\U0001f44d", "Call it text.", None]
+    assert record.end == "satisfied"
 
 
 def test_rows_of_both_kinds_of_file_tell_goals(tmp_path: Path) -> None:

@@ -219,8 +219,14 @@ class FailingUser:
         ("", "is empty"),
         ("\n\t ", "is empty"),
         ("x" * 10_000_000, "10000000 characters"),
+        ("\ud800 hi", "a lone surrogate"),
+        ("\x00", "is empty"),
+        ("\u200b \x1b", "is empty"),
     ],
-    ids=["dies", "breaks off", "stalls", "null", "number", "empty", "blank", "huge"],
+    ids=[
+        *("dies", "breaks off", "stalls", "null", "number", "empty", "blank", "huge"),
+        *("surrogate", "nul", "invisible"),
+    ],
 )
 def test_a_user_that_fails_costs_its_conversation_and_nothing_else(
     reply: Any, told: str, tmp_path: Path
@@ -262,6 +268,12 @@ def test_an_assistant_that_fails_costs_its_conversation(tmp_path: Path) -> None:
     assert (record.end, record.failed, len(record.turns)) == ("failed", "assistant", 1)
     assert transcript.unscored == "model m: http 500"
     assert transcript.completion == ASK
+
+
+def test_an_assistant_whose_words_nobody_can_write_has_failed_itself() -> None:
+    record, _ = played(match(), say("It is \ud800."))
+    assert (record.end, record.failed, record.turns) == ("failed", "assistant", ())
+    assert "lone surrogate" in (record.problem or "")
 
 
 def test_a_stopped_run_goes_on_and_plays_failures_again(tmp_path: Path) -> None:

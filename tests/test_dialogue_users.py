@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from dialogue_parts import ANSWER, ASK, GOAL, IDLE, SURE, WRONG, SayingAssistant, asks_then_answers
 from gtalign.config import load_table
@@ -17,6 +17,7 @@ from gtalign.dialogue import (
     Goal,
     Left,
     Match,
+    Missing,
     Persona,
     Played,
     Recorded,
@@ -36,7 +37,7 @@ from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import ConfigError, DataError, UserError
 from gtalign.tasks import Message, Question
 from gtalign.transcripts import read_transcripts
-from judge_server import serve
+from judge_server import completion, serve
 
 
 def seen(response: str = ASK, persona: Persona = SURE, goal: Goal = GOAL) -> Conversation:
@@ -65,6 +66,21 @@ async def asked(answer: Any, conversation: Conversation, cache: Path | None = No
         ("[SATISFIED]", Satisfied()),
         ("Thanks! [satisfied]", Satisfied()),
         ("[LEAVE]", Left()),
+        ("(SATISFIED)", Satisfied()),
+        ("**SATISFIED**", Satisfied()),
+        ("[ SATISFIED ]", Satisfied()),
+        ("\\[SATISFIED\\].", Satisfied()),
+        ("<LEAVE/>", Left()),
+        ("**You:** `[LEAVE]`", Left()),
+        ("LEAVE", Left()),
+        ("\u3010LEAVE\u3011", Left()),
+        ("Thank you so much [SATISFIED]", Satisfied()),
+        ("That helps a lot\n\n**[SATISFIED]**", Satisfied()),
+        ("Great \U0001f44d [SATISFIED]", Satisfied()),
+        ("leave", "leave"),
+        ("I want to LEAVE the cartoon", "I want to LEAVE the cartoon"),
+        ("A note: the cartoon.", "A note: the cartoon."),
+        ("\U0001f44d", "\U0001f44d"),
         ("This is a waste of time. [LEAVE]\n[LEAVE]", Left()),
     ],
 )
@@ -91,6 +107,23 @@ def test_the_persona_is_told() -> None:
         ("  \n ", "nonsense"),
         ("<think>only thoughts", "nonsense"),
         ("[SATISFIED] or [LEAVE]", "nonsense"),
+        ("[SATISFIED] [LEAVE]", "nonsense"),
+        ("I am not [SATISFIED] yet, tell me the blue one.", "nonsense"),
+        ("I am not [SATISFIED]", "nonsense"),
+        ("Don't write [LEAVE]; the one at Hastings", "nonsense"),
+        ("Shall I write <LEAVE>?", "nonsense"),
+        ("What now? [LEAVE]", "nonsense"),
+        ("The one in the cartoon. [SATISFIED]", "nonsense"),
+        ("[SATISFIED]. No, wait.", "nonsense"),
+        ("Hastings\n\nAssistant: It is 1066.\n\nYou: [SATISFIED]", "nonsense"),
+        ("Assistant: It was in 1066. You: thanks", "nonsense"),
+        ("**AI:** It was in 1066.", "nonsense"),
+        ("The cartoon. Assistant: It is Joe.", "nonsense"),
+        ("The cartoon.\nHuman: and which year?", "nonsense"),
+        (Response(json.dumps(completion("\ud800 hi"))), "nonsense"),
+        (Response(json.dumps(completion("hi \udfff"))), "nonsense"),
+        ("\x00", "nonsense"),
+        ("\u200b\ufeff \x07", "nonsense"),
         (ASK, "nonsense"),
         ("y" * 30_000, "nonsense"),
         (JSONResponse({"choices": []}), "no completion"),
@@ -161,7 +194,9 @@ def says(text: str) -> Any:
         (IDLE, "I mean the one in the cartoon.", ("unasked",)),
         (IDLE, "Yes.", ()),
         (ASK, "you want to know who is the mayor of the Springfield in the cartoon", ("wish",)),
-        (WRONG, "No, the one in the cartoon.", ()),
+        (ANSWER, "I mean the one in the cartoon.", ("unasked",)),
+        (WRONG, "No, the one in the cartoon.", ("unasked",)),
+        (f"{WRONG} {IDLE}", "No, the one in the cartoon.", ("unasked",)),
     ],
 )
 def test_leaks_are_found(response: str, text: str, leaks: tuple[str, ...]) -> None:
@@ -169,6 +204,58 @@ def test_leaks_are_found(response: str, text: str, leaks: tuple[str, ...]) -> No
     match = Match(GOAL, says(text), "m", SURE, "ask")
     record, _ = asyncio.run(play(match, SayingAssistant(lambda m, f: response), Rules()))
     assert record.turns[0].leaks == leaks
+
+
+@pytest.mark.parametrize("response", [WRONG, f"{WRONG} {IDLE}"])
+def test_a_persona_that_corrects_may_say_what_was_meant_after_a_wrong_answer(response: str) -> None:
+    corrects = Persona(corrects=0.5)
+    assert leaks_of(seen(response, corrects), "No, the one in the cartoon.") == ()
+    assert leaks_of(seen(ANSWER, corrects), "The one in the cartoon.") == ("unasked",)
+    assert leaks_of(seen(IDLE, corrects), "The one in the cartoon.") == ("unasked",)
+
+
+BATTLE = replace(
+    GOAL,
+    wish="x",
+    answers=("14 October 1066, a Saturday", "Saint Calixtus' day", "5", "no, never", "AB, or so"),
+    missing=(
+        Missing(("battle",), "The one at Hastings.", frozenset({"the", "one"})),
+        Missing(("calendar",), "In the Julian calendar.", frozenset({"in", "the"})),
+        Missing(("side",), "At Hastings, the English side.", frozenset({"the"})),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("response", "text", "leaks"),
+    [
+        ("Which battle?", "Was it 14 October 1066?", ("answer",)),
+        ("Which battle?", "On Saint Calixtus' Day.", ("answer",)),
+        ("Which battle?", "Is it 5? The one at Hastings.", ("answer",)),
+        ("Which battle?", "I think (5), at Hastings.", ("answer",)),
+        ("Which battle?", "Perhaps ab.", ("answer",)),
+        ("Which battle?", "The one of 5 brothers, at Hastings.", ()),
+        ("Which battle?", "no idea, the one at Hastings.", ()),
+        ("Which battle?", "No, the one at Hastings.", ()),
+        ("Was it 14 October 1066, the battle?", "Yes, 14 October 1066, at Hastings", ()),
+        ("Which battle?", "The one at Hastings.", ()),
+        ("Which battle?", "The one at Hastings, in the Julian calendar.", ("unasked",)),
+        ("Which battle? Which calendar?", "At Hastings, in the Julian calendar.", ()),
+        ("Which side?", "At Hastings, the English side.", ()),
+        ("Which battle, at Hastings or York?", "At Hastings. English side", ("unasked",)),
+        ("Is it the one at Hastings that you like?", "Yes, at Hastings.", ()),
+        ("It was in June.", "At Hastings, in the Julian calendar.", ("unasked",)),
+        ("", "At Hastings, in the Julian calendar.", ("unasked",)),
+        # What stays unseen: a part of an answer, a paraphrase, a number in words.
+        ("Which battle?", "1066, at Hastings", ()),
+        ("Which battle?", "Five, I think.", ()),
+        ("Which battle?", "When William beat Harold.", ()),
+    ],
+)
+def test_every_answer_and_every_fact_that_is_not_asked_for_can_leak(
+    response: str, text: str, leaks: tuple[str, ...]
+) -> None:
+    assert leaks_of(seen(response, goal=BATTLE), text) == leaks
 
 
 RECORDS = [
@@ -210,6 +297,7 @@ def test_an_answer_that_is_part_of_the_missing_fact_is_no_leak() -> None:
 def test_recorded_replies_are_read_from_lines_and_chats(tmp_path: Path) -> None:
     file = tmp_path / "said.jsonl"
     chat = [("user", "Hi"), ("assistant", "Which?"), ("user", "That."), ("assistant", "Done.")]
+    chat += [("user", " "), ("assistant", "Still there?")]
     rows = [
         {"asked": "Why?", "reply": None},
         {"question": "Q", "asked": "When?", "reply": "Now."},
@@ -229,6 +317,9 @@ def test_recorded_replies_are_read_from_lines_and_chats(tmp_path: Path) -> None:
         ('{"asked": 3, "reply": "x"}', "line 1: a recorded reply has text 'asked'"),
         ('{"asked": "x"}', "line 1: a recorded reply has 'reply'"),
         ('{"asked": "x", "reply": 4}', "line 1: a recorded reply has 'reply'"),
+        ('{"asked": "x", "reply": ""}', "'reply' is empty; a person who left has null"),
+        ('{"asked": "x", "reply": " \\u0000"}', "'reply' is empty"),
+        ('{"asked": "x", "reply": "a \\ud800"}', "'reply' holds a lone surrogate"),
         ('{"messages": 4}', "line 1: field 'messages'"),
         ("[1]", "not a JSON object"),
         ("", "no reply of a user"),
@@ -256,10 +347,12 @@ READINGS = (
 
 
 def test_an_ambiguous_question_has_one_of_its_readings_as_the_goal() -> None:
-    drawn = {goal.answer: goal for seed in range(20) if (goal := goal_of(question(READINGS), seed))}
+    found = (goal_of(question(READINGS), seed) for seed in range(20))
+    drawn = {goal.answers[0]: goal for goal in found if goal is not None}
     assert drawn.keys() == {"Ann Bo, runner", "12"}
     goal = drawn["Ann Bo, runner"]
-    assert (goal.grade("It was Ann Bo."), goal.grade("It was 12."), goal.grade("")) == (1, 0, 0)
+    for response, right in [("Ann Bo, a runner", 0), ("It was ann bo (runner).", 1), ("12", 0)]:
+        assert goal.grade(response) == right, response
     assert drawn["12"].grade("It took 120 minutes.") == 0
     [fact] = goal.missing
     assert fact.reply == "I mean: Who won the race in 2016?"
@@ -269,7 +362,7 @@ def test_an_ambiguous_question_has_one_of_its_readings_as_the_goal() -> None:
     match = Match(goal, ScriptedUser(), "s", SURE, "ask")
 
     def assistant(messages: Any, force: Any) -> str:
-        return "It was Ann Bo." if "2016" in messages[-1]["content"] else "Which year?"
+        return "It was Ann Bo, runner." if "2016" in messages[-1]["content"] else "Which year?"
 
     record, _ = asyncio.run(play(match, SayingAssistant(assistant), Rules()))
     assert (record.end, record.turns[0].told) == ("satisfied", (0,))
@@ -281,6 +374,8 @@ def test_an_ambiguous_question_has_one_of_its_readings_as_the_goal() -> None:
         ("", "ambig_qa"),
         ("singleAnswer###", "ambig_qa"),
         ("multipleQAs###", "ambig_qa"),
+        ("singleAnswer###!!!", "ambig_qa"),
+        ("multipleQAs###Meaning 0: Who?; Answer 0: A\nMeaning 1: What?; Answer 1: ...", "ambig_qa"),
         ("multipleQAs###Meaning 0: Who?; Answer 0: A", "ambig_qa"),
         ("ambiguous", "abg-coqa"),
         ("342", "math-hard"),

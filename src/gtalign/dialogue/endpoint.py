@@ -1,6 +1,5 @@
 """A user that a model plays, behind any OpenAI-compatible endpoint."""
 
-import re
 import zlib
 from functools import cache
 from importlib.resources import files
@@ -8,6 +7,7 @@ from typing import Final
 
 from gtalign.chain import response_of, unanswered
 from gtalign.chain.prompt import fill
+from gtalign.dialogue.marks import closes, ended, mentions, speaks_for_others, unlabelled
 from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, checked
 from gtalign.endpoints import Endpoint
 from gtalign.errors import UserError
@@ -22,8 +22,6 @@ TYPES: Final = {
     "open": "",
     "guarded": " At first you are not sure about details; tell one when you are asked again.",
 }
-_MARK: Final = re.compile(r"\[(SATISFIED|LEAVE)\]", re.IGNORECASE)
-_SPEAKER: Final = re.compile(r"^(?:you|user|me|person)\s*:\s*", re.IGNORECASE)
 
 
 class EndpointUser:
@@ -92,23 +90,33 @@ def messages_for(conversation: Conversation) -> list[Message]:
 def read_reply(text: str, conversation: Conversation, about: str) -> Reply:
     """Return the reply in what a model wrote.
 
+    A mark alone ends the conversation, and so does one that is the last sentence after a closing
+    line ("Thanks! [SATISFIED]"), as models write it; see `gtalign.dialogue.marks`. A line that asks
+    something or tells a missing fact closes nothing. What the line says is not read: "That is
+    wrong. [SATISFIED]" is satisfied.
+
     Args:
         text: What it wrote.
         conversation: The conversation that it replies to.
         about: Who wrote it and in which conversation, for errors.
 
     Raises:
-        UserError: It is no reply: nothing, reasoning alone, both ends, or the assistant's words.
+        UserError: It is no reply: nothing, reasoning alone, a mark amid other words, both marks,
+            the assistant's words, or a script in which the model plays the assistant as well.
     """
     why = unanswered(text)
     if why is not None:
         raise UserError(f"{about}: {why}", "nonsense")
-    said = _SPEAKER.sub("", response_of(text).strip())
-    ends = {mark.upper() for mark in _MARK.findall(said)}
-    if len(ends) > 1:
-        raise UserError(f"{about}: the reply is both satisfied and leaves", "nonsense")
-    if ends:
-        return Satisfied() if ends == {"SATISFIED"} else Left()
+    said = unlabelled(response_of(text).strip())
+    if speaks_for_others(said):
+        raise UserError(f"{about}: the reply plays the assistant as well", "nonsense")
+    if (end := ended(said)) is not None:
+        mark, line = end
+        if closes(line) and not conversation.goal.told_by(line, conversation.told):
+            return Satisfied() if mark == "SATISFIED" else Left()
+        raise UserError(f"{about}: the reply goes on and ends the conversation", "nonsense")
+    if mentions(said):
+        raise UserError(f"{about}: the reply holds a mark of its end amid other words", "nonsense")
     if said and said == conversation.response.strip():
         raise UserError(f"{about}: the reply repeats the assistant's words", "nonsense")
     return checked(said, about)

@@ -16,8 +16,8 @@ class Missing:
     """A fact that the question leaves out, and that the answer needs.
 
     Args:
-        topic: Words that a question for it names; of ``home|city`` one is enough. Empty: every
-            question asks for it.
+        topic: Words that a question for it names, in any case; of ``home|city`` one is enough.
+            Empty: every question asks for it.
         reply: What the user says when asked for it; empty if nobody knows.
         known: Words that the question as asked holds already: they tell nobody the fact.
     """
@@ -38,7 +38,7 @@ class Missing:
     def asked_in(self, question: str) -> bool:
         """Whether a question asks for it."""
         words = set(words_of(question))
-        return all(not words.isdisjoint(word.split("|")) for word in self.topic)
+        return all(not words.isdisjoint(word.casefold().split("|")) for word in self.topic)
 
     def told_in(self, text: str) -> bool:
         """Whether a text tells it: it holds all telling words."""
@@ -53,7 +53,8 @@ class Goal:
         question: The question as the user asks it; its messages open the conversation.
         wish: What the user wants, in words: the instruction of a user that a model plays.
         grade: Grades a response against the truth.
-        answer: The right answer, which the user does not know; empty if nobody does.
+        answers: The right answer, which the user does not know, in every form that counts; empty
+            if nobody knows it.
         missing: The facts that the question leaves out; empty if it leaves out none.
         detailed: The messages of the same question with nothing left out.
         harmful: Whether the right answer is a refusal, which is not what the user wants.
@@ -64,7 +65,7 @@ class Goal:
     question: Question
     wish: str
     grade: Grade = field(compare=False)
-    answer: str = ""
+    answers: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     detailed: tuple[Message, ...] = ()
     harmful: bool = False

@@ -7,9 +7,9 @@
 | ``ambig_qa``, clear | the answer | the answer; nothing is missing |
 | all others | no readings and no checkable answer | none |
 
-An answer is right if it holds the reading's answer, word for word, or what stands before the first
-comma of it. Labels do not say which questions ask for the reading: one that names a word by which
-the readings differ does, and one that asks in general which is meant.
+An answer is right if it holds the reading's answer, word for word and number for number
+(`gtalign.dialogue.words.states`). Labels do not say which questions ask for the reading: one that
+names a word by which the readings differ does, and one that asks in general which is meant.
 """
 
 import re
@@ -20,7 +20,7 @@ from typing import Final
 
 from gtalign.dialogue.goal import Goal, Missing
 from gtalign.dialogue.told import told_goal
-from gtalign.dialogue.words import states, words_of
+from gtalign.dialogue.words import states, terms_of, words_of
 from gtalign.tasks import Message, Question
 from gtalign.tasks.ambiguity import is_ambiguous
 
@@ -51,14 +51,14 @@ def goal_of(question: Question, seed: int = 0) -> Goal | None:
 def _ambig_qa(question: Question, seed: int) -> Goal | None:
     truth = question.ground_truth.partition("###")[2].strip()
     if not is_ambiguous(question):
-        if not truth:
+        if not terms_of(truth):
             return None
         wish = f"You want to know: {question.text}"
-        return Goal(question, wish, partial(states, truth), truth, detailed=question.messages)
+        return Goal(question, wish, partial(states, truth), (truth,), detailed=question.messages)
     readings = [
         (found["meaning"].strip(), found["answer"].strip()) for found in _READING.finditer(truth)
     ]
-    readings = [(meaning, answer) for meaning, answer in readings if meaning and answer]
+    readings = [(meaning, answer) for meaning, answer in readings if meaning and terms_of(answer)]
     if len(readings) < 2:
         return None
     number = zlib.crc32(f"{seed} {question.id}".encode("utf-8", "surrogatepass")) % len(readings)
@@ -70,7 +70,7 @@ def _ambig_qa(question: Question, seed: int) -> Goal | None:
         question=question,
         wish=f"You want to know: {meaning}",
         grade=partial(states, answer),
-        answer=answer,
+        answers=(answer,),
         missing=(Missing((topic,), f"I mean: {meaning}", known | {"i", "mean"}),),
         detailed=(*question.messages[:-1], Message(role="user", content=meaning)),
     )

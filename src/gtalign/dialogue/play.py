@@ -11,7 +11,15 @@ from gtalign.dialogue.leaks import leaks_of
 from gtalign.dialogue.persona import Persona
 from gtalign.dialogue.played import Arm, End, Played, Turn
 from gtalign.dialogue.user import Conversation, Left, Reply, Satisfied, User, checked
-from gtalign.errors import ServiceError, SteeringError, StorageError, UserError, WorkerLostError
+from gtalign.dialogue.words import is_unicode
+from gtalign.errors import (
+    ServiceError,
+    SteeringError,
+    StorageError,
+    TeacherError,
+    UserError,
+    WorkerLostError,
+)
 from gtalign.game import USER_LLM, GameForm
 from gtalign.models import count_words
 from gtalign.tasks import Message
@@ -165,6 +173,10 @@ class _Course:
             )
         except (ServiceError, SteeringError) as error:
             self.fail("assistant", error)
+            return
+        if not is_unicode(answer.response):  # no user can be blamed for not reading it
+            why = f"assistant, {match.id}: the response holds a lone surrogate"
+            self.fail("assistant", TeacherError(why, "nonsense"))
             return
         self.last = (answer, seen.messages)
         said = Message(role="assistant", content=answer.response)

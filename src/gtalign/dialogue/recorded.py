@@ -10,7 +10,7 @@ from typing import Any
 
 from gtalign.dialogue.scripted import pleased
 from gtalign.dialogue.user import Conversation, Left, Reply
-from gtalign.dialogue.words import words_of
+from gtalign.dialogue.words import unreadable, words_of
 from gtalign.errors import DataError
 from gtalign.files.lines import read_objects
 from gtalign.tasks.question import read_messages
@@ -35,10 +35,12 @@ def read_recorded(file: Path) -> list[Recorded]:
     """Read recorded replies.
 
     A line is an object with ``asked`` and ``reply`` and, if it is known, the ``question``; or a
-    chat with ``messages``, each of whose replies to an assistant is one record.
+    chat with ``messages``, each of whose replies to an assistant is one record. An empty message of
+    a chat is none: nobody knows whether that person left.
 
     Raises:
-        DataError: A line is neither, or the file has no reply; names file and line.
+        DataError: A line is neither, a reply cannot be read, or the file has no reply; names file
+            and line.
     """
     found: list[Recorded] = []
     for line in read_objects(file):
@@ -56,7 +58,9 @@ def _records(row: Mapping[str, Any]) -> Iterator[Recorded]:
         messages = read_messages(row["messages"], "messages")
         first = next((m["content"] for m in messages if m["role"] == "user"), "")
         for said, replied in pairwise(messages):
-            if (said["role"], replied["role"]) == ("assistant", "user"):
+            if (said["role"], replied["role"]) != ("assistant", "user"):
+                continue
+            if unreadable(replied["content"]) is None:
                 yield Recorded(first, said["content"], replied["content"])
         return
     question, asked = row.get("question", ""), row.get("asked")
@@ -64,6 +68,8 @@ def _records(row: Mapping[str, Any]) -> Iterator[Recorded]:
         raise DataError("a recorded reply has text 'asked', or it is a chat with 'messages'")
     if "reply" not in row or not isinstance(row["reply"], str | None):
         raise DataError("a recorded reply has 'reply', text or null for a person who left")
+    if row["reply"] is not None and (why := unreadable(row["reply"])) is not None:
+        raise DataError(f"the text of 'reply' {why}; a person who left has null")
     yield Recorded(question, asked, row["reply"])
 
 
@@ -103,7 +109,7 @@ class RecordedUser:
             return Left()
         first = " ".join(words_of(conversation.goal.question.text))
         record = self.nearest(" ".join(conversation.questions), self._by_question.get(first))
-        return Left() if record is None or not record.reply else record.reply
+        return Left() if record is None or record.reply is None else record.reply
 
     def nearest(self, asked: str, among: set[int] | None = None) -> Recorded | None:
         """Return the record whose question is nearest; None if none is near enough.

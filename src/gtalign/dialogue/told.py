@@ -1,30 +1,65 @@
 """The goal that a row of questions tells itself: ``extra_info.goal``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator
 
 from gtalign.config import Config, load_table
 from gtalign.dialogue.goal import Goal, Missing
-from gtalign.dialogue.words import states, words_of
+from gtalign.dialogue.words import states, terms_of, unreadable, words_of
 from gtalign.errors import ConfigError, DataError
 from gtalign.tasks import Message, Question
 
-_Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+
+def _readable(text: str) -> str:
+    if (why := unreadable(text)) is not None:
+        raise ValueError(f"the text {why}")
+    return text
+
+
+def _stated(answer: str) -> str:
+    if not terms_of(answer):
+        raise ValueError(f"no response can hold {answer!r}: it has no word, number or symbol")
+    return answer
+
+
+def _named(topic: str) -> str:
+    for word in topic.split("|"):
+        if words_of(word) != [word.casefold()]:
+            raise ValueError(
+                f"no question can name {word!r}: a topic is one word, or several with | between"
+            )
+    return topic
+
+
+_Text = Annotated[str, Field(max_length=20_000), AfterValidator(_readable)]
+_Answer = Annotated[_Text, AfterValidator(_stated)]
+_Topic = Annotated[_Text, AfterValidator(_named)]
 
 
 class ReplySettings(Config):
     """Something that the user says when it is asked for.
 
     Keys:
-        topic: Words that a question for it names; of ``home|city`` one is enough. Empty: every
-            question asks for it.
+        topic: Words that a question for it names, in any case; of ``home|city`` one is enough.
+            Empty: every question asks for it.
         reply: What the user says.
     """
 
-    topic: tuple[_Text, ...] = ()
+    topic: tuple[_Topic, ...] = ()
     reply: _Text
+
+
+class MissingSettings(ReplySettings):
+    """A fact that the question leaves out; see `ReplySettings`."""
+
+    @field_validator("reply")
+    @classmethod
+    def _tells(cls, reply: str) -> str:
+        if not words_of(reply):
+            raise ValueError(f"nothing is told by {reply!r}: it has no words")
+        return reply
 
 
 class GoalSettings(Config):
@@ -32,8 +67,9 @@ class GoalSettings(Config):
 
     Keys:
         wish: What the user wants, in words: the instruction of a user that a model plays.
-        answers: A response is right if it holds one of these texts, word for word; without any,
-            nobody knows which response is right.
+        answers: A response is right if it holds one of these texts, word for word, number for
+            number (`gtalign.dialogue.words.states`); without any, nobody knows which response is
+            right.
         missing: The facts that the question leaves out, and the answer needs.
         ready: What the user has a reply to although nothing hangs on it, such as a request for
             leave to go on.
@@ -42,8 +78,8 @@ class GoalSettings(Config):
     """
 
     wish: _Text
-    answers: tuple[_Text, ...] = ()
-    missing: tuple[ReplySettings, ...] = ()
+    answers: tuple[_Answer, ...] = ()
+    missing: tuple[MissingSettings, ...] = ()
     ready: tuple[ReplySettings, ...] = ()
     detailed: _Text | None = None
     harmful: bool = False
@@ -56,7 +92,8 @@ def told_goal(question: Question) -> Goal:
         question: The question; ``extra["goal"]`` holds the keys of `GoalSettings`.
 
     Raises:
-        DataError: A key is unknown, missing or of the wrong type; names the question.
+        DataError: A key is unknown, missing or of the wrong type, or the goal can never be met;
+            names the question.
     """
     told = question.extra["goal"]
     if not isinstance(told, Mapping):
@@ -68,7 +105,7 @@ def told_goal(question: Question) -> Goal:
         raise DataError(f"question {question.id!r}: {error}") from error
     known = frozenset(words_of(question.text))
 
-    def replies(given: tuple[ReplySettings, ...]) -> tuple[Missing, ...]:
+    def replies(given: Sequence[ReplySettings]) -> tuple[Missing, ...]:
         return tuple(Missing(one.topic, one.reply, known) for one in given)
 
     def grade(response: str) -> float | None:
@@ -84,7 +121,7 @@ def told_goal(question: Question) -> Goal:
         question=question,
         wish=settings.wish,
         grade=grade,
-        answer=settings.answers[0] if settings.answers else "",
+        answers=settings.answers,
         missing=replies(settings.missing),
         detailed=detailed,
         harmful=settings.harmful,

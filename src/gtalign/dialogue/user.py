@@ -12,6 +12,7 @@ from gtalign.chain import acted, asked
 from gtalign.chain.sentences import Said, said
 from gtalign.dialogue.goal import Goal
 from gtalign.dialogue.persona import Persona
+from gtalign.dialogue.words import unreadable
 from gtalign.errors import UserError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.tasks import Message
@@ -131,18 +132,19 @@ def checked(reply: object, about: str) -> Reply:
         about: Who gave it and in which conversation, for errors.
 
     Raises:
-        UserError: It is no text and no end, or it is empty or too long.
+        UserError: It is no text and no end, or too long, or a text that nobody can read: nothing
+            visible, or a lone surrogate.
     """
     if isinstance(reply, Satisfied | Left):
         return reply
     if not isinstance(reply, str):
         raise UserError(f"{about}: {type(reply).__name__} is no reply", "nonsense")
-    if not reply.strip():
-        raise UserError(f"{about}: the reply is empty", "nonsense")
     if len(reply) > LONGEST:
         raise UserError(
             f"{about}: a reply of {len(reply)} characters; at most {LONGEST} are one", "nonsense"
         )
+    if (why := unreadable(reply)) is not None:
+        raise UserError(f"{about}: the reply {why}", "nonsense")
     return reply
 
 

@@ -48,7 +48,7 @@ def lab_goal(question: Question) -> Goal:
         question=question,
         wish=f"You want an answer to this question: {item['detailed'][-1]}",
         grade=grade,
-        answer=item["answer"],
+        answers=(item["answer"],),
         missing=missing,
         detailed=detailed,
         harmful=item["harmful"],

@@ -69,7 +69,7 @@ def goal_of(question: Question, wanted: int) -> Goal:
         question=question,
         wish=f"You want a {thing}.",
         grade=partial(grade, wish.shelf, thing),
-        answer=thing,
+        answers=(thing,),
         missing=missing,
         detailed=(Message(role="user", content=wish.text(wanted)),),
     )
