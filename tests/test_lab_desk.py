@@ -144,11 +144,11 @@ def test_no_set_of_things_is_on_both_sides() -> None:
 def test_what_is_hidden_is_drawn_by_the_belief_and_alike_in_every_arm() -> None:
     question = TWO.question("q", "test")
     drawn = [match_of(question, number) for number in range(400)]
-    share = np.mean([one.goal.answer == "cat" for one in drawn])
+    share = np.mean([one.goal.answers == ("cat",) for one in drawn])
     assert 0.6 < share < 0.8
     assert 0.2 < np.mean([one.persona.type == "guarded" for one in drawn]) < 0.4
     full = [match_of(question, number, arm="full") for number in range(20)]
-    assert [one.goal.answer for one in full] == [one.goal.answer for one in drawn[:20]]
+    assert [one.goal.answers for one in full] == [one.goal.answers for one in drawn[:20]]
     assert "i want a pet, a " in full[0].opening[0]["content"]
 
 
