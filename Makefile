@@ -23,7 +23,8 @@
 #                                killed meanwhile; SCALE=200 for fewer
 #   make test-ray                scoring, synthesis and conversations on a Ray cluster of two workers
 #   make test-accelerate         training in two processes on the CPU, stopped and resumed
-#   make test-deploy             the files of deploy/, by the validators of Compose and Kubernetes
+#   make test-deploy             the files of deploy/, by the validators of Compose and Kubernetes and
+#                                under nginx
 #   make test-models             real tokenizers, chat templates and SmolLM2-135M, trained and asked
 #
 # VENV names the virtual environment, PYTHON the interpreter that makes it, and PIP_ARGS is passed

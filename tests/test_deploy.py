@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from gtalign.config import load_table
-from gtalign.gateway.settings import GatewayConfig
+from gtalign.gateway.settings import GatewayConfig, LimitSettings, TimeoutSettings
 from gtalign.gateway.workers import check_workers
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+DOCS = Path(__file__).parents[1] / "docs"
 COMPOSE = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 MANIFESTS = [
     manifest
@@ -80,3 +81,45 @@ def test_autoscaling_asks_for_less_than_pods_let_in() -> None:
     settings = SETTINGS["kubernetes"]
     most = settings.workers * settings.limits.total_concurrency
     assert int(metric["pods"]["target"]["averageValue"]) < most
+
+
+SIZES = {"": 1, "k": 1024, "m": 1024**2}
+
+
+def size(pattern: str, text: str) -> int:
+    """The one size that a configuration of nginx gives, in bytes."""
+    [(number, unit)] = re.findall(pattern + r" (\d+)([km]?);", text)
+    return int(number) * SIZES[unit]
+
+
+@pytest.mark.parametrize("name", ["nginx.conf", "compose/nginx.conf"])
+def test_nginx_lets_through_what_a_gateway_takes(name: str) -> None:
+    text, limits = (DEPLOY / name).read_text(), LimitSettings()
+    largest = max(limits.upload_bytes, limits.body_bytes)
+    assert size("client_max_body_size", text) == largest
+    assert size(r"large_client_header_buffers \d", text) >= limits.head_bytes
+    [seconds] = re.findall(r"proxy_read_timeout (\d+)s;", text)
+    assert int(seconds) > TimeoutSettings().total
+    assert text.count("location") == text.count("proxy_pass http://gtalign;")
+
+
+def test_the_documentation_and_the_manifests_say_the_same_of_a_proxy() -> None:
+    limits, total = LimitSettings(), TimeoutSettings().total
+    serve = (DOCS / "how-to" / "serve.md").read_text()
+    assert size("client_max_body_size", serve) == limits.upload_bytes
+    [body] = re.findall(
+        r"proxy-body-size: (\d+)m", (DEPLOY / "kubernetes/gateway.yaml").read_text()
+    )
+    assert int(body) * 1024**2 == limits.upload_bytes
+    [read] = re.findall(r'read-timeout: "(\d+)"', (DEPLOY / "kubernetes/gateway.yaml").read_text())
+    assert int(read) > total
+
+
+def test_the_documentation_gives_the_time_to_stop_that_the_files_give() -> None:
+    page = (DOCS / "how-to" / "run-in-production.md").read_text()
+    pod = manifest("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    [unit] = re.findall(r"TimeoutStopSec=(\d+)", (DEPLOY / "gtalign.service").read_text())
+    [image] = re.findall(r"docker stop --time (\d+)", (DEPLOY / "Containerfile").read_text())
+    assert f"terminationGracePeriodSeconds: {pod}`" in page
+    assert f"systemd {unit} seconds" in page and f"`docker stop --time {image}`" in page
+    assert unit == image and int(unit) > TimeoutSettings().drain
