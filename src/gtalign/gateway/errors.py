@@ -21,6 +21,7 @@ from gtalign.errors import (
     UnreachableError,
     UpstreamError,
 )
+from gtalign.gateway.explanations import explanation
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.text import to_json
 
@@ -220,7 +221,7 @@ def _engine_s(error: UpstreamError, reply: ErrorReply) -> APIError:
     It has the engine's own words where it sent any, and else no more than the kind of failure: our
     words name addresses inside.
     """
-    status, code, said = reply.status, reply.code, _said(error.reply)
+    status, code, said = reply.status, reply.code, explanation(error.reply)
     wait: float | None = None
     if isinstance(error, RefusedError):
         status = _passed_on(error.status)
@@ -230,13 +231,14 @@ def _engine_s(error: UpstreamError, reply: ErrorReply) -> APIError:
         if error.status in _OURS:
             said = None
     wait = (wait or WAITS[status]) if status in WAITS else None
+    told = (reply.says or "").format(error)
+    if isinstance(error, RefusedError):
+        told = f"the model server refused the request (status {error.status})"
     if said is None:
-        told = (reply.says or "").format(error)
-        if isinstance(error, RefusedError):
-            told = f"the model server refused the request (status {error.status})"
         return APIError(status, told, code=code, wait=wait)
-    refusal = EngineRefusal(status, said, code=code, wait=wait)
-    refusal.quotes = (said["message"],)
+    message = said["message"]
+    refusal = EngineRefusal(status, said | {"message": message or told}, code=code, wait=wait)
+    refusal.quotes = (message,) if message else ()
     return refusal
 
 
@@ -245,26 +247,6 @@ def _passed_on(status: int) -> int:
     if 400 <= status < 500 and status not in _OURS:
         return status
     return status if status in (501, 503, 504) else 502
-
-
-def _said(reply: bytes) -> dict[str, Any] | None:
-    """The object in which an engine explains a failure, in whichever dialect; None without one."""
-    try:
-        value = orjson.loads(reply)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(value, dict):
-        return None
-    error = value.get("error", value)
-    if isinstance(error, dict):
-        found = {name: one for name, one in error.items() if name != "object"}
-        message = found.get("message") or found.pop("detail", None)
-    else:  # a text alone
-        found = {name: one for name, one in value.items() if name not in ("error", "object")}
-        message = error
-    if message and not isinstance(message, str):
-        message = orjson.dumps(message).decode()
-    return found | {"message": message} if message else None
 
 
 def reason_to_pass(error: UpstreamError) -> str | None:
