@@ -39,7 +39,7 @@ def caused(cause: UpstreamError) -> UpstreamError:
     return error
 
 
-def refused(status: int, wait: int | None = None) -> UpstreamError:
+def refused(status: int, wait: float | None = None) -> UpstreamError:
     cause = RefusedError("engine", "no")
     cause.status, cause.wait = status, wait
     return caused(cause)

@@ -31,6 +31,7 @@ class Failing(VLLM):
         self.failures = list(failures)
         self.posted = 0
         self.open = False
+        self.headers: dict[str, str] = {}  # of a failure
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if not self.open:
@@ -46,7 +47,7 @@ class Failing(VLLM):
         if failure == "stall":
             await asyncio.sleep(60)
         said = {"error": {"message": f"cannot answer {await request.text()}"}}
-        return web.json_response(said, status=int(failure))
+        return web.json_response(said, status=int(failure), headers=self.headers)
 
 
 @asynccontextmanager
@@ -184,6 +185,38 @@ async def test_a_busy_engine_s_clients_are_told_when_to_come_back(
     async with before(Failing(status), tmp_path) as gateway:
         found, headers, _ = await gateway.post(body)
     assert (found, headers["retry-after"]) == (int(status), wait)
+
+
+DATES = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2015 07:28:40 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds", "milliseconds"),
+    [
+        ({"Retry-After": "7"}, "7", None),
+        (DATES, "40", None),
+        ({"Retry-After": "0.25"}, "1", "250"),
+        ({"Retry-After": "2.5"}, "3", "2500"),
+        ({"Retry-After": "9", "retry-after-ms": "1200"}, "2", "1200"),
+        ({"retry-after-ms": "3000.0"}, "3", None),
+        ({"Retry-After": "soon"}, "1", None),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "1", None),  # which is over
+        ({"Retry-After": "-4"}, "1", None),
+        ({"Retry-After": "1e9"}, "1", None),
+        ({"Retry-After": "9999999"}, "1", None),
+        ({"Retry-After": "nan"}, "1", None),
+    ],
+)
+@pytest.mark.parametrize("body", [CHAT, PASSED], ids=["steered", "passed"])
+async def test_the_wait_that_an_engine_names_in_any_form_is_told(
+    tmp_path: Path, body: Any, headers: Any, seconds: str, milliseconds: str | None
+) -> None:
+    engine = Failing("429")
+    engine.headers = headers
+    async with before(engine, tmp_path) as gateway:
+        _, told, _ = await gateway.post(body)
+    assert told["retry-after"] == seconds
+    assert told.get("retry-after-ms") == milliseconds
 
 
 async def test_answers_without_a_record_are_counted_as_such(tmp_path: Path) -> None:

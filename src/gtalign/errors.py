@@ -215,7 +215,7 @@ class RefusedError(UpstreamError):
     """
 
     status = 0
-    wait: int | None = None
+    wait: float | None = None
 
 
 class EndedError(UpstreamError):

@@ -1,6 +1,7 @@
 """Errors in the form of OpenAI's interface: a status, and an object that explains it."""
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -87,11 +88,15 @@ class APIError(Exception):
     def headers(self) -> Mapping[str, str]:
         """``Retry-After``, where it helps to wait, and ``Allow``, where another method would.
 
+        ``Retry-After-Ms`` says more exactly how long.
+
         A gateway that ends closes the connection, so that the next try comes to another one.
         """
         found = {"Connection": "close"} if self.code == "draining" else {}
         if self.wait is not None:
-            found["Retry-After"] = str(max(1, -int(-self.wait // 1)))
+            found["Retry-After"] = str(max(1, math.ceil(self.wait)))
+            if self.wait % 1:  # as some clients read it
+                found["Retry-After-Ms"] = str(math.ceil(self.wait * 1000))
         if self.allow:
             found["Allow"] = ", ".join(self.allow)
         return found

@@ -81,7 +81,9 @@ def _of_object(value: Mapping[str, Any]) -> dict[str, Any] | None:
 def _in_words(message: Any) -> str:
     """A message as a text, of whatever form it is."""
     if isinstance(message, list) and message:
-        parts = [part.get("message") if isinstance(part, dict) else part for part in message]
+        parts: list[Any] = [
+            part.get("message") if isinstance(part, dict) else part for part in message
+        ]
         if all(isinstance(part, str) for part in parts):
             return "; ".join(parts)
     return message if isinstance(message, str) else orjson.dumps(message).decode()

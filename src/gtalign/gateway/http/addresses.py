@@ -18,7 +18,7 @@ _FAMILIES: Final = re.compile(
 """What clients ask for below ``/v1``, and some without it."""
 
 _READABLE: Final = (
-    *("X-Request-Id", "Retry-After", "X-GTAlign-Decision", "X-GTAlign-Policy"),
+    *("X-Request-Id", "Retry-After", "Retry-After-Ms", "X-GTAlign-Decision", "X-GTAlign-Policy"),
     *("X-GTAlign-Policy-Hash", "X-GTAlign-Recorded", "X-GTAlign-Steered", "X-GTAlign-Before"),
     *("X-GTAlign-After", "X-GTAlign-Obeyed", "X-GTAlign-Served", "X-GTAlign-Added-Ms"),
     "X-GTAlign-Passed",

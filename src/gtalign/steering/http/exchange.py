@@ -3,8 +3,11 @@
 import asyncio
 import json
 import math
-from collections.abc import Awaitable
+import re
+from collections.abc import Awaitable, Mapping
 from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from time import time
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -28,6 +31,8 @@ _ADVICE: Final = {
     429: "too many requests: send fewer, or later",
     503: "overloaded, or still loading its model: try later",
 }
+_LONGEST_WAIT: Final = 100_000.0  # seconds that a client may be asked to wait
+_NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=UpstreamError)
 
@@ -178,7 +183,7 @@ class Exchange:
             pass  # the part that came is enough: there is the status
         refused = RefusedError(self._upstream, f"{self._request} {self._refusal(body)}")
         refused.status, refused.reply = self._response.status, self._keyless(body)
-        refused.wait = named_wait(self._response)
+        refused.wait = named_wait(self._response.headers)
         return self.quoting(refused)
 
     def _keyless(self, body: bytes) -> bytes:
@@ -236,10 +241,33 @@ class Exchange:
             self._left -= clock() - began
 
 
-def named_wait(response: aiohttp.ClientResponse) -> int | None:
-    """Seconds after which a server that refuses asks to be asked again; None if it does not say."""
-    wait = response.headers.get("Retry-After", "")
-    return int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else None
+def named_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which a server that refuses asks to be asked again; None if it does not say.
+
+    Args:
+        headers: Of its answer: ``Retry-After``, a number or a date, and ``Retry-After-Ms``.
+    """
+    milliseconds = _number(headers.get("Retry-After-Ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    named = headers.get("Retry-After", "")
+    seconds = _number(named)
+    if seconds is None:
+        until, now = _time(named), _time(headers.get("Date", ""))  # by the server's own clock
+        seconds = None if until is None else max(0.0, until - (time() if now is None else now))
+    return seconds if seconds is not None and seconds < _LONGEST_WAIT else None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text.strip()) else None
+
+
+def _time(text: str) -> float | None:
+    """A date of HTTP, in seconds since 1970; None if it is none."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _reason(value: Any) -> str:
