@@ -310,5 +310,5 @@ def test_a_key_is_told_from_its_twin_in_the_same_table_and_its_namesake_elsewher
         hardware: Hardware = Hardware()
         cluster: Cluster = Cluster()
 
-    with pytest.raises(ConfigError, match="did you mean 'hardware.gpu' or 'cluster.gpus'"):
+    with pytest.raises(ConfigError, match=r"did you mean 'hardware\.gpu' or 'cluster\.gpus'"):
         load(Both, None, ["cluster.gpu=4"])
