@@ -8,11 +8,12 @@ for each token the first always pays, because reporting costs nothing (Artola Ve
 honest answer the provider's best response, as long as users stay whatever it does.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gtalign.errors import SteeringError
+from gtalign.errors import ConfigError, SteeringError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.steering.edit import within_quota
 from gtalign.steering.expected import FULL, PRIOR, ActionTokens, prior_for
@@ -110,11 +111,15 @@ def audit_policy(
         One `Incentive` for each act; for a policy with a quota, within it and then above it.
 
     Raises:
-        SteeringError: The padding is no share, or a needless action has the name of another act.
-        ConfigError: The policy charges so much that no number can hold it.
+        SteeringError: The padding is no share, the number of prompt tokens is none, or a needless
+            action has the name of another act.
+        ConfigError: The policy charges so much, or computing costs so much, that no number can
+            hold it.
     """
     if not 0 <= padding <= 1:
         raise SteeringError(f"padding is a share, 0 to 1, not {padding}")
+    if not 0 <= prompt_tokens <= 2**53:
+        raise SteeringError(f"prompt_tokens is a number of tokens, 0 to 2**53, not {prompt_tokens}")
     for act in (HONEST, "report", "pad", "skimp"):
         if act in needless:
             raise SteeringError(f"an action cannot be called {act!r} here: the audit has its own")
@@ -129,12 +134,14 @@ def audit_policy(
     billed = {**done, "report": replace(done[HONEST], input=told.input, output=told.output)}
     costs = {act: money_of(compute, amounts) for act, amounts in done.items()}
     costs["report"] = costs[HONEST]
+    _held(policy, "computing", costs)
     states: tuple[tuple[str | None, int], ...] = ((None, 0),)
     if policy.quota is not None:
         states = (("within", 0), ("above", policy.quota.tokens))
     found = []
     for quota, used in states:
         paid = {act: _paid(policy, amounts, used) for act, amounts in billed.items()}
+        _held(policy, "what the user pays", paid)
         for act in ("report", "pad", *needless, "skimp"):
             found.append(
                 Incentive(
@@ -166,7 +173,8 @@ def audit_policies(
     Raises:
         SteeringError: No action of the game counts as ``DA``, the padding is no share, or a
             needless action has the name of another act.
-        ConfigError: A policy charges so much that no number can hold it.
+        ConfigError: A policy charges so much, or computing costs so much, that no number can hold
+            it.
     """
     _, honest, needless = audited(form)
     return tuple(
@@ -229,3 +237,13 @@ def _paid(policy: Policy, amounts: Amounts, used: int) -> float:
     if policy.quota is not None:
         paid += money_of(policy.quota.price, amounts) * (1 - within)
     return paid
+
+
+def _held(policy: Policy, what: str, amounts: Mapping[str, float]) -> None:
+    """Refuse amounts of which a difference would be infinite, or no number at all."""
+    for act, amount in amounts.items():
+        if not math.isfinite(ANSWERS * amount):
+            raise ConfigError(
+                f"policy {policy.name!r}: {what} for {ANSWERS} answers ({act}) is more than a"
+                " number can hold; lower the prices"
+            )
