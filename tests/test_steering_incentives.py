@@ -160,11 +160,11 @@ def test_nothing_padded_is_nothing_gained() -> None:
     ],
 )
 def test_amounts_that_no_number_can_hold_are_refused(prices: Any) -> None:
-    """The difference of two infinite amounts is none, and would pass for an act that does not pay."""
-    with pytest.raises(ConfigError, match="'dear': .* than a number can hold"):
+    """A difference of infinite amounts is no number; it would pass for an act that does not pay."""
+    with pytest.raises(ConfigError, match=r"'dear': .* than a number can hold"):
         audit_policy(Policy(name="dear", payer="user", **prices))
     cost = Price(input=1e308, output=1e308)
-    with pytest.raises(ConfigError, match="'free': computing .* than a number can hold"):
+    with pytest.raises(ConfigError, match=r"'free': computing .* than a number can hold"):
         audit_policy(load_policy("free"), compute=cost)
 
 

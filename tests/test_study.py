@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,7 +171,21 @@ def test_ratings_survive_a_torn_line_and_the_last_one_counts(tmp_path: Path) -> 
     assert first_open(order[:3], again.values()) is None
 
 
-NAMES = ["", "  ", "x" * 41, "a\x00b", "Simulated reader 1", "simulated"]
+NAMES = [
+    "",
+    "  ",
+    "x" * 41,
+    "\ufdfa" * 3,  # 54 letters as one reads them
+    "a\x00b",
+    "Simulated reader 1",
+    "simulated",
+    "\uff33\uff29\uff2d\uff35\uff2c\uff21\uff34\uff25\uff24 3",  # full width
+    "\u017fimulated",  # a long s
+    "\U0001d4fcimulated",  # a script s
+    "S\u0130MULATED",  # a Turkish capital i
+    "sim\u00fclated",
+    "s\u034fimulated reader 2",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,12 +196,27 @@ def test_names_that_are_none(name: str) -> None:
 
 def test_names_become_files_of_their_own(tmp_path: Path) -> None:
     found = study(tmp_path / "s")
-    names = ["../../etc", "a/b", "a b", "A B", "\u00e9", "e\u0301x", "名前", "<script>", "."]
+    names = ["../../etc", "a/b", "a b", "a-b", "\u00e9", "e\u0301x", "名前", "<script>", "."]
     for name in names:
         RatingFile(found, person(name)).begin()
     files = rating_files(found)
     assert len(files) == len(names) == len(list(found.ratings.iterdir()))
     assert all(file.path.name.isascii() for file in files)
+
+
+def test_files_of_one_name_in_other_letters_are_those_of_one_annotator(tmp_path: Path) -> None:
+    """As from two machines, on which somebody typed the name in two ways."""
+    found = study(tmp_path / "s")
+    order = order_of(found, person("Ann"))
+    for name, item in (("Ann", order[0]), ("ANN", order[1])):
+        RatingFile(found, person(name)).add({item.id: 1})
+    with pytest.raises(DataError, match=r"another file of 'A[nN]+'; join them"):
+        rating_files(found)
+    one, other = sorted(found.ratings.iterdir())
+    one.write_bytes(one.read_bytes() + other.read_bytes())
+    other.unlink()
+    (file,) = rating_files(found)
+    assert file.values() == {order[0].id: 1, order[1].id: 1}
 
 
 WRONG = [
@@ -281,6 +311,100 @@ def test_no_key_or_a_torn_study_is_one_clear_line(tmp_path: Path) -> None:
         _ = StudyFolder(tmp_path / "s").items
     with pytest.raises(ConfigError):
         study(tmp_path / "s")
+
+
+ITEM: dict[str, object] = {
+    "id": "a1",
+    "kind": "rating",
+    "round": 0,
+    "context": [{"role": "user", "content": "when?"}],
+    "answers": [{"id": "a1", "turns": [{"role": "assistant", "content": "now"}], "cut": 0}],
+}
+KEY: dict[str, object] = {
+    "answer": "a1",
+    "model": "m",
+    "question": "q",
+    "cluster": "c",
+    "measures": {"W": 0.5},
+}
+ABOUT: dict[str, object] = {"title": "t", "asked": "a", "seed": 0}
+SPOILED: list[tuple[str, dict[str, object], str]] = [
+    ("study.json", {"title": None}, "'title' has to be text, not None"),
+    ("study.json", {"asked": 3}, "'asked' has to be text, not 3"),
+    ("study.json", {"seed": "x"}, "'seed' has to be a whole number, 0 or more, not 'x'"),
+    ("study.json", {"seed": True}, "'seed' has to be a whole number"),
+    ("items.jsonl", {"id": 5}, "'id' has to be text, not 5"),
+    ("items.jsonl", {"kind": "poem"}, "'kind' has to be one of rating, pair, not 'poem'"),
+    ("items.jsonl", {"kind": ["rating"]}, "'kind' has to be one of rating, pair"),
+    ("items.jsonl", {"round": 1.5}, "'round' has to be a whole number"),
+    ("items.jsonl", {"context": 7}, "'context' has to be a list of objects, not 7"),
+    ("items.jsonl", {"context": [7]}, "'context.0' has to be an object, not 7"),
+    ("items.jsonl", {"context": [{"role": "user"}]}, "'context.0.content' is missing"),
+    ("items.jsonl", {"answers": [5]}, "'answers.0' has to be an object, not 5"),
+    ("items.jsonl", {"answers": "ab"}, "'answers' has to be a list of objects, not 'ab'"),
+    ("items.jsonl", {"answers": [{"id": "a"}]}, "'answers.0.turns' is missing"),
+    ("items.jsonl", {"answers": []}, "a rating has 1 answers, not 0"),
+    ("key.jsonl", {"answer": None}, "'answer' has to be text, not None"),
+    ("key.jsonl", {"measures": []}, "'measures' has to be an object, not a list of 0"),
+    ("key.jsonl", {"measures": {"W": "x"}}, "'measures.W' has to be a finite number, not 'x'"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "message"), SPOILED)
+def test_a_spoiled_file_of_a_study_is_told_by_its_field(
+    name: str, change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    whole = {"study.json": ABOUT, "items.jsonl": ITEM, "key.jsonl": KEY}
+    found = StudyFolder(study(tmp_path / "s").path)
+
+    def read(record: dict[str, object]) -> None:
+        (found.path / name).write_text(json.dumps(record) + "\n")
+        again = StudyFolder(found.path)
+        _ = {"study.json": again.about, "items.jsonl": again.items, "key.jsonl": again.keys}
+
+    read(whole[name])
+    with pytest.raises(DataError) as refused:
+        read(whole[name] | change)
+    assert str(refused.value).startswith(str(found.path / name)) and message in str(refused.value)
+    assert "Error" not in str(refused.value)
+    with pytest.raises(DataError, match="is missing"):
+        read({})
+
+
+def talks(models: Sequence[str] = ("sft", "mutual")) -> list[Transcript]:
+    """Conversations of one turn."""
+    end = (Turn("3", "DA", 0, (), 1, 5, 1),)
+    played = Played("q0", "ask", "hasty", {}, 1, end, "satisfied").to_json()
+    return [replace(t, conversation=played) for t in answers(2, models)]
+
+
+def test_conversations_and_single_answers_are_not_compared() -> None:
+    assert draw(talks(), rng=rng(), conversations=True).questions == 2
+    assert draw(talks(), rng=rng()).questions == 2, "whoever names their files means them"
+    with pytest.raises(DataError, match="single answers, and no conversations"):
+        draw(answers(2), rng=rng(), conversations=True)
+    mixed = [*talks(("sft",)), *answers(2, ("base",))]
+    for asked in (True, False):
+        with pytest.raises(DataError, match=r"2 of 4 answers are conversations .* 'q0' of base"):
+            draw(mixed, rng=rng(), conversations=asked)
+
+
+def test_an_export_says_what_it_did_not_get(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["examples", "--to", str(tmp_path / "samples")]) == 0
+    files = [str(tmp_path / "samples" / f"{name}.jsonl") for name in ("before", "after")]
+    export = ["study", "export", *files, "--out", str(tmp_path / "study")]
+    assert main([*export, "--conversations"]) == 2
+    told = capsys.readouterr()
+    assert "no conversations with simulated users" in told.err
+    assert not (tmp_path / "study").exists()
+    assert main([*export, "--questions", "9999"]) == 0
+    assert "9975 questions fewer than asked for" in capsys.readouterr().out
+    again = [*export[:-1], str(tmp_path / "other"), "--questions", "24", "--json"]
+    assert main(again) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["short"] == 0
+    assert main([*export[:-1], str(tmp_path / "third"), "--seed", "-1"]) == 2
 
 
 def test_the_analysis_says_which_tables_it_wrote(

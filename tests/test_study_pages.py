@@ -113,10 +113,12 @@ def test_pages_of_other_sites_cannot_rate(tmp_path: Path) -> None:
 def test_what_is_not_there(path: str, tmp_path: Path) -> None:
     found = study(tmp_path / "s")
     browser, home = begun(found)
-    for address in (path, f"{home}/0", f"{home}/99", f"{home}/x"):
-        answer = browser.get(address)
-        assert answer.status_code == 404
-        assert {name.lower() for name in HEADERS} <= set(answer.headers)
+    numbers = ("0", "99", "x", "-1", "1.0", "1e1", "\u0661", "\u00b2", "9" * 10, "9" * 5000)
+    for address in (path, *(f"{home}/{number}" for number in numbers)):
+        for answer in (browser.get(address), browser.post(address, data={"value": "1"})):
+            assert answer.status_code == 404
+            assert {name.lower() for name in HEADERS} <= set(answer.headers)
+    assert browser.get(f"{home}/01").status_code == 200
 
 
 def test_simulated_annotators_are_named_and_cannot_be_taken(tmp_path: Path) -> None:
@@ -128,6 +130,20 @@ def test_simulated_annotators_are_named_and_cannot_be_taken(tmp_path: Path) -> N
     assert browser.get(f"/by/{file.annotator.slug}").status_code == 404
     refused = browser.post("/", data={"name": "Simulated reader 1"})
     assert refused.status_code == 422 and 'role="alert"' in refused.text
+
+
+@pytest.mark.parametrize(
+    "name", ["ann lee", "ANN LEE", " Ann  Lee ", "\uff21nn Lee", "Ann\u00a0Lee"]
+)
+def test_a_name_brings_back_whoever_began_with_it(name: str, tmp_path: Path) -> None:
+    found = study(tmp_path / "s")
+    browser, home = begun(found, "Ann Lee")
+    order = order_of(found, person("Ann Lee"))
+    browser.post(f"{home}/1", data={"item": order[0].id, "value": "4"})
+    again, back = begun(found, name)
+    assert back == home and again.get(back).headers["location"] == f"{home}/2"
+    assert [file.annotator.name for file in rating_files(found)] == ["Ann Lee"]
+    assert begun(found, "Anne Lee")[1] != home
 
 
 def test_a_rating_that_cannot_be_written_says_so(

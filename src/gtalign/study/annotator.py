@@ -29,12 +29,16 @@ class Annotator:
     """Somebody who rates.
 
     Attributes:
-        name: The name.
+        name: The name, as it was typed first.
         simulated: Whether it is a program.
     """
 
     name: str
     simulated: bool = False
+
+    def same(self, other: "Annotator") -> bool:
+        """Whether two are one: their names differ at most by capitals and the forms of letters."""
+        return self.simulated == other.simulated and _folded(self.name) == _folded(other.name)
 
     @property
     def slug(self) -> str:
@@ -51,12 +55,33 @@ def person(name: str) -> Annotator:
     Raises:
         DataError: It is empty, too long or no text, or the name of a simulated annotator.
     """
-    plain = " ".join(unicodedata.normalize("NFC", name).split())
+    plain = " ".join(unicodedata.normalize("NFKC", name).split())
     if not plain or len(plain) > _LONGEST or not plain.isprintable():
         raise DataError(f"a name has 1 to {_LONGEST} characters")
-    if plain.lower().startswith(SIMULATED):
+    if _reserved(plain):
         raise DataError(f"the names of simulated annotators begin with {SIMULATED!r}; take another")
     return Annotator(plain)
+
+
+def known(study: StudyFolder, annotator: Annotator) -> Annotator:
+    """The annotator of a study who is the same as one that was named; if there is none, that one.
+
+    Raises:
+        DataError: A file does not say whose it is.
+    """
+    same = [file.annotator for file in rating_files(study) if file.annotator.same(annotator)]
+    return same[0] if same else annotator
+
+
+def _folded(name: str) -> str:
+    """A name without what only changes how its letters look: capitals, width, ligatures."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _reserved(name: str) -> bool:
+    """Whether a name is that of a simulated annotator, accents and other marks left out."""
+    letters = unicodedata.normalize("NFKD", _folded(name))
+    return "".join(c for c in letters if unicodedata.category(c) != "Mn").startswith(SIMULATED)
 
 
 class RatingFile:
@@ -83,7 +108,7 @@ class RatingFile:
         said = {}
         for number, record in read_lines(self.path):
             place = f"{self.path}, line {number}"
-            if (who := _annotator(record, place)) != self.annotator:
+            if not (who := _annotator(record, place)).same(self.annotator):
                 raise DataError(f"{place}: a rating of {who.name!r} among those of {self._name!r}")
             if "item" in record:
                 item, value = _rating(record, self._study.items, place)
@@ -131,7 +156,7 @@ def rating_files(study: StudyFolder) -> list[RatingFile]:
             continue  # a crash came before its first line
         file = RatingFile(study, _annotator(first, f"{path}, line 1"))
         file.path = path
-        if any(file.annotator == other.annotator for other in found):
+        if any(file.annotator.same(other.annotator) for other in found):
             raise DataError(f"{path}: there is another file of {file.annotator.name!r}; join them")
         found.append(file)
     return sorted(found, key=lambda file: (file.annotator.simulated, file.annotator.name))
@@ -179,7 +204,7 @@ def _annotator(record: Mapping[str, Any], place: str) -> Annotator:
     name, simulated = record.get("annotator"), record.get("simulated")
     if not isinstance(name, str) or not name or not isinstance(simulated, bool):
         raise DataError(f"{place}: it does not say whose rating it is ('annotator', 'simulated')")
-    if name.lower().startswith(SIMULATED) != simulated:
+    if _reserved(name) != simulated:
         raise DataError(
             f"{place}: the names of simulated annotators, and no others, begin with {SIMULATED!r};"
             f" {name[:40]!r} has 'simulated': {str(simulated).lower()}"

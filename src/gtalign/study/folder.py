@@ -19,6 +19,7 @@ from gtalign.errors import ConfigError, DataError, StorageError
 from gtalign.files import LineWriter, read_lines
 from gtalign.files.json_text import to_json
 from gtalign.files.replace import replacing
+from gtalign.steering.fields import Fields
 from gtalign.study.item import Item, Key
 
 T = TypeVar("T")
@@ -70,11 +71,11 @@ class StudyFolder:
             DataError: The file is wrong.
         """
         file = self.path / ABOUT
-        found = next((record for _, record in read_lines(file)), {})
         try:
-            return About(str(found["title"]), str(found["asked"]), int(found["seed"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{file}: {type(error).__name__} {error}") from error
+            found = Fields(next((record for _, record in read_lines(file)), {}))
+            return About(found.text("title"), found.text("asked"), found.count("seed"))
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
 
     @cached_property
     def items(self) -> dict[str, Item]:

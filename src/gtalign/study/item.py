@@ -3,11 +3,12 @@
 Whoever is to rate needs the items alone. Who wrote what is in the `Key`, a file of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from gtalign.errors import DataError
+from gtalign.steering.fields import Fields
 from gtalign.tasks import Message
 
 Kind = Literal["rating", "pair"]
@@ -72,20 +73,21 @@ class Item:
         Raises:
             DataError: It is no item; the message says why.
         """
+        fields = Fields(source)
         try:
             item = cls(
-                id=str(source["id"]),
-                kind=source["kind"],
-                round=int(source["round"]),
-                context=_turns(source["context"]),
+                id=fields.text("id"),
+                kind=fields.choice("kind", tuple(ANSWERS)),
+                round=fields.count("round"),
+                context=_turns(fields, "context"),
                 answers=tuple(
-                    Shown(str(one["id"]), _turns(one["turns"]), int(one["cut"]))
-                    for one in source["answers"]
+                    Shown(one.text("id"), _turns(one, "turns"), one.count("cut"))
+                    for one in fields.objects("answers")
                 ),
             )
-            wanted = ANSWERS[item.kind]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"no item of a study: {type(error).__name__} {error}") from error
+        except DataError as error:
+            raise DataError(f"no item of a study: {error}") from error
+        wanted = ANSWERS[item.kind]
         if len(item.answers) != wanted:
             raise DataError(f"a {item.kind} has {wanted} answers, not {len(item.answers)}")
         return item
@@ -126,18 +128,22 @@ class Key:
         Raises:
             DataError: It is none; the message says why.
         """
+        fields = Fields(source)
         try:
-            answer, model, question, cluster = (
-                str(source[name]) for name in ("answer", "model", "question", "cluster")
+            measures = fields.object("measures")
+            return cls(
+                answer=fields.text("answer"),
+                model=fields.text("model"),
+                question=fields.text("question"),
+                cluster=fields.text("cluster"),
+                measures={name: measures.known(name, measures.number) for name in measures.names()},
             )
-            measures = {
-                str(name): None if value is None else float(value)
-                for name, value in source["measures"].items()
-            }
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"no key of an answer: {type(error).__name__} {error}") from error
-        return cls(answer, model, question, cluster, measures)
+        except DataError as error:
+            raise DataError(f"no key of an answer: {error}") from error
 
 
-def _turns(turns: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
-    return tuple(Message(role=str(t["role"]), content=str(t["content"])) for t in turns)
+def _turns(fields: Fields, name: str) -> tuple[Message, ...]:
+    return tuple(
+        Message(role=turn.text("role"), content=turn.text("content"))
+        for turn in fields.objects(name)
+    )

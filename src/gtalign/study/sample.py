@@ -33,6 +33,7 @@ class Sample:
         keys: Who wrote each answer.
         models: The models.
         questions: Number of questions.
+        short: Questions that were asked for beyond those that every model answered.
         left_out: Questions that not every model answered.
         alike: Questions without a pair, since all answers to them are alike.
         whole: Answers without a readable response, of which annotators see the whole text.
@@ -43,6 +44,7 @@ class Sample:
     keys: Sequence[Key]
     models: tuple[str, ...]
     questions: int
+    short: int
     left_out: int
     alike: int
     whole: int
@@ -56,6 +58,7 @@ class Sample:
             "questions": self.questions,
             "ratings": kinds["rating"],
             "pairs": kinds["pair"],
+            "short": self.short,
             "left_out": self.left_out,
             "alike": self.alike,
             "whole": self.whole,
@@ -69,6 +72,7 @@ def draw(
     rng: np.random.Generator,
     questions: int | None = None,
     pairs: bool = True,
+    conversations: bool = False,
 ) -> Sample:
     """Draw a study from the answers of several models to the same questions.
 
@@ -83,10 +87,24 @@ def draw(
         rng: Source of the draws.
         questions: Most questions; all by default.
         pairs: Whether annotators also choose between two answers.
+        conversations: Whether all have to be conversations with simulated users.
 
     Raises:
-        DataError: There is one model, or no question that all models answered.
+        DataError: There is one model, or no question that all models answered; or only some are
+            conversations, or none although they have to be.
     """
+    talked = [t.conversation is not None for t in transcripts]
+    if any(talked) and not all(talked):
+        single = transcripts[talked.index(False)]
+        raise DataError(
+            f"{sum(talked)} of {len(talked)} answers are conversations with simulated users; people"
+            f" cannot compare them with single answers, such as {single.id!r} of {single.model}"
+        )
+    if conversations and not any(talked):
+        raise DataError(
+            "these are single answers, and no conversations with simulated users, which `gtalign"
+            " converse` makes"
+        )
     models = tuple(dict.fromkeys(t.model for t in transcripts))
     if len(models) < 2:
         raise DataError(f"a study compares models, and all answers are of {', '.join(models)}")
@@ -128,6 +146,7 @@ def draw(
         keys=sorted(keys, key=lambda key: key.answer),
         models=models,
         questions=len(chosen),
+        short=max((questions or 0) - len(chosen), 0),
         left_out=len(by_question) - len(complete),
         alike=alike,
         whole=whole,

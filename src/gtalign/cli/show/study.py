@@ -15,6 +15,7 @@ def print_sample(folder: Path, sample: Sample) -> None:
         f" {len(sample.models)} models to rate, {kinds.count('pair')} pairs to choose from"
     )
     for count, what in (
+        (sample.short, "questions fewer than asked for: every model answered no more"),
         (sample.left_out, "questions left out, since not every model answered them"),
         (sample.alike, "questions without a pair, since all their answers are alike"),
         (sample.whole, "answers without a readable response: annotators see the whole text"),

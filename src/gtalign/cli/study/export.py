@@ -34,14 +34,15 @@ def command(
     conversations: Annotated[
         bool,
         typer.Option(
-            "--conversations", help="Take the conversations of `gtalign converse` in the folders."
+            "--conversations",
+            help="Take the conversations of `gtalign converse` in the folders, and nothing else.",
         ),
     ] = False,
     title: Annotated[str, typer.Option(help="Title of the pages.")] = TITLE,
     asked: Annotated[
         str, typer.Option("--ask", help="What annotators are asked of each answer.")
     ] = ASKED,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     r"""Draw a blinded, shuffled and balanced study from the answers of models.
@@ -56,7 +57,13 @@ def command(
     """
     by_file = read_files(transcript_files(files, "conversations" if conversations else "answers"))
     answers = [transcript for held in by_file.values() for transcript in held]
-    sample = draw(answers, rng=np.random.default_rng(seed), questions=questions, pairs=pairs)
+    sample = draw(
+        answers,
+        rng=np.random.default_rng(seed),
+        questions=questions,
+        pairs=pairs,
+        conversations=conversations,
+    )
     write_study(out, About(title, asked, seed), sample.items, sample.keys)
     if as_json:
         print_json({"study": str(out), **sample.to_json()})

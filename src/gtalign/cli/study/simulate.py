@@ -13,7 +13,7 @@ def command(
     annotators: Annotated[
         int, typer.Option(min=1, max=1000, help="Number of simulated annotators.")
     ] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of their leniency and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of their leniency and noise.")] = 0,
 ) -> None:
     """Let SIMULATED annotators rate a study, to try it without people.
 

@@ -26,6 +26,7 @@ from gtalign.study.annotator import (
     Annotator,
     RatingFile,
     first_open,
+    known,
     order_of,
     person,
     rating_files,
@@ -41,6 +42,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _BODY: Final = 16_384  # bytes of a form
 _SECONDS: Final = 30.0  # that it may take
 _YEAR: Final = 31_536_000
+_DIGITS: Final = 9  # of the number of an item
 _FORM: Final = "application/x-www-form-urlencoded"
 _WORDS: Final = {
     1: "very dissatisfied",
@@ -73,8 +75,8 @@ class Site:
             ("GET", "/", self._start),
             ("POST", "/", self._begin),
             ("GET", "/by/{slug}", self._next),
-            ("GET", "/by/{slug}/{number:int}", self._item),
-            ("POST", "/by/{slug}/{number:int}", self._rate),
+            ("GET", "/by/{slug}/{number}", self._item),
+            ("POST", "/by/{slug}/{number}", self._rate),
             ("GET", "/static/{name}", self._file),
         ]
         routes = [Route(path, self._guarded(run), methods=[how]) for how, path, run in table]
@@ -130,7 +132,7 @@ class Site:
     async def _begin(self, request: Request) -> Response:
         name = (await _form(request)).get("name", "")
         try:
-            annotator = person(name)
+            annotator = known(self._study, person(name))
         except DataError as error:
             return self._welcome(422, problem=str(error), name=name[:80])
         RatingFile(self._study, annotator).begin()
@@ -206,7 +208,9 @@ class Site:
 
 
 def _number(request: Request, order: list[Item]) -> int:
-    number = int(request.path_params["number"])
+    text = request.path_params["number"]
+    # Not by the router, whose whole numbers have any number of digits.
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
     if not 1 <= number <= len(order):
         raise APIError(404, f"there are pages 1 to {len(order)}")
     return number
