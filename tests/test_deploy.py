@@ -11,6 +11,7 @@ import yaml
 
 from gtalign.config import load_table
 from gtalign.gateway.settings import GatewayConfig, LimitSettings, TimeoutSettings
+from gtalign.gateway.store.database import CONNECTIONS
 from gtalign.gateway.workers import check_workers
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -81,6 +82,30 @@ def test_autoscaling_asks_for_less_than_pods_let_in() -> None:
     settings = SETTINGS["kubernetes"]
     most = settings.workers * settings.limits.total_concurrency
     assert int(metric["pods"]["target"]["averageValue"]) < most
+
+
+SUPERUSERS = 3  # connections that PostgreSQL keeps for them, of 100, by default
+
+
+def test_postgresql_takes_the_connections_of_all_pods() -> None:
+    scaled = manifest("HorizontalPodAutoscaler")["spec"]["maxReplicas"]
+    surge = manifest("Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    workers = (scaled + surge) * SETTINGS["kubernetes"].workers
+    needed = workers * CONNECTIONS
+    text = (DEPLOY / "kubernetes" / "autoscaling.yaml").read_text()
+    [most] = map(int, re.findall(r"max_connections = (\d+)", text))
+    assert needed + SUPERUSERS <= most
+    assert f"{CONNECTIONS} for each worker of {scaled} pods" in text
+    page = " ".join((DOCS / "scale.md").read_text().split())
+    assert f"{workers} workers, {needed} connections, `max_connections = {most}`" in page
+    enough = (100 - SUPERUSERS) // CONNECTIONS
+    assert f"enough for {enough} workers at all times ({enough * CONNECTIONS} connections)" in page
+
+
+def test_postgresql_of_the_compose_file_takes_both_gateways() -> None:
+    gateways = [name for name in COMPOSE["services"] if name.startswith("gateway")]
+    workers = len(gateways) * SETTINGS["compose"].workers
+    assert workers * CONNECTIONS <= 100 - SUPERUSERS
 
 
 SIZES = {"": 1, "k": 1024, "m": 1024**2}

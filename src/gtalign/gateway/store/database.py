@@ -110,6 +110,10 @@ _DRIVERS: Final = {
 BUSY: Final = "busy_seconds"
 """Execution option of SQLite's engine: how long to wait for a database that is locked."""
 
+CONNECTIONS: Final = 15
+"""Most connections to PostgreSQL that one process opens."""
+
+_KEPT: Final = 5  # of them stay open
 _LOCK: Final = 0x677461_6C69676E  # a number that nothing else locks in PostgreSQL
 _AGAIN: Final = 0.01  # seconds
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
@@ -209,13 +213,11 @@ def _engine(settings: AuditSettings) -> AsyncEngine:
     if kind not in _DRIVERS:
         known = ", ".join(begin for begin, _ in _DRIVERS.values())
         raise ConfigError(f"audit.database: {kind} is not known; {known} are")
+    pool: dict[str, Any] = {"connect_args": {"timeout": settings.busy_seconds}}
+    if not lite:
+        pool = {"pool_pre_ping": True, "pool_size": _KEPT, "max_overflow": CONNECTIONS - _KEPT}
     try:
-        engine = create_async_engine(
-            url,
-            connect_args={"timeout": settings.busy_seconds} if lite else {},
-            execution_options={BUSY: settings.busy_seconds},
-            pool_pre_ping=not lite,
-        )
+        engine = create_async_engine(url, execution_options={BUSY: settings.busy_seconds}, **pool)
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         begin, extras = _DRIVERS[kind]
         raise ConfigError(
