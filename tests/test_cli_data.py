@@ -53,7 +53,7 @@ def test_the_sets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     for source in SOURCES.values():
         assert source.name in out and source.licence in out and source.citation in out
     assert main(["data", "build", "--json"]) == 0
-    assert [facts["set"] for facts in printed(capsys)] == list(SOURCES)
+    assert [facts["set"] for facts in printed(capsys)["sets"]] == list(SOURCES)
 
 
 def test_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +64,7 @@ def test_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "MATH.jsonl", [*rows, {**rows[0], "level": "Level 1"}])
     args = ["data", "build", "math-level-5", "--source", str(source), "--to", str(tmp_path / "out")]
     assert main([*args, "--jsonl", "--size", "10", "--test-share", "0.2", "--json"]) == 0
-    (built,) = printed(capsys)
+    [built] = printed(capsys)["built"]
     assert built["read"] == 21
     assert built["left_out"] == {"not of level 5": 1, "not sampled": 10}
     assert list(built["files"].values()) == [8, 2]

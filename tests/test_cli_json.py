@@ -145,7 +145,7 @@ def test_any_text_is_printed_as_json(
     out, err = capsysbinary.readouterr()
     assert code in (0, 2) if name == "data check" else code == 0, err
     lines = out.removesuffix(b"\n").split(b"\n")
-    assert all(strictly(line) is not None for line in lines)
+    assert all(isinstance(strictly(line), dict) for line in lines)  # as the help says
 
 
 def test_every_command_with_json_is_tried_here_but_three_that_need_a_model() -> None:

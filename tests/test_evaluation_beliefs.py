@@ -148,9 +148,9 @@ def test_the_command_shows_scores_bins_and_a_plot(tmp_path: Path) -> None:
     assert page.exit_code == 0
     assert "always the same" in page.stdout and "0.9 to 1.0" in page.stdout
     assert "Is the stated probability of VQ right?" in plot.read_text(encoding="utf-8")
-    found = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    [found] = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)["calibrations"]
     (own,) = calibrations(list(read_transcripts(file)))
-    assert found[0]["brier"]["value"] == pytest.approx(own.brier.value)
+    assert found["brier"]["value"] == pytest.approx(own.brier.value)
     assert "curve" in chart([own])
     wrong = CliRunner().invoke(app, ["calibration", str(file), "--action", "ZQ"])
     assert wrong.exit_code == 2

@@ -75,14 +75,37 @@ def test_the_command_prints_a_table_or_json(
     assert main(["runs", str(tmp_path)]) == 0
     printed = capsys.readouterr()
     assert "step 4 of 9" in printed.out and "stopped" in printed.out
-    assert "TOMLDecodeError" in printed.err
+    assert "config.toml: not valid TOML: Invalid value" in printed.err
     assert "\x1b" not in printed.out + printed.err
     assert main(["runs", str(tmp_path), "--json"]) == 0
-    assert {run["kind"] for run in json.loads(capsys.readouterr().out)} == {"rl", None}
+    assert {run["kind"] for run in json.loads(capsys.readouterr().out)["runs"]} == {"rl", None}
     (tmp_path / "empty").mkdir()
     assert main(["runs", str(tmp_path / "empty")]) == 0
     assert "no runs in" in capsys.readouterr().out
     assert main(["runs", str(tmp_path / "none")]) == 2
+
+
+BROKEN: dict[str, tuple[bytes, bytes, str]] = {
+    "no TOML": (b"rl = ", b"", "config.toml: not valid TOML: Invalid value (at end of document)"),
+    "no UTF-8": (b"rl = '\xff'", b"", "config.toml: cannot read this configuration: not UTF-8"),
+    "no table": (b"rl = 3", b"", "config.toml: rl is a table, and its steps a whole number"),
+    "steps": (b"[rl]\nsteps = '9'", b"", "config.toml: rl is a table, and its steps a whole"),
+    "no step": (b"[rl]", b'{"loss": 1}\n', "metrics.jsonl: the last line has no number of a step"),
+    "a word": (b"[sft]", b'{"step": "x"}\n', "metrics.jsonl: the last line has no number of a"),
+    "no object": (b"[sft]", b"[1]\n[1]\n", "metrics.jsonl"),
+}
+
+
+@pytest.mark.parametrize(("config", "metrics", "problem"), BROKEN.values(), ids=BROKEN)
+def test_what_is_wrong_with_a_run_names_its_file_in_plain_words(
+    config: bytes, metrics: bytes, problem: str, tmp_path: Path
+) -> None:
+    for name, body in {"config.toml": config, "metrics.jsonl": metrics}.items():
+        (tmp_path / name).write_bytes(body)
+    [run] = find_runs(tmp_path)
+    assert run.state == "unreadable" and run.problem is not None
+    assert run.problem.startswith(f"{tmp_path}/{problem}")
+    assert "Error" not in run.problem
 
 
 def test_a_run_that_is_itself_named_is_listed(tmp_path: Path) -> None:

@@ -44,6 +44,6 @@ def command(
         svg.write_text(svg_file(chart(found)), encoding="utf-8")
         typer.echo(f"plot: {svg}", err=True)
     if as_json:
-        print_json([one.to_json() for one in found])
+        print_json({"calibrations": [one.to_json() for one in found]})
     else:
         print_calibrations(found)

@@ -28,6 +28,6 @@ def command(
     """
     found = find_runs(folder)
     if as_json:
-        print_json([run.to_json() for run in found])
+        print_json({"runs": [run.to_json() for run in found]})
     else:
         print_runs(folder, found)

@@ -1,7 +1,7 @@
 """The runs in a folder: what each is, how far it is, and the best W that it has seen."""
 
+import math
 import os
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, Literal
 
-from gtalign.errors import DataError
+from gtalign.config import read_table
+from gtalign.errors import ConfigError, DataError
 from gtalign.files.lines import read_objects
 from gtalign.files.run_directory import is_busy
 from gtalign.training.metrics import read_metrics
@@ -48,7 +49,7 @@ class RunState:
             mean of the best model of other runs, unsteered; None where none is known.
         bytes: Size on disk.
         written: When a file of it was last written, UTC in ISO 8601.
-        problem: Why it is unreadable; None otherwise.
+        problem: Why it is unreadable, with the file; None otherwise.
     """
 
     folder: Path
@@ -95,23 +96,21 @@ def _state(folder: Path) -> RunState:
     kind = None
     step = steps = answers = welfare = None
     try:
-        with (folder / "config.toml").open("rb") as file:
-            config = tomllib.load(file)
+        config = read_table(folder / "config.toml")
         kind = next((kind for kind, (key, _) in _KINDS.items() if key in config), None)
         if kind in _TRAINING:
             metrics = read_metrics(folder / "metrics.jsonl")
-            step = int(metrics[-1]["step"]) if metrics else None
-            steps = config["rl"].get("steps") if kind == "rl" else None
+            step = _last_step(folder / "metrics.jsonl", metrics)
+            steps = _wanted_steps(folder / "config.toml", config) if kind == "rl" else None
             held_out = read_metrics(folder / "held_out.jsonl")
             welfare = max(_known([*metrics, *held_out]), default=None)
         else:
             means = {file: _means(file) for file in folder.rglob("transcripts.jsonl")}
             answers = sum(count for count, _ in means.values()) if means else None
             welfare = max((w for _, w in means.values() if w is not None), default=None)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, DataError, KeyError, TypeError) as error:
-        problem = f"{type(error).__name__}: {error}"
+    except (ConfigError, DataError) as error:
         return RunState(
-            folder, kind, "unreadable", step, steps, answers, welfare, size, written, problem
+            folder, kind, "unreadable", step, steps, answers, welfare, size, written, str(error)
         )
     ended = kind is not None and (folder / _KINDS[kind][1]).exists()
     state: State = "running" if busy else "done" if ended else "stopped"
@@ -131,10 +130,27 @@ def _disk(folder: Path) -> tuple[int, str]:
     return size, datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds")
 
 
+def _last_step(file: Path, metrics: list[dict[str, float]]) -> int | None:
+    if not metrics:
+        return None
+    step: object = metrics[-1].get("step")
+    if not isinstance(step, int | float) or not math.isfinite(step):
+        raise DataError(f"{file}: the last line has no number of a step")
+    return int(step)
+
+
+def _wanted_steps(file: Path, config: dict[str, Any]) -> int | None:
+    table = config["rl"]
+    steps = table.get("steps") if isinstance(table, dict) else None
+    if not isinstance(table, dict) or not isinstance(steps, int | None):
+        raise ConfigError(f"{file}: rl is a table, and its steps a whole number")
+    return steps
+
+
 def _known(lines: list[dict[str, float]]) -> Iterator[float]:
     for line in lines:
         for name in _W:
-            if line.get(name) is not None:
+            if isinstance(line.get(name), int | float):
                 yield line[name]
 
 

@@ -49,7 +49,7 @@ def command(
     """
     if not names:
         if as_json:
-            print_json([known.to_json() for known in SOURCES.values()])
+            print_json({"sets": [known.to_json() for known in SOURCES.values()]})
         else:
             print_sources(SOURCES.values())
         return
@@ -67,4 +67,4 @@ def command(
         print_built(built)
         results.append(built.to_json())
     if as_json:
-        print_json(results)
+        print_json({"built": results})

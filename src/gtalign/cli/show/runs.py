@@ -36,7 +36,7 @@ def print_runs(folder: Path, found: Sequence[RunState]) -> None:
     wide_console().print(table)
     for run in found:
         if run.problem is not None:
-            typer.echo(f"{clean(str(run.folder))}: {clean(run.problem)}", err=True)
+            typer.echo(clean(run.problem), err=True)
 
 
 def _done(run: RunState) -> str:
