@@ -7,6 +7,7 @@ A block is tried as it stands, in the order of its page, in one folder for each 
 - a block whose title is a file name is written to that file, for the blocks after it;
 - ``text title="Output"`` is what the block before it prints; ``...`` stands for anything,
   and alone on a line for any number of lines, none included;
+- ``text title="Recorded output"`` was printed once by something that a test does not have;
 - ``toml`` is a configuration that some command accepts; ``json`` and ``jsonl`` are JSON.
 
 A block titled ``Needs ...`` needs what a test does not have (a network, a GPU, a model server,
