@@ -1,6 +1,7 @@
 """When to answer, ask, or answer and ask: against worked examples and the definition."""
 
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ from scipy.optimize import linprog
 
 from gtalign.drawing import svg_file
 from gtalign.errors import GameError
-from gtalign.game import Clarification, ClarifyingQuestion, clarify, clarifying_move, worth_asking
+from gtalign.game import (
+    Clarification,
+    ClarifyingQuestion,
+    belief_response,
+    clarify,
+    clarifying_move,
+    worth_asking,
+)
 from gtalign.game.belief import Aim
 from gtalign.game.security import secure
 
@@ -156,6 +164,114 @@ def test_a_tie_of_answering_and_asking_is_an_answer() -> None:
     assert [move for _, _, move in plan.regions()] == [1, 0]
 
 
+def played(
+    payoffs: Any, questions: Any, belief: Any, left: int, aim: Aim
+) -> tuple[int, tuple[Any, ...]]:
+    """The definition in fractions, ties included: the move, and what user and LLM get.
+
+    By the aim, then by the payoff of the user (with the aim user, of the LLM), then the first.
+    """
+    types, answers = range(len(payoffs)), range(len(payoffs[0]))
+
+    def expected(answer: int) -> tuple[Any, Any]:
+        first, second = (
+            sum(belief[t] * int(payoffs[t][answer][side]) for t in types) for side in (0, 1)
+        )
+        return first, second
+
+    options = [expected(answer) for answer in answers]
+    for question in questions if left else ():
+        leaving = [Fraction(w) * sum(belief) for w in question.leaving]
+        gone = leaving if question.answer is None else options[question.answer]
+        stays = Fraction(question.patience)
+        value = [
+            (1 - stays) * g - Fraction(c) * sum(belief)
+            for g, c in zip(gone, question.cost, strict=True)
+        ]
+        for reply in zip(*question.likelihood, strict=True):
+            after = [b * Fraction(chance) for b, chance in zip(belief, reply, strict=True)]
+            _, more = played(payoffs, questions, after, left - 1, aim)
+            value = [v + stays * m for v, m in zip(value, more, strict=True)]
+        options.append((value[0], value[1]))
+
+    def rank(move: int) -> tuple[Any, Any, int]:
+        user, llm = options[move]
+        by = {"user": (user, llm), "llm": (llm, user), "welfare": (user + llm, user)}[aim]
+        return (*by, -move)
+
+    best = max(range(len(options)), key=rank)
+    return best, options[best]
+
+
+def test_of_moves_that_tie_at_a_corner_the_user_has_the_choice() -> None:
+    payoffs = [[[0, 0], [3, 0]], [[1, 0], [0, 1]]]
+    plan = clarify(payoffs, [], 0)
+    beliefs: list[list[float]] = [[0, 1], [0.5, 0.5]]
+    assert plan.move([0, 1]) == 0 == belief_response(payoffs, [0, 1])
+    assert plan.value([0, 1]).tolist() == [1, 0]
+    assert clarifying_move(payoffs, [0, 1], [], 0)[0] == 0
+    assert plan.move(beliefs).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("aim", ["user", "llm", "welfare"])
+@pytest.mark.parametrize(("types", "turns"), [(2, 0), (2, 1), (2, 2), (3, 1), (3, 2), (1, 2)])
+def test_ties_are_broken_alike_everywhere(types: int, turns: int, aim: Aim) -> None:
+    """Payoffs and beliefs of small whole numbers, with questions that cost nothing: many ties."""
+    rng = np.random.default_rng(types * 10 + turns)
+    tied = 0
+    for _ in range(15):
+        payoffs = rng.integers(-1, 2, (types, 2, 2))
+        signals = rng.choice([0, 0.25, 0.5, 1], (types, 1))
+        signals = np.hstack([signals, 1 - signals])
+        cost = rng.choice([0, 0, 0.5], 2).tolist()
+        ask = ClarifyingQuestion(signals.tolist(), cost, patience=float(rng.choice([0.5, 1])))
+        questions = [ask, replace(ask, answer=int(rng.integers(2)))]
+        plan = clarify(payoffs, questions, turns, aim)
+        for weights in rng.integers(0, 3, (3, types)).tolist():
+            weights[0] += not sum(weights)
+            belief = [Fraction(w, sum(weights)) for w in weights]
+            given: Any = [float(share) for share in belief]
+            for left in range(turns + 1):
+                move, value = played(payoffs, questions, belief, left, aim)
+                found, reached = clarifying_move(payoffs, given, questions, left, aim)
+                assert plan.move(given, left) == move == found
+                assert plan.value(given, left) == pytest.approx([float(v) for v in value])
+                assert reached == pytest.approx([float(v) for v in value])
+                if not left:
+                    assert belief_response(payoffs, given, aim) == move
+            expected = np.tensordot(given, payoffs, 1)
+            tied += len({round(v, 9) for v in expected.sum(axis=-1)}) < 2
+    assert tied > 2
+
+
+def test_moves_of_many_beliefs_are_those_of_each() -> None:
+    payoffs = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]
+    ask = ClarifyingQuestion(np.eye(2), answer=0)
+    plan = clarify(payoffs, [ask], 3)
+    beliefs = np.linspace([1, 0], [0, 1], 41)
+    for left in range(4):
+        moves, values = plan.move(beliefs, left), plan.value(beliefs, left)
+        assert moves.tolist() == [int(plan.move(b, left)) for b in beliefs]
+        assert values == pytest.approx(np.array([plan.value(b, left) for b in beliefs]))
+
+
+def test_a_region_shows_the_move_that_is_made_there() -> None:
+    """Both answers are worth the same everywhere; the user prefers the second, then the first."""
+    payoffs = [[[1, 3], [3, 1]], [[3, 1], [3, 1]]]
+    plan = clarify(payoffs, [], 0)
+    assert plan.regions() == ((0.0, 1.0, 1),)
+    assert plan.move([0.5, 0.5]) == 1
+
+
+def test_who_looks_far_ahead_follows_only_what_is_close() -> None:
+    """Two replies and twelve turns: 2**12 ends of one question, but 6**12 of all three."""
+    ask = ClarifyingQuestion([[0.8, 0.2], [0.3, 0.7]], (0.05, 0.05))
+    worse = [replace(ask, cost=(0.1 + n / 10, 0.1)) for n in (0, 1)]
+    plan = clarify([[[4, 2], [-2, 1]], [[-3, 1], [5, 2]]], [ask, *worse], 12)
+    assert plan.move([0.5, 0.5]) == 2
+    assert plan.value([0.5, 0.5]).sum() > 5
+
+
 def test_the_chart_is_an_image_and_says_its_regions() -> None:
     plan = clarify(
         alone([[-10, 10], [10, -10]]), [ClarifyingQuestion([[0.8, 0.2], [0.2, 0.8]])], 2, "llm"
@@ -208,14 +324,14 @@ WRONG: list[tuple[Any, str]] = [
     ),
     (
         lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(EYE, answer=2)], 1),
-        "answers 0 to 1",
+        "the answer of a question is a whole number, 0 to 1",
     ),
     (
         lambda: clarify(np.zeros((2, 2, 2)), [ClarifyingQuestion(EYE, (np.inf, 0))], 1),
         "two finite numbers",
     ),
     (lambda: small().move([0.2, 0.3, 0.5]), "about 3 types"),
-    (lambda: small().move([0.5, 0.5], left=2), "0 to 1 questions"),
+    (lambda: small().move([0.5, 0.5], left=2), "the questions left are a whole number, 0 to 1"),
     (lambda: clarify(np.zeros((3, 2, 2)), [], 0).regions(), "two types"),
 ]
 
@@ -287,7 +403,7 @@ def test_equal_and_useless_lines_of_two_types_are_left_out() -> None:
     ("change", "told"),
     [
         ({"payoffs": np.zeros((2, 3))}, "payoffs have shape"),
-        ({"payoffs": np.full((2, 3, 2), np.nan)}, "finite numbers"),
+        ({"payoffs": np.full((2, 3, 2), np.nan)}, "not a finite number"),
         ({"belief": [0.5, 0.6]}, "probabilities"),
         ({"belief": [1.0]}, "about 1 types, not 2"),
         ({"turns": -1}, "0 or more"),

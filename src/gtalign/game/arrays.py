@@ -8,7 +8,8 @@ memory; copy them (``np.ascontiguousarray``) where a row-major layout matters.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -27,19 +28,89 @@ LIMIT = 1e100
 """Greatest payoff, either way, that the solvers take: products of two stay finite."""
 
 
-def check(payoffs: ArrayLike) -> Payoffs:
+def numbers(what: str, given: ArrayLike) -> Payoffs:
+    """Real numbers as a float64 array.
+
+    Args:
+        what: What they are, with a verb, for the message.
+        given: One number, or an array of any shape.
+
+    Raises:
+        GameError: Something else: truth values, text, complex numbers, objects, rows of different
+            lengths.
+    """
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise GameError(f"{what} numbers in rows of one length") from None
+    if array.dtype.kind not in "iuf":
+        kind = "a mixture" if array.dtype.kind == "O" else array.dtype
+        raise GameError(f"{what} numbers, not {kind}")
+    return array.astype(np.float64, copy=False)
+
+
+def number(what: str, given: float, low: float, high: float) -> float:
+    """One real number in a closed range.
+
+    Args:
+        what: What it is, with a verb, for the message.
+        given: The number.
+        low: Least that it may be.
+        high: Greatest that it may be.
+
+    Raises:
+        GameError: Something else, or out of the range.
+    """
+    array = numbers(what, given)
+    if array.ndim or not low <= array <= high:
+        shown = f"an array of shape {list(array.shape)}" if array.ndim else f"{float(array):g}"
+        raise GameError(f"{what} a number from {low:g} to {high:g}, not {shown}")
+    return float(array)
+
+
+def whole(what: str, given: SupportsIndex, low: int, high: int | None = None) -> int:
+    """One whole number in a closed range; arguments and errors as of `number`."""
+    wanted = f"{low} or more" if high is None else f"{low} to {high}"
+    try:
+        found = None if isinstance(given, bool | np.bool_) else index(given)
+    except TypeError:
+        found = None
+    if found is None or found < low or (high is not None and found > high):
+        raise GameError(f"{what} a whole number, {wanted}, not {given!r}")
+    return found
+
+
+def check(payoffs: ArrayLike, *axes: str) -> Payoffs:
     """The payoffs as a float64 array ``[m, n, 2]`` or ``[N, m, n, 2]``.
+
+    Args:
+        payoffs: The payoffs.
+        axes: Names of the axes of one game if they are others than ``m, n``.
 
     Raises:
         GameError: Not such a shape, no cell, or not real numbers. Their size is checked by
-            ``blocks``, as the solvers read them.
+            ``blocks``, as the solvers read them, and by `finite`.
     """
-    array = np.asarray(payoffs)
-    if array.dtype.kind not in "iuf":
-        raise GameError(f"payoffs are numbers, not {array.dtype}")
-    if array.ndim not in (3, 4) or array.shape[-1] != 2 or 0 in array.shape[-3:]:
-        raise GameError(f"payoffs have shape [m, n, 2] or [N, m, n, 2], not {list(array.shape)}")
-    return array.astype(np.float64, copy=False)
+    array = numbers("payoffs are", payoffs)
+    named = ", ".join((*(axes or ("m", "n")), "2"))
+    count = named.count(",") + 1
+    if array.ndim not in (count, count + 1) or array.shape[-1] != 2 or 0 in array.shape[-count:]:
+        raise GameError(f"payoffs have shape [{named}] or [N, {named}], not {list(array.shape)}")
+    return array
+
+
+def finite(payoffs: Payoffs) -> Payoffs:
+    """Checked payoffs of any shape as they are.
+
+    Raises:
+        GameError: A payoff is not finite or beyond ``LIMIT``; the message names its place.
+    """
+    if not (np.abs(payoffs) <= LIMIT).all():
+        place = np.argwhere(~(np.abs(payoffs) <= LIMIT))[0].tolist()
+        raise GameError(
+            f"the payoff at {place} is {payoffs[tuple(place)]}, not a finite number up to {LIMIT}"
+        )
+    return payoffs
 
 
 def blocks(games_Nmn2: Payoffs) -> Iterator[tuple[slice, Payoffs]]:

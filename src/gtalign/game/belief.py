@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
-from gtalign.game.arrays import LIMIT, Mask, Payoffs, check
+from gtalign.game.arrays import LIMIT, Mask, Payoffs, check, finite, numbers
 from gtalign.game.cells import first_best
 from gtalign.game.form import TOLERANCE
 
@@ -63,7 +63,7 @@ def belief_response(
     the first.
     """
     games_tn2N, belief_tN, batch = _prepare(payoffs, belief)
-    action = _best(_expected(games_tn2N, belief_tN), aim)
+    action = best_of(_expected(games_tn2N, belief_tN), aim)
     return action if batch else action[0]
 
 
@@ -126,21 +126,28 @@ def worth_asking(
         aim: What the LLM maximises.
     """
     gain = sample_information(payoffs, belief, likelihood, aim)
-    charge = np.asarray(cost, np.float64)
-    if charge.shape not in ((2,), gain.shape) or not np.isfinite(charge).all():
+    charge = numbers("a cost is made of", cost)
+    if charge.shape not in ((2,), gain.shape):
         raise GameError(
             f"a cost is two finite numbers, user and LLM, not of shape {list(charge.shape)}"
         )
+    if not (np.abs(charge) <= LIMIT).all():
+        raise GameError(f"a cost is two finite numbers up to {LIMIT}, not {charge.tolist()}")
     result: Mask = worth(gain, aim) > worth(charge, aim) + TOLERANCE
     return result
 
 
 def worth(payoffs: Payoffs, aim: Aim, axis: int = -1) -> Payoffs:
     """The payoffs of both, on an axis of two, as the one number that the aim counts."""
-    if aim not in get_args(Aim):
-        raise GameError(f"an aim is one of {', '.join(get_args(Aim))}, not {aim!r}")
+    known_aim(aim)
     user, llm = np.take(payoffs, 0, axis=axis), np.take(payoffs, 1, axis=axis)
     return np.asarray(user + llm if aim == "welfare" else user if aim == "user" else llm)
+
+
+def known_aim(aim: Aim) -> None:
+    """Refuse what is no aim; raises GameError."""
+    if not isinstance(aim, str) or aim not in get_args(Aim):
+        raise GameError(f"an aim is one of {', '.join(get_args(Aim))}, not {aim!r}")
 
 
 def probabilities(name: str, given: ArrayLike, axes: int) -> Payoffs:
@@ -151,7 +158,7 @@ def probabilities(name: str, given: ArrayLike, axes: int) -> Payoffs:
         given: The numbers.
         axes: How many axes one game's have; a batch has one more.
     """
-    array = np.asarray(given, np.float64)
+    array = numbers(f"{name} is made of", given)
     if array.ndim not in (axes, axes + 1) or not array.shape[-1]:
         raise GameError(f"{name} has {axes} or {axes + 1} axes, not shape {list(array.shape)}")
     if not (array >= 0).all() or not (np.abs(array.sum(axis=-1) - 1) <= TOLERANCE).all():
@@ -161,9 +168,7 @@ def probabilities(name: str, given: ArrayLike, axes: int) -> Payoffs:
 
 def _prepare(payoffs: ArrayLike, belief: ArrayLike) -> tuple[Payoffs, Payoffs, bool]:
     """Payoffs ``[T, n, 2, N or 1]``, belief ``[T, N or 1]``, and whether there is a batch."""
-    games, before = check(payoffs), probabilities("a belief", belief, 1)
-    if not (np.abs(games) <= LIMIT).all():
-        raise GameError(f"payoffs are finite numbers up to {LIMIT}")
+    games, before = finite(check(payoffs, "T", "n")), probabilities("a belief", belief, 1)
     _same_types(games.shape[-3], before.shape[-1], "the belief")
     _same_count(games.shape[:-3], before.shape[:-1])
     games_tn2N = np.ascontiguousarray(
@@ -191,14 +196,14 @@ def _expected(games_tn2N: Payoffs, weights_tN: Payoffs) -> Payoffs:
     return total
 
 
-def _best(expected_n2N: Payoffs, aim: Aim) -> NDArray[np.intp]:
-    """The best action under an aim, ``[N]``."""
+def best_of(expected_n2N: Payoffs, aim: Aim) -> NDArray[np.intp]:
+    """The best action under an aim, ``[N]``; ties as of `belief_response`."""
     second = expected_n2N[:, 1 if aim == "user" else 0]
     return first_best(worth(expected_n2N, aim, axis=1), second)
 
 
 def _taken(expected_n2N: Payoffs, aim: Aim) -> Payoffs:
     """What both get under the best action, ``[2, N]``."""
-    action_N = _best(expected_n2N, aim)
+    action_N = best_of(expected_n2N, aim)
     taken: Payoffs = np.take_along_axis(expected_n2N, action_N[None, None], axis=0)[0]
     return taken

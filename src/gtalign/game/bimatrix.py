@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gtalign.errors import PayoffError
+from gtalign.errors import GameError, PayoffError
+from gtalign.game.arrays import numbers
 from gtalign.game.form import USER_LLM, GameForm
 
 PLAYER_KEYS = ("user", "LLM")
@@ -34,12 +35,13 @@ class Bimatrix:
     payoffs: NDArray[np.float64]
 
     def __init__(self, form: GameForm, payoffs: ArrayLike) -> None:
-        raw = np.asarray(payoffs)
-        if raw.dtype.kind not in "iuf":
-            raise PayoffError(f"payoffs are numbers, not {raw.dtype}")
+        try:
+            raw = numbers("payoffs are", payoffs)
+        except GameError as error:
+            raise PayoffError(str(error)) from None
         if raw.shape != (*form.shape, 2):
             raise PayoffError(f"payoffs have shape {raw.shape}, the form needs {(*form.shape, 2)}")
-        array_mn2 = raw.astype(np.float64) + 0.0  # -0.0 becomes 0.0: equal games have equal bytes
+        array_mn2 = raw + 0.0  # -0.0 becomes 0.0: equal games have equal bytes
         if not np.isfinite(array_mn2).all():
             place = int(np.flatnonzero(~np.isfinite(array_mn2))[0])
             key, player, value = (

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.game.arrays import Mask, Payoffs, solve_blocks
-from gtalign.game.form import TOLERANCE, Player
+from gtalign.game.form import TOLERANCE, Player, known_player
 
 
 def pareto_frontier(payoffs: ArrayLike) -> Mask:
@@ -51,6 +51,7 @@ def social_optimum(payoffs: ArrayLike, ties: Player = "user") -> NDArray[np.intp
     Returns:
         Cell numbers, integer ``[...]``.
     """
+    known_player("ties go to", ties)
 
     def kernel(block: Payoffs, cell: NDArray[np.intp]) -> None:
         m, n, _, games = block.shape
@@ -122,6 +123,7 @@ def stackelberg(payoffs: ArrayLike, leader: Player) -> NDArray[np.intp]:
     Returns:
         Cell numbers, integer ``[...]``.
     """
+    known_player("the leader is", leader)
 
     def kernel(block: Payoffs, cell: NDArray[np.intp]) -> None:
         m, n, _, games = block.shape

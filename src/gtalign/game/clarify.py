@@ -7,6 +7,11 @@ answers. This is a partially observable Markov decision process in which the sta
 What a plan brings is linear in the belief, so the best that can be had is the upper envelope of
 finitely many *alpha vectors*, one for each plan that is best somewhere (Sondik, 1971; Kaelbling,
 Littman and Cassandra, "Planning and acting in partially observable stochastic domains", 1998).
+
+Of moves that are equally good by the aim, the LLM makes the one that is best for the user (with the
+aim ``user``, for the LLM), then the first, as in `gtalign.game.belief_response`. The vectors do not
+show that, since of plans that tie at a single belief some are best nowhere else, and left out. So
+the vectors say which moves can be best at a belief, and those are followed.
 """
 
 from collections.abc import Sequence
@@ -18,14 +23,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
-from gtalign.game.arrays import LIMIT, Payoffs, check
-from gtalign.game.belief import Aim, probabilities, worth
+from gtalign.game.arrays import LIMIT, Payoffs, check, finite, number, numbers, whole
+from gtalign.game.belief import Aim, best_of, known_aim, probabilities, worth
 from gtalign.game.cells import first_best
 from gtalign.game.form import TOLERANCE
 from gtalign.game.security import secure
 
 if TYPE_CHECKING:
     from gtalign.drawing import Markup
+
+_CLOSE = 1000 * TOLERANCE
+"""Moves that differ by less are compared by following them: the vectors of a plan are exact up to
+``TOLERANCE`` for each question and reply."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,31 +93,50 @@ class Clarification:
         answers: Number of answers n.
         aim: What the LLM maximises.
         stages: By number of questions left, from 0 on.
+        turns: What may be done in each turn.
     """
 
     answers: int
     aim: Aim
     stages: tuple[Stage, ...]
+    turns: tuple[DecisionEpoch, ...]
 
     def move(self, belief: ArrayLike, left: int | None = None) -> NDArray[np.intp]:
-        """The best move, integer ``[...]``; of several, the first.
+        """The best move, integer ``[...]``.
+
+        Ties go to the move that is best for the user (with the aim ``user``, for the LLM), then to
+        the first. Where moves are close to each other, it follows their replies to the end, in time
+        that grows with the number of replies to the power of `left`.
 
         Args:
             belief: Probability of each type, ``[T]`` or ``[N, T]``.
             left: Questions that may still be asked; by default all.
         """
-        stage, plan = self._plan(belief, left)
-        return stage.moves[plan]
+        weights_TN, batch = self._weights(belief)
+        turns, stages = self._rest(left)
+        can_kN = _ahead(turns[0], weights_TN, self.aim, stages)
+        move_N: NDArray[np.intp] = can_kN.argmax(axis=0)
+        close_N = can_kN.sum(axis=0) > 1
+        if close_N.any():
+            some = [turn.of(close_N) for turn in turns]
+            move_N[close_N], _ = _followed(some, weights_TN[:, close_N], self.aim, stages)
+        return move_N if batch else move_N[0]
 
     def value(self, belief: ArrayLike, left: int | None = None) -> Payoffs:
-        """What user and LLM get under the best plan, ``[..., 2]``; arguments as of `move`."""
-        stage, plan = self._plan(belief, left)
-        before = np.asarray(belief, np.float64)
-        result: Payoffs = (before[..., None] * stage.values[plan]).sum(axis=-2)
-        return result
+        """What user and LLM get if the LLM always makes the best move, ``[..., 2]``.
+
+        Arguments as of `move`; the time always grows as it does there.
+        """
+        weights_TN, batch = self._weights(belief)
+        turns, stages = self._rest(left)
+        _, value_2N = _followed(turns, weights_TN, self.aim, stages)
+        return value_2N.T if batch else value_2N[:, 0]
 
     def regions(self, left: int | None = None) -> tuple[tuple[float, float, int], ...]:
         """Which move is best where: least and greatest probability of the first type, and the move.
+
+        Of moves that are equally good throughout an interval, the one that `move` makes in its
+        middle.
 
         Args:
             left: Questions that may still be asked; by default all.
@@ -126,7 +154,9 @@ class Clarification:
         rise = np.diff((at_1 - at_0)[order])
         cuts = [0.0, *(-np.diff(at_0[order]) / rise).tolist(), 1.0]
         found: list[tuple[float, float, int]] = []
-        for (low, high), move in zip(pairwise(cuts), stage.moves[order].tolist(), strict=True):
+        middle_N = np.add(cuts[1:], cuts[:-1]) / 2
+        moves = self.move(np.stack([middle_N, 1 - middle_N], axis=1), left).tolist()
+        for (low, high), move in zip(pairwise(cuts), moves, strict=True):
             if found and found[-1][2] == move:
                 low = found.pop()[0]
             found.append((low, high, move))
@@ -153,23 +183,74 @@ class Clarification:
         return region_chart(title, rows, colours, f"probability of: {type_name}")
 
     def _stage(self, left: int | None) -> Stage:
-        most = len(self.stages) - 1
-        if left is not None and not 0 <= left <= most:
-            raise GameError(f"0 to {most} questions may be left, not {left}")
-        return self.stages[most if left is None else left]
+        return self.stages[self._count(left)]
 
-    def _plan(self, belief: ArrayLike, left: int | None) -> tuple[Stage, NDArray[np.intp]]:
-        stage = self._stage(left)
+    def _count(self, left: int | None) -> int:
+        most = len(self.stages) - 1
+        return most if left is None else whole("the questions left are", left, 0, most)
+
+    def _rest(self, left: int | None) -> tuple[list["_Turn"], tuple[Stage, ...]]:
+        """The turns with so many questions left, and the plans of those after the first."""
+        count = self._count(left)
+        turns = [_Turn.of_epoch(turn) for turn in self.turns[len(self.turns) - 1 - count :]]
+        return turns, self.stages[:count]
+
+    def _weights(self, belief: ArrayLike) -> tuple[Payoffs, bool]:
+        """The belief ``[T, N]``, and whether there are several."""
         before = probabilities("a belief", belief, 1)
-        if before.shape[-1] != stage.values.shape[1]:
-            raise GameError(
-                f"the belief is about {before.shape[-1]} types, not {stage.values.shape[1]}"
-            )
-        lines = before @ worth(stage.values, self.aim).T
-        plan: NDArray[np.intp] = np.argmax(
-            lines >= lines.max(axis=-1, keepdims=True) - TOLERANCE, axis=-1
+        types = self.stages[0].values.shape[1]
+        if before.shape[-1] != types:
+            raise GameError(f"the belief is about {before.shape[-1]} types, not {types}")
+        return np.atleast_2d(before).T, before.ndim == 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Ask:
+    """A checked question: likelihood ``[T, S]``; the rest as of `ClarifyingQuestion`."""
+
+    likelihood_TS: Payoffs
+    cost_2: Payoffs
+    patience: float
+    answer: int | None
+    leaving_2: Payoffs
+
+    def sure(self, answers_n2N: Payoffs, sure_N: Payoffs | float) -> Payoffs:
+        """What it brings apart from what follows a reply: the cost, and who leaves; ``[2, N]``."""
+        leaving_2N = np.multiply.outer(self.leaving_2, sure_N)
+        gone_2N = leaving_2N if self.answer is None else answers_n2N[self.answer]
+        result: Payoffs = (1 - self.patience) * gone_2N - np.multiply.outer(self.cost_2, sure_N)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """A checked turn: payoffs ``[T, n, 2, N or 1]``, and the questions."""
+
+    games_Tn2N: Payoffs
+    asks: tuple[_Ask, ...]
+
+    @classmethod
+    def of_epoch(cls, epoch: DecisionEpoch) -> "_Turn":
+        game = finite(check(epoch.payoffs, "T", "n"))
+        if game.ndim != 3:
+            raise GameError(f"payoffs of a turn have shape [T, n, 2], not {list(game.shape)}")
+        types, answers, _ = game.shape
+        asks = tuple(_checked(question, types, answers) for question in epoch.questions)
+        return cls(game[..., None], asks)
+
+    def of(self, some_N: NDArray[np.bool_]) -> "_Turn":
+        """The same turn in some of the games."""
+        if self.games_Tn2N.shape[-1] == 1:
+            return self
+        return _Turn(self.games_Tn2N[..., some_N], self.asks)
+
+    def answered(self, weights_TN: Payoffs) -> Payoffs:
+        """What each answer brings, ``[n, 2, N]``."""
+        shape = (*self.games_Tn2N.shape[:3], weights_TN.shape[1])
+        result: Payoffs = np.einsum(
+            "tN,tnpN->npN", weights_TN, np.broadcast_to(self.games_Tn2N, shape)
         )
-        return stage, plan
+        return result
 
 
 def clarify(
@@ -190,8 +271,7 @@ def clarify(
     Raises:
         GameError: A shape does not fit, a number is not finite, or a probability is none.
     """
-    if turns < 0:
-        raise GameError(f"the number of questions is 0 or more, not {turns}")
+    turns = whole("the number of questions is", turns, 0)
     return clarify_turns(
         [*[DecisionEpoch(payoffs, questions)] * turns, DecisionEpoch(payoffs)], aim
     )
@@ -210,32 +290,29 @@ def clarify_turns(turns: Sequence[DecisionEpoch], aim: Aim = "welfare") -> Clari
     Raises:
         GameError: As of `clarify`, or the last turn has questions.
     """
-    games = [check(turn.payoffs) for turn in turns]
-    for game in games:
-        if game.ndim != 3 or not (np.abs(game) <= LIMIT).all():
-            raise GameError(
-                f"payoffs are finite numbers of shape [T, n, 2], not {list(game.shape)}"
-            )
+    known_aim(aim)
+    checked = [_Turn.of_epoch(turn) for turn in turns]
     if not turns or turns[-1].questions:
         raise GameError("there are one or more turns, and nothing can be asked in the last")
-    shapes = {game.shape for game in games}
+    shapes = {turn.games_Tn2N.shape[:3] for turn in checked}
     if len(shapes) > 1:
         raise GameError(f"the payoffs of all turns have one shape, not {sorted(shapes)}")
     stages: list[Stage] = []
-    for turn, game in zip(reversed(turns), reversed(games), strict=True):
-        answers = game.swapaxes(0, 1)
+    for turn in reversed(checked):
+        answers = turn.games_Tn2N[..., 0].swapaxes(0, 1)
         values, moves = [answers], [np.arange(len(answers))]
-        for number, question in enumerate(turn.questions, len(answers)):
-            signals_TS, patience, plans = _checked(question, game)
-            plans = plans[None]
-            for signal_T in signals_TS.T:
-                after = patience * signal_T[:, None] * stages[-1].values
-                sums = (plans[:, None] + after[None]).reshape(-1, *game.shape[::2])
+        for move, ask in enumerate(turn.asks, len(answers)):
+            # Each type by itself, as if it were the only one.
+            each_n2T = answers.transpose(0, 2, 1)
+            plans = ask.sure(each_n2T, np.ones(each_n2T.shape[2])).T[None]
+            for signal_T in ask.likelihood_TS.T:
+                after = ask.patience * signal_T[:, None] * stages[-1].values
+                sums = (plans[:, None] + after[None]).reshape(-1, *plans.shape[1:])
                 plans = sums[_useful(worth(sums, aim))]
             values.append(plans)
-            moves.append(np.full(len(plans), number))
+            moves.append(np.full(len(plans), move))
         stages.append(_best(np.concatenate(values), np.concatenate(moves), aim))
-    return Clarification(len(answers), aim, tuple(stages))
+    return Clarification(len(answers), aim, tuple(stages), tuple(turns))
 
 
 def clarifying_move(
@@ -264,65 +341,106 @@ def clarifying_move(
     Raises:
         GameError: As of `clarify`, or batches that do not fit each other.
     """
-    games, before = check(payoffs), probabilities("a belief", belief, 1)
+    known_aim(aim)
+    games = finite(check(payoffs, "T", "n"))
+    before = probabilities("a belief", belief, 1)
+    turns = whole("the number of questions is", turns, 0)
     batch = games.ndim == 4 or before.ndim == 2
-    if not (np.abs(games) <= LIMIT).all():
-        raise GameError(f"payoffs are finite numbers up to {LIMIT:g}")
-    if turns < 0:
-        raise GameError(f"the number of questions is 0 or more, not {turns}")
     if before.shape[-1] != games.shape[-3]:
         raise GameError(f"the belief is about {before.shape[-1]} types, not {games.shape[-3]}")
     if games.ndim == 4 and before.ndim == 2 and len(games) != len(before):
         raise GameError(f"batches of {len(games)} and {len(before)} do not fit each other")
     games_NTn2 = games if games.ndim == 4 else games[None]
-    weights_NT = before if before.ndim == 2 else before[None]
+    weights_NT = np.atleast_2d(before)
     count = max(len(games_NTn2), len(weights_NT)) if batch else 1
-    games_NTn2 = np.broadcast_to(games_NTn2, (count, *games_NTn2.shape[1:]))
     games_Tn2N = np.ascontiguousarray(np.moveaxis(games_NTn2, 0, -1))
     weights_TN = np.broadcast_to(weights_NT.T, (weights_NT.shape[1], count))
-    checked = [_checked(question, games_NTn2[0]) for question in questions]
-    kept = [question.answer for question in questions]
-
-    def best(weights_TN: Payoffs, left: int) -> tuple[NDArray[np.intp], Payoffs]:
-        # The weights are not divided by their sum: what a plan brings grows with them.
-        answers_n2N: Payoffs = np.einsum("tN,tnpN->npN", weights_TN, games_Tn2N)
-        options = list(answers_n2N)
-        for question, answer, (signals_TS, patience, _) in zip(
-            questions if left else (), kept, checked, strict=False
-        ):
-            sure_N = weights_TN.sum(axis=0)
-            gone_2N = np.multiply.outer(np.asarray(question.leaving, np.float64), sure_N)
-            value_2N = (1 - patience) * (gone_2N if answer is None else answers_n2N[answer])
-            value_2N = value_2N - np.multiply.outer(np.asarray(question.cost, np.float64), sure_N)
-            for signal_T in signals_TS.T:
-                value_2N = value_2N + patience * best(weights_TN * signal_T[:, None], left - 1)[1]
-            options.append(value_2N)
-        values_k2N = np.stack(options)
-        lines_kN = worth(values_k2N, aim, axis=1)
-        move_N = np.argmax(lines_kN >= lines_kN.max(axis=0) - TOLERANCE, axis=0)
-        return move_N, np.take_along_axis(values_k2N, move_N[None, None], axis=0)[0]
-
-    move_N, value_2N = best(weights_TN, turns)
+    types, answers = games.shape[-3:-1]
+    asks = tuple(_checked(question, types, answers) for question in questions)
+    rest = [*[_Turn(games_Tn2N, asks)] * turns, _Turn(games_Tn2N, ())]
+    move_N, value_2N = _followed(rest, weights_TN, aim)
     return (move_N, value_2N.T) if batch else (move_N[0], value_2N[:, 0])
 
 
-def _checked(question: ClarifyingQuestion, game_Tn2: Payoffs) -> tuple[Payoffs, float, Payoffs]:
-    """Likelihood ``[T, S]``, patience, and what is sure for each type: the cost, and who leaves."""
-    types, answers, _ = game_Tn2.shape
+def _followed(
+    turns: Sequence[_Turn], weights_TN: Payoffs, aim: Aim, stages: Sequence[Stage] = ()
+) -> tuple[NDArray[np.intp], Payoffs]:
+    """The best move and what it brings user and LLM, by following every reply; ``[N]``, ``[2, N]``.
+
+    The weights are beliefs that are not divided by their sum: what a plan brings grows with them.
+
+    Args:
+        turns: This turn and those that follow.
+        weights_TN: The weight of each type, ``[T, N]``.
+        aim: What the LLM maximises.
+        stages: The plans of the turns that follow, by number of questions left. With them, only
+            questions that may be best are followed.
+    """
+    turn, *later = turns
+    answers_n2N = turn.answered(weights_TN)
+    sure_N = weights_TN.sum(axis=0)
+    count = len(answers_n2N)
+    values_k2N = np.full((count + len(turn.asks), *answers_n2N.shape[1:]), -np.inf)
+    values_k2N[:count] = answers_n2N
+    # After a reply that nobody gives there is nothing to lose.
+    follow_kN = np.broadcast_to(sure_N > 0, (len(values_k2N), len(sure_N)))
+    if stages:
+        follow_kN = follow_kN & _ahead(turn, weights_TN, aim, stages)
+    for move, ask in enumerate(turn.asks, count):
+        some_N = follow_kN[move]
+        if not some_N.any():
+            continue
+        after = later if some_N.all() else [one.of(some_N) for one in later]
+        value_2N = ask.sure(answers_n2N[..., some_N], sure_N[some_N])
+        for signal_T in ask.likelihood_TS.T:
+            reply_TN = weights_TN[:, some_N] * signal_T[:, None]
+            value_2N = value_2N + ask.patience * _followed(after, reply_TN, aim, stages[:-1])[1]
+        values_k2N[move][:, some_N] = value_2N
+    move_N = best_of(values_k2N, aim)
+    return move_N, np.take_along_axis(values_k2N, move_N[None, None], axis=0)[0]
+
+
+def _ahead(
+    turn: _Turn, weights_TN: Payoffs, aim: Aim, stages: Sequence[Stage]
+) -> NDArray[np.bool_]:
+    """Which moves can be best, boolean ``[k, N]``: all that come close to the best by the vectors.
+
+    Args:
+        turn: This turn.
+        weights_TN: The weight of each type, ``[T, N]``.
+        aim: What the LLM maximises.
+        stages: The plans of the turns that follow, by number of questions left.
+    """
+    answers_n2N = turn.answered(weights_TN)
+    lines_kN = list(worth(answers_n2N, aim, axis=1))
+    for ask in turn.asks:
+        line_N = worth(ask.sure(answers_n2N, weights_TN.sum(axis=0)), aim, axis=0)
+        plans_KT = worth(stages[-1].values, aim)
+        for signal_T in ask.likelihood_TS.T:
+            line_N = line_N + ask.patience * (plans_KT @ (weights_TN * signal_T[:, None])).max(
+                axis=0
+            )
+        lines_kN.append(line_N)
+    height_kN = np.stack(lines_kN)
+    result: NDArray[np.bool_] = height_kN >= height_kN.max(axis=0) - _CLOSE
+    return result
+
+
+def _checked(question: ClarifyingQuestion, types: int, answers: int) -> _Ask:
     signals = probabilities("a likelihood", question.likelihood, 2)
     if signals.ndim != 2 or len(signals) != types:
         raise GameError(f"a likelihood has shape [{types}, S], not {list(signals.shape)}")
-    if not 0 <= question.patience <= 1:
-        raise GameError(f"patience is a probability, not {question.patience}")
-    if question.answer is not None and not 0 <= question.answer < answers:
-        raise GameError(f"there are answers 0 to {answers - 1}, not {question.answer}")
-    cost, leaving = (np.asarray(pair, np.float64) for pair in (question.cost, question.leaving))
+    answer = question.answer
+    if answer is not None:
+        answer = whole("the answer of a question is", answer, 0, answers - 1)
+    cost, leaving = (
+        numbers("costs and payoffs of leaving are", pair)
+        for pair in (question.cost, question.leaving)
+    )
     for pair in (cost, leaving):
         if pair.shape != (2,) or not (np.abs(pair) <= LIMIT).all():
             raise GameError(f"costs and payoffs of leaving are two finite numbers, not {pair}")
-    left_T2 = leaving if question.answer is None else game_Tn2[:, question.answer]
-    fixed_T2 = np.broadcast_to((1 - question.patience) * left_T2 - cost, (types, 2))
-    return signals, question.patience, fixed_T2
+    return _Ask(signals, cost, number("patience is", question.patience, 0, 1), answer, leaving)
 
 
 def _best(values_KT2: Payoffs, moves_K: NDArray[np.intp], aim: Aim) -> Stage:

@@ -25,7 +25,7 @@ from gtalign.errors import GameError
 from gtalign.game.arrays import Mask, Payoffs, blocks, check
 from gtalign.game.cells import first_best
 from gtalign.game.equilibria import Matrix, equalise, equilibria, ticks_of
-from gtalign.game.form import TOLERANCE, Player
+from gtalign.game.form import TOLERANCE, Player, known_player
 
 Ties = Literal["strong", "weak"]
 
@@ -58,6 +58,7 @@ def commit(payoffs: ArrayLike, leader: Player, ties: Ties = "strong") -> Commitm
     """
     if ties not in get_args(Ties):
         raise GameError(f"ties are {' or '.join(get_args(Ties))}, not {ties!r}")
+    known_player("the leader is", leader)
     array = check(payoffs)
     games_Nmn2 = array if array.ndim == 4 else array[None]
     count, m, n, _ = games_Nmn2.shape
@@ -89,6 +90,7 @@ def commitment_gain(payoffs: ArrayLike, leader: Player, ties: Ties = "strong") -
     Returns:
         Gain of the user and of the LLM, ``[..., 2]``.
     """
+    reached = commit(payoffs, leader, ties).payoffs
     array = check(payoffs)
     games_Nmn2 = array if array.ndim == 4 else array[None]
     found = equilibria(array)
@@ -99,7 +101,7 @@ def commitment_gain(payoffs: ArrayLike, leader: Player, ties: Ties = "strong") -
     tied = value_E2[:, side] >= best_N2[found.game, side] - TOLERANCE
     np.maximum.at(best_N2[:, 1 - side], found.game[tied], value_E2[tied, 1 - side])
     before = best_N2 if array.ndim == 4 else best_N2[0]
-    gain: Payoffs = commit(array, leader, ties).payoffs - before
+    gain: Payoffs = reached - before
     return gain
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ TOLERANCE = 1e-9
 the package. It is absolute, and meant for payoffs that are written with a few decimals."""
 
 Player = Literal["user", "llm"]
+"""Who acts: the user, whose actions are the rows, or the LLM."""
 Actions = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -144,8 +145,10 @@ class GameForm:
             player: Whose; needed only if both players have an action of this name.
 
         Raises:
-            GameError: No such action, or both players have it and no player is named.
+            GameError: No such action or player, or both players have it and no player is named.
         """
+        if player is not None:
+            known_player("the player is", player)
         sides = {"user": dict(self.user), "llm": dict(self.llm)}
         found = [
             actions[action]
@@ -158,6 +161,21 @@ class GameForm:
         if len(found) > 1:
             raise GameError(f"both players have an action {action!r}: name the player")
         return found[0]
+
+
+def known_player(what: str, player: Player) -> Player:
+    """A player as it was given.
+
+    Args:
+        what: Which one it is, with a verb, for the message.
+        player: The player.
+
+    Raises:
+        GameError: It is neither ``user`` nor ``llm``.
+    """
+    if not isinstance(player, str) or player not in get_args(Player):
+        raise GameError(f"{what} user or llm, not {player!r}")
+    return player
 
 
 def _actions(player: str, actions: Actions) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
-from gtalign.game.arrays import LIMIT, Payoffs, check
+from gtalign.game.arrays import LIMIT, Payoffs, check, finite, number
 from gtalign.game.cells import first_best
 
 _STEP = 0.25
@@ -38,8 +38,8 @@ def noisy_leader(payoffs: ArrayLike, precision: float) -> tuple[NDArray[np.intp]
     Returns:
         Action numbers, integer ``[...]``, and what user and LLM get, ``[..., 2]``.
     """
-    _check_precision(precision)
-    array = _finite(payoffs)
+    number("a precision is", precision, 0, LIMIT)
+    array = finite(check(payoffs))
     games_Nmn2 = array if array.ndim == 4 else array[None]
     response_Nnm = _logit(games_Nmn2[..., 0].swapaxes(1, 2), precision)
     value_Nn2 = np.einsum("inm,imnp->inp", response_Nnm, games_Nmn2)
@@ -68,8 +68,8 @@ def quantal_equilibrium(payoffs: ArrayLike, precision: float) -> tuple[Payoffs, 
         GameError: Another shape, a number that is not finite, or a precision so great for these
             payoffs that the way to it is too long.
     """
-    _check_precision(precision)
-    array = _finite(payoffs)
+    number("a precision is", precision, 0, LIMIT)
+    array = finite(check(payoffs))
     games_Nmn2 = array if array.ndim == 4 else array[None]
     user_Nmn, llm_Nnm = games_Nmn2[..., 0], games_Nmn2[..., 1].swapaxes(1, 2)
     swapped = user_Nmn.shape[2] < user_Nmn.shape[1]
@@ -147,15 +147,3 @@ def _logit(values: Payoffs, precision: float) -> Payoffs:
     weights = np.exp(precision * (values - values.max(axis=-1, keepdims=True)))
     result: Payoffs = weights / weights.sum(axis=-1, keepdims=True)
     return result
-
-
-def _check_precision(precision: float) -> None:
-    if not 0 <= precision < math.inf:
-        raise GameError(f"a precision is 0 or more and finite, not {precision}")
-
-
-def _finite(payoffs: ArrayLike) -> Payoffs:
-    array = check(payoffs)
-    if not (np.abs(array) <= LIMIT).all():
-        raise GameError(f"payoffs are finite numbers up to {LIMIT}")
-    return array

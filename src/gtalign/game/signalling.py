@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
-from gtalign.game.arrays import LIMIT, Mask, Payoffs
+from gtalign.game.arrays import Mask, Payoffs, check, finite
 from gtalign.game.belief import probabilities
 from gtalign.game.form import TOLERANCE
 from gtalign.game.security import secure
@@ -69,13 +69,7 @@ def signalling_equilibria(payoffs: ArrayLike, prior: ArrayLike) -> SignallingEqu
     Raises:
         GameError: A shape does not fit, a payoff is not finite, or the prior is none.
     """
-    array = np.asarray(payoffs, np.float64)
-    if array.ndim not in (4, 5) or array.shape[-1] != 2 or 0 in array.shape[-4:]:
-        raise GameError(
-            f"payoffs have shape [T, M, n, 2] or [N, T, M, n, 2], not {list(array.shape)}"
-        )
-    if not (np.abs(array) <= LIMIT).all():
-        raise GameError(f"payoffs are finite numbers up to {LIMIT}")
+    array = finite(check(payoffs, "T", "M", "n"))
     games_tmnN2 = np.moveaxis(array if array.ndim == 5 else array[None], 0, -2)
     user_tmnN, llm_tmnN = np.moveaxis(games_tmnN2, -1, 0).copy()
     types, messages, replies, count = user_tmnN.shape

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtalign.errors import GameError
-from gtalign.game.arrays import Payoffs, blocks, check
+from gtalign.game.arrays import LIMIT, Payoffs, blocks, check, number, numbers
 from gtalign.game.cells import first_best, pareto_frontier
-from gtalign.game.form import TOLERANCE, Player
+from gtalign.game.form import TOLERANCE, Player, known_player
 
 
 @overload
@@ -35,11 +35,10 @@ def ces(user: ArrayLike, llm: ArrayLike, rho: float) -> float | Payoffs:
         A float for two numbers, otherwise an array.
 
     Raises:
-        GameError: rho is nan.
+        GameError: rho is nan or no number, or welfares are no numbers.
     """
-    if math.isnan(rho):
-        raise GameError("the order rho of a CES welfare is nan")
-    user, llm = np.asarray(user, np.float64), np.asarray(llm, np.float64)
+    rho = number("the order rho of a CES welfare is", rho, -math.inf, math.inf)
+    user, llm = numbers("welfare is made of", user), numbers("welfare is made of", llm)
     low, high = np.minimum(user, llm), np.maximum(user, llm)
     if rho == 1:
         result = low / 2 + high / 2
@@ -101,8 +100,10 @@ def ces_optimum(
         Cell numbers, user-major, integer ``[...]``.
 
     Raises:
-        GameError: Not an array of payoffs, or rho is nan.
+        GameError: Not an array of payoffs, a number that is none or nan, or no player.
     """
+    known_player("ties go to", ties)
+    number("the payoff of no welfare is", zero, -LIMIT, LIMIT)
     games = check(payoffs)
     cells_c = games.shape[-3] * games.shape[-2]
     user_cN, llm_cN = np.moveaxis(games.reshape(-1, cells_c, 2), (2, 1), (0, 1))
@@ -134,7 +135,7 @@ def nash_bargaining(payoffs: ArrayLike, disagreement: ArrayLike) -> NDArray[np.i
     array = check(payoffs)
     games_Nmn2 = array if array.ndim == 4 else array[None]
     count = len(games_Nmn2)
-    point = np.asarray(disagreement, np.float64)
+    point = numbers("a disagreement point is made of", disagreement)
     if point.shape not in ((2,), (*array.shape[:-3], 2)) or not np.isfinite(point).all():
         raise GameError(
             "a disagreement point is two finite numbers, user and LLM, for all games or for each; "
