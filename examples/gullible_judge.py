@@ -2,7 +2,7 @@
 
     python examples/gullible_judge.py --port 8003
 
-It grades everything with the lowest score of the scale, unless it is told a score: it obeys the
+It grades everything with the lowest score of the scale, unless a text names one: it obeys the
 *last* well-formed instruction that stands outside a fence, wherever it came from. Point your own
 judging at it: an answer that gets another score than 0 has graded itself. To be at least as easy to
 fool as a model it

@@ -320,7 +320,7 @@ def _explain(
     problems = []
     details = error.errors(include_url=False)
     wrong = {detail["loc"][:-1] for detail in details}
-    # A list all of whose parts are wrong is reported as too short besides.
+    # pydantic also reports a list all of whose parts are wrong as too short.
     details = [d for d in details if d["type"] != "too_short" or d["loc"] not in wrong]
     for detail in details[:_MOST_PROBLEMS]:
         location = [str(part) for part in detail["loc"]]

@@ -21,7 +21,8 @@ def acted(response: str, form: GameForm) -> str | None:
 
     In ``USER_LLM`` a response that only states is ``DA``, one that only asks ``CQ``, and one that
     does both ``AQ``; one that says nothing is None. `gtalign.chain.sentences.said` says how
-    questions are told from statements, and its limits. Takes time linear in the length of the text.
+    it distinguishes questions from statements, and its limits. Takes time linear in the length of
+    the text.
 
     Args:
         response: The text that the user reads.

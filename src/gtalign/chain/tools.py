@@ -52,7 +52,7 @@ class Tools:
     """The tools of one request, and how a response may call them.
 
     Args:
-        all: The tools that the model is told of.
+        all: The tools that the prompt lists.
         names: The names of those that it may call.
         required: Whether the response consists of calls alone; if not, it may call or not.
         several: Whether one response may hold more than one call.
@@ -121,7 +121,7 @@ def _told(tool: Tool) -> str:
 
 
 def _rules_of(tools: Tools, form: GameForm) -> Iterator[str]:
-    """What a model is told about when to call, in sentences."""
+    """The sentences that say when to call."""
     if form == USER_LLM:
         yield "A call counts as a direct answer."
     if tools.required:

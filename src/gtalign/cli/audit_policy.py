@@ -42,8 +42,8 @@ def command(
 
     Four acts are compared with the honest answer: to report more tokens than
     were written, to write more or less than is needed, and to ask although
-    nothing is unclear. In a game of other actions (--game) each takes the place
-    of asking that is not the full answer. Amounts are in units of currency for
+    nothing is unclear. In another game (--game), every action but the full
+    answer takes the place of asking. Amounts are in units of currency for
     1,000 answers.
 
     Examples:

@@ -47,9 +47,10 @@ def command(
     For each question the model writes up to its matrix. The matrix is edited by
     rule, in ways that move its optimum and in ways that must not, and the model
     goes on from each edit. F_ID is the share of responses that carry out the
-    optimum of the matrix as written, F_strong that after an edit that moves it.
-    You can stop a run at any time; the same command resumes it. OUT keeps every
-    answer. GTALIGN_UPSTREAM_KEY holds the API key of a server.
+    optimum of the matrix as written. F_strong is the same share after an edit
+    that moves the optimum. You can stop a run at any time; the same command
+    resumes it. OUT keeps every answer. GTALIGN_UPSTREAM_KEY holds the API key
+    of a server.
 
     Example:
         gtalign faithful runs/lab/seed-0/mutual --bare \\

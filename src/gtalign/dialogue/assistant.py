@@ -58,7 +58,7 @@ class Answer:
 
 
 class Assistant(Protocol):
-    """Whoever answers the user."""
+    """A model that answers the user."""
 
     async def answer(
         self, messages: Sequence[Message], *, id: str, seed: int, force: str | None = None

@@ -1,4 +1,4 @@
-"""Goals of users of questions from files: what a row tells itself, else what its label gives.
+"""Goals of users, for questions from files: from the row's own goal, or else from its label.
 
 | task | what the labels say | goal |
 |---|---|---|

@@ -32,8 +32,8 @@ _CLAUSE: Final = re.compile(r"[.,;:!?)\u2026]+(?=\s|\Z)|\n")
 def leaks_of(conversation: Conversation, text: str) -> tuple[str, ...]:
     """Return the kinds of leak in what a user says, of `LEAKS`.
 
-    They are told by words, so that a paraphrase, a number in words, another language and a part of
-    an answer other than the one before its first comma are not seen. An answer of one or two
+    The rule compares words. So it misses a paraphrase, a number in words, another language, and a
+    part of an answer other than the one before its first comma. An answer of one or two
     characters counts only at the end of a clause, and yes or no never.
 
     Args:

@@ -228,7 +228,7 @@ class _Course:
         )
 
     def fail(self, who: Literal["user", "assistant"], error: Exception) -> None:
-        """End the conversation: somebody failed."""
+        """End the conversation, because the user or the assistant failed."""
         self.end, self._failed, self._problem = "failed", who, str(error)
 
 

@@ -1,4 +1,4 @@
-"""The goal that a row of questions tells itself: ``extra_info.goal``."""
+"""The goal of a user that a row of questions states in ``extra_info.goal``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -86,7 +86,7 @@ class GoalSettings(Config):
 
 
 def told_goal(question: Question) -> Goal:
-    """Return the goal that a question's row tells.
+    """Return the goal that a question's row states.
 
     Args:
         question: The question; ``extra["goal"]`` holds the keys of `GoalSettings`.

@@ -1,4 +1,4 @@
-"""The seam between a conversation and whoever plays the user: a protocol one method wide."""
+"""The seam between a conversation and its simulated user: a protocol one method wide."""
 
 import zlib
 from collections.abc import Sequence
@@ -149,7 +149,7 @@ def checked(reply: object, about: str) -> Reply:
 
 
 class User(Protocol):
-    """Whoever plays the user."""
+    """A person, rule or model that plays the user."""
 
     async def reply(self, conversation: Conversation) -> Reply:
         """Return what the user says to the assistant's last response, or that the user ends here.

@@ -1,7 +1,7 @@
-"""Who opens the endpoints of this process: it does itself, unless an engine shares them out.
+"""Open endpoints: in this process or, in a run on several processes, through one of them.
 
-Where the workers of a run are spread over processes, one process sends all requests, and so keeps
-the limits, the cache and the bill; the others pass requests on (see `gtalign.integrations.ray`).
+In such a run one process sends all requests, so that limits, cache and bill hold for the whole run.
+The other processes pass their requests on to it (see `gtalign.integrations.ray`).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from gtalign.endpoints.transport import Endpoint
 from gtalign.errors import JudgeError, TeacherError, UserError
 
 Failure = type[JudgeError] | type[TeacherError] | type[UserError]
-"""The error of whoever is asked."""
+"""The error to raise: that of the judge, the teacher or the user that the endpoint plays."""
 
 
 class Opener(Protocol):
@@ -36,20 +36,20 @@ def open_endpoint(
     failure: Failure = JudgeError,
     source: str = "",
 ) -> Endpoint:
-    """Return an endpoint, opened by whoever opens those of this process.
+    """Return an endpoint, opened by the opener of this process (`opening`).
 
     Args:
         settings: Where it is and what it may do.
         cache: Cache of replies; a request that it holds is not sent.
-        failure: The error of whoever is asked.
-        source: Under which the cache adds up what its replies took.
+        failure: The error to raise when it fails.
+        source: Name under which the cache adds up what its replies took.
     """
     return _opener(settings, cache, failure, source)
 
 
 @contextmanager
 def opening(opener: Opener) -> Iterator[None]:
-    """Let another one open the endpoints of this process for a while."""
+    """Let another opener open the endpoints of this process, inside the block."""
     global _opener
     before, _opener = _opener, opener
     try:

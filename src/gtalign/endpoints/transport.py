@@ -36,7 +36,7 @@ class Endpoint:
     Args:
         settings: Where it is and what it may do.
         cache: Cache of replies; a request that it holds is not sent.
-        failure: The error of whoever is asked.
+        failure: The error to raise when it fails.
         source: Under which the cache adds up what its replies took, such as ``judge local``.
         limits: The limits, where it shares them with others; by default its own.
 

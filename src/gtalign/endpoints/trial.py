@@ -1,7 +1,7 @@
-"""One request before all others: it finds out a server that cannot be asked, or gives no answers.
+"""A trial: one request before all others, which shows whether a server answers at all.
 
-Answers that are in the cache need no trial. The first request that has to be sent waits for it,
-and so does every other; if it fails, all of them fail with its error, and nothing else is sent.
+Answers from the cache need no trial. All requests that have to be sent wait for it. If it fails,
+they all fail with its error, and nothing else is sent.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Trial:
     """A trial that is made at most once.
 
     Args:
-        make: Makes it; returns why nothing else is to be asked, or None.
+        make: Makes it; returns the error for all other requests, or None if the server answers.
     """
 
     def __init__(self, make: Callable[[], Awaitable[ServiceError | None]]) -> None:

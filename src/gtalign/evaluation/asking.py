@@ -106,7 +106,7 @@ def same_text(text: str) -> str:
 
 
 def facts_of(answerer: Answerer, name: str) -> Mapping[str, Any]:
-    """What is to be recorded of an answer beside its text; told once."""
+    """Return what to record of an answer beside its text; the second call returns nothing."""
     return answerer.facts.pop(name, {}) if isinstance(answerer, AsksIfWorth) else {}
 
 

@@ -1,4 +1,4 @@
-"""Numbers that would come out otherwise with other questions and with other annotators.
+"""Intervals that allow for both other questions and other annotators.
 
 Several annotators rate answers to the same questions, so ratings depend on each other in two ways:
 a question is hard for all, and an annotator is strict with all. The jackknife handles both, and any
@@ -85,7 +85,7 @@ def crossed(
     """Some numbers with their intervals over questions and annotators.
 
     Args:
-        estimate: Computes K numbers from the ratings that it is told to keep, a mask of shape [N];
+        estimate: Computes K numbers from the ratings that a mask of shape [N] keeps;
             not-a-number where one is not defined.
         questions: Question of each of the N ratings, or the cluster of questions.
         annotators: Annotator of each.

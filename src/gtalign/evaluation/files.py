@@ -158,7 +158,7 @@ def reference_of(transcripts: Iterable[Transcript], named: str | None = None) ->
 
 
 def scored_without_chains(transcripts: Sequence[Transcript]) -> list[Transcript]:
-    """Mark as plain what was scored without a chain, whoever scored it.
+    """Mark as plain what was scored without a chain, no matter by which program.
 
     A reward that asks for a chain records the format of every answer, and gives 0 where it cannot
     be read. So an answer without a chain and without a format is plain, unless the others of its

@@ -1,4 +1,4 @@
-"""One number with its variation over questions and over training runs, told apart.
+"""One number with two variations: over questions, and over training runs.
 
 Each cluster of questions was answered by the models of S training runs (seeds). A number can come
 out otherwise for two reasons: other *questions*, or another *training run*. Three intervals say how

@@ -78,7 +78,7 @@ class GameForm:
     def identity(self) -> str:
         """The name and the actions in one line, by which records say which game they are of.
 
-        Descriptions and traits are no part of it: whoever words them better plays the same game.
+        Descriptions and traits are no part of it: better words make no other game.
         """
         rows, columns = " ".join(self.user_actions), " ".join(self.llm_actions)
         return f"{self.name or 'unnamed'}: {rows} x {columns}"

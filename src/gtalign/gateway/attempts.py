@@ -14,7 +14,7 @@ _ADDRESSES: Final = 10_000
 
 
 class Attempts:
-    """Counts wrong keys by address, so that whoever tries many of them is turned away.
+    """Counts wrong keys by address, so that an address that tries many is turned away.
 
     A right key is never counted nor held up: behind one address there may be many people, and keys
     are of 32 random bytes, which nobody comes to by trying.

@@ -215,7 +215,7 @@ def explained(error: Exception) -> APIError:
 
 
 def as_object(error: Exception) -> dict[str, Any]:
-    """The object by which a client is told of an error, in the form of OpenAI's interface."""
+    """The object that tells a client of an error, in the form of OpenAI's interface."""
     found: dict[str, Any] = orjson.loads(explained(error).body())["error"]
     return found
 

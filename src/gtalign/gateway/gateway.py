@@ -220,7 +220,7 @@ class Gateway:
     async def decision(self, id_: str) -> dict[str, Any] | None:
         """Read one decision from the record, with all of its answer if that has gone out.
 
-        An answer does not wait until its end is on record, so whoever reads it waits here.
+        An answer does not wait until its end is on record, so its readers wait here.
         """
         await self.writer.settled()
         return await self.reader.decision(id_)

@@ -41,7 +41,7 @@ Who = Annotated[str, AfterValidator(_who)]
 class OIDCSettings(Config):
     """Sign-in to the dashboard with an identity provider, by OpenID Connect.
 
-    Whoever is on neither list cannot sign in in this way. Keys go on to work beside it.
+    People on neither list cannot sign in in this way. Keys go on to work beside it.
 
     Keys:
         issuer: Address of the provider, exactly as its tokens name it. It has to be https, except

@@ -145,8 +145,8 @@ async def make_admin_key(config: GatewayConfig, name: str) -> str:
     """Make an admin key in the store and return it.
 
     Raises:
-        ConfigError: There is a valid key of this name. Whoever starts the gateway again by the same
-            command would otherwise leave one more behind each time.
+        ConfigError: There is a valid key of this name. Otherwise each start of the gateway by the
+            same command would leave one more key behind.
         StorageError: The store cannot be opened or written.
     """
     store = await open_store(config.audit)

@@ -213,7 +213,7 @@ class GroupSettings(Config):
 
     Keys:
         policy: Policy of requests that name none.
-        others: Policies that requests may name besides; ``*`` for all. By default none.
+        others: Other policies that requests may name; ``*`` for all. By default none.
     """
 
     policy: str

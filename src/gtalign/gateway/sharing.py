@@ -1,8 +1,8 @@
 """Limits, quotas and budgets that all processes on a PostgreSQL have in common.
 
-A row of the store holds what is shared of a key or a policy (`store.uses`). Whoever locks it knows
-all of it, so that all processes together let in what one would. Requests that come at the same time
-share a transaction, as records do: a lock, a change and a commit, however many they are.
+A row of the store holds what is shared of a key or a policy (`store.uses`). The process that locks
+it knows all of it, so that all processes together let in what one would. Requests that come at the
+same time share a transaction, as records do: a lock, a change and a commit, however many they are.
 """
 
 import asyncio
@@ -192,7 +192,7 @@ class SharedLimits(Limits):
         for entry, refusal in zip(batch.entries, told, strict=True):
             if refusal is None:
                 self._uses[entry.key.id].running += 1
-                if entry.let_in.done():  # whoever waited has left
+                if entry.let_in.done():  # its client has left
                     self._left(entry.key)
             _end(entry.let_in, refusal)
         for done in batch.waiting:

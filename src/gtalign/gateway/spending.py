@@ -1,7 +1,7 @@
 """What answers take of budgets: counted where that is possible, and estimated where it is not.
 
 A budget must not be passed unseen, so what nobody counted is never free. It is estimated, rather
-too high than too low, and whoever reads a budget sees that there are estimates in it.
+too high than too low, and a budget shows that there are estimates in it.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _PAUSE: Final = 60.0  # seconds between two looks at what other gateways have sp
 
 @dataclass(frozen=True, slots=True)
 class AnswerUsage:
-    """What one answer took, as far as anybody counted it; None where nobody did.
+    """What one answer took; None where nobody counted.
 
     Args:
         read: Tokens that the model read.
@@ -81,7 +81,7 @@ class AnswerUsage:
 
 
 def cost(policy: Policy, read: int, written: int) -> float:
-    """The price of tokens under a policy, in currency units, whoever pays it.
+    """The price of tokens under a policy, in currency units, whether the user or the provider pays.
 
     Args:
         policy: The policy; its quota is left out.

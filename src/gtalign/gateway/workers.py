@@ -1,4 +1,4 @@
-"""Several processes of one gateway: they are started, told what to do, and started again.
+"""Several processes of one gateway: the first one starts them, signals them and replaces them.
 
 Each worker is a fork of the parent, which holds the sockets: connections that a killed worker has
 not accepted go to the others. The parent alone heeds signals, and passes them on over a socket, so

@@ -21,7 +21,7 @@ _HAN_KANA_HANGUL: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]
 _CYRILLIC: Final = re.compile(r"[\u0400-\u04ff]")
 _LATIN: Final = re.compile(r"[a-z\u00df-\u024f\u1e00-\u1eff]")
 
-_LONGEST: Final = 20_000  # characters by which the language is told
+_LONGEST: Final = 20_000  # characters that decide the language
 _FEW: Final = 4  # words that are too few to tell a language by
 _SHARE: Final = 0.05  # of a text's words; what people write has several times as many
 

@@ -1,4 +1,4 @@
-"""The trial of a judge: a plain question, with its answer, to which any score will do."""
+"""The trial of a judge: it grades one easy answer, and passes if it gives any score at all."""
 
 from collections.abc import Awaitable, Callable
 

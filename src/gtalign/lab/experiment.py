@@ -52,7 +52,7 @@ class ExperimentSettings(Config):
         candidates: Number of chains that the teachers write for each question.
         raw: Number of these, from the first, that the base model learns from. The other models
             learn from the best one.
-        drills: Matrices to solve, which the base or the pretrained model learns besides
+        drills: Matrices to solve, which the base or the pretrained model also learns
             (`gtalign.synthesis.drill`).
         counterfactual: Share of the training questions to which every supervised model that writes
             chains also learns a chain with an edited matrix (`gtalign.synthesis.counterfactual`).
@@ -258,7 +258,7 @@ def _train(
 def _further(
     stage: str, seed: int, workshop: Workshop, settings: ExperimentSettings
 ) -> list[Lesson]:
-    """Return what a stage learns besides its chains."""
+    """Return what a stage learns in addition to its chains."""
     supervised = [name for name, arm in ARMS.items() if arm.column is not None]
     place = supervised.index(stage)
     rng = np.random.default_rng([seed, 2, place])

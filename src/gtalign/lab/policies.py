@@ -24,8 +24,8 @@ class PolicyLineSettings(PricedSettings):
 
     Training draws a policy in which nobody pays, the user pays, the provider pays, or the provider
     pays up to a quota and the user above it. The comparison also takes policies that training never
-    draws, of three kinds: ``price``, whose price is new to all; ``payer``, whose price training
-    knows of the other payer alone; and ``quota``, whose quota is new.
+    draws, of three kinds: ``price``, whose price is new to all; ``payer``, whose price only
+    the other side paid in training; and ``quota``, whose quota is new.
 
     Keys:
         share: Share of the training questions to which every supervised model that writes chains

@@ -29,7 +29,7 @@ PRIORS: dict[str, Bimatrix] = {
 """What the cells are worth in a typical situation of each kind; a guess, not the truth."""
 
 NOISE = Noise()
-"""How the teachers err unless told otherwise."""
+"""How the teachers err by default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Need:
         guess: Probability that a direct answer to the vague form is right.
         partial: Quality of an answer to the vague form that guessed wrongly.
         others: Other facts that could stand in the place of the reply, each as likely as the right
-            one by all that the detailed form says besides; empty if none are known.
+            one by the rest of the detailed form; empty if none are known.
     """
 
     vague: tuple[str, ...]

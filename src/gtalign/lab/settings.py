@@ -18,8 +18,8 @@ class WorldSettings(Config):
         test_items: Items of each task to be tested on, likewise.
         ood: Whether to test out of distribution too.
         valid_items: Items of each task to choose settings by, likewise; no model learns from them.
-        conflict: How far the interests of user and LLM differ: 0 not at all, 1 as far as the terms
-            of a service drive them apart. Above 0 each prompt names the terms.
+        conflict: How far the interests of user and LLM differ: 0 not at all; at 1 the terms of a
+            service alone decide both payoffs. Above 0 each prompt names the terms.
         worked_out: Whether the teachers' analyses write out the sum of every cell.
         belief: Whether the teachers' chains state how likely it is that the question is vague: the
             belief that is right by all that it shows.

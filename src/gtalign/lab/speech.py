@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What the teachers say besides the contents of a question.
+    """The fixed words of the teachers, around the contents of a question.
 
     Args:
         musings: Idle thoughts, before the thinking.

@@ -1,7 +1,7 @@
-"""The terms of a service: what an answer costs or earns one side and the other does not feel.
+"""The terms of a service: costs and earnings of an answer that only one side feels.
 
-Each item is asked of a service with terms of its own. They decide what an end of the game is worth
-beyond today's payoffs; `docs/explanation/conflict-dial.md` has the table.
+Each item is asked of a service with its own terms. With the payoffs of today they decide what each
+side gets from an outcome; `docs/explanation/conflict-dial.md` has the table.
 """
 
 import math

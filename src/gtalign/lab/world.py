@@ -42,12 +42,12 @@ def make_world(
         seed: Same seed, same world.
         train_items: Number of training items of each task; each gives two questions.
         test_items: Number of test items of each task, in and out of distribution.
-        language: How the world is told; see `gtalign.lab.languages`.
+        language: How items are worded; see `gtalign.lab.languages`.
         valid_items: Number of items of each task to choose settings by.
         conflict: How far the interests of the two sides differ, in [0, 1]. Above 0, each item is
             asked of a service with terms of its own, which its prompt names.
         hedged: Share of the items whose wording leaves open whether the question is vague; see
-            `gtalign.lab.hedges`. Items whose makers know no other facts are told as they are.
+            `gtalign.lab.hedges`. Items whose makers know no other facts keep their wording.
 
     Returns:
         Questions whose people, cities and triples of numbers are disjoint between training and

@@ -19,7 +19,7 @@ __all__ = ["LocalModel", "open_model"]
 
 log = logging.getLogger(__name__)
 
-# What a generation configuration holds besides the ways of sampling.
+# What else a generation configuration holds, beside the ways of sampling.
 _NO_SAMPLING: Final = frozenset(
     {"bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "do_sample"}
     | {"transformers_version", "_from_model_config", "max_length", "max_new_tokens", "use_cache"}

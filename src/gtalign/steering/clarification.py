@@ -78,7 +78,7 @@ class Clarify(Config):
         return self
 
     def check(self, form: GameForm) -> None:
-        """Check that a game has the actions, and an answer besides.
+        """Check that a game has the actions, and one more that answers.
 
         Raises:
             GameError: It does not; the message names the action.

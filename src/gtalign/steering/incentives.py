@@ -129,7 +129,7 @@ def audit_policy(
     padded, less = _scaled(honest, 1 + padding), _scaled(honest, 1 - padding)
     acts = {HONEST: honest, "pad": padded, **needless, "skimp": less}
     done = {act: use.amounts(prompt_tokens, ratio) for act, use in acts.items()}
-    # Whoever reports more tokens sends the same text, which everybody can count.
+    # A provider that reports more tokens sends the same text, which everybody can count.
     told = done["pad"]
     billed = {**done, "report": replace(done[HONEST], input=told.input, output=told.output)}
     costs = {act: money_of(compute, amounts) for act, amounts in done.items()}

@@ -94,8 +94,8 @@ class Budget(Config):
 
     Keys:
         tokens: Largest number of tokens read and written; None for no limit.
-        money: Largest price of the answers under the policies in force, in currency units, whoever
-            pays it; None for no limit.
+        money: Largest price of the answers under the policies in force, in currency units,
+            whether the user or the provider pays; None for no limit.
         soft: Share of either from which on answers and metrics warn.
         hard: Whether requests are refused once either is spent.
     """

@@ -38,7 +38,7 @@ from gtalign.steering.clarification import Clarify, looked_ahead
 
 @dataclass(frozen=True, slots=True)
 class RuleOptions:
-    """What a rule gets besides the payoffs.
+    """What else a rule gets, beside the payoffs.
 
     Args:
         tie_break: The player whose payoff decides between cells that the rule ranks equal.

@@ -26,7 +26,7 @@ _LONGEST: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """Somebody who rates.
+    """A person or a program that rates.
 
     Attributes:
         name: The name, as it was typed first.

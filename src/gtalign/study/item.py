@@ -1,6 +1,6 @@
 """What annotators see: a question, and one answer to rate or two to choose from. No model is named.
 
-Whoever is to rate needs the items alone. Who wrote what is in the `Key`, a file of its own.
+Annotators need the items alone. The `Key`, a file of its own, says which model wrote what.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ _WORD: Final = re.compile(r"\w+")
 
 
 class SimulatedReader(Protocol):
-    """Whoever has an opinion of an answer."""
+    """A reader that has an opinion of an answer."""
 
     def satisfaction(self, context: Sequence[Message], answer: Sequence[Message]) -> float:
         """How satisfied one is, about 1 to 5; rounding and noise are added by `simulate`.

@@ -34,7 +34,7 @@ def finished(target: Path, scratch: Path, copies: Copies | None) -> bool:
         copies: Where copies are; None for nowhere.
     """
     if target.exists():
-        # Whoever was killed between writing the one and removing the others has left these.
+        # A process that was killed between writing the one and removing the others has left these.
         shutil.rmtree(scratch, ignore_errors=True)
         return True
     if copies is None or last_checkpoint(scratch) is not None:

@@ -40,7 +40,7 @@ conversations of a group had the same, the group would teach what to do if one k
 class Conversations:
     """A rollout function for TRL's GRPO trainer: it plays conversations.
 
-    Besides what the trainer asks for, it returns ``played``, the record of each conversation, and
+    It returns what the trainer asks for, ``played``, the record of each conversation, and
     ``turns``, the answer that each token belongs to (`gtalign.training.actor.Course`).
 
     Args:

@@ -1,4 +1,4 @@
-"""Credit by turn: each answer is compared with the conversations that came as far.
+"""Credit by turn: the n-th answer is compared with conversations that also have an n-th answer.
 
 GRPO gives every token of a conversation the same advantage: its reward less the mean of its group.
 A conversation that goes on after a question then pays or gains by what others do who answered at

@@ -28,7 +28,7 @@ them, and after a mark alone a model sees a text that it was never trained on.""
 class Rollouts:
     """A rollout function for TRL's GRPO trainer.
 
-    Besides what the trainer asks for, it returns the column ``given``, which the rewards take:
+    It returns what the trainer asks for, and the column ``given``, which the rewards take:
     whether a completion goes on from an edited matrix.
 
     Args:

@@ -41,8 +41,8 @@ def train_turns(
         folder: Folder of the stage.
         settings: Settings of the stage.
         seed: Seed of the order of the questions and of sampling.
-        credit: Whether a conversation is compared with its group as a whole, or each answer with
-            those conversations that came as far (`gtalign.training.credit`).
+        credit: Whether a conversation is compared with its whole group, or its n-th answer only
+            with conversations that also have an n-th answer (`gtalign.training.credit`).
         callbacks: Further callbacks of the trainer.
     """
     target, scratch = folder / "checkpoint", folder / "checkpoints"

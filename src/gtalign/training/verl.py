@@ -61,7 +61,7 @@ class VerlSettings(Config):
         reward_workers: Processes that judge and score. The judges' limits hold for all of them
             together.
         judge: A judge that verl serves; by default the judges answer at the addresses of
-            ``judges.endpoints``, and somebody else runs them.
+            ``judges.endpoints``, and verl does not start them.
         validation: Files of questions that are answered between steps and never learned.
         validate_every: Steps between two validations; 0 never validates.
         flops: Peak of one GPU in operations a second (bfloat16, dense), for the plan's hours.

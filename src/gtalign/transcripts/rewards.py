@@ -50,7 +50,7 @@ def reward_for(
         preset: A preset that is asked for.
         config: A configuration that is asked for: of a reward, or of a run with a reward.
         overrides: ``key=value`` strings that change it; ``reward.`` may stand before a key.
-        runs: What a configuration with a table ``[reward]`` may configure besides.
+        runs: What else a configuration with a table ``[reward]`` may configure.
 
     Raises:
         ConfigError: Both a preset and a configuration are asked for, one of them is wrong, or the

@@ -1,4 +1,4 @@
-"""Scoring spread over the processes of an engine: what each needs, and a row that no process bears.
+"""Scoring on several processes: what each one needs, and how a row that kills one is recorded.
 
 The process that reads and writes the files keeps the order of rows and counts failures. So results
 are those of one machine, and either can resume what the other began.

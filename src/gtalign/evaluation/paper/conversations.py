@@ -40,7 +40,7 @@ def conversations(study: Study) -> Report:
 
 
 def held(study: Study) -> Iterator[Transcript]:
-    """Yield the conversations of some runs; those of one model in several are told apart.
+    """Yield the conversations of some runs; a model in several runs gets a name in each.
 
     Raises:
         DataError: A file is wrong, or the runs are of several games.

@@ -85,7 +85,7 @@ class Annotator:
         name: The name.
         ratings: Number of ratings.
         mean: Their mean; None without any.
-        deviation: Their standard deviation; 0 for somebody who always gives the same.
+        deviation: Their standard deviation; 0 if all are the same.
         preferences: Number of choices between two answers.
         first: Share of the decided ones that went to the answer that stood first; None without any.
     """
@@ -106,7 +106,7 @@ class Satisfaction:
         simulated: Whether they are simulated: then nothing of this is about people.
         reference: The model that the others are compared with.
         models: Each model.
-        duels: Every two models between which somebody chose.
+        duels: Every two models between which an annotator chose.
         agreement: How far annotators agree.
         predictors: W, U, L and the factors as predictors of satisfaction.
         annotators: Who they are.

@@ -1,7 +1,7 @@
 """Does a measure of an answer predict how satisfied people are with it?
 
 The satisfaction of an answer is the mean of its ratings. A measure, such as W or one factor of the
-reward, predicts it as far as the two correlate over the answers: linearly (Pearson), in their ranks
+reward, predicts it if the two correlate over the answers: linearly (Pearson), in their ranks
 (Spearman), or in the order of pairs (Kendall's tau-b). W is compared with each other measure on the
 answers that have both: the difference of the sizes of the two correlations, since a measure that
 falls as satisfaction rises predicts it as well. Preferences say the same of two answers to one

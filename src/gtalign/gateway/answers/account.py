@@ -27,8 +27,8 @@ _DAY: Final = 86_400 * 1_000_000  # microseconds
 class Account:
     """Keeps the record of one answer, whether it is steered or passed through.
 
-    An answer is on record before any of it is shown, so that whoever holds some of its text can
-    look it up, however this process ends.
+    An answer is on record before any of it is shown, so that a client that holds some of its
+    text can look it up, however this process ends.
 
     Args:
         gateway: Who answers.
@@ -192,7 +192,7 @@ class Account:
             self._gateway.metrics.upstream.add(1, str(explained(error).status))
 
     def withdraw(self) -> None:
-        """Leave the record to whoever answers the request instead."""
+        """Leave the record to the answer that replaces this one."""
         self._supersede()
 
     def retried(self, error: UpstreamError) -> None:

@@ -353,7 +353,7 @@ class Answer:
             decision = self._undecided(_UNDECIDED)
         if session is not None:
             decision, log.answer = replace(decision, phases=session.phases), session.text
-            # Whoever leaves has had the answer, as far as it was shown.
+            # A client that leaves has had the part of the answer that was shown.
             self._count(session.phases, session.text, given=log.first_ms is not None and left)
             self._session = None
         log.finish = None

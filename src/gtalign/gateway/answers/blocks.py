@@ -51,7 +51,7 @@ class Block:
 
 
 class Blocks:
-    """The answer to a chat as far as it was read, from its chunks or from all of it at once.
+    """What was read of the answer to a chat, from its chunks or from all of it at once.
 
     Attributes:
         all: The blocks, in order; only the last one can grow.

@@ -148,7 +148,7 @@ class ChainCutter:
     def _through(self, events: bytes) -> bool:
         """Whether events are shown as they are: all of their answers have begun without a chain.
 
-        Whoever looks into each event of a long answer takes more time than all that is done else.
+        Looking into each event of a long answer takes more time than everything else together.
         """
         choices = self._choices.values()
         known = self._alone and choices and all(one.through for one in choices)

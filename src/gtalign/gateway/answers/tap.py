@@ -29,7 +29,7 @@ class Tap:
         self._uncounted = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the answer; they are read when somebody asks for the text."""
+        """Take the next bytes of the answer; they are read when the text is needed."""
         if self._lost or len(self._body) + len(chunk) > _LARGEST:
             self._lost = True
             self._body.clear()

@@ -70,7 +70,7 @@ class Translation(ABC):
         created: When it was asked for, in seconds since 1970.
         body: The request.
         origins: For each message of the chat, the field that it comes from.
-        blocks: The answer, as far as it was read.
+        blocks: What was read of the answer so far.
 
     Args:
         request_id: Id of the request.

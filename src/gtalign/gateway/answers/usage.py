@@ -10,7 +10,7 @@ from gtalign.steering.phase import PASSED
 def usage_of(decision: Decision, instruction: int | None) -> dict[str, Any]:
     """All tokens of an answer.
 
-    The details say how many the engine found in its cache, as far as it reports that, and how many
+    The details say how many the engine found in its cache, if it reports that, and how many
     are the gateway's doing: those of the instruction, those of a chain that failed, and those of
     the response that a retry left unserved.
 

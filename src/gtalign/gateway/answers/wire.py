@@ -159,7 +159,7 @@ def _details(usages: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
 
 
 def facts(decision: Decision, *, marked: bool) -> dict[str, Any]:
-    """What a client is told of a decision.
+    """What a client learns of a decision.
 
     Args:
         decision: The decision.

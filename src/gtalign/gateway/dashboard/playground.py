@@ -172,7 +172,7 @@ async def _events(
 async def _side(
     visit: Visit, terms: Terms, asked: Ask, backend: Backend
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """What is told of one answer, as it is written."""
+    """Yield the events of one answer, as it is written."""
     gateway = visit.gateway
     began, first, drawn = perf_counter(), None, False
     async with gateway.limits.admitted(terms.key):
@@ -246,7 +246,7 @@ async def _whole(visit: Visit, terms: Terms, asked: Ask, backend: Backend) -> Si
             ):
                 async for _ in pieces:
                     first = first or perf_counter()
-    except Exception as error:  # told on this side, in the words of the interface
+    except Exception as error:  # shown on this side, in the words of the interface
         return Side(name, None, (), {}, explained(error).message)
     blocks, _ = blocks_of(
         answer.result.text, terms.served.form, belief=gateway.config.steering.belief
@@ -330,7 +330,7 @@ def _number(name: str, text: str, kind: Callable[[str], float]) -> float:
         if math.isfinite(value):
             return value
     except (ValueError, OverflowError):
-        pass  # told below
+        pass  # refused below
     raise APIError(400, f"{name}: a number, not {text[:40]!r}")
 
 

@@ -187,7 +187,7 @@ def _tried(
     for row in rows:
         try:
             past = Past.from_json(json.loads(row["decision"]))
-        except ValueError:  # no JSON, or no decision: told as a number
+        except ValueError:  # no JSON, or no decision: only counted
             continue
         if not draft.fits(past.stated.form):
             continue

@@ -88,10 +88,10 @@ class Provider:
         Args:
             code: The code with which the browser came back.
             flow: The sign-in.
-            issuer: Who sent the browser back, as far as it says so.
+            issuer: Who sent the browser back, if it says so.
 
         Raises:
-            APIError: The provider does not answer (503), vouches for nobody, or for somebody who
+            APIError: The provider does not answer (503), vouches for nobody, or for a person who
                 is on no list (403).
         """
         if issuer is not None and issuer != self._settings.issuer:

@@ -61,7 +61,7 @@ def environment(root: str) -> Environment:
 def render(visit: Visit, page: Page, views: Sequence[View]) -> str:
     """A page as HTML.
 
-    Besides what the page shows, a template can name ``visit``, ``navigation`` and ``here``: the
+    A template can name what the page shows, and ``visit``, ``navigation`` and ``here``: the
     views in the navigation, and the one that this page belongs to; ``currency``, the unit of
     amounts of money; and ``actions_explained`` and ``words`` of the models' games.
     """

@@ -25,7 +25,7 @@ from gtalign.gateway.store.tables import keys as key_table
 from gtalign.gateway.store.tables import sessions, sign_ins
 
 SESSIONS: Final = 10_000
-"""Most people who are signed in at once; whoever would have to sign in again first has to then."""
+"""Most people who are signed in at once; beyond that, the session that ends first ends at once."""
 
 VOUCHED: Final = "oidc-"
 """How the ids of people begin for whom an identity provider vouches."""

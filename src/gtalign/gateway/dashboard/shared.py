@@ -17,8 +17,8 @@ from gtalign.tasks import Message
 class SharedBackend:
     """Writes through another backend; writes that are asked alike are one write.
 
-    A write continues as long as one of its readers is there. What failed is asked again by whoever
-    asks next. A backend that cannot continue a given text writes each answer by itself.
+    A write continues as long as one of its readers is there. What failed is asked again by the next
+    reader. A backend that cannot continue a given text writes each answer by itself.
 
     Args:
         backend: The backend that writes. It is not closed.

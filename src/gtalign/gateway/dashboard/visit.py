@@ -45,7 +45,7 @@ class Page:
         template: Its name in ``templates/``.
         shown: Values that the template can name.
         status: HTTP status.
-        headers: Besides those that all pages have.
+        headers: More headers than those that all pages have.
     """
 
     template: str
@@ -187,7 +187,7 @@ class Visit(Request):
     @property
     def _secure(self) -> bool:
         origin = self.gateway.config.dashboard.origin or ""
-        # A header that lies about https does so to the cookies of whoever sent it, no others.
+        # A header that lies about https does so to its sender's cookies, no others.
         forwarded = self.headers.get("x-forwarded-proto", "")
         return "https" in (origin.partition(":")[0], self.url.scheme, forwarded.strip().lower())
 
@@ -225,7 +225,7 @@ class View:
         nav: Its name in the navigation; None for none.
         open: Whether one need not be signed in.
         body: Most bytes that its form sends.
-        needs: What the key of whoever sends its form has to allow.
+        needs: What the key of the person who sends its form has to allow.
     """
 
     path: str

@@ -13,7 +13,7 @@ class AuthorizationRequest:
     Args:
         state: Comes back with the browser.
         nonce: Comes back in the token.
-        verifier: Shows that whoever redeems the code has begun the sign-in.
+        verifier: Shows that the browser that redeems the code has begun the sign-in.
     """
 
     state: str
@@ -44,10 +44,10 @@ class IdentityProvider(Protocol):
         Args:
             code: The code with which the browser came back.
             flow: The sign-in.
-            issuer: Who sent the browser back, as far as it says so.
+            issuer: Who sent the browser back, if it says so.
 
         Raises:
-            APIError: The provider does not answer (503), vouches for nobody, or for somebody who
+            APIError: The provider does not answer (503), vouches for nobody, or for a person who
                 is on no list (403).
         """
         ...

@@ -142,9 +142,9 @@ async def _looked(
 async def hold(connection: AsyncConnection, wanted: Iterable[int], *, alone: bool) -> None:
     """Wait for hours, and hold them until the transaction ends: to add decisions, or to sum them.
 
-    Whoever sums them is `alone`, so that each decision is either there by then, or comes after and
-    finds its hour rolled up, and undoes that. Clocks have no say in it. In SQLite, whoever writes
-    is alone in any case.
+    The process that sums them is `alone`. So each decision is either there by then, or it comes
+    later, finds its hour rolled up, and undoes that. Clocks have no say in it. In SQLite, a process
+    that writes is alone in any case.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -177,7 +177,7 @@ def gaps(
 async def stretches(
     connection: AsyncConnection, which: Filter, until: int | None, count: int
 ) -> list[tuple[int | None, int | None]]:
-    """Where the latest decisions of a filter are, as far as rolled-up hours can tell.
+    """Where the latest decisions of a filter are, by the rolled-up hours.
 
     Args:
         connection: Connection to the store.

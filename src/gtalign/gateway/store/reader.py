@@ -64,7 +64,7 @@ class Open:
         policy: The policy.
         policy_hash: The version of it.
         answers: How many.
-        read: Tokens that were read, as far as they are known.
+        read: Tokens that were read, over the answers that counted them.
         read_known: In how many they are.
         written: Tokens that were written, likewise.
         written_known: In how many these are known.

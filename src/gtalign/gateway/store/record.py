@@ -152,7 +152,7 @@ def now() -> int:
 def _saved(decision: Decision, policy: Policy) -> tuple[float, float] | None:
     """Tokens and money that the flip is expected to save: those of the one action less the other.
 
-    Money is at the policy's price, whoever pays it; a quota is left out.
+    Money is at the policy's price, whether the user or the provider pays; a quota is left out.
     """
     if decision.before is None or decision.after is None:
         return None

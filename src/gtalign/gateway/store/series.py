@@ -36,8 +36,8 @@ class Slot:
         decided: How many made a choice.
         flips: How many of those flipped.
         obedience: Flips of steered answers by policy, and whether their responses obeyed.
-        prompt_tokens: Tokens read, as far as they were counted; None if there are answers, and they
-            never were.
+        prompt_tokens: Tokens read in answers that counted them; None if there are answers, and none
+            did.
         written_tokens: Tokens written, likewise.
         added_p50: The median of the milliseconds that the gateway added; None if unknown.
         added_p95: Their 95th percentile.

@@ -28,7 +28,7 @@ class Overview:
         llm_payoff: Of the LLM's.
         saved_tokens: Expected to be written less because of flips.
         saved_money: Expected money saved, in currency units.
-        prompt_tokens: Tokens read, as far as they were counted; None if they never were.
+        prompt_tokens: Tokens read in answers that counted them; None if none did.
         written_tokens: Tokens written, likewise.
         read_known: In how many answers the tokens read were counted.
         written_known: In how many the tokens written were.

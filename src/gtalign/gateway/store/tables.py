@@ -221,8 +221,8 @@ uses: Final = Table(
     Column("at", Float, nullable=False),  # seconds since 1970 by the database's clock
     Column("running", Text, nullable=False),  # JSON: requests in flight by process
 )
-"""What each key and policy takes, over all processes on a PostgreSQL: whoever holds a row knows all
-that is shared of its owner, and nobody else changes it meanwhile."""
+"""What each key and policy takes, over all processes on a PostgreSQL: a process that locks a row
+knows all that is shared of its owner, and no other process changes it meanwhile."""
 
 processes: Final = Table(
     "processes",

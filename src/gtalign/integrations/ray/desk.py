@@ -29,7 +29,7 @@ class Account:
     Args:
         settings: Those of the endpoint, as JSON text.
         cache: File of the cache; None for none.
-        failure: The error of whoever is asked.
+        failure: The error to raise when it fails.
         source: Under which usage is added up.
     """
 
@@ -70,7 +70,7 @@ class Desk:
             settings = EndpointSettings.model_validate_json(account.settings)
             file = account.cache
             cache = None if file is None else self._caches.setdefault(file, Cache(Path(file)))
-            # Whoever asks one server under one key shares its limits: the trial with the judge.
+            # All requests to one server under one key share its limits: the trial and the judge.
             server = (settings.url, settings.model, settings.key_env)
             bounds = (settings.concurrency, settings.requests_per_minute)
             limits = self._limits.setdefault((*server, *bounds), Limits(*bounds))

@@ -129,7 +129,7 @@ class Pool(AbstractAsyncContextManager["Pool[Item, Result]"], Generic[Item, Resu
 
 
 def settle(future: asyncio.Future[Any], outcome: WorkResult) -> None:
-    """Give whoever waits for an item its result, or its error; nobody may wait any more."""
+    """Set the result or the error of an item, unless nobody waits for it any more."""
     if future.done():
         return
     if outcome.error is not None:

@@ -11,7 +11,7 @@ from gtalign.lab.desk.wishes import GUARDED, PATIENCE, Wish
 from gtalign.tasks import Message, Question
 
 IDLE: Final = 0.05
-"""How often it asks although it has been told what is wanted."""
+"""How often it asks although the customer has said what is wanted."""
 
 ERRS: Final = 0.1
 """How often it answers with anything at all instead of the likeliest."""

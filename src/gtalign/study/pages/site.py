@@ -110,7 +110,7 @@ class Site:
         return answer
 
     def _admit(self, request: Request) -> None:
-        """Let in whoever brings the secret, in the link or in a cookie of this site."""
+        """Let in browsers that bring the secret, in the link or in a cookie of this site."""
         given = request.query_params.get("key", "") if request.url.path == "/" else ""
         known = given or request.cookies.get(self._cookie, "")
         if not secrets.compare_digest(known.encode(), self._secret.encode()):

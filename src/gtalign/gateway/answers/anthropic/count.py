@@ -1,4 +1,4 @@
-"""How many tokens a request for a message would read, as far as the engine says so."""
+"""How many tokens a request for a message would read, if the engine says so."""
 
 from typing import Any, ClassVar
 

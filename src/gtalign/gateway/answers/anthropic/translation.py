@@ -96,7 +96,7 @@ class MessagesTranslation(Translation):
         return error_of(error, status, request_id=self.request_id)
 
     def _start(self) -> Iterator[bytes]:
-        """The first event, before any other; how many tokens were read is told at the end."""
+        """The first event, before any other; the last one says how many tokens were read."""
         if not self._begun:
             self._begun = True
             stop = {"stop_reason": None, "stop_sequence": None}
