@@ -1,5 +1,6 @@
 """Games in files: what may be in one, and what is said of one that is wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from gtalign.game.traits import Sign, TokenUse, Traits
 TUTOR = """
 name = "tutor"
 [user]
-STUCK = "has tried and is stuck"
+STUCK = { description = "has tried and is stuck", counts_as = "DQ" }
 LAZY = "wants the answer alone"
 [llm]
 HINT = "give a hint"
@@ -39,6 +40,7 @@ def test_a_file_holds_all_that_is_known_of_a_game(tmp_path: Path) -> None:
         {"HINT": "give a hint", "TELL": "tell the answer"},
         {"TELL": told},
         "tutor",
+        {"STUCK": "DQ"},
     )
     assert form.identity == "tutor: STUCK LAZY x HINT TELL"
     assert (form.meant_by("DA"), form.meant_by("HINT"), form.meant_by("AQ")) == (
@@ -46,6 +48,11 @@ def test_a_file_holds_all_that_is_known_of_a_game(tmp_path: Path) -> None:
         ("HINT",),
         (),
     )
+    assert form.meant_by("DQ", "user") == form.meant_by("STUCK", "user") == ("STUCK",)
+    assert form.meant_by("VQ", "user") == form.meant_by("DA", "user") == ()
+    assert form_from_json(json.loads(json.dumps(form_to_json(form)))) == form
+    other = load_game(written(tmp_path, TUTOR.replace(', counts_as = "DQ"', "")))
+    assert other != form and other.identity == form.identity
 
 
 def test_without_a_file_it_is_the_usual_game() -> None:
@@ -73,6 +80,8 @@ def test_a_shipped_game_knows_all_of_its_actions(name: str) -> None:
         ('asks = "no"', 'asks = "never"', "llm.TELL.sign.asks: input should be 'no', 'only'"),
         ('counts_as = "DA"', 'count_as = "DA"', "did you mean 'llm.TELL.counts_as'?"),
         ('counts_as = "DA"', 'counts_as = "ACT"', "llm.TELL.counts_as"),
+        ('counts_as = "DQ"', 'counts_as = "DA"', "user.STUCK.counts_as: input should be 'DQ' or"),
+        ('counts_as = "DQ"', 'sign = "x"', "unknown key 'user.STUCK.sign'"),
         ("output = 300", "output = -1", "llm.TELL.tokens.output: input should be greater"),
         ("output = 300", "output = nan", "llm.TELL.tokens.output"),
         ("output = 300", "turns = 1", "missing key 'llm.TELL.tokens.output'"),
@@ -129,6 +138,8 @@ def test_traits_belong_to_an_action() -> None:
         GameForm({"U": ""}, {"A": ""}, {"A": Traits(Sign(words=("x", " ")))})
     with pytest.raises(GameError, match="unknown LLM action 'B'"):
         GameForm({"U": ""}, {"A": ""}).traits_of("B")
+    with pytest.raises(GameError, match="'V' counts as 'DQ'; the user has U"):
+        GameForm({"U": ""}, {"A": ""}, user_counts_as={"V": "DQ"})
 
 
 def test_a_game_of_a_program_may_be_larger_than_that_of_a_file() -> None:

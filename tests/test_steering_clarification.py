@@ -1,5 +1,8 @@
 """Rules under a belief: the worth of asking, against play that is simulated turn by turn."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain_texts import THREE_BY_TWO, games
+from gtalign.cli import main
+from gtalign.config import shipped
 from gtalign.errors import ConfigError, GameError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
+from gtalign.game.file import load_game
+from gtalign.game.traits import Traits
 from gtalign.steering import (
     Asking,
     Clarify,
@@ -132,6 +139,110 @@ def test_without_a_belief_a_rule_does_not_apply_and_nothing_stands_in() -> None:
         assert by_prior.cell is not None
     other = alternatives(Bimatrix(THREE_BY_TWO, np.zeros((3, 2, 2))), load_policy("free"))
     assert [found.rule for found in other if found.cell is None] == [*RULES]
+
+
+QUIZ = GameForm(
+    {"CLEAR": "says all", "LOOSE": "leaves something out", "TEST": "tries the assistant"},
+    {"TELL": "tell", "QUIZ": "ask", "BOTH": "tell and ask", "PASS": "decline"},
+    {
+        "TELL": Traits(counts_as="DA"),
+        "QUIZ": Traits(counts_as="CQ"),
+        "BOTH": Traits(None, None, "AQ"),
+    },
+    "quiz",
+    {"CLEAR": "DQ", "LOOSE": "VQ"},
+)
+BY_NAME: dict[str, Any] = {
+    "asks": [{"action": "QUIZ"}, {"action": "BOTH", "answer": "TELL", "user": 0.8, "llm": 0.6}],
+    "detailed": "CLEAR",
+}
+
+
+def test_another_game_is_played_by_what_its_actions_count_as() -> None:
+    payoffs = np.random.default_rng(2).integers(-5, 6, (20, 3, 4, 2)).astype(float)
+    beliefs = np.random.default_rng(3).dirichlet(np.ones(3), 20)
+    by_name = Clarify.model_validate(BY_NAME)
+    found, named = (looked_ahead(payoffs, beliefs, QUIZ, c, None) for c in (Clarify(), by_name))
+    assert found.tolist() == named.tolist()
+    prior = dict(zip(QUIZ.user_actions, (0.2, 0.7, 0.1), strict=True))
+    for one in payoffs:
+        cells = {
+            recommend(Bimatrix(QUIZ, one), policy("clarify", prior=prior, clarify=c)).cell
+            for c in (Clarify(), by_name)
+        }
+        assert len(cells) == 1
+    policy("clarify", prior=prior).check(QUIZ)
+    assert {name: use.turns for name, use in prior_for(QUIZ).items()} == {
+        **{"TELL": 0, "QUIZ": 1, "BOTH": 0.5, "PASS": 0}
+    }
+    assert prior_for(QUIZ)["QUIZ"] == prior_for(USER_LLM)["CQ"]
+
+
+def test_a_game_without_an_action_that_answers_and_asks_is_played_without() -> None:
+    form = GameForm(
+        {"DQ": "", "LOOSE": ""}, {"TELL": "", "QUIZ": ""}, {"QUIZ": Traits(counts_as="CQ")}
+    )
+    only = Clarify(asks=(Asking(action="QUIZ"),))
+    payoffs, belief = np.array([[[[1.0, 2], [0, 0]], [[-3, 1], [0, 0]]]]), np.array([[0.5, 0.5]])
+    found = [looked_ahead(payoffs, belief, form, c, None).tolist() for c in (Clarify(), only)]
+    assert found[0] == found[1]
+
+
+TELL = Traits(counts_as="DA")
+ASK = Traits(counts_as="CQ")
+BOTH = Traits(counts_as="AQ")
+
+
+@pytest.mark.parametrize(
+    ("users", "traits", "told"),
+    [
+        ({"A": ""}, {"X": TELL, "Y": ASK}, "user action 'DQ', .*; none of A counts as it"),
+        ({"DQ": ""}, {"X": TELL, "Y": TELL}, "needs an LLM action that asks; none of X, Y counts"),
+        ({"DQ": ""}, {"X": ASK, "Y": ASK}, "needs an LLM action that answers"),
+        ({"DQ": ""}, {"X": Traits(), "Y": BOTH}, "names the LLM action 'DA'; the game has X, Y"),
+    ],
+)
+def test_why_the_rule_does_not_apply_is_said(
+    users: dict[str, str], traits: dict[str, Traits], told: str
+) -> None:
+    form = GameForm(users, dict.fromkeys(traits, ""), traits)
+    with pytest.raises(GameError, match=told):
+        Clarify().check(form)
+    game = Bimatrix(form, np.zeros((*form.shape, 2)))
+    belief = {name: 1 / len(users) for name in users}
+    by = {one.rule: one for one in alternatives(game, load_policy("free"), belief=belief)}
+    assert by["clarify"].cell is None and re.search(told, by["clarify"].why)
+
+
+def test_two_that_count_alike_are_told_apart_or_refused() -> None:
+    twice = GameForm({"A": "", "B": ""}, {"T": "", "Q": ""}, {"Q": ASK}, "", {"A": "DQ", "B": "DQ"})
+    with pytest.raises(GameError, match="A and B count as it"):
+        Clarify().check(twice)
+    Clarify(detailed="B").check(twice)
+    both = Clarify(asks=(Asking(action="Q"), Asking(action="CQ")), detailed="B")
+    with pytest.raises(GameError, match="names the LLM action 'Q' twice"):
+        both.check(twice)
+
+
+@pytest.mark.parametrize("name", shipped("games"))
+def test_the_shipped_games_say_that_no_request_of_theirs_is_the_clear_one(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    form = load_game(name)
+    even = 1 / len(form.user)
+    game = Bimatrix(form, np.random.default_rng(0).integers(-5, 6, (*form.shape, 2)))
+    (tmp_path / "matrix.json").write_text(json.dumps(game.to_json()))
+    belief = ",".join(f"{action}={even}" for action in form.user_actions)
+    solve = ["solve", str(tmp_path / "matrix.json"), "--game", name, "--belief", belief]
+    assert main(solve) == 0
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "clarify: does not apply: clarify names the user action 'DQ'" in told
+    assert "counts as it" in told
+    prior = dict.fromkeys(form.user_actions, even)
+    with pytest.raises(ConfigError, match="counts as it"):
+        policy("clarify", prior=prior).check(form)
+    clear = policy("clarify", prior=prior, clarify={"detailed": form.user_actions[0]})
+    assert recommend(game, clear).cell in form.cells
 
 
 def test_the_reasons_say_the_numbers() -> None:

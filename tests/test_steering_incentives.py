@@ -1,5 +1,6 @@
 """What a pricing policy pays the provider for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,26 @@ def test_an_audit_needs_an_honest_answer_and_names_of_its_own() -> None:
         audited(GameForm({"A": "a"}, {"B": "b"}, name="none"))
     with pytest.raises(SteeringError, match="cannot be called 'pad'"):
         audit_policy(load_policy("free"), needless={"pad": ActionTokens(output=1)})
+
+
+def test_a_policy_that_does_not_fit_the_game_is_audited_with_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "asks.toml"
+    file.write_text(
+        'name = "asks"\npayer = "user"\nprice = {output = 9.0}\nsolution = "clarify"\n'
+        "prior = {HO = 0.5, RV = 0.5}\n"
+    )
+    audit = ["audit-policy", str(file), "--game", "coding"]
+    assert main(audit) == 0
+    assert "policy 'asks': clarify names the user action 'DQ'" in caplog.text
+    assert "asks: pays a provider that" in capsys.readouterr().out
+    caplog.clear()
+    file.write_text(file.read_text() + '[clarify]\ndetailed = "RV"\n')
+    assert main(audit) == 0
+    assert caplog.text == ""
+    assert main(["audit-policy", str(file)]) == 0
+    assert "prior has to name each action of the user once: DQ, VQ" in caplog.text
 
 
 def test_the_command_audits_another_game(capsys: pytest.CaptureFixture[str]) -> None:

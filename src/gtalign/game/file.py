@@ -83,8 +83,8 @@ class ActionConfig(Config):
         description: What it means, in a few words for people and models.
         sign: How a response shows it; None if no rule can read it.
         tokens: Tokens that it is expected to take, until enough answers are measured.
-        counts_as: The action of the usual game that adjustments of policies mean by it: ``DA`` (a
-            full answer), ``CQ`` (a question) or ``AQ`` (both).
+        counts_as: The action of the usual game that policies mean by it: ``DA`` (a full answer),
+            ``CQ`` (a question) or ``AQ`` (both).
     """
 
     description: str
@@ -106,17 +106,35 @@ class ActionConfig(Config):
         )
 
 
+class UserActionConfig(Config):
+    """One action of the user; a text alone is its description.
+
+    Keys:
+        description: What it means, in a few words for people and models.
+        counts_as: The action of the usual game that policies mean by it: ``DQ`` (all that an answer
+            needs is said) or ``VQ`` (something is left out).
+    """
+
+    description: str
+    counts_as: Literal["DQ", "VQ"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _described(cls, given: Any) -> Any:
+        return {"description": given} if isinstance(given, str) else given
+
+
 class GameConfig(Config):
     """A game: the actions of the user, which are its rows, and of the LLM, its columns.
 
     Keys:
         name: Name of the game, by which records say what they are of.
-        user: The user's actions, name -> description.
+        user: The user's actions, by name.
         llm: The LLM's actions, by name.
     """
 
     name: str = ""
-    user: dict[str, str]
+    user: dict[str, UserActionConfig]
     llm: dict[str, ActionConfig]
 
     @model_validator(mode="after")
@@ -127,10 +145,11 @@ class GameConfig(Config):
     def form(self) -> GameForm:
         """Return the form of the game."""
         return GameForm(
-            self.user,
+            {name: action.description for name, action in self.user.items()},
             {name: action.description for name, action in self.llm.items()},
             {name: action.traits() for name, action in self.llm.items()},
             self.name,
+            {name: meant for name, action in self.user.items() if (meant := action.counts_as)},
         )
 
 
@@ -164,8 +183,8 @@ def _problems(game: GameConfig) -> Iterator[str]:
             yield f"llm.{action}.sign: each text is one line of 1 to {_TEXT} characters"
         if len(sign.texts) > _TEXTS:
             yield f"llm.{action}.sign: {len(sign.texts)} texts; a sign has up to {_TEXTS}"
-    llm = {name: action.description for name, action in game.llm.items()}
-    for side, actions in (("user", game.user), ("llm", llm)):
+    user, llm = dict(game.form().user), dict(game.form().llm)
+    for side, actions in (("user", user), ("llm", llm)):
         if len(actions) > MOST:
             yield f"{side}: {len(actions)} actions; a file has up to {MOST}"
         for name, told in actions.items():
@@ -189,7 +208,11 @@ def form_to_json(form: GameForm) -> dict[str, Any]:
     """Return a form as an object, which `form_from_json` reads back equal."""
     pairs = zip(form.llm, form.traits, strict=True)
     llm = {name: _action(told, known) for (name, told), known in pairs}
-    return {**({"name": form.name} if form.name else {}), "user": dict(form.user), "llm": llm}
+    user = {
+        name: told if meant is None else {"description": told, "counts_as": meant}
+        for (name, told), meant in zip(form.user, form.user_counts_as, strict=True)
+    }
+    return {**({"name": form.name} if form.name else {}), "user": user, "llm": llm}
 
 
 def _action(description: str, known: Traits) -> Any:

@@ -36,6 +36,8 @@ class GameForm:
         llm: The LLM's actions, name -> description, at least one.
         traits: What is known of LLM actions, by name; see `Traits`.
         name: Name of the game, for records and people; empty for none.
+        user_counts_as: The actions of the user in ``USER_LLM`` that policies mean by actions of
+            this game, by name.
 
     Raises:
         GameError: No action, a malformed name, one name twice on one side, traits of an action that
@@ -46,6 +48,7 @@ class GameForm:
     llm: tuple[tuple[str, str], ...]
     traits: tuple[Traits, ...]
     name: str
+    user_counts_as: tuple[str | None, ...]
 
     def __init__(
         self,
@@ -53,11 +56,18 @@ class GameForm:
         llm: Actions,
         traits: Mapping[str, Traits] | None = None,
         name: str = "",
+        user_counts_as: Mapping[str, str] | None = None,
     ) -> None:
         object.__setattr__(self, "user", _actions("user", user))
         object.__setattr__(self, "llm", _actions("llm", llm))
         object.__setattr__(self, "traits", _traits(self.llm_actions, traits or {}))
         object.__setattr__(self, "name", name)
+        counts = user_counts_as or {}
+        for action in counts:
+            if action not in self.user_actions:
+                known = ", ".join(self.user_actions)
+                raise GameError(f"{action!r} counts as {counts[action]!r}; the user has {known}")
+        object.__setattr__(self, "user_counts_as", tuple(map(counts.get, self.user_actions)))
 
     @cached_property
     def user_actions(self) -> tuple[str, ...]:
@@ -97,16 +107,26 @@ class GameForm:
             )
         return self.traits[self.llm_actions.index(action)]
 
-    def meant_by(self, action: str) -> tuple[str, ...]:
-        """The LLM actions that a name means: the one of this name, or all that count as it.
+    def meant_by(self, action: str, player: Player = "llm") -> tuple[str, ...]:
+        """The actions that a name means: the one of this name, or all that count as it.
 
         Args:
-            action: The name of an action of this game, or of ``USER_LLM``; empty for any other.
+            action: The name of an action of this game, or of ``USER_LLM``.
+            player: Whose action it is.
+
+        Returns:
+            Names of actions of this game, in its order; none for any other name.
+
+        Raises:
+            GameError: There is no such player.
         """
-        if action in self.llm_actions:
+        if known_player("the player is", player) == "user":
+            actions, counts = self.user_actions, self.user_counts_as
+        else:
+            actions, counts = self.llm_actions, tuple(known.counts_as for known in self.traits)
+        if action in actions:
             return (action,)
-        pairs = zip(self.llm_actions, self.traits, strict=True)
-        return tuple(own for own, known in pairs if known.counts_as == action)
+        return tuple(own for own, count in zip(actions, counts, strict=True) if count == action)
 
     @cached_property
     def cells(self) -> tuple[str, ...]:

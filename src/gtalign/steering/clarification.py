@@ -6,6 +6,7 @@ that ask is not used: their worth is worked out from the answers (`gtalign.game.
 same problem where replies inform, but change nothing).
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 
 from gtalign.config import Config, Share
 from gtalign.errors import GameError
-from gtalign.game import GameForm
+from gtalign.game import USER_LLM, GameForm
 from gtalign.game.arrays import Payoffs
 from gtalign.game.cells import first_best
 
@@ -28,9 +29,10 @@ class Asking(Config):
     """An action of the LLM that asks.
 
     Keys:
-        action: Its name.
+        action: Its name, or that of the action of the usual game as which actions of another game
+            count (``counts_as``): ``CQ`` or ``AQ``.
         answer: Action with which it answers as it asks; a user who leaves keeps that answer. None
-            to ask without an answer.
+            to ask without an answer. ``DA`` is the first action of a game that counts as it.
         user: What the question and the reply cost the user, in points.
         llm: What they cost the LLM.
     """
@@ -45,8 +47,10 @@ class Clarify(Config):
     """Assumptions of the rule ``clarify``. All other actions of the LLM are answers.
 
     Keys:
-        asks: The actions that ask.
-        detailed: The user's action that a helpful reply amounts to.
+        asks: The actions that ask. Those of the usual game that a game has nothing for are left
+            out.
+        detailed: The user's action that a helpful reply amounts to, or ``DQ`` for the one that
+            counts as it.
         replies: Share of the users who reply; the others leave.
         helps: Share of the replies that say what was missing.
         questions: Most questions in a row, 1 to 20.
@@ -77,27 +81,83 @@ class Clarify(Config):
                 raise ValueError(f"the answer of {asking.action} is {asking.answer}, which asks")
         return self
 
+    def of(self, form: GameForm) -> "Roles":
+        """The part that each action of a game plays.
+
+        Raises:
+            GameError: The game lacks an action; the message names it.
+        """
+        llm, user = form.llm_actions, form.user_actions
+        asks: dict[int, tuple[Asking, int | None]] = {}
+        for asking in self.asks:
+            meant = form.meant_by(asking.action)
+            if not meant and asking.action not in USER_LLM.llm_actions:
+                raise GameError(
+                    f"clarify names the LLM action {asking.action!r}; the game has {', '.join(llm)}"
+                )
+            answer = None
+            if meant and asking.answer is not None:
+                answer = llm.index(_first(form, asking.answer))
+            for name in meant:
+                if llm.index(name) in asks:
+                    raise GameError(f"clarify names the LLM action {name!r} twice")
+                asks[llm.index(name)] = asking, answer
+        if not asks:
+            wanted = " or ".join(asking.action for asking in self.asks)
+            raise GameError(
+                f"clarify needs an LLM action that asks; none of {', '.join(llm)} counts as"
+                f" {wanted}"
+            )
+        for column, (_, answer) in asks.items():
+            if answer in asks:
+                raise GameError(f"the answer of {llm[column]} is {llm[answer]}, which asks")
+        answers = tuple(column for column in range(len(llm)) if column not in asks)
+        if not answers:
+            raise GameError("clarify needs an LLM action that answers and does not ask")
+        clear = form.meant_by(self.detailed, "user")
+        if len(clear) != 1:
+            told = f"none of {', '.join(user)} counts as it"
+            if clear:
+                told = f"{' and '.join(clear)} count as it"
+            raise GameError(
+                f"clarify names the user action {self.detailed!r}, a request that lacks nothing;"
+                f" {told}"
+            )
+        return Roles(asks, answers, user.index(clear[0]))
+
     def check(self, form: GameForm) -> None:
         """Check that a game has the actions, and one more that answers.
 
         Raises:
             GameError: It does not; the message names the action.
         """
-        asks = {asking.action for asking in self.asks}
-        named = {asking.answer for asking in self.asks} - {None}
-        for name in sorted(asks | {str(name) for name in named}):
-            if name not in form.llm_actions:
-                raise GameError(
-                    f"clarify names the LLM action {name!r}; the game has"
-                    f" {', '.join(form.llm_actions)}"
-                )
-        if self.detailed not in form.user_actions:
-            raise GameError(
-                f"clarify names the user action {self.detailed!r}; the game has"
-                f" {', '.join(form.user_actions)}"
-            )
-        if asks >= set(form.llm_actions):
-            raise GameError("clarify needs an LLM action that answers and does not ask")
+        self.of(form)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The part that each action of a game plays under `Clarify`.
+
+    Attributes:
+        asks: Column of each LLM action that asks -> the assumptions of it, and the column of the
+            answer that it gives as it asks.
+        answers: Columns of the LLM actions that answer.
+        detailed: Row of the request that lacks nothing.
+    """
+
+    asks: dict[int, tuple[Asking, int | None]]
+    answers: tuple[int, ...]
+    detailed: int
+
+
+def _first(form: GameForm, answer: str) -> str:
+    """The LLM action that an answer is, the first of several that count as it."""
+    meant = form.meant_by(answer)
+    if not meant:
+        raise GameError(
+            f"clarify names the LLM action {answer!r}; the game has {', '.join(form.llm_actions)}"
+        )
+    return meant[0]
 
 
 def looked_ahead(
@@ -122,10 +182,8 @@ def looked_ahead(
     Raises:
         GameError: The game lacks an action that the assumptions name.
     """
-    clarify.check(form)
-    llm, asks = form.llm_actions, {asking.action: asking for asking in clarify.asks}
-    answers = np.array([column for column, name in enumerate(llm) if name not in asks])
-    detailed = form.user_actions.index(clarify.detailed)
+    roles = clarify.of(form)
+    answers, detailed = np.array(roles.answers), roles.detailed
     each_N = np.arange(len(payoffs))
     served_N = answers[_best(payoffs[:, detailed][:, answers])]
     served_N2 = payoffs[each_N, detailed, served_N]  # once the request is detailed
@@ -140,10 +198,8 @@ def looked_ahead(
         values_Nn2: Payoffs = np.einsum("Nm,Nmnp->Nnp", belief_Nm, payoffs)
         direct_Nn2 = values_Nn2.copy()
         lacking_N1 = (1 - belief_Nm[:, [detailed]]) * (1 - clarify.helps)
-        for column, asking in ((llm.index(name), asking) for name, asking in asks.items()):
-            left = gone_N2
-            if asking.answer is not None:
-                left = direct_Nn2[:, llm.index(asking.answer)]
+        for column, (asking, answer) in roles.asks.items():
+            left = gone_N2 if answer is None else direct_Nn2[:, answer]
             cost: Payoffs = np.array([asking.user, asking.llm])
             if charges is not None:
                 more_Nm2 = charges[:, :, column] - charges[each_N, :, served_N]

@@ -99,14 +99,18 @@ are the same for all such actions, so no guess favours one of them."""
 
 
 def prior_for(form: GameForm) -> dict[str, ActionTokens]:
-    """The prior of every LLM action: as the form has it, else `PRIOR` by name, else `UNKNOWN`."""
-    known = zip(form.llm_actions, form.traits, strict=True)
-    return {
-        action: PRIOR.get(action, UNKNOWN)
-        if traits.tokens is None
-        else ActionTokens(**traits.tokens._asdict())
-        for action, traits in known
-    }
+    """The prior of every LLM action.
+
+    As the form has it, else `PRIOR` by the action's name, else by what it counts as, else
+    `UNKNOWN`.
+    """
+    found = {}
+    for action, traits in zip(form.llm_actions, form.traits, strict=True):
+        if traits.tokens is not None:
+            found[action] = ActionTokens(**traits.tokens._asdict())
+        else:
+            found[action] = PRIOR.get(action) or PRIOR.get(traits.counts_as or "", UNKNOWN)
+    return found
 
 
 class TokenHistory:
@@ -203,7 +207,8 @@ class TokenHistory:
             measured = {} if output is None else {"output": output[1]}
             source = "prior" if output is None else f"measured (n={output[0]})"
             if tokens.turns:
-                follow_up = self._follow_up(model, action, enough, prior is None)
+                full = next(iter(form.meant_by(FULL)), None) if prior is None else None
+                follow_up = self._follow_up(model, action, enough, full)
                 if follow_up is not None:
                     count, measured["follow_up"], how = follow_up
                     source = f"{source}, follow-ups {how} (n={count})"
@@ -216,14 +221,14 @@ class TokenHistory:
         return expected, sources
 
     def _follow_up(
-        self, model: str, action: str, enough: int, full: bool
+        self, model: str, action: str, enough: int, full: str | None
     ) -> tuple[int, float, str] | None:
         """Number and mean tokens of the answers that follow an action up, and which they are."""
         own = _mean(self._followed, model, action, enough)
         if own is not None:
             return *own, "measured"
-        other = _mean(self._seen, model, FULL, enough) if full else None
-        return None if other is None else (*other, f"as {FULL}")
+        other = _mean(self._seen, model, full, enough) if full is not None else None
+        return None if other is None else (*other, f"as {full}")
 
     def to_json(self) -> dict[str, Any]:
         """Return an object that `from_json` reads back: model -> action -> answers, tokens.

@@ -8,6 +8,7 @@ for each token the first always pays, because reporting costs nothing (Artola Ve
 honest answer the provider's best response, as long as users stay whatever it does.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from gtalign.steering.edit import within_quota
 from gtalign.steering.expected import FULL, PRIOR, ActionTokens, prior_for
 from gtalign.steering.policy import Policy, Price
 from gtalign.steering.units import Amounts, money_of
+
+log = logging.getLogger(__name__)
 
 HONEST: Final = "honest"
 
@@ -164,6 +167,9 @@ def audit_policies(
 ) -> tuple[Incentive, ...]:
     """Compare each act of a game with its honest answer, under each of several policies.
 
+    A policy that does not fit the game, such as one with a rule that does not apply, is compared as
+    well, with a warning: the acts depend on its prices alone.
+
     Args:
         policies: The policies.
         form: The game, whose `audited` actions are compared.
@@ -177,6 +183,11 @@ def audit_policies(
             it.
     """
     _, honest, needless = audited(form)
+    for policy in policies:
+        try:
+            policy.check(form)
+        except ConfigError as error:
+            log.warning("%s; its prices are audited, but no answer is steered by it", error)
     return tuple(
         one
         for policy in policies

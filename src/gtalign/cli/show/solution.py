@@ -101,11 +101,15 @@ def _sentences(solution: Solution, belief: Mapping[str, float] | None) -> Iterat
 
 
 def _chosen(game: Bimatrix, belief: Mapping[str, float] | None) -> Iterator[tuple[str, str]]:
-    """The cell that each solution rule chooses, as a policy that sets nothing else has it."""
+    """The cell that each solution rule chooses, as a policy that sets nothing else has it; or why
+    it chooses none."""
     options = RuleOptions(form=game.form, belief=ordered(belief, game.form))
     options = replace(options, low=min(options.low, float(game.payoffs.min())))
     for rule in SOLUTION_RULES.values():
-        cell = alternative(rule, game, options).cell
-        if cell is None:
-            cell = "needs --belief" if belief is None else "does not apply to this game"
-        yield rule.name, cell
+        found = alternative(rule, game, options)
+        if found.cell is not None:
+            yield rule.name, found.cell
+        elif belief is None and rule.needs_belief:
+            yield rule.name, "needs --belief"
+        else:
+            yield rule.name, found.why.removeprefix("It ").removesuffix(".")
