@@ -95,8 +95,8 @@ class Served:
             return answer.status, await answer.json(content_type=None)
 
     async def key(self, **wanted: Any) -> tuple[Key, str]:
-        """Make a key; the first gets the scope ``admin`` as well."""
-        wanted = {"name": "k", "scopes": ["chat", "admin"], **wanted}
+        """Make a key, also one of scope ``admin``; by default its name is its number."""
+        wanted = {"name": f"k{len(self.gateway.keys.all())}", "scopes": ["chat", "admin"], **wanted}
         names, groups = self.gateway.policies.names(), self.gateway.config.groups
         return await self.gateway.keys.create(read_key_request(wanted, names, groups))
 

@@ -33,10 +33,13 @@ async def stored(where: str | Path, **settings: Any) -> AsyncGenerator[AsyncEngi
 
 async def last_admin_stays(*engines: AsyncEngine) -> None:
     """Revoke as many admins as there are, each over another engine, and see that one is left."""
-    for _ in range(10):
+    for turn in range(10):
         sides = [await Keys.open(engine) for engine in engines]
-        wanted = KeyRequest(name="root", scopes=("admin",))
-        made = [(await sides[0].create(wanted))[0] for _ in engines]
+        wanted = [
+            KeyRequest(name=f"root {turn} {number}", scopes=("admin",))
+            for number, _ in enumerate(engines)
+        ]
+        made = [(await sides[0].create(one))[0] for one in wanted]
         spare = [key for key in sides[0].all() if key.revoked is None and key not in made]
         for key in spare:
             await sides[0].revoke(key.id)

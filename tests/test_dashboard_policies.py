@@ -191,7 +191,7 @@ async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Se
         ("name = ", "not valid TOML: Invalid value (at line 1"),
         ('name = "a"\nname = "b"', "not valid TOML: Cannot overwrite a value (at line 2, column"),
         ('name = "a\x07"', "not valid TOML"),
-        ('name = "a\\u0007"\npayer = "user"', "name: string should match"),
+        ('name = "a\\u0007"\npayer = "user"', "name: a name has no control characters"),
         ('name = "<script>alert(1)</script>"\npayer = "user"', "use only letters, digits"),
         ('name = "../../etc/passwd"\npayer = "user"', "use only letters, digits"),
         ('name = "a/b"\npayer = "user"', "use only letters, digits"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import openai
 import pytest
+from sqlalchemy import update
 
 from dashboard_parts import Visitor
 from gateway_parts import MESSAGES, Served, served
@@ -20,7 +21,8 @@ from gtalign.gateway.limits import Limits
 from gtalign.gateway.settings import LimitSettings
 from gtalign.gateway.spending import UNTOLD, AnswerUsage, cost, recount, text_of
 from gtalign.gateway.spent import Spent
-from gtalign.gateway.store.tables import decisions
+from gtalign.gateway.store.database import open_store
+from gtalign.gateway.store.tables import decisions, keys
 from gtalign.gateway.store.writer import Record
 from gtalign.steering import Budget, load_policy
 from gtalign.steering.edit import FITTING
@@ -78,6 +80,15 @@ async def test_who_may_only_read_changes_nothing_on_the_dashboard(tmp_path: Path
         assert (await visitor.post("/sign-out")).status == 200
 
 
+async def let_expire(gateway: Served, key: Key, at: datetime) -> None:
+    limits = key.limits.model_copy(update={"expires": at}).model_dump_json()
+    store = await open_store(gateway.gateway.config.audit)
+    async with store.begin() as connection:
+        await connection.execute(update(keys).where(keys.c.id == key.id).values(limits=limits))
+    await store.dispose()
+    await gateway.gateway.keys.reload()
+
+
 async def test_a_key_expires(tmp_path: Path) -> None:
     soon = datetime.now(UTC) + timedelta(days=1)
     past = datetime.now(UTC) - timedelta(seconds=1)
@@ -86,7 +97,10 @@ async def test_a_key_expires(tmp_path: Path) -> None:
             await gateway.key(limits={"expires": soon.isoformat()})
         root, admin = await gateway.key(name="root")
         _, good = await gateway.key(name="good", limits={"expires": soon.isoformat()})
-        _, old = await gateway.key(name="old", limits={"expires": past.isoformat()})
+        with pytest.raises(ConfigError, match=r"limits\.expires: .* UTC has passed already"):
+            await gateway.key(name="old", limits={"expires": past.isoformat()})
+        expired, old = await gateway.key(name="old", limits={"expires": soon.isoformat()})
+        await let_expire(gateway, expired, past)
         assert (await gateway.post(BODY, **bearer(good)))[0] == 200
         code, _, told = await gateway.post(BODY, **bearer(old))
         assert code == 401 and "expired" in told["error"]["message"]

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from gateway_parts import COSTLY, MESSAGES, config_of, scripted, served
+from gtalign.config import load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import opened
-from gtalign.gateway.keys import ANYONE, Key, KeyLimits
+from gtalign.gateway.keys import ANYONE, Key, KeyLimits, read_key_request
 from gtalign.gateway.limits import Limits
 from gtalign.gateway.loopback import is_loopback
+from gtalign.gateway.policies import read_policy
 from gtalign.gateway.served import Models
-from gtalign.gateway.settings import LimitSettings
+from gtalign.gateway.settings import GatewayConfig, LimitSettings
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.upstream import Upstream
 
@@ -240,3 +242,82 @@ async def test_too_many_requests_are_told_when_to_try_again(tmp_path: Path) -> N
         status, headers, told = await gateway.post(BODY)
         assert (status, told["error"]["code"]) == (429, "requests_per_minute")
         assert 0 < int(headers["retry-after"]) <= 60
+
+
+NAMES = {
+    "": "at least 1 character",
+    "   ": "a character that can be seen",
+    "\u200d\u3000": "a character that can be seen",
+    " app": "no space at its beginning or end",
+    "app\u00a0": "no space at its beginning or end",
+    "a\tb": "no control characters",
+    "a\u0085b": "no control characters",
+    "nimda\u202e": "none that set a direction",
+    "a\u2066b": "none that set a direction",
+    "a\u200fb": "none that set a direction",
+    "a\u2028b": "no control characters",
+    "a" * 81: "at most 80 characters",
+}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=map(ascii, NAMES))
+def test_a_name_that_people_cannot_read_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=NAMES[name]) as refused:
+        read_key_request({"name": name}, ["costly"])
+    assert "name" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["app", "Zoë & Co.", "的", "a b", "👩\u200d💻", "<script>"])
+def test_a_name_that_people_can_read_is_taken(name: str) -> None:
+    assert read_key_request({"name": name}, ["costly"]).name == name
+
+
+HIDDEN = "a\u202eb"
+NAMED: dict[str, dict[str, Any]] = {
+    "a model": {"upstream": None, "models": {HIDDEN: {"engines": [{"address": "x"}]}}},
+    "an engine": {
+        "upstream": None,
+        "models": {"m": {"engines": [{"address": "x", "name": HIDDEN}]}},
+    },
+    "a currency": {"dashboard": {"currency": "\u2066"}},
+    "a provider": {
+        "dashboard": {
+            "origin": "https://a.example",
+            "oidc": {"issuer": "https://b.example", "client_id": "c", "name": HIDDEN},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("changed", NAMED.values(), ids=NAMED)
+def test_so_is_every_name_that_the_settings_give(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="a name has"):
+        load_table(GatewayConfig, {"upstream": {"address": "x"}, **changed}, "gateway.toml")
+
+
+def test_and_the_name_of_a_policy() -> None:
+    with pytest.raises(ConfigError, match="none that set a direction"):
+        read_policy(HIDDEN, {"payer": "user"})
+
+
+async def test_two_valid_keys_have_two_names(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        _, root = await gateway.key(name="root")
+        admin = bearer(root)
+        code, _, first = await gateway.post({"name": "app"}, "/admin/keys", **admin)
+        assert code == 201
+        for name in ("app", "root"):
+            code, _, told = await gateway.post({"name": name}, "/admin/keys", **admin)
+            assert code == 400
+            assert told["error"]["message"].startswith(f"there is a key {name!r} already")
+        assert len(gateway.gateway.keys.all()) == 2
+        url = f"{gateway.address}/admin/keys/{first['id']}"
+        async with gateway.http.delete(url, headers=admin) as answer:
+            assert answer.status == 200
+        assert (await gateway.post({"name": "app"}, "/admin/keys", **admin))[0] == 201
+        old = "2020-01-01T00:00:00Z"
+        wanted = {"name": "late", "limits": {"expires": old}}
+        code, _, told = await gateway.post(wanted, "/admin/keys", **admin)
+        assert code == 400
+        said = told["error"]["message"]
+        assert said == "limits.expires: 2020-01-01 00:00 UTC has passed already"

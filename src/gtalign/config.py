@@ -7,6 +7,7 @@ complete configuration into its directory. An unknown key is an error that names
 import difflib
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
@@ -22,6 +23,7 @@ __all__ = [
     "Beside",
     "Config",
     "Files",
+    "Name",
     "Share",
     "beside",
     "dump",
@@ -33,9 +35,12 @@ __all__ = [
     "shipped",
     "shown",
     "unknown_keys",
+    "visible",
 ]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_JOINERS = "\u200c\u200d"  # between letters of some scripts, and in emoji
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of Unicode
 _MOST_PROBLEMS = 20  # that one message tells of
 CONFIGS = Path(__file__).with_name("configs")
 """The folder of what comes with the package."""
@@ -56,6 +61,27 @@ C = TypeVar("C", bound=Config)
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 """A setting between 0 and 1."""
+
+
+def visible(name: str) -> str:
+    """Return a name that people can read.
+
+    Raises:
+        ValueError: It is blank, begins or ends with a space, or holds control characters or those
+            that set a direction of writing.
+    """
+    kinds = [unicodedata.category(c) for c in name if c not in _JOINERS]
+    if all(kind[0] in "ZC" for kind in kinds):
+        raise ValueError("a name has a character that can be seen")
+    if name != name.strip():
+        raise ValueError("a name has no space at its beginning or end")
+    if not _HIDDEN.isdisjoint(kinds):
+        raise ValueError("a name has no control characters and none that set a direction")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(visible)]
+"""A name that people read in lists, of 80 characters at most."""
 
 Files = Annotated[tuple[Path, ...], Field(min_length=1)]
 """One file or more."""

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gtalign.config import Config, load_table
+from gtalign.config import Config, Name, load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.store.changes import changed
@@ -58,14 +58,14 @@ class KeyRequest(Config):
     """A key that an admin wants to make.
 
     Keys:
-        name: Name of the key, for people and records.
+        name: Name of the key, for people and records. No other valid key has it.
         scopes: What the key may do.
         policy: Policy of all requests with the key; None lets its group or each request choose.
         group: Group of keys whose policy its requests have; None for none.
         limits: The key's own limits.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Name
     scopes: Annotated[tuple[KeyScope, ...], Field(min_length=1)] = ("chat",)
     policy: str | None = None
     group: str | None = None
@@ -209,7 +209,8 @@ class Keys:
         """Make a key; returns it with its secret, which is kept nowhere.
 
         Raises:
-            ConfigError: It is the first and may not run the gateway: nobody could, then.
+            ConfigError: A valid key has its name, or its end has passed already; or it is the first
+                and may not run the gateway for good: nobody could, then.
             StorageError: It cannot be written.
         """
         secret = _PREFIX + secrets.token_urlsafe(32)
@@ -223,6 +224,14 @@ class Keys:
             created=now(),
         )
         async with self._change("a key could not be written") as connection:
+            if any(known.name == key.name and known.good for known in self._by_hash.values()):
+                raise ConfigError(
+                    f"there is a key {key.name!r} already; give another name, or revoke it"
+                )
+            if key.expired:
+                raise ConfigError(
+                    f"limits.expires: {wanted.limits.expires:%Y-%m-%d %H:%M %Z} has passed already"
+                )
             if not self.required and "admin" not in wanted.scopes:
                 raise ConfigError(
                     "scopes: the first key needs 'admin', or nobody could make others"

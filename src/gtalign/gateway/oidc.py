@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from gtalign.config import Config
+from gtalign.config import Config, Name
 from gtalign.gateway.loopback import is_loopback
 
 GROUP: Final = "group:"
@@ -60,7 +60,7 @@ class OIDCSettings(Config):
     issuer: Annotated[str, Field(pattern=r"^https?://[^\s?#@]+$")]
     client_id: Annotated[str, Field(min_length=1)]
     secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    name: Annotated[str, Field(min_length=1, max_length=80)] = "the identity provider"
+    name: Name = "the identity provider"
     scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")], ...] = ("email",)
     groups: Annotated[str, Field(min_length=1)] = "groups"
     read: tuple[Who, ...] = ()

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gtalign.config import load
+from gtalign.config import load, load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.keys import KeyRequest, Keys
@@ -145,18 +145,17 @@ async def make_admin_key(config: GatewayConfig, name: str) -> str:
     """Make an admin key in the store and return it.
 
     Raises:
-        ConfigError: There is a valid key of this name. Otherwise each start of the gateway by the
-            same command would leave one more key behind.
+        ConfigError: It is no name of a key, or a valid key has it. Otherwise each start of the
+            gateway by the same command would leave one more key behind.
         StorageError: The store cannot be opened or written.
     """
+    wanted = load_table(KeyRequest, {"name": name, "scopes": ("chat", "admin")}, "--key")
     store = await open_store(config.audit)
     try:
         keys = await Keys.open(store)
-        if any(known.name == name and known.revoked is None for known in keys.all()):
-            raise ConfigError(
-                f"--key: there is a key {name!r} already; leave --key out, or give another name"
-            )
-        _, secret = await keys.create(KeyRequest(name=name, scopes=("chat", "admin")))
+        _, secret = await keys.create(wanted)
+    except ConfigError as error:
+        raise ConfigError(f"--key: {error}, or leave --key out") from error
     finally:
         await store.dispose()
     return secret

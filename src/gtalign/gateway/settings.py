@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from gtalign.config import Config, Share
+from gtalign.config import Config, Name, Share, visible
 from gtalign.game.file import GameSource
 from gtalign.gateway.oidc import OIDCSettings, safe_address
 from gtalign.models.names import SERVER_KEY
@@ -16,7 +16,8 @@ from gtalign.steering.policy import PolicySource
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
-ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ModelName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(visible)]
+Currency = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(visible)]
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$")]
 Show = Literal["response", "reasoning", "raw"]
@@ -47,7 +48,7 @@ class EngineSettings(Config):
 
     address: str
     model: str | None = None
-    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")] | None = None
+    name: Name | None = None
     weight: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
     key: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
 
@@ -261,7 +262,7 @@ class DashboardSettings(Config):
     """
 
     origin: str | None = None
-    currency: Annotated[str, Field(min_length=1, max_length=20)] = "currency units"
+    currency: Currency = "currency units"
     hours: Annotated[float, Field(gt=0, le=720)] = 12.0
     oidc: OIDCSettings | None = None
 

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from gtalign.config import Config, Share, beside, load
+from gtalign.config import Config, Name, Share, beside, load
 from gtalign.errors import ConfigError, GameError
 from gtalign.game import TOLERANCE, GameForm
 from gtalign.steering.clarification import Clarify
@@ -155,7 +155,7 @@ class Policy(Config):
         clarify: Assumptions of the rule ``clarify``.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Name
     payer: Literal["user", "provider", "nobody"]
     price: Price = Price()
     characters_per_token: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
