@@ -11,6 +11,7 @@ from gateway_parts import MESSAGES, served
 from gtalign.config import load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.http.addresses import plain_path
+from gtalign.gateway.program import load_gateway
 from gtalign.gateway.settings import GatewayConfig
 from standins import model
 
@@ -191,9 +192,40 @@ def test_a_path_as_the_application_knows_it(path: str, root: str, plain: str) ->
     "wrong",
     [
         *({"root_path": "llm"}, {"root_path": "/llm/"}, {"root_path": "/a b"}, {"root_path": "//"}),
+        *({"root_path": "/../x"}, {"root_path": "/a/."}, {"root_path": "/a/../b"}),
+        *({"passes": ["/v1/../x"]}, {"passes": ["/."]}, {"passes": ["/v1/./*"]}),
         *({"cors": ["app.example"]}, {"cors": ["https://a.example/"]}, {"cors": ["null"]}),
     ],
 )
 def test_wrong_settings_are_named(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         load_table(GatewayConfig, {"upstream": {"address": "x"}, **wrong}, "test")
+
+
+@pytest.mark.parametrize("right", ["/..x", "/a..b/...", "/.well-known"])
+def test_dots_in_a_name_are_no_steps(right: str) -> None:
+    wanted = {"upstream": {"address": "x"}, "root_path": right, "passes": [f"{right}/*"]}
+    assert load_table(GatewayConfig, wanted, "test").root_path == right
+
+
+@pytest.mark.parametrize(
+    ("pattern", "root", "plain"),
+    [
+        ("/embeddings", "", "/v1/embeddings"),
+        ("/audio/*", "", r"/v1/audio/\*"),
+        ("/v1/v1/files", "", "/v1/files"),
+        ("/llm/v1/files", "/llm", "/v1/files"),
+    ],
+)
+def test_a_pattern_that_no_request_has_is_refused(
+    tmp_path: Path, pattern: str, root: str, plain: str
+) -> None:
+    file = tmp_path / "gateway.toml"
+    text = (
+        f'root_path = "{root}"\npasses = ["{{}}"]\n[upstream]\naddress = "http://127.0.0.1:1/v1"\n'
+    )
+    file.write_text(text.format(pattern))
+    with pytest.raises(ConfigError, match=f"passes: no request comes as .*reads {plain}$"):
+        load_gateway(file)
+    file.write_text(text.format("/v1/files/*"))
+    assert load_gateway(file).passes == ("/v1/files/*",)

@@ -10,6 +10,7 @@ from typing import Any
 from gtalign.config import load, load_table
 from gtalign.errors import ConfigError
 from gtalign.gateway.gateway import Gateway
+from gtalign.gateway.http.addresses import check_passes
 from gtalign.gateway.keys import KeyRequest, Keys
 from gtalign.gateway.policies import read_policies
 from gtalign.gateway.served import Models, forms_of
@@ -48,6 +49,7 @@ def load_gateway(
         )
     config = load(GatewayConfig, file, overrides, options)
     check_workers(config)
+    check_passes(config)
     read_policies(config.policies, forms_of(config))
     return config
 

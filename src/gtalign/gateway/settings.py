@@ -19,7 +19,16 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(visible)]
 Currency = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(visible)]
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$")]
+
+
+def _stays(path: str) -> str:
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        raise ValueError("a path has no '.' or '..' between its slashes")
+    return path
+
+
+RootPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$"), AfterValidator(_stays)]
+PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$"), AfterValidator(_stays)]
 Show = Literal["response", "reasoning", "raw"]
 """What a client sees of a chain: the response, also the chain before it, or the whole text."""
 
@@ -335,7 +344,7 @@ class GatewayConfig(Config):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     admin: AdminSettings | None = None
     proxies: tuple[str, ...] = ()
-    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    root_path: RootPath = ""
     cors: tuple[str, ...] = ()
     passes: tuple[PathPattern, ...] = (
         *("/v1/embeddings", "/v1/moderations", "/v1/rerank", "/v1/score", "/v1/audio/*"),

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gtalign.errors import ConfigError
 from gtalign.gateway.settings import GatewayConfig
 
 _SLASHES: Final = re.compile("//+")
@@ -76,3 +77,15 @@ def plain_path(path: str, root: str) -> str:
     while (shorter := _TWICE.sub("", path)) != path:
         path = shorter
     return f"/v1{path}" if _FAMILIES.match(path) else path
+
+
+def check_passes(config: GatewayConfig) -> None:
+    """Refuse an address in ``passes`` under which no request comes.
+
+    Raises:
+        ConfigError: The gateway knows it by another path; the message gives that.
+    """
+    for pattern in config.passes:
+        plain = plain_path(pattern, config.root_path)
+        if plain != pattern:
+            raise ConfigError(f"passes: no request comes as {pattern}; the gateway reads {plain}")
