@@ -176,6 +176,7 @@ async def test_decisions_are_filtered_searched_and_paged(tmp_path: Path) -> None
         for hostile in (
             *("cursor=x", "cursor=-1", "cursor=1-';--", f"cursor={'9' * 400}", "cursor=1-%00"),
             *("limit=x", "limit=-1", "flipped=maybe", "since=x", f"search={'x' * 1001}"),
+            *("limit=0", "since=1&since=2", "since=2&until=1", "status=sent", "mode=guess"),
         ):
             answer = await visitor.get(f"/decisions?{hostile}")
             assert answer.status == 400 and "<h1>That cannot be read</h1>" in answer.text

@@ -97,7 +97,9 @@ async def test_a_key_sees_its_own_decisions_alone(tmp_path: Path) -> None:
         assert (status, len(page["data"]), page["next"]) == (200, 1, None)
         assert (await gateway.get("/admin/overview?since=0", **one))[1]["answers"] == {"done": 1}
         for query in (
-            "limit=x",
+            *("limit=x", "limit=0", "limit=00", "limit=1&limit=2"),
+            *("since=1&since=2", "since=1&since=1", "policy=a&policy=b", "cursor=&cursor="),
+            *("since=2&until=2", "since=2&until=1", "status=sent", "mode=guess"),
             "flipped=1",
             "since=-1",
             "cursor=a",
@@ -105,6 +107,9 @@ async def test_a_key_sees_its_own_decisions_alone(tmp_path: Path) -> None:
             f"search={'x' * 2000}",
         ):
             assert (await gateway.get(f"/admin/decisions?{query}", **one))[0] == 400
+        for path in ("overview", "export"):
+            status, told = await gateway.get(f"/admin/{path}?since=1&since=2", **one)
+            assert (status, told["error"]["message"]) == (400, "since: give it once, not 2 times")
 
 
 async def test_policies_are_changed_and_stay_changed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from gtalign.gateway.dashboard.query import LAST, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
-from gtalign.gateway.http.parameters import read_count, read_flag
+from gtalign.gateway.http.parameters import read_flag, read_limit, read_once
 from gtalign.gateway.store.export import export_response
 from gtalign.gateway.store.reader import SEARCHED
 from gtalign.gateway.store.record import STATUSES
@@ -23,8 +23,8 @@ _QUESTION: Final = 140  # and shows
 
 async def show(visit: Visit) -> Page:
     """A page of decisions, the latest first."""
-    query = read_query(visit.query_params)
-    limit = read_count("limit", visit.query_params.get("limit") or str(SIZES[1]))
+    query = read_query(read_once(visit.query_params))
+    limit = read_limit(visit.query_params.get("limit") or str(SIZES[1]))
     cursor = visit.query_params.get("cursor")
     gateway = visit.gateway
     page = await gateway.reader.page(query.which, limit=limit, cursor=cursor)
@@ -53,7 +53,7 @@ async def show(visit: Visit) -> Page:
 
 async def export(visit: Visit) -> Response:
     """The decisions of a list, all pages of it, as a file."""
-    query = read_query(visit.query_params)
+    query = read_query(read_once(visit.query_params))
     asked = visit.query_params
     return export_response(
         visit.gateway.reader,

@@ -8,6 +8,7 @@ from typing import Final
 from gtalign.gateway.dashboard.flow import Flow, flow
 from gtalign.gateway.dashboard.query import PERIODS, read_query
 from gtalign.gateway.dashboard.visit import Page, Visit
+from gtalign.gateway.http.parameters import read_once
 from gtalign.gateway.store.reader import Overview
 from gtalign.gateway.store.record import now
 
@@ -36,7 +37,7 @@ class PolicyFlow:
 
 async def show(visit: Visit) -> Page:
     """Sums over the decisions of a period."""
-    query = read_query(visit.query_params, last="day")
+    query = read_query(read_once(visit.query_params), last="day")
     reader = visit.gateway.reader
     found = await reader.overview(query.which)
     series = await reader.series(query.which, now=now())

@@ -13,7 +13,7 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import address_of, read_body, read_object
-from gtalign.gateway.http.parameters import read_count, read_filter, read_flag
+from gtalign.gateway.http.parameters import read_filter, read_flag, read_limit, read_once
 from gtalign.gateway.http.resource import App, Resource
 from gtalign.gateway.keys import KeyScope, read_key_request
 from gtalign.gateway.policies import read_policy, read_toml
@@ -107,9 +107,9 @@ class _Admin:
 
     async def decisions(self, request: Request) -> Response:
         self._check(request)
-        query = dict(request.query_params)
+        query = read_once(request.query_params)
         cursor = query.pop("cursor", None)
-        limit = read_count("limit", query.pop("limit", "50"))
+        limit = read_limit(query.pop("limit", "50"))
         page = await self._gateway.reader.page(read_filter(query), limit=limit, cursor=cursor)
         return _json({"data": page.rows, "next": page.next})
 
@@ -131,7 +131,7 @@ class _Admin:
 
     async def overview(self, request: Request) -> Response:
         self._check(request)
-        which = read_filter(dict(request.query_params))
+        which = read_filter(read_once(request.query_params))
         found = await self._gateway.reader.overview(which)
         told = asdict(found)
         told["dry_runs"] = [one.to_json() for one in await self._gateway.reader.trials(which)]
@@ -143,7 +143,7 @@ class _Admin:
 
     async def export(self, request: Request) -> Response:
         self._check(request)
-        query = dict(request.query_params)
+        query = read_once(request.query_params)
         format_ = query.pop("format", "jsonl")
         transcripts = read_flag("transcripts", query.pop("transcripts", "false"))
         which = read_filter(query)
