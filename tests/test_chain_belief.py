@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,7 +111,19 @@ def test_the_published_form_knows_no_belief_and_the_other_needs_one() -> None:
         ('{"DQ": true, "VQ": 0.75}', "belief-share"),
         ('{"DQ": "0.25", "VQ": 0.75}', "belief-share"),
         ('{"DQ": -0.25, "VQ": 1}', "belief-share"),
-        ('{"DQ": 1e-1, "VQ": 0.9}', "belief-share"),
+        ('{"DQ": 1e-, "VQ": 0.9}', "belief-share"),
+        ('{"DQ": 1e1, "VQ": 0.9}', "belief-share"),
+        ('{"DQ": 1e999, "VQ": 0.9}', "belief-share"),
+        ('{"DQ": 0.1., "VQ": 0.9}', "belief-share"),
+        ('{"DQ": .1, "VQ": 0.9}', "belief-share"),
+        ('{"DQ": 01, "VQ": 0}', "belief-share"),
+        ('{"DQ": +1, "VQ": 0}', "belief-share"),
+        ('{"DQ": -1e-12, "VQ": 1}', "belief-share"),
+        ('{"DQ": 0.25 "VQ": 0.75}', "belief-syntax"),
+        ('{"DQ" 0.25, "VQ": 0.75}', "belief-syntax"),
+        ("{'DQ': 0.25, 'VQ': 0.75}", "belief-syntax"),
+        ('```json\n{"DQ": 0.25, "VQ": 0.75}\n```', "belief-syntax"),
+        ('{"DQ": 0.49, "VQ": 0.49}', "belief-sum"),
         ('{"DQ": 1.2, "VQ": 0}', "belief-share"),
         ('{"DQ": {"DQ": 1}, "VQ": 0}', "belief-share"),
         ('{"DQ": ' + "9" * 5000 + ', "VQ": 0}', "belief-share"),
@@ -141,6 +155,75 @@ def test_a_belief_is_read_with_other_spaces_orders_and_roundings() -> None:
     repaired = parse(loose, belief=True, tolerant=True)
     assert repaired.belief == BELIEF
     assert [repair.kind for repair in repaired.repairs] == ["tag", "text-between"]
+
+
+NUMBERS = [
+    ("7e-1", "3e-1"),
+    ("7E-1", "0.30"),
+    ("70e-2", "3.0e-01"),
+    ("0.7" + "0" * 40, "0.3" + "0" * 4000),
+    ("0.7", "0.29999999999999999999999999999999999"),
+    ("1", "-0"),
+    ("1.0", "-0.0e5"),
+    ("1", "1e-400"),
+]
+
+
+@pytest.mark.parametrize("shares", NUMBERS, ids=str)
+def test_every_number_of_json_is_a_share(shares: tuple[str, str]) -> None:
+    text = with_belief(f'{{"D\\u0051":{shares[0]},"VQ":{shares[1]}}}')
+    found = parse(text, belief=True).belief
+    assert found == pytest.approx({"DQ": float(shares[0]), "VQ": float(shares[1])})
+    assert found is not None and min(found.values()) >= 0 and "-" not in str(found)
+    assert streamed(text, 7) == parse(text, belief=True)
+
+
+@pytest.mark.parametrize("types", range(1, 13))
+@pytest.mark.parametrize("cut", [round, floor, ceil])
+def test_shares_of_two_decimals_are_a_belief_however_many_there_are(types: int, cut: Any) -> None:
+    form = GameForm(user={f"T{n}": "" for n in range(types)}, llm={"A": "", "B": ""})
+    for seed in range(20):
+        exact = (
+            np.random.default_rng(seed).dirichlet(np.ones(types)) if seed else [1 / types] * types
+        )
+        shares = {
+            name: cut(100 * s) / 100 for name, s in zip(form.user_actions, exact, strict=True)
+        }
+        written = json.dumps(shares)
+        if not sum(shares.values()):
+            continue
+        found = BeliefReader(form).read(written, 0, len(written))
+        assert sum(found.values()) == pytest.approx(1)
+        far = json.dumps(shares | {"T0": shares["T0"] + 0.01 * types + 0.01})
+        if shares["T0"] + 0.01 * types < 0.99 and cut is ceil:
+            with pytest.raises(ChainError, match="add up to 1, not"):
+                BeliefReader(form).read(far, 0, len(far))
+
+
+@pytest.mark.parametrize(
+    ("written", "kinds"),
+    [
+        ('```json\n{"DQ": 0.25, "VQ": 0.75}\n```', ["code-fence"]),
+        ('`{"DQ": 0.25, "VQ": 0.75}`', ["code-fence"]),
+        ("{'DQ': 0.25, 'VQ': 0.75}", ["single-quotes"]),
+        ("{\u201cDQ\u201d: 0.25, \u00abVQ\u00bb: 0.75}", ["typographic-quotes"]),
+        ('{"DQ": 0.25, "VQ": 0.75,\n}', ["trailing-comma"]),
+        ("```\n{'DQ': 0.25, 'VQ': 0.75,}\n```", ["code-fence", "single-quotes", "trailing-comma"]),
+    ],
+)
+def test_the_tolerant_parser_repairs_a_belief_as_it_does_a_payoff(
+    written: str, kinds: list[str]
+) -> None:
+    text = with_belief(written)
+    with pytest.raises(ChainError, match="belief"):
+        parse(text, belief=True)
+    chain = parse(text, belief=True, tolerant=True)
+    assert chain.belief == BELIEF
+    assert list(dict.fromkeys(repair.kind for repair in chain.repairs)) == kinds
+    assert all(text[r.position] in "`'\u201c\u00ab," for r in chain.repairs)
+    for rest in ('{"DQ": 0.25, "VQ": 0.75,,}', '{"DQ": \'0.25\', "VQ": 0.75}', '```{"DQ": 0.25}'):
+        with pytest.raises(ChainError, match="belief"):
+            parse(with_belief(rest), belief=True, tolerant=True)
 
 
 def test_a_slice_reports_the_belief_as_a_text_once_it_is_closed() -> None:

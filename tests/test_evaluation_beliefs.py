@@ -1,6 +1,7 @@
 """Calibration of stated beliefs, against other formulas for the same numbers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,46 @@ def test_right_beliefs_are_the_best_score_where_they_are_known() -> None:
     assert found.off.value == pytest.approx(np.mean(np.abs(share_N - 0.5)))
     (unknown,) = calibrations([*held, answer(999, 0.5, "VQ")])
     assert unknown.best is None and unknown.off is None
-    wrong = answer(0, 0.5, None, extra={"user_action": "VQ", "right_belief": {"VQ": 2}})
-    with pytest.raises(DataError, match="answer 'q0'"):
-        calibrations([wrong])
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("right_belief", {"VQ": 2}, "extra.right_belief has to give each of DQ, VQ a share"),
+    ("right_belief", {"DQ": 2, "VQ": -1}, "extra.right_belief has to give .* it is {'DQ': 2,"),
+    ("right_belief", {"DQ": 0.5, "VQ": 0.7}, "extra.right_belief has to give"),
+    ("right_belief", {"DQ": "0.5", "VQ": 0.5}, "extra.right_belief has to give"),
+    ("right_belief", {"DQ": True, "VQ": 0}, "extra.right_belief has to give"),
+    ("right_belief", {"DQ": float("nan"), "VQ": 0}, "extra.right_belief has to give"),
+    ("right_belief", {}, "extra.right_belief has to give"),
+    ("right_belief", "x", "extra.right_belief has to be an object .* not 'x'"),
+    ("right_belief", [0.5, 0.5], "extra.right_belief has to be an object"),
+    ("right_belief", 0, "extra.right_belief has to be an object"),
+    ("belief", "x", "extra.belief has to be an object .* not 'x'"),
+    ("belief", 0.7, "extra.belief has to be an object"),
+    ("belief", {"DQ": 2, "VQ": -1}, "the belief has to give each of DQ, VQ a share"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "told"), WRONG)
+def test_a_belief_that_is_none_is_told_by_its_name(name: str, given: Any, told: str) -> None:
+    """Also where other answers have none, so that nothing is compared with it."""
+    right = answer(0, 0.5, "VQ")
+    wrong = answer(1, 0.5, None, extra={"user_action": "VQ", name: given})
+    if name == "belief":
+        wrong = replace(wrong, chain=None)
+    for held in ([right, wrong], [wrong, right]) if name == "right_belief" else ([right, wrong],):
+        with pytest.raises(DataError, match=f"answer 'q1': {told}"):
+            calibrations(held)
+    assert calibrations([replace(wrong, extra={**wrong.extra, name: None}), right])
+
+
+def test_many_types_are_believed_in_two_decimals() -> None:
+    names = [f"T{n}" for n in range(6)]
+    for share in (0.16, 0.17):
+        belief = dict.fromkeys(names, share)
+        extra = {"user_action": "T0", "belief": belief, "right_belief": belief}
+        (found,) = calibrations([answer(0, None, None, chain=None, extra=extra)])
+        assert found.off is not None and found.off.value == 0
+        assert found.brier.value == pytest.approx(25 / 36 + 5 / 36)
 
 
 def test_truth_is_the_labs_or_the_label_and_else_unknown() -> None:

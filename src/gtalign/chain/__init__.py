@@ -2,7 +2,7 @@
 
 from gtalign.chain.acted import acted
 from gtalign.chain.answered import action_of, unanswered
-from gtalign.chain.blocks import BLOCKS, TAGS, Chain, Repair, render
+from gtalign.chain.blocks import BLOCKS, TAGS, Chain, render
 from gtalign.chain.chains import Chains, parse_batch
 from gtalign.chain.choice import Choice, chosen_cell
 from gtalign.chain.grammar import Lengths, Part, ebnf, gbnf, json_schema
@@ -10,6 +10,7 @@ from gtalign.chain.parse import parse
 from gtalign.chain.prompt import prompt
 from gtalign.chain.reasoning import reasoning_of, response_of, with_reasoning
 from gtalign.chain.rules import FORMAT_RULES
+from gtalign.chain.scan import Repair
 from gtalign.chain.sentences import asked, asks
 from gtalign.chain.solution import solution_scores
 from gtalign.chain.stream import (

@@ -1,23 +1,23 @@
 """Read the block that states a belief: how likely each action of the user is, as JSON."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from gtalign.errors import ChainError
+from gtalign.chain.scan import NUMBER, Repair, Scan
 from gtalign.game.form import TOLERANCE, GameForm
 
-SLACK: Final = 0.011
-"""How far the shares of a belief may be from 1 in all: by the rounding of two of two decimals."""
 
-_SPACE: Final = r"[ \t\n\r]*+"
-_OPEN: Final = re.compile(_SPACE + r"\{" + _SPACE)
-_CLOSE: Final = re.compile(_SPACE + r"\}" + _SPACE)
-_COMMA: Final = re.compile(_SPACE + r"," + _SPACE)
-_ITEM: Final = re.compile(rf'"([A-Za-z0-9-]{{1,80}}+)"{_SPACE}:{_SPACE}')
-_SHARE: Final = re.compile(r"(?:0|[1-9][0-9]{0,30}+)(?:\.[0-9]{1,30}+)?(?![\w.+-])")
+def slack(count: int) -> float:
+    """How far the shares of a belief may be from 1 in all, if each has two decimals.
+
+    What is left of each below the last decimal adds up to a whole number of hundredths, fewer than
+    there are shares. A thousandth more is for what a float leaves out, and for one share alone.
+
+    Args:
+        count: Number of shares.
+    """
+    return 0.01 * max(count - 1, 1) + 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,51 +26,80 @@ class BeliefReader:
 
     form: GameForm
 
-    def read(self, text: str, start: int, end: int, *, offset: int = 0) -> dict[str, float]:
+    def read(
+        self,
+        text: str,
+        start: int,
+        end: int,
+        *,
+        repairs: list[Repair] | None = None,
+        offset: int = 0,
+    ) -> dict[str, float]:
         """Return the belief in ``text[start:end]``: shares of 1 by action, in the form's order.
 
-        Shares that add up to 1 but for rounding are scaled to add up to it.
+        Shares that add up to 1 but for rounding (`slack`) are scaled to add up to it.
 
         Args:
             text: The text that holds the block.
             start: Where its content begins.
             end: Where it ends.
+            repairs: If given, other quotes, trailing commas and code fences are repaired, and each
+                repair is appended to this list; without it they are errors.
             offset: What to add to positions in `text` for those that errors report.
 
         Raises:
             ChainError: It breaks a ``belief-*`` rule; the error holds the first and its position.
         """
-
-        def error(rule: str, at: int, message: str) -> ChainError:
-            return ChainError(rule, at + offset, message)
-
-        found: dict[str, float] = {}
-        separator, position = _OPEN, start
-        while len(found) < len(self.form.user):
-            between = separator.match(text, position, end)
-            position = position if between is None else between.end()
-            item = None if between is None else _ITEM.match(text, position, end)
-            if item is None:
-                raise error("belief-syntax", position, "a belief is an object of shares, in JSON")
-            key = item.group(1)
-            if key not in self.form.user_actions or key in found:
-                known = ", ".join(self.form.user_actions)
-                raise error("belief-key", position, f"a belief names each of {known} once")
-            position = item.end()
-            share = _SHARE.match(text, position, end)
-            if share is None or not float(share.group()) <= 1 + TOLERANCE:
-                raise error("belief-share", position, "a share is a number from 0 to 1")
-            found[key], position = float(share.group()), share.end()
-            separator = _COMMA
-        close = _CLOSE.match(text, position, end)
-        if close is None:
-            raise error("belief-syntax", position, "a belief ends with the last action's share")
-        if close.end() != end:
-            raise error("belief-syntax", close.end(), "the belief continues after its brace")
+        scan = _Scan(text, start, end, repairs, offset)
+        found = scan.shares(self.form.user_actions)
         total = sum(found.values())
-        if not abs(total - 1) <= SLACK:
-            raise error("belief-sum", start, f"the shares of a belief add up to 1, not {total:g}")
+        if not abs(total - 1) <= slack(len(found)):
+            message = f"the shares of a belief add up to 1, not {total:g}"
+            raise scan.error("belief-sum", message, start)
         return {action: found[action] / total for action in self.form.user_actions}
+
+
+class _Scan(Scan):
+    """One pass over one belief block."""
+
+    block = "belief"
+
+    def shares(self, actions: tuple[str, ...]) -> dict[str, float]:
+        """The share of each action, as it is written."""
+        found: dict[str, float] = {}
+        self.unfence()
+        for separator in ("{", *"," * (len(actions) - 1)):
+            if not self.take(separator):
+                raise self.error("belief-syntax", "a belief is an object of shares, in JSON")
+            self.space()
+            at = self.position
+            key = self.key()
+            if key not in actions or key in found:
+                known = ", ".join(actions)
+                raise self.error("belief-key", f"a belief names each of {known} once", at)
+            if not self.take(":"):
+                raise self.error("belief-syntax", "a colon must come here")
+            found[key] = self.share()
+        self.space()
+        comma = self.position
+        if self.repairs is not None and self.take(","):
+            self.repairs.append(Repair("trailing-comma", comma))
+        if not self.take("}"):
+            raise self.error("belief-syntax", "a belief ends with the last action's share")
+        self.space()
+        if self.position < self.end:
+            raise self.error("belief-syntax", "the belief continues after its brace")
+        return found
+
+    def share(self) -> float:
+        """A number from 0 to 1."""
+        self.space()
+        found = NUMBER.match(self.text, self.position, self.end)
+        # float() reads digits of any length in linear time; what overflows is greater than 1.
+        if found is None or not 0 <= float(found.group()) <= 1 + TOLERANCE:
+            raise self.error("belief-share", "a share is a number from 0 to 1")
+        self.position = found.end()
+        return float(found.group()) + 0.0
 
 
 def written(belief: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gtalign.chain.belief import written
+from gtalign.chain.scan import Repair
 from gtalign.game.bimatrix import Bimatrix
 
 BLOCKS: Final = ("thinking", "payoff", "analyze", "response")
@@ -61,19 +62,6 @@ TAG: Final = layout(False).tag
 """Matches any of these tags."""
 
 _SPACE: Final = re.compile(r"\s*+")
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """One departure from the strict form that the tolerant parser repaired.
-
-    ``kind`` is one of ``text-before``, ``text-between``, ``text-after``, ``code-fence``, ``tag``
-    (whitespace or capitals in a tag), ``single-quotes``, ``typographic-quotes`` and
-    ``trailing-comma``; ``position`` is the character offset of its beginning.
-    """
-
-    kind: str
-    position: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,5 @@
-"""Read the JSON of a payoff block and say where it is wrong.
+"""Read the JSON of a payoff block and say where it is wrong."""
 
-The JSON of a payoff has two levels, so a scanner for just that form is short. It knows the position
-of every token, cannot recurse, reads any number in linear time, and reads repaired quotes and
-commas without rewriting the text around them, so that no repair can touch a number.
-"""
-
-import json
 import math
 import re
 import sys
@@ -17,27 +11,20 @@ from typing import Final
 
 import numpy as np
 
-from gtalign.chain.blocks import Repair
-from gtalign.errors import ChainError
+from gtalign.chain.scan import NUMBER, Repair, Scan
 from gtalign.game.bimatrix import PLAYER_KEYS, Bimatrix
 from gtalign.game.form import TOLERANCE, GameForm
 
 _LARGEST: Final = sys.float_info.max
-_SPACE: Final = re.compile(r"[ \t\n\r]*+")
-_STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![\w.+-])")
 _CONSTANT: Final = re.compile(r"-?(?:NaN|Infinity)\b")
 _OTHER: Final = re.compile(r"true\b|false\b|null\b|[\[{\"]")
-_QUOTE: Final = "([\"'\u2018-\u201f\u00ab\u00bb\u2032\u2033\u00b4])"
-_REPAIRED: Final = re.compile(_QUOTE + r"([\w-]{1,80}+)" + _QUOTE)
-_FENCE: Final = re.compile(r"\s*+(`+)[\w-]*+")
 
 
 class _Numbers(dict[str, float]):
     """Numbers by how they are written; those with one decimal, as payoffs are, at hand."""
 
     def __missing__(self, written: str) -> float:
-        return float(written) if _NUMBER.fullmatch(written) else math.nan
+        return float(written) if NUMBER.fullmatch(written) else math.nan
 
 
 number_written: Final = _Numbers(
@@ -127,8 +114,10 @@ def _matrix(form: GameForm) -> re.Pattern[str]:
     return re.compile(as_written(form))
 
 
-class _Scan:
-    """One pass over one payoff block; `position` only grows."""
+class _Scan(Scan):
+    """One pass over one payoff block."""
+
+    block = "payoff"
 
     def __init__(
         self,
@@ -140,14 +129,10 @@ class _Scan:
         numbers: dict[tuple[str, str], tuple[int, int]] | None,
         offset: int,
     ) -> None:
+        super().__init__(text, start, end, repairs, offset)
         self.reader = reader
-        self.text = text
         self.start = start
-        self.position = start
-        self.end = end
-        self.repairs = repairs
         self.numbers = numbers
-        self.offset = offset
 
     def matrix(self) -> Bimatrix:
         form = self.reader.form
@@ -199,40 +184,8 @@ class _Scan:
             message = f"{cell or 'the payoff'} lacks {', '.join(missing)}"
             raise self.error("payoff-missing", message, where)
 
-    def error(self, rule: str, message: str, position: int | None = None) -> ChainError:
-        position = self.position if position is None else position
-        return ChainError(rule, position + self.offset, message)
-
-    def space(self) -> None:
-        found = _SPACE.match(self.text, self.position, self.end)
-        self.position = self.position if found is None else found.end()
-
-    def take(self, character: str) -> bool:
-        """Skip whitespace, and then this character where it comes next."""
-        self.space()
-        if self.position < self.end and self.text[self.position] == character:
-            self.position += 1
-            return True
-        return False
-
-    def key(self) -> str:
-        self.space()
-        found = _STRING.match(self.text, self.position, self.end)
-        if found is not None:
-            self.position = found.end()
-            key = found.group()
-            return str(json.loads(key)) if "\\" in key else key[1:-1]
-        if self.repairs is not None:
-            found = _REPAIRED.match(self.text, self.position, self.end)
-        if found is None or self.repairs is None:
-            raise self.error("payoff-syntax", "a key in double quotes must come here")
-        kind = "single-quotes" if set(found.group(1, 3)) <= {"'", '"'} else "typographic-quotes"
-        self.repairs.append(Repair(kind, self.position))
-        self.position = found.end()
-        return str(found.group(2))
-
     def number(self) -> float:
-        found = _NUMBER.match(self.text, self.position, self.end)
+        found = NUMBER.match(self.text, self.position, self.end)
         if found is None:
             if _CONSTANT.match(self.text, self.position, self.end):
                 raise self.error("payoff-finite", "a payoff must be finite")
@@ -249,20 +202,3 @@ class _Scan:
             raise self.error("payoff-finite", "a payoff must be finite")
         self.position = found.end()
         return value
-
-    def unfence(self) -> None:
-        """Leave out a code fence around the JSON, in tolerant mode."""
-        if self.repairs is None:
-            return
-        opened = _FENCE.match(self.text, self.position, self.end)
-        if opened is None:
-            return
-        end = self.end
-        while end > opened.end() and self.text[end - 1].isspace():
-            end -= 1
-        closed = end
-        while closed > opened.end() and self.text[closed - 1] == "`":
-            closed -= 1
-        if closed < end:
-            self.repairs.append(Repair("code-fence", opened.start(1)))
-            self.position, self.end = opened.end(), closed

@@ -5,10 +5,11 @@ from functools import cache
 from typing import Final
 
 from gtalign.chain.belief import BeliefReader
-from gtalign.chain.blocks import Chain, Layout, Repair
+from gtalign.chain.blocks import Chain, Layout
 from gtalign.chain.payoff import PayoffReader
 from gtalign.chain.reasoning import reasoning_end
 from gtalign.chain.rules import empty_response, misplaced, missing, nested, unclosed
+from gtalign.chain.scan import Repair
 from gtalign.game.bimatrix import Bimatrix
 
 
@@ -26,10 +27,10 @@ def repaired(text: str, reader: PayoffReader, of: Layout) -> Chain:
     """Parse a chain that need not be strict, and list each repair.
 
     It repairs text or code fences before, between and after the blocks (left out), whitespace and
-    capitals in tags, a code fence around the payoff, single or typographic quotes around its keys,
-    and trailing commas. Everything else stays an error: blocks that are missing, doubled, nested or
-    out of order, an empty response, and in the payoff duplicate keys and values other than finite
-    numbers in range, in JSON's spelling.
+    capitals in tags; and in the payoff and the belief a code fence around the JSON, single or
+    typographic quotes around keys, and trailing commas. Everything else stays an error: blocks that
+    are missing, doubled, nested or out of order, an empty response, and in the payoff and the
+    belief duplicate keys and values other than numbers in range, in JSON's spelling.
 
     Raises:
         ChainError: The text breaks a rule beyond repair; the error holds the first and its
@@ -59,7 +60,7 @@ def repaired(text: str, reader: PayoffReader, of: Layout) -> Chain:
         if name == "payoff":
             payoff = reader.read(text, *spans[name], repairs=repairs)
         elif name == "belief":
-            belief = BeliefReader(reader.form).read(text, *spans[name])
+            belief = BeliefReader(reader.form).read(text, *spans[name], repairs=repairs)
         _spelling(of, closing, repairs)
         position = closing.end()
     said = {name: text[start:end].strip() for name, (start, end) in spans.items()}

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gtalign.chain.belief import slack
 from gtalign.drawing import COLOURS, Markup, Series, line_chart
 from gtalign.errors import DataError
 from gtalign.evaluation.files import read_files, transcript_files
@@ -109,10 +110,26 @@ def true_action(transcript: Transcript) -> str | None:
 
 
 def belief_of(transcript: Transcript) -> Mapping[str, float] | None:
-    """The belief of an answer: of its chain, or the one that was recorded with it."""
+    """The belief of an answer: of its chain, or the one that was recorded with it.
+
+    Raises:
+        DataError: What was recorded as one is no object; names the answer.
+    """
     stated = None if transcript.chain is None else transcript.chain.get("belief")
-    stated = transcript.extra.get("belief") if stated is None else stated
-    return stated if isinstance(stated, Mapping) else None
+    if isinstance(stated, Mapping):
+        return stated
+    return _recorded(transcript, "belief")
+
+
+def _recorded(transcript: Transcript, name: str) -> Mapping[str, Any] | None:
+    """The belief in a fact of an answer; None for none."""
+    found = transcript.extra.get(name)
+    if found is not None and not isinstance(found, Mapping):
+        raise DataError(
+            f"answer {transcript.id!r}: extra.{name} has to be an object with a share for each"
+            f" action of the user, not {str(found)[:40]!r}"
+        )
+    return found
 
 
 def calibrations(
@@ -188,16 +205,17 @@ def _of_model(model: str, held: Sequence[Transcript], action: str | None) -> Cal
     picked = names[-1] if action is None else action
     if picked not in names:
         raise DataError(f"the beliefs are about {', '.join(names)}, not {picked!r}")
-    stated_Nm = np.array([_shares(t, belief, names) for t, belief in pairs])
+    stated_Nm = np.array([_shares(t, "the belief", belief, names) for t, belief in pairs])
     true_N = np.array([_place(t, names) for t, _ in pairs])
     true_Nm = np.eye(len(names))[true_N]
     clusters = [t.cluster for t, _ in pairs]
     likeliest_Nm = stated_Nm >= stated_Nm.max(axis=1, keepdims=True) - 1e-9
     column = names.index(picked)
-    known = [t.extra.get("right_belief") for t, _ in pairs]
+    right = [(t, belief) for t, _ in pairs if (belief := _recorded(t, "right_belief")) is not None]
+    right_Nm = [_shares(t, "extra.right_belief", belief, names) for t, belief in right]
     best = off = None
-    if all(isinstance(one, Mapping) for one in known):
-        best_Nm = np.array([_shares(t, t.extra["right_belief"], names) for t, _ in pairs])
+    if len(right) == len(pairs):
+        best_Nm = np.array(right_Nm)
         best = mean_ci(((best_Nm - true_Nm) ** 2).sum(axis=1), clusters)
         off = mean_ci(np.abs(stated_Nm - best_Nm)[:, column], clusters)
     share_m = true_Nm.mean(axis=0)
@@ -222,15 +240,16 @@ def _of_model(model: str, held: Sequence[Transcript], action: str | None) -> Cal
 
 
 def _shares(
-    transcript: Transcript, belief: Mapping[str, Any], names: tuple[str, ...]
+    transcript: Transcript, what: str, belief: Mapping[str, Any], names: tuple[str, ...]
 ) -> list[float]:
+    """The shares of a belief in the order of the names, scaled to add up to 1."""
     shares = [belief.get(name) for name in names]
     numbers = [s for s in shares if isinstance(s, int | float) and not isinstance(s, bool)]
     fits = len(numbers) == len(belief) == len(names) and min(numbers) >= 0
-    if not fits or not abs(sum(numbers) - 1) <= 0.02:
+    if not fits or not abs(sum(numbers) - 1) <= slack(len(names)):
         raise DataError(
-            f"answer {transcript.id!r}: the belief has to give each of {', '.join(names)} a share,"
-            " and the shares have to add up to 1"
+            f"answer {transcript.id!r}: {what} has to give each of {', '.join(names)} a share, and"
+            f" the shares have to add up to 1; it is {str(dict(belief))[:80]}"
         )
     return [number / sum(numbers) for number in numbers]
 
