@@ -1,11 +1,11 @@
 """Read from a response, by the signs of a game, which action of the LLM it carries out."""
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from gtalign.chain.sentences import Said, said, without_code
 from gtalign.game import GameForm
+from gtalign.game.signs import asks_so, whole_words
 from gtalign.game.traits import Sign
 
 _ADORNED: Final = re.compile(r"[\s#*_>`~\-+\u2022]*")
@@ -40,20 +40,13 @@ def _shows(response: str, sentences: Said, sign: Sign) -> bool:
     states, asks, last = sentences
     if not (states or asks):
         return False
-    if sign.asks is not None:
-        as_wished = {
-            "no": not asks,
-            "only": asks and not states,
-            "also": asks and states,
-            "last": last,
-        }
-        if not as_wished[sign.asks]:
-            return False
+    if not asks_so(sign, bool(states), bool(asks), bool(last)):
+        return False
     if sign.first_line and not _begins(response, sign.first_line):
         return False
     if sign.marker and not any(text in response for text in sign.marker):
         return False
-    if sign.words and _words(sign.words).search(without_code(response)) is None:
+    if sign.words and whole_words(sign.words).search(without_code(response)) is None:
         return False
     if sign.without:
         folded = response.casefold()
@@ -65,16 +58,4 @@ def _begins(response: str, texts: tuple[str, ...]) -> bool:
     """Whether the first line with a word begins with one of these texts, as a whole word."""
     start = _ADORNED.match(response)
     assert start is not None  # it may be empty
-    return _words(texts).match(response[start.end() : start.end() + _LINE]) is not None
-
-
-@lru_cache(maxsize=256)
-def _words(texts: tuple[str, ...]) -> re.Pattern[str]:
-    """Any of these texts, in any case and with any spaces between words, as a whole word."""
-    return re.compile("|".join(map(_word, texts)), re.IGNORECASE)
-
-
-def _word(text: str) -> str:
-    inner = r"\s+".join(map(re.escape, text.split()))
-    before = r"(?<![^\W_])" if text.strip()[0].isalnum() else ""  # a mark ends by itself
-    return rf"{before}{inner}(?![^\W_])" if text.strip()[-1].isalnum() else f"{before}{inner}"
+    return whole_words(texts).match(response[start.end() : start.end() + _LINE]) is not None

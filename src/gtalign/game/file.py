@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 from gtalign.config import Config, beside, find, load
 from gtalign.errors import ConfigError, GameError
 from gtalign.game.form import USER_LLM, GameForm
+from gtalign.game.signs import problems_of
 from gtalign.game.traits import NO_TRAITS, Asks, Sign, TokenUse, Traits
 
 __all__ = ["GameConfig", "GameSource", "form_from_json", "form_to_json", "load_game"]
@@ -183,6 +184,7 @@ def _problems(game: GameConfig) -> Iterator[str]:
             yield f"llm.{action}.sign: each text is one line of 1 to {_TEXT} characters"
         if len(sign.texts) > _TEXTS:
             yield f"llm.{action}.sign: {len(sign.texts)} texts; a sign has up to {_TEXTS}"
+    yield from problems_of(game.form().signs)
     user, llm = dict(game.form().user), dict(game.form().llm)
     for side, actions in (("user", user), ("llm", llm)):
         if len(actions) > MOST:
