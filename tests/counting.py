@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,3 +22,14 @@ def calls(run: Callable[[], object]) -> int:
     finally:
         sys.setprofile(before)
     return count
+
+
+def check_linear(run: Callable[[str], object], piece: str) -> None:
+    """Check that the work on repetitions of a piece of text grows no faster than the text.
+
+    A regular expression is one call, whatever it does. So a long text is read as well: work that
+    grows with its square would take longer than any test may.
+    """
+    once, twice = (calls(partial(run, piece * count)) for count in (1_000, 2_000))
+    assert twice <= 2 * once, f"{once} calls, and {twice} for twice the text"
+    run(piece * (400_000 // len(piece)))

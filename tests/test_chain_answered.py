@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counting import check_linear
 from gtalign.chain import action_of, unanswered
 from gtalign.chain.answered import CALLS, REASONING, written_calls
 from gtalign.chain.reasoning import PAIRS, left_open
@@ -72,8 +73,10 @@ def test_any_text_is_told(text: str) -> None:
     assert unanswered(text) in (None, CALLS, REASONING)
 
 
-def test_many_calls_take_linear_time() -> None:
-    assert unanswered("<tool_call></tool_call>\n" * 100_000) == CALLS
+def test_many_calls_take_linear_work() -> None:
+    call = "<tool_call></tool_call>\n"
+    assert unanswered(call * 20_000) == CALLS
+    check_linear(unanswered, call)
 
 
 def test_written_calls_are_calls() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import PAYOFF, THREE_BY_TWO, VALID, solution_of
-from counting import calls
+from counting import check_linear
 from gtalign.chain import chosen_cell, parse
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, GameForm
@@ -136,9 +136,7 @@ def test_any_text_is_read(text: str) -> None:
     "piece", ["choose ", "CQ ", "VQ_CQ is best ", "not ", "....", " ", "(", "so CQ ", "choose CQ, "]
 )
 def test_long_texts_take_linear_work(piece: str) -> None:
-    once, twice = calls(lambda: read(piece * 1_000)), calls(lambda: read(piece * 2_000))
-    assert twice <= 2 * once
-    read(piece * (200_000 // len(piece)))
+    check_linear(read, piece)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain_texts import VALID
+from counting import check_linear
 from gtalign.chain import ChainBroken, StreamParser, parse, parse_batch
 from gtalign.chain.reasoning import (
     PAIRS,
@@ -134,7 +135,9 @@ def test_only_closed_reasoning_is_passed() -> None:
 
 
 @pytest.mark.parametrize("piece", ["<think></think>", "</think>", "<think>", "`<think>`", "```\n"])
-def test_repetitions_take_linear_time(piece: str) -> None:
+def test_repetitions_take_linear_work(piece: str) -> None:
     text = piece * 20_000
     assert response_of(text) is not None
     assert reasoning_end(text) <= len(text)
+    check_linear(response_of, piece)
+    check_linear(reasoning_end, piece)

@@ -3,6 +3,7 @@
 
 import pytest
 
+from counting import check_linear
 from gtalign.judges import RuleJudge
 from gtalign.judges.conduct import offered, refuses
 from gtalign.tasks import Question
@@ -185,6 +186,7 @@ async def test_the_rule_abstains_where_it_cannot_read(
 
 
 @pytest.mark.parametrize("piece", ["no puedo ", "ich kann ", "抱歉，", "'''", "я ", "je ne peux "])
-def test_repetitions_take_linear_time(piece: str) -> None:
-    assert refuses(piece * 20_000) in (True, False, None)
+def test_repetitions_take_linear_work(piece: str) -> None:
     assert offered(piece * 20_000) is None
+    check_linear(refuses, piece)
+    check_linear(offered, piece)
