@@ -209,7 +209,7 @@ def batch(tokenizer: Any, rows: Sequence[Row], *, split: str = "train") -> DataP
         {"index": n, "split": split, "question": json.dumps(asked.to_json())}
         for n, (asked, _) in enumerate(rows)
     ]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "data_source": [asked.task for asked, _ in rows],
         "reward_model": [{"ground_truth": asked.ground_truth} for asked, _ in rows],
         "extra_info": infos,

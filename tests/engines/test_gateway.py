@@ -68,7 +68,7 @@ async def test_clients_of_openai_before_a_real_engine(
                 assert one["policy"] == policy
                 assert whole in one["answer"]
         # A client that leaves ends the work of the engine, which then answers the next one.
-        long = {
+        long: dict[str, Any] = {
             "model": "lab:per-token",
             "messages": [dict(message) for message in QUESTIONS[0].messages],
             "max_tokens": 480,
@@ -81,11 +81,11 @@ async def test_clients_of_openai_before_a_real_engine(
             await asyncio.sleep(0.01)
         text, _ = await text_of(gateway.client, False, **long, temperature=0)
         assert text
-        records = await gateway.records()
-        statuses = [record["status"] for record in records]
+        kept = await gateway.records()
+        statuses = [record["status"] for record in kept]
         assert sorted(set(statuses)) in (["done"], ["done", "gone"])
-        flips = sum(record["flipped"] for record in records)
-        print(f"\n{engine}: {len(records)} answers on record, {flips} flipped by the edit")
+        flips = sum(record["flipped"] for record in kept)
+        print(f"\n{engine}: {len(kept)} answers on record, {flips} flipped by the edit")
 
 
 def test_the_synchronous_client(python_server: Server, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_synchronous_client(python_server: Server, tmp_path: Path) -> None:
                 with openai.OpenAI(base_url=f"{gateway.address}/v1", api_key="none") as client:
                     answer = client.chat.completions.create(
                         model="lab",
-                        messages=[dict(m) for m in QUESTIONS[0].messages],  # type: ignore[misc]
+                        messages=[dict(m) for m in QUESTIONS[0].messages],
                         max_tokens=480,
                     )
                     return answer.choices[0].message.content or ""

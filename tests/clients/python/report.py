@@ -44,7 +44,9 @@ def report(**cases: Case) -> None:
         print(json.dumps({"case": name, "passed": not why, "why": why}), flush=True)
 
 
-def raises(kind: type[BaseException] | tuple[type[BaseException], ...], case: Case) -> Any:
+def raises(
+    kind: type[BaseException] | tuple[type[BaseException], ...], case: Callable[[], object]
+) -> Any:
     """The error that a client is known to raise; anything else fails the case."""
     try:
         case()
