@@ -8,6 +8,7 @@ import numpy as np
 
 from gtalign.game import USER_LLM, Bimatrix
 from gtalign.judges import Verdict
+from gtalign.reward import FACTORS
 from gtalign.tasks import Message
 from gtalign.transcripts.transcript import Transcript
 
@@ -18,6 +19,17 @@ QUESTION = "Where is the <library> & how do I get there?"
 
 def matrix(rng: np.random.Generator) -> Bimatrix:
     return Bimatrix(USER_LLM, np.round(rng.uniform(-5, 5, (2, 3, 2)), 1))
+
+
+def measured(*, chain: bool, **known: float | None) -> dict[str, float | None]:
+    """What a transcript holds of each factor that the tables name: 0.5 where nothing is known.
+
+    Args:
+        chain: Whether it has a chain, which some factors measure.
+        known: What is known.
+    """
+    named = (name for name, factor in FACTORS.items() if factor.label and chain >= factor.chain)
+    return {**dict.fromkeys(named, 0.5), **known}
 
 
 def transcript(**changes: Any) -> Transcript:
@@ -41,7 +53,7 @@ def transcript(**changes: Any) -> Transcript:
         ground_truth="CQ",
         chain=chain,
         tokens={"thinking": 20, "payoff": 60, "analyze": 20, "response": 25, "total": 125},
-        factors={"quality": 1.0, "format": 1.0, "solution": 1.0, "latency": 0.5},
+        factors=measured(chain=True, quality=1.0, format=1.0, solution=1.0, latency=0.5),
         user_welfare=0.81,
         llm_welfare=0.64,
         mutual_welfare=0.72,
@@ -100,7 +112,7 @@ def plain(**changes: Any) -> Transcript:
         "chain": None,
         "plain": True,
         "tokens": {"response": 25, "total": 25},
-        "factors": {"quality": 1.0, "format": None, "latency": 1.0},
+        "factors": measured(chain=False, quality=1.0, format=None, latency=1.0),
         "llm_welfare": 0.49,
         "mutual_welfare": 0.63,
     }
@@ -171,7 +183,7 @@ def _answer(
         return plain(
             **common,
             tokens={"response": response, "total": response},
-            factors={"quality": quality, "format": None},
+            factors=measured(chain=False, quality=quality, format=None),
             user_welfare=user,
             llm_welfare=answer,
             mutual_welfare=float(np.sqrt(user * answer)),
@@ -189,7 +201,9 @@ def _answer(
             "response": "The library is in Elm Street, beside the <b>bakery</b>. " * 2,
         },
         tokens={**length, "response": response, "total": response + sum(length.values())},
-        factors={"quality": quality, "format": 1.0, "solution": float(rng.random() < 0.8)},
+        factors=measured(
+            chain=True, quality=quality, format=1.0, solution=float(rng.random() < 0.8)
+        ),
         user_welfare=user,
         llm_welfare=llm,
         mutual_welfare=float(np.sqrt(user * llm)),
