@@ -199,9 +199,10 @@ def test_the_headline_says_who_won() -> None:
 
 def test_the_headline_without_baselines() -> None:
     found = compare([transcript()], reference="mutual", rng=np.random.default_rng(0))
-    first, *_, last = sentences(found)
+    first, *_, scored, last = sentences(found)
     assert "mutual welfare of <strong>0.720</strong>" in first
-    assert last == "Every answer was scored."
+    assert scored == "Every answer was scored."
+    assert last == "<code>mutual</code> is the only model: nothing is compared."
 
 
 # Conversations
