@@ -1,6 +1,10 @@
 """The files of `deploy/` agree with each other and with the gateway's settings."""
 
+import json
 import re
+import shlex
+import shutil
+import subprocess
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,12 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from gtalign.cli import load
 from gtalign.config import load_table
 from gtalign.gateway.settings import GatewayConfig, LimitSettings, TimeoutSettings
 from gtalign.gateway.store.database import CONNECTIONS
 from gtalign.gateway.workers import check_workers
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+ROOT = DEPLOY.parent
 DOCS = Path(__file__).parents[1] / "docs"
 COMPOSE = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 MANIFESTS = [
@@ -148,3 +154,92 @@ def test_the_documentation_gives_the_time_to_stop_that_the_files_give() -> None:
     assert f"terminationGracePeriodSeconds: {pod}`" in page
     assert f"systemd {unit} seconds" in page and f"`docker stop --time {image}`" in page
     assert unit == image and int(unit) > TimeoutSettings().drain
+
+
+IMAGE = (DEPLOY / "Containerfile").read_text()
+UNIT = (DEPLOY / "gtalign.service").read_text()
+
+
+def steps(name: str) -> list[str]:
+    """What follows an instruction of the Containerfile, each time that it is there."""
+    lines = re.sub(r"\\\n\s*", "", IMAGE).splitlines()
+    return [line.partition(" ")[2] for line in lines if line.startswith(name + " ")]
+
+
+def entry() -> list[str]:
+    [words] = steps("ENTRYPOINT")
+    found: list[str] = json.loads(words)
+    return found
+
+
+def started(file: str) -> list[list[str]]:
+    """The commands that start the gateway in a file of `deploy/`, its comments included."""
+    if file == "gtalign.service":
+        return [shlex.split(words) for words in re.findall(r"^ExecStart=(.*)$", UNIT, re.M)]
+    if file == "Containerfile":
+        [option] = re.findall(r"add `(.+)` at the end", IMAGE)
+        return [entry(), [*entry(), *shlex.split(option)]]
+    if file == "compose.yaml":
+        text = (DEPLOY / "compose" / file).read_text()
+        return [
+            [*entry(), *shlex.split(words)]
+            for words in re.findall(r"run --rm gateway-1 (.+?)  +#", text)
+        ]
+    [pod] = manifest("Pod")["spec"]["containers"]
+    return [[*entry(), *pod["args"]]]
+
+
+@pytest.mark.parametrize("file", ["gtalign.service", "Containerfile", "compose.yaml", "pod"])
+def test_the_command_line_takes_what_the_files_give_it(file: str, tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text('[upstream]\naddress = "http://127.0.0.1:8000/v1"\n')
+    commands = started(file)
+    assert commands
+    for program, name, *options in commands:
+        assert Path(program).name == "gtalign"
+        assert "/etc/gtalign/gateway.toml" in options
+        given = [str(config) if word == "/etc/gtalign/gateway.toml" else word for word in options]
+        parsed = load(name).make_context(name, given).params  # an unknown option raises
+        assert parsed["config"] == config
+
+
+def test_the_image_gets_all_that_the_package_is_made_of() -> None:
+    copied = {word for line in steps("COPY") for word in line.split()[:-1]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"pyproject.toml", "src", project["readme"], *project["license-files"]} == copied
+    assert all((ROOT / name).exists() for name in copied)
+    [install] = [line for line in steps("RUN") if "pip install" in line]
+    extras = re.findall(r'"\.\[(.+)\]"', install)[0].split(",")
+    assert set(extras) <= set(project["optional-dependencies"])
+    assert {"serve", "postgres", "oidc", "otel"} == set(extras)  # all that the gateway can use
+    [base] = re.findall(r"python:(3\.\d+)", IMAGE)
+    assert f"Programming Language :: Python :: {base}" in project["classifiers"]
+
+
+def test_the_image_answers_where_it_says_and_runs_without_rights() -> None:
+    default = load_table(GatewayConfig, {"upstream": {"address": "x"}}, "test")
+    assert steps("EXPOSE") == [str(default.port)]
+    [check] = steps("HEALTHCHECK")
+    assert f"127.0.0.1:{default.port}/readyz" in check
+    compile(json.loads(check[check.index("[") :])[-1], "HEALTHCHECK", "exec")
+    [user], [made] = steps("USER"), [line for line in steps("RUN") if "useradd" in line]
+    assert made.endswith(user) and steps("VOLUME") == steps("WORKDIR")[-1:]
+    assert f"{steps('VOLUME')[0]}/gtalign.db" in IMAGE  # the user may write there
+
+
+def test_systemd_takes_its_unit(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd here")
+    unit = tmp_path / "gtalign.service"
+    verify = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    unit.write_text(UNIT.replace("/opt/gtalign/bin/gtalign", "/bin/true"))
+    found = subprocess.run(verify, capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    unit.write_text(unit.read_text().replace("KillMode=mixed", "KilMode=mixed"))
+    assert "KilMode" in subprocess.run(verify, capture_output=True, text=True).stderr
+
+
+def test_the_unit_may_write_where_its_database_is() -> None:
+    [folder] = re.findall(r"^WorkingDirectory=(.+)$", UNIT, re.M)
+    [state] = re.findall(r"^StateDirectory=(.+)$", UNIT, re.M)
+    assert folder == f"/var/lib/{state}" and 'audit.database = "gtalign.db"' in UNIT
