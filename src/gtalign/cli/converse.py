@@ -1,5 +1,6 @@
 """``gtalign converse``: let simulated users talk with a model, and measure the conversations."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from gtalign.cli.show.converse import print_conversed
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
-from gtalign.evaluation.dialogue.run import run
+from gtalign.evaluation.dialogue.run import check_conversations, run
 from gtalign.evaluation.dialogue.settings import ConverseRun
 from gtalign.lab.goals import known_goal
 
@@ -81,8 +82,9 @@ def command(
         "instruct": ("--bare", "none" if bare else None),
     }
     settings = load(ConverseRun, config, overrides or (), options)
+    check = partial(check_conversations, settings, known_goal)
     with (
-        engine_named(engine, processes) as elsewhere,
+        engine_named(engine, processes, check) as elsewhere,
         Bar(amount="{task.completed:.0f} of {task.total:.0f}") as bar,
     ):
 

@@ -1,6 +1,6 @@
 """The option that names an engine: where the work of a command is done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
@@ -26,8 +26,16 @@ Processes = Annotated[
 
 
 @contextmanager
-def engine_named(name: str, processes: int | None) -> Iterator[Engine | None]:
+def engine_named(
+    name: str, processes: int | None, check: Callable[[], object]
+) -> Iterator[Engine | None]:
     """Open an engine for a while; None does the work in this process.
+
+    Args:
+        name: Name of the engine.
+        processes: Number of its workers; by default one for each CPU.
+        check: Refuses input that is wrong, before an engine is looked for. In this process the
+            work itself does so.
 
     Raises:
         ConfigError: Processes are given without an engine, or the cluster cannot be reached.
@@ -37,6 +45,7 @@ def engine_named(name: str, processes: int | None) -> Iterator[Engine | None]:
             raise ConfigError("--processes is the number of Ray workers: add --engine ray")
         yield None
         return
+    check()
     from gtalign.integrations.ray import RayEngine
 
     with RayEngine(processes) as engine:

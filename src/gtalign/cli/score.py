@@ -1,5 +1,6 @@
 """``gtalign score``: add factors, welfare and verdicts to existing answers."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ from gtalign.judges import JudgesConfig
 from gtalign.reward import PRESETS
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import reward_for
-from gtalign.transcripts.score import ScoreRun, score_file
+from gtalign.transcripts.score import ScoreRun, check_score, score_file
 from gtalign.transcripts.scored_file import FileScored
 
 *FIRST, LAST = PRESETS
@@ -117,7 +118,8 @@ def command(
     judges = None if judge is None else load(JudgesConfig, judge)
     form = load_game(game)
     run = ScoreRun(file, reward, judges, task, out, tokenizer, workers, max_failed, score, form)
-    with engine_named(engine, processes) as elsewhere, RowBar(file) as bar:
+    check = partial(check_score, run)
+    with engine_named(engine, processes, check) as elsewhere, RowBar(file) as bar:
 
         def show(row: FileScored) -> None:
             bar.advance()

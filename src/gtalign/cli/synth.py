@@ -1,6 +1,7 @@
 """``gtalign synth``: teachers write chains for training."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from gtalign.cli.options import AsJson, DryAsking, Game, RunFolder, changes, set
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
-from gtalign.synthesis import ColdStartConfig
+from gtalign.synthesis import ColdStartConfig, count_questions
 from gtalign.synthesis.run import plan, run
 
 
@@ -37,7 +38,8 @@ def command(
     if dry_run:
         print_result(plan(settings), as_json=as_json)
         return
-    with engine_named(engine, processes) as elsewhere, progress_bar() as progress:
+    check = partial(count_questions, settings)
+    with engine_named(engine, processes, check) as elsewhere, progress_bar() as progress:
         bar = progress.add_task("candidates", total=None)
 
         def show(done: int, total: int, failures: Counter[str]) -> None:

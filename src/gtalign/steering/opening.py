@@ -70,7 +70,7 @@ async def open_backend(
         UpstreamError: The server cannot be reached, or lists no model.
         SteeringError: The server cannot continue an edited text, and `fallback_reask` is false.
     """
-    from gtalign.models.names import is_gguf, is_url, place
+    from gtalign.models.names import is_url, place
 
     if is_url(address):
         from gtalign.steering.http import connect
@@ -87,14 +87,29 @@ async def open_backend(
             fallback_reask=fallback_reask,
         )
         return OpenedBackend(server, server.model, server.engine.name.lower())
-    if not is_gguf(address) and not (Path(address) / "config.json").is_file():
+    check_address(address)
+    return OpenedBackend(
+        _load_checkpoint(address, batch, gpu), place(address).label, "transformers"
+    )
+
+
+def check_address(address: str) -> None:
+    """Refuse what `open_backend` cannot open, before anything is loaded; servers are not asked.
+
+    Raises:
+        ConfigError: It is no address of a server, and there is no checkpoint.
+    """
+    from gtalign.models.names import is_gguf, is_url, place
+
+    if is_url(address):
+        return
+    if is_gguf(address):
+        place(address)
+    elif not (Path(address) / "config.json").is_file():
         raise ConfigError(
             f"{address}: no checkpoint (a folder with a config.json), no gguf:FILE or package:NAME,"
             " and no address that begins with http:// or https://"
         )
-    return OpenedBackend(
-        _load_checkpoint(address, batch, gpu), place(address).label, "transformers"
-    )
 
 
 def _renderer(tokenizer: str | Path) -> Callable[[Sequence[Message]], str]:

@@ -18,7 +18,7 @@ from gtalign.models.tokens import counter_in
 from gtalign.reward import Reward
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import ChosenReward
-from gtalign.transcripts.rows import scores_in
+from gtalign.transcripts.rows import read, scores_in
 from gtalign.transcripts.scored_file import FileScored, FileScorer
 from gtalign.transcripts.scoring import Scorer
 from gtalign.transcripts.spread import bearing_loss, recipe
@@ -79,6 +79,26 @@ class ScoredFile:
     torn: bool
 
 
+def check_score(run: ScoreRun) -> None:
+    """Refuse what cannot be scored, before anything is opened or asked.
+
+    Raises:
+        ConfigError: The task is unknown, or ``out`` is the input.
+        DataError: The file cannot be read, its first row is wrong, or no row has the score.
+    """
+    _check_choices(run)
+    next(read(run.file, run.task), None)
+
+
+def _check_choices(run: ScoreRun) -> None:
+    if run.out is not None and run.out.exists() and run.out.samefile(run.file):
+        raise ConfigError(f"--out {run.out} is the input itself; name another file")
+    (run.judges or JudgesConfig()).check_task(run.task, "--task")
+    if run.score is not None and run.score not in (known := scores_in(run.file)):
+        there = f"there are {', '.join(known)}" if known else "it gives none by name"
+        raise DataError(f"{run.file}: no score {run.score!r}; {there}")
+
+
 def score_file(run: ScoreRun, watch: Watch, engine: Engine | None = None) -> ScoredFile:
     """Score a file.
 
@@ -94,12 +114,7 @@ def score_file(run: ScoreRun, watch: Watch, engine: Engine | None = None) -> Sco
             rows are kept.
         StorageError: A row cannot be written.
     """
-    if run.out is not None and run.out.exists() and run.out.samefile(run.file):
-        raise ConfigError(f"--out {run.out} is the input itself; name another file")
-    (run.judges or JudgesConfig()).check_task(run.task, "--task")
-    if run.score is not None and run.score not in (known := scores_in(run.file)):
-        there = f"there are {', '.join(known)}" if known else "it gives none by name"
-        raise DataError(f"{run.file}: no score {run.score!r}; {there}")
+    _check_choices(run)
     count = None if run.tokenizer is None else counter_in(run.tokenizer)
     unit = "words" if run.tokenizer is None else f"tokens of {run.tokenizer.name}"
     judges = None if run.judges is None else Judges(run.judges)

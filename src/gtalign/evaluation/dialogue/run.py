@@ -41,6 +41,7 @@ from gtalign.game import USER_LLM
 from gtalign.models.names import SERVER_KEY
 from gtalign.models.tokens import count_words, counter_at
 from gtalign.steering import Sampling, SteeringSettings, load_policy, open_backend
+from gtalign.steering.opening import check_address
 from gtalign.tasks import Question
 from gtalign.transcripts import Transcript, read_transcripts
 
@@ -153,6 +154,19 @@ def run(
         last = next(t.unscored for t in read_transcripts(file) if t.conversation is not None)
         problem = f"No result: all {total} conversations failed. The first: {last}"
     return Conversed(report, total, failed, skipped, problem)
+
+
+def check_conversations(config: ConverseRun, goal_of: GoalOf) -> None:
+    """Refuse what cannot be played, before anything is opened or asked.
+
+    Raises:
+        ConfigError: The model is neither a server nor a checkpoint, or a policy is unknown.
+        DataError: A file is wrong, or no question has a goal that is known.
+    """
+    read_goals(config, goal_of)
+    check_address(checkpoint_of(config.model))
+    if config.policy is not None:
+        load_policy(config.policy)
 
 
 def _close(users: dict[str, User], stack: AsyncExitStack) -> None:
