@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from gtalign.chain.blocks import TAG, Repair
+from gtalign.chain.blocks import TAG
 from gtalign.chain.payoff import PayoffReader
 from gtalign.chain.reasoning import behind_reasoning
+from gtalign.chain.scan import Repair
 from gtalign.errors import ChainError
 from gtalign.game import USER_LLM, Bimatrix, GameForm
 
