@@ -6,10 +6,19 @@ from typing import Any
 import pytest
 
 from gtalign.cli import main
+from gtalign.config import shipped
 from gtalign.errors import ConfigError, SteeringError
 from gtalign.game import GameForm
 from gtalign.game.file import load_game
-from gtalign.steering import ActionTokens, Policy, Price, Quota, audit_policy, load_policy
+from gtalign.steering import (
+    ActionTokens,
+    Policy,
+    Price,
+    Quota,
+    audit_policy,
+    load_policy,
+    policy_names,
+)
 from gtalign.steering.incentives import ACTS, COMPUTE, audit_policies, audited, meanings
 
 
@@ -73,6 +82,54 @@ def test_only_a_price_of_characters_makes_false_reports_worthless(
 ) -> None:
     """Theorem 3 of arXiv 2505.21627: additive, and linear in the characters of the text."""
     assert paying(per_token(price)) == acts
+
+
+@pytest.mark.parametrize("game", [None, *shipped("games")])
+@pytest.mark.parametrize("padding", [0.01, 0.1, 1.0])
+def test_one_policy_that_ships_makes_honesty_a_best_response(
+    game: str | None, padding: float
+) -> None:
+    """By default, in every game: `at-cost`, for which no act brings or loses anything."""
+    policies = [load_policy(name) for name in policy_names()]
+    found = audit_policies(policies, load_game(game), padding=padding)
+    honest = {p.name for p in policies if not any(o.pays for o in found if o.policy == p.name)}
+    assert honest == {"at-cost"}
+    gains = [one.gain for one in found if one.policy == "at-cost"]
+    assert gains == pytest.approx([0] * len(gains))
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.99, 1.01, 10])
+def test_only_at_cost_is_a_price_by_length_honest(factor: float) -> None:
+    """(p - c) x for padding and (c - p) x for leaving out: one of them pays unless p = c."""
+    price = load_policy("at-cost").price
+    priced = Price(**{key: factor * amount for key, amount in price.model_dump().items()})
+    assert paying(per_token(priced)) == ({"skimp"} if factor < 1 else {"pad", "ask"})
+    assert paying(per_token(price.model_copy(update={"answer": 0.001}))) == {"ask"}
+    dear = Price(input=COMPUTE.input * 2, output=COMPUTE.output * 2)
+    assert paying(load_policy("at-cost"), compute=dear) == {"skimp"}
+
+
+def test_the_audit_says_why_an_act_pays(capsys: pytest.CaptureFixture[str]) -> None:
+    below = per_token(Price(input=0.1, output=0.5))
+    found = {
+        (one.policy, one.act): one.why
+        for policy in (*map(load_policy, ("per-token", "subscription", "free", "at-cost")), below)
+        for one in audit_policy(policy)
+        if one.why is not None
+    }
+    assert found == {
+        ("per-token", "report"): "charged, costs nothing",
+        ("per-token", "pad"): "charged above its cost",
+        ("per-token", "ask"): "charged above its cost",
+        ("subscription", "skimp"): "saves its cost",
+        ("free", "skimp"): "saves its cost",
+        ("one", "report"): "charged, costs nothing",
+        ("one", "skimp"): "saves more than it loses",
+    }
+    assert main(["audit-policy", "per-token", "at-cost"]) == 0
+    out = capsys.readouterr().out
+    assert "yes  charged, costs nothing" in out
+    assert "at-cost: the honest answer is the provider's best response\n" in out
 
 
 def test_a_quota_pays_for_reports_where_its_tokens_decide() -> None:

@@ -65,7 +65,7 @@ def written(file: Path, text: str, name: str = "mine") -> Policy:
 
 def test_every_preset_loads_fits_the_game_and_comes_back(tmp_path: Path) -> None:
     names = {"free", "per-answer", "per-character", "per-token", "quota", "subscription"}
-    names |= {"released-llm", "released-user"}
+    names |= {"at-cost", "released-llm", "released-user"}
     assert set(policy_names()) == names
     for name in policy_names():
         policy = load_policy(name)
@@ -80,6 +80,7 @@ def test_every_preset_loads_fits_the_game_and_comes_back(tmp_path: Path) -> None
 def test_who_pays_in_the_presets() -> None:
     payers = {name: load_policy(name).payer for name in policy_names()}
     assert payers["per-token"] == payers["per-character"] == payers["per-answer"] == "user"
+    assert payers["at-cost"] == "user"
     assert payers["subscription"] == payers["quota"] == "provider"
     assert payers["free"] == payers["released-llm"] == payers["released-user"] == "nobody"
     quota = load_policy("quota")
@@ -200,7 +201,7 @@ def test_wrong_keys_and_values_are_named(tmp_path: Path, override: str, named: s
     ("source", "message"),
     [
         ("per-tokn", "did you mean 'per-token'"),
-        ("", "there are free, per-answer, per-character, per-token"),
+        ("", "there are at-cost, free, per-answer, per-character, per-token"),
         ("absent.toml", "absent.toml: cannot read"),
         ("folder/absent", "folder/absent: cannot read"),
         ("../policies/free", "cannot read"),

@@ -72,6 +72,17 @@ class Incentive:
         """Whether the act is better for the provider than the honest answer."""
         return self.gain > 1e-9
 
+    @property
+    def why(self) -> str | None:
+        """Why the act pays, in a few words; None if it does not."""
+        if not self.pays:
+            return None
+        if self.paid > 1e-9:
+            return "charged above its cost" if self.cost > 1e-9 else "charged, costs nothing"
+        if self.paid < -1e-9:
+            return "saves more than it loses"
+        return "saves its cost"
+
     def to_json(self) -> dict[str, Any]:
         """The object that ``gtalign audit-policy --json`` prints."""
         return {
@@ -82,6 +93,7 @@ class Incentive:
             "cost": self.cost,
             "gain": self.gain,
             "pays": self.pays,
+            "why": self.why,
         }
 
 

@@ -11,7 +11,7 @@ from gtalign.steering import Incentive, Policy
 def print_incentives(
     policies: Sequence[Policy], found: Sequence[Incentive], meaning: Mapping[str, str]
 ) -> None:
-    """Print what each act brings the provider, against the honest answer, and which acts pay.
+    """Print what each act brings the provider, against the honest answer, and why it pays.
 
     Args:
         policies: The policies.
@@ -19,11 +19,12 @@ def print_incentives(
         meaning: The meaning of each act.
     """
     table = plain_table(["quota", "the provider", "user pays", "costs", "gain", "pays"], "policy")
+    table.add_column("why")
     for one in found:
         # No amount is shown as -0.000.
         amounts = (f"{round(amount, 3) + 0.0:+.3f}" for amount in (one.paid, one.cost, one.gain))
         pays = "yes" if one.pays else "no"
-        table.add_row(one.policy, one.quota or "", meaning[one.act], *amounts, pays)
+        table.add_row(one.policy, one.quota or "", meaning[one.act], *amounts, pays, one.why or "")
     print_table(wide_console(), "against the honest answer, for 1,000 answers", table)
     for policy in policies:
         paying = [meaning[one.act] for one in found if one.policy == policy.name and one.pays]
