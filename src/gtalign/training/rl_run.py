@@ -56,8 +56,8 @@ class RLRun(Config):
         instruct: Whether the prompt begins with our system message, which asks for the chain.
         game: The game that chains are about: a file, or the name of one that comes with the
             package; by default that of one assistant turn.
-        max_prompt: Longest prompt in tokens. Only the dry run uses it, to compute the memory; a
-            run does not cut longer prompts.
+        max_prompt: Longest prompt in tokens, for the dry run's memory. verl leaves out questions
+            with longer prompts; TRL does not cut them.
         seed: Seed of the order of the questions and of sampling.
         rl: Settings of training.
         guard: When the run counts as diverged and stops itself. A loss or a gradient that is not

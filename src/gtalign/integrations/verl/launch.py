@@ -19,6 +19,7 @@ from gtalign.game.file import load_game
 from gtalign.integrations.verl.composed import checked
 from gtalign.integrations.verl.keys import overrides, verl_keys
 from gtalign.integrations.verl.plan import cluster_plan
+from gtalign.integrations.verl.prompts import prompt_lengths
 from gtalign.integrations.verl.refusals import refuse
 from gtalign.integrations.verl.reward import WORKERS
 from gtalign.integrations.verl.rows import HELD_OUT, LEARNED, write_rows
@@ -65,8 +66,9 @@ def ready(run: RLRun, out: Path) -> Launch:
     """
     run, out = _absolute(run), out.resolve()
     questions = with_goals(run, list(read_rows(*run.questions, limit=run.limit)))
-    refuse(run, len(questions))
-    plan = cluster_plan(run, questions)
+    prompts = prompt_lengths(run, questions)
+    refuse(run, out, prompts)
+    plan = cluster_plan(run, questions) | {"prompt_tokens": prompts.to_plan(run.max_prompt)}
     changes = overrides(verl_keys(run, out, len(questions)))
     installed = installed_verl()
     if installed is None:

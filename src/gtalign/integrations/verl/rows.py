@@ -1,7 +1,7 @@
 """Questions as the rows that verl trains on, and a row read back as the question it holds."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from gtalign.errors import DataError
 from gtalign.files.lines import LineWriter
 from gtalign.files.replace import replacing
 from gtalign.game import GameForm
-from gtalign.tasks import Question
+from gtalign.tasks import Message, Question
 from gtalign.training.rl_run import RLRun
 
 LEARNED: Final = "train"
@@ -40,17 +40,9 @@ def write_rows(
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside, LineWriter(beside) as lines:
         for index, question in enumerate(questions):
-            prompt = given(
-                question.messages,
-                instruct=config.instruct,
-                form=form,
-                # Conversations are in plain answers.
-                chain=config.reward.chain and config.dialogue is None,
-                belief=config.reward.belief,
-            )
             lines.write(
                 {
-                    "prompt": [dict(message) for message in prompt],
+                    "prompt": [dict(message) for message in prompt_of(question, config, form)],
                     "data_source": question.task,
                     "ability": question.task,
                     "reward_model": {"ground_truth": question.ground_truth, "style": "rule"},
@@ -61,6 +53,18 @@ def write_rows(
                     },
                 }
             )
+
+
+def prompt_of(question: Question, config: RLRun, form: GameForm) -> Sequence[Message]:
+    """Return the messages that the model answers; the arguments are those of `write_rows`."""
+    return given(
+        question.messages,
+        instruct=config.instruct,
+        form=form,
+        # Conversations are in plain answers.
+        chain=config.reward.chain and config.dialogue is None,
+        belief=config.reward.belief,
+    )
 
 
 def question_in(
