@@ -369,6 +369,14 @@ def test_a_spoiled_file_of_a_study_is_told_by_its_field(
     assert "Error" not in str(refused.value)
     with pytest.raises(DataError, match="is missing"):
         read({})
+    (found.path / name).write_text("[]\n")
+    with pytest.raises(DataError) as refused:
+        _ = (
+            StudyFolder(found.path).about,
+            StudyFolder(found.path).items,
+            StudyFolder(found.path).keys,
+        )
+    assert str(refused.value).count(name) == 1
 
 
 def talks(models: Sequence[str] = ("sft", "mutual")) -> list[Transcript]:

@@ -71,8 +71,8 @@ class StudyFolder:
             DataError: The file is wrong.
         """
         file = self.path / ABOUT
+        found = Fields(next((record for _, record in read_lines(file)), {}))
         try:
-            found = Fields(next((record for _, record in read_lines(file)), {}))
             return About(found.text("title"), found.text("asked"), found.count("seed"))
         except DataError as error:
             raise DataError(f"{file}: {error}") from error
