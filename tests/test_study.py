@@ -369,14 +369,15 @@ def test_a_spoiled_file_of_a_study_is_told_by_its_field(
     assert "Error" not in str(refused.value)
     with pytest.raises(DataError, match="is missing"):
         read({})
-    (found.path / name).write_text("[]\n")
+
+
+@pytest.mark.parametrize("text", ["[]\n", "x\n", "5\n"])
+def test_a_study_file_that_is_no_object_is_named_once(text: str, tmp_path: Path) -> None:
+    found = study(tmp_path / "s")
+    (found.path / "study.json").write_text(text)
     with pytest.raises(DataError) as refused:
-        _ = (
-            StudyFolder(found.path).about,
-            StudyFolder(found.path).items,
-            StudyFolder(found.path).keys,
-        )
-    assert str(refused.value).count(name) == 1
+        _ = StudyFolder(found.path).about
+    assert str(refused.value).count("study.json") == 1
 
 
 def talks(models: Sequence[str] = ("sft", "mutual")) -> list[Transcript]:
