@@ -115,7 +115,8 @@ def worth_asking(
     """Whether to ask first: if and only if the answer is worth more than it costs; ``[...]``.
 
     With the aim ``welfare`` the gain of both sides is compared with the cost to both, otherwise
-    that of one side. A question that is worth exactly its cost is not asked.
+    that of one side. A question that is worth exactly its cost is not asked; `clarify`
+    breaks this tie like all others, by the payoff of the user.
 
     Args:
         payoffs: ``[T, n, 2]`` or ``[N, T, n, 2]``.
