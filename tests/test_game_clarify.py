@@ -244,6 +244,19 @@ def test_ties_are_broken_alike_everywhere(types: int, turns: int, aim: Aim) -> N
     assert tied > 2
 
 
+def test_many_games_in_which_some_replies_cannot_come_are_played_like_each() -> None:
+    games = np.random.default_rng(7).integers(-3, 4, (9, 2, 3, 2))
+    beliefs = np.array([[1, 0], [0, 1], [0.5, 0.5]] * 3)
+    questions = [ClarifyingQuestion(np.eye(2), (0.5, 0)), ClarifyingQuestion(np.eye(2), answer=1)]
+    moves, values = clarifying_move(games, beliefs, questions, 2)
+    for game, belief, move, value in zip(games, beliefs, moves, values, strict=True):
+        alone = clarifying_move(game, belief, questions, 2)
+        plan = clarify(game, questions, 2)
+        assert move == alone[0] == plan.move(belief)
+        assert value == pytest.approx(alone[1])
+        assert value == pytest.approx(plan.value(belief))
+
+
 def test_moves_of_many_beliefs_are_those_of_each() -> None:
     payoffs = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]
     ask = ClarifyingQuestion(np.eye(2), answer=0)
