@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from gateway_parts import MESSAGES, Served, config_of, opened_before, scripted, served
-from gtalign.config import load_table
+from gtalign.config import load, load_table
 from gtalign.errors import ConfigError, SteeringError, UnreachableError
 from gtalign.gateway.engine import Engine
 from gtalign.gateway.errors import APIError
@@ -166,6 +166,42 @@ def test_a_route_prefers_what_is_up_and_takes_what_is_there() -> None:
 def test_a_table_that_is_wrong_is_refused(table: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load_table(GatewayConfig, table, "test")
+
+
+OF_AN_ENGINE = [
+    "http://user:s3cretpw@127.0.0.1:1/v1",
+    "https://s3cretpw@h",
+    "HTTP://:s3cretpw@h/v1",
+    "user:s3cretpw@127.0.0.1:8000",
+    "http://u:s3cretpw@[::1]:80",
+]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *(f"upstream.address={address}" for address in OF_AN_ENGINE),
+        *(f'models={{m={{engines=[{{address="{address}"}}]}}}}' for address in OF_AN_ENGINE),
+        "telemetry.endpoint=http://u:s3cretpw@h:4318",
+        'cors=["https://u:s3cretpw@a.example"]',
+        "dashboard.origin=https://u:s3cretpw@h",
+        "dashboard.oidc.issuer=https://u:s3cretpw@h",
+        "upstream.address.x=http://u:s3cretpw@h",
+        "http://u:s3cretpw@h",
+        "audit=postgresql+asyncpg://u:s3cretpw@h/x",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_shown(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(GatewayConfig, None, [override])
+    assert "s3cretpw" not in str(caught.value)
+    assert override.partition("=")[0].partition("=")[0][:4] in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["models/a@b", "gguf:/x/a@b.gguf", "http://h/v1/@x", "a@b"])
+def test_other_addresses_may_hold_an_at(address: str) -> None:
+    config = load_table(GatewayConfig, {"upstream": {"address": address}}, "test")
+    assert config.upstream is not None and config.upstream.address == address
 
 
 async def test_a_key_that_is_not_in_the_environment_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
@@ -41,6 +41,11 @@ __all__ = [
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _JOINERS = "\u200c\u200d"  # between letters of some scripts, and in emoji
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of Unicode
+_USER: Final = re.compile(
+    r"(?<=//)[^\s/?#@'\"]+@|(?<![^\s'\"=,(\[{])[^\s/@:'\"=,(\[{]+:[^\s/@'\"]+@"
+)
+"""The user information of an address, with a scheme or without."""
+
 _MOST_PROBLEMS = 20  # that one message tells of
 CONFIGS = Path(__file__).with_name("configs")
 """The folder of what comes with the package."""
@@ -174,8 +179,8 @@ def load(
             sources[key] = option
     for override in overrides:
         key, value = _split(override)
-        _insert(table, key, value, f"override {override!r}")
-        sources[key] = f"override {override!r}"
+        sources[key] = f"override {_withheld(override)!r}"
+        _insert(table, key, value, sources[key])
     return _validated(cls, table, file, sources, None if file is None else file.parent)
 
 
@@ -311,7 +316,7 @@ def _split(override: str) -> tuple[str, Any]:
     key, text = key.strip(), text.strip()
     if not equals or not _BARE_KEY.fullmatch(key):
         raise ConfigError(
-            f"override {override!r}: expected key=value, as in reward.aggregate=linear"
+            f"override {_withheld(override)!r}: expected key=value, as in reward.aggregate=linear"
         )
     try:
         parsed = tomllib.loads(f"value = {text}")
@@ -329,6 +334,11 @@ def _insert(table: dict[str, Any], key: str, value: Any, origin: str) -> None:
             name = ".".join(key.split(".")[:depth])
             raise ConfigError(f"{origin}: {name} is a value, not a table of keys")
     table[last] = value
+
+
+def _withheld(text: str) -> str:
+    """A text without the user information of the addresses in it, which may hold a password."""
+    return _USER.sub("[withheld]@", text)
 
 
 def shown(value: Any) -> str:
@@ -367,7 +377,7 @@ def _explain(
             message = message[:1].lower() + message[1:]
             problem = f"{origin}: {key}: {message}{given}" if key else f"{origin}: {message}"
         problems.append(problem.replace("\n", " "))
-    return "; ".join(problems)
+    return _withheld("; ".join(problems))
 
 
 def _origin(location: Sequence[str], sources: Mapping[str, str]) -> str | None:

@@ -19,7 +19,7 @@ def safe_address(url: str) -> str:
         ValueError: It is another one.
     """
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = (parts.hostname or "") if parts.username is None else ""
     if (parts.scheme == "https" and host) or (parts.scheme == "http" and is_loopback(host)):
         return url
     raise ValueError("an address has to be https://..., or http://... on this machine")

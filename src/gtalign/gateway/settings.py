@@ -1,7 +1,8 @@
 """The configuration of the gateway."""
 
+import re
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -32,6 +33,8 @@ PathPattern = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+(/\*)?$"), Aft
 Show = Literal["response", "reasoning", "raw"]
 """What a client sees of a chain: the response, also the chain before it, or the whole text."""
 
+_USER: Final = re.compile(r"(\w+://[^/?#]*|[^/@]*:[^/@]*)@")
+
 
 def _address(host: str) -> str:
     if not host or any(c.isspace() for c in host):
@@ -40,6 +43,19 @@ def _address(host: str) -> str:
 
 
 Host = Annotated[str, AfterValidator(_address)]
+
+
+def _without_user(address: str) -> str:
+    """Return the address of an engine; it goes to logs, metrics and pages, so it holds no key."""
+    if _USER.match(address):
+        raise ValueError(
+            "the address of an engine holds no user and no password; the key of a server goes to"
+            " the environment (GTALIGN_UPSTREAM_KEY, or what `key` names)"
+        )
+    return address
+
+
+EngineAddress = Annotated[str, AfterValidator(_without_user)]
 
 
 class EngineSettings(Config):
@@ -55,7 +71,7 @@ class EngineSettings(Config):
         key: Environment variable that holds the API key of the server; by default none is sent.
     """
 
-    address: str
+    address: EngineAddress
     model: str | None = None
     name: Name | None = None
     weight: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 1.0
@@ -114,7 +130,7 @@ class UpstreamSettings(Config):
         game: As ``models.NAME.game``.
     """
 
-    address: str
+    address: EngineAddress
     model: str | None = None
     name: str | None = None
     any_name: bool = False
@@ -251,7 +267,7 @@ class TelemetrySettings(Config):
 def _checked(origin: str) -> str:
     """Return an origin; raises ValueError if it is none."""
     parts = urlsplit(origin)
-    known = parts.scheme in ("http", "https") and bool(parts.netloc)
+    known = parts.scheme in ("http", "https") and bool(parts.netloc) and parts.username is None
     if not known or f"{parts.scheme}://{parts.netloc}" != origin:
         raise ValueError("an origin is a scheme and a host, as in https://gateway.example")
     return origin
