@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+import gtalign.gateway
 from gateway_parts import MESSAGES, served
 from gtalign.config import load_table
 from gtalign.errors import ConfigError
@@ -17,6 +18,14 @@ from standins import model
 
 CHAT: Any = {"model": "toy", "messages": MESSAGES}
 PAGE = "https://app.example"
+NAMED = {
+    name
+    for file in Path(gtalign.gateway.__path__[0]).rglob("*.py")
+    for name in re.findall(r'"(x-gtalign-[a-z-]*[a-z])"', file.read_text().lower())
+}
+"""The headers that the gateway writes or reads."""
+ASKED = {"x-gtalign-show"}
+"""Those of a request alone."""
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,18 @@ async def test_pages_elsewhere_may_ask_where_they_are_named(tmp_path: Path) -> N
         assert status == 403 and "access-control-allow-origin" not in headers
         status, headers, _ = await gateway.post(CHAT, Origin=PAGE, Host="evil.example")
         assert status == 403
+        for method in ("PUT", "PATCH", "DELETE", "GET", "POST"):
+            headers = {"Origin": PAGE, "Access-Control-Request-Method": method}
+            asked = gateway.http.options(f"{gateway.address}/v1/embeddings", headers=headers)
+            async with asked as answer:
+                assert answer.status == 200, method
+        for path, body in (("chat/completions", {"messages": MESSAGES}), ("nothing", {})):
+            headers = {"Origin": PAGE}
+            asked = gateway.http.post(f"{gateway.address}/v1/{path}", json=body, headers=headers)
+            async with asked as answer:
+                told = answer.headers["access-control-expose-headers"].lower().split(", ")
+                assert {name.lower() for name in answer.headers if "gtalign" in name} <= set(told)
+                assert set(told) >= NAMED - ASKED
 
 
 async def test_all_pages_may_ask_a_gateway_with_keys_alone(tmp_path: Path) -> None:

@@ -114,8 +114,18 @@ async def test_queries_methods_and_addresses_beside_v1(tmp_path: Path) -> None:
         assert (status, found["count"] > 0) == (200, True)
         status, _, _ = await gateway.post({"input": "x"}, "/v1/embeddings")
         assert status == 404
-        async with gateway.http.patch(f"{gateway.address}/v1/files/a") as answer:
-            assert answer.status == 405
+        for method in ("PATCH", "PUT", "PROPFIND", "SEARCH"):
+            asked = gateway.http.request(method, f"{gateway.address}/v1/files/a", data=b"x")
+            async with asked as answer:
+                assert (answer.status, engine.seen[-1][0]) == (200, method)
+        seen = len(engine.seen)
+        for path in ("/v1/files/a", "/tokenize"):
+            async with gateway.http.options(gateway.address + path) as answer:
+                assert answer.status == 204
+                assert answer.headers["allow"] == "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
+        raw = b"TRACE /tokenize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert b" 405 " in await exchange(gateway, raw)
+        assert len(engine.seen) == seen
         assert 'path="/v1/files/*"' in gateway.gateway.metrics.text()
 
 

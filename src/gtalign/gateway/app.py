@@ -15,12 +15,13 @@ from gtalign.gateway.http.admin import admin_routes
 from gtalign.gateway.http.edge import Edge
 from gtalign.gateway.http.health import HealthEndpoint, MetricsEndpoint, ReadyEndpoint
 from gtalign.gateway.http.models import MODELS, ModelsEndpoint
-from gtalign.gateway.http.resource import App, Resource
+from gtalign.gateway.http.resource import METHODS, App, Resource
 
 Part = Literal["all", "clients", "admin"]
 """What is served at a port: the whole gateway, what clients ask for, or the rest."""
 
 _PROBES: Final = ("/healthz", "/readyz", "/health")
+_SERVER: Final = "*"  # in the place of a path: OPTIONS asks what the server as such takes
 
 
 def make_app(gateway: Gateway, part: Part = "all") -> ASGIApp:
@@ -44,7 +45,12 @@ def make_app(gateway: Gateway, part: Part = "all") -> ASGIApp:
             if route.path in _PROBES or route.path.startswith("/v1/") == for_clients
         ]
     others = _nothing if part == "admin" else ElsewhereEndpoint(gateway)
-    router = Router(routes, redirect_slashes=False, default=others)
+    server = Resource(_SERVER, dict.fromkeys(METHODS, _nothing))
+
+    async def rest(scope: Scope, receive: Receive, send: Send) -> None:
+        await (server if scope["path"] == _SERVER else others)(scope, receive, send)
+
+    router = Router(routes, redirect_slashes=False, default=rest)
     edge = Edge(router, gateway.metrics, quotes=gateway.config.log_prompts)
     return Addresses(edge, gateway.config)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from gtalign.errors import UpstreamError
@@ -18,12 +19,14 @@ from gtalign.gateway.errors import APIError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.client import ClientGone, address_of, read_body, read_object, unless_gone
 from gtalign.gateway.http.reply import HTTPReply
+from gtalign.gateway.http.resource import METHODS
 from gtalign.gateway.keys import Key
 from gtalign.gateway.proxy import Call, Passed, Proxy
 from gtalign.gateway.telemetry.request_log import RequestLog
 from gtalign.gateway.telemetry.tracing import current
 
 _KEPT: Final = ("content-type", "accept", "openai-beta")  # headers that an engine gets
+_ALLOWED: Final = ", ".join((*METHODS, "HEAD", "OPTIONS"))
 _LONGEST: Final = 100  # characters of a path in a header
 _KEPT_ELSEWHERE: Final[Mapping[str, str]] = {
     "/v1/responses/": "responses",
@@ -32,7 +35,7 @@ _KEPT_ELSEWHERE: Final[Mapping[str, str]] = {
     "/v1/messages/batches": "batches",
 }
 """What other providers keep, by the beginning of its address; nothing is kept here."""
-_METHODS: Final = ("GET", "POST", "PUT", "DELETE", "HEAD")
+_NEVER: Final = ("TRACE", "CONNECT")  # they are about the connection, which ends here
 
 
 class ElsewhereEndpoint:
@@ -51,9 +54,12 @@ class ElsewhereEndpoint:
         if pattern is None:
             raise APIError(404, _absent(scope["path"]), code="not_found")
         RequestLog.of(scope).path = pattern
-        if scope["method"] not in _METHODS:
-            why = f"{scope['path'][:200]} takes {', '.join(_METHODS)}"
-            raise APIError(405, why, code="method_not_allowed", allow=_METHODS)
+        if scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers={"Allow": _ALLOWED})(scope, receive, send)
+            return
+        if scope["method"] in _NEVER:
+            why = f"{scope['path'][:200]} takes {_ALLOWED}"
+            raise APIError(405, why, code="method_not_allowed", allow=(_ALLOWED,))
         headers = Headers(scope=scope)
         with self._gateway.tracing.request("passed", headers):
             current().named(f"passed {pattern}")

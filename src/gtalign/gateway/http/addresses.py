@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gtalign.errors import ConfigError
+from gtalign.gateway.http.resource import METHODS
 from gtalign.gateway.settings import GatewayConfig
 
 _SLASHES: Final = re.compile("//+")
@@ -22,7 +23,7 @@ _READABLE: Final = (
     *("X-Request-Id", "Retry-After", "Retry-After-Ms", "X-GTAlign-Decision", "X-GTAlign-Policy"),
     *("X-GTAlign-Policy-Hash", "X-GTAlign-Recorded", "X-GTAlign-Steered", "X-GTAlign-Before"),
     *("X-GTAlign-After", "X-GTAlign-Obeyed", "X-GTAlign-Served", "X-GTAlign-Added-Ms"),
-    "X-GTAlign-Passed",
+    *("X-GTAlign-Passed", "X-GTAlign-Budget", "X-GTAlign-Policy-Budget", "Request-Id"),
 )
 _AGAIN: Final = 600  # seconds for which a browser need not ask again whether it may
 
@@ -47,7 +48,7 @@ class Addresses:
             self._shared = CORSMiddleware(
                 app,
                 allow_origins=config.cors,
-                allow_methods=("GET", "POST", "DELETE", "HEAD", "OPTIONS"),
+                allow_methods=(*METHODS, "HEAD", "OPTIONS"),
                 allow_headers=("*",),
                 expose_headers=_READABLE,
                 max_age=_AGAIN,

@@ -1,12 +1,16 @@
 """The handlers of one address, by method."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.telemetry.request_log import RequestLog
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""The methods by which something is asked for; HEAD and OPTIONS go with them."""
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
