@@ -44,6 +44,13 @@ async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Se
         ("deflate", zlib.compress(BODY)),
         ("deflate", deflated(BODY)),
         ("identity", BODY),
+        ("", BODY),
+        ("gzip, identity", gzip.compress(BODY, mtime=0)),
+        ("identity,, gzip", gzip.compress(BODY, mtime=0)),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY, mtime=0), mtime=0)),
+        ("deflate, gzip", gzip.compress(zlib.compress(BODY), mtime=0)),
+        ("gzip", gzip.compress(BODY[:9], mtime=0) + gzip.compress(BODY[9:], mtime=0)),
+        ("x-gzip", b"".join(gzip.compress(bytes([byte]), mtime=0) for byte in BODY)),
     ],
 )
 async def test_a_packed_request_is_read(lasting: Served, name: str, packed: bytes) -> None:
@@ -59,8 +66,15 @@ async def test_a_packed_request_is_read(lasting: Served, name: str, packed: byte
     [
         ("br", b"x", 415, "unknown_encoding"),
         ("zstd", b"x", 415, "unknown_encoding"),
-        ("gzip, gzip", gzip.compress(gzip.compress(BODY, mtime=0)), 415, "unknown_encoding"),
-        ("", BODY, 415, "unknown_encoding"),
+        ("gzip, br", b"x", 415, "unknown_encoding"),
+        (", ".join(["gzip"] * 9), gzip.compress(BODY, mtime=0), 415, "unknown_encoding"),
+        (
+            "gzip",
+            gzip.compress(BODY, mtime=0) + gzip.compress(BODY, mtime=0)[:-3],
+            400,
+            "not_packed",
+        ),
+        ("gzip", gzip.compress(b" " * 60_000, mtime=0) * 2, 413, "too_large"),
         ("gzip", BODY, 400, "not_packed"),
         ("gzip", gzip.compress(BODY, mtime=0)[:-9], 400, "not_packed"),
         ("gzip", gzip.compress(BODY, mtime=0) + b"more", 400, "not_packed"),
@@ -76,6 +90,68 @@ async def test_or_refused_clearly(
     head = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (name.encode(), len(packed))
     answer = await exchange(lasting, HEAD + CLOSE + head + packed)
     assert answer.startswith(b"HTTP/1.1 %d" % status) and code.encode() in answer, answer
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (gzip.compress(BODY, mtime=0), "Content-Encoding: gzip"),
+        (b"\x28\xb5\x2f\xfdx", "zstd"),
+        (BODY.decode().encode("utf-16"), "UTF-16"),
+        (BODY.decode().encode("utf-16-be"), "UTF-16"),
+        (BODY.decode().encode("utf-32-le"), "UTF-8"),
+        (json.dumps(CHAT, ensure_ascii=False).encode("latin-1"), "not UTF-8: the byte 0xfc at "),
+        (b"\xef\xbb\xbf" + BODY, "byte order mark"),
+        (zlib.compress(BODY), "not UTF-8"),
+        (BODY[:-1], "not JSON"),
+        (b"\0", "UTF-16"),
+    ],
+)
+async def test_what_is_no_text_in_utf_8_is_named(lasting: Served, raw: bytes, said: str) -> None:
+    for path in (URL, "/v1/responses", "/v1/embeddings"):
+        headers = {"Content-Type": "application/json; charset=iso-8859-1"}
+        async with lasting.http.post(lasting.address + path, data=raw, headers=headers) as found:
+            told = (await found.json())["error"]
+        assert (found.status, told["code"]) == (400, "not_json")
+        assert said in told["message"] and "surrogates" not in told["message"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"deflate,chunked", b"x, chunked"])
+@pytest.mark.parametrize("path", [URL.encode(), b"/v1/embeddings", b"/healthz"])
+async def test_other_transfer_codings_are_not_known(
+    lasting: Served, coding: bytes, path: bytes
+) -> None:
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: %b\r\n\r\n0\r\n\r\n"
+    answer = await exchange(lasting, head % (path, coding))
+    assert answer.startswith(b"HTTP/1.1 501") and b"unknown_transfer" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"FOO / HTTP/1.1", 501),
+        (b"GETT /healthz HTTP/1.1", 501),
+        (b"get /healthz HTTP/1.1", 501),
+        (b"X-Y_Z /v1/models HTTP/1.1", 501),
+        (b"FOO", 400),
+        (b"{} / HTTP/1.1", 400),
+        (b"GET /healthz HTTX/1.1", 400),
+        (b"OPTIONS * HTTP/1.1", 204),
+        (b"GET * HTTP/1.1", 404),
+    ],
+)
+async def test_a_method_that_nobody_knows_is_no_broken_http(
+    lasting: Served, line: bytes, status: int
+) -> None:
+    last = line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = await exchange(lasting, last)
+    assert answer.startswith(b"HTTP/1.1 %d" % status), answer
+    if status == 204:
+        assert b"allow: get, post, put, patch, delete, head, options" in answer.lower()
 
 
 class Packed(VLLM):

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -29,7 +30,7 @@ from gtalign.gateway.worker import END, RENEW, Worker
 
 log = logging.getLogger(__name__)
 
-_CODES: Final = {400: "not_http", 431: "too_large"}
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
 _PIPELINED: Final = 16  # requests that wait behind one on the same connection
 _BACKLOG: Final = 2048  # connections that wait until a worker accepts them
 _IDLE: Final = 75  # seconds that a connection is kept without a request
@@ -49,6 +50,7 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
         _in_head = True
         _refused = False
         _pending = 0  # bytes of a head that is not complete
+        _begin = b""  # of the head, if its first bytes have just come
         _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -61,6 +63,7 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
                 return
             if self._refused:
                 return
+            self._begin = data if self._pending == 0 else b""
             self._pending += len(data)
             super().data_received(data)
             if self._in_head and self._pending and self._timer is None:
@@ -73,6 +76,11 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
             if self._refused or size + len(self.url) > head_bytes:
                 self._refuse()
                 return
+            for name, value in self.headers:
+                if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                    why = "of the transfer codings, chunked alone is known; say Content-Encoding"
+                    self._refuse(501, why, "unknown_transfer")
+                    return
             super().on_headers_complete()
             if self.scope["http_version"] == "1.0":
                 _without_chunks(self.cycle)
@@ -89,20 +97,28 @@ def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
                 super().on_message_complete()
 
         def send_400_response(self, msg: str) -> None:
-            self._answer(400, "this is not HTTP as it has to be")
+            if _METHOD.match(self._begin) and not self.headers and not self.url:
+                self._answer(501, "no address takes this method", "unknown_method")
+            else:
+                self._answer(400, "this is not HTTP as it has to be", "not_http")
 
-        def _refuse(self) -> None:
-            """Refuse a head that is too large, unless an answer is on its way."""
+        def _refuse(
+            self,
+            status: int = 431,
+            why: str = f"the head may have {head_bytes} bytes at most",
+            code: str = "too_large",
+        ) -> None:
+            """Refuse a head, by default as too large, unless an answer is on its way."""
             self._stop()
             if self._refused:
                 return
             self._refused = True
             if self.cycle is None or self.cycle.response_complete:
-                self._answer(431, f"the head may have {head_bytes} bytes at most")
+                self._answer(status, why, code)
             self.transport.close()
 
-        def _answer(self, status: int, message: str) -> None:
-            body = APIError(status, message, code=_CODES[status]).body()
+        def _answer(self, status: int, message: str, code: str) -> None:
+            body = APIError(status, message, code=code).body()
             self.transport.write(
                 b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
                 b"connection: close\r\n\r\n%b"
