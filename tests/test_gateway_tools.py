@@ -357,6 +357,41 @@ async def test_an_engine_that_ignores_its_grammar_calls_nothing(tmp_path: Path, 
         assert {record["status"] for record in await gateway.records()} == {"failed"}
 
 
+FORM: Any = {"type": "json_object"}
+NAMED: Any = {"type": "function", "function": {"name": "forecast"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "options"),
+    [
+        ("Only words.", {"tools": [TOOL], "tool_choice": "required"}),
+        (f"I look. {CALL}", {"tools": [TOOL], "tool_choice": "required"}),
+        ("Only words?", {"tools": [TOOL, NOW], "tool_choice": NAMED}),
+        (NOON, {"tools": [TOOL, NOW], "tool_choice": NAMED}),
+        (f"{CALL}{CALL}", {"tools": [TOOL], "parallel_tool_calls": False}),
+        (CALL * 17, {"tools": [TOOL]}),
+        ("Only words.", {"response_format": FORM}),
+        ('{"a": 1', {"response_format": FORM}),
+        ("Only words.", {"response_format": FORM, "tools": [TOOL]}),
+    ],
+)
+async def test_nor_does_one_that_ignores_what_is_required(
+    tmp_path: Path, said: str, options: Any
+) -> None:
+    engine = Agent()
+    engine.said = said
+    async with served(tmp_path, engine) as gateway:
+        engine.begun = True
+        body = {"model": "toy", "messages": MESSAGES, **options}
+        status, headers, answer = await gateway.post(body)
+        assert (status, headers["x-gtalign-passed"]) == (200, "no chain")
+        assert answer["choices"][0]["message"]["content"] == "the engine's own"
+    async with served(tmp_path / "here", backend(said)) as gateway:
+        for stream in (False, True):
+            with pytest.raises(openai.APIError):
+                await told(await gateway.ask(**options, stream=stream), stream=stream)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_call_that_is_cut_off_is_none(tmp_path: Path, stream: bool) -> None:
     async with served(tmp_path, backend(size=1)) as gateway:

@@ -15,8 +15,10 @@ G = '<tool_call>{"arguments": {}, "name": "g"}</tool_call>'
 CALLS = [Call("f", '{"a": "x > y", "b": [1, {"ü": null}]}'), Call("g", "{}")]
 
 
-def read(text: str, size: int = 0, *, cut: bool = False) -> tuple[str, list[Call]]:
-    reader, draw = CallReader(TOOLS), random.Random(size)
+def read(
+    text: str, size: int = 0, *, cut: bool = False, tools: Tools = TOOLS
+) -> tuple[str, list[Call]]:
+    reader, draw = CallReader(tools), random.Random(size)
     parts: list[str | Call] = []
     while text:
         length = draw.randint(1, size) if size else len(text)
@@ -70,4 +72,38 @@ def test_what_is_no_call_is_an_error(text: str) -> None:
 
 def test_a_call_that_was_cut_off_is_none() -> None:
     assert read(f"{G}{F[:-9]}", cut=True) == ("", CALLS[1:])
-    assert read("I look. <tool_c", cut=True) == ("I look. <tool_c", [])
+    assert read("I look. <tool_c", cut=True) == ("I look.", [])
+
+
+REQUIRED = Tools(TOOLS.all, TOOLS.names, required=True)
+ALONE = Tools(TOOLS.all, TOOLS.names, several=False)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("tools", "text"),
+    [
+        (REQUIRED, "Only words."),
+        (REQUIRED, ""),
+        (REQUIRED, " \n"),
+        (REQUIRED, "?"),
+        (REQUIRED, "<tool"),
+        (REQUIRED, f"I look. {G}"),
+        (REQUIRED, f"{G} so"),
+        (REQUIRED, G * 17),
+        (TOOLS, G * 17),
+        (ALONE, f"{G}{F}"),
+        (ALONE, f"words {G} {F}"),
+    ],
+)
+def test_what_its_grammar_rules_out_is_an_error(tools: Tools, text: str, size: int) -> None:
+    with pytest.raises(SteeringError):
+        read(text, size, tools=tools)
+
+
+def test_what_it_allows_is_none() -> None:
+    assert read(f" {G}\n{F} ", 3, tools=REQUIRED) == ("", CALLS[::-1])
+    assert read(G * 16, 9, tools=TOOLS) == ("", CALLS[1:] * 16)
+    assert read(f"words {G}", 3, tools=ALONE) == ("words", CALLS[1:])
+    for begun in ("", "<tool_c", F[:30]):
+        assert read(begun, 3, tools=REQUIRED, cut=True) == ("", [])

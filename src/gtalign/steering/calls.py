@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gtalign.chain import Tools
-from gtalign.chain.tools import CALL_CLOSES, CALL_OPENS
+from gtalign.chain.tools import CALL_CLOSES, CALL_OPENS, MOST_CALLS
 from gtalign.errors import SteeringError
 from gtalign.steering.stop_strings import overlap
 
@@ -32,21 +32,32 @@ class CallReader:
     Text that may be the beginning of a call is held back until that is known, and so is whitespace
     that may stand before one. A call comes as a whole.
 
+    What the grammar of such a response rules out is an error, because an engine may ignore its
+    grammar.
+
     Args:
         tools: The tools.
+        most: Most calls, where several are allowed.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, most: int = MOST_CALLS) -> None:
         self._names = frozenset(tools.names)
+        self._required = tools.required
+        self._most = most if tools.several else 1
         self._held = ""
         self._inside = False  # a call
-        self._called = False
+        self._calls = 0  # so far
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a call so far."""
+        return self._calls > 0
 
     def feed(self, text: str) -> Iterator[str | Call]:
         """Take the next slice of the response, and yield the words and calls that it completes.
 
         Raises:
-            SteeringError: What should be a call of one of the tools is none.
+            SteeringError: What should be a call of one of the tools is none, or is one too many.
         """
         self._held += text
         while True:
@@ -58,7 +69,9 @@ class CallReader:
             if self._inside:
                 yield from self._said(before.rstrip())
             else:
-                self._called = True
+                self._calls += 1
+                if self._calls > self._most:
+                    raise SteeringError(f"the model calls more than {self._most} tools")
                 yield self._read(before)
         if not self._inside:
             words = self._held[: len(self._held) - overlap(self._held, CALL_OPENS)].rstrip()
@@ -72,17 +85,27 @@ class CallReader:
             cut: Whether the response was cut off. A call that was cut off is none.
 
         Raises:
-            SteeringError: A call does not end.
+            SteeringError: A call does not end, or there is none though one is required.
         """
         held, self._held = self._held, ""
         if not self._inside:
-            yield from self._said(held)
+            if not (cut and CALL_OPENS.startswith(held.strip())):
+                yield from self._said(held)
         elif not cut:
             raise _wrong(held)
+        if self._required and not (self._calls or cut):
+            raise SteeringError("the model calls no tool, though the request requires a call")
 
     def _said(self, words: str) -> Iterator[str]:
-        """Words; whitespace after a call is none."""
-        if words and not (self._called and not words.strip()):
+        """Words; whitespace after a call is none, nor is it where calls are required.
+
+        Raises:
+            SteeringError: There are words, where calls alone are allowed.
+        """
+        blank = not words.strip()
+        if self._required and not blank:
+            raise _wrong(words)
+        if words and not (blank and (self._calls or self._required)):
             yield words
 
     def _read(self, text: str) -> Call:

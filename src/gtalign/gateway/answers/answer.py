@@ -227,7 +227,9 @@ class Answer:
         return error
 
     def _view(self, *, live: bool) -> ChainView:
-        return ChainView(self._terms.show, live=live, tools=self._ask.tools)
+        tools, most = self._ask.tools, self._settings.calls
+        in_json = self._ask.schema is not None
+        return ChainView(self._terms.show, live=live, tools=tools, most=most, in_json=in_json)
 
     def _check_form(self) -> None:
         """Check that the engine can be held to the form of the answer, and knows that of the chat.

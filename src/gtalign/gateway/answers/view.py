@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded, Tools
+from gtalign.chain.tools import MOST_CALLS
+from gtalign.errors import SteeringError
 from gtalign.game import Bimatrix, GameForm
 from gtalign.gateway.settings import Show
 from gtalign.steering import Decided, Restarted, Steered, SteeringEvent, SteeringSettings
@@ -36,15 +38,26 @@ class ChainView:
             text as content, which comes in one piece at the end.
         live: Whether nothing will be taken back, as in ``observe``, so nothing has to be held.
         tools: The tools that the response may call; None if there are none.
+        most: Most calls of them.
+        in_json: Whether a response that calls none is JSON.
     """
 
-    def __init__(self, show: Show, *, live: bool, tools: Tools | None = None) -> None:
+    def __init__(
+        self,
+        show: Show,
+        *,
+        live: bool,
+        tools: Tools | None = None,
+        most: int = MOST_CALLS,
+        in_json: bool = False,
+    ) -> None:
         self._show = show
         self._decided = live
         self._held: list[Piece] = []
         self._matrix: Bimatrix | None = None
         self._content: list[str] = []
-        self._calls = None if tools is None else CallReader(tools)
+        self._calls = None if tools is None else CallReader(tools, most)
+        self._in_json = in_json
 
     def feed(self, event: SteeringEvent) -> list[Piece]:
         """Take the next event and return what it makes visible.
@@ -90,7 +103,8 @@ class ChainView:
         response, it is nothing: a client that asked for the response gets no reasoning instead.
 
         Raises:
-            SteeringError: The response calls what is none of the tools, or breaks off in a call.
+            SteeringError: The response calls what is none of the tools, breaks off in a call, or is
+                no JSON though it should be: the engine has ignored its grammar.
         """
         held = self._released()
         if self._show == "raw":
@@ -99,9 +113,11 @@ class ChainView:
         response = answer.response or ""
         if response.startswith(shown) and len(response) > len(shown):
             held += self._said(response[len(shown) :])
+        cut = answer.finish == "length" or answer.stop is not None
         if self._calls is not None:
-            cut = answer.finish == "length" or answer.stop is not None
             held += map(_piece, self._calls.close(cut=cut))
+        if self._in_json and not cut and not (self._calls and self._calls.any):
+            _check_json(response)
         return held
 
     def _said(self, text: str) -> list[Piece]:
@@ -128,6 +144,14 @@ class ChainView:
         if block == "payoff" and self._matrix is not None:
             matrix = json.dumps(self._matrix.to_json(), separators=(",", ":"))
         return f"{matrix}</{block}>\n"
+
+
+def _check_json(text: str) -> None:
+    """Check that a response is JSON; raises SteeringError if it is not."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise SteeringError("the model wrote what is no JSON") from None
 
 
 def _piece(part: str | Call) -> Piece:
