@@ -91,6 +91,28 @@ def test_edits_put_whole_actions_into_another_order() -> None:
     assert all(drawn) and 0.05 < sum(drawn[1:]) / len(found) < 0.2
 
 
+def test_edits_tip_the_balance_by_one_number() -> None:
+    """Some edits change a single cell, whose sum ends just above, at, or just below the best."""
+    rng = np.random.default_rng(0)
+    game = Bimatrix(
+        USER_LLM, np.array([[[4, 4], [-2, 1], [3, 0]], [[1, 1], [0, -3], [2, 2]]], float)
+    )
+    margins = []
+    for _ in range(600):
+        after = edited(game, rng).payoffs
+        rows, columns = np.nonzero((after != game.payoffs).any(axis=-1))
+        if len(rows) == 1 and columns[0] != 0:
+            margins.append(after[rows[0], columns[0]].sum() - 8)
+    assert {-1, 0, 1} <= set(margins)
+    assert len([one for one in margins if abs(one) <= 1]) > 90
+
+
+def test_an_edit_of_a_matrix_without_room_stays_in_range() -> None:
+    top = Bimatrix(USER_LLM, np.full((2, 3, 2), 5.0) - np.eye(3)[:2, :, None])
+    after = [edited(top, np.random.default_rng(seed)).payoffs for seed in range(100)]
+    assert max(one.max() for one in after) <= HIGH
+
+
 @given(payoffs, st.integers(0, 2**32 - 1))
 def test_a_counterfactual_chain_follows_its_own_matrix(game: Bimatrix, seed: int) -> None:
     source = parse(

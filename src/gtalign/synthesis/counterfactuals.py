@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gtalign.chain import Chain, work_out
-from gtalign.game import Bimatrix
+from gtalign.game import TOLERANCE, Bimatrix
 from gtalign.synthesis.drills import compact
 
 LOW, HIGH = -5.0, 5.0
@@ -37,9 +38,10 @@ class Counterfactual:
 def edited(game: Bimatrix, rng: np.random.Generator) -> Bimatrix:
     """Draw an edit of a matrix; payoffs get no further decimals and stay in range.
 
-    Two edits in eight are a charge of up to 8 points on each LLM action to one player, as pricing
-    makes it; one each puts the LLM actions, the payoffs of one player, or the cells of both into
-    another order; two draw the matrix anew, and one changes nothing.
+    Two edits in nine are a charge of up to 8 points on each LLM action to one player, as pricing
+    makes it; two bring a cell of another LLM action within a point of the best sum (`_raise`); one
+    each puts the LLM actions, the payoffs of one player, or the cells of both into another order;
+    one draws the matrix anew, and one changes nothing.
 
     Args:
         game: The matrix as written.
@@ -47,7 +49,7 @@ def edited(game: Bimatrix, rng: np.random.Generator) -> Bimatrix:
     """
     payoffs = np.array(game.payoffs)
     rows, columns, _ = payoffs.shape
-    match int(rng.integers(8)):
+    match int(rng.integers(9)):
         case 0:
             pass
         case 1 | 2:
@@ -61,9 +63,34 @@ def edited(game: Bimatrix, rng: np.random.Generator) -> Bimatrix:
             )
         case 5:
             payoffs = rng.permutation(payoffs.reshape(rows * columns, 2)).reshape(payoffs.shape)
+        case 6 | 7:
+            _raise(payoffs, rng)
         case _:
             payoffs = rng.integers(int(LOW), int(HIGH) + 1, payoffs.shape).astype(float)
     return Bimatrix(game.form, np.clip(payoffs, LOW, HIGH) + 0.0)
+
+
+def _raise(payoffs: NDArray[np.float64], rng: np.random.Generator) -> None:
+    """Bring the sum of a cell within a point of the best one, or as near as the range allows.
+
+    A model that recites what it knows of a question follows an edit of the whole matrix, and
+    overlooks one number that tips the balance. So it sees such numbers, and others that just fail
+    to.
+
+    Args:
+        payoffs: Payoffs ``[m, n, 2]``, changed in place. The cell is one of an LLM action that is
+            not optimal; if every action is, nothing changes.
+        rng: Source of chance.
+    """
+    sums = payoffs.sum(axis=-1)
+    others = np.flatnonzero(sums.max(axis=0) < sums.max() - TOLERANCE)
+    if len(others):
+        row, column = rng.integers(len(payoffs)), rng.choice(others)
+        missing = sums.max() - sums[row, column] + rng.integers(-1, 2)
+        for side in rng.permutation(2):
+            step = min(missing, HIGH - payoffs[row, column, side])
+            payoffs[row, column, side] += step
+            missing -= step
 
 
 def counterfactual(
