@@ -190,6 +190,46 @@ async def test_what_no_grammar_describes_is_passed(tmp_path: Path, options: Any)
             assert (found.status, found.headers["x-gtalign-passed"]) == (200, "tools")
 
 
+def called(**function: Any) -> Any:
+    """A conversation with a call of this form."""
+    call = {"id": "a", "type": "function", "function": {"name": "forecast", **function}}
+    turns = ({"role": "assistant", "content": None, "tool_calls": [call]}, RESULT)
+    return [*MESSAGES, *turns, *MESSAGES]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [{}, {"arguments": None}, {"arguments": 3}, {"arguments": [1]}, {"name": 5, "arguments": "{}"}],
+)
+async def test_a_call_of_no_known_form_is_the_engine_s(tmp_path: Path, function: Any) -> None:
+    async with served(tmp_path, LlamaCpp()) as gateway:
+        body = {"model": "toy", "messages": called(**function), "stream": True, "max_tokens": 9}
+        async with gateway.http.post(f"{gateway.address}/v1/chat/completions", json=body) as found:
+            assert (found.status, found.headers["x-gtalign-passed"]) == (200, "tools")
+    async with served(tmp_path / "here") as gateway:
+        status, _, told = await gateway.post({"model": "toy", "messages": called(**function)})
+        assert (status, told["error"]["param"].split(".")[:2]) == (400, ["messages", "1"])
+
+
+@pytest.mark.parametrize("arguments", [{}, ARGUMENTS, {"a": [1, {"b": None}]}])
+async def test_arguments_that_are_an_object_are_steered(tmp_path: Path, arguments: Any) -> None:
+    engine = Agent()
+    engine.said = "Take a coat."
+    async with served(tmp_path, engine) as gateway:
+        engine.begun = True
+        messages = called(arguments=arguments)
+        item = {"type": "function_call", "call_id": "a", "name": "forecast", "arguments": arguments}
+        output = {"type": "function_call_output", "call_id": "a", "output": "7"}
+        for path, body in (
+            ("/v1/chat/completions", {"messages": messages}),
+            ("/v1/responses", {"input": [*MESSAGES, item, output, *MESSAGES]}),
+        ):
+            tool = TOOL if "chat" in path else {"type": "function", **FORECAST}
+            body = {"model": "toy", "tools": [tool], **body}
+            status, headers, told = await gateway.post(body, path)
+            assert (status, headers.get("x-gtalign-steered")) == (200, "true"), told
+
+
 @pytest.mark.parametrize(
     ("options", "param"),
     [
@@ -199,15 +239,6 @@ async def test_what_no_grammar_describes_is_passed(tmp_path: Path, options: Any)
         ({"tools": [{**TOOL, "function": {"name": "f", "description": 3}}]}, "tools.0"),
         ({"tools": [TOOL], "parallel_tool_calls": "no"}, "parallel_tool_calls"),
         ({"messages": [{"role": "assistant", "tool_calls": {"a": 1}}, *MESSAGES]}, "messages.0"),
-        (
-            {
-                "messages": [
-                    {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]},
-                    *MESSAGES,
-                ]
-            },
-            "messages.0",
-        ),
     ],
 )
 async def test_what_nobody_takes_is_refused(tmp_path: Path, options: Any, param: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from gtalign.gateway.answers.values import wrong
 from gtalign.gateway.errors import Unsteerable
+from gtalign.gateway.text import to_json
 from gtalign.tasks import Message
 
 _ROLES: Final = {
@@ -84,11 +85,14 @@ def _call(call: Any, param: str) -> dict[str, Any]:
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
         raise _unsteerable("tools", param, "a call of a function")
+    name, arguments = function.get("name"), function.get("arguments")
+    if isinstance(arguments, dict):  # as some clients send it, and engines take it
+        arguments = to_json(arguments).decode()
     found: dict[str, str] = {}
-    for name in ("name", "arguments"):
-        if not isinstance(function.get(name), str):
-            raise wrong(f"{param}.function.{name}", "a text")
-        found[name] = function[name]
+    for field, value in (("name", name), ("arguments", arguments)):
+        if not isinstance(value, str):
+            raise _unsteerable("tools", f"{param}.function.{field}", "a text")
+        found[field] = value
     id_ = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
     return {**id_, "type": "function", "function": found}
 

@@ -66,7 +66,10 @@ def _message(item: Mapping[str, Any], param: str) -> dict[str, Any]:
 
 
 def _call(item: Mapping[str, Any], param: str) -> dict[str, Any]:
-    function = {name: _text(item, name, param) for name in ("name", "arguments")}
+    arguments = item.get("arguments")
+    if not isinstance(arguments, dict):  # as some clients send it; a chat may have it too
+        arguments = _text(item, "arguments", param)
+    function = {"name": _text(item, "name", param), "arguments": arguments}
     return {"id": _text(item, "call_id", param), "type": "function", "function": function}
 
 
