@@ -58,6 +58,7 @@ NEUTRAL: list[dict[str, Any]] = [
     {"verbose": False, "return_tokens": False, "timings_per_token": False},
     {"guided_json": None, "guided_choice": [], "structured_outputs": None, "use_beam_search": 0},
     {"seed": -1, "min_p": 0, "chat_template_kwargs": {}, "documents": None},
+    {"seed": "-1", "top_k": "-1", "max_tokens": "-1"},
     {"model": ...},
     {"model": ""},
     {"model": None},
@@ -71,6 +72,49 @@ async def test_values_that_say_nothing_are_steered(tmp_path: Path, engine: Any) 
             headers, text = await asked(gateway, **more)
             assert headers["x-gtalign-steered"] == "true", more
             assert text == model.RESPONSES["DA"]
+
+
+SPELLED: list[dict[str, Any]] = [
+    {"seed": "5", "max_tokens": "900"},
+    {"max_completion_tokens": "900.0", "top_k": "40"},
+    {"temperature": "0.5", "top_p": "0.9", "n": "1"},
+    {"stream": "false", "parallel_tool_calls": "True"},
+    {"stream": 0},
+]
+
+
+@pytest.mark.parametrize("engine", [Chatty, None], ids=["server", "in process"])
+async def test_numbers_that_are_spelled_as_texts_are_steered(tmp_path: Path, engine: Any) -> None:
+    async with served(tmp_path, engine and engine()) as gateway:
+        for more in SPELLED:
+            headers, text = await asked(gateway, **more)
+            assert headers["x-gtalign-steered"] == "true", more
+            assert text == model.RESPONSES["DA"]
+        for name, value in (("seed", "five"), ("max_tokens", "1e2"), ("temperature", "nan")):
+            body = {"model": "toy", "messages": MESSAGES, name: value}
+            status, _, told = await gateway.post(body)
+            assert (status, told["error"]["param"]) == (400, name)
+        for name, value in (("max_tokens", "99999999"), ("n", "9"), ("n", "0")):
+            body = {"model": "toy", "messages": MESSAGES, name: value, "min_tokens": 1}
+            status, _, told = await gateway.post(body)
+            assert (status, told["error"]["param"]) == (400, name)  # a limit holds for it too
+
+
+async def test_an_unknown_name_is_of_the_field_that_has_it(tmp_path: Path) -> None:
+    async with served(tmp_path) as gateway:
+        for name, header, status, param in (
+            ("nope", None, 404, "model"),
+            ("toy:nope", None, 404, "model"),
+            ("toy", "nope", 404, None),
+            ("toy:costly", "subscription", 400, "model"),
+        ):
+            headers = {} if header is None else {"X-GTAlign-Policy": header}
+            for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
+                body = {"model": name, "messages": MESSAGES, "prompt": "x", "input": "x"}
+                if path == "/v1/responses":
+                    del body["messages"], body["prompt"]
+                found, _, told = await gateway.post(body, path, **headers)
+                assert (found, told["error"]["param"]) == (status, param), (name, path)
 
 
 STEERED: list[list[Any]] = [

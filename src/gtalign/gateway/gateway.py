@@ -231,17 +231,21 @@ class Gateway:
         header = headers.get("x-gtalign-policy")
         if suffix and header and suffix != header:
             raise APIError(
-                400, f"the model's name asks for {suffix!r}, the header for {header[:80]!r}"
+                400,
+                f"the model's name asks for {suffix!r}, the header for {header[:80]!r}",
+                param="model",
             )
         wanted = header or suffix
+        param = None if header else "model"
         own = self.group_of(key)
         if wanted and own is not None and not own.allows(wanted) and "admin" not in key.scopes:
             whose = f"the group {key.group!r} has" if key.policy is None else "this key is bound to"
-            raise APIError(403, f"{whose} the policy {own.policy!r}", code="policy_not_allowed")
+            told = f"{whose} the policy {own.policy!r}"
+            raise APIError(403, told, code="policy_not_allowed", param=param)
         try:
             return self.policies.get(wanted or (own.policy if own else self.policies.default))
         except ConfigError as error:
-            raise APIError(404, str(error), code="policy_not_found") from None
+            raise APIError(404, str(error), code="policy_not_found", param=param) from None
 
 
 @asynccontextmanager

@@ -200,13 +200,13 @@ def _sampling(body: Mapping[str, Any]) -> Sampling:
     top_p = number(body, "top_p", 1.0)
     if top_p == 0:
         raise Unsteerable("top_p", "'top_p' has to be more than 0, and at most 1", param="top_p")
-    all_tokens = body.get("top_k") == -1  # as vLLM and SGLang write it
-    random = body.get("seed") == -1  # as llama.cpp and vLLM do
+    top_k = own_whole(body, "top_k", -1, 1_000_000)
+    seed = own_whole(body, "seed", -_SEED, _SEED - 1)
     return Sampling(
         temperature=number(body, "temperature", 2.0),
         top_p=top_p,
-        top_k=0 if all_tokens else own_whole(body, "top_k", 0, 1_000_000) or 0,
-        seed=None if random else own_whole(body, "seed", -_SEED, _SEED - 1),
+        top_k=0 if top_k in (None, -1) else top_k,  # -1 as vLLM and SGLang write it
+        seed=None if seed == -1 else seed,  # as llama.cpp and vLLM do
         extra=extra_of(body),
     )
 

@@ -1,10 +1,14 @@
 """Read single values of a request; an error names the field, and says what would be right."""
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gtalign.gateway.errors import APIError, Unsteerable
+
+_FLAGS: Final = {"true": True, "false": False}
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?")
 
 
 def wrong(param: str, right: str) -> APIError:
@@ -19,7 +23,9 @@ def flag(body: Mapping[str, Any], name: str, param: str | None = None) -> bool:
         APIError: It is neither (400).
     """
     value = body.get(name)
-    if value is not None and not isinstance(value, bool):
+    if isinstance(value, str) and value.lower() in _FLAGS:  # as engines take it
+        return _FLAGS[value.lower()]
+    if value is not None and not (isinstance(value, bool) or value in (0, 1)):
         raise wrong(param or name, "true or false")
     return bool(value)
 
@@ -74,6 +80,8 @@ def number(body: Mapping[str, Any], name: str, high: float) -> float:
     if value is None:
         return 1.0
     right = f"a number from 0 to {high:g}"
+    if isinstance(value, str) and _NUMBER.fullmatch(value):  # as engines take it
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise wrong(name, right)
     if not 0 <= value <= high:
@@ -82,6 +90,8 @@ def number(body: Mapping[str, Any], name: str, high: float) -> float:
 
 
 def _integer(value: Any, name: str, right: str) -> int | None:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):  # as engines take it
+        value = float(value) if "." in value else int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)  # as some languages write whole numbers
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
