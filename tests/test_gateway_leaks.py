@@ -350,6 +350,46 @@ async def test_a_stream_that_is_no_stream_of_chunks_ends_in_an_error(tmp_path: P
         assert "secret" not in json.dumps(told)
 
 
+REPORTED: list[tuple[bytes, str]] = [
+    (b'error: {"code":500,"message":"boom","type":"server_error"}\n\n', "boom"),
+    (b'error: {"message":"boom"}\n', "boom"),
+    (b"error:boom\r\n\r\n", "boom"),
+    (b"error: <b>boom</b>\n\n", "boom"),
+    (b'event: error\ndata: {"message":"boom"}\n\n', "boom"),
+    (b'data: {"error":{"message":"boom"}}\n\n', "boom"),
+    (b"error: {}\n\n", "the model server reports an error"),
+]
+
+
+@pytest.mark.parametrize("begun", [b"", said("a word"), said("<thinking>secret")])
+@pytest.mark.parametrize(("line", "message"), REPORTED)
+@pytest.mark.parametrize("instruct", ["none", "short"])
+async def test_an_error_in_a_stream_reaches_the_client(
+    tmp_path: Path, begun: bytes, line: bytes, message: str, instruct: str
+) -> None:
+    class Breaking(VLLM):
+        async def chat(self, body: dict[str, Any]) -> Any:
+            return [begun + line]
+
+    async with served(tmp_path, Breaking(), steering={"instruct": instruct}) as gateway:
+        body = {"model": "toy", "messages": MESSAGES, "logprobs": True, "stream": True}
+        for path, more in (("responses", {"input": MESSAGES}), ("messages", {"max_tokens": 9})):
+            asked = {**body, **more, "min_tokens": 1}
+            asked = {
+                name: asked[name] for name in asked if path == "messages" or name != "messages"
+            }
+            del asked["logprobs"]
+            url = f"{gateway.address}/v1/{path}"
+            async with gateway.http.post(url, json=asked) as answer:
+                assert message in await answer.text(), path
+        if instruct == "short":
+            return  # byte by byte, also the line that is no event
+        async with gateway.http.post(f"{gateway.address}/v1/chat/completions", json=body) as answer:
+            *_, last = (await answer.text()).strip().split("\n\n")
+        assert json.loads(last.removeprefix("data: "))["error"]["message"] == message
+        assert "secret" not in last
+
+
 PROMPTED: list[tuple[Any, str, str]] = [
     ("Q: x A:", CHAIN, SAID),
     ("Q: x A:", "plain text", "plain text"),

@@ -10,7 +10,7 @@ import openai
 import pytest
 from aiohttp import web
 
-from gateway_parts import PASSED_SCHEMA, Held, scripted, served
+from gateway_parts import MESSAGES, PASSED_SCHEMA, Held, scripted, served
 from gtalign.errors import UpstreamError
 from gtalign.steering import FakeBackend
 from standins import model
@@ -485,6 +485,31 @@ async def test_a_stream_that_is_none_is_a_failure(tmp_path: Path, deltas: Any) -
                 pass
         [record] = await gateway.records()
         assert record["status"] == "failed"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages", "/v1/chat/completions"])
+@pytest.mark.parametrize("more", [{}, {"min_tokens": 1}], ids=["steered", "passed"])
+async def test_an_event_whose_choices_are_null_says_nothing(
+    tmp_path: Path, path: str, more: Any
+) -> None:
+    class Null(VLLM):
+        async def chat(self, body: dict[str, Any]) -> Any:
+            return self.among([chat_chunk({"content": "Hi"}, None), chat_chunk({}, "stop")])
+
+        async def completions(self, body: dict[str, Any]) -> Any:
+            return self.among(await super().completions(body))
+
+        def among(self, events: Any) -> Any:
+            for event in events:
+                yield from ({"choices": None}, event, {"choices": None, "x": 1})
+
+    async with served(tmp_path, Null()) as gateway:
+        body = {"model": "toy", "stream": True, "max_tokens": 900, **more}
+        body |= {"input": QUESTION} if "responses" in path else {"messages": MESSAGES}
+        async with gateway.http.post(gateway.address + path, json=body) as answer:
+            text = await answer.text()
+        assert answer.status == 200 and "error" not in text.replace('"error":null', ""), text
+        assert ("Hi" if more else model.RESPONSES["DA"][:3]) in text
 
 
 class Packed(Calls):

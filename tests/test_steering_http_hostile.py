@@ -262,6 +262,8 @@ DIALECTS: dict[str, list[Act]] = {
         b'data: {"choices": [{"delta": {"role": "assistant"}}]}\n\n',
         b'data: {"choices": [{"delta": null}], "usage": null}\n\n',
         b'data: {"choices": []}\n\n',
+        b'data: {"choices": null}\n\n',
+        b'data: {"choices": null, "usage": null}\n\n',
         event("Hé"),
         event("llo\N{SNOWMAN}"),
         END,

@@ -83,6 +83,16 @@ def test_dialects(stream: bytes, expected: list[bytes]) -> None:
     assert data(stream) == expected
 
 
+def test_a_line_that_reports_an_error_is_an_event() -> None:
+    stream = b'data: 1\n\nerror: {"code":500}\n\nerror:boom\ndata: more\n\nerrors: x\n\n'
+    found, _ = read([stream])
+    assert found == [
+        Event("", b"1"),
+        Event("error", b'{"code":500}'),
+        Event("error", b"boom\nmore"),
+    ]
+
+
 def test_tells_the_type_of_an_event() -> None:
     events, _ = read([b"event: error\ndata: a\n\ndata: b\n\n"])
     assert events == [Event("error", b"a"), Event("", b"b")]

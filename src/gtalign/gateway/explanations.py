@@ -57,6 +57,12 @@ def explanation(reply: bytes) -> dict[str, Any] | None:
     return _of_object(value) if isinstance(value, dict) else None
 
 
+def reported(data: bytes) -> dict[str, Any]:
+    """The object by which an event of a stream reports an error, with a message in any case."""
+    found = explanation(data) or {}
+    return found | {"message": found.get("message") or "the model server reports an error"}
+
+
 def _of_object(value: Mapping[str, Any]) -> dict[str, Any] | None:
     """The explanation in an object: below its ``error``, or beside it, or itself."""
     error = value.get("error")

@@ -75,7 +75,9 @@ class Blocks:
         Raises:
             ValueError: It has another form.
         """
-        choices = value.get("choices") if isinstance(value, dict) else None
+        choices = value.get("choices", 0) if isinstance(value, dict) else 0
+        if choices is None:  # as some write an event that holds something else
+            choices = []
         if not isinstance(choices, list):
             raise ValueError("no 'choices'")
         if isinstance(value.get("usage"), dict):

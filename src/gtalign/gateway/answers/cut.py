@@ -18,11 +18,12 @@ from gtalign.chain.blocks import TAG, TAGS
 from gtalign.game import USER_LLM, GameForm
 from gtalign.gateway.answers.view import ChainView, Piece
 from gtalign.gateway.answers.wire import DONE, event
+from gtalign.gateway.explanations import reported
 from gtalign.gateway.http.reply import EVENTS
 from gtalign.gateway.settings import Show
 from gtalign.gateway.text import to_json
 from gtalign.steering import SteeringSettings
-from gtalign.steering.http.sse import EventReader
+from gtalign.steering.http.sse import Event, EventReader
 from gtalign.steering.stop_strings import CLOSES, loose_response
 
 _LARGEST: Final = 64 << 20  # bytes of an answer, or of one event
@@ -119,7 +120,7 @@ class ChainCutter:
         if self._reader is not None:
             if self._reader.between and chunk.endswith(b"\n\n") and self._through(chunk):
                 return chunk
-            return b"".join(self._event(one.data) for one in self._reader.feed(chunk))
+            return b"".join(map(self._event, self._reader.feed(chunk)))
         self._body += chunk
         if len(self._body) > _LARGEST:
             raise ValueError(f"more than {_LARGEST} bytes")
@@ -132,7 +133,7 @@ class ChainCutter:
             ValueError: It is no answer to a chat.
         """
         if self._reader is not None:
-            return b"".join(self._event(one.data) for one in self._reader.close())
+            return b"".join(map(self._event, self._reader.close()))
         raw = bytes(self._body)
         if not self._begun.anything and not _PERHAPS.search(raw):
             return raw
@@ -154,10 +155,12 @@ class ChainCutter:
         known = self._alone and choices and all(one.through for one in choices)
         return bool(known) and not _PERHAPS.search(events)
 
-    def _event(self, data: bytes) -> bytes:
-        if data.strip() == b"[DONE]":
+    def _event(self, one: Event) -> bytes:
+        if one.data.strip() == b"[DONE]":
             return DONE
-        body = _read(data)
+        if one.name == "error":
+            return event({"error": reported(one.data)})
+        body = _read(one.data)
         told = self._cut(body, "delta", whole=False)
         return event(body) if told else b""
 

@@ -73,14 +73,14 @@ class Tap:
             self._lost = True
             return
         try:
-            self._all += (text for choice in value["choices"] for text in _written(choice))
+            self._all += (text for choice in value["choices"] or () for text in _written(choice))
         except (TypeError, AttributeError):  # a call of another form: its text is still read
             self._uncounted = True
 
 
 def _content(value: Any) -> str:
     """The text in an event or an answer; raises what Python does where it has another form."""
-    choices = [choice for choice in value["choices"] if choice.get("index", 0) == 0]
+    choices = [choice for choice in value["choices"] or () if choice.get("index", 0) == 0]
     if not choices:
         return ""
     message = choices[0].get("delta") or choices[0].get("message") or {}

@@ -19,6 +19,7 @@ from gtalign.gateway.answers.translation import CHAT, Translation, Untranslatabl
 from gtalign.gateway.answers.values import whole
 from gtalign.gateway.answers.wire import COMMENT
 from gtalign.gateway.errors import APIError, as_object
+from gtalign.gateway.explanations import reported
 from gtalign.gateway.http.client import read_object, write_object
 from gtalign.gateway.http.reply import EVENTS, JSON, HTTPReply
 from gtalign.gateway.text import to_json
@@ -113,7 +114,7 @@ class TranslatedReply(HTTPReply):
         elif self._native is not None or self.kind != EVENTS:
             await super().write(body)
         else:
-            events = b"".join(self._events(self._unpack(body)))
+            events = b"".join(self._events(self._reader.feed(self._unpack(body))))
             if events or body.startswith(b":"):
                 await super().write(events or COMMENT)
 
@@ -176,13 +177,13 @@ class TranslatedReply(HTTPReply):
         except ValueError as error:
             raise self._strange(str(error)) from None
 
-    def _events(self, body: bytes) -> Iterator[bytes]:
+    def _events(self, chunks: Iterator[Event]) -> Iterator[bytes]:
         """The events that more of the chat's stream makes."""
         translation = self._translation
         if self._wrong is not None:
             raise self._wrong
         try:
-            for chunk in self._reader.feed(body):
+            for chunk in chunks:
                 if self._over or chunk.data.strip() == b"[DONE]":
                     continue
                 error = _error(chunk)
@@ -195,8 +196,7 @@ class TranslatedReply(HTTPReply):
             raise self._strange(str(error)) from None
 
     def _ended(self) -> Iterator[bytes]:
-        if self._wrong is not None:
-            raise self._wrong
+        yield from self._events(self._reader.close())  # one that is cut off may report an error
         if self._over:
             return
         try:
@@ -214,6 +214,8 @@ class TranslatedReply(HTTPReply):
 
 def _error(chunk: Event) -> Mapping[str, Any] | None:
     """The error that an event of a chat reports; None if it reports none."""
+    if chunk.name == "error":
+        return reported(chunk.data)
     if b'"error"' not in chunk.data:
         return None
     value = orjson.loads(chunk.data)

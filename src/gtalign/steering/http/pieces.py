@@ -93,7 +93,7 @@ def _choice(value: Any) -> tuple[Mapping[str, Any] | None, TokenCounts | None]:
         raise ValueError(f"an event is {_kind(value)}, not an object")
     choices = value.get("choices")
     usage = _usage(value)
-    if choices is None and usage is None:
+    if "choices" not in value and usage is None:
         raise ValueError("an event without 'choices'")
     if choices is None or choices == []:
         return None, usage

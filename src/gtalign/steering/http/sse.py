@@ -23,8 +23,8 @@ class EventReader:
 
     Lines end with CR, LF or CRLF, comments are skipped, and an event without data is skipped too.
     Each byte is looked at once. Text is not decoded here, so a character may be split between
-    slices. Unlike the standard, an event that the end of the stream cuts off counts: its reader
-    checks whether it is whole.
+    slices. Unlike the standard, a line ``error`` is the data of an event of that name, and an event
+    that the end of the stream cuts off counts: its reader checks whether it is whole.
 
     Args:
         limit: Most bytes of one event, its field names included, and of one line.
@@ -102,6 +102,9 @@ class EventReader:
             self._data.append(value)
         elif name == b"event":
             self._name = value.decode("utf-8", "replace")
+        elif name == b"error":  # a line of its own kind, by which older llama.cpp reports one
+            self._name = "error"
+            self._data.append(value)
 
     def _dispatch(self) -> Iterator[Event]:
         if self._data:
