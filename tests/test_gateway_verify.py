@@ -315,6 +315,7 @@ async def test_decisions_are_filtered_by_obedience(tmp_path: Path) -> None:
     async with served(tmp_path, backend) as gateway:
         for _ in range(4):
             await gateway.ask()
+        await gateway.gateway.writer.settled()
         found = {}
         for value in ("true", "false"):
             _, body = await gateway.get(f"/admin/decisions?obeyed={value}")
