@@ -102,11 +102,11 @@ class CallReader:
         Raises:
             SteeringError: There are words, where calls alone are allowed.
         """
-        blank = not words.strip()
-        if self._required and not blank:
+        if not words or ((self._required or self._calls) and not words.strip()):
+            return
+        if self._required:
             raise _wrong(words)
-        if words and not (blank and (self._calls or self._required)):
-            yield words
+        yield words
 
     def _read(self, text: str) -> Call:
         try:
