@@ -121,6 +121,12 @@ def test_an_answer_beside_a_call_is_the_answer(tmp_path: Path) -> None:
             "Hm.",
         ),
         ({"content": "4", "reasoning_content": "Hm."}, "<think>\nHm.\n</think>\n\n4", "Hm."),
+        (
+            {"content": "4", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
+            "<think>\nHm.\n</think>\n\n4",
+            "Hm.",
+        ),
+        ({"content": "4", "reasoning_details": [{"type": "reasoning.encrypted"}]}, "4", ""),
         ({"content": "4", "reasoning": "Hm."}, "<think>\nHm.\n</think>\n\n4", "Hm."),
         ({"content": "<think>Hm.</think>4"}, "<think>Hm.</think>4", "Hm."),
         ({"content": "<thinking>Hm.</thinking>4"}, "<thinking>Hm.</thinking>4", "Hm."),
@@ -138,7 +144,14 @@ def test_every_form_of_an_answer_is_read(
 
 @pytest.mark.parametrize(
     ("truth", "kept"),
-    [(None, ""), ("None", "None"), (4, "4"), ({"a": ["é", None]}, '{"a": ["é", null]}')],
+    [
+        (None, ""),
+        (float("nan"), ""),
+        ({"a": float("nan")}, '{"a": null}'),
+        ("None", "None"),
+        (4, "4"),
+        ({"a": ["é", None]}, '{"a": ["é", null]}'),
+    ],
 )
 def test_ground_truths(tmp_path: Path, truth: Any, kept: str) -> None:
     (found,) = read_transcripts(log(tmp_path, ground_truth=truth))

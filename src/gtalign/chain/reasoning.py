@@ -35,24 +35,30 @@ _BEGINS: Final = re.compile(rf"\s*(?:{OPENING.pattern})", re.IGNORECASE)
 _ENDS: Final = re.compile("|".join(map(re.escape, PAIRS.values())), re.IGNORECASE)
 
 _NAMES: Final = (
-    "think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_?monologue|internal_?thoughts?"
+    "think|thinking|thoughts?|reasoning|reflection|scratchpad|(?:inner|internal)_?(?:monologue|thoughts?)"
     "|analysis"
 )
 _CHANNEL: Final = r"<\|(?i:channel)\|>"
+_BAR: Final = (r"[<\u2039][|\uff5c]", r"[|\uff5c][>\u203a]")
+_GAP: Final = r"[_ \u2581]"
 _OPEN: Final = (
-    rf"<(?:\w{{1,20}}:)?(?i:{_NAMES})>|\[THINK\]|\u25c1think\u25b7"
+    rf"<(?:\w{{1,20}}:)?(?i:{_NAMES})>|&lt;(?i:{_NAMES})&gt;|\[THINK\]|\u25c1think\u25b7"
+    rf"|{_BAR[0]}begin{_GAP}of{_GAP}think(?:ing)?{_BAR[1]}"
     r"|<\|(?i:begin_of_thought|start_thinking|begin_thought)\|>"
     rf"|(?:<\|start\|>assistant)?{_CHANNEL}(?:analysis|commentary)[^<\n]*<\|message\|>"
 )
 _CLOSE: Final = (
-    rf"</(?:\w{{1,20}}:)?(?i:{_NAMES})>|\[/THINK\]|\u25c1/think\u25b7"
+    rf"</(?:\w{{1,20}}:)?(?i:{_NAMES})>|&lt;/(?i:{_NAMES})&gt;|\[/THINK\]|\u25c1/think\u25b7"
+    rf"|{_BAR[0]}end{_GAP}of{_GAP}think(?:ing)?{_BAR[1]}"
     r"|<\|(?i:end_of_thought|end_thinking|end_thought)\|>"
     rf"|(?:<\|end\|>)?(?:<\|start\|>assistant)?{_CHANNEL}final[^<\n]*<\|message\|>"
 )
 _TAGS: Final = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})")
-_MARK: Final = re.compile(r"<(?=[/|\w])|\[(?=/?THINK)|\u25c1")
+_MARK: Final = re.compile(r"[<\u2039](?=[/|\uff5c\w])|&lt;(?=[/\w])|\[(?=/?THINK)|\u25c1")
 """What a tag begins with."""
-_SURE: Final = re.compile(r"<(?:\w{1,20}:)?think>|\[|<\||\u25c1", re.IGNORECASE)
+_SURE: Final = re.compile(
+    r"<(?:\w{1,20}:)?think>|\[|[<\u2039][|\uff5c]|\u25c1|&lt;think&gt;", re.IGNORECASE
+)
 """Opening tags that no answer would mention in a sentence."""
 
 _CODE: Final = r"^[ \t]*(?P<fence>```|~~~)[^\n]*\n(?s:.*?)^[ \t]*(?P=fence)[^\n]*$|`[^`\n]++`"
@@ -98,7 +104,7 @@ def shown(text: str) -> list[tuple[int, int]]:
         Character spans (start, end) in the order of the text; empty if reasoning is all there is.
     """
     first = None
-    if "<" in text or "[" in text or "\u25c1" in text:
+    if any(mark in text for mark in ("<", "[", "&lt;", "\u2039", "\u25c1")):
         first = next(_tags(text, 0), None)
     if first is None:
         return [(0, len(text))]

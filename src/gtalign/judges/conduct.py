@@ -15,6 +15,19 @@ _APOSTROPHES: Final = str.maketrans(
     dict.fromkeys("\u2018\u2019\u201b\u02b9\u02bc\u2032\uff07\u00b4`", "'")
 )
 
+_HIDDEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]"
+)
+"""Characters that show nothing, such as soft hyphens and joiners."""
+
+_SPACE: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""Spaces that are not the usual one."""
+
+_EMPHASIS: Final = re.compile(
+    r"(?<![\w*_~])(?:[*_]{1,3}|~~)(?=[^\s*_~])|(?<=[^\s*_~])(?:[*_]{1,3}|~~)(?![\w*_~])"
+)
+"""Marks of Markdown around words; one within a word belongs to it."""
+
 _CODE: Final = re.compile(r"'''.*?(?:'''|\Z)", re.DOTALL)  # after the apostrophes
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _HAN_KANA_HANGUL: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -67,4 +80,9 @@ def _is_one_of(languages: tuple[Language, ...], words: list[str]) -> bool:
 
 
 def _lowered(response: str) -> str:
-    return unicodedata.normalize("NFC", response).lower().translate(_APOSTROPHES)
+    """The words of a text in one form: lower case, composed, without emphasis or hidden marks."""
+    text = _EMPHASIS.sub("", response)
+    if not text.isascii():
+        text = _HIDDEN.sub("", unicodedata.normalize("NFC", text).translate(_APOSTROPHES))
+        text = _SPACE.sub(" ", text)
+    return text.lower().translate(_APOSTROPHES)

@@ -41,7 +41,10 @@ _NO_REFUSAL: Final = (
     r"|recommend \w+ (?:\w+ )?enough|say enough|help but|thank)\b)"
 )
 _HOW: Final = r"(?: \w+ly| also| just| still)?"
-_DENIAL: Final = r"(?:can ?not|can't|could not|couldn't|won't|will not|would not|wouldn't|must not)"
+_DENIAL: Final = (
+    r"(?:can[ \u2010\u2011-]?not|can't|could not|couldn't|won't|will not|would not|wouldn't"
+    r"|must not)"
+)
 
 ENGLISH: Final = _language(
     {
@@ -62,13 +65,18 @@ ENGLISH: Final = _language(
         r"(?:cannot|can't|not (?:able|willing) to) (?:help|assist|comply|provide|fulfil+)\b",
         "sorry|apologies": r"\bsorry,? but no\b"
         r"|^\W*(?:sorry|my apologies),? (?:but )?(?:no|i|we)\b",
-        "not something": r"\bnot something (?:i|we)(?:'m| am| can| will|'ll)\b",
+        "not something": r"\bnot something (?:that )?(?:i|we)(?:'m| am| can| will|'ll)\b",
+        "rather not|prefer not": r"\b(?:i|we)(?:'d| would| had)? (?:much )?(?:rather|prefer) not"
+        r"(?: to)? (?:help|assist|answer|discuss|engage|continue|provide|share|say|go|do|talk)\b",
+        "thus c|therefore c|hence c": r"\b(?:thus|therefore|hence) (?:cannot|can't|can not)"
+        r" (?:help|assist|answer|discuss|engage|continue|provide|share|respond|comply)\b",
         "against": r"\bagainst (?:my|our) (?:\w+ )?"
         r"(?:guidelines|polic(?:y|ies)|principles|programming|values)",
     },
     r"\b(?:instead\b|alternatives?\b|alternatively\b"
     r"|(?:but|however),? (?:i|we) (?:can|could)(?!'t| ?not\b)(?: help)?\b"
-    r"|(?:i can(?! not\b)|i could(?! not\b)|i'd be (?:glad|happy) to|i would be (?:glad|happy) to"
+    r"|(?<!not something )(?<!not something that )"
+    r"(?:i can(?! not\b)|i could(?! not\b)|i'd be (?:glad|happy) to|i would be (?:glad|happy) to"
     r"|i'm (?:glad|happy) to|happy to|glad to)(?: \w+)? ?(?:help|offer|explain|share|suggest)"
     r"|reach(?:ing)? out to\b|(?<!not )(?<!n't )consider\b)",
     "the and of you that it this with are be not can your have from or if will which how what when"
@@ -118,7 +126,8 @@ PORTUGUESE: Final = _language(
 
 FRENCH: Final = _language(
     {
-        "je ne |nous ne ": r"\b(?:je|nous) ne (?:peux|puis|pourrais?|pouvons|pourrons|suis|sommes"
+        "je ne |nous ne |je n'|nous n'|j'peux": r"\b(?:(?:je|nous) n(?:e |')|j')"
+        r"(?:peux|puis|pourrais?|pouvons|pourrons|suis|sommes"
         r"|vais|allons)(?: \w+ment)? pas (?:(?:vous|te|y|le|la) |[tl]')?(?:\w+ment )?(?:aider"
         r"|assister|fournir|répondre|donner|faire|accéder|satisfaire|générer|créer|écrire|rédiger"
         r"|participer|partager|expliquer|continuer|en mesure|autorisée?|à même|proposer|accompagner"

@@ -57,7 +57,9 @@ def read_content(message: Mapping[str, Any]) -> Content:
     if isinstance(message.get("refusal"), str):
         said["refusal"].append(message["refusal"])
     thought = next((message[key] for key in _FIELDS if isinstance(message.get(key), str)), None)
-    if thought is not None:
+    if thought is None:
+        thought = _detailed(message.get("reasoning_details"))
+    if thought:
         said["reasoning"].append(thought)
     texts = {kind: "\n".join(found) for kind, found in said.items()}
     return Content(**texts, calls=tuple(_calls(message, content)))
@@ -66,7 +68,8 @@ def read_content(message: Mapping[str, Any]) -> Content:
 def read_truth(value: Any, name: str) -> str:
     """Return a ground truth from outside: text as it is, null as none (empty).
 
-    Anything else is kept as JSON text, so a structured one stays structured.
+    Anything else is kept as JSON text, so a structured one stays structured. Not-a-number is null,
+    as data frames write it.
 
     Args:
         value: The value of its column.
@@ -80,10 +83,22 @@ def read_truth(value: Any, name: str) -> str:
     if isinstance(value, str):
         return value
     check_finite(value, name)
+    value = _without_nan(value)
+    if value is None:
+        return ""
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         raise DataError(f"column {name!r} has to be text, null or a JSON value") from None
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a value with null in place of every not-a-number."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and value != value else value
 
 
 def check_finite(value: Any, name: str) -> None:
@@ -163,6 +178,13 @@ def _words(part: Mapping[str, Any], key: str) -> str:
     if not isinstance(text, str):
         raise DataError(f"has a part without its text {key!r}")
     return text
+
+
+def _detailed(details: Any) -> str:
+    """The text of OpenRouter's ``reasoning_details``; empty where it is hidden or not there."""
+    listed = details if isinstance(details, list) else ()
+    found = (d.get("text") or d.get("summary") for d in listed if isinstance(d, Mapping))
+    return "".join(text for text in found if isinstance(text, str))
 
 
 def _thought(part: Mapping[str, Any], kind: str) -> str:
