@@ -1,5 +1,7 @@
 """Mathematics by math-verify, in processes that can be killed."""
 
+# ruff: noqa: RUF001
+
 import asyncio
 import io
 import json
@@ -38,6 +40,31 @@ def judge() -> Iterator[MathJudge]:
     ("truth", "response", "score"),
     [
         ("4", "It is $4$.", 1),
+        (r"\sqrt{2}", r"\boxed{√2}", 1),
+        (r"x+\sqrt{12}", r"\boxed{x+√12}", 1),
+        (r"\pm\sqrt{2}", r"\boxed{±√2}", 1),
+        (r"\sqrt[3]{2}", r"\boxed{∛2}", 1),
+        ("x^2+1", "The answer is x² + 1.", 1),
+        ("6xy", r"\boxed{6·x·y}", 1),
+        (r"\frac{a}{b}", r"\boxed{a⁄b}", 1),
+        ("0.5", r"\boxed{٠٫٥}", 1),
+        ("5%", r"\boxed{٥٪}", 1),
+        ("1234567", r"\boxed{1’234’567}", 1),
+        ("1234567", r"\boxed{1_234_567}", 1),
+        ("1234567", r"\boxed{12,34,567}", 1),
+        ("3.5", "La respuesta es 3,5.", 1),
+        ("1234.5", r"\boxed{1.234,5}", 1),
+        ("1000000", r"\boxed{1.000.000}", 1),
+        ("4.5", r"\boxed{3,5}", None),
+        ("1,2", r"\boxed{1, 2}", 1),
+        ("42", r"$\boxed42$", 1),
+        ("12", "The answer is not 12.", None),
+        ("3", r"\boxed{?}", None),
+        (r"\infty", r"\boxed{∞}", 1),
+        ("1.6e-19", r"\boxed{1.6\mathrm{e}{-19}}", 1),
+        ("3e8", r"\boxed{3.0\,\mathrm{E}\,8}", 1),
+        ("C", r"\boxed{12}", None),
+        ("C", r"\boxed{x+1}", None),
         ("4", r"It is not 5 but \boxed{4}", 1),
         ("4", r"\boxed{5}", 0),
         (r"\frac12", r"so \boxed{0.5}", 1),

@@ -8,7 +8,7 @@ Korean among them.
 import re
 from typing import Final
 
-_BOX: Final = re.compile(r"\\f?box(?:ed)?\s*(\{|(?<=\s)[^\s$.{]+)")
+_BOX: Final = re.compile(r"\\f?box(?:ed)?\s*(\{|(?<=\s)[^\s$.{]+|-?\d[^\s$.{]*)")
 _BRACE: Final = re.compile(r"(?<!\\)(?:\\\\)*([{}])")
 
 _COLON: Final = "[:\uff1a]"
@@ -39,6 +39,9 @@ _SENTENCE: Final = re.compile(
     r"|,\s+(?:since|because|as|so|which|where|but|for|given)\b"
 )
 """What ends it."""
+
+_DENIED: Final = re.compile(r"not\b(?! (?:only|just)\b)", re.IGNORECASE)
+"""What says that the text behind it is not the answer."""
 
 _COPULA: Final = re.compile(
     r"\s*(?:です|である|だ|になります"
@@ -77,7 +80,8 @@ def final_answer(response: str) -> str | None:
         rest = response[stated.end() :]
         ending = _SENTENCE.search(rest)
         text = rest if ending is None else rest[: ending.start()]
-        return _COPULA.sub("", text).strip(" \t*_`\"'\u201c\u201d「」") or None
+        text = _COPULA.sub("", text).strip(" \t*_`\"'\u201c\u201d「」")
+        return None if _DENIED.match(text) else text or None
     return _last_value(response)
 
 

@@ -33,10 +33,15 @@ _SIGNS: Final = {
     **dict.fromkeys("\u00a0\u2007\u2009\u202f", "\u2009"),
     "\u00b0": r"^\circ",
     "\u03c0": r"\pi ",
-    "\u221a": r"\sqrt",
+    "\u00b1": r"\pm ",
+    "\u066a": "%",
+    "\u066b": ".",
+    "\u066c": ",",
     "\u221e": r"\infty ",
     "\u3002": ".",
 }
+_ROOT: Final = re.compile(r"([\u221a\u221b\u221c])\s*(\d+|[A-Za-z])?")
+_DEGREE: Final = {"\u221a": "", "\u221b": "[3]", "\u221c": "[4]"}
 _RAISED: Final = re.compile("[\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
 
 _WRAPPED: Final = re.compile(
@@ -48,7 +53,16 @@ _STYLES: Final = re.compile(
 )
 _SPACING: Final = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\\!")
 _SPACES: Final = re.compile(r"\\(?:[,;: ]|quad|qquad)|~|\u2009")
-_GROUPS: Final = re.compile(r"(?<=\d)(?:,|\{,\}|\\[,!;:]|\u2009)(?=\d{3}(?!\d))")
+_GROUPS: Final = re.compile(
+    r"(?<=\d)(?:,|\{,\}|\\[,!;:]|\u2009|'|\\?_)(?=\d{3}(?!\d))"
+    r"|(?<=\d),(?=(?:\d\d,)+\d{3}(?!\d))"
+)
+_GAP: Final = r"(?:\\[,;: ]|\s)*"
+_EXPONENT: Final = re.compile(
+    rf"(?<=\d){_GAP}\\(?:mathrm|text)\s*\{{\s*[eE]\s*\}}{_GAP}\{{?\s*([-+]?\d+)\s*\}}?"
+)
+_COMMA: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[. \u2009]\d{3})+|\d+)(?:,|\{,\})\d+")
+_POINTS: Final = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}")
 _SHORT_FRACTION: Final = re.compile(r"\\frac\s*(\d)\s*(\d)(?!\d)")
 _DEGREES: Final = re.compile(r"\^\{?\s*\\circ\s*\}?")
 _ASSIGNED: Final = re.compile(
@@ -134,6 +148,26 @@ def same_answer(answer: str, truth: str) -> bool | None:
     return any(_equal(value, plain.value, exact=share.exact and plain.exact) for value in wanted)
 
 
+def with_point(text: str) -> str | None:
+    """Return a number that has a comma for its point, as much of the world writes it; else None.
+
+    ``1.234,5`` and ``3,5`` become ``1234.5`` and ``3.5``, and ``1.000.000`` becomes ``1000000``. A
+    comma before three digits may separate thousands: ``1,234`` is None.
+    """
+    text = _simple(text)
+    if _POINTS.fullmatch(text):
+        return text.replace(".", "")
+    if _COMMA.fullmatch(text) is None:
+        return None
+    whole, _, rest = text.replace("{,}", ",").rpartition(",")
+    return f"{re.sub('[^0-9+-]', '', whole)}.{rest}"
+
+
+def tex(text: str) -> str:
+    """Return mathematics in ASCII and TeX: digits, signs, roots, raised numbers of any script."""
+    return _plain(text)
+
+
 @lru_cache(maxsize=4096)
 def number(text: str) -> Number | None:
     """Return the number that an answer is, with its unit; None if it is something else."""
@@ -177,6 +211,7 @@ def _simple(text: str) -> str:
         if wrapped is None:
             break
         text = next(group for group in wrapped.groups() if group is not None).strip()
+    text = _EXPONENT.sub(r"e\1", text)
     text = _SPACING.sub("", re.sub(r"\\[dt]frac(?![A-Za-z])", r"\\frac", text))
     text = _SPACES.sub(" ", _STYLES.sub(r" \1 ", _GROUPS.sub("", text)))
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text).strip()
@@ -188,7 +223,14 @@ def _plain(text: str) -> str:
     if text.isascii():
         return text
     text = _RAISED.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
+    text = _ROOT.sub(_root, text)
     return "".join(map(_character, text)).replace("\u2212", "-")
+
+
+def _root(found: re.Match[str]) -> str:
+    """A root of a number or a letter in TeX; of anything else the sign, before its brackets."""
+    inner = "" if found[2] is None else f"{{{found[2]}}}"
+    return rf"\sqrt{_DEGREE[found[1]]}{inner}"
 
 
 @lru_cache(maxsize=4096)

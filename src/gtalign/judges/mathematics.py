@@ -8,13 +8,15 @@ from gtalign.chain import response_of, unanswered
 from gtalign.errors import JudgeError
 from gtalign.judges.answer import final_answer
 from gtalign.judges.base import Verdict
-from gtalign.judges.equality import choice, same_answer
+from gtalign.judges.equality import choice, same_answer, tex, with_point
 from gtalign.judges.workers import WorkerDied, Workers
 from gtalign.tasks import Question, task_named
 
 NAME: Final = "mathematics"
 _LONGEST = 200_000  # characters; a final answer is looked for at the end of a longer response
 _LONGEST_ANSWER = 2_000
+_SYMBOLS: Final = frozenset("\\\u221e\u2205")
+"""Characters that are an answer without a letter or a digit."""
 
 
 class MathJudge:
@@ -62,13 +64,22 @@ class MathJudge:
         right = same_answer(answer, question.ground_truth)
         if right is not None:
             return _graded(answer, "right" if right else "wrong")
+        pointed = None if "," in question.ground_truth else with_point(answer)
+        if pointed is not None:
+            if same_answer(pointed, question.ground_truth):
+                return _graded(answer, "right")
+            return Verdict(NAME, None, f"answers {answer[:80]!r}, whose comma has two meanings")
+        if choice(question.ground_truth) is not None:
+            return Verdict(NAME, None, f"answers {answer[:80]!r}, and the reference is a letter")
+        if not any(map(str.isalnum, answer)) and not _SYMBOLS & set(answer):
+            return Verdict(NAME, None, f"answers {answer[:80]!r}, which is no mathematics")
         if choice(answer) is not None:
             return Verdict(NAME, None, f"answers {answer[:80]!r}, a letter without its meaning")
         if len(answer) > _LONGEST_ANSWER:
             return Verdict(
                 NAME, None, f"the final answer is longer than {_LONGEST_ANSWER} characters"
             )
-        item = {"gold": question.ground_truth, "answer": f"\\boxed{{{answer}}}"}
+        item = {"gold": tex(question.ground_truth), "answer": f"\\boxed{{{tex(answer)}}}"}
         loop = asyncio.get_running_loop()
         try:
             result = await loop.run_in_executor(
