@@ -153,6 +153,18 @@ def test_word_bleu() -> None:
         ),
         ("\u201ait\u02bcs\u201b so", "'it's' so"),
         ("\u00abnow\u00bb is here", '"now" is here'),
+        ("don\u00b4t go, don`t stay", "don't go, don\u2019t stay"),
+        ("so \u2018now\u2019 it is", "so \u201cnow\u201d it is"),
+        ("so ``now'' it is", "so \u301dnow\u301e it is"),
+        ("so \u2039now\u203a it is", 'so "now" it is'),
+        ("well\u2026 it is so", "well... it is so"),
+        ("it is\u200b so\u00ad far\ufeff now", "it is so far now"),
+        ("it\u00a0is\u2009well\u2011known now", "it is well-known now"),
+        ("\ufb01ve \uff29\uff34 of them", "five IT of them"),
+        ("好，他说：“走吧！”", '好,他说:"走吧!"'),
+        ("「はい」と言った。", '"はい"と言った.'),
+        ("ガギグゲゴの音", "ｶﾞｷﾞｸﾞｹﾞｺﾞの音"),
+        ("苹果、梨和橘子。", "苹果,梨和橘子｡"),
     ],
 )
 def test_spellings_of_one_text_are_equal(text: str, reference: str) -> None:
@@ -166,6 +178,9 @@ def test_spellings_of_one_text_are_equal(text: str, reference: str) -> None:
         ("今日はいい天気ですね", "char"),
         ("วันนี้อากาศดีมาก", "char"),
         ("ມື້ນີ້ອາກາດດີ", "char"),
+        ("བོད་སྐད་ཡིན།", "char"),
+        ("ꦧꦱꦗꦮ", "char"),
+        ("ｶﾀｶﾅﾃﾞｽ", "char"),
         ("오늘은 날씨가 좋다", "13a"),  # Korean has spaces
         ("Сегодня хорошая погода", "13a"),
         ("The word 猫 means cat.", "13a"),

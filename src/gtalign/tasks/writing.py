@@ -7,6 +7,7 @@ from math import nan
 from typing import TYPE_CHECKING, Literal
 
 from gtalign.tasks.question import Question
+from gtalign.tasks.spelling import plainly
 from gtalign.tasks.task import Quality, Task
 
 if TYPE_CHECKING:
@@ -22,18 +23,27 @@ ORDER = 4
 Tokenizer = Literal["13a", "char"]
 """Tokenizers of sacrebleu: words, or characters."""
 
-_QUOTES = str.maketrans(
+_PAIRED = re.compile(r"'(?:'+|(?![^\W_])|(?<![^\W_]'))")
+"""An apostrophe that is a quotation mark, or two of them, as TeX writes one."""
+
+_CORNERS = str.maketrans(
     {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032\uff07", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\uff02\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u300c\u300d\u300e\u300f", '"'),
+        "\u3001": ",",
+        "\u3002": ".",
     }
 )
+"""Quotation marks, commas and full stops of Chinese and Japanese."""
+_CORNERED = re.compile("[\u3001\u3002\u300c-\u300f]")
+
 _UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u19e0-\u19ff\u1a20-\u1aaf"
+    "\u1b00-\u1b7f\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua980-\ua9df\ua9e0-\ua9ff\uaa60-\uaadf\uf900-\ufaff"
+    "\uff66-\uff9d\U00020000-\U0003ffff]"
 )
-"""Letters that are written without spaces between words: Thai, Lao, Burmese, Khmer, Chinese,
-Japanese."""
+"""Letters that are written without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Tai,
+Balinese, Javanese, Chinese, Japanese."""
 
 
 @cache
@@ -47,7 +57,7 @@ def tokenizer_of(reference: str) -> Tokenizer:
     """Return the tokenizer for a reference, by its script.
 
     It is ``char`` where most letters are of a script without spaces between words (Chinese,
-    Japanese, Thai, Lao, Khmer, Burmese), else ``13a``.
+    Japanese, Thai, Lao, Khmer, Burmese, Tibetan, Javanese and their like), else ``13a``.
     """
     if reference.isascii():
         return "13a"
@@ -60,7 +70,8 @@ def word_bleu(text: str, reference: str) -> float:
 
     Words are those of sacrebleu's ``13a`` tokenizer; where the reference is written without spaces
     between words (see `tokenizer_of`), every character is one. Both texts are compared in Unicode's
-    form NFC, with straight quotes and apostrophes. Case counts, orders of n-grams up to 4 that have
+    form NFKC, without invisible characters, with one form of apostrophe and one of quotation mark,
+    be it single or double. Case counts, orders of n-grams up to 4 that have
     no match are smoothed exponentially, and a text of fewer than four words is graded by the orders
     that it has: sacrebleu's sentence BLEU.
 
@@ -74,8 +85,12 @@ def word_bleu(text: str, reference: str) -> float:
 
 
 def _one_form(text: str) -> str:
-    """A text in one form of letters with marks, of quotes and of apostrophes."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text).translate(_QUOTES)
+    """A text in one form of letters with marks, of quotes, of apostrophes and of width."""
+    text = plainly(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+        text = text if _CORNERED.search(text) is None else text.translate(_CORNERS)
+    return _PAIRED.sub('"', text)
 
 
 def character_bleu(text: str, reference: str) -> float:
