@@ -325,7 +325,7 @@ async def test_another_error_changes_no_name(server: JudgeServer, message: str) 
         (lambda: "", "no verdict"),
         (lambda: '{"reason": "r", "score": 7}', "not one of 0, 1"),
         (lambda: '{"reason": "r", "score": NaN}', "NaN"),
-        (lambda: RIGHT + RIGHT, "not one JSON object"),
+        (lambda: RIGHT + RIGHT.replace("1", "0"), "more than one verdict"),
         (lambda: "x" * 10_000_000, "longer"),
         (cut, "cut off"),
         (refused, "refusal"),

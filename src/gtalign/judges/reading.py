@@ -1,9 +1,11 @@
 """Read verdicts from a judge's reply, strictly: a doubtful verdict does not count.
 
-A reply must end with its verdict, the only one in it. Reasoning and prose may come before it, and a
-code fence with any label may surround it. A reply whose verdict is missing, given twice, followed
-by other text, outside the scale or not finite is refused with a reason. The caller can send that
-reason to the judge or keep it. A refused reply is never a low score.
+A reply must hold one verdict and end with it. Reasoning and prose may come before it; a code fence
+with any label, a tag, a list of one or a quotation may surround it; the same verdict may be
+repeated, and a line of courtesy ("Hope that helps!") may follow. A reply whose verdict is missing,
+contradicted by another, followed by other text, outside the scale or not finite is refused with a
+reason. The caller can send that reason to the judge or keep it. A refused reply is never a low
+score.
 """
 
 import json
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from gtalign.chain import response_of
+from gtalign.tasks.spelling import plainly, spaced
 
 Form = Literal["json_schema", "tagged"]
 """How a verdict is written: as a JSON object under a schema, or in two tags."""
@@ -20,10 +23,32 @@ Form = Literal["json_schema", "tagged"]
 MAX_REPLY: Final = 100_000
 """Characters of the longest reply that is read."""
 
-_FENCE: Final = re.compile(r"\s*(?:`{3,}|~{3,})\s*\Z")
-_BEGINS: Final = re.compile(r'\{\s*"(?:reason|score)"')
+_BEGINS: Final = re.compile(r'\{\s*"\s*(?:reason|score)\s*"', re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\s*([+-]?\d{1,9}(?:\.\d{1,9})?)\s*")
+_FENCE: Final = re.compile("`{3,}|~{3,}")
+_MARGIN: Final = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_CLOSED: Final = re.compile(r"(?:\s|`{3,}|~{3,}|\]|\*\*|</\w{1,20}>)*")
+"""What may close behind a verdict: fences, tags, a list, bold letters."""
+_COURTESY: Final = re.compile(
+    r"(?:i )?hope (?:that|this|it) (?:helps?|clarifies|is (?:helpful|useful|clear))(?: you)?"
+    r"|(?:please )?let me know\b[^.!\n]*"
+    r"|(?:please )?feel free\b[^.!\n]*|thank(?:s| you)\b[^.!\n]{0,30}|happy to help"
+    r"|is there anything else\b[^.!\n?]*|(?:this|that|here) is my (?:verdict|assessment|evaluation)"
+    r"|end of (?:verdict|assessment|evaluation)|done|best regards"
+    r"|espero que (?:te |le |os |les )?(?:ayude|sirva|ajude)\w*"
+    r"|j'espère que (?:cela|ça) (?:vous |t')?aide(?:ra)?"
+    r"|ich hoffe,? (?:das|dies) hilft[^.!\n]{0,20}|spero (?:che )?(?:ti )?(?:aiuti|sia utile)"
+    r"|希望(?:这|這)?(?:对|對)?(?:您|你)?有(?:所)?(?:帮助|幫助)|надеюсь,? это поможет",
+    re.IGNORECASE,
+)
+"""A line after a verdict that takes nothing back. Anything else may."""
+_SENTENCES: Final = re.compile(r"[.!?\u3002\uff01\n]+")
+_EDGES: Final = re.compile(r"^\W+|\W+$")
 _REASON, _SCORE = ("<reason>", "</reason>"), ("<score>", "</score>")
+_TAGGED: Final = re.compile(
+    r"<reason>((?:(?!</?reason>|</?score>).)*+)</reason>\s*+<score>([^<]*+)</score>",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +79,10 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading
     try:
         if len(reply) > MAX_REPLY:
             raise UnreadableReply(f"it is longer than {MAX_REPLY} characters")
-        text = response_of(reply)
+        text = spaced(response_of(reply))
         if not text:
             raise UnreadableReply("it holds no verdict")
-        text = _FENCE.sub("", text)
+        text = _unquoted(text)
         score, reason = _read_json(text) if form == "json_schema" else _read_tags(text)
         if score not in scale:
             allowed = ", ".join(f"{value:g}" for value in scale)
@@ -84,25 +109,39 @@ def _plain(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
 
+def _unquoted(text: str) -> str:
+    """A reply that is a quotation, or that ends with one that holds a fence, without its margin."""
+    lines = text.split("\n")
+    start = len(lines)
+    while start and lines[start - 1].lstrip().startswith(">"):
+        start -= 1
+    quotation = "\n".join(lines[start:])
+    if start and _FENCE.search(quotation) is None:
+        return text  # somebody is quoted in passing
+    return "\n".join([*lines[:start], _MARGIN.sub("", quotation)]).strip()
+
+
 def _read_json(text: str) -> tuple[float, str]:
-    if not text.startswith("{"):
-        begins = [found.start() for found in _BEGINS.finditer(text)]
-        if len(begins) > 1:
-            raise UnreadableReply("it holds more than one verdict")
-        text = text[begins[0] :] if begins else text
-    try:
-        found = json.loads(
-            text,
-            object_pairs_hook=_no_duplicates,
-            parse_constant=_refuse_constant,
-        )
-    except (ValueError, RecursionError):
-        raise UnreadableReply("it is not one JSON object") from None
-    if not isinstance(found, dict):
-        raise UnreadableReply("it is not one JSON object")
+    starts = [found.start() for found in _BEGINS.finditer(text)]
+    if not starts or (text.startswith("{") and starts[0]):
+        starts.insert(0, 0)
+    verdicts: list[dict[str, Any]] = []
+    end = 0
+    for start in starts:
+        if start >= end:  # not inside the one before
+            verdict, end = _decoded(text, start)
+            verdicts.append(verdict)
+    if any(verdict != verdicts[0] for verdict in verdicts):
+        raise UnreadableReply("it holds more than one verdict")
+    found = {name.strip().casefold(): value for name, value in verdicts[0].items()}
+    if len(found) < len(verdicts[0]):
+        raise UnreadableReply("a key comes twice")
     if found.keys() != {"reason", "score"}:
         raise UnreadableReply("its keys are not 'reason' and 'score'")
+    _check_end(text[end:])
     score, reason = found["score"], found["reason"]
+    if isinstance(score, str) and _NUMBER.fullmatch(score):
+        score = float(score)
     if not isinstance(score, int | float) or isinstance(score, bool):
         raise UnreadableReply("its score is not a number")
     if not isinstance(reason, str):
@@ -111,6 +150,29 @@ def _read_json(text: str) -> tuple[float, str]:
         return float(score), reason.strip()
     except OverflowError:
         raise UnreadableReply("its score is not finite") from None
+
+
+def _decoded(text: str, start: int) -> tuple[dict[str, Any], int]:
+    """The JSON object at a place of a text, and where it ends."""
+    try:
+        found, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        raise UnreadableReply("it is not one JSON object") from None
+    if not isinstance(found, dict):
+        raise UnreadableReply("it is not one JSON object")
+    return found, end
+
+
+def _check_end(rest: str) -> None:
+    """Check that nothing but closing marks and lines of courtesy follows a verdict."""
+    closed = _CLOSED.match(rest)
+    rest = rest if closed is None else rest[closed.end() :]
+    if not rest:
+        return
+    begun = closed is not None and "\n" in closed.group()
+    said = (_EDGES.sub("", sentence) for sentence in _SENTENCES.split(plainly(rest)))
+    if not begun or any(one and _COURTESY.fullmatch(one) is None for one in said):
+        raise UnreadableReply("there is text after the verdict")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,20 +186,24 @@ def _refuse_constant(name: str) -> float:
     raise UnreadableReply(f"{name} is no score")
 
 
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_refuse_constant
+)
+
+
 def _read_tags(text: str) -> tuple[float, str]:
+    pairs = list(_TAGGED.finditer(text))
+    agree = len({(pair[1].strip(), pair[2].strip()) for pair in pairs}) == 1
     for name, tags in (("reason", _REASON), ("score", _SCORE)):
-        counts = {text.count(tag) for tag in tags}
+        counts = {text.lower().count(tag) for tag in tags}
         if 0 in counts:
             raise UnreadableReply(f"there is no {name} tag, or it is not closed")
-        if counts != {1}:
+        if counts != {len(pairs) if agree else 1}:
             raise UnreadableReply(f"the {name} tag comes more than once")
-    _, _, rest = text.partition(_REASON[0])
-    reason, _, rest = rest.partition(_REASON[1])
-    between, found, rest = rest.partition(_SCORE[0])
-    value, _, after = rest.partition(_SCORE[1])
-    if not found or between.strip() or after.strip():
+    if not pairs:
         raise UnreadableReply("there is text after the tags, or they are in another order")
-    number = _NUMBER.fullmatch(value)
+    _check_end(text[pairs[-1].end() :])
+    number = _NUMBER.fullmatch(pairs[0][2])
     if number is None:
         raise UnreadableReply("its score is not a number")
-    return float(number[1]), reason.strip()
+    return float(number[1]), pairs[0][1].strip()

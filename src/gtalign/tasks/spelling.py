@@ -31,6 +31,8 @@ HYPHENS: Final = "\u2010\u2011\ufe63\uff0d"
 
 _SPACE: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 
+_WIDTHS: Final = re.compile(f"[{_SPACE}]")
+
 
 def _every(inside: str) -> list[str]:
     """Every character of a class, whose ranges have a hyphen between their ends."""
@@ -72,6 +74,11 @@ _ODD: Final = re.compile("[^\t\n\r -~]+")
 def visible(text: str) -> str:
     """Return a text without its invisible characters; white space stays as it is."""
     return _ODD.sub(lambda found: INVISIBLE.sub("", found[0]), text)
+
+
+def spaced(text: str) -> str:
+    """Return a text without its invisible characters, every space of any width as that of ASCII."""
+    return _ODD.sub(lambda found: _WIDTHS.sub(" ", INVISIBLE.sub("", found[0])), text)
 
 
 def plainly(text: str) -> str:
