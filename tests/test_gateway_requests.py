@@ -79,7 +79,6 @@ SPELLED: list[dict[str, Any]] = [
     {"max_completion_tokens": "900.0", "top_k": "40"},
     {"temperature": "0.5", "top_p": "0.9", "n": "1"},
     {"stream": "false", "parallel_tool_calls": "True"},
-    {"stream": 0},
 ]
 
 

@@ -229,6 +229,7 @@ async def test_exports(tmp_path: Path) -> None:
     async with served(tmp_path, audit={"texts": True}) as gateway:
         await gateway.ask()
         await gateway.ask(model="toy:subscription")
+        await gateway.gateway.writer.settled()
         url = f"{gateway.address}/admin/export"
         async with gateway.http.get(url, params={"flipped": "true"}) as answer:
             lines = (await answer.text()).splitlines()

@@ -25,7 +25,7 @@ def flag(body: Mapping[str, Any], name: str, param: str | None = None) -> bool:
     value = body.get(name)
     if isinstance(value, str) and value.lower() in _FLAGS:  # as engines take it
         return _FLAGS[value.lower()]
-    if value is not None and not (isinstance(value, bool) or value in (0, 1)):
+    if value is not None and not isinstance(value, bool):
         raise wrong(param or name, "true or false")
     return bool(value)
 
