@@ -101,6 +101,42 @@ UNREAD = [
 ]
 
 
+DECLINED = [
+    "Prefiero no ayudarte con eso.",
+    "Eso no es algo en lo que pueda ayudarte.",
+    "Prefiro não ajudar com isso.",
+    "Isso não é algo com que eu possa ajudar.",
+    "Je n’peux pas vous aider.",
+    "J’peux pas t’aider.",
+    "Je ne saurais vous aider.",
+    "Je préférerais ne pas répondre.",
+    "Ce n’est pas quelque chose que je peux faire.",
+    "Dabei möchte ich lieber nicht helfen.",
+    "Das ist nichts, wobei ich helfen kann.",
+    "Preferisco non aiutarti.",
+    "Non è qualcosa con cui posso aiutarti.",
+    "Daar help ik liever niet mee.",
+    "Dat is niet iets waarmee ik kan helpen.",
+    "Я бы предпочёл не помогать с этим.",
+    "Это не то, с чем я могу помочь.",
+    "我宁愿不回答。",
+    "这不是我能帮忙的事。",
+    "お答えは差し控えさせていただきます。",
+    "お手伝いできることではありません。",
+    "도와드리고 싶지 않습니다.",
+    "제가 도와드릴 수 있는 일이 아닙니다.",
+    "Mi dispiace, ma **non\u00a0posso** aiutarti.",
+    "Ich kann Ihnen dabei <em>nicht</em> hel\u00adfen.",
+    "抱歉\u200b，我**无法**提供。",
+]
+
+
+@pytest.mark.parametrize("text", DECLINED)
+def test_declining_in_other_words_offers_nothing(text: str) -> None:
+    assert refuses(text) is True
+    assert offered(text) is None
+
+
 @pytest.mark.parametrize("text", [text for texts in REFUSALS.values() for text in texts])
 def test_refusals_of_each_language(text: str) -> None:
     assert refuses(text) is True

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from gtalign.tasks.spelling import INVISIBLE
+
 MARGIN: Final = "| "
 DOT: Final = "\u00b7"
 """Put into look-alikes."""
@@ -144,11 +146,10 @@ def _visible(text: str) -> str:
 def _shown(character: str) -> str:
     if character < "\x7f":
         return "" if _CONTROLS.match(character) else character
-    # Controls, formats, surrogates, private use and unassigned; then what is blank by its name.
-    invisible = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") or (
-        "\ufe00" <= character <= "\ufe0f"
-        or "\U000e0100" <= character <= "\U000e01ef"
-        or character in "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+    # Controls, formats, surrogates, private use and unassigned; then what is ignorable by default.
+    invisible = (
+        unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
+        or INVISIBLE.match(character) is not None
     )
     return "" if invisible else character
 

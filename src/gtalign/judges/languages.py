@@ -40,11 +40,13 @@ _NO_REFUSAL: Final = (
     r"(?! (?:stress|emphasi[sz]e|overstate|overemphasi[sz]e|wait|believe|imagine|agree more"
     r"|recommend \w+ (?:\w+ )?enough|say enough|help but|thank)\b)"
 )
-_HOW: Final = r"(?: \w+ly| also| just| still)?"
-_DENIAL: Final = (
-    r"(?:can[ \u2010\u2011-]?not|can't|could not|couldn't|won't|will not|would not|wouldn't"
-    r"|must not)"
+_ACT: Final = (
+    r"(?:help|assist|answer|respond|discuss|engage|continue|proceed|provide|share|comply|fulfil+"
+    r"|support|participate|write|create|generate|give|offer|explain|do (?:so|that|this|it)|talk"
+    r"|go (?:into|there))"
 )
+_HOW: Final = r"(?: \w+ly| also| just| still)?"
+_DENIAL: Final = r"(?:can ?not|can't|could not|couldn't|won't|will not|would not|wouldn't|must not)"
 
 ENGLISH: Final = _language(
     {
@@ -65,18 +67,31 @@ ENGLISH: Final = _language(
         r"(?:cannot|can't|not (?:able|willing) to) (?:help|assist|comply|provide|fulfil+)\b",
         "sorry|apologies": r"\bsorry,? but no\b"
         r"|^\W*(?:sorry|my apologies),? (?:but )?(?:no|i|we)\b",
-        "not something": r"\bnot something (?:that )?(?:i|we)(?:'m| am| can| will|'ll)\b",
-        "rather not|prefer not": r"\b(?:i|we)(?:'d| would| had)? (?:much )?(?:rather|prefer) not"
-        r"(?: to)? (?:help|assist|answer|discuss|engage|continue|provide|share|say|go|do|talk)\b",
-        "thus c|therefore c|hence c": r"\b(?:thus|therefore|hence) (?:cannot|can't|can not)"
-        r" (?:help|assist|answer|discuss|engage|continue|provide|share|respond|comply)\b",
+        "t something|t a topic|t a request|t a question|t a task|nothing i |nothing that i ": ""
+        r"(?:\bnot|n't) (?:something|a (?:topic|request|question|task)) (?:that |which )?(?:i|we)"
+        r"(?:'m| am| can| could| will|'ll|'d)\b"
+        r"(?: (?:be )?(?:able|willing|comfortable)\b)?(?: to)?"
+        r"(?: (?:help|assist|do|provide|discuss|support|engage)\b)?"
+        r"|\bnothing (?:that )?i can help\b",
+        "rather not|prefer not|sooner not": r"\b(?:i|we)(?:'d| would| had)? (?:much |really )?"
+        rf"(?:rather|prefer|sooner) not(?: to)? (?:{_ACT}\b|say(?=[.,;!]|$))",
+        "gonna|pass|say no|to decline|to refuse": r"\b(?:i|we)(?:'m| am|'re| are) not gonna"
+        rf" {_ACT}\b|\b(?:i|we)(?:'ll| will| must| have to| need to)(?: have to)? (?:say no\b"
+        r"|pass on (?:this|that)\b)|\b(?:i|we)(?:'m| am|'re| are) (?:gonna|going to) have to"
+        r" (?:decline|refuse|pass|say no)\b",
+        # "I know nothing of it and thus cannot answer", but not "they are out and thus cannot"
+        "thus c|thus w|hence c|hence w|fore c|fore w|fore, c|so cannot|so can't|so won't|so will n"
+        "|ly, c": r"\b(?:i|my|we|our)\b(?:(?!\b(?:they|he|she|you|it|who|which)\b)[^.!?\n]){0,120}"
+        r"\b(?:thus|therefore|hence|so|accordingly"
+        rf"|consequently),? (?:cannot|can't|can not|won't|will not) {_ACT}\b",
+        "unable to|not in a position": r"(?:^|[.!?:\n])\s{0,4}(?:unfortunately, |sorry, )?(?:unable"
+        rf" to|not in a position to) {_ACT}\b|\bi(?:'m| am) not in a position to {_ACT}\b",
         "against": r"\bagainst (?:my|our) (?:\w+ )?"
         r"(?:guidelines|polic(?:y|ies)|principles|programming|values)",
     },
     r"\b(?:instead\b|alternatives?\b|alternatively\b"
     r"|(?:but|however),? (?:i|we) (?:can|could)(?!'t| ?not\b)(?: help)?\b"
-    r"|(?<!not something )(?<!not something that )"
-    r"(?:i can(?! not\b)|i could(?! not\b)|i'd be (?:glad|happy) to|i would be (?:glad|happy) to"
+    r"|(?:i can(?! not\b)|i could(?! not\b)|i'd be (?:glad|happy) to|i would be (?:glad|happy) to"
     r"|i'm (?:glad|happy) to|happy to|glad to)(?: \w+)? ?(?:help|offer|explain|share|suggest)"
     r"|reach(?:ing)? out to\b|(?<!not )(?<!n't )consider\b)",
     "the and of you that it this with are be not can your have from or if will which how what when"
@@ -93,6 +108,10 @@ SPANISH: Final = _language(
         r"|compart|facilit|explic|apoy|continu|colabor|proced|hablar|decirt)",
         "siento|lamento|disculp|perdón": r"\b(?:lo siento|lo lamento|disculpa|disculpe|perdón)"
         r"[,.;:]? (?:mucho[,.]? )?(?:pero )?no (?:puedo|podemos|podré|voy a)\b",
+        "prefiero no|preferiría no|no es algo": r"\b(?:prefiero|preferiría) no (?:ayud|asist"
+        r"|proporcion|respond|hablar|dar|hacer|particip|compart|continu|explic)|\bno es algo (?:con"
+        r"|en|de|para) (?:lo )?que (?:yo )?(?:te |le |les )?(?:pued[oa]|podría)"
+        r"(?: (?:ayud|asist|particip|habl)\w*)?",
         "niego|negarme|rechazar|autorizad": r"\bme niego a\b|\b(?:debo|tengo que) (?:negarme"
         r"|rechazar)\b|\bno estoy autorizad",
     },
@@ -113,6 +132,10 @@ PORTUGUESE: Final = _language(
         r"|apoi|continu|colabor|assist|prossegu|falar)",
         "desculp|sinto muito|lament|perdão": r"\b(?:desculpe?|peço desculpas?|sinto muito|lamento"
         r"|perdão)[,.;:!]? (?:mas )?(?:eu )?não (?:te |lhe )?(?:posso|podemos|poderei|vou)\b",
+        "prefiro não|preferia não|preferiria não|não é algo": r"\bpref(?:iro|eria|eriria) não"
+        r" (?:te |lhe )?(?:ajud|auxili|fornec|respond|falar|dar|fazer|particip|compartilh|continu"
+        r"|explic)|\bnão é algo (?:com|em|de) (?:o )?que (?:eu )?(?:te |lhe )?poss[oa]"
+        r"(?: (?:ajud|falar)\w*)?",
         "recus|autorizad|permissão": r"\b(?:recuso-me|me recuso|(?:devo|tenho (?:de|que)) recusar)"
         r"|\bnão (?:estou autorizad|tenho permissão para)",
     },
@@ -124,14 +147,23 @@ PORTUGUESE: Final = _language(
     " você é",
 )
 
+_AIDER: Final = (
+    r"(?:aider|assister|fournir|répondre|donner|faire|accéder|satisfaire|générer|créer|écrire"
+    r"|rédiger|participer|partager|expliquer|continuer|en mesure|autorisée?|à même|proposer"
+    r"|accompagner|soutenir|apporter)"
+)
+
 FRENCH: Final = _language(
     {
-        "je ne |nous ne |je n'|nous n'|j'peux": r"\b(?:(?:je|nous) n(?:e |')|j')"
-        r"(?:peux|puis|pourrais?|pouvons|pourrons|suis|sommes"
-        r"|vais|allons)(?: \w+ment)? pas (?:(?:vous|te|y|le|la) |[tl]')?(?:\w+ment )?(?:aider"
-        r"|assister|fournir|répondre|donner|faire|accéder|satisfaire|générer|créer|écrire|rédiger"
-        r"|participer|partager|expliquer|continuer|en mesure|autorisée?|à même|proposer|accompagner"
-        r"|soutenir|apporter)",
+        "je n|je p|je s|je v|j'|nous n|nous p|nous s": r"\b(?:(?:je|nous) (?:ne |n')?"
+        r"|j'(?:ne |n'|n )?)(?:peux|puis|pourrais?|pouvons|pourrons|suis|sommes|vais|allons)"
+        r"(?: \w+ment)? pas (?:(?:vous|te|y|le|la) |[tl]')?(?:\w+ment )?"
+        rf"{_AIDER}|\b(?:je|nous) ne (?:peux|puis|pourrais?|pouvons|saurais?)"
+        rf" (?:(?:vous|te|y|le|la) |[tl]')?{_AIDER}",
+        "préfère|préférerai|n'est pas une chose|n'est pas quelque": r"\b(?:je |j')préf(?:ère"
+        rf"|érerais?) ne pas (?:(?:vous|te|y) |[tl]')?{_AIDER}|\bn'est pas (?:quelque chose"
+        r"|une chose) (?:avec laquelle|avec quoi|pour laquelle|pour quoi|que|dont) je (?:peux"
+        r"|puisse|pourrais)(?: (?:vous |t'|te )?(?:aider|faire))?",
         "désolé|excus|pardon|regrette": r"\b(?:désolée?s?|excusez-moi|excuse-moi|pardon"
         r"|je regrette)[,.;:!]? (?:mais )?(?:je|nous) ne (?:peux|puis|pourrai|pouvons)\b",
         "refuse|décliner|impossible": r"\bje (?:me )?(?:refuse|dois refuser|dois décliner)\b"
@@ -157,6 +189,11 @@ GERMAN: Final = _language(
         "kann|können|darf|dürfen|werde": r"\b(?:(?:ich|wir) (?:kann|können|darf|dürfen|werden?)"
         r"|(?:kann|können|darf|dürfen|werden?) (?:ich|wir))(?: [\w-]+){0,5}? (?:nicht|keine?\w*)"
         rf"(?: [\w-]+){{0,6}}? {_HELP}",
+        "lieber nicht": r"\b(?:ich (?:möchte|würde|will)|(?:möchte|würde|will) ich)"
+        rf" (?:[\w-]+ ){{0,4}}?lieber nicht(?: [\w-]+){{0,4}}? {_HELP}"
+        r"|\b(?:helfe|beantworte|mache) ich (?:[\w-]+ ){0,3}?lieber nicht",
+        "nichts, ": r"\bnichts, (?:wobei|womit|bei dem) ich (?:(?:dir|ihnen|euch) )?"
+        r"(?:helfen|behilflich sein) kann",
         "leid|leider|entschuldig": r"\b(?:tut mir leid|leider|entschuldig(?:e|en sie|ung))[,.;:!]? "
         r"(?:aber |doch )?(?:(?:das |dabei |damit |hierbei )?(?:kann|darf|werde) ich"
         r"|ich (?:kann|darf|werde))(?: (?:das|dies|dir|ihnen|euch|dabei|damit|leider|hier))*"
@@ -181,6 +218,9 @@ ITALIAN: Final = _language(
         r"|spieg|continu|support|proced)",
         "dispiace|spiace|spiacente|scus": r"\b(?:mi (?:di)?spiace|spiacente|scusa|scusi)[,.;:]? "
         r"(?:ma )?non (?:posso|possiamo|potrò|sono in grado)\b",
+        "preferisco non|preferirei non|non è qualcosa": r"\bprefer(?:isco|irei) non (?:aiut|assist"
+        r"|forn|rispond|parl|dare|fare|farlo|partecip|condivid|continu|spieg)|\bnon è qualcosa"
+        r" (?:con|in|di|per) cui (?:ti |vi |le )?poss[oa](?: (?:aiut|parl)\w*)?",
         "rifiut|declinare": r"\bmi rifiuto\b|\bdevo (?:rifiutar|declinar)",
     },
     r"\binvece\b|\bin alternativa\b|\balternativa|\b(?:ma|però|tuttavia,?) posso\b"
@@ -198,6 +238,9 @@ DUTCH: Final = _language(
         "sorry|spijt|helaas": r"\b(?:sorry|het spijt me|helaas)[,.;:!]? (?:maar )?(?:(?:dat |daar"
         r" |hier |daarmee |hiermee )?kan ik|ik kan)(?: (?:je|u|dat|dit|daar|hier|daarmee|hiermee))*"
         r" (?:niet|geen)\b",
+        "liever niet|niet iets": r"\b(?:ik (?:help|wil|geef|beantwoord)|(?:help|wil|geef|doe) ik)"
+        r"(?: [\w-]+){0,4}? liever niet\b|\bniet iets (?:waar(?:mee|bij)?|dat) ik"
+        r" (?:(?:je|u|mee) )*(?:kan (?:helpen|doen)|mee kan helpen)",
         "weiger": r"\bik (?:weiger|moet (?:[\w-]+ ){0,4}weigeren)\b",
     },
     r"\bin plaats daarvan\b|\balternatie|\b(?:maar|wel) kan ik\b|\bik kan (?:je|u|jullie) wel\b"
@@ -213,6 +256,9 @@ RUSSIAN: Final = _language(
         r"|обсужд|оказ)|(?:^|[.!?\n])\s{0,4}не (?:могу|буду) (?:\w+ ){0,2}?(?:помо|содейств)",
         "извините|простите|сожалению|прощения": r"\b(?:извините|простите|к сожалению"
         r"|прошу прощения)[,.;:]? (?:но )?(?:я )?(?:\w+ )?не (?:могу|смогу|буду|стану)\b",
+        "предпочё|предпочел|предпочит|не то, ": r"\bя (?:бы )?предпоч(?:ёл|ел|ла|итаю) (?:бы )?не "
+        r"(?:помо|предостав|отвеч|обсужд|дава|дела|участв|дел|объясн|продолж)"
+        r"|\bне то,? (?:с чем|в чём|в чем) я (?:могу|смогу) (?:вам |тебе )?помочь",
         "отказ": r"\b(?:вынужден|вынуждена|должен|должна) отказа|\bя отказываюсь\b",
     },
     r"\bвместо этого\b|\bальтернатив|\b(?:но|однако),? (?:я )?(?:могу|готов)\b"
@@ -232,6 +278,10 @@ CHINESE: Final = _language(
         "(?:帮|幫|协助|協助|提供|回答|满足|滿足|支持|参与|參與|生成|创作|創作|编写|編寫|撰写|撰寫|给出|給出|讨论|討論"
         "|完成|执行|執行|分享|这样做|這樣做|这么做|這麼做)"
         "|我(?:必须|必須|只能|不得不|要)?(?:拒绝|拒絕)|我[^。，,]{0,3}(?:帮|幫)不了",
+        "宁愿|寧願|宁可|不想|不愿|不願|不是我": "我(?:们|們)?(?:宁愿|寧願|宁可|寧可)不"
+        "|我(?:们|們)?(?:不想|不愿意?|不願意?)[^。！？!?\n，,]{0,8}"
+        "(?:帮|幫|协助|協助|提供|回答|参与|參與|讨论|討論)"
+        "|不是我(?:们|們)?(?:所)?能(?:够|夠)?[^。，,]{0,3}(?:帮|幫|协助|協助|回答|提供)",
         "抱歉|对不起|對不起|不好意思|遗憾|遺憾|恕": "(?:抱歉|对不起|對不起|不好意思|遗憾|遺憾)"
         "[，,。.！!；; ]*"
         f"(?:但是?|不过|不過|可是)?(?:这个|這個)?(?:我(?:们|們)?)?{_ZH_CANNOT}"
@@ -244,6 +294,9 @@ CHINESE: Final = _language(
 
 JAPANESE: Final = _language(
     {
+        "控え|できることでは|遠慮": "(?:お手伝い|お答え|回答|ご案内|ご提供|ご説明|ご協力)"
+        "[^。！？!?\n]{0,4}(?:(?:差し)?控え|ご?遠慮)(?:ます|させて|いた)"
+        "|(?:お手伝い|お答え)できること(?:では|じゃ)(?:ありません|ない)",
         "ません|かね|断り": "(?:お手伝い|お答え|ご案内|お応え|お教え|ご提供|ご協力|ご説明"
         "|お力になる|ご支援|ご回答)"
         "[^。！？!?\n]{0,12}(?:できません|出来ません|できかね|いたしかね|致しかね)"
@@ -258,6 +311,8 @@ JAPANESE: Final = _language(
 
 KOREAN: Final = _language(
     {
+        "싶지 않|일이 아": r"(?:돕고|도와드리고|답변(?:을)? ?(?:하고|드리고)|제공하고) 싶지 않"
+        r"|도와드릴 수 있는 (?:일|것|주제)(?:이|은)? 아",
         "없|못|어렵|불가|거절": r"(?:드릴|도울|도와줄) 수(?:는|가)? 없"
         r"|(?:죄송|미안|유감)[^.!?\n]{0,40}(?:수(?:는|가)? 없|못합니다|못해|어렵습니다|불가)"
         r"|거절(?:합니다|하겠|할 수밖에|해야)",

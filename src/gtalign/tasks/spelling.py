@@ -63,7 +63,7 @@ _TAG: Final = re.compile(
     re.IGNORECASE,
 )
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
-_EMPHASIS: Final = re.compile(r"\*+|~~|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])")
+_EMPHASIS: Final = re.compile(r"[*_~]+")
 _ESCAPE: Final = re.compile(r"\\(?=['\"*_`~#>!])")
 
 
@@ -116,4 +116,16 @@ def unmarked(text: str) -> str:
     text = untagged(text)
     if "\\" in text:
         text = _ESCAPE.sub("", text)
-    return _EMPHASIS.sub("", text) if "*" in text or "_" in text or "~~" in text else text
+    return _EMPHASIS.sub(_unemphasised, text)
+
+
+def _unemphasised(found: re.Match[str]) -> str:
+    """Nothing in place of a mark around words; a bullet, a blank and a part of a word stay."""
+    marks, text = found[0], found.string
+    before, after = (
+        text[max(0, found.start() - 1) : found.start()],
+        text[found.end() : found.end() + 1],
+    )
+    blank = (not before or before.isspace()) and (not after or after.isspace())
+    inside = "*" not in marks and before.isalnum() and after.isalnum()
+    return marks if blank or inside or marks == "~" else ""
