@@ -43,6 +43,14 @@ _SENTENCE: Final = re.compile(
 _DENIED: Final = re.compile(r"not\b(?! (?:only|just)\b)", re.IGNORECASE)
 """What says that the text behind it is not the answer."""
 
+_RULED_OUT: Final = re.compile(
+    r"\banswer[*_]{0,3}\s+(?:is(?:n['\u2019]t| (?:definitely|certainly|clearly|surely) not)"
+    r"|(?:can(?:not|['\u2019]t| not)|could(?:n['\u2019]t| not)|must(?:n['\u2019]t| not)) be)"
+    r"\b(?:[^.\n]|\.(?=\d))*",
+    re.IGNORECASE,
+)
+"""A sentence that says what the answer is not."""
+
 _COPULA: Final = re.compile(
     r"\s*(?:です|である|だ|になります"
     r"|입니다|이다|이에요|예요)\s*$"
@@ -70,8 +78,9 @@ def final_answer(response: str) -> str | None:
 
     It is the content of the last ``\boxed{..}`` or ``\fbox{..}``. Without a box it is the text
     after the last announcement ("the answer is", "Answer:", "####"), up to the end of its sentence;
-    else the last formula between dollar signs or the last number, whichever comes later. A last box
-    that is never closed, or is empty, is no answer, whatever else is in the response.
+    else the last formula between dollar signs or the last number, whichever comes later, but none
+    of a sentence that says what the answer is not. A last box that is never closed, or is empty, is
+    no answer, whatever else is in the response.
     """
     if _BOX.search(response) is not None:
         return last_boxed(response) or None
@@ -82,7 +91,8 @@ def final_answer(response: str) -> str | None:
         text = rest if ending is None else rest[: ending.start()]
         text = _COPULA.sub("", text).strip(" \t*_`\"'\u201c\u201d「」")
         return None if _DENIED.match(text) else text or None
-    return _last_value(response)
+    denied = _last(_RULED_OUT, response)
+    return _last_value(response if denied is None else response[denied.end() :])
 
 
 def last_boxed(text: str) -> str | None:
