@@ -114,9 +114,8 @@ async def serve_configured(
         StorageError: The store cannot be opened or written.
     """
     alone = worker is None or worker.first
-    if (
-        key is not None and config.port and worker is None
-    ):  # a key is shown once, so nothing may fail after it
+    # A key is shown once, so nothing may fail after it.
+    if key is not None and config.port and worker is None:
         check_address(config)
     models = Models.of(config)
     try:

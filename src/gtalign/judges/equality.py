@@ -163,11 +163,6 @@ def with_point(text: str) -> str | None:
     return f"{re.sub('[^0-9+-]', '', whole)}.{rest}"
 
 
-def tex(text: str) -> str:
-    """Return mathematics in ASCII and TeX: digits, signs, roots, raised numbers of any script."""
-    return _plain(text)
-
-
 @lru_cache(maxsize=4096)
 def number(text: str) -> Number | None:
     """Return the number that an answer is, with its unit; None if it is something else."""
@@ -203,9 +198,18 @@ def spelled(text: str) -> str:
     return re.sub(r"\\?[%$]|\s", "", text).rstrip(".").casefold()
 
 
+def tex(text: str) -> str:
+    """Return a text whose digits, signs, fractions, roots and raised numbers are ASCII and TeX."""
+    if text.isascii():
+        return text
+    text = _RAISED.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
+    text = _ROOT.sub(_root, text)
+    return "".join(map(_character, text)).replace("\u2212", "-")
+
+
 def _simple(text: str) -> str:
     """Return an answer in plain characters, without its wrapping and marks of layout."""
-    text = _plain(text).strip()
+    text = tex(text).strip()
     while True:
         wrapped = _WRAPPED.fullmatch(text)
         if wrapped is None:
@@ -216,15 +220,6 @@ def _simple(text: str) -> str:
     text = _SPACES.sub(" ", _STYLES.sub(r" \1 ", _GROUPS.sub("", text)))
     text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text).strip()
     return text[:-1].rstrip() if text.endswith(".") else text
-
-
-def _plain(text: str) -> str:
-    """Return a text whose digits, signs, fractions and raised numbers are in ASCII and TeX."""
-    if text.isascii():
-        return text
-    text = _RAISED.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
-    text = _ROOT.sub(_root, text)
-    return "".join(map(_character, text)).replace("\u2212", "-")
 
 
 def _root(found: re.Match[str]) -> str:
