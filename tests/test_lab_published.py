@@ -17,9 +17,13 @@ from chat_templates import shipped, tokenizer_with
 from gtalign.chain import acted, parse, work_out
 from gtalign.errors import ChainError, DataError
 from gtalign.game import USER_LLM, social_optimum
-from gtalign.judges import Verdict
+from gtalign.judges import RuleJudge, Verdict
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import run_stage
+from gtalign.lab.handling import (
+    HANDLING,
+    offers_alternative,
+)
 from gtalign.lab.published import (
     OOD_SETS,
     SETS,
@@ -29,10 +33,6 @@ from gtalign.lab.published import (
     cut_conversation,
     read_published,
     topics,
-)
-from gtalign.lab.published_judge import (
-    PublishedJudge,
-    offers_alternative,
 )
 from gtalign.lab.published_teachers import (
     PRIORS,
@@ -114,7 +114,7 @@ def _question(task: str, truth: str, text: str, wanted: str) -> Question:
 
 
 def _judge(question: Question, response: str) -> Verdict:
-    return at_once(PublishedJudge().judge(question, response))
+    return at_once(RuleJudge(HANDLING).judge(question, response))
 
 
 def test_sample_is_balanced_and_labelled(folder: Path) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from gtalign.judges import RuleJudge
 from gtalign.lab.config import LabConfig
 from gtalign.lab.experiment import Lesson, Workshop
+from gtalign.lab.handling import HANDLING
 from gtalign.lab.languages import LANGUAGES
 from gtalign.lab.policies import draw
 from gtalign.lab.published import read_published
-from gtalign.lab.published_judge import PublishedJudge
 from gtalign.lab.published_teachers import TEMPLATES, published_candidate, published_lesson
 from gtalign.lab.settings import ModelSettings
 from gtalign.lab.teachers import candidate, lesson_of, priced_lesson_of
@@ -45,7 +46,7 @@ def workshop(settings: LabConfig) -> Workshop:
             train=published.train,
             test=published.test,
             valid=(),
-            judge=PublishedJudge(),
+            judge=RuleJudge(HANDLING),
             write=partial(published_candidate, **how),
             edit=partial(published_lesson, **how),
             told=_nothing,
