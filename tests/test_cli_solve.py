@@ -59,6 +59,20 @@ def test_json_of_one_matrix(tmp_path):
         "pure_nash": ["VQ_DA"],
         "equilibria": [{"user": {"VQ": 1.0}, "llm": {"DA": 1.0}}],
         "stackelberg": {"llm": "VQ_DA", "user": "VQ_DA"},
+        "leads": {
+            "llm": {
+                "mixed": {"DA": 1.0},
+                "answer": "VQ",
+                "payoffs": {"user": 1.0, "llm": 1.0},
+                "gain": {"user": 0.0, "llm": 0.0},
+            },
+            "user": {
+                "mixed": {"VQ": 1.0},
+                "answer": "DA",
+                "payoffs": {"user": 1.0, "llm": 1.0},
+                "gain": {"user": 0.0, "llm": 0.0},
+            },
+        },
         "dominated": {"user": [], "llm": ["AQ", "CQ"]},
         "trap": True,
         "price_of_anarchy": 3.0,

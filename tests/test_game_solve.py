@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from games import batches
 from gtalign.errors import GameError, PayoffError
 from gtalign.game import (
+    TOLERANCE,
     USER_LLM,
     Bimatrix,
     GameForm,
+    commit,
+    commitment_gain,
     deviation_gains,
     equilibria,
     pareto_frontier,
@@ -47,6 +50,47 @@ def test_a_solution_says_by_name_what_the_arrays_say(games):
         price = price_of_anarchy(payoffs)
         assert (solution.price_of_anarchy is None) == np.isnan(price)
         assert solution.price_of_anarchy in (None, pytest.approx(price))
+
+
+@given(batches())
+@settings(max_examples=30)
+def test_a_solution_says_to_what_a_leader_best_commits(games):
+    for payoffs in games:
+        form = form_of(*payoffs.shape[:2])
+        solution = solve(Bimatrix(form, payoffs))
+        for side, leader, own, other in (
+            (0, "user", form.user_actions, form.llm_actions),
+            (1, "llm", form.llm_actions, form.user_actions),
+        ):
+            lead, pure = solution.leads[leader], solution.game.cell(solution.stackelberg[leader])
+            best = commit(payoffs, leader).payoffs[side]
+            assert lead.payoffs[leader] == pytest.approx(best, abs=1e-8)
+            assert (len(lead.mixed) > 1) == (best > pure[side] + TOLERANCE)
+            shares = [lead.mixed.get(name, 0) for name in own]
+            place = other.index(lead.answer)
+            cells = payoffs[:, place] if leader == "user" else payoffs[place]
+            assert list(lead.payoffs.values()) == pytest.approx(shares @ cells, abs=1e-8)
+            assert lead.gain[leader] == pytest.approx(
+                commitment_gain(payoffs, leader)[side], abs=1e-8
+            )
+            assert lead.gain[leader] >= 0
+
+
+def test_a_solution_says_in_words_what_a_mixture_brings():
+    form = GameForm(user={"long": "", "short": ""}, llm={"asks": "", "answers": ""})
+    mixed = solve(Bimatrix(form, [[[1, 3], [2, 4]], [[0, 1], [3, 0]]]))
+    assert (
+        "better for the LLM: 0.5 asks + 0.5 answers; best answer long (user 1.5, LLM 3.5), against"
+        " its best equilibrium user +0, LLM +1.5"
+    ) in str(mixed)
+    assert mixed.to_json()["leads"]["user"] == {
+        "mixed": {"long": 0.5, "short": 0.5},
+        "answer": "answers",
+        "payoffs": {"user": 2.5, "llm": 2.0},
+        "gain": {"user": 1.0, "llm": 0.0},
+    }
+    pure = solve(Bimatrix(form, [[[3, 3], [0, 0]], [[0, 0], [1, 1]]]))
+    assert "no mixture of actions is better for who leads" in str(pure)
 
 
 def test_the_running_example():

@@ -259,7 +259,7 @@ def test_the_reasons_say_the_numbers() -> None:
     assert "Assumed: 90% of the users reply" in by["clarify"]
     assert by["stackelberg"] == (
         "If the LLM commits to DA, the user's best answer is DQ, and the LLM gets 3; it would get"
-        " 1 with AQ and 3 with CQ."
+        " 1 with AQ and 3 with CQ. No mixture of its actions pays it more."
     )
     assert by["nash"].endswith("the other equilibrium, VQ_CQ, has no higher sum.")
     assert "the product is 7, the highest" in by["bargaining"]
@@ -267,8 +267,13 @@ def test_the_reasons_say_the_numbers() -> None:
         GameForm(user={"A": "", "B": ""}, llm={"C": "", "D": ""}),
         [[[1, 0], [0, 1]], [[0, 3], [1, 0]]],
     )
-    nash = next(f for f in alternatives(cyclic, load_policy("free")) if f.rule == "nash")
-    assert nash.cell is not None and "no equilibrium in pure actions" in nash.why
+    why = {found.rule: found.why for found in alternatives(cyclic, load_policy("free"))}
+    assert "no equilibrium in pure actions" in why["nash"]
+    assert why["stackelberg_user"].endswith(
+        "Known to draw 75% A and 25% B, it would get 0.75, and the LLM, whose best answer is then"
+        " C, 0.75. Against the equilibrium that is best for the user, that is 0.25 more for the"
+        " user and nothing for the LLM."
+    )
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from gtalign.game.quantal import noisy_leader, quantal_equilibrium
 from gtalign.game.repeated import critical_discount
 from gtalign.game.robustness import optimum_radius, response_radius
 from gtalign.game.signalling import SignallingEquilibria, signalling_equilibria
-from gtalign.game.solution import Equilibrium, Solution
+from gtalign.game.solution import Equilibrium, Lead, Solution
 from gtalign.game.solve import solve
 from gtalign.game.vertices import vertex_pairs
 from gtalign.game.welfare import (
@@ -64,6 +64,7 @@ __all__ = [
     "Equilibria",
     "Equilibrium",
     "GameForm",
+    "Lead",
     "Payoffs",
     "SignallingEquilibria",
     "Solution",

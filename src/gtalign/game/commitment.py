@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from gtalign.errors import GameError
 from gtalign.game.arrays import Mask, Payoffs, blocks, check
 from gtalign.game.cells import first_best
-from gtalign.game.equilibria import Matrix, equalise, equilibria, ticks_of
+from gtalign.game.equilibria import Equilibria, Matrix, equalise, equilibria, ticks_of
 from gtalign.game.form import TOLERANCE, Player, known_player
 
 Ties = Literal["strong", "weak"]
@@ -81,19 +81,33 @@ def commit(payoffs: ArrayLike, leader: Player, ties: Ties = "strong") -> Commitm
     return Commitment(mixed[0], answer[0], reached[0])
 
 
-def commitment_gain(payoffs: ArrayLike, leader: Player, ties: Ties = "strong") -> Payoffs:
+def commitment_gain(
+    payoffs: ArrayLike,
+    leader: Player,
+    ties: Ties = "strong",
+    *,
+    committed: Commitment | None = None,
+    found: Equilibria | None = None,
+) -> Payoffs:
     """What each side gains if one commits, against the equilibrium that is best for who commits.
 
     Of several such equilibria, the one that is best for the follower. The leader never loses by
     strong commitment; the follower may.
 
+    Args:
+        payoffs: ``[m, n, 2]`` or ``[N, m, n, 2]``.
+        leader: Who commits.
+        ties: As for `commit`.
+        committed: ``commit(payoffs, leader, ties)``, if it is at hand already.
+        found: ``equilibria(payoffs)``, if it is at hand already.
+
     Returns:
         Gain of the user and of the LLM, ``[..., 2]``.
     """
-    reached = commit(payoffs, leader, ties).payoffs
+    reached = (commit(payoffs, leader, ties) if committed is None else committed).payoffs
     array = check(payoffs)
     games_Nmn2 = array if array.ndim == 4 else array[None]
-    found = equilibria(array)
+    found = equilibria(array) if found is None else found
     value_E2 = np.einsum("em,en,emnp->ep", found.user, found.llm, games_Nmn2[found.game])
     side = 0 if leader == "user" else 1
     best_N2 = np.full((len(games_Nmn2), 2), -np.inf)

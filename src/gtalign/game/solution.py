@@ -19,6 +19,32 @@ class Equilibrium:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """The best that one player can commit to, a mixture of its actions if that pays more.
+
+    Attributes:
+        mixed: The probabilities of the leader's actions that it uses.
+        answer: The other's best response to them.
+        payoffs: Player -> what it gets.
+        gain: Player -> what it gets more than in the equilibrium that is best for the leader.
+    """
+
+    mixed: Mapping[str, float]
+    answer: str
+    payoffs: Mapping[Player, float]
+    gain: Mapping[Player, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Its part of what ``gtalign solve --json`` prints."""
+        return {
+            "mixed": dict(self.mixed),
+            "answer": self.answer,
+            "payoffs": dict(self.payoffs),
+            "gain": dict(self.gain),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Solution:
     """The solution of one game; cells and actions by name, in the form's order.
 
@@ -29,6 +55,7 @@ class Solution:
         pure_nash: Cells that are equilibria.
         equilibria: All extreme equilibria, pure and mixed, each once.
         stackelberg: Leader -> the cell reached if it commits to a pure action.
+        leads: Leader -> the best that it can commit to, mixed or pure.
         dominated: Player -> actions that another pure action beats strictly.
         maximin: Player -> its safest pure action and the payoff that this secures.
         trap: Whether some pure equilibrium is not on the frontier.
@@ -47,6 +74,7 @@ class Solution:
     pure_nash: tuple[str, ...]
     equilibria: tuple[Equilibrium, ...]
     stackelberg: Mapping[Player, str]
+    leads: Mapping[Player, Lead]
     dominated: Mapping[Player, tuple[str, ...]]
     maximin: Mapping[Player, tuple[str, float]]
     trap: bool
@@ -70,6 +98,7 @@ class Solution:
             "pure_nash": list(self.pure_nash),
             "equilibria": [{"user": dict(e.user), "llm": dict(e.llm)} for e in self.equilibria],
             "stackelberg": dict(self.stackelberg),
+            "leads": {player: lead.to_json() for player, lead in self.leads.items()},
             "dominated": {player: list(names) for player, names in self.dominated.items()},
             "trap": self.trap,
             "price_of_anarchy": self.price_of_anarchy,
@@ -97,7 +126,7 @@ def sentences(solution: Solution) -> Iterator[tuple[str, str]]:
     count = len(solution.equilibria)
     heading = "equilibrium" if count == 1 else f"{count} extreme equilibria"
     for number, equilibrium in enumerate(solution.equilibria):
-        mixed = f"user {_mixture(equilibrium.user)}; LLM {_mixture(equilibrium.llm)}"
+        mixed = f"user {mixture(equilibrium.user)}; LLM {mixture(equilibrium.llm)}"
         yield "" if number else heading, mixed
 
 
@@ -108,6 +137,18 @@ def diagnostics(solution: Solution) -> Iterator[tuple[str, str]]:
     ratio = "undefined (a welfare is not positive)" if price is None else f"{price:.4g}"
     yield "price of anarchy", f"{ratio}; welfare gap {solution.welfare_gap:.4g}"
     yield "if one leads", "; ".join(f"{name}: {solution.stackelberg[side]}" for side, name in SIDES)
+    better = [
+        (name, lead)
+        for side, name in SIDES
+        if len((lead := solution.leads[side]).mixed) > 1  # otherwise no mixture pays more
+    ]
+    for name, lead in better:
+        won = ", ".join(f"{other} {lead.payoffs[one]:.4g}" for one, other in SIDES)
+        more = ", ".join(f"{other} {lead.gain[one]:+.4g}" for one, other in SIDES)
+        mixed = f"better for the {name}: {mixture(lead.mixed)}; best answer {lead.answer} ({won})"
+        yield "", f"{mixed}, against its best equilibrium {more}"
+    if not better:
+        yield "", "no mixture of actions is better for who leads"
     beaten = [
         f"{name} {', '.join(actions)}"
         for side, name in SIDES
@@ -156,7 +197,8 @@ def html_of(solution: Solution) -> str:
     return str(join(table, element("table", rows)))
 
 
-def _mixture(mixture: Mapping[str, float]) -> str:
-    if len(mixture) == 1:
-        return next(iter(mixture))
-    return " + ".join(f"{probability:.4g} {action}" for action, probability in mixture.items())
+def mixture(shares: Mapping[str, float]) -> str:
+    """A mixture of actions in words."""
+    if len(shares) == 1:
+        return next(iter(shares))
+    return " + ".join(f"{share:.4g} {action}" for action, share in shares.items())

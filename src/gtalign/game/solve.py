@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gtalign.game.arrays import Payoffs
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.cells import (
     dominated,
@@ -16,6 +17,7 @@ from gtalign.game.cells import (
     social_optimum,
     stackelberg,
 )
+from gtalign.game.commitment import Commitment, commit, commitment_gain
 from gtalign.game.diagnostics import (
     deviation_gains,
     equilibrium_welfare,
@@ -23,8 +25,8 @@ from gtalign.game.diagnostics import (
     price,
 )
 from gtalign.game.equilibria import Equilibria, equilibria, snap
-from gtalign.game.form import GameForm
-from gtalign.game.solution import Equilibrium, Solution
+from gtalign.game.form import TOLERANCE, GameForm, Player
+from gtalign.game.solution import Equilibrium, Lead, Solution
 from gtalign.game.text import read_game
 
 
@@ -62,6 +64,10 @@ def solve(game: Bimatrix | str | Mapping[str, Any]) -> Solution:
             "llm": cells[stackelberg(payoffs, "llm")],
             "user": cells[stackelberg(payoffs, "user")],
         },
+        leads={
+            "llm": lead_of(payoffs, form, "llm", found),
+            "user": lead_of(payoffs, form, "user", found),
+        },
         dominated={
             "user": tuple(np.array(user_actions)[beaten_user].tolist()),
             "llm": tuple(np.array(llm_actions)[beaten_llm].tolist()),
@@ -85,6 +91,44 @@ def named(found: Equilibria, form: GameForm) -> tuple[Equilibrium, ...]:
         Equilibrium(_used(form.user_actions, user), _used(form.llm_actions, llm))
         for user, llm in zip(found.user.tolist(), found.llm.tolist(), strict=True)
     )
+
+
+def lead_of(
+    payoffs: Payoffs, form: GameForm, leader: Player, found: Equilibria | None = None
+) -> Lead:
+    """The best that a player can commit to in one game, by the names of its actions.
+
+    A mixture is taken only if it pays the leader more than every pure action. The other breaks its
+    ties for the leader (strong commitment).
+
+    Args:
+        payoffs: ``[m, n, 2]``.
+        form: The game.
+        leader: Who commits.
+        found: ``equilibria(payoffs)``, if it is at hand already.
+    """
+    committed = commit(payoffs, leader)
+    row, column = np.unravel_index(stackelberg(payoffs, leader), form.shape)
+    side = 0 if leader == "user" else 1
+    pure = payoffs[row, column]
+    if committed.payoffs[side] <= pure[side] + TOLERANCE:
+        alone, answer = (row, column) if leader == "user" else (column, row)
+        committed = Commitment(np.eye(len(committed.mixed))[alone], np.asarray(answer), pure)
+    gain = commitment_gain(payoffs, leader, committed=committed, found=found)
+    own, other = form.user_actions, form.llm_actions
+    if leader == "llm":
+        own, other = other, own
+    return Lead(
+        mixed=_used(own, committed.mixed.tolist()),
+        answer=other[int(committed.answer)],
+        payoffs=_by_player(committed.payoffs),
+        gain=_by_player(gain),
+    )
+
+
+def _by_player(values: Payoffs) -> dict[Player, float]:
+    user, llm = (values.round(9) + 0.0).tolist()
+    return {"user": user, "llm": llm}
 
 
 def _used(actions: tuple[str, ...], probabilities: list[float]) -> dict[str, float]:

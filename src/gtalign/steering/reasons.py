@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from gtalign.drawing import number
 from gtalign.game import Bimatrix, GameForm, best_responses, maximin, pure_nash
 from gtalign.game.arrays import Payoffs
+from gtalign.game.equilibria import snap
 from gtalign.game.form import Player
+from gtalign.game.solve import lead_of
 
 _NAMES = {"user": "user", "llm": "LLM"}
 
@@ -44,9 +46,14 @@ def believed(form: GameForm, belief: Payoffs, values_n2: Payoffs, cell: str) -> 
 
 
 def committed(game: Bimatrix, cell: str, options: object, *, leader: Player) -> str:
-    """What a leader gets from each of its actions, once the other has answered best."""
+    """What a leader gets from each of its actions, once the other has answered best.
+
+    Also what it would get from the best mixture of them, from which a rule, which chooses one cell,
+    draws nothing.
+    """
     form, best = game.form, best_responses(game.payoffs)
-    own, follower = (0, "llm") if leader == "user" else (1, "user")
+    own = 0 if leader == "user" else 1
+    follower: Player = "llm" if leader == "user" else "user"
     names = form.user_actions if leader == "user" else form.llm_actions
     reached: dict[str, tuple[float, str]] = {}
     for key in form.cells:
@@ -64,7 +71,27 @@ def committed(game: Bimatrix, cell: str, options: object, *, leader: Player) -> 
     rest = _listed(
         f"{_points(value)} with {name}" for name, (value, _) in reached.items() if name != chosen
     )
-    return f"{found}; it would get {rest}." if rest else f"{found}."
+    found = f"{found}; it would get {rest}." if rest else f"{found}."
+    return f"{found} {_mixed(game, leader, follower)}"
+
+
+def _mixed(game: Bimatrix, leader: Player, follower: Player) -> str:
+    """The best mixture to commit to, and what it brings both."""
+    lead = lead_of(snap(game.payoffs), game.form, leader)
+    if len(lead.mixed) == 1:
+        return "No mixture of its actions pays it more."
+    shares = _listed(f"{share:.0%} {action}" for action, share in lead.mixed.items())
+    mine, yours = _NAMES[leader], _NAMES[follower]
+    return (
+        f"Known to draw {shares}, it would get {_points(lead.payoffs[leader])}, and the {yours},"
+        f" whose best answer is then {lead.answer}, {_points(lead.payoffs[follower])}. Against the"
+        f" equilibrium that is best for the {mine}, that is {_gain(lead.gain[leader])} for the"
+        f" {mine} and {_gain(lead.gain[follower])} for the {yours}."
+    )
+
+
+def _gain(value: float) -> str:
+    return f"{_points(abs(value))} {'less' if value < 0 else 'more'}" if value else "nothing"
 
 
 def stable(game: Bimatrix, cell: str, options: object) -> str:
