@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gtalign.cli import main
@@ -294,6 +296,38 @@ def test_the_shipped_configurations_fit_their_gpus(
     assert found["judge_calls_a_step"] == {"judge": answers}
     assert 1 < found["hours_at_most"]["total"] < 100
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["verl-one-gpu", "verl-published", "verl-cluster"])
+def test_a_shipped_configuration_names_what_to_make_first(
+    name: str,
+    questions: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = find("rl", name)
+    model = load(RLRun, config).model
+    command = ["rl", "--engine", "verl", "--config", name, "--dry-run"]
+
+    assert main(command) == 2
+    assert "data/mix-train.parquet: no such file; gtalign data build" in capsys.readouterr().err
+    Path("data").mkdir()
+    rows = pa.Table.from_pylist([row for _, row in read_lines(questions)])
+    pq.write_table(rows, "data/mix-train.parquet")
+
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert f"{model}: no such folder; train that model first (gtalign sft" in error
+    assert f"--out {Path(model).parent}\n" in config.read_text()
+    Path(model).mkdir(parents=True)
+    Path(model, "config.json").write_text("{}")
+
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == str(tmp_path / model)
+    assert found["questions"] == len(rows)
 
 
 def test_a_dry_run_prints_the_plan_and_the_command(

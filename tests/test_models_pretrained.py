@@ -24,8 +24,9 @@ def test_a_checkpoint_is_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("load", [load_tokenizer, load_model])
 def test_what_is_no_model_is_told_in_one_line(load: Any, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    for name in (str(tmp_path / "nowhere"), str(tmp_path)):
-        with pytest.raises(ConfigError, match="no checkpoint folder") as caught:
+    nowhere = str(tmp_path / "nowhere")
+    for name, problem in ((nowhere, "train that model first"), (str(tmp_path), "no checkpoint fo")):
+        with pytest.raises(ConfigError, match=problem) as caught:
             load(name)
         assert str(caught.value).startswith(name)
         assert "\n" not in str(caught.value)

@@ -72,6 +72,21 @@ def is_gguf(name: str | Path) -> bool:
     return str(name).startswith((GGUF, PACKAGE))
 
 
+def missing(name: str | Path) -> str | None:
+    """Say what is wrong with the name of a folder that is not there; None for all other names.
+
+    A name with at most one slash may be that of a model on a hub.
+    """
+    text = str(name)
+    local = text.startswith(("/", ".", "~")) or text.count("/") > 1
+    if not local or is_gguf(text) or is_url(text) or Path(text).exists():
+        return None
+    return (
+        f"{text}: no such folder; train that model first (gtalign sft, dpo and rl write"
+        " OUT/checkpoint), or name another one"
+    )
+
+
 def _packaged(name: str) -> Path:
     """Return the one GGUF file of an installed package."""
     package = name.removeprefix(PACKAGE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gtalign.errors import ConfigError
 from gtalign.models.gguf import load_gguf
-from gtalign.models.names import Place, is_gguf, place
+from gtalign.models.names import Place, is_gguf, missing, place
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -107,6 +107,8 @@ def _load(name: str | Path, load: Callable[[], T]) -> T:
     try:
         return load()
     except _UNREADABLE as error:
+        if (absent := missing(name)) is not None:
+            raise ConfigError(absent) from error
         reason = str(error).strip().partition("\n")[0]
         problem = (
             "cannot be read as a GGUF file"

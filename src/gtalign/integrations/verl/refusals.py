@@ -7,7 +7,7 @@ from typing import Final
 from gtalign.errors import ConfigError
 from gtalign.integrations.verl.keys import longest_course
 from gtalign.integrations.verl.prompts import PromptLengths
-from gtalign.models.names import is_gguf
+from gtalign.models.names import is_gguf, missing
 from gtalign.training.rl_run import RLRun
 from gtalign.training.settings import RLSettings
 from gtalign.training.verl import VerlSettings
@@ -47,8 +47,8 @@ def _wrong_places(run: RLRun, out: Path) -> Iterator[str]:
     elif model.exists():
         if not (model / "config.json").is_file():
             yield f"model: {run.model} is no checkpoint: there is no config.json in it"
-    elif run.model.startswith(("/", ".", "~")) or run.model.count("/") > 1:  # no name on a hub
-        yield f"model: {run.model}: no such folder"
+    elif (absent := missing(run.model)) is not None:
+        yield f"model: {absent}"
     there = next(path for path in (out, *out.parents) if path.exists())
     if not there.is_dir():
         yield f"--out: {there} is a file"
