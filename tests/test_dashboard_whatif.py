@@ -199,7 +199,11 @@ async def test_numbers_that_are_none_are_named(tmp_path: Path) -> None:
             ("price.output", "1e400", "price.output: a number"),
             ("price.output", "<script>", "price.output: a number, not &#39;&lt;script&gt;"),
             ("utility_of_money", "1e15", "more than 200,000 times"),
-            ("tokens_per_second", "0", "tokens_per_second: input should be greater than 0"),
+            (
+                "tokens_per_second",
+                "0",
+                "tokens_per_second: input should be greater than or equal to",
+            ),
             ("expected.CQ.turns", "-1", "expected.CQ: turns: input should be greater"),
             ("prompt_tokens", "1.5", "prompt_tokens: a whole number of tokens"),
             ("used_tokens", "-1", "used_tokens: a whole number of tokens"),

@@ -1,6 +1,7 @@
 """The edit of a matrix: prices, quotas, time, adjustments, and fitting into a chain."""
 
 import json
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from chain_texts import THREE_BY_TWO, games
 from gtalign.chain.payoff import PayoffReader
 from gtalign.errors import ConfigError, DataError, SteeringError
 from gtalign.game import USER_LLM, Bimatrix, pareto_frontier, pure_nash, social_optimum
+from gtalign.game.arrays import LIMIT
 from gtalign.steering import (
     PRIOR,
     ActionTokens,
@@ -28,7 +30,10 @@ from gtalign.steering import (
     fit,
     load_policy,
     prior_for,
+    recommend,
 )
+from gtalign.steering.incentives import audit_policy
+from gtalign.steering.units import UNITS
 
 GAME = Bimatrix(USER_LLM, [[[3, 3], [1, 2], [2, 1]], [[0, 1], [2, 4], [1, 1]]])
 LIST = Price(input=3, output=15)
@@ -409,17 +414,46 @@ def test_a_policy_has_to_fit_the_game() -> None:
         edit(GAME, policy(adjust=(Adjustment(action="XX", user=1),)), PRIOR)
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {"price": Price(output=1e300), "utility_of_money": 1e300},
-        {"price": Price(output=1e200)},
-        {"adjust": (Adjustment(cell="VQ_DA", user=-1e101),)},
-    ],
+QUOTA = ("quota.tokens=0", "quota.price.answer=1")
+NUMBERS = (
+    *(f"{of}{unit.key}" for of in ("price.", "quota.price.") for unit in UNITS),
+    *("utility_of_money", "value_of_time", "reply_seconds", "characters_per_token"),
+    *("tokens_per_second", "budget.money"),
 )
-def test_charges_beyond_what_a_payoff_can_hold(keys: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"policy 'p': .* would change .* more than a payoff"):
-        edit(GAME, policy(**keys), PRIOR)
+"""Every number of a policy that is an amount or a rate."""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_number_of_a_policy_is_beyond_what_charges_can_hold(number: str) -> None:
+    for value in ("inf", "1e308", "1.1e15"):
+        with pytest.raises(ConfigError, match=rf"{number}: input should be .*, got ") as caught:
+            load_policy("per-token", [*QUOTA, f"{number}={value}"])
+        assert len(str(caught.value).splitlines()) == 1
+    assert load_policy("per-token", [*QUOTA, f"{number}=1e15"])
+    low = "1e-7" if number in ("characters_per_token", "tokens_per_second", "budget.money") else -1
+    with pytest.raises(ConfigError, match=rf"{number}: input should be greater"):
+        load_policy("per-token", [*QUOTA, f"{number}={low}"])
+
+
+@pytest.mark.parametrize("points", ["inf", "1e308", "-1e308", "1000001"])
+def test_no_points_of_a_policy_are_beyond_what_payoffs_can_hold(points: str) -> None:
+    with pytest.raises(ConfigError, match=r"adjust\.0\.user: input should be"):
+        load_policy("per-token", [f"adjust=[{{action = 'CQ', user = {points}}}]"])
+
+
+def test_the_greatest_numbers_of_a_policy_still_make_a_matrix() -> None:
+    most = [f"{number}=1e15" for number in NUMBERS if number != "tokens_per_second"]
+    dear = load_policy("per-token", [*QUOTA, "tokens_per_second=1e-6", *most])
+    least = load_policy("per-token", ["characters_per_token=1e-6", "price.answer=1e15"])
+    endless = dict.fromkeys(PRIOR, ActionTokens(output=2**53, turns=2**53, follow_up=2**53))
+    for one in (dear, least):
+        for expected in (PRIOR, endless):
+            exact = edit(GAME, one, expected, prompt_tokens=2**53)
+            assert (np.abs(exact.charges) <= LIMIT).all()
+            assert recommend(fit(exact, decimals=1, low=-5, high=5).edited, one).cell
+        for honest in (PRIOR["DA"], endless["DA"]):
+            for act in audit_policy(one, honest=honest, compute=one.price):
+                assert math.isfinite(act.gain)
 
 
 def names(result: Edit) -> list[tuple[str, str]]:

@@ -99,13 +99,11 @@ def test_what_cannot_be_swept_is_said() -> None:
         flips(GAME, policy, "rho", 0, 1, **use)
     with pytest.raises(ConfigError, match=r"quota\.tokens: this policy has no quota"):
         flips(GAME, policy, "quota.tokens", 0, 1, **use)
-    for low, high in ((1, 1), (-1, 1), (0, float("inf")), (0, float("nan"))):
+    for low, high in ((1, 1), (-1, 1), (0, float("inf")), (0, 1e200), (0, float("nan"))):
         with pytest.raises(SteeringError, match=r"price\.output: a range goes from 0"):
             flips(GAME, policy, "price.output", low, high, **use)
     with pytest.raises(SteeringError, match=r"change more than 200,000 times"):
         flips(GAME, policy, "price.output", 0, 1e9, **use)
-    with pytest.raises(ConfigError, match="more than a payoff can hold"):
-        flips(GAME, policy, "price.output", 0, 1e200, **use)
 
 
 @given(batch=st.lists(games(), min_size=1, max_size=4), by=st.floats(-2, 4), rule=policies)

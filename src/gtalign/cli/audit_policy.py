@@ -1,6 +1,5 @@
 """``gtalign audit-policy``: what does a pricing policy pay the provider for?"""
 
-import math
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from gtalign.cli.options import AsJson, Game
 from gtalign.cli.show.incentives import print_incentives
 from gtalign.cli.show.result import print_json
-from gtalign.errors import ConfigError
+from gtalign.config import load_table
 from gtalign.game.file import load_game
 from gtalign.steering import load_policy, policy_names
 from gtalign.steering.incentives import audit_policies, meanings
@@ -50,11 +49,9 @@ def command(
         gtalign audit-policy per-token subscription
         gtalign audit-policy per-token --game coding
     """
-    if compute is not None and not all(0 <= price < math.inf for price in compute):
-        raise ConfigError(
-            "--compute takes two prices, 0 or more: of tokens read and of tokens written"
-        )
-    cost = None if compute is None else Price(input=compute[0], output=compute[1])
+    cost = None
+    if compute is not None:
+        cost = load_table(Price, {"input": compute[0], "output": compute[1]}, "--compute")
     chosen = [load_policy(name) for name in policies or policy_names()]
     form = load_game(game)
     found = audit_policies(chosen, form, padding=padding, compute=cost)

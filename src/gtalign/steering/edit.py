@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from gtalign.errors import ConfigError, SteeringError
+from gtalign.errors import SteeringError
 from gtalign.game import TOLERANCE, Bimatrix, GameForm
-from gtalign.game.arrays import LIMIT, Payoffs
+from gtalign.game.arrays import Payoffs
 from gtalign.game.form import Player
 from gtalign.steering.expected import ActionTokens, tokens_of
 from gtalign.steering.fields import Fields
@@ -112,8 +112,7 @@ def edit(
         used_tokens: Tokens of the quota used so far, including this turn's prompt.
 
     Raises:
-        ConfigError: The policy adjusts what the game does not have, or charges so much that no
-            payoff can hold it.
+        ConfigError: The policy adjusts what the game does not have.
         SteeringError: Expected tokens of an action are missing, or a count is impossible.
     """
     form = stated.form
@@ -135,13 +134,6 @@ def edit(
         terms += _charges(form, policy, "user", policy.quota.price, amounts, above, " above quota")
     terms += [_time(form, policy, tokens), *_adjustments(form, policy)]
     kept = tuple(term for term in terms if term is not None)
-    for term in kept:
-        cell, most = max(term.amounts.items(), key=lambda item: abs(item[1]))
-        if not all(abs(amount) <= LIMIT for amount in term.amounts.values()):
-            raise ConfigError(
-                f"policy {policy.name!r}: {term.name} would change {cell} by {most:g} points, more "
-                "than a payoff can hold; lower its prices or utility_of_money"
-            )
     return Edit(stated, _add(stated, kept), kept)
 
 

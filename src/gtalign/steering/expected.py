@@ -18,7 +18,7 @@ _Told = tuple[dict[str, "ActionTokens"], dict[str, str]]  # what is expected, an
 _ANSWERS: Final = ("answers", "tokens")
 _FOLLOW_UPS: Final = ("follow_ups", "follow_up_tokens")
 
-Tokens = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Tokens = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 
 
 class ActionTokens(Config):

@@ -20,7 +20,7 @@ from gtalign.steering.batch import chosen, fitted
 from gtalign.steering.believed import ordered
 from gtalign.steering.edit import edit
 from gtalign.steering.expected import ActionTokens, tokens_of
-from gtalign.steering.policy import Policy
+from gtalign.steering.policy import MOST, Policy
 from gtalign.steering.units import UNITS
 
 NUMBERS: Final = (
@@ -96,9 +96,10 @@ def flips(
         ConfigError: There is no such number, or the policy lacks it.
         SteeringError: The range is empty, or the matrix changes too often in it.
     """
-    if not 0 <= low < high < np.inf:
+    if not 0 <= low < high <= MOST:
         raise SteeringError(
-            f"{number}: a range goes from 0 or more up, not from {low:g} to {high:g}"
+            f"{number}: a range goes from 0 or more up to {MOST:g} at most, not from {low:g} to"
+            f" {high:g}"
         )
 
     def payoffs(value: float) -> Payoffs:

@@ -9,7 +9,6 @@ honest answer the provider's best response, as long as users stay whatever it do
 """
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -128,8 +127,6 @@ def audit_policy(
     Raises:
         SteeringError: The padding is no share, the number of prompt tokens is none, or a needless
             action has the name of another act.
-        ConfigError: The policy charges so much, or computing costs so much, that no number can
-            hold it.
     """
     if not 0 <= padding <= 1:
         raise SteeringError(f"padding is a share, 0 to 1, not {padding}")
@@ -149,14 +146,12 @@ def audit_policy(
     billed = {**done, "report": replace(done[HONEST], input=told.input, output=told.output)}
     costs = {act: money_of(compute, amounts) for act, amounts in done.items()}
     costs["report"] = costs[HONEST]
-    _held(policy, "computing", costs)
     states: tuple[tuple[str | None, int], ...] = ((None, 0),)
     if policy.quota is not None:
         states = (("within", 0), ("above", policy.quota.tokens))
     found = []
     for quota, used in states:
         paid = {act: _paid(policy, amounts, used) for act, amounts in billed.items()}
-        _held(policy, "what the user pays", paid)
         for act in ("report", "pad", *needless, "skimp"):
             found.append(
                 Incentive(
@@ -191,8 +186,6 @@ def audit_policies(
     Raises:
         SteeringError: No action of the game counts as ``DA``, the padding is no share, or a
             needless action has the name of another act.
-        ConfigError: A policy charges so much, or computing costs so much, that no number can hold
-            it.
     """
     _, honest, needless = audited(form)
     for policy in policies:
@@ -260,13 +253,3 @@ def _paid(policy: Policy, amounts: Amounts, used: int) -> float:
     if policy.quota is not None:
         paid += money_of(policy.quota.price, amounts) * (1 - within)
     return paid
-
-
-def _held(policy: Policy, what: str, amounts: Mapping[str, float]) -> None:
-    """Refuse amounts of which a difference would be infinite, or no number at all."""
-    for act, amount in amounts.items():
-        if not math.isfinite(ANSWERS * amount):
-            raise ConfigError(
-                f"policy {policy.name!r}: {what} for {ANSWERS} answers ({act}) is more than a"
-                " number can hold; lower the prices"
-            )

@@ -27,11 +27,14 @@ from pydantic import (
 from gtalign.config import Config, Name, Share, beside, load
 from gtalign.errors import ConfigError, GameError
 from gtalign.game import TOLERANCE, GameForm
-from gtalign.steering.clarification import Clarify
+from gtalign.steering.clarification import Clarify, Points
 from gtalign.steering.rules import SOLUTION_RULES, known_rule
 
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Points = Annotated[float, Field(allow_inf_nan=False)]
+MOST: Final = 1e15
+"""Greatest price, rate or number of seconds of a policy: with it, every charge is a number."""
+
+Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=1e-6, le=MOST, allow_inf_nan=False)]
 
 RuleName = Annotated[str, AfterValidator(known_rule)]
 """Name of an entry in `gtalign.steering.rules.SOLUTION_RULES`."""
@@ -101,7 +104,7 @@ class Budget(Config):
     """
 
     tokens: Annotated[int, Field(ge=1, le=2**53)] | None = None
-    money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    money: Rate | None = None
     soft: Share = 0.8
     hard: bool = True
 
@@ -129,7 +132,7 @@ class Adjustment(Config):
 
 
 class Policy(Config):
-    """A pricing policy.
+    """A pricing policy. Prices, rates and seconds are at most 1e15, points at most a million.
 
     Keys:
         name: Name for people and records; it is not part of `hash`.
@@ -158,11 +161,11 @@ class Policy(Config):
     name: Name
     payer: Literal["user", "provider", "nobody"]
     price: Price = Price()
-    characters_per_token: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 4.0
+    characters_per_token: Rate = 4.0
     quota: Quota | None = None
     utility_of_money: Amount = 100.0
     value_of_time: Amount = 0.0
-    tokens_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
+    tokens_per_second: Rate = 50.0
     reply_seconds: Amount = 20.0
     adjust: tuple[Adjustment, ...] = ()
     solution: RuleName = "published"

@@ -119,7 +119,7 @@ def replay(
         high: Greatest payoff.
 
     Raises:
-        ConfigError: The policy does not fit the game, or charges more than a payoff can hold.
+        ConfigError: The policy does not fit the game.
     """
     actions = [""] * len(pasts)
     for form in dict.fromkeys(past.stated.form for past in pasts):

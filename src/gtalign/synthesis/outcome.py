@@ -81,7 +81,7 @@ def finish(config: ColdStartConfig, candidates: Candidates, folder: Path) -> Col
             ``told.jsonl`` and ``drills.jsonl``; each is written whole or not at all.
 
     Raises:
-        ConfigError: A policy is unknown, or charges more than a payoff can hold.
+        ConfigError: A policy is unknown.
         StorageError: They cannot be written.
     """
     # A candidate that was never begun is accounted for like any other.

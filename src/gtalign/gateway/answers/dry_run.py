@@ -58,9 +58,6 @@ def would_choose(
         policy: The policy.
         low: Least payoff, as for `fit`.
         high: Greatest payoff.
-
-    Raises:
-        ConfigError: The policy charges more than a payoff can hold.
     """
     if decision.stated is None or decision.decimals is None:
         return None

@@ -170,9 +170,6 @@ async def preview(gateway: Gateway, draft: Policy, over: str) -> Preview:
         gateway: Whose.
         draft: The policy.
         over: Of which policy; empty for all.
-
-    Raises:
-        ConfigError: The draft charges more than a payoff can hold.
     """
     began = perf_counter()
     rows = await gateway.reader.chosen(Filter(policy=over or None), TRIED)
