@@ -1,5 +1,7 @@
 """Which action a response carries out, on responses like real ones."""
 
+# ruff: noqa: RUF001
+
 import re
 
 import pytest
@@ -32,6 +34,21 @@ DIRECT = [
     "I'm sorry, but I can't help with that.",
     "\u6771\u4eac\u306f\u65e5\u672c\u306e\u9996\u90fd\u3067\u3059\u3002",
     "Let me know if you need anything else.",
+    # a mark that stands for a value
+    "The SQL is WHERE a = ?",
+    "Use VALUES (?, ?)",
+    "WHERE a LIKE ?",
+    "Write x + ? and solve it.",
+    "It matches a.*?",
+    # no questions
+    "そうですか。",
+    "그러니까.",
+    "You could clarify that.",
+    "Which is why we go.",
+    "What you need is time.",
+    "What do you need\n\nYou need salt.",
+    "The value of mu.",
+    "In a long text, somebody may ask in passing. " * 20 + "Could you tell me more. So it goes.",
 ]
 CLARIFYING = [
     "Which Paris do you mean, the one in France or the one in Texas?",
@@ -58,6 +75,36 @@ CLARIFYING = [
     "\u4f60\u6307\u7684\u662f\u54ea\u4e00\u4e2a\uff1f",
     "\u0623\u064a \u0645\u062f\u064a\u0646\u0629 \u062a\u0642\u0635\u062f\u061f",
     "\u00bfQu\u00e9 ciudad quiere decir?",
+    # without a question mark
+    "どの都市ですか。",
+    "どちらのことでしょうか",
+    "어느 것입니까.",
+    "어떤 도시인가요",
+    "您指的是北京吗。",
+    "请问您指的是哪一个。",
+    "คุณหมายถึงอันนี้ใช่ไหม",
+    "¿Qué ciudad quiere decir.",
+    "Podrías aclarar cuál.",
+    "Pourriez-vous préciser laquelle.",
+    "Können Sie das Jahr nennen.",
+    "Could you clarify which one you mean.",
+    "Sorry, can you please specify the year.",
+    "Which one do you mean.",
+    "Do you mean the bank or the river.",
+    "Would you mind telling me the year.",
+    "For example, do you want the sum.",
+    "Meinst du den Fluss. Oder die Bank, die am Markt liegt?",
+    "Kun je het jaar noemen.",
+    "Puedes decir cuál.",
+    # marks around the question mark
+    "?",
+    " ？？ ",
+    "Which one?\u200b",
+    "\ufeffWhich one\u00a0?",
+    "<p>Which one?</p>",
+    "<b>Which one</b>?",
+    "So you mean C++?",
+    "What is a = ?",
     "De quelle ville parlez-vous ?",
     "\u03a0\u03bf\u03b9\u03b1 \u03c0\u03cc\u03bb\u03b7;",
     "\u0548\u055e\u0580 \u0584\u0561\u0572\u0561\u0584\u0568",
@@ -92,7 +139,7 @@ def test_both_answer_and_follow_up(response: str) -> None:
     assert acted(response, USER_LLM) == "AQ"
 
 
-@pytest.mark.parametrize("response", ["", " \n\t", "...", "?", "**", "- "])
+@pytest.mark.parametrize("response", ["", " \n\t", "...", "**", "- "])
 def test_what_says_nothing(response: str) -> None:
     assert acted(response, USER_LLM) is None
 
@@ -105,7 +152,6 @@ def test_another_game_has_no_rule() -> None:
     ("response", "read"),
     [
         ("Please tell me the year.", "DA"),
-        ("\u3069\u306e\u90fd\u5e02\u3067\u3059\u304b\u3002", "DA"),
         ("Why does it rain? Because warm air rises.", "AQ"),
         ("Es gibt zwei davon. Welches meinen Sie?", "AQ"),
     ],
@@ -204,6 +250,8 @@ def test_the_sentences_that_ask() -> None:
     text = 'I know of it. Which "bank?" do you mean? See https://a.example/?q=b. 或者哪一个\uff1f'
     assert asked(text) == ["Which bank do you mean?", "或者哪一个\uff1f"]
     assert asked("It is 4.") == []
+    assert asked("He said “¿Qué?”.") == []
+    assert asked("For example: is there “SHE + ... = ...”?") == ["For example: is there SHE +  = ?"]
 
 
 ORDER = GameForm(
@@ -251,7 +299,7 @@ ORDER = GameForm(
         ("Which plan?", None),
         ("Done. [handed over]", None),  # two signs: nobody can tell
         ("", None),
-        ("???", None),
+        ("???", "ASK"),
     ],
 )
 def test_signs_say_which_action_a_response_carries_out(response: str, action: str | None) -> None:

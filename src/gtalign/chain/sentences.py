@@ -4,11 +4,16 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from gtalign.chain.unmarked import asks_unmarked, is_value, may_ask
+from gtalign.tasks.spelling import spaced, untagged
+
 _MARKS: Final = (
     "?\uff1f\u061f\u2047\u2048\u2049\u203d\u2e2e\ufe56\u1367\ua60f\u1945\u2cfa\u2cfb\u037e"
 )
 """Question marks: Latin, full-width, Arabic, doubled and mixed, interrobang, mirrored, small,
 Ethiopic, Vai, Limbu, Coptic, Greek."""
+
+_MARK: Final = re.compile(f"[{_MARKS}]")
 
 _STOPS: Final = ".!\u2026\u3002\uff01\uff0e\uff61\u0964\u0965\u06d4\u0589\u1362\u104b"
 """Full stops: Latin, ellipsis, Chinese and Japanese, Devanagari, Urdu, Armenian, Ethiopic,
@@ -20,7 +25,10 @@ _DENSE: Final = "\uff1f\u3002\uff01\uff0e\uff61"
 _CLOSERS: Final = "\"'\u2019\u201d\u00bb\u300d\u300f)\\]*_"
 _END: Final = re.compile(rf"(?P<marks>[{_MARKS}{_STOPS}]++)(?P<closers>[{_CLOSERS}]*+)")
 _ARMENIAN: Final = "\u055e"  # stands inside the word that is asked about
-_ASKED: Final = re.compile(f"[{_MARKS}{_ARMENIAN};]")
+_OPENING: Final = "\u00bf"
+_WITHIN: Final = (_ARMENIAN, _OPENING)
+"""Marks that stand inside a question, whatever ends it."""
+_ASKED: Final = re.compile(f"[{_MARKS}{_ARMENIAN}{_OPENING};]")
 _WRITTEN: Final = re.compile(r"[^\W\d_]")
 _GREEK: Final = re.compile(r"(?<=[\u0370-\u03ff\u1f00-\u1fff]);(?=\s|$)")
 
@@ -32,7 +40,7 @@ _QUOTED: Final = re.compile(  # an opening mark ends the attempt, so that many c
     r"|\u300c[^\u300c\u300d\n]*+\u300d|\u201e[^\u201c-\u201e\n]*+[\u201c\u201d]"
 )
 _QUOTES: Final = '"\u201c\u201d\u00ab\u00bb\u300c\u300d\u201e'
-_INNER: Final = re.compile(f"[{_QUOTES}{_MARKS}{_STOPS}]")
+_INNER: Final = re.compile(f"[{_QUOTES}{_MARKS}{_STOPS}{_ARMENIAN}{_OPENING}]")
 Quoted = str | Callable[[re.Match[str]], str]
 """What a quotation is replaced by."""
 _HIDING: Final = (*_QUOTES, "`", "~~~", "http", "www.")
@@ -85,18 +93,21 @@ class Said(NamedTuple):
 def said(response: str) -> Said:
     """Whether the sentences of a response state or ask.
 
-    A sentence asks if it ends with a question mark of any script. Code, addresses and quotations
-    count as parts of their sentence, and the marks inside them are ignored; a block of code is a
-    statement. Numbers, abbreviations and initials end no sentence. The items of a list belong to
-    the question that introduces them. Opening and closing courtesies in English ("Happy to help!",
-    "Let me know.") are no statement beside a question.
+    A sentence asks if it ends with a question mark of any script, or in the way of a question (see
+    `gtalign.chain.unmarked`). Code, addresses and quotations count as parts of their sentence, and
+    the marks inside them are ignored, as are those that stand for a value ("WHERE a = ?"); a block
+    of code is a statement. Numbers, abbreviations and initials end no sentence. The items of a list
+    belong to the question that introduces them. Opening and closing courtesies in English ("Happy
+    to help!", "Let me know.") are no statement beside a question. Tags of HTML and invisible
+    characters count for nothing.
 
-    Limits: a request without a question mark ("Please tell me the year.") states, as do questions
-    in scripts or habits that need no mark; a rhetorical question asks; courtesies in other
+    Limits: a request in the form of a statement ("Please tell me the year.") states; a rhetorical
+    question asks; courtesies in other
     languages, and reasons given for asking, state. Takes time linear in the length of the text.
     """
-    if _ASKED.search(response) is None and _WRITTEN.search(response) is not None:
+    if not _may_ask(response) and _WRITTEN.search(response) is not None:
         return _STATES  # nothing asks, and no reading of a text drops its words
+    response = _readable(response)
     states = asks = courteous = last = False
     for sentence, asking in _sentences(response):
         if asking:
@@ -128,17 +139,31 @@ def asked(response: str) -> list[str]:
     Args:
         response: The text that the user reads.
     """
-    if _ASKED.search(response) is None:
+    if not _may_ask(response):
         return []
+    response = _readable(response)
     found = _sentences(response, _unmarked)
     return [sentence.strip() for sentence, asking in found if asking]
 
 
+def _readable(text: str) -> str:
+    """A text without tags of HTML, its spaces those of ASCII and nothing in it invisible."""
+    return untagged(text if text.isascii() else spaced(text))
+
+
+def _may_ask(text: str) -> bool:
+    return _ASKED.search(text) is not None or may_ask(text)
+
+
 def _sentences(text: str, quoted: Quoted = _NAME) -> Iterator[tuple[str, bool]]:
     """The sentences of a response, each with whether it asks."""
+    if _WORD.search(text) is None and _MARK.search(text) is not None:
+        yield text, True  # "?" and nothing else
+        return
     introduced = False  # by a question: the list that follows it is part of it
+    unmarked = may_ask(text)
     for block, item in _blocks(_plain(text, quoted)):
-        found = list(_split(block))
+        found = list(_split(block, unmarked, whole=block.strip() == text.strip()))
         if item and introduced and not any(asking for _, asking in found):
             continue
         yield from found
@@ -197,8 +222,14 @@ def _blocks(text: str) -> Iterator[tuple[str, bool]]:
         yield " ".join(pending), False
 
 
-def _split(block: str) -> Iterator[tuple[str, bool]]:
-    """The sentences of one paragraph or item."""
+def _split(block: str, unmarked: bool, whole: bool) -> Iterator[tuple[str, bool]]:
+    """The sentences of one paragraph or item, each with whether it asks.
+
+    Args:
+        block: The paragraph or item.
+        unmarked: Whether to look for questions without a mark.
+        whole: Whether it is the whole text.
+    """
     start = 0
     # A text that begins in lower case has all its sentences in lower case.
     capitals = not next((c for c in block if c.isalpha()), "A").islower()
@@ -207,20 +238,27 @@ def _split(block: str) -> Iterator[tuple[str, bool]]:
         after = block[end : end + 1]
         if after and not after.isspace() and marks[-1] not in _DENSE:
             continue  # 3.5, example.com
-        asking = any(mark in _MARKS for mark in marks)
+        before = block[max(start, found.start() - 40) : found.start()]
+        asking = any(mark in _MARKS for mark in marks) and not is_value(before, block[start:end])
         following = block[end : end + 12].lstrip()
         if following[:1].islower() and ((capitals and not asking) or ")" in closers):
             continue  # "approx. ten", "(which one?) is"
-        before = block[max(start, found.start() - 40) : found.start()]
         if marks == "." and _abbreviated(before, following):
             continue
         sentence = block[start:end]
         if _WORD.search(sentence):
-            yield sentence, asking or _ARMENIAN in sentence
+            stopped = unmarked and "!" not in marks
+            asking = asking or _asks_within(sentence)
+            yield sentence, asking or (stopped and asks_unmarked(sentence, ended=True))
         start = end
     rest = block[start:]
     if _WORD.search(rest):
-        yield rest, _ARMENIAN in rest
+        ended = whole and start == 0
+        yield rest, _asks_within(rest) or (unmarked and asks_unmarked(rest, ended))
+
+
+def _asks_within(sentence: str) -> bool:
+    return any(mark in sentence for mark in _WITHIN)
 
 
 def _abbreviated(before: str, following: str) -> bool:
