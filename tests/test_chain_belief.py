@@ -226,6 +226,14 @@ def test_the_tolerant_parser_repairs_a_belief_as_it_does_a_payoff(
             parse(with_belief(rest), belief=True, tolerant=True)
 
 
+def test_both_parsers_report_one_place_of_a_share_too_many() -> None:
+    text = with_belief('{"DQ": 0.25, "VQ": 0.75, "XQ": 0}')
+    for tolerant in (False, True):
+        with pytest.raises(ChainError, match="last action's share") as caught:
+            parse(text, belief=True, tolerant=tolerant)
+        assert caught.value.position == text.index(', "XQ"')
+
+
 def test_a_slice_reports_the_belief_as_a_text_once_it_is_closed() -> None:
     parser = StreamParser(belief=True)
     events = [event for letter in STATED for event in parser.feed(letter)]

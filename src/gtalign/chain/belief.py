@@ -80,11 +80,7 @@ class _Scan(Scan):
             if not self.take(":"):
                 raise self.error("belief-syntax", "a colon must come here")
             found[key] = self.share()
-        self.space()
-        comma = self.position
-        if self.repairs is not None and self.take(","):
-            self.repairs.append(Repair("trailing-comma", comma))
-        if not self.take("}"):
+        if not self.close():
             raise self.error("belief-syntax", "a belief ends with the last action's share")
         self.space()
         if self.position < self.end:

@@ -173,13 +173,9 @@ class _Scan(Scan):
             if not self.take(":"):
                 raise self.error("payoff-syntax", "a colon must come here")
             yield key
-            closed = self.take("}")
-            comma = self.position
+            closed = self.close()
             if not closed and not self.take(","):
                 raise self.error("payoff-syntax", "a comma or a closing brace must come here")
-            if not closed and self.repairs is not None and self.take("}"):
-                self.repairs.append(Repair("trailing-comma", comma))
-                closed = True
         if missing:
             message = f"{cell or 'the payoff'} lacks {', '.join(missing)}"
             raise self.error("payoff-missing", message, where)

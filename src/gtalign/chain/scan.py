@@ -20,6 +20,7 @@ _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F
 _QUOTE: Final = "([\"'\u2018-\u201f\u00ab\u00bb\u2032\u2033\u00b4])"
 _REPAIRED: Final = re.compile(_QUOTE + r"([\w-]{1,80}+)" + _QUOTE)
 _FENCE: Final = re.compile(r"\s*+(`+)[\w-]*+")
+_END: Final = re.compile(r"(,?+)[ \t\n\r]*+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,22 @@ class Scan:
             self.position += 1
             return True
         return False
+
+    def close(self) -> bool:
+        """Skip whitespace, and then the brace that ends an object where it comes next.
+
+        A comma before it is repaired in tolerant mode.
+        """
+        self.space()
+        found = _END.match(self.text, self.position, self.end)
+        if found is None:
+            return False
+        if found.group(1):
+            if self.repairs is None:
+                return False
+            self.repairs.append(Repair("trailing-comma", self.position))
+        self.position = found.end()
+        return True
 
     def key(self) -> str:
         """Read a key; raises ChainError if none comes next."""
