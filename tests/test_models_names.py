@@ -6,6 +6,7 @@ import pytest
 
 from gtalign.errors import ConfigError
 from gtalign.models import Place, place
+from gtalign.models.listed import listed
 from gtalign.models.names import is_gguf
 
 
@@ -54,3 +55,20 @@ def test_a_package_holds_one_file(
 def test_what_is_no_package_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=r"no Python package|holds none"):
         place(f"package:{name}")
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"data": None}, {"data": {"id": "a"}}, "models"])
+def test_an_answer_without_a_list_lists_no_model(answer: object) -> None:
+    assert listed(answer) == []
+
+
+def test_what_is_listed_without_a_name_is_left_out() -> None:
+    cards: list[object] = [
+        3,
+        {"id": "a", "max_model_len": 8},
+        {"id": ""},
+        {"id": 7},
+        {},
+        {"id": "b"},
+    ]
+    assert listed({"data": cards}) == [{"id": "a", "max_model_len": 8}, {"id": "b"}]

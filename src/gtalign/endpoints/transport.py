@@ -20,6 +20,7 @@ from gtalign.endpoints.reply import Reply, reply_of
 from gtalign.endpoints.settings import EndpointSettings
 from gtalign.endpoints.usage import Usage
 from gtalign.errors import JudgeError, TeacherError, UserError
+from gtalign.models.listed import listed
 from gtalign.tasks import Message
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
@@ -170,10 +171,7 @@ class Endpoint:
         except (OpenAIError, TimeoutError, ValueError, RecursionError) as error:
             cause, what = explain(error, self.settings)
             raise self.failure(f"{about}: {what}", cause) from error
-        data = answer.get("data") if isinstance(answer, dict) else None
-        cards = data if isinstance(data, list) else []
-        names = (card.get("id") for card in cards if isinstance(card, dict))
-        return [name for name in names if isinstance(name, str) and name]
+        return [card["id"] for card in listed(answer)]
 
     def _key(self, identity: Sequence[Message], parameters: Mapping[str, Any], sample: int) -> str:
         about = {"url": self.settings.url, "messages": list(identity), "sample": sample}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from gtalign.errors import RefusedError, SteeringError, UnreachableError, UpstreamError
+from gtalign.models.listed import listed
 from gtalign.models.names import SERVER_KEY
 from gtalign.steering.backend import Sampling
 from gtalign.steering.http.backend import METHODS, HTTPBackend, Method, MethodTrial, explained
@@ -123,14 +124,12 @@ async def _model(transport: Transport, model: str | None) -> tuple[str, Mapping[
         if model is None:
             raise
         return model, {}
-    data = answer.get("data") if isinstance(answer, dict) else None
-    cards = [card for card in data if isinstance(card, dict)] if isinstance(data, list) else []
-    names = [card["id"] for card in cards if isinstance(card.get("id"), str) and card["id"]]
+    cards = listed(answer)
     if model is None:
-        if not names:
+        if not cards:
             raise UpstreamError(upstream, "GET /v1/models lists no model; name one")
-        model = names[0]
-    return model, next((card for card in cards if card.get("id") == model), {})
+        return cards[0]["id"], cards[0]
+    return model, next((card for card in cards if card["id"] == model), {})
 
 
 async def _context(transport: Transport, card: Mapping[str, Any], engine: Engine) -> int | None:
