@@ -27,6 +27,7 @@ from gtalign.config import load
 from gtalign.errors import ConfigError
 from gtalign.game.file import load_game
 from gtalign.judges import JudgesConfig
+from gtalign.lab.attack_report import measure_attacks
 from gtalign.reward import PRESETS
 from gtalign.transcripts.chats import TASK
 from gtalign.transcripts.rewards import reward_for
@@ -111,7 +112,8 @@ def command(
     if attack:
         if file is not None:
             raise ConfigError("--attack writes its own completions: leave out the FILE")
-        print_attacks(reward.config if preset or config or overrides else None, as_json=as_json)
+        given = reward.config if preset or config or overrides else None
+        print_attacks(measure_attacks(given), as_json=as_json)
         return
     if file is None:
         raise ConfigError("name a FILE to score, or give --attack")

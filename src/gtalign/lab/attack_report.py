@@ -1,7 +1,7 @@
 """The reward-hacking suite of ``gtalign score --attack``: the W of each attack by reward."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gtalign.lab.judge import LabJudge
@@ -35,24 +35,43 @@ def _stated(config: RewardConfig) -> bool:
     return any(table.get(key) for table in weights for key in keys)
 
 
-def results(rewards: Mapping[str, RewardConfig]) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield the yardsticks and then each attack with the mean W that it earns by reward."""
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What the completions of one attack, or of a yardstick, earn.
+
+    Args:
+        attack: Its name.
+        welfare: Mean W by reward.
+        honest: Mean W of the honest mediocre answer, by reward.
+    """
+
+    attack: str
+    welfare: Mapping[str, float]
+    honest: Mapping[str, float]
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield one object for each reward."""
+        for name, welfare in self.welfare.items():
+            ratio = welfare / self.honest[name] if self.honest[name] > 0 else None
+            yield {
+                "attack": self.attack,
+                "reward": name,
+                "mutual_welfare": welfare,
+                "of_honest": ratio,
+            }
+
+
+def measure_attacks(reward: RewardConfig | None = None) -> Iterator[Earned]:
+    """Measure what the yardsticks and then each attack earn, one after the other.
+
+    Args:
+        reward: The reward to attack; None attacks every preset.
+    """
+    configs = presets() if reward is None else {reward.preset: reward}
+    rewards = {name: Reward(config) for name, config in configs.items()}
     judge, asked = LabJudge(), questions()
+    honest: dict[str, float] = {}
     for attack in (HONEST, WORDY, *ATTACKS):
-        yield (
-            attack.name,
-            {
-                name: measure(Reward(config), attack, asked, judge)
-                for name, config in rewards.items()
-            },
-        )
-
-
-def lines(rewards: Mapping[str, RewardConfig]) -> Iterator[dict[str, Any]]:
-    """Yield one object for each attack and reward."""
-    yardstick: dict[str, float] = {}
-    for name, earned in results(rewards):
-        yardstick = yardstick or earned
-        for reward, welfare in earned.items():
-            ratio = welfare / yardstick[reward] if yardstick[reward] > 0 else None
-            yield {"attack": name, "reward": reward, "mutual_welfare": welfare, "of_honest": ratio}
+        welfare = {name: measure(one, attack, asked, judge) for name, one in rewards.items()}
+        honest = honest or welfare
+        yield Earned(attack.name, welfare, honest)
