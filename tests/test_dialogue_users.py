@@ -32,7 +32,9 @@ from gtalign.dialogue import (
     play_all,
     read_recorded,
 )
+from gtalign.dialogue.endpoint import messages_for
 from gtalign.dialogue.leaks import leaks_of
+from gtalign.dialogue.persona import Costs
 from gtalign.endpoints import Cache, Endpoint, EndpointSettings
 from gtalign.errors import ConfigError, DataError, UserError
 from gtalign.tasks import Message, Question
@@ -98,6 +100,57 @@ def test_the_persona_is_told() -> None:
     system = requests[0]["messages"][0]["content"]
     for words in ("Ann, a nurse", "a few words", "asked again", "3 messages"):
         assert words in system
+
+
+CHANGES: dict[str, Any] = {
+    "type": "guarded",
+    "style": "terse",
+    "about": "You are Ann, a nurse.",
+    "replies": 0,
+    "stays": 0,
+    "corrects": 0,
+    "patience": 2,
+    "costs.turn": 0.06,
+    "costs.read": 0.001,
+    "costs.written": 0.001,
+    "costs.discount": 0.5,
+}
+
+
+def instruction(**keys: Any) -> str:
+    given: dict[str, Any] = {"replies": 1, "stays": 1, "corrects": 1, **keys}
+    return messages_for(seen(persona=Persona.model_validate(given)))[0]["content"]
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_every_field_of_the_persona_changes_the_instruction(field: str) -> None:
+    name, _, inner = field.partition(".")
+    value = {inner: CHANGES[field]} if inner else CHANGES[field]
+    usual, changed = (text.splitlines() for text in (instruction(), instruction(**{name: value})))
+    assert len(usual) == len(changed)
+    assert sum(one != other for one, other in zip(usual, changed, strict=True)) == 1
+
+
+def test_no_field_of_the_persona_is_left_out() -> None:
+    fields = {name for name in Persona.model_fields if name != "costs"}
+    fields |= {f"costs.{name}" for name in Costs.model_fields}
+    assert fields - CHANGES.keys() == {"costs.llm"}  # which the user does not bear
+
+
+def test_shares_of_the_persona_are_drawn_by_the_seed() -> None:
+    some = Persona(replies=0.7, stays=0.5, corrects=0.2)
+    texts = [
+        messages_for(replace(seen(persona=some), id=f"q {n}", seed=3))[0]["content"]
+        for n in range(400)
+    ]
+    for share, yes in (
+        (0.7, "give exactly that detail"),
+        (0.5, "do not mind"),
+        (0.2, "say in one short message what you meant"),
+    ):
+        assert abs(sum(yes in text for text in texts) / 400 - share) < 0.1
+    again = messages_for(replace(seen(persona=some), id="q 7", seed=3))[0]["content"]
+    assert again == texts[7]
 
 
 @pytest.mark.parametrize(

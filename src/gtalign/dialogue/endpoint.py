@@ -23,12 +23,33 @@ TYPES: Final = {
     "guarded": " At first you are not sure about details; tell one when you are asked again.",
 }
 
+REPLIES: Final = {
+    True: "When the assistant asks for a detail, give exactly that detail, in one short message.",
+    False: (
+        "You have no time for questions: when the assistant asks you for a detail, write [LEAVE]"
+        " and nothing else."
+    ),
+}
+CORRECTS: Final = {
+    True: "When the assistant gives you something else, say in one short message what you meant.",
+    False: "When the assistant gives you something else, write [LEAVE] and nothing else.",
+}
+STAYS: Final = {
+    True: "When the assistant gives an answer and also asks what does not matter, do not mind.",
+    False: (
+        "When the assistant gives an answer and also asks what does not matter, write [LEAVE] and"
+        " nothing else."
+    ),
+}
+
 
 class EndpointUser:
     """A model that plays a person with a hidden goal.
 
     Its instruction names the goal and the persona, and forbids to give the goal away; what it gives
-    away all the same is counted (`gtalign.dialogue.leaks`).
+    away all the same is counted (`gtalign.dialogue.leaks`). What the persona does with some
+    probability is drawn by the seed for each turn, as a user by rule draws it, and the instruction
+    says what was drawn: models are poor at chance.
 
     Args:
         endpoint: Where the model is; its failures are `UserError`. With a cache, no reply is asked
@@ -67,13 +88,22 @@ class EndpointUser:
 
 def messages_for(conversation: Conversation) -> list[Message]:
     """Return what the model that plays the user gets."""
-    persona = conversation.persona
+    persona, rng = conversation.persona, conversation.rng()
+    costs = persona.costs
     instruction = fill(
         _prompt(),
         {
             "about": persona.about or "You are an ordinary person with little time.",
             "wish": conversation.goal.wish,
+            "replies": REPLIES[bool(rng.random() < persona.replies)],
+            "corrects": CORRECTS[bool(rng.random() < persona.corrects)],
+            "stays": STAYS[bool(rng.random() < persona.stays)],
             "patience": f"You read {persona.patience} messages at most.",
+            "costs": (
+                f"What you want is worth 1 to you, and {costs.discount:g} of that with each further"
+                f" message. A message of the assistant costs you {costs.turn:g}, a word that you"
+                f" read {costs.read:g}, and a word that you write {costs.written:g}."
+            ),
             "style": STYLES[persona.style] + TYPES[persona.type],
         },
     )

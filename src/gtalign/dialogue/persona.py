@@ -34,7 +34,8 @@ class Persona(Config):
         type: ``open`` tells what it is asked for; ``guarded`` says first that it does not know, and
             tells it when asked again.
         style: ``plain``; ``terse`` says the telling words alone; ``wordy`` adds a courtesy.
-        about: Who the user is, in words, for a user that a model plays.
+        about: Who the user is, in words, for a user that a model plays. It is told all other keys
+            as well, but ``costs.llm``, which no user bears.
         replies: Probability that the user answers a question for what is missing; else it leaves.
         stays: Probability that the user stays after an answer that comes with an idle question.
         corrects: Probability that a user who got a wrong answer says what was meant; else it
