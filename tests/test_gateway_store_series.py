@@ -1,9 +1,7 @@
-"""Sums over time: what the slots say is what the decisions say, rolled up or not; older stores."""
+"""Sums over time: what the slots say is what the decisions say, rolled up or not."""
 
 import asyncio
 import random
-import sqlite3
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gtalign.gateway.settings import AuditSettings
 from gtalign.gateway.store import spread
-from gtalign.gateway.store.database import VERSION, open_store
 from gtalign.gateway.store.hours import HOUR, roll_up
 from gtalign.gateway.store.obedience import Obedience
 from gtalign.gateway.store.reader import Filter, Overview, Reader
 from gtalign.gateway.store.series import MOST, WIDTHS, width_of
-from gtalign.gateway.store.tables import SIEVE
 from gtalign.gateway.store.writer import AuditWriter, Record
 from postgres_cluster import cluster, programs
 from store_parts import decided, record, stored
@@ -174,47 +169,6 @@ def test_any_span_has_a_number_of_slots_that_a_chart_can_show(span: int) -> None
     assert width == WIDTHS[0] or width % HOUR == 0
 
 
-# Stores that an earlier gtalign has made
-
-
-def aged(path: Path, version: int) -> None:
-    """Make a store one of an earlier version, as its gtalign wrote it."""
-    counted = ("read_characters", "written_characters", "spent_tokens", "spent_money", "estimated")
-    newer = [
-        ("DROP TABLE sessions", 7),
-        ("DROP TABLE sign_ins", 7),
-        ("DROP TABLE uses", 6),
-        ("DROP TABLE processes", 6),
-        ("ALTER TABLE decisions DROP COLUMN process", 6),
-        ("DROP INDEX decisions_spending", 5),
-        ("DROP TABLE dry_runs", 5),
-        ("ALTER TABLE keys DROP COLUMN group_name", 5),
-        *((f"ALTER TABLE decisions DROP COLUMN {name}", 5) for name in counted),
-        ("DROP INDEX decisions_sieve", 4),
-        ("ALTER TABLE decisions DROP COLUMN retry", 4),
-        ("ALTER TABLE texts DROP COLUMN unserved", 4),
-        ("ALTER TABLE rolled DROP COLUMN sums", 3),
-    ]
-    for table in ("hours", "key_hours"):
-        added = {"obeyed": 4, "mended": 4, **dict.fromkeys(spread.NAMES, 3)}
-        added |= dict.fromkeys(("money", "read_known", "written_known", "estimated"), 5)
-        newer += [(f"ALTER TABLE {table} DROP COLUMN {n}", last) for n, last in added.items()]
-    with closing(sqlite3.connect(path)) as connection:
-        for statement, last in newer:
-            if version <= last:
-                connection.execute(statement)
-        if version <= 4:
-            columns = ", ".join(c.name for c in SIEVE.columns if c.name != "obeyed")
-            connection.execute(f"CREATE INDEX decisions_sieve ON decisions ({columns})")
-        if version > 3:
-            connection.execute(f"UPDATE rolled SET sums = {version - 3}")
-        connection.execute("UPDATE store SET version = ?", [version])
-        connection.commit()
-
-
-EARLIER = (3, 4, 5, 6, 7)
-
-
 def alike(one: Overview, two: Overview) -> bool:
     """Whether two sums of the same decisions agree, in whichever order they were added."""
     other = asdict(two)
@@ -222,49 +176,6 @@ def alike(one: Overview, two: Overview) -> bool:
         value == (pytest.approx(other[name]) if isinstance(value, float) else other[name])
         for name, value in asdict(one).items()
     )
-
-
-@pytest.mark.parametrize("version", EARLIER)
-async def test_a_store_of_an_earlier_version_is_brought_up_to_date(
-    tmp_path: Path, version: int
-) -> None:
-    made = [row | {"retry": None} for row in await rows(80, 0)]
-    path = tmp_path / "audit.db"
-    async with stored(tmp_path) as engine:
-        await put(engine, made)
-        await rolled_up(engine, 3 * DAY)
-        before = await Reader(engine).overview(Filter())
-    aged(path, version)
-    async with stored(tmp_path) as engine:
-        reader = Reader(engine)
-        # Its sums lack some, so the decisions are read.
-        assert alike(await reader.overview(Filter()), before)
-        refused = [row["id"] for row in made if row["steered"] and row["obeyed"] is False]
-        page = await reader.page(Filter(obeyed=False, steered=True), limit=99)
-        assert sorted(row["id"] for row in page.rows) == sorted(refused)
-        async with engine.connect() as connection:
-            renewed = await connection.execute(text("PRAGMA index_info(decisions_sieve)"))
-            assert {row.name for row in renewed} == {column.name for column in SIEVE.columns}
-        async with engine.connect() as connection:
-            assert (await connection.execute(text("SELECT version FROM store"))).scalar() == VERSION
-        await rolled_up(engine, 3 * DAY)
-        assert await reader.overview(Filter()) == before
-        assert (
-            sum(slot.answers for slot in (await reader.series(Filter(), now=3 * DAY)).slots) == 80
-        )
-
-
-@pytest.mark.parametrize("version", EARLIER)
-async def test_gateways_bring_a_store_up_to_date_at_the_same_time(
-    tmp_path: Path, version: int
-) -> None:
-    settings = AuditSettings(database=str(tmp_path / "audit.db"))
-    await (await open_store(settings)).dispose()
-    aged(tmp_path / "audit.db", version)
-    engines = await asyncio.gather(*(open_store(settings) for _ in range(4)))
-    for engine in engines:
-        await put(engine, await rows(2, 1))
-        await engine.dispose()
 
 
 async def test_hours_that_an_earlier_gateway_sums_meanwhile_are_summed_again(

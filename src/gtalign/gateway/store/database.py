@@ -8,34 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Table, event, insert, inspect, select, update
+from sqlalchemy import event, insert, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from gtalign.errors import ConfigError, StoreError
 from gtalign.gateway.settings import AuditSettings
-from gtalign.gateway.store import spread
-from gtalign.gateway.store.tables import (
-    SIEVE,
-    SPENDING,
-    changes,
-    decisions,
-    dry_runs,
-    hours,
-    key_hours,
-    keys,
-    metadata,
-    processes,
-    rolled,
-    sessions,
-    sign_ins,
-    texts,
-    uses,
-    versions,
-)
+from gtalign.gateway.store.tables import changes, metadata, versions
 
 T = TypeVar("T")
 
@@ -44,62 +24,6 @@ log = logging.getLogger(__name__)
 VERSION: Final = 8
 """Of the tables."""
 
-
-def _made(table: Table) -> list[str]:
-    """The statements that make a table and its indexes, in the words of every database."""
-    parts: list[DDLElement] = [CreateTable(table), *(CreateIndex(index) for index in table.indexes)]
-    return [str(part.compile(dialect=DefaultDialect())) for part in parts]
-
-
-_STEPS: Final = {
-    3: (
-        f"ALTER TABLE {rolled.name} ADD COLUMN sums INTEGER",
-        *(
-            f"ALTER TABLE {table.name} ADD COLUMN {name} BIGINT"
-            for table in (hours, key_hours)
-            for name in spread.NAMES
-        ),
-    ),
-    4: (
-        f"ALTER TABLE {decisions.name} ADD COLUMN retry VARCHAR(8)",
-        f"ALTER TABLE {texts.name} ADD COLUMN unserved TEXT",
-        *(
-            f"ALTER TABLE {table.name} ADD COLUMN {column}"
-            for table in (hours, key_hours)
-            for column in ("obeyed BOOLEAN", "mended BIGINT")
-        ),
-        f"DROP INDEX {SIEVE.name}",
-        f"CREATE INDEX {SIEVE.name} ON {decisions.name} ({', '.join(SIEVE.columns.keys())})",
-    ),
-    5: (
-        *(
-            f"ALTER TABLE {decisions.name} ADD COLUMN {column}"
-            for column in (
-                *("read_characters BIGINT", "written_characters BIGINT", "spent_tokens BIGINT"),
-                *("spent_money FLOAT", "estimated BOOLEAN"),
-            )
-        ),
-        *(
-            f"ALTER TABLE {table.name} ADD COLUMN {column}"
-            for table in (hours, key_hours)
-            for column in (
-                *("money FLOAT", "read_known BIGINT", "written_known BIGINT", "estimated BIGINT"),
-            )
-        ),
-        f"ALTER TABLE {keys.name} ADD COLUMN group_name VARCHAR(80)",
-        f"CREATE INDEX {SPENDING.name} ON {decisions.name} ({', '.join(SPENDING.columns.keys())})",
-        *_made(dry_runs),
-    ),
-    6: (
-        f"ALTER TABLE {decisions.name} ADD COLUMN process VARCHAR(16)",
-        *_made(uses),
-        *_made(processes),
-    ),
-    7: (*_made(sessions), *_made(sign_ins)),
-}
-"""Statements that make tables of one version those of the next. They only add columns that may be
-empty, indexes and tables, so that gateways of the version before, which may still run, continue to
-write."""
 
 _DRIVERS: Final = {
     "sqlite": ("sqlite+aiosqlite://", "serve"),
@@ -120,7 +44,7 @@ _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = O
 
 
 async def open_store(settings: AuditSettings) -> AsyncEngine:
-    """Open the database; make its tables if there are none, and bring earlier ones up to date.
+    """Open the database, and make its tables if there are none.
 
     Raises:
         ConfigError: The database is of no known kind, or holds tables of another version.
@@ -131,9 +55,9 @@ async def open_store(settings: AuditSettings) -> AsyncEngine:
         await _connected(engine, settings.busy_seconds)
         async with engine.begin() as connection:
             version = await _version(connection, settings.database)
-        if version != VERSION:
+        if version is None:
             async with engine.begin() as connection:
-                await _bring_up(connection, settings.database)
+                await _make(connection, settings.database)
     except (SQLAlchemyError, OSError) as error:
         await engine.dispose()
         raise storage_error(error, f"{_shown(settings.database)} cannot be opened") from error
@@ -256,7 +180,7 @@ async def _version(connection: AsyncConnection, database: str) -> int | None:
     """The version of the tables; None if there are none, or not all.
 
     Raises:
-        ConfigError: No step leads from them to those of this gtalign.
+        ConfigError: They are of another version than those of this gtalign.
     """
     if not await connection.run_sync(lambda sync: inspect(sync).has_table(versions.name)):
         return None
@@ -268,7 +192,7 @@ async def _version(connection: AsyncConnection, database: str) -> int | None:
             f"{_shown(database)} has version {version}; this gtalign knows {VERSION}:"
             " install a later one"
         )
-    if version < min(_STEPS):
+    if version < VERSION:
         raise ConfigError(
             f"{_shown(database)} has version {version}, which no release of gtalign wrote; this one"
             f" knows {VERSION}: move it away, or name another database"
@@ -276,31 +200,19 @@ async def _version(connection: AsyncConnection, database: str) -> int | None:
     return int(version)
 
 
-async def _bring_up(connection: AsyncConnection, database: str) -> None:
-    """Make the tables, or those of this version of earlier ones: alone and at once, for other
-    processes may start at the same time."""
+async def _make(connection: AsyncConnection, database: str) -> None:
+    """Make the tables, alone and at once, for other processes may start at the same time."""
     lite = connection.dialect.name == "sqlite"
     alone = "BEGIN IMMEDIATE" if lite else f"SELECT pg_advisory_xact_lock({_LOCK})"
     await connection.exec_driver_sql(alone)
-    version = await _version(connection, database)
-    if version is None:
-        await _make(connection)
-        log.info("made the tables of %s, version %d", _shown(database), VERSION)
-        return
-    for step in range(version, VERSION):
-        for statement in _STEPS[step]:
-            await connection.exec_driver_sql(statement)
-    if version < VERSION:
-        await connection.execute(update(versions).values(version=VERSION))
-        log.info("brought %s from version %d to %d", _shown(database), version, VERSION)
-
-
-async def _make(connection: AsyncConnection) -> None:
+    if await _version(connection, database) is not None:
+        return  # another process has made them
     await connection.run_sync(metadata.create_all)
     counted = set((await connection.execute(select(changes.c.what))).scalars())
     for what in {"keys", "policies"} - counted:
         await connection.execute(insert(changes).values(what=what, count=0))
     await connection.execute(insert(versions).values(version=VERSION))
+    log.info("made the tables of %s, version %d", _shown(database), VERSION)
 
 
 def _shown(database: str) -> str:
