@@ -19,14 +19,16 @@ HEAD = (
 )
 
 
-async def exchange(gateway: Served, *parts: bytes) -> bytes:
-    """Send bytes, and read what comes until the connection ends."""
+async def exchange(gateway: Served, *parts: bytes, half: bool = False) -> bytes:
+    """Send bytes, close that side if wanted, and read what comes until the connection ends."""
     host, _, port = gateway.address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         for part in parts:
             writer.write(part)
             await writer.drain()
+        if half:
+            writer.write_eof()
         return await reader.read()
     except ConnectionError:
         return b""

@@ -1,26 +1,23 @@
-"""Serve the application with uvicorn, with limits on connections and request heads."""
+"""Serve the application with uvicorn, alone or as one of several workers."""
 
 import asyncio
 import gc
 import logging
 import os
-import re
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
-from http import HTTPStatus
 from time import monotonic
 from types import FrameType
 from typing import Any, Final
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gtalign.errors import ConfigError
 from gtalign.gateway.app import Part, make_app
-from gtalign.gateway.errors import APIError
+from gtalign.gateway.connection import guarded
 from gtalign.gateway.gateway import Gateway, ended, opened
 from gtalign.gateway.reload import reload
 from gtalign.gateway.served import Models
@@ -30,143 +27,8 @@ from gtalign.gateway.worker import END, RENEW, Worker
 
 log = logging.getLogger(__name__)
 
-_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |\Z)")
-_PIPELINED: Final = 16  # requests that wait behind one on the same connection
 _BACKLOG: Final = 2048  # connections that wait until a worker accepts them
 _IDLE: Final = 75  # seconds that a connection is kept without a request
-
-
-def guarded(head_bytes: int, seconds: float) -> type[asyncio.Protocol]:
-    """A protocol that ends connections whose next request has no head within limits.
-
-    Args:
-        head_bytes: Most bytes of a head.
-        seconds: That it may take from its first byte on, or from the connection on.
-    """
-
-    class Guarded(HttpToolsProtocol):
-        """Counts the bytes of a head and the seconds that it takes."""
-
-        _in_head = True
-        _refused = False
-        _pending = 0  # bytes of a head that is not complete
-        _begin = b""  # of the head, if its first bytes have just come
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self._wait()
-
-        def data_received(self, data: bytes) -> None:
-            if self._pending > head_bytes or len(self.pipeline) > _PIPELINED:
-                self._refuse()
-                return
-            if self._refused:
-                return
-            self._begin = data if self._pending == 0 else b""
-            self._pending += len(data)
-            super().data_received(data)
-            if self._in_head and self._pending and self._timer is None:
-                self._wait()  # the rest of a head is on its way
-
-        def on_headers_complete(self) -> None:
-            self._in_head = False
-            self._stop()
-            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if self._refused or size + len(self.url) > head_bytes:
-                self._refuse()
-                return
-            for name, value in self.headers:
-                if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                    why = "of the transfer codings, chunked alone is known; say Content-Encoding"
-                    self._refuse(501, why, "unknown_transfer")
-                    return
-            super().on_headers_complete()
-            if self.scope["http_version"] == "1.0":
-                _without_chunks(self.cycle)
-
-        def on_body(self, body: bytes) -> None:
-            self._pending = 0  # what grows without more of a body is lines behind it
-            if not self._refused:
-                super().on_body(body)
-
-        def on_message_complete(self) -> None:
-            self._in_head = True
-            self._stop()
-            if not self._refused:
-                super().on_message_complete()
-
-        def send_400_response(self, msg: str) -> None:
-            if _METHOD.match(self._begin) and not self.headers and not self.url:
-                self._answer(501, "no address takes this method", "unknown_method")
-            else:
-                self._answer(400, "this is not HTTP as it has to be", "not_http")
-
-        def _refuse(
-            self,
-            status: int = 431,
-            why: str = f"the head may have {head_bytes} bytes at most",
-            code: str = "too_large",
-        ) -> None:
-            """Refuse a head, by default as too large, unless an answer is on its way."""
-            self._stop()
-            if self._refused:
-                return
-            self._refused = True
-            if self.cycle is None or self.cycle.response_complete:
-                self._answer(status, why, code)
-            self.transport.close()
-
-        def _answer(self, status: int, message: str, code: str) -> None:
-            body = APIError(status, message, code=code).body()
-            self.transport.write(
-                b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-                b"connection: close\r\n\r\n%b"
-                % (status, HTTPStatus(status).phrase.encode(), len(body), body)
-            )
-            self.transport.close()
-
-        def on_response_complete(self) -> None:
-            waiting = bool(self.pipeline)
-            super().on_response_complete()
-            if not self._in_head and not waiting:  # a body that nobody reads comes on
-                self._wait()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop()
-            super().connection_lost(exc)
-
-        def _wait(self) -> None:
-            self._timer = self.loop.call_later(seconds, self._late)
-
-        def _late(self) -> None:
-            self._timer = None
-            self.transport.close()
-
-        def _stop(self) -> None:
-            self._pending = 0
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-    return Guarded
-
-
-def _without_chunks(cycle: RequestResponseCycle) -> None:
-    """Let a body of unknown length end with its connection: HTTP/1.0 knows no chunks."""
-    send, ends = cycle.send, False
-
-    async def plain(message: Any) -> None:
-        nonlocal ends
-        if message["type"] == "http.response.start":
-            ends = all(name.lower() != b"content-length" for name, _ in message["headers"])
-            if ends:
-                cycle.chunked_encoding = False
-        elif ends:
-            cycle.expected_content_length = len(message.get("body", b""))
-        await send(message)
-
-    cycle.send = plain  # type: ignore[method-assign]
 
 
 class Server(uvicorn.Server):
