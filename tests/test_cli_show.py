@@ -20,12 +20,12 @@ from gtalign.data.duplicates import DuplicateConfig
 from gtalign.data.inspect import summarise
 from gtalign.data.mixture import Mixed
 from gtalign.data.validate import Problem, ValidationReport
-from gtalign.judges import JudgeCheck, Share
+from gtalign.judges import JudgeCheck, WilsonShare
 from gtalign.judges.check import PositionCheck, TaskCheck
 from gtalign.tasks import Message, Question
 
 ESCAPE = "\x1b[2J\x9b31m\u202e\n"
-NOTHING = Share(None, None, None, 0)
+NOTHING = WilsonShare(None, None, None, 0)
 
 
 def test_a_result_is_one_json_object_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,11 +144,11 @@ def checked_task(**changes: Any) -> TaskCheck:
         "unlabelled": 2,
         "unscored": 0,
         "reason": None,
-        "same": Share(0.75, 0.41, 0.93, 8),
+        "same": WilsonShare(0.75, 0.41, 0.93, 8),
         "alpha": 0.5,
         "alpha_low": None,
         "alpha_high": None,
-        "sensitivity": Share(1.0, 0.51, 1.0, 4),
+        "sensitivity": WilsonShare(1.0, 0.51, 1.0, 4),
         "specificity": NOTHING,
         "rate": None,
         "no_rate": "the judge is no better than chance",
@@ -172,7 +172,7 @@ def test_a_check_of_judges_says_who_gave_no_verdict_and_why(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     position = PositionCheck(
-        "local", 6, 2, "it timed out", Share(0.5, 0.2, 0.8, 4), NOTHING, NOTHING
+        "local", 6, 2, "it timed out", WilsonShare(0.5, 0.2, 0.8, 4), NOTHING, NOTHING
     )
     task = checked_task(unlabelled=0, unscored=1, reason="it said nothing")
     print_check(JudgeCheck((task,), (position,)))

@@ -7,8 +7,8 @@ from gtalign.judges.check import (
     JudgeCheck,
     LabelledAnswer,
     PositionCheck,
-    Share,
     TaskCheck,
+    WilsonShare,
     check_judge,
 )
 from gtalign.judges.config import Judges, JudgesConfig
@@ -44,9 +44,9 @@ __all__ = [
     "Repeated",
     "Rule",
     "RuleJudge",
-    "Share",
     "TaskCheck",
     "Verdict",
+    "WilsonShare",
     "check_judge",
     "compare",
     "corrected_rate",

@@ -49,7 +49,7 @@ class LabelledAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class WilsonShare:
     """A share of n cases with its 95% interval (Wilson's); all None where n is 0.
 
     Args:
@@ -92,12 +92,12 @@ class TaskCheck:
     unlabelled: int
     unscored: int
     reason: str | None
-    same: Share
+    same: WilsonShare
     alpha: float | None
     alpha_low: float | None
     alpha_high: float | None
-    sensitivity: Share
-    specificity: Share
+    sensitivity: WilsonShare
+    specificity: WilsonShare
     rate: CorrectedRate | None
     no_rate: str | None
 
@@ -121,9 +121,9 @@ class PositionCheck:
     pairs: int
     unscored: int
     reason: str | None
-    consistent: Share
-    first: Share
-    right: Share
+    consistent: WilsonShare
+    first: WilsonShare
+    right: WilsonShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ async def check_judge(
     return JudgeCheck(tasks, tuple(found))
 
 
-def wilson(successes: int, n: int) -> Share:
+def wilson(successes: int, n: int) -> WilsonShare:
     """Return a share with its 95% score interval.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
@@ -202,12 +202,14 @@ def wilson(successes: int, n: int) -> Share:
         n: Number of all cases.
     """
     if n == 0:
-        return Share(None, None, None, 0)
+        return WilsonShare(None, None, None, 0)
     share, spread = successes / n, _NORMAL**2 / n
     middle = (share + spread / 2) / (1 + spread)
     half = _NORMAL / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
     # At an end the interval reaches the share itself; rounding must not put it outside.
-    return Share(share, min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share), n)
+    return WilsonShare(
+        share, min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share), n
+    )
 
 
 def _check_label(answer: LabelledAnswer) -> None:

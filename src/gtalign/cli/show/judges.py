@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gtalign.cli.show.table import print_table
-from gtalign.judges import JudgeCheck, Share
+from gtalign.judges import JudgeCheck, WilsonShare
 
 
 def print_check(found: JudgeCheck) -> None:
@@ -69,7 +69,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _share(share: Share) -> str:
+def _share(share: WilsonShare) -> str:
     return _with_interval(share.value, share.low, share.high)
 
 
