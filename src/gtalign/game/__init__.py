@@ -20,14 +20,7 @@ from gtalign.game.cells import (
     social_optimum,
     stackelberg,
 )
-from gtalign.game.clarify import (
-    Clarification,
-    ClarifyingQuestion,
-    DecisionEpoch,
-    clarify,
-    clarify_turns,
-    clarifying_move,
-)
+from gtalign.game.clarify import Clarification, clarify, clarify_turns
 from gtalign.game.commitment import Commitment, commit, commitment_gain
 from gtalign.game.diagnostics import (
     deviation_gains,
@@ -36,10 +29,12 @@ from gtalign.game.diagnostics import (
     price_of_anarchy,
     welfare_gap,
 )
+from gtalign.game.epochs import ClarifyingQuestion, DecisionEpoch
 from gtalign.game.equilibria import Equilibria, equilibria
 from gtalign.game.form import TOLERANCE, USER_LLM, GameForm
 from gtalign.game.quantal import noisy_leader, quantal_equilibrium
 from gtalign.game.repeated import critical_discount
+from gtalign.game.replies import clarifying_move
 from gtalign.game.robustness import optimum_radius, response_radius
 from gtalign.game.signalling import SignallingEquilibria, signalling_equilibria
 from gtalign.game.solution import Equilibrium, Lead, Solution
