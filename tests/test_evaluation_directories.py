@@ -1,6 +1,8 @@
 """The runs in a folder are listed as they stand."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def test_each_kind_of_run_says_how_it_stands(tmp_path: Path) -> None:
     assert (found["sft"].step, found["sft"].welfare) == (7, 0.2)
     assert found["new"].step is None and found["new"].welfare is None
     assert (found["eval"].answers, found["eval"].welfare) == (4, pytest.approx(0.6))
-    assert found["eval"].bytes > 100
+    assert (found["eval"].bytes or 0) > 100
 
 
 def test_the_command_prints_a_table_or_json(
@@ -106,6 +108,34 @@ def test_what_is_wrong_with_a_run_names_its_file_in_plain_words(
     assert run.state == "unreadable" and run.problem is not None
     assert run.problem.startswith(f"{tmp_path}/{problem}")
     assert "Error" not in run.problem
+
+
+def test_a_folder_that_cannot_be_read_is_no_missing_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("open", "half", "closed"):
+        make(tmp_path / "runs" / name, "[sft]", metrics=[{"step": 1}], checkpoint=None)
+    unread = {tmp_path / "runs" / "closed", tmp_path / "runs" / "half" / "checkpoint"}
+    scan = os.scandir  # tests may run as root, who may read everything
+
+    def scandir(folder: Any) -> Any:
+        if Path(folder) in unread:
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = {run.folder.name: run for run in find_runs(tmp_path / "runs")}
+    assert {name: run.state for name, run in found.items()} == {
+        "open": "done",
+        "half": "done",
+        "closed": "unreadable",
+    }
+    assert found["open"].bytes and found["half"].bytes is None and found["closed"].bytes is None
+    assert main(["runs", str(tmp_path / "runs")]) == 0
+    assert f"{tmp_path}/runs/closed: Permission denied" in capsys.readouterr().err
+    unread.add(tmp_path / "runs")
+    assert main(["runs", str(tmp_path / "runs")]) == 2
+    assert "runs: Permission denied" in capsys.readouterr().err
 
 
 def test_a_run_that_is_itself_named_is_listed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gtalign.training.metrics import read_metrics
 
 State = Literal["running", "done", "stopped", "unreadable"]
 """``running``: a process is at work in it; ``done``: it has its last file; ``stopped``: neither;
-``unreadable``: its configuration or its figures cannot be read."""
+``unreadable``: its configuration, its figures or its folder cannot be read."""
 
 _KINDS: Final = {
     # kind -> the key that only its configuration has, and the file that a run writes at its end
@@ -47,7 +47,7 @@ class RunState:
         answers: Answers in its transcripts; None for a run without any.
         welfare: Highest W, in [0, 1]: of a step of `rl`, of an evaluation during `sft`, or the
             mean of the best model of other runs, unsteered; None where none is known.
-        bytes: Size on disk.
+        bytes: Size on disk; None if a folder in it cannot be read.
         written: When a file of it was last written, UTC in ISO 8601.
         problem: Why it is unreadable, with the file; None otherwise.
     """
@@ -59,7 +59,7 @@ class RunState:
     steps: int | None
     answers: int | None
     welfare: float | None
-    bytes: int
+    bytes: int | None
     written: str
     problem: str | None = None
 
@@ -71,19 +71,30 @@ class RunState:
 def find_runs(root: Path) -> list[RunState]:
     """Return the runs under a folder, the one that was written last first.
 
-    A run is a directory with a ``config.toml``. Directories inside a run belong to it.
+    A run is a directory with a ``config.toml``. Directories inside a run belong to it. One that
+    cannot be read may be a run, and is listed as unreadable.
 
     Raises:
-        DataError: There is no such folder.
+        DataError: There is no such folder, or it cannot be read.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    found = [_state(folder) for folder in _folders(root)]
+    closed: list[OSError] = []
+    found = [_state(folder) for folder in _folders(root, closed)]
+    for error in closed:
+        folder, problem = Path(error.filename), f"{error.filename}: {error.strerror}"
+        if folder == root:
+            raise DataError(problem)
+        _, written = _disk(folder)
+        found.append(
+            RunState(folder, None, "unreadable", None, None, None, None, None, written, problem)
+        )
     return sorted(found, key=lambda run: run.written, reverse=True)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    for folder, names, files in os.walk(root):
+def _folders(root: Path, closed: list[OSError]) -> Iterator[Path]:
+    """Yield the runs; the errors of folders that cannot be read are added to ``closed``."""
+    for folder, names, files in os.walk(root, onerror=closed.append):
         if "config.toml" in files:
             names.clear()
             yield Path(folder)
@@ -117,17 +128,26 @@ def _state(folder: Path) -> RunState:
     return RunState(folder, kind, state, step, steps, answers, welfare, size, written)
 
 
-def _disk(folder: Path) -> tuple[int, str]:
-    """Bytes of a folder, and when a file of it was last written; files may vanish meanwhile."""
+def _disk(folder: Path) -> tuple[int | None, str]:
+    """Bytes of a folder, and when a file of it was last written; files may vanish meanwhile.
+
+    The size is None if a part of it cannot be read.
+    """
     size, last = 0, 0.0
-    for parent, _, names in os.walk(folder):
+    closed: list[OSError] = []
+    for parent, _, names in os.walk(folder, onerror=closed.append):
         for name in names:
             try:
                 facts = Path(parent, name).lstat()
-            except FileNotFoundError:
+            except OSError as error:
+                closed.append(error)
                 continue
             size, last = size + facts.st_size, max(last, facts.st_mtime)
-    return size, datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds")
+    unknown = any(not isinstance(error, FileNotFoundError) for error in closed)
+    last = last or folder.lstat().st_mtime
+    return None if unknown else size, datetime.fromtimestamp(last, UTC).isoformat(
+        timespec="seconds"
+    )
 
 
 def _last_step(file: Path, metrics: list[dict[str, float]]) -> int | None:

@@ -1,5 +1,6 @@
 """Checkpoints from which an interrupted training stage resumes."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -17,10 +18,18 @@ def last_checkpoint(folder: Path) -> str | None:
     """
     while folder.is_dir():
         newest: str | None = get_last_checkpoint(str(folder))
-        if newest is None or (Path(newest) / "trainer_state.json").exists():
+        if newest is None or _whole(Path(newest)):
             return newest
         shutil.rmtree(newest)
     return None
+
+
+def _whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_bytes())
+    except (OSError, ValueError):  # a process that is killed, or a full disk, may leave it empty
+        return False
+    return True
 
 
 def finished(target: Path, scratch: Path, copies: Copies | None) -> bool:
@@ -56,6 +65,7 @@ def publish(
 
     After this, ``target`` either does not exist or is complete. Low-rank updates are merged into
     the weights that they belong to.
+
     Args:
         trainer: The trainer, at the end of its work.
         tokenizer: The model's.

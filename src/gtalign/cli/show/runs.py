@@ -30,7 +30,7 @@ def print_runs(folder: Path, found: Sequence[RunState]) -> None:
             run.state,
             _done(run),
             fixed(run.welfare),
-            f"{run.bytes / 1e6:.1f}",
+            fixed(None) if run.bytes is None else f"{run.bytes / 1e6:.1f}",
             run.written.removesuffix("+00:00").replace("T", " "),
         )
     wide_console().print(table)
