@@ -389,6 +389,19 @@ async def test_an_engine_that_ignores_its_grammar_calls_nothing(tmp_path: Path, 
 
 
 FORM: Any = {"type": "json_object"}
+DAYS: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "days",
+        "schema": {
+            "type": "object",
+            "properties": {"days": {"type": "integer"}},
+            "required": ["days"],
+            "additionalProperties": False,
+        },
+    },
+}
+WRONG = '<tool_call>{"name": "forecast", "arguments": {"city": 5}}</tool_call>'
 NAMED: Any = {"type": "function", "function": {"name": "forecast"}}
 
 
@@ -404,6 +417,12 @@ NAMED: Any = {"type": "function", "function": {"name": "forecast"}}
         ("Only words.", {"response_format": FORM}),
         ('{"a": 1', {"response_format": FORM}),
         ("Only words.", {"response_format": FORM, "tools": [TOOL]}),
+        ("[1]", {"response_format": FORM}),
+        ('{"days": "three"}', {"response_format": DAYS}),
+        ("{}", {"response_format": DAYS}),
+        ('{"days": 3, "more": 1}', {"response_format": DAYS, "tools": [TOOL]}),
+        (CALL.replace('"city"', '"town"'), {"tools": [TOOL]}),
+        (f"{CALL}{WRONG}", {"tools": [TOOL]}),
     ],
 )
 async def test_nor_does_one_that_ignores_what_is_required(

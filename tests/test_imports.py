@@ -174,7 +174,7 @@ EXTRAS = HEAVY | {
     *("accelerate", "peft", "tokenizers"),  # train
     *("openai", "stamina", "math_verify", "sympy", "sacrebleu"),  # judge
     *("scipy", "moocore", "pyarrow"),  # eval
-    *("orjson", "jinja2", "sqlalchemy", "aiosqlite", "uvloop", "httptools"),  # serve
+    *("orjson", "jinja2", "jsonschema", "sqlalchemy", "aiosqlite", "uvloop", "httptools"),  # serve
     *("asyncpg", "opentelemetry"),
 }
 

@@ -23,6 +23,7 @@ EXTRAS = {
         "250 MB",
         frozenset(
             {"starlette", "uvicorn", "aiohttp", "orjson", "jinja2", "sqlalchemy", "aiosqlite"}
+            | {"jsonschema"}
         ),
     ),
     "train": Extra(

@@ -227,9 +227,8 @@ class Answer:
         return error
 
     def _view(self, *, live: bool) -> ChainView:
-        tools, most = self._ask.tools, self._settings.calls
-        in_json = self._ask.schema is not None
-        return ChainView(self._terms.show, live=live, tools=tools, most=most, in_json=in_json)
+        ask, most = self._ask, self._settings.calls
+        return ChainView(self._terms.show, live=live, tools=ask.tools, most=most, schema=ask.schema)
 
     def _check_form(self) -> None:
         """Check that the engine can be held to the form of the answer, and knows that of the chat.

@@ -1,13 +1,14 @@
 """Select the part of a chain that a client sees while the chain is being written."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gtalign.chain import BlockClosed, BlockOpened, PayoffRead, StreamParser, TextAdded, Tools
 from gtalign.chain.tools import MOST_CALLS
-from gtalign.errors import SteeringError
 from gtalign.game import Bimatrix, GameForm
+from gtalign.gateway.answers.follows import check_follows, read_json
 from gtalign.gateway.settings import Show
 from gtalign.steering import Decided, Restarted, Steered, SteeringEvent, SteeringSettings
 from gtalign.steering.calls import Call, CallReader
@@ -39,7 +40,7 @@ class ChainView:
         live: Whether nothing will be taken back, as in ``observe``, so nothing has to be held.
         tools: The tools that the response may call; None if there are none.
         most: Most calls of them.
-        in_json: Whether a response that calls none is JSON.
+        schema: The JSON Schema of a response that calls none; None for one in words.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class ChainView:
         live: bool,
         tools: Tools | None = None,
         most: int = MOST_CALLS,
-        in_json: bool = False,
+        schema: Mapping[str, Any] | None = None,
     ) -> None:
         self._show = show
         self._decided = live
@@ -57,13 +58,14 @@ class ChainView:
         self._matrix: Bimatrix | None = None
         self._content: list[str] = []
         self._calls = None if tools is None else CallReader(tools, most)
-        self._in_json = in_json
+        self._schema = schema
+        self._parameters = {tool.name: tool.parameters for tool in tools.all} if tools else {}
 
     def feed(self, event: SteeringEvent) -> list[Piece]:
         """Take the next event and return what it makes visible.
 
         Raises:
-            SteeringError: The response calls what is none of the tools.
+            SteeringError: The response calls what is none of the tools, or calls one wrongly.
         """
         if isinstance(event, Restarted):
             if not event.position:
@@ -103,8 +105,9 @@ class ChainView:
         response, it is nothing: a client that asked for the response gets no reasoning instead.
 
         Raises:
-            SteeringError: The response calls what is none of the tools, breaks off in a call, or is
-                no JSON though it should be: the engine has ignored its grammar.
+            SteeringError: The response calls what is none of the tools, or calls one wrongly,
+                breaks off in a call, or is no JSON of its schema: the engine has ignored its
+                grammar.
         """
         held = self._released()
         if self._show == "raw":
@@ -115,16 +118,23 @@ class ChainView:
             held += self._said(response[len(shown) :])
         cut = answer.finish == "length" or answer.stop is not None
         if self._calls is not None:
-            held += map(_piece, self._calls.close(cut=cut))
-        if self._in_json and not cut and not (self._calls and self._calls.any):
-            _check_json(response)
+            held += map(self._piece, self._calls.close(cut=cut))
+        if self._schema is not None and not cut and not (self._calls and self._calls.any):
+            check_follows(read_json(response), self._schema)
         return held
 
     def _said(self, text: str) -> list[Piece]:
         """What more of the response makes visible."""
         if self._calls is None:
             return [Piece("content", text)]
-        return [_piece(part) for part in self._calls.feed(text)]
+        return [self._piece(part) for part in self._calls.feed(text)]
+
+    def _piece(self, part: str | Call) -> Piece:
+        """A part of a response that may call tools."""
+        if isinstance(part, str):
+            return Piece("content", part)
+        check_follows(read_json(part.arguments), self._parameters[part.name])
+        return Piece("call", part.arguments, part.name)
 
     def _released(self) -> list[Piece]:
         held, self._held = self._held, []
@@ -144,18 +154,3 @@ class ChainView:
         if block == "payoff" and self._matrix is not None:
             matrix = json.dumps(self._matrix.to_json(), separators=(",", ":"))
         return f"{matrix}</{block}>\n"
-
-
-def _check_json(text: str) -> None:
-    """Check that a response is JSON; raises SteeringError if it is not."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        raise SteeringError("the model wrote what is no JSON") from None
-
-
-def _piece(part: str | Call) -> Piece:
-    """A part of a response that may call tools."""
-    if isinstance(part, str):
-        return Piece("content", part)
-    return Piece("call", part.arguments, part.name)
