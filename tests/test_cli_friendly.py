@@ -16,7 +16,7 @@ from gtalign.data.rows import read_rows
 from gtalign.data.samples import copy_samples
 from gtalign.errors import ConfigError, DataError, UnusableJudgeError
 from gtalign.files.lines import torn_line
-from gtalign.gateway.server import check_address
+from gtalign.gateway.listening import check_address
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.judges import FakeJudge, Judges, JudgesConfig, LabelledAnswer, Verdict, judge_all
 from gtalign.reward import Reward, RewardConfig

@@ -12,9 +12,10 @@ from gtalign.errors import ConfigError
 from gtalign.gateway.gateway import Gateway
 from gtalign.gateway.http.addresses import check_passes
 from gtalign.gateway.keys import KeyRequest, Keys
+from gtalign.gateway.listening import check_address
 from gtalign.gateway.policies import read_policies
 from gtalign.gateway.served import Models, forms_of
-from gtalign.gateway.server import check_address, run, serve
+from gtalign.gateway.server import run, serve
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.database import open_store
 from gtalign.gateway.worker import Worker

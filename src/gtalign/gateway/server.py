@@ -15,19 +15,18 @@ from typing import Any, Final
 import uvicorn
 import uvloop
 
-from gtalign.errors import ConfigError
 from gtalign.gateway.app import Part, make_app
 from gtalign.gateway.connection import guarded
 from gtalign.gateway.gateway import Gateway, ended, opened
+from gtalign.gateway.listening import check_address, no_listening
 from gtalign.gateway.reload import reload
 from gtalign.gateway.served import Models
-from gtalign.gateway.settings import AdminSettings, GatewayConfig
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.telemetry.together import keep_leaving
 from gtalign.gateway.worker import END, RENEW, Worker
 
 log = logging.getLogger(__name__)
 
-_BACKLOG: Final = 2048  # connections that wait until a worker accepts them
 _IDLE: Final = 75  # seconds that a connection is kept without a request
 
 
@@ -223,48 +222,10 @@ async def serve(
         try:
             await server.serve(None if worker is None else [worker.sockets["clients"]])
         except SystemExit as error:  # how uvicorn says that it cannot listen
-            raise _no_listening(config) from error
+            raise no_listening(config) from error
         finally:
             for task in leaving:
                 await ended(task)
-
-
-def check_address(config: GatewayConfig) -> None:
-    """Refuse an address at which nobody can listen.
-
-    Raises:
-        ConfigError: The port is in use, or the address is not one of this machine.
-    """
-    for wanted in (config, config.admin):
-        if wanted is None:
-            continue
-        try:
-            places = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)
-            for family, kind, protocol, _, place in places:
-                with socket.socket(family, kind, protocol) as one:
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    one.bind(place)
-        except OSError as error:
-            raise _no_listening(wanted) from error
-
-
-def listening(place: GatewayConfig | AdminSettings) -> socket.socket:
-    """A socket that listens at an address, for several processes.
-
-    Raises:
-        ConfigError: The port is in use, or the address is not one of this machine.
-    """
-    try:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
-        family, _, _, _, where = found
-        return socket.create_server(where[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise _no_listening(place) from error
-
-
-def _no_listening(config: GatewayConfig | AdminSettings) -> ConfigError:
-    keys = "admin.host, admin.port" if isinstance(config, AdminSettings) else "host, port"
-    return ConfigError(f"{keys}: cannot listen on {config.host}:{config.port}; is the port in use?")
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

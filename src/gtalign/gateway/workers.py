@@ -21,7 +21,7 @@ from typing import Final
 
 from gtalign.errors import ConfigError
 from gtalign.gateway.app import Part
-from gtalign.gateway.server import listening
+from gtalign.gateway.listening import listening
 from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.store.processes import new_id
 from gtalign.gateway.worker import END, READY, RENEW, Worker

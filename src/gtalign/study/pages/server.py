@@ -9,7 +9,7 @@ from typing import Final
 import uvicorn
 
 from gtalign.errors import ConfigError, StorageError
-from gtalign.gateway.server import guarded
+from gtalign.gateway.connection import guarded
 from gtalign.study.folder import StudyFolder
 from gtalign.study.pages.site import Site
 
