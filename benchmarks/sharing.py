@@ -16,7 +16,8 @@ from dataclasses import replace
 from sqlalchemy import text
 
 from gtalign.gateway.keys import ANYONE
-from gtalign.gateway.settings import AuditSettings, GatewayConfig, UpstreamSettings
+from gtalign.gateway.model_settings import UpstreamSettings
+from gtalign.gateway.settings import AuditSettings, GatewayConfig
 from gtalign.gateway.sharing import SharedLimits
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.database import open_store

@@ -15,9 +15,10 @@ from gtalign.config import load, load_table
 from gtalign.errors import ConfigError, SteeringError, UnreachableError
 from gtalign.gateway.engine import Engine
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.model_settings import EngineSettings
 from gtalign.gateway.route import Route, ranked
 from gtalign.gateway.served import Models
-from gtalign.gateway.settings import EngineSettings, GatewayConfig
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.upstream import Upstream
 from standins.engines import VLLM, LlamaCpp
 from standins.server import StandIn, serving, serving_app

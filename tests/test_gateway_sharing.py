@@ -18,7 +18,8 @@ from gtalign.errors import StorageError
 from gtalign.gateway.errors import APIError
 from gtalign.gateway.keys import ANYONE, Key, KeyLimits
 from gtalign.gateway.limits import BudgetError
-from gtalign.gateway.settings import GatewayConfig, UpstreamSettings
+from gtalign.gateway.model_settings import UpstreamSettings
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.sharing import SharedLimits
 from gtalign.gateway.spent import Spent
 from gtalign.gateway.store.processes import LOST, beat, bury

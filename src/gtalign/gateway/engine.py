@@ -7,7 +7,7 @@ from typing import Final
 
 from gtalign.errors import ConfigError, SteeringError, UnreachableError, UpstreamError
 from gtalign.gateway.errors import first_cause, unquoted
-from gtalign.gateway.settings import EngineSettings
+from gtalign.gateway.model_settings import EngineSettings
 from gtalign.gateway.upstream import Upstream
 from gtalign.models.names import is_url
 

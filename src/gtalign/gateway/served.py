@@ -10,8 +10,9 @@ from gtalign.game import USER_LLM, GameForm
 from gtalign.game.file import load_game
 from gtalign.gateway.engine import Engine, opened_engine
 from gtalign.gateway.errors import APIError
+from gtalign.gateway.model_settings import ModelSettings
 from gtalign.gateway.route import Route
-from gtalign.gateway.settings import GatewayConfig, ModelSettings
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.upstream import Upstream, open_upstream
 
 _PAUSE: Final = 0.1  # seconds between two looks whether an engine has written its last answer

@@ -7,8 +7,9 @@ from gtalign.chain import prompt
 from gtalign.errors import ConfigError
 from gtalign.game import USER_LLM, GameForm
 from gtalign.game.file import load_game
+from gtalign.gateway.model_settings import EngineSettings, ModelSettings
 from gtalign.gateway.proxy import Proxy
-from gtalign.gateway.settings import EngineSettings, GatewayConfig, ModelSettings
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.models.names import SERVER_KEY
 from gtalign.steering import Backend, SteeringSettings
 from gtalign.steering.http import HTTPBackend, Timeouts
