@@ -133,3 +133,23 @@ def solution_of(chain: Chain) -> float:
     form = chain.payoff.form
     frontier_1mn = pareto_frontier(chain.payoff.payoffs[None])
     return float(solution_scores(frontier_1mn, [chosen_cell(chain.analyze, form)], form)[0])
+
+
+THOUGHTS = {
+    "<think>": "</think>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "<seed:think>": "</seed:think>",
+    "[THINK]": "[/THINK]",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "\u25c1think\u25b7": "\u25c1/think\u25b7",
+    "<inner thoughts>": "</inner thoughts>",
+    "<chain_of_thought>": "</chain_of_thought>",
+    "<Thought-Process>": "</Thought-Process>",
+    "<scratchpad lang='en' step=1>": "</scratchpad>",
+    "<reflection>": "</reflection>",
+    "[inner monologue]": "[/inner monologue]",
+    "<\uff5cbegin\u2581of\u2581thinking\uff5c>": "<\uff5cend\u2581of\u2581thinking\uff5c>",
+}
+"""Tags of reasoning that may stand before a chain, the closing one by the opening one."""

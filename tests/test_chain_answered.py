@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain_texts import THOUGHTS
 from counting import check_linear
 from gtalign.chain import action_of, unanswered
 from gtalign.chain.answered import CALLS, REASONING, written_calls
-from gtalign.chain.reasoning import PAIRS, left_open
+from gtalign.chain.reasoning import left_open
 from gtalign.game import USER_LLM
 
 CALL = '{"name": "search", "arguments": {"q": "a < b"}}'
@@ -16,8 +17,8 @@ CALL = '{"name": "search", "arguments": {"q": "a < b"}}'
 @pytest.mark.parametrize(
     "text",
     [
-        *(f"{tag}Let me see. Is it 4?" for tag in PAIRS),
-        *(f"\n{tag}Let me see.{closing}\n" for tag, closing in PAIRS.items()),
+        *(f"{tag}Let me see. Is it 4?" for tag in THOUGHTS if tag[:2] != "[i"),
+        *(f"\n{tag}Let me see.{THOUGHTS[tag]}\n" for tag in THOUGHTS if "reflection" not in tag),
         "<reflection>hm",
         "<think></think>",
         "<think>",

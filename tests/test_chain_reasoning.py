@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain_texts import VALID
+from chain_texts import THOUGHTS, VALID
 from counting import check_linear
 from gtalign.chain import ChainBroken, StreamParser, parse, parse_batch
 from gtalign.chain.reasoning import (
-    PAIRS,
     behind_reasoning,
     reasoning_end,
     reasoning_of,
@@ -53,7 +52,71 @@ HARMONY = (
         ("<think>``` is no fence</think>```\ncode\n```", "```\ncode\n```", "``` is no fence"),
         ("Two. <think>Hm.</think>Four.", "Two. Four.", ""),
         ("Four.\n<think>and is it", "Four.", ""),
+        # tags of any name that speaks of thinking
+        ("<inner thoughts>Hm.</inner thoughts>Four.", "Four.", "Hm."),
+        ("<INNER_MONOLOGUE>Hm.</INNER_MONOLOGUE>\nFour.", "Four.", "Hm."),
+        ("<chain_of_thought>Hm.</chain_of_thought>Four.", "Four.", "Hm."),
+        ("<chainOfThought>Hm.</chainOfThought>Four.", "Four.", "Hm."),
+        ("<cot>Hm.</cot>Four.", "Four.", "Hm."),
+        ("<thought-process>Hm.</thought-process>Four.", "Four.", "Hm."),
+        ("<reasoning_steps>Hm.</reasoning_steps>Four.", "Four.", "Hm."),
+        ("<thinking>Hm.</thinking>Four.", "Four.", "Hm."),
+        ("<internal_dialogue>Hm.</internal_dialogue>Four.", "Four.", "Hm."),
+        ("<scratchpad>Hm.</scratchpad>Four.", "Four.", "Hm."),
+        ("<self-reflection>Hm.</self-reflection>Four.", "Four.", "Hm."),
+        ("<analysis>Hm.</analysis><answer>Four.</answer>", "<answer>Four.</answer>", "Hm."),
+        ('<think time="3s" step=1>Hm.</think>Four.', "Four.", "Hm."),
+        ("<reflection type='deep' >Hm.</reflection >Four.", "Four.", "Hm."),
+        ("[thinking]Hm.[/thinking]\nFour.", "Four.", "Hm."),
+        ("<|think_start|>Hm.<|think_end|>Four.", "Four.", "Hm."),
+        ("<|inner_prefix|>Hm.<|inner_suffix|>Four.", "Four.", "Hm."),
+        ("<|channel>thought\nHm.\n<channel|>Four.", "Four.", "Hm."),
+        ("<scratchpad>never ends", "", "never ends"),
+        ("<reflection level=2>never ends", "", "never ends"),
+        ("<Thinking>a <reflection>b</reflection> c</Thinking>Four.", "Four.", "a b c"),
+        ("a prompt opened it</scratchpad>Four.", "Four.", "a prompt opened it"),
+        ("```thinking\nHm.\n```\nFour.", "Four.", "```thinking\nHm.\n```"),
+        ("analysisHm. So 4.assistantfinalFour.", "Four.", "analysisHm. So 4.assistantfinal"),
+        (
+            '<details type="reasoning" done="true"><summary>Hm.</summary></details>Four.',
+            "Four.",
+            '<details type="reasoning" done="true"><summary>Hm.</summary></details>',
+        ),
+        (
+            "Here is my thought process: hm. Here is my response: Four.",
+            "Four.",
+            "Here is my thought process: hm. Here is my response:",
+        ),
         # what an answer says about tags is no reasoning
+        *(
+            (text, text, "")
+            for text in (
+                "<think> is the tag of reasoning.",
+                "<think> and </think> are tags.",
+                "The <think> tag opens it, and the </think> tag ends it.",
+                "The closing tag is </think>. It comes last.",
+                'He wrote "<think>" and "</think>".',
+                '"<scratchpad>" is a tag.',
+                "**<think>** opens it.",
+                "Put it in <scratchpad> tags.",
+                "<scratchpad>, then, is where it thinks.",
+                "[Thinking] Let me see. It is four.",
+                "[analysis](https://a.example) shows it.",
+                "<thinker>Rodin</thinker>",
+                "<think about it>Four.",
+                "<plan>1. Add.</plan>Four.",
+                "analysisResult = 4",
+                # and neither are the elements of an answer in XML
+                "<answer><analysis>It is even.</analysis><verdict>Four.</verdict></answer>",
+                "<answer>\n  <analysis>Even.</analysis>\n  <verdict>4</verdict>\n</answer>",
+                "<report id='1'>\n<thoughts>Even.</thoughts>\n<cut off",
+                '<?xml version="1.0"?>\n<thoughts>Even.</thoughts>',
+                "<!DOCTYPE html>\n<p>Four.</p>",
+                "<analysis>It is even.</analysis>",
+                "<reflection>I liked the book.</reflection>\n",
+                "<p>Four.</p>\nSo </analysis> ends it.",
+            )
+        ),
         ("The tag `</think>` ends it.", "The tag `</think>` ends it.", ""),
         ("```xml\n<think>a</think>\n```", "```xml\n<think>a</think>\n```", ""),
         ("Write <thinking> and </thinking>.", "Write <thinking> and </thinking>.", ""),
@@ -62,17 +125,22 @@ HARMONY = (
     ],
 )
 def test_the_parts_of_a_plain_answer(text: str, response: str, reasoning: str) -> None:
-    assert response_of(text) == response
+    assert response_of(text) == response.strip()
     assert reasoning_of(text) == reasoning
 
 
-@pytest.mark.parametrize("opening", PAIRS)
+@pytest.mark.parametrize("opening", THOUGHTS)
 def test_a_part_of_a_chain_stands_behind_the_reasoning_of_any_model(opening: str) -> None:
-    closing = PAIRS[opening]
+    closing = THOUGHTS[opening]
     part = "<thinking>Hm.</thinking>"
     assert behind_reasoning(f"{opening}a{closing}{part}") == part
     assert behind_reasoning(f" {opening.upper()}a{closing.upper()}{part}") == part
-    assert behind_reasoning(f"a template opened it{closing}{part}") == part
+    alone = f"a template opened it{closing}{part}"
+    named = opening in (
+        "<reflection>",
+        "[inner monologue]",
+    )  # a part of the answer, without a model
+    assert behind_reasoning(alone) == (alone if named else part)
     assert behind_reasoning(part) == part
     assert behind_reasoning(f"\n{opening}{part}") is None
     assert behind_reasoning(f"{opening}a{closing} {opening}{part}") is None
@@ -95,9 +163,9 @@ def test_the_spans_of_any_text_are_in_order(text: str) -> None:
         at = end
 
 
-@pytest.mark.parametrize("opening", PAIRS)
+@pytest.mark.parametrize("opening", THOUGHTS)
 def test_a_chain_may_follow_closed_reasoning(opening: str) -> None:
-    thought = f" {opening}What is <payoff>? {opening}\n{PAIRS[opening]}\n"
+    thought = f" {opening}What is <payoff>? {opening}\n{THOUGHTS[opening]}\n"
     chain = parse(thought + VALID)
     assert chain.response == parse(VALID).response
     assert chain.repairs == ()
@@ -107,16 +175,16 @@ def test_a_chain_may_follow_closed_reasoning(opening: str) -> None:
     assert found == chain.response
 
 
-@pytest.mark.parametrize("opening", PAIRS)
+@pytest.mark.parametrize("opening", THOUGHTS)
 def test_the_chain_of_an_endless_reasoning_is_missing(opening: str) -> None:
     with pytest.raises(ChainError) as caught:
         parse(f" {opening}{VALID}")
     assert (caught.value.rule, caught.value.position) == ("unclosed", 1)
-    assert PAIRS[opening] in str(caught.value)
+    assert THOUGHTS[opening] in str(caught.value)
 
 
 @given(
-    st.sampled_from([*PAIRS.items(), ("<think>", "</thin"), ("<think>", "</think> x")]),
+    st.sampled_from([*THOUGHTS.items(), ("<think>", "</thin"), ("<think>", "</think> x")]),
     st.sampled_from(["", "a", "</", "<thinking>", "\n<"]),
     st.integers(1, 9),
 )

@@ -128,6 +128,66 @@ def test_an_answer_beside_a_call_is_the_answer(tmp_path: Path) -> None:
         ),
         ({"content": "4", "reasoning_details": [{"type": "reasoning.encrypted"}]}, "4", ""),
         ({"content": "4", "reasoning": "Hm."}, "<think>\nHm.\n</think>\n\n4", "Hm."),
+        *(
+            (answer, "<think>\nHm.\n</think>\n\n4", "Hm.")
+            for answer in (
+                # Gemini
+                {
+                    "parts": [
+                        {"text": "Hm.", "thought": True},
+                        {"text": "4", "thoughtSignature": "s"},
+                    ]
+                },
+                {"content": {"parts": [{"text": "Hm.", "thought": True}, {"text": "4"}]}},
+                # Anthropic
+                {
+                    "content": [
+                        {"type": "thinking", "thinking": "Hm.", "signature": "s"},
+                        {"type": "redacted_thinking", "data": "x"},
+                        {"type": "text", "text": "4"},
+                    ]
+                },
+                # Mistral
+                {
+                    "content": [
+                        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+                        {"type": "text", "text": "4"},
+                    ]
+                },
+                # Bedrock
+                {
+                    "content": [
+                        {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "s"}}},
+                        {"reasoningContent": {"redactedContent": "x"}},
+                        {"text": "4"},
+                    ]
+                },
+                # OpenAI's Responses, and Inspect
+                {
+                    "content": [
+                        {
+                            "type": "reasoning",
+                            "summary": [{"type": "summary_text", "text": "Hm."}],
+                            "encrypted_content": "x",
+                        },
+                        {"type": "output_text", "text": "4"},
+                    ]
+                },
+                {
+                    "content": [
+                        {"type": "reasoning", "reasoning": "x", "redacted": True, "summary": "Hm."},
+                        {"type": "text", "text": "4"},
+                    ]
+                },
+                # LangChain, LiteLLM, and a server's own
+                {"content": "4", "additional_kwargs": {"reasoning_content": "Hm."}},
+                {"content": "4", "thinking_blocks": [{"type": "thinking", "thinking": "Hm."}]},
+                {"content": "4", "reasoning": {"content": "Hm."}},
+                {"content": "4", "reasoning_content": None, "reasoning": "Hm."},
+            )
+        ),
+        ({"content": "4", "reasoning": {"effort": "high"}, "thinking": True}, "4", ""),
+        ({"content": [{"inlineData": {"data": "x"}}, {"text": "4"}]}, "4", ""),
         ({"content": "<think>Hm.</think>4"}, "<think>Hm.</think>4", "Hm."),
         ({"content": "<thinking>Hm.</thinking>4"}, "<thinking>Hm.</thinking>4", "Hm."),
     ],
@@ -140,6 +200,105 @@ def test_every_form_of_an_answer_is_read(
     record = found.to_json()
     assert record.get("reasoning", "") == reasoning
     assert type(found).from_json(record) == found
+
+
+SUMMARY = [{"type": "summary_text", "text": "Hm."}]
+CALLED = {"type": "function_call", "name": "find", "arguments": "{}", "call_id": "c"}
+RESULT = {"type": "function_call_output", "call_id": "c", "output": "4"}
+MESSAGE = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "Four."}],
+}
+THOUGHT = {"type": "reasoning", "id": "r", "summary": SUMMARY}
+
+
+def test_the_items_of_responses_are_turns(tmp_path: Path) -> None:
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, THOUGHT, MESSAGE]))
+    assert (found.completion, found.reasoning) == ("<think>\nHm.\n</think>\n\nFour.", "Hm.")
+    items = [ASKED, THOUGHT, CALLED, RESULT, THOUGHT, MESSAGE]
+    (found,) = read_transcripts(log(tmp_path, messages=items))
+    assert [turn["role"] for turn in found.prompt] == ["user", "assistant", "tool"]
+    assert (found.prompt[2]["content"], found.reasoning) == ("4", "Hm.")
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, MESSAGE, CALLED]))
+    assert (found.completion, found.unanswered) == ("Four.", None)
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, THOUGHT, CALLED]))
+    assert found.unanswered == "no response: the answer only calls a tool"
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, THOUGHT]))
+    assert found.unanswered == "no response: reasoning is all there is"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"functionCall": {"name": "find", "args": {}}},
+        {"toolUse": {"toolUseId": "t", "name": "find", "input": {}}},
+        {"type": "tool-call", "toolName": "find", "input": {}},
+    ],
+)
+def test_a_call_in_a_part_is_no_answer(tmp_path: Path, part: dict[str, Any]) -> None:
+    answer = {"role": "assistant", "content": [part]}
+    (found,) = read_transcripts(log(tmp_path, messages=[ASKED, answer]))
+    assert found.completion == '<tool_call>\n{"name": "find", "arguments": {}}\n</tool_call>'
+
+
+def langchain(kind: str, content: str) -> dict[str, Any]:
+    names = ["langchain", "schema", "messages", kind]
+    return {"lc": 1, "type": "constructor", "id": names, "kwargs": {"content": content}}
+
+
+@pytest.mark.parametrize(
+    ("column", "messages"),
+    [
+        (
+            "messages",
+            [{"role": "human", "content": "2+2?"}, {"role": "ai", "content": "Four."}],
+        ),
+        (
+            "messages",
+            [{"role": "USER", "content": "2+2?"}, {"role": "CHATBOT", "content": "Four."}],
+        ),
+        (
+            "messages",
+            [{"type": "human", "content": "2+2?"}, {"type": "ai", "content": "Four."}],
+        ),
+        (
+            "messages",
+            [
+                {"type": "human", "data": {"content": "2+2?"}},
+                {"type": "ai", "data": {"content": "Four."}},
+            ],
+        ),
+        ("messages", [langchain("HumanMessage", "2+2?"), langchain("AIMessage", "Four.")]),
+        ("messages", [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "Four."}]),
+        ("conversations", [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "Four."}]),
+        ("conversation", [ASKED, ANSWERED]),
+    ],
+)
+def test_every_name_of_a_role_is_read(tmp_path: Path, column: str, messages: list[Any]) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text(json.dumps({column: messages}) + "\n", encoding="utf-8")
+    (found,) = read_transcripts(file)
+    assert (found.prompt, found.completion) == ((ASKED,), "Four.")
+    dump = {"input": messages[:1], "output": "Four.", "gts": "4", "score": 1.0}
+    file.write_text(json.dumps(dump) + "\n", encoding="utf-8")
+    (found,) = read_transcripts(file)
+    assert found.prompt == (ASKED,)
+
+
+@pytest.mark.parametrize(
+    ("output", "plain"),
+    [("<thinking>Hm.</thinking>Four.", True), ("<thinking>Hm.</thinking><payoff>{}", False)],
+)
+def test_a_dump_may_hold_reasoning_in_front_of_an_answer(
+    tmp_path: Path, output: str, plain: bool
+) -> None:
+    file = tmp_path / "dump.jsonl"
+    record = {"input": [ASKED], "output": output, "gts": "4", "score": 1.0}
+    file.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    (found,) = read_transcripts(file)
+    assert found.plain is plain
+    assert found.reasoning == ("Hm." if plain else "")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +342,7 @@ def test_a_tag_tells_a_chain(tmp_path: Path, text: str) -> None:
         ({"messages": "hello"}, "a question, and the answer"),
         ({"messages": [ANSWERED, ASKED]}, "has to be the assistant's, not 'user'"),
         ({"messages": [{"content": "x"}, ANSWERED]}, "message 0 has to have a text 'role'"),
+        ({"messages": [{"type": "picture"}, ANSWERED]}, "message 0 has to have a text 'role'"),
         ({"messages": ["x", ANSWERED]}, "message 0 has to have a text 'role'"),
         ({"messages": [ASKED, {**ANSWERED, "content": 4}]}, "message 1 has to have text 'content'"),
         ({"messages": [ASKED, {**ANSWERED, "content": [4]}]}, "message 1"),

@@ -360,13 +360,19 @@ def test_a_log_as_inspect_hands_it_over(tmp_path: Path, monkeypatch: pytest.Monk
     usage = SimpleNamespace(output_tokens=3)
     style = SimpleNamespace(value={"short": True, "kind": 0.25}, explanation=None)
 
+    thought = {
+        "content": [{"type": "reasoning", "reasoning": "Hm."}, {"type": "text", "text": "4"}]
+    }
+    said = SimpleNamespace(model_dump=lambda: thought)
+
     def answer(name: int, epoch: int, value: str, error: str | None = None) -> Any:
+        choices = [SimpleNamespace(message=said)] if epoch == 2 else []
         return SimpleNamespace(
             id=name,
             epoch=epoch,
             input="2+2?" if epoch == 1 else [SimpleNamespace(role="user", text="2+2?")],
             target="4" if name == 1 else ["4", "four"],
-            output=SimpleNamespace(completion="4", usage=usage),
+            output=SimpleNamespace(completion="4", usage=usage, choices=choices),
             scores=None
             if error
             else {"match": SimpleNamespace(value=value, explanation="it is 4"), "style": style},
@@ -388,7 +394,9 @@ def test_a_log_as_inspect_hands_it_over(tmp_path: Path, monkeypatch: pytest.Monk
     for module in (package, logs, scorer):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     (tmp_path / "log.eval").touch()
-    checked(list(read_transcripts(tmp_path / "log.eval")))
+    found = list(read_transcripts(tmp_path / "log.eval"))
+    checked(found)
+    assert [transcript.reasoning for transcript in found] == ["", "Hm.", "", ""]
 
 
 def inspect_log(path: Path) -> Path:

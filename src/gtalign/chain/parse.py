@@ -6,9 +6,10 @@ from functools import cache
 from gtalign.chain.belief import BeliefReader
 from gtalign.chain.blocks import BLOCKS, Chain, Layout, layout, skip_space
 from gtalign.chain.payoff import PayoffReader, as_written
-from gtalign.chain.reasoning import OPENING, reasoning_end
+from gtalign.chain.reasoning import reasoning_end
 from gtalign.chain.repair import repaired
 from gtalign.chain.rules import empty_response, endless, misplaced, missing, nested, stray, unclosed
+from gtalign.chain.thoughts import OPENING
 from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm

@@ -1,75 +1,63 @@
 """Reasoning that a model writes in front of its answer: not a part of the response.
 
-Models mark it by tags of their own, such as ``<think>...</think>`` or ``[THINK]...[/THINK]``. A
-chat template may have written the opening tag, so a closing tag alone ends reasoning that began
-with the text; where the limit of tokens cuts a completion off, the closing tag is missing. Tags
-inside code belong to the answer.
+It stands between tags (`gtalign.chain.thoughts`), such as ``<think>...</think>``. A chat template
+may have written the opening tag, so a closing tag alone ends reasoning that began with the text;
+where the limit of tokens cuts a completion off, the closing tag is missing. Tags inside code, tags
+that a sentence speaks of, and the elements of an answer in XML belong to the answer.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from gtalign.chain.blocks import skip_space
-
-PAIRS: Final = {
-    "<think>": "</think>",
-    "<thought>": "</thought>",
-    "<reasoning>": "</reasoning>",
-    "<seed:think>": "</seed:think>",
-    "[THINK]": "[/THINK]",
-    "<|begin_of_thought|>": "<|end_of_thought|>",
-    "<|START_THINKING|>": "<|END_THINKING|>",
-    "\u25c1think\u25b7": "\u25c1/think\u25b7",
-}
-"""Tags that models write on their own, the closing one by the opening one. They may stand in front
-of a chain; ``<thinking>`` may not, as it is a tag of the chain."""
-
-LONGEST: Final = max(len(tag) for pair in PAIRS.items() for tag in pair)
-"""Characters of the longest of these tags."""
-
-OPENING: Final = re.compile("|".join(map(re.escape, PAIRS)))
-"""Matches any of the opening tags."""
-
-_BEGINS: Final = re.compile(rf"\s*(?:{OPENING.pattern})", re.IGNORECASE)
-_ENDS: Final = re.compile("|".join(map(re.escape, PAIRS.values())), re.IGNORECASE)
-
-_NAMES: Final = (
-    "think|thinking|thoughts?|reasoning|reflection|scratchpad|(?:inner|internal)_?(?:monologue|thoughts?)"
-    "|analysis"
+from gtalign.chain.thoughts import (
+    LONGEST,
+    MARKS,
+    OPENING,
+    TAG,
+    closing_of,
+    is_sure,
+    is_weighed,
+    tags,
 )
-_CHANNEL: Final = r"<\|(?i:channel)\|>"
-_BAR: Final = (r"[<\u2039][|\uff5c]", r"[|\uff5c][>\u203a]")
-_GAP: Final = r"[_ \u2581]"
-_OPEN: Final = (
-    rf"<(?:\w{{1,20}}:)?(?i:{_NAMES})>|&lt;(?i:{_NAMES})&gt;|\[THINK\]|\u25c1think\u25b7"
-    rf"|{_BAR[0]}begin{_GAP}of{_GAP}think(?:ing)?{_BAR[1]}"
-    r"|<\|(?i:begin_of_thought|start_thinking|begin_thought)\|>"
-    rf"|(?:<\|start\|>assistant)?{_CHANNEL}(?:analysis|commentary)[^<\n]*<\|message\|>"
+
+_BEGINS: Final = re.compile(rf"\s*(?:{OPENING.pattern})")
+
+_LEADING: Final = re.compile(
+    r"""\s*(?:<details\b[^<>]*\btype=["']?reasoning\b[^<>]*>(?s:.*?)(?:</details>|\Z)"""
+    r"|(?P<fence>```|~~~)(?i:think(?:ing)?|thoughts?|reasoning)[ \t]*\n(?s:.*?)^(?P=fence)[ \t]*$"
+    r"|analysis(?=[A-Z\"' ])(?s:.*)assistantfinal"
+    r"|Here(?:'s| is) my thought process:(?s:.*?)Here(?:'s| is) my response:)",
+    re.MULTILINE,
 )
-_CLOSE: Final = (
-    rf"</(?:\w{{1,20}}:)?(?i:{_NAMES})>|&lt;/(?i:{_NAMES})&gt;|\[/THINK\]|\u25c1/think\u25b7"
-    rf"|{_BAR[0]}end{_GAP}of{_GAP}think(?:ing)?{_BAR[1]}"
-    r"|<\|(?i:end_of_thought|end_thinking|end_thought)\|>"
-    rf"|(?:<\|end\|>)?(?:<\|start\|>assistant)?{_CHANNEL}final[^<\n]*<\|message\|>"
-)
-_TAGS: Final = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})")
-_MARK: Final = re.compile(r"[<\u2039](?=[/|\uff5c\w])|&lt;(?=[/\w])|\[(?=/?THINK)|\u25c1")
-"""What a tag begins with."""
-_SURE: Final = re.compile(
-    r"<(?:\w{1,20}:)?think>|\[|[<\u2039][|\uff5c]|\u25c1|&lt;think&gt;", re.IGNORECASE
-)
-"""Opening tags that no answer would mention in a sentence."""
+"""Reasoning without tags: of Open WebUI, in a fence, of gpt-oss without its marks, of Granite."""
 
 _CODE: Final = r"^[ \t]*(?P<fence>```|~~~)[^\n]*\n(?s:.*?)^[ \t]*(?P=fence)[^\n]*$|`[^`\n]++`"
-_PARTS: Final = re.compile(f"{_CODE}|{_TAGS.pattern}", re.MULTILINE)
+_PARTS: Final = re.compile(f"{_CODE}|{TAG.pattern}", re.MULTILINE)
 """Matches a tag, or a piece of code as a whole."""
+
+_ELEMENT: Final = re.compile(r"\s*<(?:[?!]|(?P<element>[A-Za-z_][\w.-]*)[\s/>])")
+_AROUND: Final = (
+    "\"'(*_\u201c\u2018\u00ab\u2039\u300c\u300e",
+    "\"')*_\u201d\u2019\u00bb\u203a\u300d\u300f",
+)
+_IN_SENTENCE: Final = re.compile(r"[\w,;][ \t]")
+_GOES_ON: Final = {
+    "open": re.compile(r"[.,;:)!?]|[ \t]+\S"),
+    "close": re.compile(r"[.,;:)!?]|[ \t]+[a-z]"),
+}
+_IS_NAMED: Final = re.compile(
+    r"[ \t]+(?:is (?:an?|the|used|not|where|how|what|for)\b|are\b"
+    r"|(?:tag|token|element|block|marker)s?\b|(?:and|or)(?: then)? [\"'\u201c\u2018(*_]*<"
+    r"|(?:means|marks|opens|denotes|stands|tells|wraps|signals|indicates)\b)|, "
+)
+"""What goes on after a tag that a sentence is about."""
 
 
 def reasoning_end(text: str) -> int:
     """Return the position after the closed reasoning that a chain may follow; 0 without any.
 
-    Only the tags of `PAIRS` count, opened and closed.
+    Only tags that may stand before a chain count, opened and closed.
 
     Args:
         text: The whole completion.
@@ -77,20 +65,30 @@ def reasoning_end(text: str) -> int:
     end = 0
     while True:
         opened = OPENING.match(text, skip_space(text, end))
-        closing = "" if opened is None else PAIRS[opened.group()]
-        closed = -1 if opened is None else text.find(closing, opened.end())
-        if closed < 0:
+        if opened is None:
             return end
-        end = closed + len(closing)
+        closed = closing(opened.group()).search(text, opened.end())
+        if closed is None:
+            return end
+        end = closed.end()
+
+
+def closing(opening: str) -> re.Pattern[str]:
+    """Match the tag that closes a tag, in any case of letters."""
+    return re.compile(re.escape(closing_of(opening)), re.IGNORECASE)
 
 
 def behind_reasoning(text: str) -> str | None:
     """Return the text behind the last closed reasoning; None if it opens reasoning without end.
 
-    Only the tags of `PAIRS` count, in any case of letters: the tags of a chain remain, so that the
-    text can be a part of one. A closing tag alone ends reasoning that began with the text.
+    The tags of a chain remain, so that the text can be a part of one. The closing tag of a model
+    alone ends reasoning that began with the text.
     """
-    end = max((tag.end() for tag in _ENDS.finditer(text)), default=0)
+    end = reasoning_end(text)
+    for tag in tags(text, end):
+        chained = tag.group().lower() == "</thinking>"
+        if tag["close"] and not chained and not _is_part(text, tag):
+            end = tag.end()
     return None if _BEGINS.match(text, end) else text[end:]
 
 
@@ -103,29 +101,32 @@ def shown(text: str) -> list[tuple[int, int]]:
     Returns:
         Character spans (start, end) in the order of the text; empty if reasoning is all there is.
     """
-    first = None
-    if any(mark in text for mark in ("<", "[", "&lt;", "\u2039", "\u25c1")):
-        first = next(_tags(text, 0), None)
+    led = _LEADING.match(text)
+    start = 0 if led is None else led.end()
+    first = next(tags(text, start), None) if any(mark in text for mark in MARKS) else None
     if first is None:
-        return [(0, len(text))]
-    start = 0
-    if first["open"] and not text[: first.start()].strip():
+        return [(start, len(text))] if start < len(text.rstrip()) or not text.strip() else []
+    if first["open"] and not text[start : first.start()].strip() and _leads(text, first):
         # Reasoning is no Markdown: a mark of code in it hides no tag.
-        closed = next((tag for tag in _tags(text, first.end()) if tag["close"]), None)
+        closed = next((tag for tag in tags(text, first.end()) if tag["close"]), None)
         if closed is None:
             return []
+        if is_weighed(first.group()) and not text[closed.end() :].strip():
+            return [(start, len(text))]
         start = closed.end()
     spans: list[tuple[int, int]] = []
     hidden = mentioned = False
+    inside = _element_end(text, start)
     for part in _PARTS.finditer(text, start):
+        within = part.start() < inside and not is_sure(part.group())
         if part["close"]:
-            if not mentioned:
+            if hidden or not (mentioned or within or _is_part(text, part)):
                 if not hidden:
                     spans.clear()  # it was open from the beginning
                 hidden, start = False, part.end()
             mentioned = False
         elif part["open"] and not hidden:
-            if _opens(text, part):
+            if not within and _opens(text, part):
                 spans.append((start, part.start()))
                 hidden = True
             else:
@@ -143,7 +144,7 @@ def response_of(text: str) -> str:
 def reasoning_of(text: str) -> str:
     """Return the reasoning in front of a plain answer, without its tags; empty without any."""
     spans = shown(text)
-    return _TAGS.sub("", text[: spans[0][0] if spans else len(text)]).strip()
+    return TAG.sub("", text[: spans[0][0] if spans else len(text)]).strip()
 
 
 def with_reasoning(reasoning: str, answer: str) -> str:
@@ -158,22 +159,56 @@ def left_open(prompt: str) -> str:
     template and the model wrote together.
     """
     bare = prompt.rstrip()
-    tag = next((tag for tag in PAIRS if bare.endswith(tag)), None)
-    return "" if tag is None else prompt[len(bare) - len(tag) :]
+    at = max(bare.rfind(mark, -LONGEST) for mark in MARKS)
+    opened = at >= 0 and OPENING.fullmatch(bare, at)
+    return prompt[at:] if opened else ""
 
 
-def _tags(text: str, start: int) -> Iterator[re.Match[str]]:
-    """Yield the tags in a text. Most texts have few characters that may begin one."""
-    for mark in _MARK.finditer(text, start):
-        found = _TAGS.match(text, mark.start())
-        if found is not None and mark.start() >= start:
-            start = found.end()
-            yield found
+def _leads(text: str, tag: re.Match[str]) -> bool:
+    """Whether an opening tag at the beginning of an answer opens reasoning."""
+    if _is_spoken_of(text, tag):
+        return False
+    square = tag.group()[0] == "[" and not is_sure(tag.group())
+    return not square or closing(tag.group()).search(text, tag.end()) is not None
 
 
 def _opens(text: str, tag: re.Match[str]) -> bool:
     """Whether an opening tag behind the beginning of an answer opens reasoning."""
-    if _SURE.match(tag.group()):
+    if _is_spoken_of(text, tag):
+        return False
+    if is_sure(tag.group()):
         return True
     line = text.rfind("\n", 0, tag.start()) + 1
-    return not text[line : tag.start()].strip()
+    return tag.group()[0] != "[" and not text[line : tag.start()].strip()
+
+
+def _is_part(text: str, tag: re.Match[str]) -> bool:
+    """Whether a closing tag that nothing has opened is a part of the answer."""
+    return not _is_own(tag) or _is_spoken_of(text, tag)
+
+
+def _is_own(tag: re.Match[str]) -> bool:
+    """Whether a tag opens or closes reasoning wherever it stands."""
+    square = tag.group()[0] == "["
+    return is_sure(tag.group()) or not (square or is_weighed(tag.group()))
+
+
+def _is_spoken_of(text: str, tag: re.Match[str]) -> bool:
+    """Whether a sentence speaks of a tag: it is quoted, a subject, or a word among others."""
+    before, after = text[max(tag.start() - 2, 0) : tag.start()], text[tag.end() : tag.end() + 1]
+    opened, closed = _AROUND
+    if before and after and before[-1] in opened and after == closed[opened.index(before[-1])]:
+        return True
+    if tag["open"] and _IS_NAMED.match(text, tag.end()):
+        return True
+    goes_on = _GOES_ON[tag.lastgroup or "open"].match(text, tag.end())
+    return _IN_SENTENCE.match(before) is not None and goes_on is not None
+
+
+def _element_end(text: str, start: int) -> int:
+    """Where the XML element ends with which an answer begins; `start` if it begins otherwise."""
+    found = _ELEMENT.match(text, start)
+    if found is None or TAG.match(text, skip_space(text, start)):
+        return start
+    end = text.find(f"</{found['element']}>", start) if found["element"] else -1
+    return len(text) if end < 0 else end

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gtalign.chain.blocks import Layout
-from gtalign.chain.reasoning import PAIRS
+from gtalign.chain.thoughts import closing_of
 from gtalign.errors import ChainError
 
 FORMAT_RULES: Final[Mapping[str, str]] = {
@@ -61,7 +61,7 @@ def unclosed(name: str, position: int) -> ChainError:
 
 def endless(tag: str, position: int) -> ChainError:
     """The error for reasoning before the chain that is open, since `position`, at the end."""
-    return ChainError("unclosed", position, f"{tag} is not closed by {PAIRS[tag]}")
+    return ChainError("unclosed", position, f"{tag} is not closed by {closing_of(tag)}")
 
 
 def nested(tag: str, name: str, position: int) -> ChainError:

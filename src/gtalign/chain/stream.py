@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from gtalign.chain.belief import BeliefReader
 from gtalign.chain.blocks import Chain, layout, skip_space
 from gtalign.chain.payoff import PayoffReader
-from gtalign.chain.reasoning import LONGEST, OPENING, PAIRS
+from gtalign.chain.reasoning import closing
 from gtalign.chain.rules import empty_response, endless, misplaced, missing, nested, stray, unclosed
+from gtalign.chain.thoughts import OPENING, closing_of, may_open
 from gtalign.errors import ChainError
 from gtalign.game.bimatrix import Bimatrix
 from gtalign.game.form import USER_LLM, GameForm
 
-_LONGEST = max(LONGEST, *map(len, layout(True).tags))
+_LONGEST = max(map(len, layout(True).tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class StreamParser:
     """Parses a chain from slices, with the result of the strict `parse` for every slicing.
 
     Each character is looked at once, but for the few at the end of a slice that may begin a tag
-    (at most 19), and whitespace at the end of a slice, which is held back until text follows it.
+    (at most 19; 400 before the chain, where reasoning may stand), and whitespace at the end of a
+    slice, which is held back until text follows it.
     The payoff is checked as a whole, when its block closes, and so is a belief.
 
     Args:
@@ -185,8 +187,9 @@ class StreamParser:
             if thought is not None:
                 self._thought, self._opened = thought.group(), self._base + position
                 return thought.end()
-            tags = self.layout.tags if self._expected else (*self.layout.tags, *PAIRS)
-            if not _begins_tag(buffer[position : position + _LONGEST], tags):
+            rest = buffer[position:]
+            thoughtful = self._expected == 0 and may_open(rest)
+            if not (thoughtful or _begins_tag(rest[:_LONGEST], self.layout.tags)):
                 raise stray(self.layout, self._expected, self._base + position)
             self._carry = buffer[position:]
             return len(buffer)
@@ -201,13 +204,13 @@ class StreamParser:
 
     def _reasoning(self, buffer: str, position: int, tag: str) -> int:
         """Read past reasoning before the chain, up to the end of its closing tag."""
-        closing = PAIRS[tag]
-        found = buffer.find(closing, position)
-        if found >= 0:
+        found = closing(tag).search(buffer, position)
+        if found is not None:
             self._thought = ""
-            return found + len(closing)
-        end = buffer.rfind(closing[0], max(position, len(buffer) - len(closing) + 1))
-        if end >= 0 and closing.startswith(buffer[end:]):
+            return found.end()
+        closes = closing_of(tag).lower()
+        end = buffer.rfind(closes[0], max(position, len(buffer) - len(closes) + 1))
+        if end >= 0 and closes.startswith(buffer[end:].lower()):
             self._carry = buffer[end:]
         return len(buffer)
 

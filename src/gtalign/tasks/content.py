@@ -1,10 +1,11 @@
 """What a chat message says, in any of the forms that servers and logs give it.
 
-``content`` is text, null, or a list of parts (``text``, ``input_text``, ``output_text``,
-``refusal``, ``thinking``, ``reasoning``); parts that hold no words, such as pictures, are passed
-over. A refusal may be a field of its own, and so may reasoning (``reasoning_content``,
-``reasoning`` or ``thinking``). Calls of tools are a field (``tool_calls``, ``function_call``) or
-parts (``tool_use``).
+``content`` (or ``parts``, ``value``) is text, null, or a list of parts: those of OpenAI, Anthropic
+and Mistral have a type (``text``, ``output_text``, ``refusal``, ``thinking``, ``reasoning``), those
+of Gemini and Bedrock a key (``text``, ``thought``, ``reasoningContent``). Parts that hold no words,
+such as pictures and hidden reasoning, are passed over. A refusal may be a field of its own, and so
+may reasoning (``reasoning_content``, ``reasoning`` or ``thinking``). Calls of tools are a field
+(``tool_calls``, ``function_call``) or parts (``tool_use``, ``functionCall``).
 """
 
 import json
@@ -14,10 +15,24 @@ from typing import Any, Final, NamedTuple
 
 from gtalign.errors import DataError
 
+CONTENTS: Final = ("content", "parts", "value")
+"""The fields that hold what a message says."""
 _TEXTS: Final = (None, "text", "input_text", "output_text")
-_REASONING: Final = ("thinking", "reasoning")
-_FIELDS: Final = ("reasoning_content", "reasoning", "thinking")
-_CALLS: Final = ("tool_use", "tool_call", "function_call")
+_REASONING: Final = ("thinking", "reasoning", "thought", "reasoning_text", "summary_text")
+_FIELDS: Final = (
+    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_blocks"),
+)
+_WORDS: Final = ("text", "summary", "content", "value")
+_CALLS: Final = ("tool_use", "tool_call", "tool-call", "function_call", "custom_tool_call")
+_CALL_KEYS: Final = ("functionCall", "function_call", "toolUse")
+_SILENT: Final = (
+    *_CALL_KEYS,
+    *("functionResponse", "function_response", "toolResult", "inlineData", "inline_data"),
+    *("fileData", "file_data", "executableCode", "executable_code", "codeExecutionResult"),
+    *("code_execution_result", "image", "document", "video", "audio", "cachePoint"),
+    *("guardContent", "thoughtSignature", "thought_signature", "thought"),
+)
+"""Keys of the parts of Gemini and Bedrock that hold no words."""
 
 
 class Content(NamedTuple):
@@ -45,23 +60,27 @@ def read_content(message: Mapping[str, Any]) -> Content:
     """Return the words of a message.
 
     Args:
-        message: An object with ``content``, as in OpenAI's interfaces, or with Gemini's ``parts``.
+        message: An object with ``content``, as in OpenAI's interfaces, Gemini's ``parts`` or
+            ShareGPT's ``value``.
 
     Raises:
         DataError: The content is neither text, null nor a list of parts, or a part lacks its text.
     """
     said: dict[str, list[str]] = {"text": [], "refusal": [], "reasoning": []}
-    content = message.get("content", message.get("parts"))
+    content = next((message[key] for key in CONTENTS if key in message), None)
+    if isinstance(content, Mapping) and isinstance(content.get("parts"), list):
+        content = content["parts"]
     for kind, text in _parts(content):
         said[kind].append(text)
     if isinstance(message.get("refusal"), str):
         said["refusal"].append(message["refusal"])
-    thought = next((message[key] for key in _FIELDS if isinstance(message.get(key), str)), None)
-    if thought is None:
-        thought = _detailed(message.get("reasoning_details"))
-    if thought:
+    beside = message.get("additional_kwargs")  # of LangChain
+    fields = {**beside, **message} if isinstance(beside, Mapping) else message
+    thoughts = (_thought(fields.get(key)) for key in _FIELDS)
+    thought = next(filter(None, thoughts), "") or _detailed(fields.get("reasoning_details"))
+    if thought and thought not in said["reasoning"]:
         said["reasoning"].append(thought)
-    texts = {kind: "\n".join(found) for kind, found in said.items()}
+    texts = {kind: "\n".join(filter(None, found)) for kind, found in said.items()}
     return Content(**texts, calls=tuple(_calls(message, content)))
 
 
@@ -148,26 +167,29 @@ def _parts(content: Any) -> Iterator[tuple[str, str]]:
         if not isinstance(part, Mapping):
             raise DataError("has to have text 'content' or a list of parts")
         kind = part.get("type")
-        if kind in _TEXTS:
-            yield "text", _words(part, "text")
+        if kind in _REASONING or part.get("thought") or "reasoningContent" in part:
+            yield "reasoning", _thought(part)
+        elif kind in _TEXTS:
+            if kind is not None or "text" in part or not any(key in part for key in _SILENT):
+                yield "text", _words(part, "text")
         elif kind == "refusal":
             yield "refusal", _words(part, "refusal")
-        elif kind in _REASONING:
-            yield "reasoning", _thought(part, str(kind))
 
 
 def _calls(message: Mapping[str, Any], content: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the calls of tools, in any of the forms that servers give them."""
     listed = message.get("tool_calls")
     found = [*(listed if isinstance(listed, list) else ()), message.get("function_call")]
-    if isinstance(content, list | tuple):
-        found += [p for p in content if isinstance(p, Mapping) and p.get("type") in _CALLS]
+    parts = [p for p in content if isinstance(p, Mapping)] if isinstance(content, list) else []
+    found += [part for part in parts if part.get("type") in _CALLS]
+    found += [part[key] for part in parts for key in _CALL_KEYS if key in part]
     for call in found:
         if isinstance(call, Mapping):
             inner = call.get("function")
             named = inner if isinstance(inner, Mapping) else call
-            arguments = named.get("arguments", named.get("input"))
-            yield {"name": named.get("name", inner), "arguments": arguments}
+            given = (named[key] for key in ("arguments", "input", "args") if key in named)
+            name = named.get("name", named.get("toolName", inner))
+            yield {"name": name, "arguments": next(given, None)}
 
 
 def _words(part: Mapping[str, Any], key: str) -> str:
@@ -187,9 +209,19 @@ def _detailed(details: Any) -> str:
     return "".join(text for text in found if isinstance(text, str))
 
 
-def _thought(part: Mapping[str, Any], kind: str) -> str:
-    """The text of a part of reasoning, which some servers give as parts of its own."""
-    inner = next((part[key] for key in (kind, "text", "summary", "content") if part.get(key)), "")
-    if isinstance(inner, str):
-        return inner
-    return "\n".join(text for _, text in _parts(inner))
+def _thought(given: Any) -> str:
+    """The reasoning in a field or a part, which some servers give as parts of its own.
+
+    Empty where it is hidden, or there is none.
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, list | tuple):
+        return "\n".join(filter(None, map(_thought, given)))
+    if not isinstance(given, Mapping):
+        return ""
+    nested = given.get("reasoningContent", given.get("reasoningText"))
+    if isinstance(nested, Mapping):
+        return _thought(nested)
+    keys = ("summary",) if given.get("redacted") else (*_FIELDS, "thought", *_WORDS)
+    return next(filter(None, (_thought(given.get(key)) for key in keys)), "")

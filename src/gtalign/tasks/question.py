@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
 from gtalign.errors import DataError
-from gtalign.tasks.content import read_content
+from gtalign.tasks.content import CONTENTS, read_content
+from gtalign.tasks.turns import body_of, role_of
 
 _TEXTS = ("id", "task", "ground_truth", "cluster")
 
@@ -119,14 +120,14 @@ def read_messages(source: Any, name: str) -> tuple[Message, ...]:
 
 
 def _message(source: Any, place: str) -> Message:
-    if not isinstance(source, Mapping) or not isinstance(source.get("role"), str):
+    role = role_of(source) if isinstance(source, Mapping) else None
+    body = body_of(source) if role is not None else {}
+    if role is None or not any(key in body for key in CONTENTS):
         raise DataError(f"{place} has to have text 'role' and 'content'")
-    content = source.get("content")
+    content = body.get("content")
     if isinstance(content, str):
-        return Message(role=source["role"], content=content)
-    if "content" not in source:
-        raise DataError(f"{place} has to have text 'role' and 'content'")
+        return Message(role=role, content=content)
     try:
-        return Message(role=source["role"], content=read_content(source).said)
+        return Message(role=role, content=read_content(body).said)
     except DataError as error:
         raise DataError(f"{place} {error}") from None

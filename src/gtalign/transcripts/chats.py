@@ -1,8 +1,9 @@
 """Logs of chats in OpenAI's form, read as transcripts.
 
-A line is an object with ``messages``, the last one from the assistant. ``id``, ``task`` (or
-``data_source``), ``ground_truth``, ``model`` and ``cluster`` are optional. Messages may have any of
-the forms that `gtalign.tasks.content` reads.
+A line is an object with ``messages`` (or ``conversations``, ``conversation``), the last one from
+the assistant. ``id``, ``task`` (or ``data_source``), ``ground_truth``, ``model`` and ``cluster``
+are optional. Messages may have any of the forms that `gtalign.tasks.turns` and
+`gtalign.tasks.content` read.
 """
 
 from collections.abc import Mapping
@@ -15,19 +16,19 @@ from gtalign.chain.reasoning import shown
 from gtalign.errors import DataError
 from gtalign.tasks import NO_TASK
 from gtalign.tasks.content import Content, read_content
+from gtalign.tasks.turns import body_of, gathered, role_of
 from gtalign.transcripts.prompts import by_prompt
 
 TASK = NO_TASK
 """The default task of a log: a judge grades how helpful the answer is, as a quality in [0, 1]."""
 
-
-_ROLES: Final = {"model": "assistant"}
-"""Other names of roles, of Gemini."""
+_LISTS: Final = ("messages", "conversations", "conversation")
+"""The columns that hold the messages; the first one that is there counts."""
 
 
 def is_chat(record: Mapping[str, Any]) -> bool:
     """Whether the object of a line is a chat, not a transcript of ours."""
-    return "messages" in record and "completion" not in record
+    return any(name in record for name in _LISTS) and "completion" not in record
 
 
 def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) -> dict[str, Any]:
@@ -46,13 +47,17 @@ def transcript_fields(record: Mapping[str, Any], name: str, task: str = TASK) ->
     Raises:
         DataError: A field is missing or of the wrong type; the message names it.
     """
-    messages = record["messages"]
-    if not isinstance(messages, list) or len(messages) < 2:
-        raise DataError("column 'messages' has to be a list: a question, and the answer to it")
-    turns = [_turn(message, index) for index, message in enumerate(messages)]
+    column = next(name for name in _LISTS if name in record)
+    messages = record[column]
+    messages = gathered(messages) if isinstance(messages, list) else ()
+    if len(messages) < 2:
+        raise DataError(f"column {column!r} has to be a list: a question, and the answer to it")
+    turns = [
+        _turn(message, f"column {column!r}: message {i}") for i, message in enumerate(messages)
+    ]
     role, answer = turns.pop()
     if role != "assistant":
-        raise DataError(f"column 'messages': the last one has to be the assistant's, not {role!r}")
+        raise DataError(f"column {column!r}: the last one has to be the assistant's, not {role!r}")
     completion = completion_of(answer)
     prompt = [{"role": role, "content": said.said} for role, said in turns]
     identity = record.get("id")
@@ -83,15 +88,15 @@ def completion_of(answer: Content) -> str:
     return with_reasoning(answer.reasoning, said)
 
 
-def _turn(message: Any, index: int) -> tuple[str, Content]:
+def _turn(message: Any, place: str) -> tuple[str, Content]:
     """Return who says what in a message."""
-    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-        raise DataError(f"column 'messages': message {index} has to have a text 'role'")
-    role: str = message["role"]
+    role = role_of(message) if isinstance(message, Mapping) else None
+    if role is None:
+        raise DataError(f"{place} has to have a text 'role'")
     try:
-        return _ROLES.get(role, role), read_content(message)
+        return role, read_content(body_of(message))
     except DataError as error:
-        raise DataError(f"column 'messages': message {index} {error}") from None
+        raise DataError(f"{place} {error}") from None
 
 
 def is_plain(completion: str) -> bool:

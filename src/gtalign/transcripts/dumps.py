@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gtalign.chain import parse
-from gtalign.chain.blocks import TAG
 from gtalign.errors import ChainError, DataError
 from gtalign.tasks import Message
 from gtalign.tasks.content import read_truth
 from gtalign.tasks.question import read_messages
+from gtalign.transcripts.chats import is_plain
 from gtalign.transcripts.columns import read_number
 from gtalign.transcripts.prompts import by_prompt
 from gtalign.transcripts.transcript import Transcript
@@ -52,7 +52,7 @@ def from_dump(record: Mapping[str, Any], name: str, task: str) -> Transcript:
     named = record.get("data_source", record.get("task"))
     # Only the method's own reward asks for a chain, and it gives 0 without one.
     asked = (ours or "user_reward" in record) and not mutual
-    plain = TAG.search(completion) is None and not asked
+    plain = is_plain(completion) and not asked
     chain, error = None, None
     # The dump has scores, and no reward of ours reads it: for the comparison it is read here.
     try:

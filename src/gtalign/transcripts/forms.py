@@ -63,7 +63,7 @@ FORMS: Final = (
         _of(traces.result_fields),
     ),
     Form("dumps of verl (input, output, gts, score)", dumps.is_dump, dumps.from_dump),
-    Form("chats (messages)", chats.is_chat, _of(chats.transcript_fields)),
+    Form("chats (messages, or conversations)", chats.is_chat, _of(chats.transcript_fields)),
     Form(
         "transcripts (completion, and id, task, prompt)",
         lambda record: "completion" in record,

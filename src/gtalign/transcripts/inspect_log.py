@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gtalign.chain import with_reasoning
 from gtalign.errors import DataError
 from gtalign.tasks.content import read_content
 from gtalign.transcripts.chats import completion_of
@@ -74,10 +75,12 @@ def _fields(sample: Any, task: str, model: str) -> dict[str, Any]:
 
 
 def _completion(output: Any) -> str:
-    """What the model said; where that is nothing, the reasoning and the calls in its place."""
-    if output.completion or not output.choices:
-        return str(output.completion)
-    return completion_of(read_content(output.choices[0].message.model_dump()))
+    """What the model said, after its reasoning; where that is nothing, the calls in its place."""
+    said = str(output.completion or "")
+    if not output.choices:
+        return said
+    read = read_content(output.choices[0].message.model_dump())
+    return with_reasoning(read.reasoning, said) if said else completion_of(read)
 
 
 def _values(name: str, value: Any) -> dict[str, float | None]:

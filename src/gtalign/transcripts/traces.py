@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gtalign.errors import DataError
 from gtalign.tasks.content import read_content
+from gtalign.tasks.turns import body_of, role_of
 from gtalign.transcripts.chats import completion_of
 from gtalign.transcripts.given import given_scores, number
 
@@ -123,14 +124,15 @@ def _messages(given: Any, name: str, role: str = "user") -> list[dict[str, str]]
         raise DataError(f"column {name!r} has to be text or a list of messages")
     found = []
     for message in given:
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        author = role_of(message) if isinstance(message, Mapping) else None
+        if author is None:
             raise DataError(f"column {name!r}: each message has to have a text 'role'")
         try:
-            read = read_content(message)
+            read = read_content(body_of(message))
         except DataError as error:
             raise DataError(f"column {name!r}: a message {error}") from None
-        content = completion_of(read) if message["role"] == "assistant" else read.said
-        found.append({"role": message["role"], "content": content})
+        content = completion_of(read) if author == "assistant" else read.said
+        found.append({"role": author, "content": content})
     return found
 
 
