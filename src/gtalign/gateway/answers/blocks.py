@@ -25,6 +25,15 @@ _TEXTS: Final[Mapping[str, Kind]] = {
     "refusal": "refusal",
 }
 
+_KNOWN: Final = frozenset(
+    {
+        *("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "gtalign"),
+        *("index", "delta", "message", "finish_reason", "logprobs", "stop_reason", "matched_stop"),
+        *("role", "tool_calls", "function_call", *_TEXTS),
+    }
+)
+"""What this module reads of an answer, of its choice and of its message, or other APIs lack."""
+
 
 @dataclass(slots=True)
 class Block:
@@ -59,6 +68,8 @@ class Blocks:
         stop: The text that ended it, if the engine names one.
         usage: Its tokens, as the chat counts them; None while they are unknown.
         about: What the gateway says of the decision; None if it says nothing.
+        more: What else the engine said, such as ``timings``.
+        news: What of that the latest chunk said.
     """
 
     def __init__(self) -> None:
@@ -67,6 +78,8 @@ class Blocks:
         self.stop: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.about: Any = None
+        self.more: dict[str, Any] = {}
+        self.news: dict[str, Any] = {}
         self._calls: dict[int, Block] = {}
 
     def take(self, value: Any) -> Iterator[tuple[Block, str]]:
@@ -83,12 +96,15 @@ class Blocks:
         if isinstance(value.get("usage"), dict):
             self.usage = value["usage"]
         self.about = value.get("gtalign", self.about)
+        self.news = _more(value)
+        self.more |= self.news
         if not choices:
             return
         choice = choices[0]
         grown = choice.get("delta") or choice.get("message") or {}
         if not isinstance(grown, dict):
             raise ValueError("a message that is no object")
+        self._add(_more(grown) | _more(choice))
         for name, kind in _TEXTS.items():
             text = grown.get(name)
             if text is not None and not isinstance(text, str):
@@ -118,6 +134,14 @@ class Blocks:
             broken.finish = self.finish
             raise broken
         return end
+
+    def _add(self, news: dict[str, Any]) -> None:
+        """Take what a chunk says of its choice; lists, such as ``token_ids``, go on."""
+        for name, value in news.items():
+            before = self.more.get(name)
+            joins = isinstance(before, list) and isinstance(value, list)
+            self.more[name] = before + value if joins else value
+        self.news = news | self.news
 
     @staticmethod
     def _grown(block: Block, text: str) -> tuple[Block, str]:
@@ -152,3 +176,8 @@ class Blocks:
         if not isinstance(arguments, str):
             raise ValueError("arguments of a tool call that are no text")
         return block, arguments
+
+
+def _more(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object of an answer has beyond what is known here."""
+    return {name: one for name, one in value.items() if name not in _KNOWN and one is not None}

@@ -34,6 +34,7 @@ _TRACES: Final = re.compile(rb"thinking|payoff|analyze|response>")
 _PERHAPS: Final = re.compile(rb"<|\\u00")  # what holds neither holds no tag, escaped or not
 _ENDS: Final = ("</thinking>", "</payoff>", "</analyze>")
 _OF_TOKENS: Final = ("logprobs", "token_ids")  # what else of a choice spells out its text
+_BESIDE: Final = "__verbose"  # where llama.cpp repeats the text of an answer
 _BY_ITSELF: Final = (None, "stop", "tool_calls", "function_call")  # else it was broken off
 
 
@@ -140,6 +141,7 @@ class ChainCutter:
         try:
             body = _read(raw)
             self._cut(body, "message", whole=True)
+            self._drop_copies(body)
         except ValueError:
             if _TRACES.search(raw):
                 raise
@@ -162,6 +164,7 @@ class ChainCutter:
             return event({"error": reported(one.data)})
         body = _read(one.data)
         told = self._cut(body, "delta", whole=False)
+        self._drop_copies(body)
         return event(body) if told else b""
 
     def _cut(self, body: dict[str, Any], part: str, *, whole: bool) -> bool:
@@ -196,6 +199,11 @@ class ChainCutter:
                         choice[name] = None
             told = told or ends or bool(pieces) or bool(set(message) - {"content"} and not plain)
         return told
+
+    def _drop_copies(self, body: dict[str, Any]) -> None:
+        """Leave out what else holds the text of an answer with a chain."""
+        if not all(one.plain for one in self._choices.values()):
+            body.pop(_BESIDE, None)
 
     def _choice(self, index: Any) -> "_Choice":
         number = index if type(index) is int else 0

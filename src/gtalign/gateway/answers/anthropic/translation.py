@@ -40,6 +40,7 @@ class MessagesTranslation(Translation):
         super().__init__(request_id)
         self._begun = False
         self._open: Block | None = None
+        self._late: dict[str, Any] = {}  # what else the engine said at the end
 
     def headers(self) -> dict[str, str]:
         """The request's id, under the name by which Anthropic's clients read it."""
@@ -61,7 +62,8 @@ class MessagesTranslation(Translation):
     def events(self, value: Any) -> Iterator[bytes]:
         """Yield the events of a chunk."""
         yield from self._start()
-        for block, text in self.blocks.take(value):
+        blocks, told = self.blocks, False
+        for block, text in blocks.take(value):
             if block is not self._open:
                 yield from self._closed()
                 self._open = block
@@ -70,7 +72,13 @@ class MessagesTranslation(Translation):
             if text:
                 kind, name = _DELTAS[block.kind]
                 delta = {"type": kind, name: text}
-                yield self._event("content_block_delta", index=block.number, delta=delta)
+                place = {"index": block.number, "delta": delta}
+                yield self._event("content_block_delta", blocks.news, **place)
+                told = True
+        if blocks.finish is not None:
+            self._late |= blocks.news
+        elif blocks.news and not told:
+            yield self._event("ping", blocks.news)
 
     def ended(self) -> Iterator[bytes]:
         """Yield the events that end the message."""
@@ -80,7 +88,7 @@ class MessagesTranslation(Translation):
         yield from self._closed()
         about = {} if self.blocks.about is None else {"gtalign": self.blocks.about}
         usage = self._usage()
-        yield self._event("message_delta", delta=stop, usage=usage, **about)
+        yield self._event("message_delta", self._late, delta=stop, usage=usage, **about)
         yield self._event("message_stop")
 
     def broken(self, error: Mapping[str, Any]) -> Iterator[bytes]:
@@ -118,7 +126,8 @@ class MessagesTranslation(Translation):
     ) -> dict[str, Any]:
         about = {} if self.blocks.about is None else {"gtalign": self.blocks.about}
         message = {"id": self.id, "type": "message", "role": "assistant", "model": self.model}
-        return {**message, "content": content, **stop, "usage": usage, **about}
+        more = self.blocks.more
+        return {**more, **message, "content": content, **stop, "usage": usage, **about}
 
     def _stop(self) -> dict[str, Any]:
         """Why the message ended."""
@@ -148,8 +157,8 @@ class MessagesTranslation(Translation):
             "output_tokens": written if type(written) is int else 0,
         }
 
-    def _event(self, name: str, /, **fields: Any) -> bytes:
-        return event(name, {"type": name, **fields})
+    def _event(self, name: str, more: Mapping[str, Any] = {}, /, **fields: Any) -> bytes:
+        return event(name, {**more, "type": name, **fields})
 
 
 def _content(block: Block, text: str) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def response_of(
     body, blocks = translation.body, translation.blocks
     reason = _REASONS[blocks.end] if status == "incomplete" else None
     response: dict[str, Any] = {
+        **blocks.more,
         "id": translation.id,
         "object": "response",
         "created_at": translation.created,

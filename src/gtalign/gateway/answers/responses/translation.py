@@ -42,6 +42,7 @@ class ResponsesTranslation(Translation):
         super().__init__(request_id)
         self._number = 0  # of the next event
         self._open: Block | None = None
+        self._late: dict[str, Any] = {}  # what else the engine said at the end
 
     def chat(self) -> dict[str, Any]:
         """Return the request as the body of a chat."""
@@ -57,13 +58,21 @@ class ResponsesTranslation(Translation):
     def events(self, value: Any) -> Iterator[bytes]:
         """Yield the events of a chunk."""
         yield from self._begun()
-        for block, text in self.blocks.take(value):
+        blocks, told = self.blocks, False
+        for block, text in blocks.take(value):
             if block is not self._open:
                 yield from self._closed("completed")
                 yield from self._opened(block)
             if text:
                 name, _ = _TEXTS[block.kind]
-                yield self._event(f"{name}.delta", **self._place(block), **_more(block), delta=text)
+                grown = {**self._place(block), **_more(block), "delta": text}
+                yield self._event(f"{name}.delta", blocks.news, **grown)
+                told = True
+        if blocks.finish is not None:
+            self._late |= blocks.news
+        elif blocks.news and not told:
+            response = self._response("in_progress")
+            yield self._event("response.in_progress", blocks.news, response=response)
 
     def ended(self) -> Iterator[bytes]:
         """Yield the events that end the response."""
@@ -71,7 +80,7 @@ class ResponsesTranslation(Translation):
             raise ValueError("a stream without a finish_reason")
         status = status_of(self.blocks.end)
         yield from self._closed(status)
-        yield self._event(f"response.{status}", response=self._response(status))
+        yield self._event(f"response.{status}", self._late, response=self._response(status))
 
     def broken(self, error: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield the events that end a response that failed."""
@@ -135,9 +144,9 @@ class ResponsesTranslation(Translation):
             output[-1]["status"] = "incomplete"
         return response_of(self, status=status, output=output, error=error)
 
-    def _event(self, name: str, /, **fields: Any) -> bytes:
+    def _event(self, name: str, more: Mapping[str, Any] = {}, /, **fields: Any) -> bytes:
         number, self._number = self._number, self._number + 1
-        return event(name, {"type": name, "sequence_number": number, **fields})
+        return event(name, {**more, "type": name, "sequence_number": number, **fields})
 
 
 def _why(error: Mapping[str, Any]) -> dict[str, Any]:
