@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGALRM, raise_signal
 from types import SimpleNamespace
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -10,11 +11,13 @@ from uuid import uuid4
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from transformers import TrainerControl, TrainerState
 
-from gtalign.errors import ConfigError, StorageError
+from gtalign.errors import ConfigError, StorageError, Terminated
 from gtalign.training.checkpoints import finished
 from gtalign.training.copies import Copies, Copying
 from gtalign.training.processes import Processes
+from gtalign.training.stopping import _Termination
 
 
 class Objects(MemoryFileSystem):
@@ -129,6 +132,32 @@ def test_training_goes_on_without_a_copy_and_says_so(
     Objects.refused = ""
     copying.on_save(None, state, None)
     assert copies.newest() == "checkpoint-4"
+
+
+@pytest.mark.parametrize("stopping", [True, False], ids=["stopping", "within a step's time"])
+def test_a_copy_that_outlasts_a_request_to_end_is_given_up(
+    stopping: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    copies, asked = Copies(f"objects://bucket/{uuid4()}"), _Termination(Processes())
+    copies.keep(checkpoint(tmp_path, "checkpoint-3"))
+    checkpoint(tmp_path, "checkpoint-4")
+    state, control = TrainerState(global_step=4, max_steps=9), TrainerControl()
+    asked.ask()
+    if stopping:
+        asked.on_step_end(None, state, control)
+    monkeypatch.setattr(Objects, "put_file", lambda *_, **__: raise_signal(SIGALRM))
+    copying = Copying(copies, tmp_path, Processes(), asked.limited)
+    if stopping:
+        copying.on_save(None, state, control)
+        assert "no time for a copy of checkpoint-4" in caplog.text
+    else:
+        with pytest.raises(Terminated):
+            copying.on_save(None, state, control)
+    asked.be_patient()
+    assert copies.newest() == "checkpoint-3"
 
 
 @pytest.mark.parametrize("address", ["nothing://x", "sftp://nowhere/x"])

@@ -7,12 +7,14 @@ know no renaming, so that a copy counts once its list of files is there, which i
 import json
 import logging
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gtalign.errors import ConfigError, StorageError
+from gtalign.errors import ConfigError, StorageError, Terminated
 from gtalign.training.processes import Processes
 
 log = logging.getLogger(__name__)
@@ -128,12 +130,21 @@ class Copying(TrainerCallback):  # type: ignore[misc]
         copies: Where to.
         scratch: Folder of the checkpoints.
         team: The processes that train.
+        limited: Makes a context that raises `Terminated` if the process is asked to end and the
+            copy takes too long.
     """
 
-    def __init__(self, copies: Copies, scratch: Path, team: Processes) -> None:
+    def __init__(
+        self,
+        copies: Copies,
+        scratch: Path,
+        team: Processes,
+        limited: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._copies = copies
         self._scratch = scratch
         self._team = team
+        self._limited = limited
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -142,10 +153,16 @@ class Copying(TrainerCallback):  # type: ignore[misc]
         self._team.gathered(None)  # every process has written its part
 
         def copy() -> None:
+            name = f"checkpoint-{state.global_step}"
             try:
-                self._copies.keep(self._scratch / f"checkpoint-{state.global_step}")
+                with self._limited():
+                    self._copies.keep(self._scratch / name)
             except StorageError as error:
                 log.warning("%s; training goes on", error)
+            except Terminated:
+                if not control.should_training_stop:
+                    raise
+                log.warning("%s: no time for a copy of %s", self._copies.address, name)
 
         self._team.at_first(copy)
 

@@ -2,8 +2,10 @@
 
 import math
 import signal
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +43,7 @@ def fit(
 
     When the process is asked to end (SIGTERM), the step at hand is finished and its checkpoint is
     written. A step that takes longer than `GRACE_SECONDS` is given up, and the last checkpoint
-    before it stays.
+    before it stays. So is a copy that is not done by then, and the copy before it stays.
 
     Args:
         trainer: The trainer of the stage.
@@ -65,7 +67,7 @@ def fit(
     asked = _Termination(team)
     trainer.add_callback(asked)
     if copies is not None:
-        trainer.add_callback(Copying(copies, scratch, team))
+        trainer.add_callback(Copying(copies, scratch, team, asked.limited))
     trainer.add_callback(_Finite())
     with heard(asked.ask):
         try:
@@ -86,7 +88,8 @@ class _Termination(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, team: Processes) -> None:
         self.stopped_at: int | None = None
-        self._asked = False
+        self._asked = self._limited = False
+        self._deadline = math.inf
         self._team = team
 
     def on_step_end(
@@ -100,10 +103,23 @@ class _Termination(TrainerCallback):  # type: ignore[misc]
 
     def ask(self) -> None:
         """Ask to end, soon."""
-        self._asked = True
+        self._asked, self._deadline = True, time.monotonic() + GRACE_SECONDS
         if hasattr(signal, "setitimer"):  # not on Windows
             signal.signal(signal.SIGALRM, self._give_up)
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Give up what is done in this context once the time after a request to end is over."""
+        self._limited = True
+        if self._asked and hasattr(signal, "setitimer"):
+            # A checkpoint that was being written has let the alarm pass.
+            left = max(0.1, self._deadline - time.monotonic())
+            signal.setitimer(signal.ITIMER_REAL, left)
+        try:
+            yield
+        finally:
+            self._limited = False
 
     def be_patient(self) -> None:
         """Training has ended: what follows may take its time."""
@@ -111,7 +127,7 @@ class _Termination(TrainerCallback):  # type: ignore[misc]
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _give_up(self, *_: Any) -> None:
-        if self.stopped_at is None:  # else its checkpoint is being written
+        if self.stopped_at is None or self._limited:  # else its checkpoint is being written
             raise Terminated(
                 f"no step ended within {GRACE_SECONDS:g} s; the same command resumes the run from"
                 " its last checkpoint"
