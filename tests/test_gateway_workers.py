@@ -120,6 +120,8 @@ def test_the_numbers_of_workers_are_those_of_one_gateway(tmp_path: Path) -> None
         'gtalign_requests_total{path="/v1",status="200"} 6',
         'gtalign_requests_total{path="/3",status="200"} 1',
         "gtalign_requests_running 3",  # what has ended runs nothing
+        "gtalign_processes 2",
+        "gtalign_process_starts_total 3",
         "gtalign_audit_down 1",
         'gtalign_engine_up{model="toy",engine="a"} 0',
         'gtalign_budget_spent_ratio{key="k",unit="tokens"} 0.25',

@@ -142,6 +142,12 @@ class Metrics:
             "gtalign_requests_total", "Requests, by path and status.", ("path", "status")
         )
         self.running = Gauge("gtalign_requests_running", "Requests that are being answered.")
+        self.processes = Gauge("gtalign_processes", "Processes that serve: the workers.")
+        self.processes.set(1)
+        self.starts = Counter(
+            "gtalign_process_starts_total", "Processes that were started, also in place of others."
+        )
+        self.starts.add()
         self.answers = Counter(
             "gtalign_answers_total", "Answers, by policy and how they ended.", ("policy", "status")
         )
