@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson, Game
+from gtalign.cli import options
 from gtalign.cli.show.incentives import print_incentives
 from gtalign.cli.show.result import print_json
 from gtalign.config import load_table
@@ -34,8 +34,8 @@ def command(
             " which the provider pays, otherwise 0.3 and 1.5.",
         ),
     ] = None,
-    game: Game = None,
-    as_json: AsJson = False,
+    game: options.Game = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show whether a pricing policy pays the provider for padding or needless turns.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli import options
 from gtalign.cli.show.calibration import print_calibrations
 from gtalign.cli.show.result import print_json
 from gtalign.drawing import svg_file
@@ -25,7 +25,7 @@ def command(
         typer.Option(help="The user's action whose probability is shown; by default the last."),
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the reliability plot here.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show whether the beliefs that chains state about the user are right.
 

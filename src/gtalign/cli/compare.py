@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gtalign.cli import options
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import AsJson, CSVFolder, LaTeXFolder, MarkdownFolder
 from gtalign.cli.show.comparison import print_comparison
 from gtalign.cli.show.paper import show_report, write_tables
 from gtalign.cli.show.result import print_json
@@ -31,12 +31,7 @@ def command(
             "lm-evaluation-harness, traces of verifiers; a folder stands for the runs in it.",
         ),
     ],
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            help="The model to compare with the others; by default mutual, or else the last one."
-        ),
-    ] = None,
+    reference: options.Reference = None,
     baselines: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,14 +46,14 @@ def command(
         typer.Option(help="The score to compare, where files give several; the first by default."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report as HTML to this file.")] = None,
-    csv: CSVFolder = None,
-    markdown: MarkdownFolder = None,
-    latex: LaTeXFolder = None,
+    csv: options.CSVFolder = None,
+    markdown: options.MarkdownFolder = None,
+    latex: options.LaTeXFolder = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
     resamples: Annotated[
         int, typer.Option(min=100, help="Number of bootstrap resamples.")
     ] = RESAMPLES,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     r"""Compare runs: every metric with its interval, and paired differences.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from gtalign.cli.options import AsJson, Tables
+from gtalign.cli import options
 from gtalign.cli.show.paper import print_report, show_report
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.table import wide_console
@@ -30,8 +30,8 @@ def command(
         typer.Option("--dial", help="Compare the arms of the lab at each degree of conflict."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.")] = 0,
-    tables: Tables = False,
-    as_json: AsJson = False,
+    tables: options.Tables = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show whether the interests of user and LLM differ in scored answers.
 

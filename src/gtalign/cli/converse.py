@@ -7,18 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from gtalign.cli import options
 from gtalign.cli.engine import EngineName, Processes, engine_named
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import (
-    AsJson,
-    Bare,
-    Game,
-    ModelOrURL,
-    RunFolder,
-    Tables,
-    changes,
-    settings_of,
-)
 from gtalign.cli.show.converse import print_conversed
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_result
@@ -29,14 +20,9 @@ from gtalign.lab.goals import known_goal
 
 
 def command(
-    model: Annotated[str, ModelOrURL],
-    questions: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="QUESTIONS...", help="Files of questions (.parquet, .jsonl) or of transcripts."
-        ),
-    ],
-    bare: Bare = False,
+    model: Annotated[str, options.ModelOrURL],
+    questions: options.QuestionFiles,
+    bare: options.Bare = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Most questions; 200 by default.")
     ] = None,
@@ -44,17 +30,15 @@ def command(
         int | None,
         typer.Option(min=0, help="Questions whose payoff matrix is played; none by default."),
     ] = None,
-    served: Annotated[
-        str | None, typer.Option("--model", help="Name of the model on the server.")
-    ] = None,
-    config: Annotated[Path | None, settings_of("converse", says="Settings of the run")] = None,
-    overrides: Annotated[list[str] | None, changes("turns=3")] = None,
-    game: Game = None,
-    out: RunFolder = Path("runs/converse"),
+    served: options.ServedName = None,
+    config: Annotated[Path | None, options.settings_of("converse")] = None,
+    overrides: Annotated[list[str] | None, options.changes("turns=3")] = None,
+    game: options.Game = None,
+    out: options.RunFolder = Path("runs/converse"),
     engine: EngineName = "here",
     processes: Processes = None,
-    tables: Tables = False,
-    as_json: AsJson = False,
+    tables: options.Tables = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Let simulated users talk with a model, and measure the conversations.
 
@@ -72,7 +56,7 @@ def command(
         gtalign converse http://127.0.0.1:8000/v1 ambig_qa-test.parquet \\
             --config users
     """
-    options: dict[str, tuple[str, Any]] = {
+    given: dict[str, tuple[str, Any]] = {
         "model": ("MODEL_OR_URL", model),
         "questions": ("QUESTIONS", [str(file.resolve()) for file in questions]),
         "limit": ("--limit", limit),
@@ -81,7 +65,7 @@ def command(
         "game": ("--game", game),
         "instruct": ("--bare", "none" if bare else None),
     }
-    settings = load(ConverseRun, config, overrides or (), options)
+    settings = load(ConverseRun, config, overrides or (), given)
     check = partial(check_conversations, settings, known_goal)
     with (
         engine_named(engine, processes, check) as elsewhere,

@@ -3,15 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+from gtalign.cli import options
 from gtalign.cli.layout import Accelerate, plan_of
-from gtalign.cli.options import (
-    AsJson,
-    DryTraining,
-    RunFolder,
-    changes,
-    command_line,
-    settings_of,
-)
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.evaluation.training_report import report_training
@@ -20,12 +13,12 @@ from gtalign.training.processes import processes
 
 
 def command(
-    config: Annotated[Path, settings_of("dpo")],
-    out: RunFolder = Path("runs/dpo"),
-    overrides: Annotated[list[str] | None, changes("dpo.beta=0.2")] = None,
-    dry_run: DryTraining = False,
+    config: Annotated[Path, options.settings_of("dpo")],
+    out: options.RunFolder = Path("runs/dpo"),
+    overrides: Annotated[list[str] | None, options.changes("dpo.beta=0.2")] = None,
+    dry_run: options.DryTraining = False,
     accelerate: Accelerate = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a model to prefer the better of two answers (DPO).
 
@@ -46,6 +39,6 @@ def command(
         return  # the first process reports
     if not dry_run:
         title = f"gtalign dpo: {settings.model}"
-        page = report_training(out, settings, title=title, command=command_line())
+        page = report_training(out, settings, title=title, command=options.command_line())
         result["report"] = str(page)
     print_result(result, as_json=as_json)

@@ -6,17 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gtalign.cli import options
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import (
-    AsJson,
-    DryAsking,
-    Game,
-    RunFolder,
-    Tables,
-    changes,
-    command_line,
-    settings_of,
-)
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.cli.show.run import facts_of, print_answers
@@ -28,13 +19,13 @@ from gtalign.transcripts.summary import Summary
 
 
 def command(
-    config: Annotated[Path, settings_of("eval")],
-    out: RunFolder = Path("runs/eval"),
-    overrides: Annotated[list[str] | None, changes("limit=50")] = None,
-    game: Game = None,
-    dry_run: DryAsking = False,
-    tables: Tables = False,
-    as_json: AsJson = False,
+    config: Annotated[Path, options.settings_of("eval")],
+    out: options.RunFolder = Path("runs/eval"),
+    overrides: Annotated[list[str] | None, options.changes("limit=50")] = None,
+    game: options.Game = None,
+    dry_run: options.DryAsking = False,
+    tables: options.Tables = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Let a model answer questions, judge and score the answers, and report.
 
@@ -59,7 +50,7 @@ def command(
             if problem is not None:
                 progress.console.print(problem, markup=False)
 
-        result = run(settings, out, command_line(), show)
+        result = run(settings, out, options.command_line(), show)
     found = Summary.of(read_transcripts(Path(result["transcripts"])))
     problem = found.problem(asked=True)
     if as_json:

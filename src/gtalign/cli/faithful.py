@@ -6,17 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from gtalign.cli import options
 from gtalign.cli.failures import FAILED
-from gtalign.cli.options import (
-    AsJson,
-    Bare,
-    Game,
-    ModelOrURL,
-    RunFolder,
-    Tables,
-    changes,
-    settings_of,
-)
 from gtalign.cli.show.faithful import failure, print_faithfulness
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_result
@@ -26,21 +17,16 @@ from gtalign.evaluation.faithfulness.settings import FaithfulnessRun
 
 
 def command(
-    model: Annotated[str, ModelOrURL],
-    questions: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="QUESTIONS...", help="Files of questions (.parquet, .jsonl) or of transcripts."
-        ),
-    ],
-    game: Game = None,
-    bare: Bare = False,
+    model: Annotated[str, options.ModelOrURL],
+    questions: options.QuestionFiles,
+    game: options.Game = None,
+    bare: options.Bare = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Most questions; 60 by default.")] = None,
-    config: Annotated[Path | None, settings_of("faithful", says="Settings of the run")] = None,
-    overrides: Annotated[list[str] | None, changes("temperature=1.0")] = None,
-    out: RunFolder = Path("runs/faithful"),
-    tables: Tables = False,
-    as_json: AsJson = False,
+    config: Annotated[Path | None, options.settings_of("faithful")] = None,
+    overrides: Annotated[list[str] | None, options.changes("temperature=1.0")] = None,
+    out: options.RunFolder = Path("runs/faithful"),
+    tables: options.Tables = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure whether a model's payoff matrix causes its answer.
 
@@ -56,14 +42,14 @@ def command(
         gtalign faithful runs/lab/seed-0/mutual --bare \\
             runs/lab/seed-0/mutual/transcripts.jsonl --limit 30
     """
-    options: dict[str, tuple[str, Any]] = {
+    given: dict[str, tuple[str, Any]] = {
         "model": ("MODEL_OR_URL", model),
         "questions": ("QUESTIONS", [str(file.resolve()) for file in questions]),
         "limit": ("--limit", limit),
         "game": ("--game", game),
         "instruct": ("--bare", "none" if bare else None),
     }
-    settings = load(FaithfulnessRun, config, overrides or (), options)
+    settings = load(FaithfulnessRun, config, overrides or (), given)
     with Bar(amount="{task.completed:.0f} of {task.total:.0f}") as bar:
         found = run(settings, out, lambda done, total: bar(done, total, "questions"))
     if as_json:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson, TaskName, Workers, settings_of
+from gtalign.cli import options
 from gtalign.cli.show.judges import print_check
 from gtalign.cli.show.progress import Bar
 from gtalign.cli.show.result import print_json
@@ -36,9 +36,9 @@ def check_labels(
         ),
     ],
     judge: Annotated[
-        Path | None, settings_of("judges", "--judge", "Judges, by default rules alone")
+        Path | None, options.settings_of("judges", "--judge", "Judges, by default rules alone")
     ] = None,
-    task: TaskName = TASK,
+    task: options.TaskName = TASK,
     good_from: Annotated[
         float,
         typer.Option(
@@ -48,11 +48,11 @@ def check_labels(
     pairs: Annotated[
         int, typer.Option(min=0, help="Each model compares at most this many pairs of answers.")
     ] = 100,
-    workers: Workers = 64,
+    workers: options.Workers = 64,
     seed: Annotated[
         int, typer.Option(help="Seed of the intervals and of the sample of pairs.")
     ] = 0,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     r"""Compare judges with people: agreement, error rates and position bias.
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import RunFolder, Tables, changes, command_line, settings_of
+from gtalign.cli import options
 from gtalign.cli.show.lab import print_lab, watching
 from gtalign.cli.show.progress import Bar
 from gtalign.lab.program import load_lab, run_lab
 
 
 def command(
-    out: RunFolder = Path("runs/lab"),
+    out: options.RunFolder = Path("runs/lab"),
     full: Annotated[
         bool, typer.Option("--full", help="Train all arms; by default only base, sft and mutual.")
     ] = False,
@@ -28,9 +28,9 @@ def command(
     data: Annotated[
         Path | None, typer.Option(help="Train on the published question files in this folder.")
     ] = None,
-    config: Annotated[Path | None, settings_of("lab")] = None,
-    overrides: Annotated[list[str] | None, changes("experiment.rl.steps=60")] = None,
-    tables: Tables = False,
+    config: Annotated[Path | None, options.settings_of("lab")] = None,
+    overrides: Annotated[list[str] | None, options.changes("experiment.rl.steps=60")] = None,
+    tables: options.Tables = False,
 ) -> None:
     """Train a small assistant for mutual welfare, compare it and report.
 
@@ -51,5 +51,5 @@ def command(
         data=data,
     )
     with Bar(amount="{task.percentage:>3.0f}%") as bar:
-        found = run_lab(settings, out, command_line(), watching(bar))
+        found = run_lab(settings, out, options.command_line(), watching(bar))
     print_lab(found, tables=tables)

@@ -48,6 +48,19 @@ ModelOrURL = typer.Argument(
     help="A checkpoint directory, gguf:FILE, package:NAME, or the address of a model server such as"
     " http://127.0.0.1:8000/v1.",
 )
+ServedName = Annotated[str | None, typer.Option("--model", help="Name of the model on the server.")]
+QuestionFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="QUESTIONS...", help="Files of questions (.parquet, .jsonl) or of transcripts."
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        help="The model to compare with the others; by default mutual, or else the last one."
+    ),
+]
 Policies = typer.Option(
     "--policy", help="A policy file, or the name of a built-in policy; repeatable."
 )

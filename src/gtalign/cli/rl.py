@@ -5,17 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from gtalign.cli import options
 from gtalign.cli.failures import FAILED
 from gtalign.cli.layout import Accelerate, plan_of
-from gtalign.cli.options import (
-    AsJson,
-    DryTraining,
-    Game,
-    RunFolder,
-    changes,
-    command_line,
-    settings_of,
-)
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.cli.show.run import print_learned
 from gtalign.config import load
@@ -30,10 +22,10 @@ from gtalign.transcripts.learned import learned
 
 
 def command(
-    config: Annotated[Path, settings_of("rl")],
-    out: RunFolder = Path("runs/rl"),
-    overrides: Annotated[list[str] | None, changes("rl.steps=20")] = None,
-    game: Game = None,
+    config: Annotated[Path, options.settings_of("rl")],
+    out: options.RunFolder = Path("runs/rl"),
+    overrides: Annotated[list[str] | None, options.changes("rl.steps=20")] = None,
+    game: options.Game = None,
     engine: Annotated[
         Literal["trl", "verl"],
         typer.Option(help="Who trains: TRL in this process, or verl on a cluster of Ray."),
@@ -44,9 +36,9 @@ def command(
             metavar="ADDRESS", help="Hand a run on verl to the cluster that takes jobs of Ray here."
         ),
     ] = None,
-    dry_run: DryTraining = False,
+    dry_run: options.DryTraining = False,
     accelerate: Accelerate = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a model for mutual welfare by reinforcement learning.
 
@@ -85,7 +77,7 @@ def command(
         return
     found = learned(out / "transcripts.jsonl")
     title = f"gtalign rl: {settings.model}"
-    page = report_training(out, settings, title=title, command=command_line(), found=found)
+    page = report_training(out, settings, title=title, command=options.command_line(), found=found)
     print_learned({**result, "report": str(page)}, found, as_json=as_json)
     if found.problem is not None:
         raise typer.Exit(FAILED)

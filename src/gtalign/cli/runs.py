@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli import options
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.runs import print_runs
 from gtalign.evaluation.directories import find_runs
@@ -13,7 +13,7 @@ from gtalign.evaluation.directories import find_runs
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder with run directories.")] = Path("runs"),
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List runs: state, last step, best W and size on disk.
 

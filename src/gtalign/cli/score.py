@@ -7,18 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gtalign.cli import options
 from gtalign.cli.engine import EngineName, Processes, engine_named
 from gtalign.cli.failures import BAD_INPUT, FAILED, complain
-from gtalign.cli.options import (
-    AsJsonLines,
-    Game,
-    Tables,
-    TaskName,
-    Workers,
-    changes,
-    run_settings,
-    settings_of,
-)
 from gtalign.cli.show.attacks import print_attacks
 from gtalign.cli.show.progress import RowBar
 from gtalign.cli.show.result import print_json
@@ -47,20 +38,20 @@ def command(
         typer.Option(help=f"Preset of the reward: {', '.join(FIRST)} or {LAST}."),
     ] = None,
     config: Annotated[
-        Path | None, settings_of("reward", says="The reward, or a run that has one")
+        Path | None, options.settings_of("reward", says="The reward, or a run that has one")
     ] = None,
     overrides: Annotated[
-        list[str] | None, changes("llm.format=0.3", "Change one key of the reward")
+        list[str] | None, options.changes("llm.format=0.3", "Change one key of the reward")
     ] = None,
     judge: Annotated[
-        Path | None, settings_of("judges", "--judge", "Judges, asked for missing verdicts")
+        Path | None, options.settings_of("judges", "--judge", "Judges, asked for missing verdicts")
     ] = None,
-    workers: Workers = 64,
+    workers: options.Workers = 64,
     max_failed: Annotated[
         float,
         typer.Option(min=0, max=1, help="The command stops if a larger share of judgements fails."),
     ] = 0.5,
-    task: TaskName = TASK,
+    task: options.TaskName = TASK,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,15 +69,15 @@ def command(
             help="The score that counts, where other software gave several; the first by default."
         ),
     ] = None,
-    game: Game = None,
+    game: options.Game = None,
     engine: EngineName = "here",
     processes: Processes = None,
     attack: Annotated[
         bool,
         typer.Option("--attack", help="Measure what attacks on the reward earn; takes no FILE."),
     ] = False,
-    tables: Tables = False,
-    as_json: AsJsonLines = False,
+    tables: options.Tables = False,
+    as_json: options.AsJsonLines = False,
 ) -> None:
     r"""Score recorded answers: transcripts, verl dumps and chat logs.
 
@@ -107,7 +98,7 @@ def command(
         gtalign score chats.jsonl --judge judges.toml --out scored.jsonl --engine ray
         gtalign score --attack
     """
-    runs = () if config is None else run_settings()
+    runs = () if config is None else options.run_settings()
     reward = reward_for(file, preset=preset, config=config, overrides=overrides or (), runs=runs)
     if attack:
         if file is not None:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import Bare, Game, ModelOrURL, Policies, changes, settings_of
+from gtalign.cli import options
 
 
 def command(
-    upstream: Annotated[str | None, ModelOrURL] = None,
-    config: Annotated[Path | None, settings_of("gateway")] = None,
-    policies: Annotated[list[str] | None, Policies] = None,
+    upstream: Annotated[str | None, options.ModelOrURL] = None,
+    config: Annotated[Path | None, options.settings_of("gateway")] = None,
+    policies: Annotated[list[str] | None, options.Policies] = None,
     host: Annotated[str | None, typer.Option(help="Address on which to listen.")] = None,
     port: Annotated[
         int | None, typer.Option(help="Port on which to listen; 0 takes a free one.")
@@ -26,8 +26,8 @@ def command(
     database: Annotated[
         str | None, typer.Option(help="Database of the decisions: a file or a URL.")
     ] = None,
-    game: Game = None,
-    bare: Bare = False,
+    game: options.Game = None,
+    bare: options.Bare = False,
     key: Annotated[
         str | None, typer.Option(help="Make a new admin key with this name, and show it once.")
     ] = None,
@@ -37,7 +37,7 @@ def command(
             min=0, help="At the start, ask this many of the lab's questions under every policy."
         ),
     ] = 0,
-    overrides: Annotated[list[str] | None, changes("audit.texts=true")] = None,
+    overrides: Annotated[list[str] | None, options.changes("audit.texts=true")] = None,
 ) -> None:
     r"""Serve steered answers over OpenAI's interface; record every decision.
 
@@ -61,7 +61,7 @@ def command(
     from gtalign.gateway.telemetry.logs import log_to
     from gtalign.lab.world import first_questions
 
-    options = {
+    given = {
         "upstream.address": ("MODEL_OR_URL", upstream),
         "upstream.game": ("--game", game),
         "host": ("--host", host),
@@ -72,7 +72,7 @@ def command(
         "policies": ("--policy", policies or None),
         "steering.instruct": ("--bare", False if bare else None),
     }
-    read = partial(load_gateway, config, overrides or (), options)
+    read = partial(load_gateway, config, overrides or (), given)
     settings = read()
     log_to()
     asked = [question.messages for question in first_questions(demo)]

@@ -3,16 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+from gtalign.cli import options
 from gtalign.cli.layout import Accelerate, plan_of
-from gtalign.cli.options import (
-    AsJson,
-    DryTraining,
-    Game,
-    RunFolder,
-    changes,
-    command_line,
-    settings_of,
-)
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.config import load
 from gtalign.evaluation.training_report import report_training
@@ -21,13 +13,13 @@ from gtalign.training.sft_run import SFTRun, plan, run
 
 
 def command(
-    config: Annotated[Path, settings_of("sft")],
-    out: RunFolder = Path("runs/sft"),
-    overrides: Annotated[list[str] | None, changes("sft.epochs=2")] = None,
-    game: Game = None,
-    dry_run: DryTraining = False,
+    config: Annotated[Path, options.settings_of("sft")],
+    out: options.RunFolder = Path("runs/sft"),
+    overrides: Annotated[list[str] | None, options.changes("sft.epochs=2")] = None,
+    game: options.Game = None,
+    dry_run: options.DryTraining = False,
     accelerate: Accelerate = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a model on the chains that gtalign synth kept.
 
@@ -47,6 +39,6 @@ def command(
         return  # the first process reports
     if not dry_run:
         title = f"gtalign sft: {settings.model}"
-        page = report_training(out, settings, title=title, command=command_line())
+        page = report_training(out, settings, title=title, command=options.command_line())
         result["report"] = str(page)
     print_result(result, as_json=as_json)

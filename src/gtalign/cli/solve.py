@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJsonLines, Game
+from gtalign.cli import options
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.solution import print_solutions
 from gtalign.game import solve
@@ -23,7 +23,7 @@ def command(
             help="JSON, or JSON Lines for several matrices; - or no FILE reads stdin.",
         ),
     ] = Path("-"),
-    game: Game = None,
+    game: options.Game = None,
     belief: Annotated[
         str | None,
         typer.Option(
@@ -31,7 +31,7 @@ def command(
             " as DQ=0.7,VQ=0.3."
         ),
     ] = None,
-    as_json: AsJsonLines = False,
+    as_json: options.AsJsonLines = False,
 ) -> None:
     """Solve a payoff matrix: its frontier, equilibria, optimum and welfare.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gtalign.cli.options import AsJsonLines, Bare, Game, ModelOrURL, Policies, changes, settings_of
+from gtalign.cli import options
 from gtalign.cli.show.steered import Printer, print_as_json
 from gtalign.config import load
 from gtalign.data.asked import read_asked
@@ -17,8 +17,8 @@ from gtalign.steering import Sampling, SteeringSettings, load_policy
 
 
 def command(
-    model: Annotated[str, ModelOrURL],
-    policies: Annotated[list[str], Policies],
+    model: Annotated[str, options.ModelOrURL],
+    policies: Annotated[list[str], options.Policies],
     question: Annotated[
         str,
         typer.Option(
@@ -33,8 +33,8 @@ def command(
             " states the choice."
         ),
     ] = None,
-    game: Game = None,
-    bare: Bare = False,
+    game: options.Game = None,
+    bare: options.Bare = False,
     policy_line: Annotated[
         bool,
         typer.Option(
@@ -44,9 +44,11 @@ def command(
         ),
     ] = False,
     overrides: Annotated[
-        list[str] | None, changes("price.output=60", "Change one key of every policy")
+        list[str] | None, options.changes("price.output=60", "Change one key of every policy")
     ] = None,
-    config: Annotated[Path | None, settings_of("steering", says="Settings of steering")] = None,
+    config: Annotated[
+        Path | None, options.settings_of("steering", says="Settings of steering")
+    ] = None,
     fallback: Annotated[
         str | None,
         typer.Option(
@@ -54,9 +56,7 @@ def command(
             " again."
         ),
     ] = None,
-    served: Annotated[
-        str | None, typer.Option("--model", help="Name of the model on the server.")
-    ] = None,
+    served: options.ServedName = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +78,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Append transcripts with their decisions to this file.")
     ] = None,
-    as_json: AsJsonLines = False,
+    as_json: options.AsJsonLines = False,
 ) -> None:
     r"""Answer questions under pricing policies, and steer each answer.
 
@@ -93,13 +93,13 @@ def command(
             --bare --policy per-token \
             --question "say momo of siton is a nurse. what is the job of momo?"
     """
-    options = {
+    given = {
         "mode": ("--mode", mode),
         "fallback": ("--fallback", fallback),
         "instruct": ("--bare", False if bare else None),
         "policy_line": ("--policy-line", policy_line or None),
     }
-    settings = load(SteeringSettings, config, options=options)
+    settings = load(SteeringSettings, config, options=given)
     chosen = [load_policy(name, overrides or ()) for name in policies]
     asked = read_asked(question, limit, sys.stdin, "--question")
     opened = Opening(model, served, tokenizer, reask=settings.fallback == "reask")

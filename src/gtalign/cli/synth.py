@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+from gtalign.cli import options
 from gtalign.cli.engine import EngineName, Processes, engine_named
-from gtalign.cli.options import AsJson, DryAsking, Game, RunFolder, changes, settings_of
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result
 from gtalign.config import load
@@ -15,14 +15,14 @@ from gtalign.synthesis.run import plan, run
 
 
 def command(
-    config: Annotated[Path, settings_of("synth")],
-    out: RunFolder = Path("runs/synth"),
-    overrides: Annotated[list[str] | None, changes("candidates=3")] = None,
-    game: Game = None,
+    config: Annotated[Path, options.settings_of("synth")],
+    out: options.RunFolder = Path("runs/synth"),
+    overrides: Annotated[list[str] | None, options.changes("candidates=3")] = None,
+    game: options.Game = None,
     engine: EngineName = "here",
     processes: Processes = None,
-    dry_run: DryAsking = False,
-    as_json: AsJson = False,
+    dry_run: options.DryAsking = False,
+    as_json: options.AsJson = False,
 ) -> None:
     r"""Let teachers write chains for each question, judge them and keep the best.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli import options
 from gtalign.cli.show.questions import print_built, print_sources
 from gtalign.cli.show.result import print_json
 from gtalign.data.build import build_sets
@@ -38,7 +38,7 @@ def command(
     plain: Annotated[
         bool, typer.Option("--plain", help="Let the system message not ask for the chain.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Build question files from public data sets; without a name, list the sets.
 

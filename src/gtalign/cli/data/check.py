@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gtalign.cli import options
 from gtalign.cli.failures import BAD_INPUT
-from gtalign.cli.options import AsJson, Files, changes
 from gtalign.cli.show.questions import print_checked
 from gtalign.cli.show.result import print_json
 from gtalign.config import load
@@ -16,7 +16,7 @@ from gtalign.data.leakage import By
 
 
 def command(
-    files: Files,
+    files: options.Files,
     tests: Annotated[
         list[Path] | None,
         typer.Option(
@@ -27,11 +27,11 @@ def command(
         By,
         typer.Option("--by", help="Compare the last turn (question) or all turns (conversation)."),
     ] = "question",
-    overrides: Annotated[list[str] | None, changes("threshold=0.7")] = None,
+    overrides: Annotated[list[str] | None, options.changes("threshold=0.7")] = None,
     limit: Annotated[
         int, typer.Option(min=1, help="Largest number of problems to print per file.")
     ] = 20,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     r"""Check rows, find duplicates, and count questions shared with test files.
 

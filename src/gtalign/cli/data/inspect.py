@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli import options
 from gtalign.cli.show.questions import print_summary
 from gtalign.cli.show.result import print_json
 from gtalign.data.inspect import inspect_rows
@@ -20,7 +20,7 @@ def command(
     show_harmful: Annotated[
         bool, typer.Option("--show-harmful", help="Show harmful requests too.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what a file holds: counts, lengths, labels and samples of each task.
 

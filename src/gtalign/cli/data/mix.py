@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson, Files, changes, settings_of
+from gtalign.cli import options
 from gtalign.cli.show.questions import print_mixed
 from gtalign.cli.show.result import print_json
 from gtalign.config import load
@@ -14,7 +14,7 @@ from gtalign.data.mixture import MixtureConfig, mix
 
 
 def command(
-    files: Files,
+    files: options.Files,
     to: Annotated[Path, typer.Option(help="The file to write: parquet, or .jsonl.")],
     tests: Annotated[
         list[Path] | None,
@@ -22,9 +22,11 @@ def command(
             "--without", help="A test file: leave out questions that also appear in it; repeatable."
         ),
     ] = None,
-    config: Annotated[Path | None, settings_of("mix", says="Settings of the mixture")] = None,
-    overrides: Annotated[list[str] | None, changes("temperature=2")] = None,
-    as_json: AsJson = False,
+    config: Annotated[
+        Path | None, options.settings_of("mix", says="Settings of the mixture")
+    ] = None,
+    overrides: Annotated[list[str] | None, options.changes("temperature=2")] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     r"""Mix the tasks of several files in given shares into one file.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gtalign.cli.options import AsJson, CSVFolder, LaTeXFolder, MarkdownFolder
+from gtalign.cli import options
 from gtalign.cli.show.paper import show_report
 from gtalign.cli.study.rate import Folder
 from gtalign.evaluation.satisfaction import satisfaction_report
@@ -14,12 +14,7 @@ from gtalign.study import StudyFolder, analyse
 
 def command(
     study: Folder,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            help="The model to compare with the others; by default mutual, or else the last one."
-        ),
-    ] = None,
+    reference: options.Reference = None,
     simulated: Annotated[
         bool,
         typer.Option(
@@ -27,10 +22,10 @@ def command(
         ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
-    csv: CSVFolder = None,
-    markdown: MarkdownFolder = None,
-    latex: LaTeXFolder = None,
-    as_json: AsJson = False,
+    csv: options.CSVFolder = None,
+    markdown: options.MarkdownFolder = None,
+    latex: options.LaTeXFolder = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show what annotators said of each model, and what predicts it.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from gtalign.cli.options import AsJson
+from gtalign.cli import options
 from gtalign.cli.show.result import print_json
 from gtalign.cli.show.study import print_sample
 from gtalign.evaluation.files import read_files, transcript_files
@@ -43,7 +43,7 @@ def command(
         str, typer.Option("--ask", help="What annotators are asked of each answer.")
     ] = ASKED,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     r"""Draw a blinded, shuffled and balanced study from the answers of models.
 
