@@ -162,8 +162,9 @@ def _sentences(text: str, quoted: Quoted = _NAME) -> Iterator[tuple[str, bool]]:
         return
     introduced = False  # by a question: the list that follows it is part of it
     unmarked = may_ask(text)
-    for block, item in _blocks(_plain(text, quoted)):
-        found = list(_split(block, unmarked, whole=block.strip() == text.strip()))
+    blocks = list(_blocks(_plain(text, quoted)))
+    for block, item in blocks:
+        found = list(_split(block, unmarked, whole=len(blocks) == 1))
         if item and introduced and not any(asking for _, asking in found):
             continue
         yield from found

@@ -19,7 +19,8 @@ _ENGLISH: Final = re.compile(
     rf"\W*{_ASIDE}(?:(?:could|can|would|will) you (?:(?:please|kindly|also|maybe|perhaps) )?"
     r"(?:clarify|specify|tell|explain|elaborate|confirm|say|share|provide|give|let|describe|narrow"
     r"|rephrase|restate|repeat|point|remind|mind|be more)\b"
-    r"|(?:do you (?:mean|want|need|prefer)|did you mean)\b"
+    r"|(?:do you (?:mean|want|need|prefer)|did you mean|would you (?:like|prefer|rather))\b"
+    r"(?![^.]*,(?! (?:or|and|please)\b))"
     r"|are you (?:asking|referring|looking|talking)\b"
     r"|(?:which|what|who|where|when|how)\b[^,;:]{0,60}?\b(?:do|did|are|were) you"
     r" (?:mean|want|refer|ask|need|prefer|look|talk|think|have in mind|interested)\w*\b(?![^.]*,))",
@@ -29,22 +30,33 @@ _ENGLISH: Final = re.compile(
 
 _FIRST: Final = re.compile(
     # Spanish, French, German, Italian, Portuguese, Dutch, Russian: the verb comes first
-    r"\W*(?:(?:podrías?|podría usted|puedes?) (?:por favor )?(?:aclarar|decir|especificar|indicar)"
-    r"|(?:pourri(?:ez|ons)-vous|pouvez-vous|peux-tu|pourrais-tu|est-ce que (?:vous|tu))\b"
-    r"|(?:(?:können|könnten|meinen) sie|(?:kannst|könntest|meinst) du)\b[^,.!\n]*(?:[.!\n]|$)"
-    r"|(?:può|puoi|potresti|potrebbe) (?:per favore )?(?:dir|chiarir|specificar|indicar)"
-    r"|(?:pode|poderia|podia) (?:por favor )?(?:me )?(?:esclarec|diz|especific|indic)"
-    r"|(?:kunt u|kun je|bedoelt u|bedoel je)\b[^,.!\n]*(?:[.!\n]|$)"
-    r"|(?:не могли бы вы|не мог бы ты|можете ли вы|вы имеете в виду)\b"
+    r"\W*(?:(?:podrías?|podría usted|puedes?) (?:por favor )?(?:aclarar|decir|especificar|indicar"
+    r"|precisar)(?:me|nos|\b[^.!\n]{0,40}\b(?:cuál|qué|quién|dónde|cuándo|cómo|si\b))"
+    r"|podrías? (?:por favor )?(?:especificar|indicar|precisar)\b"
+    r"|(?:(?:pouv|pourri|voul|voudri|souhait|préfér|parl|cherch|désir)(?:ez|ons)-vous"
+    r"|(?:peux|pourrais|veux|voudrais|préfères)-tu|est-ce que (?:vous|tu))\b"
+    r"|(?:(?:können|könnten|meinen|möchten) sie|(?:kannst|könntest|meinst|möchtest) du)\b"
+    r"(?:[^,.!\n]|, (?:welch|was|wer|wen|wo|wann|wie|ob|um|warum|auf|in)\w*\b)*(?:[.!\n]|$)"
+    r"|(?:può|puoi) (?:per favore )?(?:dir|chiarir|specificar|indicar|precisar)"
+    r"(?:mi|ci|e?\b[^.!\n]{0,40}\b(?:quale?|quali|chi|dove|quando|come|se)\b)"
+    r"|(?:potresti|potrebbe) (?:per favore )?(?:dir|chiarir|specificar|indicar|precisar)"
+    r"|(?:você )?pode (?:por favor )?(?:me (?:esclarec|diz|especific|indic)\w+"
+    r"|(?:esclarecer|dizer|especificar|indicar)(?:-me|(?!-)\b[^.!\n]{0,40}\b(?:qual|quais|quem|onde"
+    r"|quando|como|se)\b))"
+    r"|(?:você )?(?:poderia|podia) (?:por favor )?(?:me )?(?:esclarec|diz|especific|indic)"
+    r"|(?:kunt u|kun je|bedoelt u|bedoel je|wilt u|wil je|zou (?:je|u) (?:\w+ )?kunnen)\b"
+    r"[^,.!\n]*(?:[.!\n]|$)"
+    r"|(?:(?:не )?могли бы вы|(?:не )?мог(?:ла)? бы ты|можете ли вы|вы имеете в виду)\b"
     r"|(?:apakah\b|czy\b[^,.!\n]*(?:[.!\n]|$)|क्या\s))",
     re.IGNORECASE,
 )
 """Other languages, where the first word asks."""
 
 _LAST: Final = re.compile(
-    r"(?<!そう)(?:です|ます|ました|ません|でしょう|でした|だろう|ましょう)か\W*$"
-    r"|(?:^|[，,。])\W*(?:请问|請問)|[吗嗎]\W*$"
-    r"|(?:습|입|십|합|됩|갑|립|칩|깁|낍)니까\W*$|(?<!니)까요\W*$"
+    r"(?<!そう)(?<!そうなん)(?:です|ます|ました|ません|でしょう|でした|だろう|ましょう)か\W*$"
+    r"|(?:^|[，,。])\W*(?:请问|請問|(?:能否|可否|能不能|可不可以)(?:请|請)?[您你])|[吗嗎]\W*$"
+    r"|(?:哪|什么|什麼|谁|誰|怎么|怎麼|几|幾|多少|还是|還是)[^。，,]{0,12}呢\W*$"
+    r"|시겠어요\W*$|(?:습|입|십|합|됩|갑|립|칩|깁|낍)니까\W*$|(?<!니)까요\W*$"
     r"|[하되시있없았었겠주]나요\W*$|[인은는한된건던운런]가요\W*$"
     r"|(?:ไหม|มั้ย|หรือเปล่า|หรือไม่)(?:คะ|ครับ|ค่ะ)?\W*$"
     r"|(?:mısınız|musunuz|müsünüz)\W*$|(?:phải|được|đúng) không\W*$",
@@ -55,7 +67,7 @@ _LAST: Final = re.compile(
 _STEMS: Final = re.compile(
     " you (?:(?<=ould you )|(?<=an you )|(?<=ill you )|(?<=o you )|(?<=id you )|(?<=re you ))"
 )
-_LETTERS: Final = re.compile("[íöòıôЀ-ӿक-हか请請吗嗎까나가หม]")
+_LETTERS: Final = re.compile("[íöòıôЀ-ӿक-हか请請吗嗎呢否您你까나가겠หม]")
 """What a text holds that may match: one search for English, and one for text beyond ASCII."""
 
 _LONGEST: Final = 600
