@@ -150,6 +150,7 @@ THOUGHTS = {
     "<scratchpad lang='en' step=1>": "</scratchpad>",
     "<reflection>": "</reflection>",
     "[inner monologue]": "[/inner monologue]",
+    "<|thinking|>": "<|/thinking|>",
     "<\uff5cbegin\u2581of\u2581thinking\uff5c>": "<\uff5cend\u2581of\u2581thinking\uff5c>",
 }
 """Tags of reasoning that may stand before a chain, the closing one by the opening one."""

@@ -46,12 +46,16 @@ _GOES_ON: Final = {
     "open": re.compile(r"[.,;:)!?]|[ \t]+\S"),
     "close": re.compile(r"[.,;:)!?]|[ \t]+[a-z]"),
 }
-_IS_NAMED: Final = re.compile(
-    r"[ \t]+(?:is (?:an?|the|used|not|where|how|what|for)\b|are\b"
+_IN_LIST: Final = re.compile(r"[-*+|][ \t]")
+_LISTED: Final = re.compile(r"[ \t]*(?:\||\n|\Z)")
+_NAMED: Final = (
+    r"(?:[ \t]+(?:(?:is|was) (?:an?|the|my|used|not|where|how|what|for)\b|are\b|were\b"
     r"|(?:tag|token|element|block|marker)s?\b|(?:and|or)(?: then)? [\"'\u201c\u2018(*_]*<"
     r"|(?:means|marks|opens|denotes|stands|tells|wraps|signals|indicates)\b)|, "
+    r"|[ \t]?(?:\u6807\u7b7e|\u6a19\u7c64|\u6807\u8bb0|\u6a19\u8a18|\u30bf\u30b0|\ud0dc\uadf8))"
 )
-"""What goes on after a tag that a sentence is about."""
+"""What goes on after a tag that a sentence is about; the last words are "tag" in other scripts."""
+_IS_NAMED: Final = re.compile(rf"{_NAMED}|[ \t]?(?:\.\.\.|\u2026)[ \t]?</[^<>\n]{{1,40}}>{_NAMED}")
 
 
 def reasoning_end(text: str) -> int:
@@ -201,14 +205,19 @@ def _is_spoken_of(text: str, tag: re.Match[str]) -> bool:
         return True
     if tag["open"] and _IS_NAMED.match(text, tag.end()):
         return True
+    if _IN_LIST.match(before) and _LISTED.match(text, tag.end()):
+        return True
     goes_on = _GOES_ON[tag.lastgroup or "open"].match(text, tag.end())
     return _IN_SENTENCE.match(before) is not None and goes_on is not None
 
 
 def _element_end(text: str, start: int) -> int:
-    """Where the XML element ends with which an answer begins; `start` if it begins otherwise."""
+    """Where the XML ends with which an answer begins; `start` if it begins otherwise."""
     found = _ELEMENT.match(text, start)
     if found is None or TAG.match(text, skip_space(text, start)):
         return start
+    bare = text.rstrip()
+    if bare.endswith(">") and not TAG.match(text, bare.rfind("<")):
+        return len(text)
     end = text.find(f"</{found['element']}>", start) if found["element"] else -1
     return len(text) if end < 0 else end

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from typing import Final
 
 _THOUGHT: Final = (
-    "think(?:ing)?|thoughts?|reasoning|scratch[_ -]?pad|monologue|cot|consciousness|rumination"
-    "|(?:inner|internal)[_ -]?(?:voice|dialog(?:ue)?|speech|notes?)"
+    "think(?:ing|s)?|thoughts?|reasoning|scratch[_ -]?pad|monologue|cot|consciousness|rumination"
+    "|思考|推理|(?:inner|internal)[_ -]?(?:voice|dialog(?:ue)?|speech|notes?)"
 )
 _WEIGHED: Final = (
-    "analysis|reflections?|rationale|deliberations?|introspection|contemplation|brainstorm(?:ing)?"
-    "|planning"
+    "analysis|reflections?|reflexion|rationale|deliberations?|introspection|contemplation|planning"
+    "|brainstorm(?:ing)?|ponder(?:ing)?|cognition|workings?|self[_ -]?(?:talk|critique)"
 )
 """Nouns that may name a part of an answer as well."""
 _BESIDE: Final = (
     "inner|internal|hidden|private|silent|secret|chain|train|stream|line|of|steps?|by|self|my|model"
     "|assistant|ai|deep|extended|initial|raw|process|trace|log|block|content|text|section|phase"
-    "|space|notes?|effort"
+    "|space|notes?|effort|pre|response|ant|过程|過程"
 )
 """Words that may stand beside these nouns in a name."""
 
@@ -40,7 +40,7 @@ _CHANNEL: Final = r"<\|(?i:channel)\|>"
 
 OPENING: Final = re.compile(
     rf"(?!<(?i:thinking)[\s>])<(?P<name>{_SPACE}{_NAME}){_ATTRIBUTES}>|\[(?P<square>{_NAME})\]"
-    rf"|{_BAR[0]}(?P<bar>(?i:{_BEGIN})){_NAME}{_BAR[1]}|\u25c1(?i:think)\u25b7"
+    rf"|{_BAR[0]}(?P<bar>(?i:{_BEGIN})?){_NAME}{_BAR[1]}|\u25c1(?i:think)\u25b7"
 )
 """Matches an opening tag that may stand before a chain: not ``<thinking>``, a tag of the chain."""
 
@@ -49,13 +49,13 @@ LONGEST: Final = 400
 
 _OPEN: Final = (
     rf"<{_SPACE}{_NAME}{_ATTRIBUTES}>|\[{_NAME}\]|&lt;{_NAME}&gt;|\u25c1(?i:think)\u25b7"
-    rf"|{_BAR[0]}(?i:{_BEGIN}{_NAME}|think{_GAP}(?:begin|start)|inner_prefix){_BAR[1]}"
+    rf"|{_BAR[0]}(?i:(?:{_BEGIN})?{_NAME}|think{_GAP}(?:begin|start)|inner_prefix){_BAR[1]}"
     rf"|<\|channel>(?:thought|analysis)\b|(?:<\|start\|>assistant)?{_CHANNEL}"
     r"(?:analysis|commentary)[^<\n]*<\|message\|>"
 )
 _CLOSE: Final = (
-    rf"</{_SPACE}{_NAME}[ \t]?>|\[/{_NAME}\]|&lt;/{_NAME}&gt;|\u25c1(?i:/think)\u25b7"
-    rf"|{_BAR[0]}(?i:{_END}{_NAME}|think{_GAP}end|inner_suffix){_BAR[1]}"
+    rf"<\\?/{_SPACE}{_NAME}[ \t]?>|\[/{_NAME}\]|&lt;/{_NAME}&gt;|\u25c1(?i:/think)\u25b7"
+    rf"|{_BAR[0]}(?i:(?:{_END}|/){_NAME}|think{_GAP}end|inner_suffix){_BAR[1]}"
     rf"|<channel\|>|(?:<\|end\|>)?(?:<\|start\|>assistant)?{_CHANNEL}final[^<\n]*<\|message\|>"
 )
 TAG: Final = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})")
@@ -64,7 +64,7 @@ TAG: Final = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})")
 MARKS: Final = ("<", "[", "&lt;", "\u2039", "\u25c1")
 """A tag begins with one of these."""
 _MARK: Final = re.compile(  # most tags of HTML are shorter
-    r"[<\u2039](?=/?[|\uff5c]|/?\w{2}[\w: -])|&lt;(?=/?\w{3})|\[(?=/?[A-Za-z]{2}[\w -])|\u25c1"
+    r"[<\u2039](?=[|\uff5c]|\\?/?\w{2}[\w: >-])|&lt;(?=/?\w{3})|\[(?=/?[A-Za-z]{2}[\w -])|\u25c1"
 )
 
 _SURE: Final = re.compile(
@@ -100,12 +100,14 @@ def is_weighed(tag: str) -> bool:
 def closing_of(opening: str) -> str:
     """Return the tag that closes one which `OPENING` matches."""
     found = OPENING.fullmatch(opening)
-    if found is None or found.lastgroup is None:
+    if found is None or opening[0] == "\u25c1":
         return "\u25c1/think\u25b7"
     if found["name"]:
         return f"</{found['name']}>"
     if found["square"]:
         return f"[/{found['square']}]"
+    if not found["bar"]:
+        return f"{opening[:2]}/{opening[2:]}"
     gap = found["bar"][5:]  # both words have five letters
     end = "END" if found["bar"].isupper() else "end"
     return opening.replace(found["bar"], end + gap, 1)
