@@ -106,6 +106,27 @@ def judge() -> Iterator[MathJudge]:
         ("4", r"<think>It is \boxed{4}", None),
         ("4", "<tool_call>{}</tool_call>", None),
         ("4", " ", 0),
+        (r"\sqrt{x+1}", r"\boxed{√(x+1)}", 1),
+        ("a_{1}", r"\boxed{a₁}", 1),
+        (r"x \ge 2", r"\boxed{x ⩾ 2}", 1),
+        ("2", r"\boxed{x ⩾ 2}", None),
+        ("2", r"\boxed{\ne 2}", None),
+        ("2", r"\boxed{2!}", None),
+        (r"3\text{ cm}", r"\boxed{3 m}", None),
+        ("(0,1)", r"\boxed{\{0,1\}}", None),
+        ("(0,1)", r"\boxed{]0;1[}", 1),
+        ("[0,1]", r"\boxed{0 ≤ x ≤ 1}", None),
+        ("[0,1]", r"\boxed{x ∈ [0,1]}", 1),
+        (r"2\sqrt{3}", "We get 2√3", 1),
+        ("3", "We get 2√3", 0),
+        ("5", "Total: 1.234,5", None),
+        ("1234.5", "Total: 1.234,5", 1),
+        ("6.02e23", r"\boxed{6,02·10²³}", 1),
+        ("1,2", r"The solutions are \boxed{1} and \boxed{2}.", 1),
+        (r"\{1,2\}", r"The solutions are \boxed{1} and \boxed{2}.", 1),
+        ("2", r"The solutions are \boxed{1} and \boxed{2}.", 0),
+        ("12", "The answer is a bit over 12.", None),
+        ("12", "twelve, i.e. 12", 1),
         (r"\text{Tuesday}", "Tuesday", None),
         ("np.arcsin(10/13)", r"\boxed{0.9}", None),
         ("E_{1},E_{2}", r"\boxed{E_1, E_2}", None),
@@ -181,11 +202,11 @@ import json, os, signal, sys, time
 print(json.dumps({"outcome": "ready"}), flush=True)
 for line in sys.stdin:
     said = json.loads(line)["answer"].removeprefix("\\\\boxed{").removesuffix("}")
-    if said == "hang":
+    if said == "h_1":
         while True: time.sleep(1000)
-    if said == "die":
+    if said == "d_1":
         os.kill(os.getpid(), signal.SIGKILL)
-    if said == "exit":
+    if said == "e_1":
         sys.exit(3)
     print(json.dumps({"outcome": "right", "answer": str(os.getpid())}), flush=True)
 """
@@ -197,15 +218,15 @@ def program(text: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [("hang", r"no result within 0\.5 s"), ("die", "signal 9"), ("exit", "status 3")],
+    [("h_1", r"no result within 0\.5 s"), ("d_1", "signal 9"), ("e_1", "status 3")],
 )
 async def test_a_hang_or_a_crash_costs_one_item(answer: str, why: str) -> None:
     judge = MathJudge(seconds=60, workers=1, command=program(SERVE))
-    before = await judge.judge(ask("4"), r"\boxed{fine}")
-    judge.seconds = 0.5 if answer == "hang" else 60
+    before = await judge.judge(ask("4"), r"\boxed{f_1}")
+    judge.seconds = 0.5 if answer == "h_1" else 60
     lost = await judge.judge(ask("4"), rf"\boxed{{{answer}}}")
     judge.seconds = 60
-    after = await judge.judge(ask("4"), r"\boxed{fine}")
+    after = await judge.judge(ask("4"), r"\boxed{f_1}")
     await judge.aclose()
     assert before.score == after.score == 1
     assert before.reason != after.reason  # another process
@@ -252,7 +273,7 @@ def test_a_worker_that_is_gone() -> None:
 
 def test_no_process_is_left_behind() -> None:
     worker = Worker(program(SERVE))
-    process = int(worker.ask({"gold": "", "answer": "fine"}, 60)["answer"])
+    process = int(worker.ask({"gold": "", "answer": "f_1"}, 60)["answer"])
     os.kill(process, 0)
     del worker
     with pytest.raises(ProcessLookupError):

@@ -8,11 +8,12 @@ letters of choices. All else is equal if it is written alike, and otherwise unkn
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
+
+from gtalign.judges.notation import tex
 
 TOLERANCE: Final = Fraction(1, 1_000_000)
 """Largest relative difference of two equal numbers, where either is written as a decimal."""
@@ -24,51 +25,42 @@ _LONGEST: Final = 300
 _MOST_DIGITS: Final = 1000
 """Largest power of ten that is computed."""
 
-_SIGNS: Final = {
-    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-"),
-    **dict.fromkeys("\u00d7\u2715\u2a09", r"\times "),
-    **dict.fromkeys("\u00b7\u22c5\u2219", r"\cdot "),
-    **dict.fromkeys("\u2044\u2215\u00f7", "/"),
-    **dict.fromkeys("\u2018\u2019\u2032", "'"),
-    **dict.fromkeys("\u00a0\u2007\u2009\u202f", "\u2009"),
-    "\u00b0": r"^\circ",
-    "\u03c0": r"\pi ",
-    "\u00b1": r"\pm ",
-    "\u066a": "%",
-    "\u066b": ".",
-    "\u066c": ",",
-    "\u221e": r"\infty ",
-    "\u3002": ".",
-}
-_ROOT: Final = re.compile(r"([\u221a\u221b\u221c])\s*(\d+|[A-Za-z])?")
-_DEGREE: Final = {"\u221a": "", "\u221b": "[3]", "\u221c": "[4]"}
-_RAISED: Final = re.compile("[\u207a\u207b\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
-
 _WRAPPED: Final = re.compile(
     r"\\\((.*)\\\)|\\\[(.*)\\\]|\$\$(.*)\$\$|\$([^$]*)\$|\*\*(.*)\*\*|\"(.*)\"|\{([^{}]*)\}",
     re.DOTALL,
 )
 _STYLES: Final = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mbox|mathrm|mathbf|mathit|boldsymbol|bf|rm)\s*\{([^{}]*)\}"
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mbox|math(?:rm|bf|it|sf)|boldsymbol|bm|bf|rm|underline"
+    r"|operatorname|(?:text)?color\s*\{[^{}]*\})\s*\{([^{}]*)\}"
 )
-_SPACING: Final = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\\!")
-_SPACES: Final = re.compile(r"\\(?:[,;: ]|quad|qquad)|~|\u2009")
-_GROUPS: Final = re.compile(
-    r"(?<=\d)(?:,|\{,\}|\\[,!;:]|\u2009|'|\\?_)(?=\d{3}(?!\d))"
-    r"|(?<=\d),(?=(?:\d\d,)+\d{3}(?!\d))"
+_SPACING: Final = re.compile(
+    r"\\(?:left|right|[dD]isplaystyle|textstyle|tiny|small|large|Large|LARGE|huge|Huge)(?![A-Za-z])|\\!"
+)
+_SPACES: Final = re.compile(r"\\(?:[,;: ]|quad|qquad)|~")
+_GROUPED: Final = re.compile(
+    # one sign between all groups of three; a comma between all of two, and of three at the end
+    r"(?<![\d.,])[1-9]\d{0,2}(?:(?:(?:,(?:\\!)?|\{,\})\d{3})+(?!,?\d)"
+    r"|(?P<sign>\\[,!;:]|[ '_~]|\\_)\d{3}(?:(?P=sign)\d{3})*(?!\d)(?!\s*(?:/|\\frac)))"
+    r"|(?<![\d.,])[1-9]\d?(?:,\d\d)+,\d{3}(?!,?\d)"
 )
 _GAP: Final = r"(?:\\[,;: ]|\s)*"
 _EXPONENT: Final = re.compile(
     rf"(?<=\d){_GAP}\\(?:mathrm|text)\s*\{{\s*[eE]\s*\}}{_GAP}\{{?\s*([-+]?\d+)\s*\}}?"
 )
-_COMMA: Final = re.compile(r"[-+]?(?:\d{1,3}(?:[. \u2009]\d{3})+|\d+)(?:,|\{,\})\d+")
+_COMMA: Final = re.compile(
+    r"([-+]?)(\d{1,3}(?:\.\d{3})+|\d+)(?:,|\{,\})(\d+)((?:\s*(?:\\cdot|\\times|\*)\s*10.*|\s*[^\d,;]*)?)"
+)
 _POINTS: Final = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}")
-_SHORT_FRACTION: Final = re.compile(r"\\frac\s*(\d)\s*(\d)(?!\d)")
 _DEGREES: Final = re.compile(r"\^\{?\s*\\circ\s*\}?")
 _ASSIGNED: Final = re.compile(
     r"\s*(?:[A-Za-z]{1,2}(?:_\{?\w+\}?)?(?:\([A-Za-z]\))?\s*(?:=|\\approx|\\simeq)"
-    r"|=|\\approx|\\simeq|\u2248|approximately |about )\s*"
+    r"|=|\\approx|\\simeq|approximately |about )\s*"
 )
+_CHAINED: Final = re.compile(r"\s*(?:=|\\approx(?![A-Za-z])|\\simeq(?![A-Za-z])).*", re.DOTALL)
+_NEGATIVE: Final = re.compile(r"(?:negative|minus)\s+(?=[\d.\\$])", re.IGNORECASE)
+
+_Read = tuple[Fraction, bool, str, str]
+"""A value, whether it is written exactly, the sign of percent behind it, and the rest."""
 
 _DECIMAL: Final = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _POWER: Final = (
@@ -80,8 +72,8 @@ _RATIO: Final = (
     rf"|({_DECIMAL})\s*/\s*({_DECIMAL}))"
 )
 _SIGN: Final = r"([-+]?)\s*"
-_MONEY: Final = r"(?:\\?\$|[\u20ac\u00a3\u00a5\u20b9])?\s*"
-_REST: Final = r"(\s*\\?%)?(.*)"
+_MONEY: Final = r"(?:\\?\$|[\u20ac\u00a3\u00a5\u20b9]|(?:USD|EUR|GBP|Rs\.?)(?=[\s\d]))?\s*"
+_REST: Final = r"(\s*\\?%|\s*per ?cent\b|\s*[\u2030\u2031])?(.*)"
 _SCIENTIFIC: Final = re.compile(rf"{_SIGN}{_MONEY}({_DECIMAL}){_POWER}?{_REST}", re.DOTALL)
 _TEN: Final = re.compile(
     rf"{_SIGN}10\s*(?:\^|\*\*)\s*(?:\{{\s*([-+]?\d+)\s*\}}|\(?([-+]?\d+)\)?){_REST}", re.DOTALL
@@ -90,13 +82,51 @@ _FRACTION: Final = re.compile(
     rf"{_SIGN}{_MONEY}(?:(\d+)(?:\s*(?=\\frac)|\s+(?=\d)))?{_RATIO}{_REST}", re.DOTALL
 )
 
+_REPEATING: Final = re.compile(
+    rf"{_SIGN}(\d*)\.(\d*)(?:\\(?:overline|bar|dot)\s*(?:\{{(\d+)\}}|(\d))|\((\d+)\)){_REST}",
+    re.DOTALL,
+)
+_BASED: Final = re.compile(r"(\d+)_(?:\{?\(?(\d+)\)?\}?)")
+
 _UNIT: Final = re.compile(
-    r"(?:\s*(?:[/\u00b7*.-]|\\cdot)?\s*[A-Za-z\u00b5\u03bc\u03a9\u2126\u00c5]+(?:\^?\{?-?\d\}?)?){1,6}"
+    r"(?:\s*(?:[/*.-]|\\cdot)?\s*(?:\\(?:mu|Omega)\s*)?[^\W\d_]*(?:[^\W\d_]|\\Omega)(?:\s*\^\{?-?\d\}?|-?\d)?"
+    r"|\s*[\u20ac\u00a3\u00a5\u20b9]){1,6}"
 )
 _NO_UNIT: Final = re.compile(
-    r"\b(?:and|or|to|pi|e|i|sqrt|ln|log|exp|sin|cos|tan|not)\b|^\s*[a-z]\b"
+    r"\b(?:and|or|to|pi|e|i|sqrt|ln|log|exp|sin|cos|tan|not|squared|cubed|factorial|times|choose|divided|by|half|halves"
+    r"|thirds?|quarters?|(?:fif|six|seven|eigh|nin|ten|hundred)ths?|plus"
+    r"|minus|over|more|less|than|mil|mille|mila|tausend|duizend|hundert|cent|milli(?:on|ard)\w*"
+    r"|mil[hl][oõ](?:n|ne)?s|тыс\w*|миллион\w*)\b|^\s*[a-z]\b",
+    re.IGNORECASE,
 )
 _ONE_LETTER: Final = re.compile(r"\s+[mgshJNWVAKCFLT](?:\^?\{?-?\d\}?)?(?![A-Za-z])")
+_ATTACHED: Final = re.compile(
+    r"(?:[kcdmn]?(?:m|g|s|l|L|J|N|W|V|A|Hz|Pa|mol|eV)|min|hr?s?|in|ft|lbs?|oz|mph|kmh|km/h|rpm|C|F|K"
+    r"|st|nd|rd|th)(?:[\^/*{-].*|\d)?"
+)
+_DIVIDED: Final = re.compile(r"\s*(?:[/*]|\\cdot)\s*")
+_PARTS: Final = {"\u2030": 1000, "\u2031": 10_000}
+"""Signs of parts of a thousand and of ten thousand."""
+_SCALES: Final = {
+    "hundred": 10**2,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "dozen": 12,
+    "lakh": 10**5,
+    "crore": 10**7,
+    **dict.fromkeys("百백", 10**2),
+    **dict.fromkeys("千천", 10**3),
+    **dict.fromkeys("万萬만", 10**4),
+    **dict.fromkeys("亿億억", 10**8),
+}
+"""What a word behind a number multiplies it by."""
+_SCALE: Final = re.compile(
+    rf"\s*(?:({'|'.join(word for word in _SCALES if word.isascii())})s?\b"
+    rf"|([{''.join(word for word in _SCALES if not word.isascii())}]))",
+    re.IGNORECASE,
+)
 
 _CHOICE: Final = re.compile(
     r"(?:(?:option|choice|answer)\s*)?(?:\(([A-Ja-j])\)|([A-J])[.):]?)(?:(?<=[).:])\s+\S.*)?",
@@ -141,6 +171,12 @@ def same_answer(answer: str, truth: str) -> bool | None:
     one, other = number(answer), number(truth)
     if one is None or other is None or (one.unit and other.unit and one.unit != other.unit):
         return None
+    if (
+        one.value != other.value
+        and "_" in (one.unit[:1], other.unit[:1])
+        and one.unit != other.unit
+    ):
+        return None  # one is in another base
     if one.percent == other.percent:
         return _equal(one.value, other.value, exact=one.exact and other.exact)
     share, plain = (one, other) if one.percent else (other, one)
@@ -157,10 +193,11 @@ def with_point(text: str) -> str | None:
     text = _simple(text)
     if _POINTS.fullmatch(text):
         return text.replace(".", "")
-    if _COMMA.fullmatch(text) is None:
+    found = _COMMA.fullmatch(text)
+    if found is None:
         return None
-    whole, _, rest = text.replace("{,}", ",").rpartition(",")
-    return f"{re.sub('[^0-9+-]', '', whole)}.{rest}"
+    sign, whole, decimals, rest = found.groups()
+    return f"{sign}{whole.replace('.', '')}.{decimals}{rest}"
 
 
 @lru_cache(maxsize=4096)
@@ -172,12 +209,14 @@ def number(text: str) -> Number | None:
     text = _ASSIGNED.sub("", text, count=1) if _ASSIGNED.match(text) else text
     label = _LABEL.match(text)
     text = (text if label is None else text[label.end() :]).strip()
-    for read in (_read_fraction, _read_ten, _read_scientific):
+    text = _NEGATIVE.sub("-", _CHAINED.sub("", text), count=1)
+    based = _BASED.fullmatch(text)
+    if based is not None:
+        return Number(Fraction(based[1]), True, False, f"_{based[2]}")
+    for read in (_read_repeating, _read_fraction, _read_ten, _read_scientific):
         found = read(text)
         if found is not None:
-            value, exact, percent, rest = found
-            unit = _unit(rest)
-            return None if unit is None else Number(value, exact, percent, unit)
+            return _scaled(*found)
     return None
 
 
@@ -198,15 +237,6 @@ def spelled(text: str) -> str:
     return re.sub(r"\\?[%$]|\s", "", text).rstrip(".").casefold()
 
 
-def tex(text: str) -> str:
-    """Return a text whose digits, signs, fractions, roots and raised numbers are ASCII and TeX."""
-    if text.isascii():
-        return text
-    text = _RAISED.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
-    text = _ROOT.sub(_root, text)
-    return "".join(map(_character, text)).replace("\u2212", "-")
-
-
 def _simple(text: str) -> str:
     """Return an answer in plain characters, without its wrapping and marks of layout."""
     text = tex(text).strip()
@@ -216,31 +246,39 @@ def _simple(text: str) -> str:
             break
         text = next(group for group in wrapped.groups() if group is not None).strip()
     text = _EXPONENT.sub(r"e\1", text)
-    text = _SPACING.sub("", re.sub(r"\\[dt]frac(?![A-Za-z])", r"\\frac", text))
-    text = _SPACES.sub(" ", _STYLES.sub(r" \1 ", _GROUPS.sub("", text)))
-    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text).strip()
-    return text[:-1].rstrip() if text.endswith(".") else text
+    text = _SPACING.sub("", _STYLES.sub(r" \1 ", _GROUPED.sub(_ungrouped, text)))
+    text = _SPACES.sub(" ", text).strip()
+    return text.rstrip(".\\ ") if text.endswith((".", "\\")) else text
 
 
-def _root(found: re.Match[str]) -> str:
-    """A root of a number or a letter in TeX; of anything else the sign, before its brackets."""
-    inner = "" if found[2] is None else f"{{{found[2]}}}"
-    return rf"\sqrt{_DEGREE[found[1]]}{inner}"
+def _ungrouped(found: re.Match[str]) -> str:
+    return re.sub(r"\D", "", found[0])
 
 
-@lru_cache(maxsize=4096)
-def _character(character: str) -> str:
-    if character in _SIGNS:
-        return _SIGNS[character]
-    if character.isdecimal():
-        return str(unicodedata.decimal(character))
-    folded = unicodedata.normalize("NFKC", character)
-    if "\u2044" in folded:  # a vulgar fraction: 1 and a half is not 11/2
-        return r" \frac{{{}}}{{{}}}".format(*folded.split("\u2044"))
-    return folded
+def _scaled(value: Fraction, exact: bool, mark: str, rest: str) -> Number | None:
+    """A number with what follows it: a percent sign, a word such as "million", a unit."""
+    if mark in _PARTS:
+        value, exact = value / _PARTS[mark], False
+    scale = None if mark else _SCALE.match(rest)
+    if scale is not None:
+        value *= _SCALES[(scale[1] or scale[2]).lower()]
+        rest = rest[scale.end() :]
+    unit = _unit(rest)
+    return None if unit is None else Number(value, exact, bool(mark) and mark not in _PARTS, unit)
 
 
-def _read_fraction(text: str) -> tuple[Fraction, bool, bool, str] | None:
+def _read_repeating(text: str) -> _Read | None:
+    found = _REPEATING.fullmatch(text)
+    if found is None:
+        return None
+    sign, whole, fixed, *periods, mark, rest = found.groups()
+    period = next(one for one in periods if one is not None)
+    once = Fraction(int(period), 10 ** len(period) - 1) / 10 ** len(fixed)
+    value = Fraction(f"{whole or 0}.{fixed or 0}") + once
+    return (-value if sign == "-" else value), True, (mark or "").strip(), rest
+
+
+def _read_fraction(text: str) -> _Read | None:
     found = _FRACTION.fullmatch(text)
     if found is None:
         return None
@@ -251,10 +289,10 @@ def _read_fraction(text: str) -> tuple[Fraction, bool, bool, str] | None:
         return None
     value = Fraction(whole or 0) + Fraction(above) / bottom
     exact = "." not in above + below
-    return (-value if sign == "-" else value), exact, percent is not None, rest
+    return (-value if sign == "-" else value), exact, (percent or "").strip(), rest
 
 
-def _read_ten(text: str) -> tuple[Fraction, bool, bool, str] | None:
+def _read_ten(text: str) -> _Read | None:
     found = _TEN.fullmatch(text)
     if found is None:
         return None
@@ -262,10 +300,10 @@ def _read_ten(text: str) -> tuple[Fraction, bool, bool, str] | None:
     power = _ten(braced or bare)
     if power is None:
         return None
-    return (-power if sign == "-" else power), True, percent is not None, rest
+    return (-power if sign == "-" else power), True, (percent or "").strip(), rest
 
 
-def _read_scientific(text: str) -> tuple[Fraction, bool, bool, str] | None:
+def _read_scientific(text: str) -> _Read | None:
     found = _SCIENTIFIC.fullmatch(text)
     if found is None:
         return None
@@ -274,7 +312,7 @@ def _read_scientific(text: str) -> tuple[Fraction, bool, bool, str] | None:
     if power is None:
         return None
     value = Fraction(digits) * power
-    return (-value if sign == "-" else value), "." not in digits, percent is not None, rest
+    return (-value if sign == "-" else value), "." not in digits, (percent or "").strip(), rest
 
 
 def _ten(exponent: str) -> Fraction | None:
@@ -293,9 +331,12 @@ def _unit(rest: str) -> str | None:
         return None
     if _ONE_LETTER.match(rest) is None and _NO_UNIT.search(rest) is not None:
         return None
-    if rest[0].isalpha() and not rest[1:2].isalpha():
+    divided = _DIVIDED.match(rest)
+    if divided is not None and _ATTACHED.fullmatch(rest, divided.end()) is None:
+        return None
+    if rest[0].isascii() and rest[0].isalpha() and _ATTACHED.fullmatch(rest) is None:
         return None  # "2x" is a product
-    return re.sub(r"\s", "", rest)
+    return re.sub(r"[\s{}^]", "", rest)
 
 
 def _equal(one: Fraction, other: Fraction, *, exact: bool) -> bool:
