@@ -60,7 +60,7 @@ async def test_fake_judge() -> None:
         ("The answer is 4.", "4", 1),
         ("The answer is: 1,000 apples. Really.", "1000", 1),
         ("Of 3 and 4 we keep 12", "12", 1),
-        ("5 or 6", "5", 0),
+        ("5 or 6", "6", None),
         (r"\boxed{5 or 6}", "5", None),
         (r"\boxed{unclosed", "4", None),
         ("I do not know", "4", None),
