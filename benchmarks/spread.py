@@ -1,20 +1,24 @@
-"""Scoring answers of mathematics on Ray: how much faster two workers are than one, and why.
+"""Scoring on Ray: how much faster two workers are than one, and why.
 
-    python benchmarks/spread.py [--rows 2400] [--workers 1 2]
+    python benchmarks/spread.py [mathematics] [--rows 2400] [--workers 1 2]
+    python benchmarks/spread.py texts
 
 It runs `gtalign score` without Ray and then with each number of workers, compares the files, and
 prints the processor time of every process, which a busy machine hardly changes. The time from the
 first row on is that of the work; what is before it is the start.
 
 A run can take no less time than its busiest process takes processor time, and no less than all of
-it divided by the number of cores. The last lines compare these bounds for several machines. "One
-worker" is a process of Ray with a helper that compares formulas, beside the process that was
-started: so one worker uses more than one core already.
+it divided by the number of cores. The last lines compare these bounds for several machines.
+
+- ``mathematics``: a worker is a process of Ray with a helper that compares formulas, beside the
+  process that was started. So one worker uses more than one core already.
+- ``texts``: long texts are compared with long references, in the worker itself.
 """
 
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -24,7 +28,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
-JUDGES = 'default = ["mathematics"]'
 PAYOFF = {
     f"{understanding}_{action}": {"LLM": 1.5, "user": 2.5}
     for understanding in ("DQ", "VQ")
@@ -67,6 +70,30 @@ def answers(count: int) -> Iterator[dict[str, object]]:
             rf"<response>It is \boxed{{{found}}}.</response>",
             "ground_truth": gold,
         }
+
+
+def texts(count: int) -> Iterator[dict[str, object]]:
+    """Yield texts of 2,000 words, of which a third is not that of the reference."""
+    rng = random.Random(0)
+    words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 9))) for _ in range(3000)]
+    shared = rng.choices(words, k=2000)
+    for number in range(count):
+        reference, found = (
+            " ".join(word if rng.random() < 0.8 else rng.choice(words) for word in shared)
+            for _ in range(2)
+        )
+        yield {
+            "id": f"t{number}",
+            "task": "medium",
+            "prompt": [{"role": "user", "content": f"Write text {number}."}],
+            "completion": f"<thinking>Write.</thinking><payoff>{json.dumps(PAYOFF)}</payoff>"
+            f"<analyze>DQ_AQ pays most.</analyze><response>{found}</response>",
+            "ground_truth": reference,
+        }
+
+
+WORKS = {"mathematics": (answers, "mathematics"), "texts": (texts, "rule")}
+"""Rows of each kind of work, and who judges them."""
 
 
 def times() -> dict[int, tuple[int, float]]:
@@ -144,13 +171,15 @@ def show(name: str, found: Run) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", nargs="?", choices=WORKS, default="mathematics")
     parser.add_argument("--rows", type=int, default=2400)
     parser.add_argument("--workers", type=int, nargs=2, default=[1, 2])
     options = parser.parse_args()
+    make, judge = WORKS[options.work]
     with tempfile.TemporaryDirectory() as folder:
         rows, judges = Path(folder, "answers.jsonl"), Path(folder, "judges.toml")
-        rows.write_text("".join(json.dumps(row) + "\n" for row in answers(options.rows)))
-        judges.write_text(JUDGES)
+        rows.write_text("".join(json.dumps(row) + "\n" for row in make(options.rows)))
+        judges.write_text(f'default = ["{judge}"]')
         found, written = {}, set()
         for workers in (0, *options.workers):
             out = Path(folder, f"{workers}.jsonl")

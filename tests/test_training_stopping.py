@@ -1,14 +1,18 @@
 """A stage of training ends by itself when it is asked to, or diverges."""
 
+import math
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from transformers import TrainerControl, TrainerState
 
 from gtalign.errors import Terminated, TrainingError
 from gtalign.training.processes import Processes
 from gtalign.training.settings import GuardSettings
-from gtalign.training.stopping import Guard, _Finite, _Termination
+from gtalign.training.stopping import Guard, _Finite, _Termination, fit
 
 
 def fed(callback: Any, *logs: dict[str, float]) -> None:
@@ -65,6 +69,31 @@ def test_a_figure_that_is_not_finite_ends_training_at_once(name: str, value: flo
     fed(_Finite(), {"loss": 1.0, "grad_norm": 0.1}, {"entropy": float("nan")})
     with pytest.raises(TrainingError, match=f"the {name} is {value}"):
         fed(_Finite(), {name: value})
+
+
+@pytest.mark.parametrize(
+    ("weight", "error"), [(1.0, RuntimeError), (math.nan, TrainingError), (1e30, TrainingError)]
+)
+def test_an_error_of_weights_that_are_not_finite_is_divergence(
+    weight: float, error: type[Exception], tmp_path: Path
+) -> None:
+    model = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(model.weight, weight)
+
+    def train(**_: Any) -> None:
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+
+    trainer: Any = SimpleNamespace(
+        model=model,
+        train=train,
+        state=TrainerState(global_step=3),
+        add_callback=lambda _: None,
+        is_fsdp_enabled=False,
+    )
+    chat: Any = None
+    says = "at step 3: weights are not finite" if error is TrainingError else "probab"
+    with pytest.raises(error, match=says):
+        fit(trainer, chat, tmp_path / "checkpoint", tmp_path / "checkpoints", Processes())
 
 
 def test_a_step_that_takes_too_long_is_given_up_but_not_its_checkpoint() -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from transformers import (
     Trainer,
     TrainerCallback,
@@ -59,7 +60,8 @@ def fit(
     Raises:
         StorageError: The final checkpoint could not be copied.
         Terminated: The process was asked to end before the last step.
-        TrainingError: A loss or a gradient is not finite, or low-rank updates cannot be merged.
+        TrainingError: A loss, a gradient or a weight is not finite, or low-rank updates cannot be
+            merged.
     """
     sharded = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
     if sharded and hasattr(trainer.model, "merge_and_unload"):
@@ -73,6 +75,11 @@ def fit(
         try:
             last = team.at_first(lambda: last_checkpoint(scratch))
             trainer.train(resume_from_checkpoint=last)
+        except RuntimeError as error:
+            if _can_compute(trainer.model):
+                raise
+            # Whoever computes with such weights first fails in words of its own.
+            raise _diverged(trainer.state, "weights are not finite or far too large") from error
         finally:
             asked.be_patient()
     if asked.stopped_at is not None:
@@ -218,6 +225,14 @@ class _Window:
             mean = sum(self._latest) / len(self._latest)
             best = mean if math.isnan(self.means[1]) else self._best(self.means[1], mean)
             self.means = (mean, best)
+
+
+def _can_compute(model: torch.nn.Module) -> bool:
+    """Whether the squares of all weights are finite; also where a failed device cannot tell."""
+    try:
+        return all(bool(weights.square().isfinite().all()) for weights in model.parameters())
+    except RuntimeError:
+        return True
 
 
 def _diverged(state: TrainerState, what: str) -> TrainingError:
