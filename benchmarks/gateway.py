@@ -67,6 +67,12 @@ def started(log: Path, *command: str, **more: Any) -> Iterator[int]:
         process.wait()
 
 
+def busy(process: int) -> float:
+    """Milliseconds of processor time that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def hold(process: int, cores: set[int]) -> None:
     """Hold every thread of a process to some cores."""
     for thread in os.listdir(f"/proc/{process}/task"):
@@ -172,17 +178,20 @@ async def measure(
     bare: str,
     gateways: dict[str, str],
     peers: dict[str, str],
-    alone: list[int],
+    alone: dict[str, int],
     given: argparse.Namespace,
 ) -> None:
     """Print what each way adds to one call, and what it carries on one core.
+
+    Beside that stands the processor time of its process for an answer, which other work of the
+    machine changes less than it changes the rates.
 
     Args:
         direct: Address of the engine.
         bare: Address of the bare proxy.
         gateways: Addresses of gateways, by what is said of them behind a comma; "" is as shipped.
         peers: Addresses of other proxies, by their names.
-        alone: Processes that are measured.
+        alone: Processes that are measured, by their addresses.
         given: The options.
     """
     ways: dict[str, Way] = {"direct": (direct, [PASSED]), "bare proxy": (bare, [PASSED])}
@@ -204,16 +213,17 @@ async def measure(
     print(f"{'one commit':<16} {disk:7.2f}ms (fsync of 4 KiB)\n")
 
     # One core for what is measured, the others for all else.
-    for process in alone:
+    for process in alone.values():
         hold(process, {CORES[0]})
     hold(os.getpid(), set(CORES[1:] or CORES))
     through = gateways[""]
-    print(f"{'on one core':<22} {'answers/s':>10} {'events/s':>10}")
+    print(f"{'on one core':<22} {'answers/s':>10} {'CPU':>9} {'events/s':>10}")
     streamed = {**PASSED, "stream": True}
     rates: dict[str, float] = {}
     kinds: list[tuple[str, Way, int, Callable[[int], int]]] = [
         ("direct", (direct, [PASSED]), AT_ONCE, lambda n: 8 * n),
         ("bare proxy", (bare, [PASSED]), AT_ONCE, lambda n: 8 * n),
+        ("bare, twice", (bare, PHASES), AT_ONCE, lambda n: 4 * n),
         ("passed", (through, [PASSED]), AT_ONCE, lambda n: 8 * n),
         ("steered", (through, [CHAT]), AT_ONCE, lambda n: 2 * n),
         *(
@@ -236,10 +246,13 @@ async def measure(
         ]
     for name, way, at_once, of in kinds:
         await rate(way, at_once, at_once)
-        rates[name] = answers = await rate(way, of(given.calls), at_once)
+        asked, count = alone.get(way[0]), of(given.calls)
+        before = 0.0 if asked is None else busy(asked)
+        rates[name] = answers = await rate(way, count, at_once)
+        took = "" if asked is None else f"{(busy(asked) - before) / count:7.2f}ms"
         # Counted where they come from: what arrives together may be passed on together.
         events = f"{answers * given.events:10.0f}" if "streams" in name else ""
-        print(f"{name:<22} {answers:10.0f} {events}")
+        print(f"{name:<22} {answers:10.0f} {took:>9} {events}")
     for peer in peers:
         ratio = rates["passed"] / rates[peer]
         streams = rates["passed, streams"] / rates[f"{peer}, streams"]
@@ -268,16 +281,17 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        alone: list[int] = []
+        alone: dict[str, int] = {}
 
         def served(name: str, *command: str) -> str:
             log = folder / f"{name}.log"
-            alone.append(stack.enter_context(started(log, sys.executable, *command)))
-            return address(log)
+            process = stack.enter_context(started(log, sys.executable, *command))
+            alone[found := address(log)] = process
+            return found
 
         mock = str(HERE / "gateway_mock.py"), "--latency", str(given.latency)
         direct = served("mock", *mock, "--events", str(given.events))
-        del alone[:]
+        alone.clear()
         proxy = str(HERE / "gateway_bare.py"), direct
         bare = served("bare", *proxy)
         peers = {}
@@ -290,17 +304,15 @@ def main() -> None:
         serve = "-m", "gtalign", "serve", direct, "--bare", "--port", "0", "--database"
         for more, place in places.items():
             gateways[more] = served(f"gateway{more}", *serve, f"{place}/audit.db")
-            if not more:
-                gateway = alone[-1]
         if given.litellm is not None:
             for port, rust in ((given.port, False), (given.port + 1, True)):
                 running = litellm(folder, given.litellm, direct, port, rust=rust)
                 url, process = stack.enter_context(running)
-                alone.append(process)
+                alone[url] = process
                 peers["LiteLLM, Rust" if rust else "LiteLLM"] = url
         uvloop.run(measure(direct, bare, gateways, peers, alone, given))
         if given.memory:
-            uvloop.run(memory(gateways[""], gateway, given.memory))
+            uvloop.run(memory(gateways[""], alone[gateways[""]], given.memory))
 
 
 if __name__ == "__main__":
