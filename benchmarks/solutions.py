@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gtalign.game import (
-    Question,
+    ClarifyingQuestion,
     belief_response,
     clarify,
     clarifying_move,
@@ -43,7 +43,7 @@ from gtalign.game import (
 FEWER = 100
 """How many times fewer games the slow solution gets."""
 
-ASK = Question([[0.8, 0.2], [0.2, 0.8]], (0.3, 0.2), patience=0.9)
+ASK = ClarifyingQuestion([[0.8, 0.2], [0.2, 0.8]], (0.3, 0.2), patience=0.9)
 
 
 def seconds(function: Callable[[Any], Any], argument: Any) -> float:

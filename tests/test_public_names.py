@@ -129,6 +129,15 @@ def test_documentation_and_examples_import_what_is_public() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda f: f.name)
+def test_benchmarks_import_what_is_there(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gtalign"):
+            module = importlib.import_module(node.module)
+            missing = [one.name for one in node.names if not hasattr(module, one.name)]
+            assert not missing, f"{node.module} has no {', '.join(missing)}"
+
+
 @pytest.mark.parametrize("module", sorted({m for _, m, _ in shown_imports()} - {"gtalign"}))
 def test_modules_that_are_imported_from_are_in_the_reference(module: str) -> None:
     folder, name = ROOT / "docs" / "reference", module.removeprefix("gtalign.").replace(".", "-")
