@@ -156,6 +156,35 @@ def test_answers_without_belief_or_truth_are_counted_or_left_out() -> None:
     assert always.skill is None and always.base == 0
 
 
+def test_a_belief_about_other_actions_than_the_users_names_its_answer() -> None:
+    """As of another game than the one that its question is of."""
+    told = "answer 'q4': the user's action is 'SHOW', and the belief is about DQ, VQ"
+    with pytest.raises(DataError, match=told):
+        calibrations([answer(1, 0.5, "VQ"), answer(4, 0.5, "SHOW")])
+
+
+def test_a_question_of_that_task_without_a_label_is_unknown() -> None:
+    assert true_action(answer(1, 0.5, None, task="ambig_qa", ground_truth="")) is None
+
+
+def test_shares_that_are_observed_lie_between_0_and_1() -> None:
+    (wide,) = calibrations([answer(n, 0.55, ("VQ", "DQ")[n]) for n in range(2)])
+    (bin_,) = wide.bins
+    assert (bin_.observed.value, bin_.observed.low, bin_.observed.high) == (0.5, 0.0, 1.0)
+    (alone,) = calibrations([answer(1, 0.55, "VQ")])
+    assert (alone.bins[0].observed.low, alone.bins[0].observed.high) == (None, None)
+    for part in (alone.gap, alone.reliability, alone.resolution):
+        assert (part.low, part.high, part.clusters) == (None, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("stated", "edges"), [(0.0999, (0.0, 0.1)), (0.1, (0.1, 0.2)), (0.3, (0.3, 0.4)), (1, (0.9, 1))]
+)
+def test_a_bin_begins_with_its_lower_edge(stated: float, edges: tuple[float, float]) -> None:
+    (found,) = calibrations([answer(1, stated, "VQ")])
+    assert (found.bins[0].low, found.bins[0].high) == pytest.approx(edges)
+
+
 WITH = {"user_action": "DQ", "belief": {"DQ": 0.8, "VQ": 0.2}}
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from gtalign.cli import main
+from gtalign.drawing.numbers import NONE
 from gtalign.errors import DataError
 from gtalign.evaluation.conflict.dial import MEASURES, TUNED, WEIGHTED, Point, measure_dial
 from gtalign.evaluation.conflict.dial_sheets import dial_report
@@ -100,6 +103,152 @@ def test_the_weight_is_tuned_on_validation_questions_for_each_seed(points: list[
 def test_no_arm_is_tuned_without_validation_or_with_an_arm_missing(tmp_path: Path) -> None:
     write(tmp_path, arms=("mutual", "linear", "user"))
     assert TUNED not in measure_dial(files(tmp_path))[0].arms
+
+
+def kept(folder: Path, answers: Iterable[Transcript], name: str = "transcripts") -> Path:
+    file = folder / f"{name}.jsonl"
+    file.unlink(missing_ok=True)  # a writer adds to what is there
+    with TranscriptWriter(file) as writer:
+        for number, one in enumerate(answers):
+            writer.write(replace(one, id=f"q{number}", cluster=f"c{number}"))
+    return file
+
+
+def asked(conflict: float = 1.0) -> Any:
+    return make_world(0, 1, 1, conflict=conflict).test[0]
+
+
+def test_no_arm_is_tuned_by_what_is_unknown(tmp_path: Path) -> None:
+    """The judge failed on the validation answers of one weight, and knows those of the others."""
+    known, question = dict(zip(WEIGHTED, (None, 0.2, 0.6, 0.4, 0.3), strict=True)), asked()
+    for arm, worth in known.items():
+        test = answer(question, arm, 0, 0.5, 0.5)
+        valid = replace(test, split="valid", verdicts=())
+        if worth is not None:
+            valid = replace(answer(question, arm, 0, worth, worth), split="valid")
+        kept(tmp_path / arm, [test])
+        kept(tmp_path / arm, [valid], "validation")
+    (point,) = measure_dial(files(tmp_path))
+    assert point.arms[TUNED]["welfare"].value == point.arms["linear"]["welfare"].value
+    for arm in WEIGHTED:
+        unknown = replace(answer(question, arm, 0, 0.5, 0.5), split="valid", verdicts=())
+        kept(tmp_path / arm, [unknown], "validation")
+    (point,) = measure_dial(files(tmp_path))
+    assert TUNED not in point.arms
+
+
+def test_only_answers_of_the_test_that_were_not_steered_count(tmp_path: Path) -> None:
+    good = answer(asked(), "mutual", 0, 0.64, 0.64)
+    bad = answer(asked(), "mutual", 0, 0.1, 0.1)
+    others = [replace(bad, split="train"), replace(bad, decision={"policy": "per-token"})]
+    (point,) = measure_dial([kept(tmp_path, [good, *others])])
+    assert point.arms["mutual"]["welfare"].value == pytest.approx(0.64)
+    assert point.answers == 1
+
+
+def test_an_arm_belongs_to_its_degrees_and_may_lack_a_seed(tmp_path: Path) -> None:
+    held = {
+        0.75: [("mutual", 0), ("mutual", 1), ("user", 0), ("llm", 0)],
+        1.0: [("mutual", 0), ("user", 1)],
+    }
+    rows = [
+        answer(asked(degree), arm, seed, 0.5, 0.5)
+        for degree, arms in held.items()
+        for arm, seed in arms
+    ]
+    first, second, strong = measure_dial([kept(tmp_path, rows)])
+    assert [set(point.arms) for point in (first, second)] == [
+        {"mutual", "user", "llm"},
+        {"mutual", "user"},
+    ]
+    assert list(first.arms["user"]["welfare"].seeds) == [0]
+    assert set(strong.differences) == {"user"}, "the other one is not at every strong degree"
+
+
+def test_the_correlation_is_that_of_the_common_start(tmp_path: Path) -> None:
+    start = [answer(asked(), "sft", 0, u, llm) for u, llm in ((0.2, 0.4), (0.6, 0.7), (0.5, 0.5))]
+    others = [answer(asked(), "mutual", 0, u, 1 - u) for u in (0.1, 0.5, 0.9)]
+    (point,) = measure_dial([kept(tmp_path, [*others, *start])])
+    assert point.correlation == pytest.approx(np.corrcoef([0.2, 0.6, 0.5], [0.4, 0.7, 0.5])[0, 1])
+    assert point.answers == 3
+    (alone,) = measure_dial([kept(tmp_path, others)])
+    assert (alone.correlation, alone.answers) == (pytest.approx(-1.0), 3)
+    for pairs in ([(0.2, 0.5), (0.6, 0.5)], [(0.5, 0.2), (0.5, 0.6)], [(0.2, 0.5)]):
+        (flat,) = measure_dial([kept(tmp_path, [answer(asked(), "sft", 0, *p) for p in pairs])])
+        assert flat.correlation is None
+
+
+def test_a_plain_answer_has_no_format_and_its_own_published_welfare(tmp_path: Path) -> None:
+    plain = replace(
+        answer(asked(), "zero-shot", 0, 0.5, 0.5),
+        chain=None,
+        plain=True,
+        mutual_welfare=None,
+        answer_mutual_welfare=0.7,
+    )
+    (point,) = measure_dial([kept(tmp_path, [plain])])
+    found = point.arms["zero-shot"]
+    assert found["format"].value is None and found["published"].value == pytest.approx(0.7)
+    assert found["welfare"].value == pytest.approx(0.5), "it was read"
+
+
+def test_ceilings_by_hand(tmp_path: Path) -> None:
+    """On the scale of -5 to 5, of which each side's share is taken: 4 is 0.9, and 0 is 0.5."""
+    cells = {"DA": (4.0, -4.0), "CQ": (0.0, 0.0), "AQ": (-4.0, 3.0)}  # of a user who is clear
+    by_sum = {"DA": (4.5, -3.5), "CQ": (0.0, 0.0), "AQ": (-4.0, 3.0)}
+    rows = []
+    for row in (cells, by_sum):
+        payoffs = np.full((2, 3, 2), 5.0)
+        payoffs[USER_LLM.user_actions.index("DQ")] = [row[a] for a in USER_LLM.llm_actions]
+        true = Bimatrix(USER_LLM, payoffs).to_json()
+        extra = {"conflict": 1.0, "user_action": "DQ", "true_payoff": true}
+        rows.append(replace(answer(asked(), "sft", 0, 0.5, 0.5), extra=extra))
+    unknown = replace(rows[0], extra={"conflict": 1.0, "user_action": "?", "true_payoff": true})
+    (point,) = measure_dial([kept(tmp_path, [*rows, unknown])])
+    assert point.ceiling is not None
+    greedy = (math.sqrt(0.9 * 0.1) + math.sqrt(0.95 * 0.15)) / 2
+    selfish = math.sqrt(0.1 * 0.8)
+    assert point.ceiling.welfare == pytest.approx(
+        {
+            "user": greedy,
+            "llm": selfish,
+            "total": (0.5 + math.sqrt(0.95 * 0.15)) / 2,
+            "welfare": 0.5,
+        }
+    )
+    assert point.ceiling.least == pytest.approx(
+        {"user": 0.125, "llm": 0.1, "total": (0.5 + 0.15) / 2, "welfare": 0.5}
+    )
+    assert point.ceiling.moved == 0.5
+    tables = {sheet.name: sheet for sheet in dial_report([point]).sheets}
+    assert tables["dial"].rows[0][-1] == ("50.0%",)
+    assert next(iter(tables["dial"].records))["ceiling_moved"] == 0.5
+
+
+def test_without_true_matrices_there_is_no_ceiling(tmp_path: Path) -> None:
+    row = replace(answer(asked(), "sft", 0, 0.5, 0.4), extra={"conflict": 0.5})
+    (point,) = measure_dial([kept(tmp_path, [row])])
+    assert point.ceiling is None
+    report = dial_report([point])
+    assert list(report.sheets[0].records) == [{"conflict": 0.5, "correlation": None}]
+    assert report.sheets[0].rows[0][2] == report.sheets[0].rows[0][-1] == (NONE,)
+
+
+def test_each_table_has_every_arm_and_the_pictures_those_of_every_degree(
+    points: list[Point],
+) -> None:
+    tables = {sheet.name: sheet for sheet in dial_report(points).sheets}
+    names = {"sft", "mutual", *WEIGHTED, TUNED}
+    arms, less = tables["dial-arms-0.75"], tables["dial-differences-strong"]
+    assert {row[0] for row in arms.rows} == {(name,) for name in names}
+    assert {(r["arm"], r["measure"]) for r in arms.records} == {
+        (arm, measure) for arm in names for measure in MEASURES
+    }
+    assert {row[0] for row in less.rows} == {(name,) for name in names - {"mutual"}}
+    first, *others = points[:-1]
+    more = replace(first, arms={**first.arms, "odd": first.arms["sft"]})
+    assert "odd" not in str(dial_report([more, *others]).pictures)
+    assert "odd" in str(dial_report([more]).pictures)
 
 
 def test_ceilings_are_those_of_the_true_matrices(points: list[Point]) -> None:

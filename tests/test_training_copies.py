@@ -27,6 +27,8 @@ class Objects(MemoryFileSystem):
     store: ClassVar[dict[str, Any]] = {}
     pseudo_dirs: ClassVar[list[str]] = [""]
     refused = ""
+    kept = False  # whether it refuses to remove anything
+    away = False
 
     def mv(self, *_: Any, **__: Any) -> None:
         raise NotImplementedError("no renaming")
@@ -35,6 +37,16 @@ class Objects(MemoryFileSystem):
         if self.refused and self.refused in rpath:
             raise OSError("slow down")
         super().put_file(lpath, rpath, **named)
+
+    def rm(self, path: Any, *given: Any, **named: Any) -> None:
+        if self.kept:
+            raise OSError("it is locked")
+        super().rm(path, *given, **named)
+
+    def ls(self, path: str, *given: Any, **named: Any) -> Any:
+        if self.away:
+            raise OSError("no answer")
+        return super().ls(path, *given, **named)
 
 
 fsspec.register_implementation("objects", Objects, clobber=True)
@@ -47,6 +59,14 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         request.param, f"{request.param}://bucket/{uuid4()}"
     )
     Objects.refused = ""
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> Copies:
+    """The copies in an object store, which fails as a test wants; it is well again after it."""
+    for name in ("refused", "kept", "away"):
+        monkeypatch.setattr(Objects, name, getattr(Objects, name))
+    return Copies(f"objects://bucket/{uuid4()}")
 
 
 def checkpoint(folder: Path, name: str, weights: bytes = b"w") -> Path:
@@ -74,6 +94,8 @@ def test_the_newest_checkpoint_comes_back_whole(address: str, tmp_path: Path) ->
     assert again.newest() == "checkpoint-10"
     found = again.fetch("checkpoint-10", tmp_path / "back")
     assert contents(found) == contents(here / "checkpoint-10")
+    store, root = fsspec.core.url_to_fs(address)
+    assert {Path(file).parts[-2] for file in store.find(root)} == {"checkpoint-10", "shards"}
     copies.keep(checkpoint(here, "checkpoint"))
     assert again.newest() == "checkpoint"
 
@@ -118,6 +140,46 @@ def test_a_copy_that_lies_is_refused(listed: str, tmp_path: Path) -> None:
         copies.fetch("checkpoint-1", tmp_path / "back")
     assert not (tmp_path / "back" / "checkpoint-1").exists()
     assert not list(tmp_path.rglob("evil"))
+
+
+@pytest.mark.parametrize("listed", ["../../evil", "shards/../../../evil"])
+def test_no_file_outside_a_copy_is_fetched(listed: str, tmp_path: Path) -> None:
+    """Though there is one where the list says."""
+    there = tmp_path / "a" / "there"
+    copies = Copies(str(there))
+    copies.keep(checkpoint(tmp_path, "checkpoint-1"))
+    (tmp_path / "a" / "evil").write_bytes(b"x")
+    (there / "checkpoint-1" / "files.json").write_text(json.dumps({listed: 1}))
+    with pytest.raises(StorageError, match="which is no file of a checkpoint"):
+        copies.fetch("checkpoint-1", tmp_path / "back")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_copy_counts_even_if_those_before_it_cannot_be_removed(
+    objects: Copies, tmp_path: Path
+) -> None:
+    objects.keep(checkpoint(tmp_path, "checkpoint-9"))
+    Objects.kept = True
+    with pytest.raises(StorageError, match="it is locked"):
+        objects.keep(checkpoint(tmp_path, "checkpoint-10"))
+    assert objects.newest() == "checkpoint-10"
+    fetched = objects.fetch("checkpoint-10", tmp_path / "back")
+    assert contents(fetched) == contents(tmp_path / "checkpoint-10")
+
+
+def test_a_copy_that_is_half_removed_is_none(objects: Copies, tmp_path: Path) -> None:
+    objects.keep(checkpoint(tmp_path, "checkpoint-9"))
+    Objects.kept = True
+    with pytest.raises(StorageError, match="it is locked"):
+        objects.keep(tmp_path / "checkpoint-9")
+    assert objects.newest() is None
+
+
+def test_an_address_that_cannot_be_read_is_named(objects: Copies, tmp_path: Path) -> None:
+    objects.keep(checkpoint(tmp_path, "checkpoint-1"))
+    Objects.away = True
+    with pytest.raises(StorageError, match=r"objects://bucket/\S+: OSError: no answer"):
+        objects.newest()
 
 
 def test_training_goes_on_without_a_copy_and_says_so(
@@ -168,14 +230,14 @@ def test_an_address_of_no_kind_is_refused(address: str) -> None:
 
 def test_other_folders_at_the_address_are_left_alone(tmp_path: Path) -> None:
     there = tmp_path / "there"
-    for name in ("notes", "checkpoint-x", "checkpoint-"):
+    for name in ("notes", "checkpoint-x", "checkpoint-", "17"):
         (there / name).mkdir(parents=True)
         (there / name / "files.json").write_text(json.dumps({}))
     copies = Copies(str(there))
     assert copies.newest() is None
     copies.keep(checkpoint(tmp_path, "checkpoint-1"))
     assert {f.name for f in there.iterdir()} == {
-        *("notes", "checkpoint-x", "checkpoint-", "checkpoint-1")
+        *("notes", "checkpoint-x", "checkpoint-", "17", "checkpoint-1")
     }
 
 

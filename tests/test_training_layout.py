@@ -56,6 +56,16 @@ def test_a_plan_on_a_layout_says_what_begins_the_run(tmp_path: Path) -> None:
     assert found == plan_rl(run, read_layout("fsdp2"))
 
 
+def test_one_process_is_begun_as_ever_and_its_plan_says_nothing_of_a_layout(tmp_path: Path) -> None:
+    assert Layout().launch("rl --config 7b") == "gtalign rl --config 7b"
+    file = tmp_path / "one.yaml"
+    file.write_text("num_processes: 1\ndistributed_type: 'NO'\n")
+    settings = RLSettings(questions=3, group=4)
+    assert laid_out(read_layout(str(file)), "rl", settings) == (12, {})
+    part, told = laid_out(Layout("DDP", 4, 2), "rl", settings)
+    assert (part, told["layout"]) == (3, "DDP: 4 processes on 2 machines")
+
+
 def test_what_is_shared_out_is_divided_and_ddp_holds_gradients_twice() -> None:
     def parts(sharding: Any, processes: int = 8) -> dict[str, float]:
         return memory(SIZE, tokens=10, layout=Layout("x", processes, 1, sharding))

@@ -44,6 +44,26 @@ def test_metrics_up_to_the_checkpoint_are_kept(step: int, kept: list[int], tmp_p
     assert [line["step"] for line in read(path)] == kept
 
 
+def test_another_process_leaves_the_files_to_the_first(tmp_path: Path) -> None:
+    state: Any = SimpleNamespace(global_step=0, is_world_process_zero=False)
+    lines = [{"step": 1, "loss": 0.5, "task": "math", "extra": {"step": 1, "reward": 1.0}}]
+    for log in (MetricsLog(tmp_path / "a.jsonl"), CompletionLog(tmp_path / "b.jsonl")):
+        write(log.path, lines)
+        log.on_train_begin(None, state, None)
+        assert read(log.path) == lines
+    MetricsLog(tmp_path / "a.jsonl").on_log(None, state, None, {"loss": 0.25})
+    assert read(tmp_path / "a.jsonl") == lines
+
+
+def test_a_log_has_neither_the_clocks_figures_nor_the_totals(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    state: Any = SimpleNamespace(global_step=3, is_world_process_zero=True)
+    log.on_log(None, state, None, {"train_runtime": 4.0, "train_loss": 0.5})
+    assert not log.path.exists()
+    log.on_log(None, state, None, {"loss": 0.5, "step_time": 4.0, "num_tokens": 7.0, "kl": 0.1})
+    assert read(log.path) == [{"step": 3, "loss": 0.5, "kl": 0.1}]
+
+
 def completions(*steps: int) -> list[Any]:
     return [
         {"task": task, "extra": {"step": step, "reward": reward}}

@@ -116,9 +116,11 @@ class _Answers:
     def arms(self, conflict: float) -> list[str]:
         return list(dict.fromkeys(name for c, name, _ in self.rows if c == conflict))
 
-    def mean(self, key: Key, measure: str) -> float:
+    def mean(self, key: Key, measure: str) -> float | None:
+        """The mean of what is known of a measure; None where nothing is."""
         column = np.stack(self.rows[key])[:, list(MEASURES).index(measure)]
-        return float(np.nanmean(column)) if not np.isnan(column).all() else np.nan
+        known = column[~np.isnan(column)]
+        return float(known.mean()) if len(known) else None
 
     def sums(self, conflict: float, arm: str, seeds: Sequence[int], measure: str) -> Sums:
         """The sums of a measure by cluster and seed."""
@@ -196,8 +198,10 @@ def _tune(answers: _Answers, files: Sequence[Path]) -> None:
     best: dict[tuple[float, int], tuple[float, str]] = {}
     for conflict, arm, seed in valid.rows:
         if arm in WEIGHTED and (conflict, arm, seed) in answers.rows:
-            found = valid.mean((conflict, arm, seed), "welfare"), arm
-            best[conflict, seed] = max(best.get((conflict, seed), found), found)
+            welfare = valid.mean((conflict, arm, seed), "welfare")
+            if welfare is not None:
+                found = welfare, arm
+                best[conflict, seed] = max(best.get((conflict, seed), found), found)
     for (conflict, seed), (_, arm) in best.items():
         if all(name in answers.arms(conflict) for name in WEIGHTED):
             answers.copy((conflict, arm, seed), TUNED)

@@ -75,7 +75,7 @@ def _degrees(points: Sequence[Point]) -> Sheet:
         else:
             cells += [fixed(value) for value in ceiling.welfare.values()]
             cells += [fixed(ceiling.least[name]) for name in ("total", "welfare")]
-            cells.append(share(ceiling.moved, 0))
+            cells.append(share(ceiling.moved, 1))
         rows.append([(f"{point.conflict:g}",), *((cell,) for cell in cells)])
     notes = [
         f"U and L correlate over the answers of {START}. The other columns are what a rule that"
