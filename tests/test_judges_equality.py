@@ -53,6 +53,8 @@ from gtalign.judges.equality import choice, number, same_answer, spelled
         ("3/x", "3", None),
         ("5 яблок", "5", True),
         ("9 cm²", r"9\text{ cm}^2", True),
+        (r"\text{The answer is } 15", "15", True),
+        (r"\angle ABC = 90^\circ", "90", True),
         ("negative 12", "-12", True),
         (r"0.\overline{3}", "1/3", True),
         ("0.1(6)", "1/6", True),

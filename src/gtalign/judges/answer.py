@@ -25,7 +25,7 @@ _PART_BEFORE: Final = re.compile(
     r"(?:(?:^|[^\s*_-])[-\u2212+]|[/^±√\d]|\\(?:sqrt|frac(?:\{[^{}]{0,20}\})?)\{|\\(?:pm|cdot|times|div)\s?"
     r"|(?:^|[=$])\s{0,3}[-\u2212])$"
 )
-_PART_AFTER: Final = re.compile(r"\s?(?:[/^](?!\{?\s*\\circ)|\\pi|[\u00b2\u00b3]|[A-Za-z]\b)")
+_PART_AFTER: Final = re.compile(r"\s?(?:[/^](?!\{?\s*\\circ)|\\pi)|[\u00b2\u00b3]|[A-Za-z]\b")
 """What makes a box a part of a formula that goes on around it."""
 
 _COLON: Final = "[:\uff1a]"
@@ -100,7 +100,7 @@ _COMMENT: Final = re.compile(
 """What is said about an answer behind it."""
 _TWICE: Final = re.compile(r"([^()（）]+?)(?:,?\sor\s|\s[(（])([^()（）]+)[)）]?")
 """Two values of one answer: "3/4 or 75%", "3/4 (75%)"."""
-_TRAILING: Final = re.compile(r"(?:[\s;,]|\\\])+\Z")
+_TRAILING: Final = re.compile(r"(?:[\s;,.]|\\\])+\Z")
 _PICTURE: Final = (
     "\u2190-\u21ff\u220e\u25a0-\u25ff\u2600-\u2714\u2717-\u2794\u2798-\u27bf\u2b00-\u2bff"
     "\U0001f000-\U0001faff\ufe0f"
@@ -138,7 +138,7 @@ _BREAK: Final = re.compile(
     rf"|[{_WIDE}]+(?<![万萬億亿千百만억])"
     r"|(?<!\S)[AaI](?=\s)|['\u2019](?:s|re|m|d|ll|ve)\b|(?<![\d)])\*\*|\*\*(?![\d(])|__"
     rf"|[\n\u3002\uff01\uff1f\uff1b?\u2014\"\u201c\u201d`$&\u20ac\u00a3{_PICTURE}]"
-    r"|\\(?:begin|end)\{\w+\*?\}|\.(?![\d\u0660-\u0669])|(?<=[^\s\d]):|:(?=\s)(?<!\s:)"
+    r"|\\(?:begin|end)\{\w+\*?\}|[-=]>|\.(?![\d\u0660-\u0669])|(?<=[^\s\d]):|:(?=\s)(?<!\s:)"
     r"|,(?!\s*[-+\u2212\d(])"
 )
 """What no formula holds: words of prose, and the end of a sentence."""
@@ -147,7 +147,9 @@ _JOINED: Final = re.compile(
 )
 _QUALIFIED: Final = re.compile(
     r"\b(?:minus|negative|plus|than|at least|at most|half of|times|over|by|of|to the power of"
-    r"|root|between)\s\W*$",
+    r"|root|between|january|february|march|april|may|june|july|august|september|october|november"
+    r"|december|steps?|equations?|figure|table|case|part|line|section|page|question|problem|example"
+    r"|theorem|lemma|chapter|exercise|method)\s\W*$",
     re.IGNORECASE,
 )
 _DIGIT: Final = re.compile(r"[\d\u00bc-\u00be\u2150-\u215e]")
@@ -278,7 +280,7 @@ def _whole(text: str, at: int) -> str | None:
     bulleted = not before.strip(" \t>") or before.rstrip(" \t>").endswith("\n")
     if found_text.rstrip().endswith("!"):
         return None  # of a sentence or a factorial
-    value = found_text.lstrip(" \t*_'\u2019,:\u3001").rstrip(" \t*_'\u2019,.:\u3001([{")
+    value = found_text.lstrip(" \t*_'\u2019,:\u3001").rstrip(" \t*_'\u2019,.:;\u3001([{")
     if bulleted:
         value = re.sub(r"^[-+*\u2022]\s+", "", value)
     head, equals, tail = value.rpartition("=")

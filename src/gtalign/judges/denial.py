@@ -20,7 +20,8 @@ _DENIALS: Final = (
     *_rules("not", r"\b(?! (?:only|just|merely|hard|difficult|too|surprising|surprisingly)\b)"),
     *_rules(
         "n't|n’t|cannot|never|neither|nor|no longer|no way|nobody|rather than|instead of|other than"
-        "|anything but|differs from|different from|unequal|nicht|niet|geen|no es|no son|no puede"
+        "|anything but|all but|except|exclude|excludes|reject|rejects|discard|discards|rule out"
+        "|differ from|differs from|different from|unequal|nicht|niet|geen|no es|no son|no puede"
         "|n'est pas|n’est pas|non è|non può|não|не",
         r"\b",
     ),
@@ -35,11 +36,26 @@ _UNEQUAL: Final = (
 )
 """Signs that do, with the name before them."""
 _ENDINGS: Final = (
-    *_rules("n't |n’t |not ", r"(?:the|an?|right|correct|possible|valid|true)\b"),
+    *_rules(
+        "n't |n’t |not ",
+        r"(?:be )?(?:the|an?|it|right|correct|possible|valid|true|work|fit|hold|do(?!\s))\b",
+    ),
+    *_rules("is too |are too ", r"(?:small|large|big|high|low|much|few|many|long|short)\b"),
+    *_rules("?", r"\s{1,3}no\b"),
     *_rules("is |are |was ", r"(?:wrong|incorrect|impossible|false|ruled out)\b"),
     *_rules("ではな|ではあり|じゃな|아니|아닙"),
 )
 """Words that rule out the whole clause, which they end."""
+
+_RETRACTIONS: Final = (
+    *_rules(
+        "that's wrong|that’s wrong|that is wrong|that's incorrect|that’s incorrect"
+        "|that is incorrect|that's not right|that’s not right|that is not right|scratch that",
+        r"\b",
+    ),
+    *_rules("it is not|it's not|it’s not|it isn't|it isn’t", r"\s{0,2}(?=[.;!\n]|\Z)"),
+)
+"""Words that take back what stands before them in their line."""
 
 _BOX: Final = re.compile(r"\\f?box(?:ed)?\s{0,3}\{(?:[^{}]|\{[^{}]*\})*\}")
 _LEAD: Final = re.compile(
@@ -48,6 +64,7 @@ _LEAD: Final = re.compile(
 )
 _NAME: Final = re.compile(r"\$?\\?[a-z]{0,10}\s{0,3}\Z")
 _CLAUSE_BEFORE: Final = re.compile(r"(?<![^,;.\n。，、！？(])[^,;.\n。，、！？(]{0,60}\Z")
+_LINE_BEFORE: Final = re.compile(r"[^\n]*\Z")
 _CLAUSE_BEHIND: Final = re.compile(
     r"(?:(?![;\n!?。；！？)）]|,(?!\s?[\d$])|[，、](?!\s?\d)|:(?!\d)|：|\.(?!\d)"
     r"|\b(?:but|so|hence|thus|therefore|then|whereas|since|because|sondern|sino|mais|ma|mas|maar|а|но"
@@ -67,6 +84,7 @@ def affirmed(text: str) -> tuple[str, list[tuple[int, str]]]:
     if len(lowered) != len(text):  # a few letters have longer forms
         lowered = text
     denials = [
+        *((place, _LINE_BEFORE) for place in _places(_RETRACTIONS, lowered)),
         *((place, _CLAUSE_BEFORE) for place in _places(_ENDINGS, lowered)),
         *((place, _LEAD) for place in _places(_DENIALS, lowered) if not _in_word(lowered, place)),
         *((place, _NAME) for place in _places(_UNEQUAL, lowered)),

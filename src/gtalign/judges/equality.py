@@ -53,8 +53,8 @@ _COMMA: Final = re.compile(
 _POINTS: Final = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}")
 _DEGREES: Final = re.compile(r"\^\{?\s*\\circ\s*\}?")
 _ASSIGNED: Final = re.compile(
-    r"\s*(?:[A-Za-z]{1,2}(?:_\{?\w+\}?)?(?:\([A-Za-z]\))?\s*(?:=|\\approx|\\simeq)"
-    r"|=|\\approx|\\simeq|approximately |about )\s*"
+    r"\s*(?:(?:\\angle\s*)?[A-Za-z]{1,3}(?:_\{?\w+\}?)?(?:\([A-Za-z]\))?\s*(?:=|\\approx|\\simeq)"
+    r"|=|\\approx|\\simeq|approximately |about |(?i:(?:the\s+)?(?:final\s+)?answer\s+is\s))\s*"
 )
 _CHAINED: Final = re.compile(r"\s*(?:=|\\approx(?![A-Za-z])|\\simeq(?![A-Za-z])).*", re.DOTALL)
 _NEGATIVE: Final = re.compile(r"(?:negative|minus)\s+(?=[\d.\\$])", re.IGNORECASE)

@@ -20,12 +20,12 @@ _LONGEST_ANSWER = 2_000
 _MEMBER: Final = re.compile(r"^\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*")
 _MATHEMATICS: Final = re.compile(r"[\d\\]")
 _LETTERS: Final = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}|\\(?:text|mathrm|frac\{[A-Za-z\\])")
-_BESIDE: Final = re.compile(r"\\(?:text\w*|mathrm|mbox)\s*\{[^{}]*\}|\\!")
+_BESIDE: Final = re.compile(r"\\(?:text\w*|mathrm|mbox|begin|end)\s*\{[^{}]*\}|\\!")
 """What stands beside a formula: units, and negative space."""
 _COMMAND: Final = re.compile(r"\\[A-Za-z]+")
 _PROSE: Final = re.compile(
     r"(?<![A-Za-z\d_])(?!(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?(?![a-z])|(?:log|exp|sqrt|lim|gcd|lcm|max"
-    r"|min|det|mod)(?![a-z]))[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+    r"|min|det|mod|and)(?![a-z]))[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 _JOINING: Final = re.compile(r"\b(?:to|not|than|of|by|from)\b")
 _RELATION: Final = re.compile(r"[<>]|\\(?:le|ge|ne|lt|gt)(?![A-Za-z])")

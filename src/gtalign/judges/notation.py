@@ -74,6 +74,12 @@ _MACROS: Final = tuple(
         (r">=", r"\\ge "),
         (r"<=", r"\\le "),
         (r"(?<=[\w)}])\s*\*\*\s*(?=[\w({+-])", "^"),
+        (r"\\[bB]igg?[lr]?(?![A-Za-z])", ""),
+        (r"\\sqrt(\[\w+\])\s*(\w)", r"\\sqrt\1{\2}"),
+        (
+            r"(?<![A-Za-z\\])((?:arc)?(?:sin|cos|tan)|sqrt|log|ln)(?=[\s_({\d\\^]|\Z)",
+            r"\\\1",
+        ),
         (r"\\lbrace(?![A-Za-z])", r"\\{"),
         (r"\\rbrace(?![A-Za-z])", r"\\}"),
         (r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
