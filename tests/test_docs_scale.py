@@ -60,6 +60,17 @@ def test_what_a_second_worker_brings() -> None:
     assert f"about {1200 / work[2]:.0f} rows a second" in FLAT
 
 
+def test_what_a_second_worker_brings_where_a_worker_is_one_process() -> None:
+    one, two = (
+        [second for cell in row(f"{name}, long texts")[1:] for second in numbers(cell)]
+        for name in ("one worker", "two workers")
+    )
+    ratios = [max(max(one), sum(one) / cores) / max(max(two), sum(two) / cores) for cores in (2, 4)]
+    assert f"at most {ratios[0]:.2f} times as fast as one on two cores" in FLAT
+    assert f"and {ratios[1]:.2f} times on four" in FLAT
+    assert f"Long texts: {ratios[0]:.1f} times on two cores at most" in FLAT
+
+
 def test_what_a_million_requests_cost() -> None:
     hours = 1e6 / RATE / 3600
     assert f"{hours:.1f} core-hours" in row("the gateway's processor time")[1]
