@@ -69,6 +69,7 @@ from gtalign.judges.equality import same_answer
         ("more than 4", None),
         ("on October 30", None),
         ("see step 3", None),
+        ("so 12 millions", "12 millions"),
         ("=> x = 5;", "5"),
         (r"\boxed{5} I hope it helps", "5"),
         ("the answer is twelve (12)", "12"),

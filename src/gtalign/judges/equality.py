@@ -107,7 +107,7 @@ _ATTACHED: Final = re.compile(
 _DIVIDED: Final = re.compile(r"\s*(?:[/*]|\\cdot)\s*")
 _PARTS: Final = {"\u2030": 1000, "\u2031": 10_000}
 """Signs of parts of a thousand and of ten thousand."""
-_SCALES: Final = {
+SCALES: Final = {
     "hundred": 10**2,
     "thousand": 10**3,
     "million": 10**6,
@@ -123,8 +123,8 @@ _SCALES: Final = {
 }
 """What a word behind a number multiplies it by."""
 _SCALE: Final = re.compile(
-    rf"\s*(?:({'|'.join(word for word in _SCALES if word.isascii())})s?\b"
-    rf"|([{''.join(word for word in _SCALES if not word.isascii())}]))",
+    rf"\s*(?:({'|'.join(word for word in SCALES if word.isascii())})s?\b"
+    rf"|([{''.join(word for word in SCALES if not word.isascii())}]))",
     re.IGNORECASE,
 )
 
@@ -261,7 +261,7 @@ def _scaled(value: Fraction, exact: bool, mark: str, rest: str) -> Number | None
         value, exact = value / _PARTS[mark], False
     scale = None if mark else _SCALE.match(rest)
     if scale is not None:
-        value *= _SCALES[(scale[1] or scale[2]).lower()]
+        value *= SCALES[(scale[1] or scale[2]).lower()]
         rest = rest[scale.end() :]
     unit = _unit(rest)
     return None if unit is None else Number(value, exact, bool(mark) and mark not in _PARTS, unit)
