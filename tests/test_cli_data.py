@@ -77,6 +77,27 @@ def test_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 of 21 rows left out: not of level 5" in captured.err
 
 
+def test_build_draws_by_its_seed_and_asks_for_a_chain_or_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"problem": f"What is {n}?", "level": "Level 5", "solution": rf"\boxed{{{n}}}"}
+        for n in range(30)
+    ]
+    source = write(tmp_path / "MATH.jsonl", rows)
+
+    def built(*options: str) -> str:
+        args = ["--source", str(source), "--to", str(tmp_path / "out"), "--jsonl", "--size", "9"]
+        assert main(["data", "build", "math-level-5", *args, *options]) == 0
+        return (tmp_path / "out" / "math-level-5-train.jsonl").read_text(encoding="utf-8")
+
+    assert built() == built("--seed", "0") != built("--seed", "1")
+    assert "<payoff>" in built() and "<payoff>" not in built("--plain")
+    capsys.readouterr()
+    assert main(["data", "build", "math-level-5", "--seed", "-1"]) == 2
+    assert "--seed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -105,6 +126,20 @@ def test_inspect(train: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert HARM not in out
     assert json.loads(out)["tasks"]["math-hard"]["rows"] == 3
+
+
+def test_a_seed_draws_the_same_samples_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "x.jsonl", [row(f"What is {n}?") for n in range(40)])
+    shown = []
+    for seed in ("3", "3", "4"):
+        args = ["data", "inspect", str(file), "--samples", "2", "--seed", seed, "--json"]
+        assert main(args) == 0
+        shown.append(printed(capsys)["tasks"]["math-hard"]["samples"])
+    assert shown[0] == shown[1] != shown[2]
+    assert main(["data", "inspect", str(file), "--samples", "-1"]) == 2
+    assert "--samples" in capsys.readouterr().err
 
 
 def test_tables_fit_a_terminal_of_80_columns(

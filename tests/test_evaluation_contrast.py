@@ -70,6 +70,33 @@ def test_the_interval_holds_what_the_test_does_not_reject(groups: int) -> None:
         assert inside > 0.05 - step and outside <= 0.05 + step
 
 
+def test_six_clusters_reject_what_lies_beyond_all_of_them() -> None:
+    """Of 64 ways to flip signs, 2 are as extreme as no flip: 3.1%. With 4 it would be above 5%."""
+    a, b = rng(1).uniform(1, 2, size=(2, 6))
+    found = compared(a, b)
+    assert (found.low, found.high) == pytest.approx(((a - b).min(), (a - b).max()))
+    gains = a / b - 1
+    assert (found.relative_low, found.relative_high) == pytest.approx((gains.min(), gains.max()))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "flipped"),
+    [
+        ([1, 1, 2, 2, 3, 3], True),
+        ([1, 1, 1, 1, 2, 2], False),
+        ([1, 1, 1, 2, 2, 3, 3], False),
+        ([1, 1, 2, 2, 3, 3, 0, 0, 0], True),
+        ([-1, 1, -1, 1, 2, -2], False),
+        ([1 + 1e-12, 1, 1 - 1e-12, 1, 2, 3], True),
+    ],
+)
+def test_signs_are_flipped_where_half_of_the_differences_are_of_their_own_size(
+    sizes: list[float], flipped: bool
+) -> None:
+    found = compared(np.add(sizes, 7), np.full(len(sizes), 7))
+    assert (found.method == "sign flips") is flipped
+
+
 def test_random_subsets_agree_with_all_of_them() -> None:
     a, b = rng(3).normal([[0.5], [0.0]], size=(2, 13))
     every, some = compared(a, b, count=10_000), compared(a, b, count=8_000)

@@ -44,7 +44,7 @@ from gtalign.dialogue.played import End
 from gtalign.errors import DataError
 from gtalign.evaluation.dialogue import Conversations, agreements, stability
 from gtalign.evaluation.dialogue.held import PRICES
-from gtalign.evaluation.dialogue.matrices import rank_correlation
+from gtalign.evaluation.dialogue.matrices import PlayedMatrix, rank_correlation
 from gtalign.evaluation.dialogue.stability import kendalls_tau, kendalls_w
 from gtalign.evaluation.dialogue.talks import talks
 from gtalign.evaluation.paper import Study, table_named
@@ -302,6 +302,44 @@ def test_a_forced_answer_that_does_something_else_is_no_evidence_about_its_cell(
     [matrix] = found.matrices
     assert first["arm"] not in matrix.cells
     assert matrix.carried == pytest.approx(5 / 6)
+
+
+def test_single_answers_are_left_out_and_arms_are_those_that_are_there() -> None:
+    rows = transcripts(questions=2, users=("u", "v"))
+    single = replace(rows[0], id="single", conversation=None)
+    held = [
+        replace(row, conversation={**row.conversation, "kind": "script"})
+        for row in rows
+        if row.conversation is not None and row.conversation["arm"] != "baseline"
+    ]
+    found = Conversations.read([single, *held])
+    assert len(found.rows) == len(held) == 8
+    assert found.arms == ("full", "ask")
+    assert found.kinds == {"u": "script", "v": "script"}
+
+
+def test_a_failed_conversation_is_on_no_curve() -> None:
+    rows = transcripts(questions=3)
+    lost = played(ASKS, RIGHT, end="failed", failed="user", problem="gone", arm="ask")
+    found = Conversations.read([*rows, replace(rows[0], id="x", conversation=lost.to_json())])
+    whole = Conversations.read(rows)
+    assert found.failed("m", "u", "ask") == 1
+    assert found.curve("m", "u", "ask") == whole.curve("m", "u", "ask")
+    assert found.curve("m", "u", "ask")[0].n == 3
+
+
+def test_a_matrix_without_another_to_compare_it_with_has_no_rank_correlation() -> None:
+    cells = {"VQ_DA": (1.0, 2.0), "VQ_CQ": (2.0, 1.0)}
+    one = PlayedMatrix("q", "c", "VQ", cells, dict.fromkeys(cells, 1), None, None, 1.0)
+    assert math.isnan(one.correlation(None)) and math.isnan(one.correlation(None, 0))
+    assert one.choice is None and math.isnan(one.regret)
+    assert one.correlation(cells) != one.correlation(cells)  # the sums are constant
+    assert one.correlation(cells, 0) == 1.0
+    assert one.correlation({cell: (-u, m) for cell, (u, m) in cells.items()}, 0) == -1.0
+    stated = dict.fromkeys(USER_LLM.cells, (0.0, 0.0)) | {"DQ_CQ": (3.0, 3.0)}
+    chose = replace(one, stated=stated)
+    assert chose.choice == "CQ" and math.isnan(chose.regret), "one action was not played"
+    assert replace(chose, cells={**cells, "VQ_AQ": (5.0, 0.5)}).regret == 2.5
 
 
 def test_a_model_that_cannot_be_forced_is_said_to_be_so() -> None:

@@ -11,6 +11,7 @@ import pytest
 from evaluation_samples import malformed, plain, transcript
 from gtalign.cli import main
 from gtalign.errors import DataError
+from gtalign.evaluation.export import markdown
 from gtalign.evaluation.files import read_files, scored_without_chains
 from gtalign.evaluation.runs import compare_runs
 from gtalign.transcripts import Transcript, TranscriptWriter
@@ -436,3 +437,61 @@ def test_where_a_ratio_is_less_certain_the_headline_gives_the_difference(
     said = " ".join(capsys.readouterr().out.split())
     assert "80.0% above" in said
     assert "(0.417) (difference +0.333, 95% interval [+0.020, +0.646], p = .039)" in said
+
+
+def test_the_score_that_is_compared_is_named(tmp_path: Path, capsys: Out) -> None:
+    files = []
+    for name, points in (("a", 0.2), ("b", 0.9)):
+        rows = [sample(doc_id=n, exact_match=0.5, f1=points, metrics=["exact_match", "f1"])
+                for n in range(3)]  # fmt: skip
+        files.append(str(wrote(tmp_path / name / "samples_x.jsonl", *rows)))
+    found = {}
+    for options in ([], ["--score", "f1,strict-match"]):
+        assert main(["compare", *files, "--json", "--resamples", "100", *options]) == 0
+        rows = json.loads(capsys.readouterr().out)["differences"]
+        found[bool(options)] = {
+            round(row["contrast"]["value"], 9) for row in rows if row["metric"] == "quality"
+        }
+    assert found == {False: {0.0}, True: {0.7}}
+    assert main(["compare", *files, "--score", "f2"]) == 2
+    assert "no file gives a score 'f2'" in capsys.readouterr().err
+
+
+def test_tables_are_written_as_markdown(tmp_path: Path, capsys: Out) -> None:
+    files, out = versions(tmp_path, "tokens"), tmp_path / "out"
+    assert main(["compare", *files, "--markdown", str(out), "--latex", str(out)]) == 0
+    told = capsys.readouterr().err
+    assert f"Markdown: {out}: " in told and f"LaTeX: {out}: " in told
+    names = {kind: {file.stem for file in out.glob(f"*.{kind}")} for kind in ("md", "tex")}
+    assert names["md"] == names["tex"] != set()
+    lines = (out / "estimates-in-distribution.md").read_text(encoding="utf-8").splitlines()
+    assert lines[:2] == ["|  | old | new |", "|---|---:|---:|"]
+    assert {line.count("|") for line in lines} == {4}
+
+
+def test_text_is_no_markup_in_markdown() -> None:
+    rows = [("a|b *c*\n_d_", "[x](http://e) `y` <z> \\")]
+    assert markdown(("m", "n"), rows).splitlines()[2] == (
+        r"| a\|b \*c\* \_d\_ | [x\](http://e) \`y\` \<z\> \\ |"
+    )
+
+
+def test_models_that_are_compared_are_named(tmp_path: Path, capsys: Out) -> None:
+    files = versions(tmp_path, "tokens")
+    assert main(["compare", *files, "--reference", "old", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["reference"] == "old"
+    assert {row["baseline"] for row in found["differences"]} == {"new"}
+    for option in ("--reference", "--baseline"):
+        assert main(["compare", *files, option, "nobody"]) == 2
+        told = capsys.readouterr().err
+        assert "nobody" in told and told.count("\n") == 1
+
+
+def test_the_bootstrap_repeats_itself_by_its_seed(tmp_path: Path, capsys: Out) -> None:
+    found = []
+    for seed in ("5", "5", "6"):
+        options = ["--seed", seed, "--resamples", "100", "--json"]
+        assert main(["compare", *versions(tmp_path, "tokens"), *options]) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1] != found[2]

@@ -1,5 +1,6 @@
 """Judges held against people's labels: agreement, errors, position bias."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -262,3 +263,56 @@ def test_command_says_why_a_rate_is_not_corrected(
     assert (
         "the rate is not corrected: the gold set has 1 true and 0 false" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(("good_from", "good"), [("0", 3), ("0.5", 2), ("0.7", 1), ("1", 1)])
+def test_command_takes_the_lowest_score_of_a_good_answer(
+    good_from: str, good: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, [chat("It is 2.", label) for label in (1, 0.6, 0.2)])
+    assert main(["judges", "check", file, "--good-from", good_from, "--json"]) == 0
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert (task["sensitivity"]["n"], task["specificity"]["n"]) == (good, 3 - good)
+
+
+def test_command_repeats_itself_by_its_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [chat(f"It is {n % 3}.", n % 2) for n in range(25)]
+    for number, row in enumerate(rows):
+        row["messages"][0]["content"] = f"{number} + 1?"
+    file, found = written(tmp_path, rows), []
+    for options in (["--seed", "1"], ["--seed", "1", "--workers", "1"], ["--seed", "2"]):
+        assert main(["judges", "check", file, "--json", *options]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1] != found[2]
+    assert found[0]["tasks"][0]["alpha"] == found[2]["tasks"][0]["alpha"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--good-from", "1.1"), ("--good-from", "nan"), ("--pairs", "-1"), ("--workers", "0")],
+)
+def test_command_refuses_numbers_out_of_range(
+    option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["judges", "check", written(tmp_path, [chat("It is 2.", 1)]), *option]) == 2
+    told = capsys.readouterr().err
+    assert option[0] in told and told.count("\n") == 1
+
+
+async def test_command_compares_as_many_pairs_as_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One question has two good and two bad answers: four pairs, each in both orders."""
+    file = written(tmp_path, [chat(f"It is 2{end}", int(n < 2)) for n, end in enumerate("abcd")])
+    async with serve(lambda body: told(1)) as server:
+        judges = tmp_path / "judges.toml"
+        judges.write_text(
+            f'default = ["m"]\n[endpoints.m]\nurl = "{server.url}"\nmodel = "m"\nattempts = 1\n'
+        )
+        for pairs, compared in (("0", None), ("3", 3), ("9", 4)):
+            command = ["judges", "check", file, "--judge", str(judges), "--pairs", pairs, "--json"]
+            assert await asyncio.to_thread(main, command) == 0
+            positions = json.loads(capsys.readouterr().out)["positions"]
+            assert [one["pairs"] for one in positions] == ([] if compared is None else [compared])

@@ -1,10 +1,12 @@
 """A study from transcripts to its analysis: what is shown, what is hidden, what is kept."""
 
 import json
+import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from gtalign.cli import main
 from gtalign.dialogue.measures import welfare
 from gtalign.dialogue.played import Played, Turn
 from gtalign.errors import ConfigError, DataError
-from gtalign.study import StudyFolder, WordCountingReader, analyse, draw, simulate
+from gtalign.study import StudyFolder, WordCountingReader, analyse, draw, pages, simulate
 from gtalign.study.annotator import RatingFile, first_open, order_of, person, rating_files
 from gtalign.study.blind import LONGEST, seen, shared
 from gtalign.tasks import Message
@@ -425,3 +427,131 @@ def test_the_analysis_says_which_tables_it_wrote(
     (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("CSV: ")]
     names = line.removeprefix(f"CSV: {folder}: ").split(", ")
     assert set(names) == {file.name for file in folder.iterdir()}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Files of answers of two models."""
+    assert main(["examples", "--to", str(tmp_path / "samples")]) == 0
+    return [str(tmp_path / "samples" / f"{name}.jsonl") for name in ("before", "after")]
+
+
+def test_an_export_takes_words_pairs_and_a_seed(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exported(name: str, *options: str) -> StudyFolder:
+        assert main(["study", "export", *files, "--out", str(tmp_path / name), *options]) == 0
+        return StudyFolder(tmp_path / name)
+
+    said = exported("a", "--title", "Réponses", "--ask", "Good?", "--no-pairs", "--seed", "3")
+    assert (said.about.title, said.about.asked, said.about.seed) == ("Réponses", "Good?", 3)
+    assert {item.kind for item in said.items.values()} == {"rating"}
+    assert "0 pairs to choose from" in capsys.readouterr().out
+    again = exported("b", "--no-pairs", "--seed", "3")
+    assert list(again.items.values()) == list(said.items.values())
+    other = exported("c", "--no-pairs", "--seed", "4")
+    assert list(other.items.values()) != list(said.items.values())
+    assert {item.kind for item in exported("d").items.values()} == {"rating", "pair"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--questions", "0"], "--questions"),
+        ([], "--out"),
+    ],
+)
+def test_an_export_of_nothing_is_one_clear_line(
+    options: list[str], told: str, files: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    capsys.readouterr()
+    out = ["--out", str(tmp_path / "s")] if options else []
+    assert main(["study", "export", *files, *out, *options]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert not (tmp_path / "s").exists()
+
+
+def test_more_questions_than_there_are_and_answers_that_name_their_model_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [replace(t, completion=f"I am {t.model}") for t in answers(2)]
+    rows += [replace(t, completion="the same") for t in answers(3)[6:]]
+    rows += answers(4)[9:10]
+    file = tmp_path / "all.jsonl"
+    file.write_text("".join(json.dumps(t.to_json()) + "\n" for t in rows), encoding="utf-8")
+    args = ["study", "export", str(file), "--out", str(tmp_path / "s"), "--questions", "9"]
+    assert main(args) == 0
+    said = capsys.readouterr().out
+    assert "6 questions fewer than asked for" in said
+    assert "1 questions left out" in said and "1 questions without a pair" in said
+    assert "6 answers that contain the name of their model" in said
+    assert "see the whole text" not in said, "nothing is said of what there is none of"
+
+
+def test_an_analysis_takes_a_reference_one_kind_of_annotators_and_forms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = study(tmp_path / "s", answers(4))
+    rate(found, "Ann", {"base": 2, "sft": 3, "mutual": 5})
+    assert main(["study", "simulate", str(found.path), "--annotators", "1", "--seed", "7"]) == 0
+    capsys.readouterr()
+    command = ["study", "analyse", str(found.path)]
+
+    def agreed(*options: str) -> str:
+        assert main([*command, "--json", *options]) == 0
+        return capsys.readouterr().out
+
+    assert "simulated reader" not in agreed() and "Ann" not in agreed("--simulated")
+    rows = json.loads(agreed("--reference", "base"))["satisfaction"]
+    less = {row["model"]: row["difference"] for row in rows}
+    assert less == {"base": None, "sft": -1, "mutual": -3}
+    out = tmp_path / "tables"
+    assert main([*command, "--markdown", str(out), "--latex", str(out), "--csv", str(out)]) == 0
+    stems = {kind: {one.stem for one in out.glob(f"*.{kind}")} for kind in ("md", "tex", "csv")}
+    assert stems["md"] == stems["tex"] and "satisfaction" in stems["md"] & stems["csv"]
+    assert main([*command, "--reference", "nobody"]) == 2
+    assert "no answers of model 'nobody'" in capsys.readouterr().err
+
+
+def test_simulated_annotators_are_drawn_by_their_seed(tmp_path: Path, capsys: Any) -> None:
+    said = []
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        study(tmp_path / name)
+        args = ["study", "simulate", str(tmp_path / name), "--annotators", "2", "--seed", seed]
+        assert main(args) == 0
+        said.append([one.values() for one in rating_files(StudyFolder(tmp_path / name))])
+    assert said[0] == said[1] != said[2]
+    assert main(["study", "simulate", str(tmp_path / "a"), "--annotators", "0"]) == 2
+    assert "--annotators" in capsys.readouterr().err
+
+
+def test_the_page_is_served_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = study(tmp_path / "s", answers(2))
+    asked: list[tuple[str, int]] = []
+
+    def serve(study: StudyFolder, host: str, port: int, ready: Callable[[str], None]) -> None:
+        asked.append((host, port))
+        ready("http://h:1/?key=k")
+
+    monkeypatch.setattr(pages, "serve", serve)
+    assert main(["study", "rate", str(found.path)]) == 0
+    assert main(["study", "rate", str(found.path), "--host", "0.0.0.0", "--port", "0"]) == 0
+    assert asked == [("127.0.0.1", 8500), ("0.0.0.0", 0)]
+    said = capsys.readouterr()
+    assert "A study: 6 answers to rate, 2 pairs to choose from\nopen http://h:1/?key=k" in said.out
+    assert f"ratings: {found.ratings}" in said.err
+    assert main(["study", "rate", str(found.path), "--port", "70000"]) == 2
+
+
+def test_a_page_that_cannot_be_served_is_one_clear_line(tmp_path: Path, capsys: Any) -> None:
+    found = study(tmp_path / "s", answers(1))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["study", "rate", str(found.path), "--port", str(port)]) == 2
+        error = capsys.readouterr().err
+        assert f"cannot listen on 127.0.0.1:{port}" in error and error.count("\n") == 1
+    assert main(["study", "rate", str(found.path), "--host", "no.such.host.invalid"]) == 2
+    assert "--host, --port: cannot listen on no.such.host.invalid:8500" in capsys.readouterr().err

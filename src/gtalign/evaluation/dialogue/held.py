@@ -121,7 +121,7 @@ class Conversations:
 
     def curve(self, model: str, user: str, arm: str) -> list[Interval]:
         """Mean quality less the cost of the questions asked, at each of `PRICES`."""
-        rows = [row for row in self.of(model, user, arm) if row.failed is None]
+        rows = self.of(model, user, arm)
         clusters = [row.cluster for row in rows]
         got = np.array([np.nan if row.quality is None else row.quality for row in rows])
         asked = np.array([row.questions for row in rows], dtype=np.float64)
