@@ -69,6 +69,8 @@ from gtalign.judges.equality import same_answer
         ("more than 4", None),
         ("on October 30", None),
         ("see step 3", None),
+        ("The answer is 1, 2, and 3.", "1, 2, and 3"),
+        (r"The answer is $6, 8\text{, and }10$.", r"$6, 8\text{, and }10$"),
         ("so 12 millions", "12 millions"),
         ("=> x = 5;", "5"),
         (r"\boxed{5} I hope it helps", "5"),

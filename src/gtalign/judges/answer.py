@@ -91,7 +91,7 @@ _CLAIM: Final = re.compile(
 _WORD: Final = rf"{LETTER}{{2}}"
 _COMMENT: Final = re.compile(
     rf"(?:\s[(（\[](?=\s?{_WORD})|（(?=\s?{LETTER})|\s[-\u2013\u2014]\s(?={_WORD})"
-    rf"|[,;]\s?(?={_WORD})|[，；](?=\s?{LETTER})|;\s(?=\d+\s{_WORD})|:\s(?=[^\n]*{_WORD})"
+    rf"|[,;]\s?(?!(?:and|or|und|oder|et|ou)\s[^A-Za-z]?\d)(?={_WORD})|[，；](?=\s?{LETTER})|;\s(?=\d+\s{_WORD})|:\s(?=[^\n]*{_WORD})"
     r"|,?\s(?:i\.e|e\.g|d\.h|viz|because|since|as|where|when|if|see)\b"
     r"|\s(?:and|or|,|;|-)?\s?[(（)）\[\]]{0,3}\s?$).*",
     re.DOTALL,
@@ -191,8 +191,9 @@ def _value_of(said: str) -> str:
     if claim is not None:
         said = said[claim.end() :]
     comment = _COMMENT.search(said)
-    if comment is not None and DIGIT.search(said[: comment.start()]):
-        said = said[: comment.start()]
+    value = said if comment is None else said[: comment.start()]
+    if DIGIT.search(value) and value.count("{") == value.count("}"):
+        said = value
     twice = _TWICE.fullmatch(said)
     if twice is not None and same_answer(twice[1], twice[2]):
         return twice[1]
