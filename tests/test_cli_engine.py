@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,26 @@ def test_right_input_is_not_enough_without_ray(
     command = ["converse", "http://x/v1", asked(tmp_path), "--out", str(tmp_path / "out")]
     assert main([*command, "--engine", "ray"]) == 2
     assert "'ray' is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["score", "x.jsonl"],
+        ["synth", "--config", "two-teachers"],
+        ["converse", "http://x/v1", "x.jsonl"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_workers_need_an_engine(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for options, told in (
+        (["--processes", "2"], "--processes is the number of Ray workers: add --engine ray"),
+        (["--processes", "0", "--engine", "ray"], "--processes"),
+        (["--engine", "dask"], "--engine"),
+    ):
+        assert main([*command, *options]) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1

@@ -13,7 +13,9 @@ from forked import COMMAND, Forked
 from gateway_parts import COSTLY, scripted
 from gtalign.cli import main
 from gtalign.cli.show.served import show_ready
+from gtalign.gateway import program
 from gtalign.gateway.served import Models
+from gtalign.gateway.settings import GatewayConfig
 from gtalign.gateway.upstream import Upstream
 from gtalign.steering import SteeringSettings
 from small_lab import small_model, small_tokenizer
@@ -110,3 +112,56 @@ def test_what_cannot_be_served_is_told(tmp_path: Path, capsys: pytest.CaptureFix
         assert named in capsys.readouterr().err
     assert main(["serve", "http://127.0.0.1:9/v1", "--port", "70000"]) == 2
     assert "--port: port: input should be less" in capsys.readouterr().err
+
+
+def test_options_are_settings_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held: list[tuple[GatewayConfig, dict[str, Any]]] = []
+
+    def run_gateway(config: GatewayConfig, ready: Any, **named: Any) -> int:
+        held.append((config, named))
+        return 3
+
+    monkeypatch.setattr(program, "run_gateway", run_gateway)
+    options = (
+        *("--host", "0.0.0.0", "--port", "8411", "--root-path", "/llm", "--workers", "2"),
+        *("--database", "postgresql://h/db", "--game", "coding", "--bare", "--key", "root"),
+        *("--policy", "free", "--policy", "per-token", "--set", "admin.port=8412"),
+    )
+    assert main(["serve", "http://127.0.0.1:9/v1", *options]) == 3, "the code of the program"
+    ((config, named),) = held
+    assert (config.host, config.port, config.root_path, config.workers) == (
+        *("0.0.0.0", 8411),
+        *("/llm", 2),
+    )
+    assert config.audit.database == "postgresql://h/db"
+    assert config.upstream is not None and str(config.upstream.game).endswith("coding")
+    assert config.steering.instruct == "none"
+    assert [str(policy) for policy in config.policies] == ["free", "per-token"]
+    assert (named["key"], named["beside"]) == ("root", None)
+    assert named["read"]() == config, "SIGHUP reads the same again"
+    assert main(["serve", "http://127.0.0.1:9/v1", "--demo", "1"]) == 3
+    assert held[1][1]["beside"] is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--workers", "0"], "--workers"),
+        (["--workers", "2"], "PostgreSQL"),
+        (["--root-path", "llm"], "--root-path"),
+        (["--game", "codin"], "did you mean 'coding'"),
+        (["--demo", "-1"], "--demo"),
+        (["--set", "audit.text=true"], "audit.texts"),
+        (["--config", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = ["--database", str(tmp_path / "a.db")]
+    assert main(["serve", "http://127.0.0.1:9/v1", *database, *options]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert not (tmp_path / "a.db").exists()

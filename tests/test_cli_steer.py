@@ -10,7 +10,7 @@ import pytest
 
 from gtalign.cli import main
 from gtalign.cli.show.steered import _readable
-from gtalign.steering import Decision
+from gtalign.steering import Decision, load_policy, policy_line
 from gtalign.transcripts import read_transcripts
 from small_lab import small_model, small_tokenizer
 from standins import model
@@ -116,6 +116,66 @@ def test_a_file_of_settings_holds_where_no_option_is_given(
     for options, mode in (((), "enforce"), (("--mode", "observe"), "observe")):
         assert main(["steer", url, *given, "--config", str(file), *options]) == 0
         assert json.loads(capsys.readouterr().out)["decision"]["mode"] == mode
+
+
+def test_what_is_asked_of_a_server_is_what_the_options_say(
+    serve: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = VLLM()
+    url = serve(server)
+    given = ("--policy", "free", "--question", "Where to?", "--json", "--bare")
+    options = ("--model", "other", "--temperature", "0.7", "--seed", "11", "-n", "2")
+    assert main(["steer", url, *given, *options, "--max-tokens", "900"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    asked = [body for path, body in server.requests if "temperature" in body]
+    first = [body for body in asked if body["temperature"] == 0.7]
+    assert {body["model"] for body in first} == {"other"}
+    assert max(body["max_tokens"] for body in first) <= 900
+    assert {body["seed"] for body in first} == {11, 12}, "each answer is drawn anew"
+    server.requests.clear()
+    assert main(["steer", url, *given]) == 0
+    sent = [body for _, body in server.requests if "Where to?" in json.dumps(body)]
+    assert {body.get("temperature", 0) for body in sent} == {0}
+    assert {body["model"] for body in sent if "model" in body} == {"toy"}, "the one it serves"
+
+
+def test_a_model_that_learned_policy_lines_is_told_its_policy(
+    serve: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = VLLM()
+    url = serve(server)
+    given = ("--policy", "per-token", "--question", "Where to?", "--json", "--bare")
+    line = policy_line(load_policy("per-token"))
+    for options, told in (((), False), (("--policy-line", "--mode", "observe"), True)):
+        server.requests.clear()
+        assert main(["steer", url, *given, *options]) == 0
+        asked = [json.dumps(body) for _, body in server.requests]
+        assert any(json.dumps(f"{line}\nWhere to?")[1:-1] in body for body in asked) is told
+    capsys.readouterr()
+    # Who has to ask for a chain, and whose matrix nobody edits, states no prices by itself.
+    wrong = ("--policy", "free", "--question", "x", "--policy-line", "--mode", "observe")
+    assert main(["steer", url, *wrong]) == 2
+    assert "policy_line is true" in capsys.readouterr().err
+
+
+def test_the_game_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("nowhere", "--policy", "free", "--question", "x")
+    assert main(["steer", *given, "--game", "codin"]) == 2
+    assert "did you mean 'coding'" in capsys.readouterr().err
+    assert main(["steer", *given, "--game", "coding"]) == 2
+    assert "no checkpoint" in capsys.readouterr().err, "the game is known"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--temperature", "-1"), ("--max-tokens", "0"), ("-n", "0"), ("--limit", "0")],
+)
+def test_numbers_out_of_range_are_refused_by_the_name_of_their_option(
+    option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["steer", "nowhere", "--policy", "free", "--question", "x", *option]) == 2
+    error = capsys.readouterr().err
+    assert option[0] in error and error.count("\n") == 1
 
 
 def test_a_checkpoint_is_steered_in_process(

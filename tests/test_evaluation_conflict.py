@@ -231,3 +231,16 @@ def test_the_command_prints_sentences_writes_a_page_and_json(
     found = json.loads(capsys.readouterr().out)
     assert (found["answers"], found["pairs"]) == (3, 3)
     assert main(["conflict", str(tmp_path / "none.jsonl")]) == 2
+
+
+def test_the_command_repeats_itself_by_its_seed(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    rows = [answer(*rng.uniform(size=2), f"q{n}") for n in range(12)]
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(json.dumps(t.to_json()) + "\n" for t in rows), encoding="utf-8")
+    found = []
+    for seed in ("1", "1", "2"):
+        assert main(["conflict", str(file), "--json", "--seed", seed]) == 0
+        found.append(json.loads(capsys.readouterr().out)["sides"])
+    assert found[0] == found[1] != found[2]
+    assert found[0]["value"] == found[2]["value"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 
+from gtalign.cli import main
 from gtalign.config import CONFIGS, find, load
 from gtalign.errors import ConfigError
 from gtalign.models.memory import ModelSize
@@ -16,6 +17,7 @@ from gtalign.training.memory import memory
 from gtalign.training.rl_run import RLRun
 from gtalign.training.rl_run import plan as plan_rl
 from teacher_server import write_questions
+from train_parts import CHAIN
 
 SIZE = ModelSize(
     parameters=7_000_000_000, layers=28, width=3584, intermediate=18944, vocabulary=152_064
@@ -136,3 +138,38 @@ def test_shipped_layouts_are_json() -> None:
     files = sorted((CONFIGS / "accelerate").iterdir())
     assert sorted(file.stem for file in files) == names()
     assert all(json.loads(file.read_text()) for file in files)
+
+
+@pytest.mark.parametrize("command", ["sft", "rl", "dpo"])
+def test_a_layout_is_for_a_dry_run(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an SFT run on chains, of RL on questions, of preferences on pairs."""
+    questions, files = tmp_path / "q.jsonl", {"sft": "data", "rl": "questions", "dpo": "data"}
+    write_questions(questions, 4)
+    rows = [json.loads(line) for line in questions.read_text().splitlines()]
+    for row in rows:
+        row |= {"completion": CHAIN} if command == "sft" else {"chosen": "a", "rejected": "b"}
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = tmp_path / "run.toml"
+    config.write_text(f'model = "m"\n{files[command]} = ["{questions}"]\n')
+    words = [command, "--config", str(config), "--accelerate"]
+    assert main([*words, "ddp", "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["start"].startswith("accelerate launch --config_file ")
+    assert plan["start"].endswith(f"ddp.json -m gtalign {command} ...")
+    assert "processes on 1 machines" in plan["layout"]
+    for wrong, told in (
+        (["ddp"], "--accelerate is for --dry-run"),
+        (["dpd", "--dry-run"], "no layout 'dpd'"),
+    ):
+        assert main([*words, *wrong, "--out", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_layout_is_not_for_a_run_on_verl(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["rl", "--engine", "verl", "--config", "verl-one-gpu", "--accelerate", "ddp"]
+    assert main([*command, "--dry-run"]) == 2
+    assert "--accelerate lays out a run on TRL" in capsys.readouterr().err
