@@ -234,8 +234,8 @@ def test_the_command_prints_sentences_writes_a_page_and_json(
 
 
 def test_the_command_repeats_itself_by_its_seed(tmp_path: Path, capsys: Any) -> None:
-    rng = np.random.default_rng(0)
-    rows = [answer(*rng.uniform(size=2), f"q{n}") for n in range(12)]
+    points = np.random.default_rng(0).uniform(size=(12, 2)).tolist()
+    rows = [answer(user, llm, f"q{n}") for n, (user, llm) in enumerate(points)]
     file = tmp_path / "a.jsonl"
     file.write_text("".join(json.dumps(t.to_json()) + "\n" for t in rows), encoding="utf-8")
     found = []

@@ -8,12 +8,24 @@ from typing import Any
 
 import pytest
 
+import dataset_rows
 from evaluation_samples import malformed, plain, transcript
 from gtalign.cli import main
+from gtalign.drawing import NONE, fixed, interval
 from gtalign.errors import DataError
-from gtalign.evaluation.export import markdown
-from gtalign.evaluation.files import read_files, scored_without_chains
+from gtalign.evaluation.export import markdown, write_csv, write_latex, write_markdown
+from gtalign.evaluation.faithfulness.edits import AS_WRITTEN
+from gtalign.evaluation.files import (
+    RUN_FILE,
+    Kind,
+    questions_in,
+    read_files,
+    scored_without_chains,
+    transcript_files,
+)
 from gtalign.evaluation.runs import compare_runs
+from gtalign.evaluation.steering.priced import FACTS
+from gtalign.evaluation.tables import p_value
 from gtalign.transcripts import Transcript, TranscriptWriter
 from test_transcripts_forms import dump, sample, trace, wrote
 from train_parts import CHAIN
@@ -183,6 +195,48 @@ def test_a_log_scored_without_a_chain_by_us_is_plain(tmp_path: Path) -> None:
 
 
 # --- scores of other frameworks ------------------------------------------------------------------
+
+
+def test_scores_of_one_name_need_no_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = [wrote(tmp_path / name / "samples_x.jsonl", sample()) for name in "ab"]
+    read_files(files)
+    assert "scores of different names" not in caplog.text
+
+
+def test_a_folder_stands_for_the_answers_of_its_runs(tmp_path: Path) -> None:
+    """And for no others: what was steered, edited, priced or said in conversations has tables."""
+    kinds: dict[Kind, dict[str, Any]] = {
+        "answers": {},
+        "steered": {"decision": {"policy": "per-token"}},
+        "edited": {"decision": {"policy": AS_WRITTEN.name}},
+        "priced": {"decision": {"policy": "per-token"}, "extra": {FACTS: {}}},
+        "conversations": {"conversation": {"user": "u"}},
+    }
+    for kind, changes in kinds.items():
+        wrote(tmp_path / kind / RUN_FILE, replace(transcript(), **changes).to_json())
+    for kind in kinds:
+        assert transcript_files([tmp_path], kind) == [tmp_path / kind / RUN_FILE]
+        named = tmp_path / "answers" / RUN_FILE
+        assert transcript_files([named, named], kind) == [named], "a file that is named is taken"
+    with pytest.raises(DataError, match=f"no {RUN_FILE} with .* in this folder or below it"):
+        transcript_files([tmp_path / "steered"])
+    empty = tmp_path / "empty" / RUN_FILE
+    empty.parent.mkdir()
+    empty.touch()
+    assert empty in transcript_files([tmp_path], "priced"), "reading it says that it is empty"
+
+
+def test_questions_come_from_rows_and_from_transcripts_and_have_one_id(tmp_path: Path) -> None:
+    rows = [dataset_rows.row(f"What is {n}?") for n in range(2)]
+    asked = dataset_rows.write(tmp_path / "rows.jsonl", rows)
+    answered = wrote(tmp_path / "t.jsonl", *(transcript(id=name).to_json() for name in "ab"))
+    found = list(questions_in([asked, answered]))
+    assert [question.text for question in found[:2]] == ["What is 0?", "What is 1?"]
+    assert [question.id for question in found[2:]] == ["a", "b"]
+    with pytest.raises(DataError, match="two questions have the id 'a'"):
+        list(questions_in([answered, wrote(tmp_path / "u.jsonl", transcript(id="a").to_json())]))
+    with pytest.raises(DataError, match=r"absent\.jsonl"):
+        list(questions_in([tmp_path / "absent.jsonl"]))
 
 
 def test_the_first_score_counts_and_filters_do_not_count_twice(tmp_path: Path) -> None:
@@ -467,6 +521,51 @@ def test_tables_are_written_as_markdown(tmp_path: Path, capsys: Out) -> None:
     lines = (out / "estimates-in-distribution.md").read_text(encoding="utf-8").splitlines()
     assert lines[:2] == ["|  | old | new |", "|---|---:|---:|"]
     assert {line.count("|") for line in lines} == {4}
+
+
+def test_each_cell_of_a_written_table_is_the_number_that_was_measured(tmp_path: Path) -> None:
+    """U of old is .5 and more, of new .2 more on each question; tokens are the other way round."""
+    found = compare_runs([Path(file) for file in versions(tmp_path, "tokens")], resamples=100)
+    files = {file.stem: file for file in write_markdown(found, tmp_path / "out")}
+    rows = {
+        name: [
+            [cell.strip().replace("\\<", "<") for cell in line.strip("|").split(" | ")]
+            for line in file.read_text(encoding="utf-8").splitlines()
+        ]
+        for name, file in files.items()
+    }
+    group = next(group.name for group in found.groups if group.task is None)
+    estimates = {row[0]: row[1:] for row in rows["estimates-in-distribution"]}
+    for model, cell in zip(("old", "new"), estimates["User welfare U"], strict=True):
+        measured = found.estimate(model, group, "user_welfare")
+        assert measured is not None
+        ends = interval(measured.interval.low, measured.interval.high, 3)
+        mark = r"\*" if model == "new" else ""  # the best of the row
+        assert cell == f"{fixed(measured.value, 3)}{mark} {ends}"
+    assert estimates["User welfare U"][0].startswith("0.545 ")
+    less = {tuple(row[:2]): row[2:] for row in rows["differences-in-distribution"]}
+    assert set(less) >= {("User welfare U", "old"), ("Tokens", "old")}
+    difference = found.difference("old", group, "user_welfare")
+    assert difference is not None
+    value, ends, gain, p, _ = less["User welfare U", "old"]
+    assert (value, p) == ("+0.200", p_value(difference.adjusted))
+    assert ends == "[+0.200, +0.200]" and gain.startswith("+36.7%")
+    assert less["Tokens", "old"][0].startswith("+")
+    pareto = {row[0]: row[1:] for row in rows["pareto"]}
+    assert pareto["Model"][-2:] == ["Dominated by new", "Dominates new"]
+    assert [pareto[model][-2:] for model in ("old", "new")] == [["20", "0"], [NONE, NONE]]
+    assert {row[2] for row in rows["gains"][2:]} == {"old"}, "the only baseline is the best"
+
+
+def test_a_table_of_nothing_is_not_written(tmp_path: Path) -> None:
+    (file,) = versions(tmp_path, "tokens")[:1]
+    found = compare_runs([Path(file)], resamples=100)
+    for write in (write_csv, write_latex, write_markdown):
+        names = {one.stem for one in write(found, tmp_path / write.__name__)}
+        assert not [name for name in names if name.startswith("differences")]
+        assert "estimates" in str(names) and "pairing" not in names
+    text = (tmp_path / "write_csv" / "estimates.csv").read_bytes()
+    assert b"\r" not in text and text.count(b"\n") > 1
 
 
 def test_text_is_no_markup_in_markdown() -> None:

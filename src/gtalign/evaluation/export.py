@@ -64,7 +64,8 @@ def _tables(comparison: Comparison) -> dict[str, Texts]:
         if comparison.baselines:
             texts[f"differences-{name}"] = _differences(comparison, group.name)
     if comparison.standings:
-        head = ("Model", "Set", "Hypervolume", "Undominated", "Dominates", "Is dominated")
+        against = (f"Dominated by {comparison.reference}", f"Dominates {comparison.reference}")
+        head = ("Model", "Set", "Hypervolume", "Undominated", *against)
         texts["pareto"] = (
             head,
             (
