@@ -91,7 +91,7 @@ class VLLM(StandIn):
         held = body.get("structured_outputs")
         if held is not None and list(held) != ["grammar"]:
             raise RefusedError(400, "one kind of structured output at a time")
-        steps = generation(prompt, body["max_tokens"])
+        steps = generation(prompt, body.get("max_tokens"))
         return self._events(body, steps, count, chat=chat)
 
     def _events(

@@ -45,8 +45,8 @@ def asked(prompt: str) -> tuple[str, str]:
     return question, begun
 
 
-def generation(prompt: str, max_tokens: int) -> Iterator[Step]:
-    """The tokens that follow a prompt."""
+def generation(prompt: str, max_tokens: int | None) -> Iterator[Step]:
+    """The tokens that follow a prompt; None sets them no limit."""
     ids = [*tokens.encode(model.continuation(*asked(prompt)), salt=1), tokens.END]
     shown = [*tokens.texts(ids[:-1]), ""]
     for count, (token, text) in enumerate(zip(ids, shown, strict=True), 1):
