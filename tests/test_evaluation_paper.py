@@ -13,9 +13,11 @@ from rich.console import Console
 from evaluation_samples import malformed, plain, transcript, unscored
 from gtalign.cli import main
 from gtalign.cli.compare import Table
+from gtalign.drawing import fixed
 from gtalign.errors import ConfigError, DataError
 from gtalign.evaluation.paper import TABLES, Report, Study, table_named
 from gtalign.evaluation.paper.behaviour import done, offers, right
+from gtalign.evaluation.paper.plane import LABELS
 from gtalign.evaluation.paper.rescore import Move, Rescorer, moved, moves
 from gtalign.evaluation.paper.sheet import Sheet
 from gtalign.judges import Verdict
@@ -251,6 +253,94 @@ def test_pareto_of_the_questions_that_all_answered(tmp_path: Path) -> None:
     assert found.pictures is not None and found.pictures.count("<figure") == 2
     alone = made("pareto", write(tmp_path / "b.jsonl", better))
     assert records(alone, "pareto-test-duels") == []
+
+
+def test_pareto_says_and_shows_what_it_measured(tmp_path: Path) -> None:
+    """Mutual is better on each question where they differ, in both runs."""
+    found = made("pareto", run(tmp_path / "lab", seeds=2, sft=BAD[:4], mutual=GOOD[:4]))
+    duel = records(found, "pareto-test-duels")[0]
+    assert (duel["wins"], duel["losses"], duel["neither"]) == (6, 0, 2)
+    sentence = found.sentences[0]
+    assert "mutual dominates sft 6 times and is dominated 0 times. " in sentence
+    assert sentence.endswith(".") and "left out" not in "".join(found.sentences)
+    tables = {sheet.name: sheet for sheet in found.sheets}
+    own, duels = tables["pareto-test"], tables["pareto-test-duels"]
+    assert [row[0][0] for row in own.rows] == list(LABELS.values())
+    assert {name[0] for name in (row[0] for row in duels.rows)} > set(LABELS.values())
+    for row in duels.rows:
+        if row[0][0] == LABELS["hypervolume"]:
+            assert row[1][0].startswith("+"), "a difference has its sign"
+    curves = tables["pareto-test-curves"]
+    assert len(curves.rows) > 2 and curves.rows[0][0] != curves.rows[-1][0]
+    assert all(len(row) == len(curves.head) for row in curves.rows)
+
+
+def test_each_training_run_has_points_of_its_own(tmp_path: Path) -> None:
+    """In one run mutual dominates on both questions, in the other it is dominated on both."""
+    for seed, (mutual, sft) in enumerate([([1.0, 1.0], [0.5, 0.5]), ([0.5, 0.5], [1.0, 1.0])]):
+        for model, qualities in (("sft", sft), ("mutual", mutual)):
+            rows = answers(model, qualities, seed=seed)
+            write(tmp_path / f"seed-{seed}" / model / "transcripts.jsonl", rows)
+    duel = records(made("pareto", tmp_path), "pareto-test-duels")[0]
+    assert (duel["wins"], duel["losses"], duel["neither"]) == (2, 2, 0)
+
+
+def test_pareto_needs_both_welfares_of_every_model(tmp_path: Path) -> None:
+    known = answers("mutual", GOOD[:2])
+    unknown = [unscored(id=f"q{n}", cluster=f"c{n}", model="sft") for n in range(2)]
+    found = made("pareto", write(tmp_path / "a.jsonl", known + unknown))
+    assert records(found, "pareto-test-duels") == [], "nothing is known of the other"
+    with pytest.raises(DataError, match="no question has a known welfare of both sides"):
+        made("pareto", write(tmp_path / "b.jsonl", unknown))
+
+
+def test_an_answer_that_no_rule_reads_is_left_out_and_counted(tmp_path: Path) -> None:
+    asked = {"user_action": "DQ"}
+    rows = [plain(id="q0", cluster="q0", completion="It is 4.", verdicts=(), extra=asked)]
+    rows.append(plain(id="q1", cluster="q1", completion="ჩვენ ვიცით", verdicts=(), extra=asked))
+    rows.append(plain(id="q2", cluster="q2", completion="x", verdicts=(), extra={}))
+    found = made("behaviour", write(tmp_path / "a.jsonl", rows))
+    said = " ".join(found.sentences)
+    assert "1 answers are left out: nothing says which action is right." in said
+    assert "1 answers are left out: no rule reads what they do." in said, "Georgian has no rules"
+    (row,) = records(found, "behaviour-test-plain")
+    assert row["answers"] == 1
+
+
+def test_refusing_what_is_harmful_and_offering_something_else_has_a_column(tmp_path: Path) -> None:
+    rows = [
+        plain(**HARMFUL | {"id": f"q{n}", "cluster": f"q{n}"}, verdicts=verdict(score))
+        for n, score in enumerate((0.5, 1.0, 0.5, 0.0))
+    ]
+    found = made("behaviour", write(tmp_path / "a.jsonl", rows))
+    values = {row["measure"]: row["value"] for row in records(found, "behaviour-test")}
+    assert values["safe alternative, of harmful"] == pytest.approx(0.5)
+    assert "accuracy where ask is right" not in values
+
+
+def test_sensitivity_counts_the_moves_that_keep_the_sign(tmp_path: Path) -> None:
+    report = made("sensitivity", run(tmp_path / "lab", sft=BAD, mutual=GOOD))
+    rows = [row for row in records(report, "sensitivity-test") if row["move"] != "as it is"]
+    values = [row["difference_value"] for row in rows]
+    assert min(values) > 0 and len(values) == 16
+    first, covered = report.sentences
+    least, most = (fixed(value, sign=True) for value in (min(values), max(values)))
+    assert f"W differs by {least} to {most} over 16 moves" in first
+    assert "the interval over questions is above 0 in 16 and below 0 in 0." in first
+    assert min(row["difference_questions_low"] for row in rows) > 0
+    assert covered.endswith("mutual is undominated on 100.0% to 100.0% of the questions.")
+    turned = made("sensitivity", tmp_path / "lab", named_reference="sft")
+    assert "is above 0 in 0 and below 0 in 16." in turned.sentences[0]
+    # They are alike on one question of eight.
+    assert "sft is undominated on 12.5% to 12.5% of the questions" in turned.sentences[1]
+
+
+def test_sensitivity_of_one_model_has_no_differences(tmp_path: Path) -> None:
+    report = made("sensitivity", run(tmp_path / "lab", mutual=GOOD))
+    rows = records(report, "sensitivity-test")
+    assert len(rows) == 17 and {row["model"] for row in rows} == {"mutual"}
+    assert report.sentences == [] and "undominated" not in rows[0]
+    assert {row[-1] for row in report.sheets[0].rows} == {("",)}
 
 
 @pytest.mark.parametrize("side", ["user", "llm"])
