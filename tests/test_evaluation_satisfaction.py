@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gtalign.drawing import NONE
 from gtalign.errors import DataError
+from gtalign.evaluation.crossed import Crossed
 from gtalign.evaluation.satisfaction import (
     Preference,
     Rated,
@@ -17,7 +19,13 @@ from gtalign.evaluation.satisfaction import (
     measure_satisfaction,
     satisfaction_report,
 )
-from gtalign.evaluation.satisfaction.prediction import METHODS, correlation
+from gtalign.evaluation.satisfaction.measures import (
+    Annotator,
+    AnnotatorAgreement,
+    ModelSatisfaction,
+    PairwisePreferences,
+)
+from gtalign.evaluation.satisfaction.prediction import METHODS, Predictor, correlation
 
 RNG = np.random.default_rng(5)
 W = RNG.uniform(size=40)
@@ -189,3 +197,153 @@ def test_nothing_to_measure() -> None:
         measure_satisfaction(Rated(ANSWERS, []))
     with pytest.raises(DataError, match="no answers of model 'ppo'; there are base, mutual"):
         measure_satisfaction(RATED, "ppo")
+
+
+def number(value: float | None, low: float | None = None, high: float | None = None) -> Crossed:
+    ends = None if low is None or high is None else (low, high)
+    return Crossed(value, ends, questions=8, annotators=2)
+
+
+BY_HAND = Satisfaction(
+    simulated=False,
+    reference="mutual",
+    models=[
+        ModelSatisfaction("base", 16, number(2.5, 2.25, 2.75), number(1.5, 1.25, 1.75)),
+        ModelSatisfaction("sft", 16, number(4.25, 4, 4.5), number(-0.25, -0.5, -0.125)),
+        ModelSatisfaction("dpo", 1_600, number(3.75), number(0.25, -0.5, 1)),
+        ModelSatisfaction("mutual", 16, number(4, 3.75, 4.25), None),
+    ],
+    duels=[PairwisePreferences("mutual", "base", 5, 2, 1, number(0.6875, 0.5, 0.875))],
+    agreement=[
+        AnnotatorAgreement("ratings", "ordinal", 8, number(0.8125, 0.75, 0.875)),
+        AnnotatorAgreement("preferences", "nominal", 7, number(0.5)),
+    ],
+    predictors=[
+        Predictor(
+            "W", 32, dict.fromkeys(METHODS, number(0.75, 0.5, 0.875)), {}, number(0.75), None
+        ),
+        Predictor(
+            "U",
+            30,
+            dict.fromkeys(METHODS, number(0.25)),
+            {
+                "pearson": number(0.5, 0.25, 0.75),
+                "spearman": number(-0.5, -0.75, -0.25),
+                "kendall": number(0.5),
+            },
+            number(0.5, 0.25, 0.75),
+            number(0.25, 0.125, 0.375),
+        ),
+        Predictor(
+            "quality",
+            30,
+            dict.fromkeys(METHODS, number(None)),
+            dict.fromkeys(METHODS, number(0.25, -0.25, 0.5)),
+            None,
+            None,
+        ),
+        Predictor(
+            "format",
+            30,
+            dict.fromkeys(METHODS, number(None)),
+            dict.fromkeys(METHODS, number(0.25)),
+            number(None),
+            number(None),
+        ),
+    ],
+    annotators=[
+        Annotator("Ann", 24, 3.5, 0.5, 8, 0.625),
+        Annotator("Bo", 24, None, None, 0, None),
+    ],
+)
+
+
+def test_each_sentence_says_what_its_number_says() -> None:
+    even = "not distinguishably better or worse than"
+    sentences = satisfaction_report(BY_HAND).sentences
+    assert [one.replace("\N{MINUS SIGN}", "-") for one in sentences] == [
+        "2 annotators gave 48 ratings and made 8 choices between two answers.",
+        "mutual: satisfaction 4.00 [3.75, 4.25].",
+        "dpo: satisfaction 3.75; not distinguishable from mutual: +0.25 [-0.50, +1.00].",
+        "sft: satisfaction 4.25 [4.00, 4.50]; mutual is below by -0.25 [-0.50, -0.12].",
+        "base: satisfaction 2.50 [2.25, 2.75]; mutual is above by +1.50 [+1.25, +1.75].",
+        "mutual is preferred to base in 68.8% [50.0%, 87.5%] of 8 choices, ties counted half.",
+        "Krippendorff's alpha is 0.81 [0.75, 0.88] (ratings, ordinal), "
+        "0.50 (preferences, nominal).",
+        "W and satisfaction correlate over 32 answers: Pearson 0.750 [0.500, 0.875], "
+        "Spearman 0.750 [0.500, 0.875], Kendall 0.750 [0.500, 0.875].",
+        "By Pearson, W predicts satisfaction better than U.",
+        f"By Pearson, W predicts satisfaction {even} quality and format.",
+        f"By Spearman, W predicts satisfaction {even} quality and format.",
+        "By Spearman, W predicts satisfaction worse than U.",
+    ]
+    alone = replace(BY_HAND, annotators=BY_HAND.annotators[:1], simulated=True)
+    assert satisfaction_report(alone).sentences[1].startswith("1 simulated annotator gave 24 ")
+
+
+def test_each_table_has_its_numbers_with_their_ends_and_signs() -> None:
+    sheets = {sheet.name: sheet for sheet in satisfaction_report(BY_HAND).sheets}
+    rows = {
+        name: [
+            tuple(tuple(line.replace("\N{MINUS SIGN}", "-") for line in cell) for cell in row)
+            for row in sheet.rows
+        ]
+        for name, sheet in sheets.items()
+    }
+    assert rows["satisfaction"][0] == (("mutual",), ("16",), ("4.00", "[3.75, 4.25]"), ())
+    assert rows["satisfaction"][1] == (
+        *(("dpo",), ("1,600",), ("3.75",)),
+        ("+0.25", "[-0.50, +1.00]"),
+    )
+    assert rows["preferences"] == [
+        (("mutual : base",), ("5",), ("2",), ("1",), ("68.8%", "[50.0%, 87.5%]"))
+    ]
+    assert rows["agreement"][0] == (
+        *(("ratings",), ("ordinal",), ("8",)),
+        ("0.812", "[0.750, 0.875]"),
+    )
+    whole, none = ("0.750", "[0.500, 0.875]"), (NONE,)
+    assert rows["prediction"][0] == (("W",), ("32",), *[whole] * 3, ("75.0%",))
+    assert rows["prediction"][1][-1] == ("50.0%", "[25.0%, 75.0%]")
+    assert rows["prediction"][2][-1] == rows["prediction"][3][-1] == none
+    assert rows["prediction-ahead"][0] == (
+        *(("U",), ("+0.500", "[+0.250, +0.750]"), ("-0.500", "[-0.750, -0.250]"), ("+0.500",)),
+        ("+0.250", "[+0.125, +0.375]"),
+    )
+    assert [row[-1] for row in rows["prediction-ahead"][1:]] == [none, none]
+    assert rows["annotators"] == [
+        (("Ann",), ("24",), ("3.50",), ("0.50",), ("8",), ("62.5%",)),
+        (("Bo",), ("24",), none, none, ("0",), none),
+    ]
+    assert not any("There is one annotator" in note for note in sheets["satisfaction"].notes)
+
+
+def test_each_record_has_the_numbers_of_its_row() -> None:
+    records = {sheet.name: list(sheet.records) for sheet in satisfaction_report(BY_HAND).sheets}
+    assert records["satisfaction"][-1] == {
+        **{"model": "base", "simulated": False, "ratings": 16, "questions": 8, "annotators": 2},
+        **{"value": 2.5, "low": 2.25, "high": 2.75},
+        **{"difference": 1.5, "difference_low": 1.25, "difference_high": 1.75},
+    }
+    assert records["satisfaction"][0]["difference"] is None
+    duel = records["preferences"][0]
+    assert (duel["wins"], duel["losses"], duel["ties"], duel["value"]) == (5, 2, 1, 0.6875)
+    measures = [record["measure"] for record in records["prediction"]]
+    assert measures == ["W", "U", "quality", "format"]
+    first, second = records["prediction"][:2]
+    assert (first["pearson"], first["pearson_low"], first["pearson_high"]) == (0.75, 0.5, 0.875)
+    assert (second["preferred"], second["preferred_low"]) == (0.5, 0.25)
+    assert records["prediction"][2]["preferred"] is None
+    ahead = records["prediction-ahead"][0]
+    assert (ahead["spearman"], ahead["spearman_high"], ahead["preferred"]) == (-0.5, -0.25, 0.25)
+
+
+def test_an_interval_ends_where_its_number_cannot_go_further() -> None:
+    one = Crossed(0.5, (-0.25, 1.25), 8, 2)
+    assert one.within(0, 1) == Crossed(0.5, (0, 1), 8, 2)
+    assert Crossed(None, None, 8, 2).within(0, 1) == Crossed(None, None, 8, 2)
+    assert Crossed(0.5, None, 1, 2).mapped(lambda value: 2 * value) == Crossed(1.0, None, 1, 2)
+    assert one.to_json() == {
+        **{"value": 0.5, "low": -0.25, "high": 1.25},
+        **{"questions": 8, "annotators": 2},
+    }
