@@ -102,6 +102,25 @@ async def test_it_writes_one_transcript_a_completion(tmp_path: Path) -> None:
     assert [list(record) for record in records] == [list(good.to_json())] * 3
 
 
+async def test_the_share_that_a_judge_failed_on_is_of_those_that_it_was_asked_about() -> None:
+    """Of three completions one cannot be read, so that nobody is asked about it."""
+
+    def says(question: Question, response: str) -> float:
+        if response == "odd":
+            raise JudgeError("down", "connection")
+        return 1.0
+
+    metrics: dict[str, float] = {}
+    odd = CHAIN[: CHAIN.index("<response>")] + "<response>odd</response>"
+    await call(
+        TRLReward(Reward(RewardConfig(preset="paper")), FakeJudge(says)),
+        [CHAIN, odd, "broken"],
+        log_metric=metrics.__setitem__,
+    )
+    assert metrics["judge_failed/connection"] == 0.5
+    assert metrics["unscored"] == metrics["malformed"] == pytest.approx(1 / 3)
+
+
 async def test_a_judge_that_fails_leaves_none() -> None:
     answers = iter([JudgeError("down"), 1.0, None])
     judge = FakeJudge(lambda question, response: next(answers))

@@ -56,6 +56,34 @@ def test_a_run_that_learns_is_left_alone(logs: list[dict[str, float]]) -> None:
     fed(Guard(GuardSettings(window=2, kl=20)), *logs)
 
 
+@pytest.mark.parametrize(
+    ("name", "start", "limit", "beyond"),
+    [
+        ("welfare/mutual_welfare", 0.5, 0.25, 0.2499),
+        ("malformed", 0.25, 0.75, 0.7501),
+        ("tokens", 100.0, 300.0, 300.1),
+        ("kl", 0.5, 10.0, 10.1),
+    ],
+)
+def test_the_limit_of_a_guard_is_still_good(
+    name: str, start: float, limit: float, beyond: float
+) -> None:
+    guard = Guard(GuardSettings(window=1))
+    fed(guard, *series(name, start, limit, start, limit))
+    with pytest.raises(TrainingError, match="diverged at step 1"):
+        fed(guard, {name: beyond})
+
+
+def test_a_guard_waits_until_its_window_is_full_and_compares_with_the_best_mean() -> None:
+    tokens = GuardSettings(window=3)
+    fed(Guard(tokens), *series("tokens", 10, 900))
+    fed(Guard(tokens), *series("tokens", 900, 10, 10, 800))  # means of 307 and 273
+    guard = Guard(tokens)
+    fed(guard, *series("tokens", 10, 10, 10, 40, 40))  # means of 10, 20 and 30
+    with pytest.raises(TrainingError, match="40 tokens over the last 3 steps, after 10"):
+        fed(guard, {"tokens": 40})
+
+
 def test_each_guard_can_be_taken_away() -> None:
     off = GuardSettings(window=1, welfare=0, malformed=1, tokens=float("inf"), kl=float("inf"))
     start = {"welfare/mutual_welfare": 0.9, "malformed": 0.0, "tokens": 1.0, "kl": 0.0}
