@@ -34,7 +34,8 @@ def drill(rng: np.random.Generator, form: GameForm = USER_LLM, size: int = 5) ->
 
     Every other matrix is a close call, as the smallest edit that moves an optimum leaves it: the
     two highest sums differ by one at most. A small model that meets few of them adds rightly and
-    then overlooks that 9 is more than 8.
+    then overlooks that 9 is more than 8. Every other close call is one near the top of the range,
+    where the matrices of a trained model have theirs: it would overlook that 10 is more than 9.
 
     Args:
         rng: Source of chance.
@@ -62,7 +63,8 @@ def _close(cells: np.ndarray, rng: np.random.Generator, size: int) -> None:
         size: Greatest payoff.
     """
     first, second = rng.choice(len(cells), 2, replace=False)
-    top = int(rng.integers(0, 2 * size + 1))
+    high = 2 * size
+    top = int(rng.integers(max(0, high - 2) if rng.random() < 0.5 else 0, high + 1))
     near = top - int(rng.integers(0, 2))
     sums = {first: top, second: near}
     for cell, payoffs in enumerate(cells):
