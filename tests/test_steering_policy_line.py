@@ -28,6 +28,7 @@ from gtalign.steering.units import UNITS
 from gtalign.tasks import Message
 
 AMOUNTS = st.floats(0, 1e9, allow_nan=False).map(lambda x: round(x, 3))
+POINTS = st.floats(0, 1e6).map(lambda x: round(x, 3))
 PRICES = st.builds(Price, **dict.fromkeys(Price.model_fields, AMOUNTS | st.just(0.0)))
 POLICIES = st.builds(
     Policy,
@@ -38,7 +39,7 @@ POLICIES = st.builds(
     utility_of_money=st.floats(0.5, 1e6).map(lambda x: round(x, 3)),
     value_of_time=AMOUNTS,
     adjust=st.lists(
-        st.builds(Adjustment, action=st.sampled_from(["DA", "CQ", "AQ"]), user=AMOUNTS), max_size=2
+        st.builds(Adjustment, action=st.sampled_from(["DA", "CQ", "AQ"]), user=POINTS), max_size=2
     ).map(tuple),
 )
 STATED = Bimatrix(USER_LLM, [[[1, 1], [-2, -2], [2, 2]], [[1, 2], [4, 4], [0, 0]]])
