@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,7 @@ async def test_no_secret_and_no_prompt_reaches_a_log(
     logged = [json.loads(line) for line in lines if "access" in line]
     assert [line["status"] for line in logged] == [200, 400, 401]
     assert (logged[0]["request"], logged[0]["policy"]) == ("mine", "costly")
+    assert {line["process"] for line in logged} == {os.getpid()}
     (tmp_path / "b").mkdir()
     async with served(tmp_path / "b", log_prompts=True) as gateway:
         await gateway.post({"model": "toy", "messages": marked})

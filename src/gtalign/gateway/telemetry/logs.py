@@ -25,6 +25,7 @@ class JSONFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": when,
             "level": record.levelname.lower(),
+            "process": record.process,  # by its number: which of several workers wrote it
             "logger": record.name,
             "message": record.getMessage(),
         }
