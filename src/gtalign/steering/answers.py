@@ -12,8 +12,8 @@ from gtalign.steering.steering import Steering
 async def answers(steering: Steering, ask: Ask, count: int) -> list[Steered]:
     """Write several answers to one request at once, each with a matrix of its own.
 
-    Their seeds follow that of the request. The first failure ends them all. An answer that is only
-    observed may have a `Shadow`.
+    Their seeds follow that of the request. The first failure ends them all, and its error is raised
+    as it is. An answer that is only observed may have a `Shadow`.
     """
 
     async def one(asked: Ask) -> Steered:
@@ -23,6 +23,9 @@ async def answers(steering: Steering, ask: Ask, count: int) -> list[Steered]:
             answer = await Shadow(steering, asked, answer).answer()
         return answer
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(asked)) for asked in fan_out(ask, count)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(asked)) for asked in fan_out(ask, count)]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]

@@ -1,9 +1,10 @@
 """One model server over HTTP: JSON and event streams, with every failure named.
 
-A failed request is not sent again: the caller decides. Redirects, proxies and credentials of the
-environment are ignored, so the key goes to one address only.
+A failed request to generate is not sent again: the caller decides. Redirects, proxies and
+credentials of the environment are ignored, so the key goes to one address only.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ TRACE: ContextVar[Mapping[str, str] | None] = ContextVar("trace headers", defaul
 """Headers that tell a server of the trace which a request belongs to; there may be none."""
 
 _IDLE: Final = 4.0  # seconds that a connection is kept; servers give up after 5 (uvicorn) or more
+_TURNS: Final = 2  # of the event loop: one reads that a connection ended, one drops it
 _SHOWN: Final = 200  # characters of a wrong address in a message
 
 
@@ -53,7 +55,9 @@ class Transport:
         self.fingerprint: str | None = None
 
     async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, upstream: str) -> Any:
-        """Return the JSON answer to a GET, or to a POST of `body`.
+        """Return the JSON answer to a GET, or to a POST of `body`, which changes nothing there.
+
+        A server that closes the connection without an answer is asked once more.
 
         Args:
             path: Below `api` if it begins with ``/v1/``, else below `root`.
@@ -63,7 +67,7 @@ class Transport:
         Raises:
             UpstreamError: No answer, or none that is JSON.
         """
-        async with self._exchange(path, body, upstream) as exchange:
+        async with self._exchange(path, body, upstream, twice=True) as exchange:
             return exchange.json(await exchange.read(LARGEST_BODY))
 
     async def events(
@@ -129,27 +133,34 @@ class Transport:
         return self._session
 
     async def _send(
-        self, verb: str, url: str, data: bytes | None, headers: Mapping[str, str]
+        self, verb: str, url: str, data: bytes | None, headers: Mapping[str, str], twice: bool
     ) -> aiohttp.ClientResponse:
         """Send a request, and once more where a kept connection breaks while it is written.
 
-        In that case the server had closed the connection and has not seen the request.
+        In that case the server had closed the connection and has not seen the request. With
+        `twice`, it is also sent again where the connection ends before any answer.
         """
         session = self.connected()
+        # A server may have closed a kept connection while this process did other things, as
+        # llama.cpp's does after a stream: the loop has to see that before one is chosen.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         try:
             return await session.request(
                 verb, url, data=data, headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError:
             raise
-        except aiohttp.ClientOSError:
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if isinstance(error, aiohttp.ServerDisconnectedError) and not twice:
+                raise
             return await session.request(
                 verb, url, data=data, headers=headers, allow_redirects=False
             )
 
     @asynccontextmanager
     async def _exchange(
-        self, path: str, body: Mapping[str, Any] | None, upstream: str
+        self, path: str, body: Mapping[str, Any] | None, upstream: str, *, twice: bool = False
     ) -> AsyncGenerator["Exchange", None]:
         """Send a request and yield the exchange once it is accepted; end the connection after."""
         url = self.api + path[3:] if path.startswith("/v1/") else self.root + path
@@ -159,7 +170,7 @@ class Transport:
         headers = dict(TRACE.get() or {})
         if body is not None:
             headers["Content-Type"] = "application/json"
-        response = await exchange.begin(self._send(verb, url, data, headers))
+        response = await exchange.begin(self._send(verb, url, data, headers, twice))
         try:
             await exchange.check()
             yield exchange
