@@ -134,6 +134,54 @@ async def test_the_server_that_knows_no_schema_gets_tags(server: JudgeServer) ->
     assert ["response_format" in body for body in server.requests] == [True, False, False]
 
 
+LITERAL = (
+    "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'msg': \"Input"
+    " should be 'text' or 'json_object'\", 'input': 'json_schema'}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (500, LITERAL),  # of llama-cpp-python's server
+        (501, "response_format is not implemented"),
+        (404, "This model does not support structured outputs."),
+        (500, "NotImplementedError: json_schema"),
+        (502, "json: cannot unmarshal object into Go struct field .response_format of type string"),
+        (503, "response_format can't be used with this model"),
+        (405, "response_format.type: unknown variant `json_schema`, expected `text`"),
+        (500, "This response_format type is unavailable now"),
+        (500, "json_schema isn't supported here"),
+    ],
+)
+@pytest.mark.parametrize("trial", [True, False])
+async def test_a_schema_is_refused_with_any_status_by_its_name(
+    server: JudgeServer, status: int, words: str, trial: bool
+) -> None:
+    def answer(body: dict[str, Any]) -> Response | str:
+        if "response_format" in body:
+            return JSONResponse({"error": {"message": words}}, status)
+        return TAGGED
+
+    server.answer = answer
+    async with EndpointJudge(JudgeSettings(url=server.url, model="m"), trial=trial) as judge:
+        for _ in range(2):
+            assert (await judge.judge(ask(), "Four.")).score == 1
+    asked = ["response_format" in body for body in server.requests]
+    assert asked == [True, *[False] * (2 + trial)]  # and not once more: it fails for good
+
+
+@pytest.mark.parametrize(
+    "words", ["out of memory", "the worker died while it held a reply to response_format", ""]
+)
+async def test_a_server_that_fails_refuses_no_schema(server: JudgeServer, words: str) -> None:
+    server.answer = lambda body: JSONResponse({"error": {"message": words}}, 500)
+    async with judge_at(server, attempts=3) as judge:
+        with pytest.raises(JudgeError, match="500"):
+            await judge.judge(ask(), "Four.")
+    assert ["response_format" in body for body in server.requests] == [True] * 3
+
+
 async def test_a_request_that_is_refused_either_way(server: JudgeServer) -> None:
     server.answer = lambda body: JSONResponse({"error": {"message": "too long"}}, 400)
     async with judge_at(server) as judge:
@@ -266,6 +314,8 @@ async def test_what_the_trial_found_out_is_not_asked_again(
         ),
         lambda: JSONResponse({"errors": ["unknown field `max_tokens`"]}, 422),
         lambda: JSONResponse({"error": "unexpected keyword argument 'max_tokens'"}, 400),
+        lambda: PlainTextResponse("unexpected keyword argument 'max_tokens'", 500),
+        lambda: JSONResponse({"error": {"message": "max_tokens is not supported"}}, 501),
     ],
 )
 async def test_a_refused_limit_is_found_out_in_every_form_of_error(
@@ -327,6 +377,7 @@ async def test_another_error_changes_no_name(server: JudgeServer, message: str) 
         (lambda: '{"reason": "r", "score": NaN}', "NaN"),
         (lambda: RIGHT + RIGHT.replace("1", "0"), "more than one verdict"),
         (lambda: "x" * 10_000_000, "longer"),
+        (lambda: '{"reason": "one or two sentences", "score": 1}', "only repeats the form"),
         (cut, "cut off"),
         (refused, "refusal"),
     ],

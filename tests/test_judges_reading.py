@@ -108,6 +108,45 @@ def test_no_json_verdict(reply: str, why: str) -> None:
     assert why in reading.reason
 
 
+COPIED = [
+    "one or two sentences",
+    "One or two sentences.",
+    "<one or two sentences>",
+    " *one or  two\nsentences* ",
+    "one or two sentences. One or two sentences.",
+    "Give the reason first.",
+    "Give the reason first. The number is one of 0, 0.5, 1.",
+    "Your verdict",
+]
+
+
+@pytest.mark.parametrize("reason", COPIED)
+def test_a_reason_that_repeats_the_form_is_none(reason: str) -> None:
+    for found in (
+        read_verdict(json.dumps({"reason": reason, "score": 1}), SCALE, "json_schema"),
+        read_verdict(f"<reason>{reason}</reason><score>1</score>", SCALE, "tagged"),
+    ):
+        assert found.score is None
+        assert "only repeats the form" in found.reason
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "",
+        "one",
+        "It has one or two sentences.",
+        "One or two sentences are wrong.",
+        "One or two sentences. The user wanted a list.",
+        "只有一两句话",
+        "The number is one of three.",
+    ],
+)
+def test_a_reason_with_words_of_the_form_is_one(reason: str) -> None:
+    found = read_verdict(json.dumps({"reason": reason, "score": 1}), SCALE, "json_schema")
+    assert found.score == 1
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -262,15 +262,18 @@ async def test_the_payoff_is_held_to_its_form_as_the_server_has_it(
     assert done.kept == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [(400, "no schemas here"), (500, "json_schema is not supported")]
+)
 async def test_a_server_that_refuses_the_schema_is_asked_in_words(
-    questions: Path, tmp_path: Path
+    status: int, words: str, questions: Path, tmp_path: Path
 ) -> None:
     rules = Rules()
 
     def answer(body: dict[str, Any]) -> Any:
         if part_of(body) == "payoff":
             if "response_format" in body:
-                return JSONResponse({"error": {"message": "no schemas here"}}, 400)
+                return JSONResponse({"error": {"message": words}}, status)
             return f"<think>hm</think>Here it is:\n```json\n{rules(body)}\n```\nThat is all."
         return rules(body)
 

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from gtalign.endpoints.failures import UNKNOWN_PART
+TOO_MANY: Final = 429
+"""The status of a server that gets too many requests."""
 
-_STRANGE: Final = r"(?:unknown|unrecogni[sz]ed|unexpected|unsupported|deprecated|extra)\b"
+_WORDS: Final = "unknown|unrecogni[sz]ed|unexpected|unsupported|deprecated|extra"
+_STRANGE: Final = rf"(?:{_WORDS})\b"
 
 
 def _refusal_of(name: str) -> str:
@@ -33,6 +35,24 @@ _TEMPERATURE: Final = re.compile(
     + _refusal_of("temperature"),
     re.IGNORECASE,
 )
+_FORM: Final = r"(?:response_format|json_schema|json schema|structured.?outputs?)"
+_NO_FORM: Final = re.compile(
+    rf"(?:{_WORDS}|invalid|(?:not|n't) (?:support|accept|allow|recogni[sz]e|implement)\w*"
+    rf"|NotImplemented\w*)\b[^.\n]{{0,80}}\b{_FORM}\b"
+    rf"|\bcannot (?:unmarshal|parse|decode|deserialize|use)\b[^\n]{{0,80}}\b{_FORM}\b"
+    rf"|\b{_FORM}\b[^\n]{{0,80}}?(?:\b(?:{_WORDS}|invalid|unavailable|disabled|(?:should|must) be)"
+    r"|(?:\bnot|n't|\bcannot) (?:yet |currently |be )?(?:support|permit|allow|recogni[sz]|accept"
+    r"|implement|available|enabled|used)\w*)",
+    re.IGNORECASE,
+)
+
+
+def refuses_form(message: str) -> bool:
+    """Whether an error says that a server does not hold replies to a JSON Schema.
+
+    Servers say so with any status: that of llama-cpp-python fails with 500.
+    """
+    return _NO_FORM.search(message) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +78,7 @@ class Dialect:
 
     def after(self, status: int, message: str) -> "Dialect":
         """Return the form to try next, after an error; the same one if the error asks for none."""
-        if status not in UNKNOWN_PART:
+        if status == TOO_MANY:  # it speaks of tokens too, and of their limit
             return self
         if not self.completion_tokens and _LIMIT.search(message):
             return replace(self, completion_tokens=True)

@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Final
 
+from gtalign.endpoints.dialect import refuses_form
 from gtalign.endpoints.settings import EndpointSettings
 
 if TYPE_CHECKING:
@@ -11,10 +12,13 @@ if TYPE_CHECKING:
 UNKNOWN_PART: Final = (400, 422)
 """Statuses with which servers refuse a request because they do not know a part of it."""
 
+FORM_REFUSED: Final = "form refused"
+"""The kind of a failure whose text says that the server holds no reply to a JSON Schema."""
+
 
 def refuses_part(cause: str) -> bool:
     """Whether a failure of this kind may be that a server does not know a part of the request."""
-    return cause in {f"http {status}" for status in UNKNOWN_PART}
+    return cause in {FORM_REFUSED, *(f"http {status}" for status in UNKNOWN_PART)}
 
 
 def place_of(settings: EndpointSettings) -> str:
@@ -31,7 +35,10 @@ def explain(error: Exception, settings: EndpointSettings) -> tuple[str, str]:
     if isinstance(error, TimeoutError) or isinstance(first, TimeoutError):
         return "timeout", f"no reply from {where} within {settings.timeout:g} s"
     if isinstance(error, openai.APIStatusError):
-        reason = " ".join(said(error).replace(settings.key(), "***").split())[:300]
+        words = said(error)
+        reason = " ".join(words.replace(settings.key(), "***").split())[:300]
+        if refuses_form(words):
+            return FORM_REFUSED, f"{where} failed: {reason}"
         if error.status_code in (401, 403):
             refused = f"the API key in {settings.key_env}"
             if settings.key_env is None:

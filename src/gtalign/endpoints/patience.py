@@ -2,7 +2,7 @@
 
 A passing failure (a timeout, a broken connection, 408, 409, 429, 5xx) is retried after a jittered,
 growing wait, or after the wait that the server asks for. A lasting failure (a wrong key, an unknown
-model) is raised at once.
+model, a form of replies that the server does not know) is raised at once.
 """
 
 import logging
@@ -13,7 +13,8 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from gtalign.endpoints.failures import explain
+from gtalign.endpoints.dialect import TOO_MANY, refuses_form
+from gtalign.endpoints.failures import explain, said
 from gtalign.endpoints.settings import EndpointSettings
 
 if TYPE_CHECKING:  # of the extra `judge`, and slow to import
@@ -27,7 +28,7 @@ LONGEST_WAIT: Final = 60.0
 
 _FIRST_WAIT: Final = 0.5
 _JITTER: Final = 1.0
-_PASSING: Final = frozenset({408, 409, 429})
+_PASSING: Final = frozenset({408, 409, TOO_MANY})
 _RETRIED: Final = "gtalign.endpoints"
 """Name of our requests among all that stamina retries in a process."""
 
@@ -70,6 +71,8 @@ def before_retry() -> Callable[[Exception], bool | float]:
         if isinstance(error, openai.APIStatusError):
             if error.status_code not in _PASSING and error.status_code < 500:
                 return False
+            if refuses_form(said(error)):
+                return False  # for good, whatever the status says
             try:
                 asked = float(error.response.headers.get("retry-after", ""))
             except ValueError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gtalign.chain.prompt import fill
 from gtalign.judges.criterion import Criterion, prompt_file
 from gtalign.judges.fence import Quote, is_free, quote
-from gtalign.judges.reading import Form
+from gtalign.judges.reading import Form, form_of
 from gtalign.tasks import Message, Question
 
 
@@ -37,14 +37,12 @@ class Prompt:
                 the request, equal in every run.
             problem: Why an earlier reply could not be read, in our words.
         """
-        scale = ", ".join(f"{value:g}" for value in self.criterion.scale)
-        name = "form_json" if form == "json_schema" else "form_tagged"
         frame = fill(
             prompt_file("frame"),
             {
                 "criterion": self.criterion.instructions,
                 "nonce": nonce,
-                "form": fill(prompt_file(name), {"scale": scale}),
+                "form": form_of(form, self.criterion.scale),
             },
         )
         blocks = [*self._blocks(nonce), prompt_file("closing")]

@@ -4,17 +4,20 @@ A reply must hold one verdict and end with it. Reasoning and prose may come befo
 with any label, a tag, a list of one or a quotation may surround it; the same verdict may be
 repeated, and a line of courtesy ("Hope that helps!") may follow. A reply whose verdict is missing,
 contradicted by another, followed by other text, outside the scale or not finite is refused with a
-reason. The caller can send that reason to the judge or keep it. A refused reply is never a low
-score.
+reason, and so is one that copies its reason from the form ("one or two sentences"). The caller can
+send that reason to the judge or keep it. A refused reply is never a low score.
 """
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
 from gtalign.chain import response_of
+from gtalign.chain.prompt import fill
+from gtalign.judges.criterion import prompt_file
 from gtalign.tasks.spelling import plainly, spaced
 
 Form = Literal["json_schema", "tagged"]
@@ -43,6 +46,7 @@ _COURTESY: Final = re.compile(
 )
 """A line after a verdict that takes nothing back. Anything else may."""
 _SENTENCES: Final = re.compile(r"[.!?\u3002\uff01\n]+")
+_WORD: Final = re.compile(r"\w+")
 _EDGES: Final = re.compile(r"^\W+|\W+$")
 _REASON, _SCORE = ("<reason>", "</reason>"), ("<score>", "</score>")
 _TAGGED: Final = re.compile(
@@ -87,9 +91,29 @@ def read_verdict(reply: str, scale: Sequence[float], form: Form) -> ReplyReading
         if score not in scale:
             allowed = ", ".join(f"{value:g}" for value in scale)
             raise UnreadableReply(f"its score is not one of {allowed}")
+        if _is_copied(reason, form_of(form, tuple(scale))):
+            raise UnreadableReply("its reason only repeats the form that was asked for")
     except UnreadableReply as problem:
         return ReplyReading(None, str(problem))
     return ReplyReading(score, reason)
+
+
+@cache
+def form_of(form: Form, scale: tuple[float, ...]) -> str:
+    """Return the text that asks a judge for a verdict in a form, on a scale."""
+    name = "form_json" if form == "json_schema" else "form_tagged"
+    return fill(prompt_file(name), {"scale": ", ".join(f"{value:g}" for value in scale)})
+
+
+def _is_copied(reason: str, form: str) -> bool:
+    """Whether every sentence of a reason is a part of the form, of two words or more in all."""
+    asked = f" {_words(form)} "
+    said = [words for sentence in _SENTENCES.split(reason) if (words := _words(sentence))]
+    return " " in " ".join(said) and all(f" {words} " in asked for words in said)
+
+
+def _words(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def schema(scale: Sequence[float]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class JudgeSettings(EndpointSettings):
     Keys:
         max_chars: Longest text in one block; the middle of a longer one is cut out.
         structured: Form of the verdicts: ``json_schema`` (the server enforces it), ``tagged``, or
-            ``auto``: the schema, unless the server refuses it.
+            ``auto``: the schema, unless the server refuses it with 400, 422, or an error that names
+            it.
     """
 
     max_chars: Annotated[int, Field(ge=100)] = 20_000
