@@ -27,7 +27,7 @@ from gtalign.evaluation.runs import compare_runs
 from gtalign.evaluation.steering.priced import FACTS
 from gtalign.evaluation.tables import p_value
 from gtalign.transcripts import Transcript, TranscriptWriter
-from test_transcripts_forms import dump, sample, trace, wrote
+from test_transcripts_forms import dump, logged, parquet, sample, trace, wrote
 from train_parts import CHAIN
 
 Out = pytest.CaptureFixture[str]
@@ -35,6 +35,21 @@ Out = pytest.CaptureFixture[str]
 
 def rows_of(path: Path, asked: list[str], score: float = 0.5, times: int = 1) -> Path:
     return wrote(path, *(dump(one, "I do not know.", score) for one in asked for _ in range(times)))
+
+
+UNSCORED: dict[str, Any] = {
+    "factors": {},
+    "verdicts": (),
+    **dict.fromkeys(
+        (
+            "user_welfare",
+            "llm_welfare",
+            "mutual_welfare",
+            "answer_llm_welfare",
+            "answer_mutual_welfare",
+        )
+    ),
+}
 
 
 def scored(name: str, score: float | None = 0.5, **changes: Any) -> Transcript:
@@ -509,6 +524,51 @@ def test_the_score_that_is_compared_is_named(tmp_path: Path, capsys: Out) -> Non
     assert found == {False: {0.0}, True: {0.7}}
     assert main(["compare", *files, "--score", "f2"]) == 2
     assert "no file gives a score 'f2'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("write", [wrote, parquet])
+@pytest.mark.parametrize(("score", "measure"), [
+    ([], "quality"), (["--score", "format_reward"], "quality"), (["--score", "length"], "score")
+])  # fmt: skip
+def test_rewards_that_trl_logged_are_compared_by_their_names(
+    tmp_path: Path, capsys: Out, write: Any, score: list[str], measure: str
+) -> None:
+    ending = "parquet" if write is parquet else "jsonl"
+    files = []
+    for name, gain in (("before", 0.0), ("after", 0.25)):
+        rows = [
+            logged(
+                prompt=f"question {n}",
+                accuracy_reward=0.5 + gain,
+                format_reward=0.25 + 2 * gain,
+                length=(3.0, -1.0, 7.0)[n] + 4 * gain,
+            )
+            for n in range(3)
+        ]
+        files.append(str(write(tmp_path / f"{name}.{ending}", *rows)))
+    assert main(["compare", *files, "--json", "--resamples", "100", *score]) == 0
+    found = {row["metric"]: row["contrast"]["value"]
+             for row in json.loads(capsys.readouterr().out)["differences"]}  # fmt: skip
+    wanted = {"": 0.25, "format_reward": 0.5, "length": 1.0}[score[-1] if score else ""]
+    assert found[measure] == pytest.approx(wanted)
+    assert {"quality", "score"} & set(found) == {measure}
+
+
+@pytest.mark.parametrize("write", [wrote, parquet])
+def test_where_nothing_is_a_measure_the_columns_are_named(
+    tmp_path: Path, capsys: Out, write: Any
+) -> None:
+    ending = "parquet" if write is parquet else "jsonl"
+    rows = [{"prompt": "2+2?", "completion": "4", "points": n} for n in range(2)]
+    files = [str(write(tmp_path / f"{name}.{ending}", *rows)) for name in "ab"]
+    assert main(["compare", *files]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "a has none (the file gives no score; its columns are prompt, completion, points)" in said
+    )
+    ours = transcript(id="1", **UNSCORED).to_json()
+    (held,) = read_files([wrote(tmp_path / "ours.jsonl", ours)]).values()
+    assert [t.unscored for t in held] == ["the file gives no score"]
 
 
 def test_tables_are_written_as_markdown(tmp_path: Path, capsys: Out) -> None:

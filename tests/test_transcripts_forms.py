@@ -2,13 +2,18 @@
 
 import gzip
 import json
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from gtalign.cli import main
 from gtalign.errors import DataError
 from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.given import given_scores, number, with_score
@@ -103,7 +108,15 @@ def test_an_unknown_form_is_refused_with_those_that_are_known(
 ) -> None:
     with pytest.raises(DataError, match=r"a\.jsonl, line 1: .*unknown form") as caught:
         list(read_transcripts(wrote(tmp_path / "a.jsonl", record)))
-    for name in ("verl", "chats", "lm-evaluation-harness", "verifiers", "Inspect", "completion"):
+    for name in (
+        "verl",
+        "chats",
+        "lm-evaluation-harness",
+        "verifiers",
+        "TRL",
+        "Inspect",
+        "id, task",
+    ):
         assert name in str(caught.value)
     for column in record:
         assert repr(column) in str(caught.value)
@@ -298,6 +311,104 @@ def test_a_rollout_that_went_on_after_an_error_keeps_its_reward(tmp_path: Path) 
     record = {"example_id": 0, "completion": "4", "reward": 0.5, "error": "a tool was away"}
     found = only(wrote(tmp_path / "r.jsonl", record))
     assert (found.unscored, found.factors["quality"]) == (None, 0.5)
+
+
+# --- TRL -----------------------------------------------------------------------------------------
+
+
+def logged(**changes: Any) -> dict[str, Any]:
+    row = {"step": 10, "prompt": "2+2?", "completion": "4", "accuracy_reward": 1.0}
+    return {**row, "format_reward": 0.25, "advantage": 0.7, **changes}
+
+
+def parquet(path: Path, *rows: dict[str, Any]) -> Path:
+    pq.write_table(pa.Table.from_pylist(list(rows)), path)
+    return path
+
+
+WRITERS = [("jsonl", wrote), ("parquet", parquet)]
+Writer = Callable[..., Path]
+
+
+@pytest.mark.parametrize(("ending", "write"), WRITERS)
+@pytest.mark.parametrize("talk", [False, True])
+def test_completions_that_trl_logged(
+    tmp_path: Path, ending: str, write: Writer, talk: bool
+) -> None:
+    asked: Any = [{"role": "user", "content": "2+2?"}] if talk else "2+2?"
+    said: Any = [{"role": "assistant", "content": "4"}] if talk else "4"
+    row = logged(prompt=asked, completion=said, source="sums", lengths=[1, 2])
+    path = write(tmp_path / f"a.{ending}", row, {**row, "accuracy_reward": 0.0})
+    first, second = read_transcripts(path)
+    assert first.prompt == ({"role": "user", "content": "2+2?"},)
+    assert (first.completion, first.plain) == ("4", True)
+    assert first.extra["scores"] == {"accuracy_reward": 1.0, "format_reward": 0.25}
+    assert (first.factors["quality"], second.factors["quality"]) == (1.0, 0.0)
+    assert first.verdicts[0].judge == "TRL: accuracy_reward"
+    assert first.cluster == second.cluster != ""
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan])
+@pytest.mark.parametrize(("ending", "write"), WRITERS)
+def test_a_reward_that_left_an_answer_out_is_unknown(
+    tmp_path: Path, ending: str, write: Writer, unknown: float | None
+) -> None:
+    rows = (logged(), logged(accuracy_reward=unknown))
+    _, found = read_transcripts(write(tmp_path / f"a.{ending}", *rows))
+    assert (found.unscored, found.factors) == ("TRL gives no score", {})
+    assert with_score(found, "format_reward").factors["quality"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [({"prompt": 3}, "'prompt'"), ({"completion": None}, "'completion'"), ({"prompt": []}, "'pro")],
+)
+def test_a_wrong_completion_is_named(tmp_path: Path, changes: dict[str, Any], names: str) -> None:
+    with pytest.raises(DataError, match=f"line 1: column {names}"):
+        only(wrote(tmp_path / "a.jsonl", logged(**changes)))
+
+
+@pytest.mark.parametrize("lacks", ["step", "advantage"])
+def test_other_answers_with_numbers_are_not_trls(tmp_path: Path, lacks: str) -> None:
+    row = {name: value for name, value in logged().items() if name != lacks}
+    assert "scores" not in only(wrote(tmp_path / "a.jsonl", row)).extra
+
+
+# --- parquet -------------------------------------------------------------------------------------
+
+
+def test_other_forms_are_read_as_parquet_too(tmp_path: Path) -> None:
+    rows = [{**CHAT, "id": "1"}, {**CHAT, "id": None}]
+    assert [t.id for t in read_transcripts(parquet(tmp_path / "a.parquet", *rows))] == ["1", "a-1"]
+    found = only(parquet(tmp_path / "b.parquet", dump("2+2?", score=0.5)))
+    assert (found.completion, found.mutual_welfare) == ("4", 0.5)
+
+
+def test_a_wrong_parquet_file_is_named(tmp_path: Path) -> None:
+    wrong = parquet(tmp_path / "a.parquet", logged(), logged(prompt=""), {"step": 1})
+    with pytest.raises(DataError, match=r"a\.parquet, row 2: column 'prompt'"):
+        list(read_transcripts(wrong))
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(DataError, match=r"b\.parquet: not a parquet file"):
+        list(read_transcripts(tmp_path / "b.parquet"))
+    with pytest.raises(DataError, match=r"absent\.parquet: cannot be read: No such file"):
+        list(read_transcripts(tmp_path / "absent.parquet"))
+
+
+@pytest.mark.parametrize("command", ["compare", "score"])
+def test_without_pyarrow_the_extra_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    path = parquet(tmp_path / "a.parquet", logged())
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main([command, str(path)]) != 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "pyarrow" in said
+    assert "extra 'eval'" in said
 
 
 # --- scores that other frameworks gave -----------------------------------------------------------

@@ -28,7 +28,8 @@ def command(
         typer.Argument(
             metavar="FILE|FOLDER...",
             help="Answers with scores: transcripts, dumps of verl, logs of Inspect, samples of "
-            "lm-evaluation-harness, traces of verifiers; a folder stands for the runs in it.",
+            "lm-evaluation-harness, traces of verifiers, completions of TRL; a folder stands for "
+            "the runs in it.",
         ),
     ],
     reference: options.Reference = None,

@@ -31,7 +31,7 @@ from gtalign.transcripts.scored_file import FileScored
 def command(
     file: Annotated[
         Path | None,
-        typer.Argument(help="JSON Lines: transcripts, verl dumps or chat logs."),
+        typer.Argument(help="JSON Lines or parquet: transcripts, dumps, chat logs."),
     ] = None,
     preset: Annotated[
         str | None,

@@ -134,8 +134,15 @@ def parquet_columns(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a parquet file: those columns of the schema that it has.
+def read_parquet(
+    path: Path, columns: Sequence[str] | None = (*COLUMNS, "extra_info")
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a parquet file.
+
+    Args:
+        path: The file.
+        columns: The columns to read, where it has them; by default those of a question. None reads
+            all.
 
     Raises:
         DataError: The file cannot be read or is no parquet file.
@@ -144,7 +151,7 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 
     with _told(path), parquet.ParquetFile(path) as file:
         names = file.schema_arrow.names
-        wanted = [name for name in (*COLUMNS, "extra_info") if name in names]
+        wanted = names if columns is None else [name for name in columns if name in names]
         for batch in file.iter_batches(batch_size=256, columns=wanted):
             yield from batch.to_pylist()
 

@@ -92,7 +92,7 @@ def compare(
         estimates |= _estimates(rows, group, sums)
         found |= _contrasts(rows, group, sums, estimates, reference, chosen, drawn, resamples)
     if chosen and not found:
-        each = (f"{m} has {_known(estimates, m) or 'none'}" for m in models)
+        each = (f"{m} has {_known(estimates, m) or _none(held, m)}" for m in models)
         raise DataError(f"no measure is known of two models on shared questions: {'; '.join(each)}")
     seeds = {m: set(rows.seed[rows.model == m].tolist()) - {NO_SEED} for m in models}
     comparison = Comparison(
@@ -116,6 +116,12 @@ def _known(estimates: Mapping[Key, Estimate], model: str) -> str:
     """The metrics that a model has, listed."""
     own = {one.metric for one in estimates.values() if one.model == model and one.value is not None}
     return ", ".join(metric.label for name, metric in metrics().items() if name in own)
+
+
+def _none(transcripts: Sequence[Transcript], model: str) -> str:
+    """Say that a model has no metric, and why."""
+    reasons = dict.fromkeys(t.unscored for t in transcripts if t.model == model and t.unscored)
+    return f"none ({'; '.join(reasons)})" if reasons else "none"
 
 
 def _groups(transcripts: Sequence[Transcript]) -> tuple[Group, ...]:

@@ -21,6 +21,7 @@ from gtalign.transcripts import Transcript, read_transcripts
 from gtalign.transcripts.games import USUAL, game_of
 from gtalign.transcripts.given import SCORES, with_score
 from gtalign.transcripts.harness import BY
+from gtalign.transcripts.records import read_records
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ KINDS: Final[Mapping[Kind, str]] = {
     "priced": "answers that compare policies in the prompt with edits",
     "conversations": "conversations with simulated users",
 }
+
+NO_SCORE: Final = "the file gives no score"
+"""Why an answer is unscored that no program has scored."""
 
 RUN_FILE: Final = "transcripts.jsonl"
 """Name of the file of answers in the folder of a run."""
@@ -72,7 +76,8 @@ def read_files(paths: Iterable[Path], score: str | None = None) -> dict[Path, li
             if others:
                 log.info("%s: score %s; --score takes another: %s", path, counted[path], others)
             held = _counted(held, counted[path])
-        found[path] = scored_without_chains([_read(t) for t in _named(path, held)])
+        read = [_read(t) for t in _named(path, held)]
+        found[path] = scored_without_chains(_with_columns(path, read))
     if score is not None and score not in known:
         there = f"there are {', '.join(known)}" if known else "the files give none by name"
         raise DataError(f"no file gives a score {score!r}; {there}")
@@ -186,7 +191,7 @@ def _read(t: Transcript) -> Transcript:
     """
     known = (*t.factors.values(), *(getattr(t, name) for name in (*WELFARE, *PLAIN_WELFARE)))
     if t.unscored is None and not t.verdicts and all(value is None for value in known):
-        t = replace(t, unscored="the file gives no score")
+        t = replace(t, unscored=NO_SCORE)
     read = t.plain or t.chain is not None or t.chain_error is not None
     if read or t.unscored is None or TAG.search(t.completion) is None:
         return t
@@ -199,6 +204,17 @@ def _read(t: Transcript) -> Transcript:
         return replace(t, chain=chain.to_json())
     except ChainError as error:
         return replace(t, chain_error=str(error))
+
+
+def _with_columns(path: Path, held: list[Transcript]) -> list[Transcript]:
+    """Say which columns a foreign file has, if it scores no answer: one may hold the scores."""
+    if any(t.unscored != NO_SCORE for t in held):
+        return held
+    _, _, first = next(read_records(path))
+    if "factors" in first:  # one of ours, whose columns are known
+        return held
+    columns = ", ".join(list(first)[:12])
+    return [replace(t, unscored=f"{NO_SCORE}; its columns are {columns}") for t in held]
 
 
 def _named(path: Path, held: Sequence[Transcript]) -> list[Transcript]:

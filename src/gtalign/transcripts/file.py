@@ -15,9 +15,9 @@ def read_transcripts(path: Path | str) -> Iterator[Transcript]:
     """Yield the transcripts of a file, in order.
 
     Every form of `gtalign.transcripts.forms` is read, as JSON Lines or a JSON array, compressed
-    with gzip or not, and logs of Inspect. Where answers have no ids, the file's name and the line
-    number stand in, and the prompt names the question. A torn last line, left by a crash, is
-    skipped.
+    with gzip or not, or as parquet; and logs of Inspect. Where answers have no ids, the file's name
+    and the line number stand in, and the prompt names the question. A torn last line, left by a
+    crash, is skipped.
 
     Raises:
         DataError: The file cannot be read, or a line is wrong; the message names file, line and

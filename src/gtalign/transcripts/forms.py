@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gtalign.errors import DataError
 from gtalign.tasks.content import read_truth
-from gtalign.transcripts import chats, dumps, harness, traces
+from gtalign.transcripts import chats, completions, dumps, harness, traces
 from gtalign.transcripts.prompts import by_prompt
 from gtalign.transcripts.transcript import Transcript
 
@@ -63,6 +63,11 @@ FORMS: Final = (
         _of(traces.result_fields),
     ),
     Form("dumps of verl (input, output, gts, score)", dumps.is_dump, dumps.from_dump),
+    Form(
+        "completions of TRL (step, prompt, completion, advantage)",
+        completions.is_completion,
+        _of(completions.completion_fields),
+    ),
     Form("chats (messages, or conversations)", chats.is_chat, _of(chats.transcript_fields)),
     Form(
         "transcripts (completion, and id, task, prompt)",
