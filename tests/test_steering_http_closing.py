@@ -85,25 +85,28 @@ async def test_a_connection_that_ended_meanwhile_is_not_used_again(
 
 
 @pytest.mark.parametrize("served", [1], indirect=True)
-@pytest.mark.parametrize("body", [None, {"content": "a"}])
-async def test_a_question_without_an_answer_is_asked_once_more(served: Closing, body: Any) -> None:
+async def test_a_request_that_a_closed_connection_met_is_sent_once_more(served: Closing) -> None:
     transport = Transport(served.url, None, Timeouts())
-    assert await transport.ask("/props", body, upstream="it") == {}
+    assert await transport.ask("/props", {"content": "a"}, upstream="it") == {}
     assert served.seen == ["/props"] * 2
+    assert [event async for event in transport.events("/v1/x", {}, upstream="it")] == []
     await transport.aclose()
 
 
 @pytest.mark.parametrize("served", [2], indirect=True)
-async def test_no_question_is_asked_three_times(served: Closing) -> None:
+async def test_no_request_is_sent_three_times(served: Closing) -> None:
     transport = Transport(served.url, None, Timeouts())
     with pytest.raises(UpstreamError, match="Server disconnected"):
-        await transport.ask("/props", {}, upstream="it")
-    assert served.seen == ["/props"] * 2
+        [event async for event in transport.events("/v1/x", {}, upstream="it")]
+    assert served.seen == ["/v1/x"] * 2
     await transport.aclose()
 
 
 @pytest.mark.parametrize("served", [1], indirect=True)
-async def test_a_generation_without_an_answer_is_not_sent_again(served: Closing) -> None:
+async def test_a_request_that_a_server_worked_on_is_not_sent_again(
+    served: Closing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gtalign.steering.http.transport._SOON", 0.0)
     transport = Transport(served.url, None, Timeouts())
     with pytest.raises(UpstreamError, match="Server disconnected"):
         [event async for event in transport.events("/v1/x", {}, upstream="it")]

@@ -1,11 +1,12 @@
 """One model server over HTTP: JSON and event streams, with every failure named.
 
-A failed request to generate is not sent again: the caller decides. Redirects, proxies and
-credentials of the environment are ignored, so the key goes to one address only.
+A failed request is not sent again, but for one that a closed connection may have met: the caller
+decides. Redirects, proxies and credentials of the environment are ignored, so the key goes to one
+address only.
 """
 
-import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -22,7 +23,7 @@ TRACE: ContextVar[Mapping[str, str] | None] = ContextVar("trace headers", defaul
 """Headers that tell a server of the trace which a request belongs to; there may be none."""
 
 _IDLE: Final = 4.0  # seconds that a connection is kept; servers give up after 5 (uvicorn) or more
-_TURNS: Final = 2  # of the event loop: one reads that a connection ended, one drops it
+_SOON: Final = 0.5  # seconds: a connection that ends by then may have been closed beforehand
 _SHOWN: Final = 200  # characters of a wrong address in a message
 
 
@@ -55,9 +56,7 @@ class Transport:
         self.fingerprint: str | None = None
 
     async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, upstream: str) -> Any:
-        """Return the JSON answer to a GET, or to a POST of `body`, which changes nothing there.
-
-        A server that closes the connection without an answer is asked once more.
+        """Return the JSON answer to a GET, or to a POST of `body`.
 
         Args:
             path: Below `api` if it begins with ``/v1/``, else below `root`.
@@ -67,7 +66,7 @@ class Transport:
         Raises:
             UpstreamError: No answer, or none that is JSON.
         """
-        async with self._exchange(path, body, upstream, twice=True) as exchange:
+        async with self._exchange(path, body, upstream) as exchange:
             return exchange.json(await exchange.read(LARGEST_BODY))
 
     async def events(
@@ -133,34 +132,30 @@ class Transport:
         return self._session
 
     async def _send(
-        self, verb: str, url: str, data: bytes | None, headers: Mapping[str, str], twice: bool
+        self, verb: str, url: str, data: bytes | None, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
-        """Send a request, and once more where a kept connection breaks while it is written.
+        """Send a request, and once more where a kept connection breaks before any answer, at once.
 
-        In that case the server had closed the connection and has not seen the request. With
-        `twice`, it is also sent again where the connection ends before any answer.
+        In that case the server had closed the connection, and has not seen the request: llama.cpp's
+        does so after every stream, without a word.
         """
-        session = self.connected()
-        # A server may have closed a kept connection while this process did other things, as
-        # llama.cpp's does after a stream: the loop has to see that before one is chosen.
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        session, began = self.connected(), time.monotonic()
         try:
             return await session.request(
                 verb, url, data=data, headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError:
             raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            if isinstance(error, aiohttp.ServerDisconnectedError) and not twice:
-                raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            if time.monotonic() - began > _SOON:
+                raise  # a server that worked on it, and died or gave up
             return await session.request(
                 verb, url, data=data, headers=headers, allow_redirects=False
             )
 
     @asynccontextmanager
     async def _exchange(
-        self, path: str, body: Mapping[str, Any] | None, upstream: str, *, twice: bool = False
+        self, path: str, body: Mapping[str, Any] | None, upstream: str
     ) -> AsyncGenerator["Exchange", None]:
         """Send a request and yield the exchange once it is accepted; end the connection after."""
         url = self.api + path[3:] if path.startswith("/v1/") else self.root + path
@@ -170,7 +165,7 @@ class Transport:
         headers = dict(TRACE.get() or {})
         if body is not None:
             headers["Content-Type"] = "application/json"
-        response = await exchange.begin(self._send(verb, url, data, headers, twice))
+        response = await exchange.begin(self._send(verb, url, data, headers))
         try:
             await exchange.check()
             yield exchange
