@@ -129,6 +129,17 @@ def application(delay: float, slots: int, seed: int, checkpoint: Path | None = N
     return Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
 
 
+class Server(uvicorn.Server):
+    """Says where it listens, once it does."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Open the port."""
+        await super().startup(sockets)
+        for server in self.servers:
+            port = server.sockets[0].getsockname()[1]
+            print(f"ready: http://127.0.0.1:{port}/v1 (Ctrl-C stops it)", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8001)
@@ -138,4 +149,4 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoint", type=Path, help="the lab's model as the teacher")
     given = parser.parse_args()
     app = application(given.delay, given.slots, given.seed, given.checkpoint)
-    uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")
+    Server(uvicorn.Config(app, host="127.0.0.1", port=given.port, log_level="warning")).run()

@@ -313,7 +313,7 @@ async def test_a_judge_of_no_use_is_found_out_before_row_one(
     assert named in told.err
     assert told.out == ""
     assert asked <= 2  # a reply that is no verdict is asked for once more
-    assert list(read_transcripts(out)) == []
+    assert not out.exists()
 
 
 async def test_an_unusable_judge_ends_other_work_too() -> None:
@@ -449,3 +449,48 @@ def test_make_explains_every_target() -> None:
     targets = makefile.partition(".PHONY: ")[2].partition("\n")[0].split()
     helped = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("  make ")}
     assert set(targets) - helped <= {"lint", "types", "pytest", "clean"}
+
+
+def graded(*scores: float, judge: str = "mine", **details: float) -> list[Transcript]:
+    return [
+        Transcript(id=str(n), task="t", completion=str(n), mutual_welfare=n / 8).scored(
+            score_one(Reward(), QUESTION, str(n), None), [Verdict(judge, one, "so", details)]
+        )
+        for n, one in enumerate(scores)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (graded(*[0.0] * 5), ["Judge 'mine' gave all 5 answers the score 0."]),
+        (graded(*[0.0] * 5, graded=1.0), ["Judge 'mine' gave all 5 answers the score 1."]),
+        (graded(*[0.5] * 7), ["Judge 'mine' gave all 7 answers the score 0.5."]),
+        (graded(*[0.0] * 4), []),
+        (graded(0.0, 0.0, 1.0, 0.0, 0.0), []),
+        (graded(*[1.0] * 4) + graded(0.0, judge="other"), []),
+        (graded(*[1.0] * 5) + graded(*[0.0] * 6, judge="other"), ["'mine' gave", "'other' gave"]),
+        ([], []),
+    ],
+)
+def test_a_judge_that_gives_one_score_to_all_is_named(
+    found: list[Transcript], said: list[str]
+) -> None:
+    lines = Summary.of(found).alike()
+    assert len(lines) == len(said)
+    for line, part in zip(lines, said, strict=True):
+        assert part in line and "`gtalign judges check`" in line
+
+
+def test_one_score_for_all_is_said_after_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {**CHATS[0], "id": str(n), "task": "math-hard", "ground_truth": "4"}
+        | {"messages": [CHATS[0]["messages"][0], {"role": "assistant", "content": f"It is {n}."}]}
+        for n in range(5, 10)
+    ]
+    assert main(["score", str(write(tmp_path / "logs.jsonl", rows)), "--judge", "rules"]) == 0
+    lines = shown(capsys)
+    [place] = [n for n, line in enumerate(lines) if "gave all 5 answers the score 0." in line]
+    assert place > max(n for n, line in enumerate(lines) if line.startswith("all"))

@@ -136,7 +136,8 @@ def test_a_summary_of_nothing_known(tmp_path: Path, capsys: pytest.CaptureFixtur
     dump = {"input": "2+2?", "output": CHAIN, "gts": "4", "score": 0.5}
     file.write_text(json.dumps(dump) + "\n", encoding="utf-8")
     assert main(["score", str(file)]) == 1
-    assert capsys.readouterr().out.startswith("No score: no judge was asked. Add --judge")
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("No score: no judge was asked.") and "Add --judge" in first
 
 
 @pytest.mark.parametrize(
@@ -382,3 +383,57 @@ def test_a_device_is_written_to_and_not_read(
     code = main(["score", str(file), "--out", device])
     assert ("No space left" in capsys.readouterr().err) == (device == "/dev/full")
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "column"),
+    [("linear", True), ("user", True), ("llm", True), ("ces", True), ("cobb_douglas", False)],
+)
+def test_a_reward_that_is_not_w_has_a_column(
+    aggregate: str,
+    column: bool,
+    run_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    command = ["score", str(run_file), "--set", f"aggregate={aggregate}"]
+    assert main([*command, "--json"]) == 0
+    rewards = [row["reward"] for row in results(capsys) if row["reward"] is not None]
+    assert main(command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed[:8])) <= 80
+    heads = next(line for line in printed if "95% of W" in line).replace("95% of W", "I").split()
+    assert ("reward" in heads) is column
+    if column:
+        cells = next(line for line in printed if line.startswith("all")).replace(", ", ",").split()
+        assert cells[heads.index("reward")] == f"{sum(rewards) / len(rewards):.3f}"
+
+
+DUMPS: list[tuple[dict[str, Any], bool]] = [
+    ({"input": "2+2?", "output": "Four.", "gts": "4", "score": 0.5}, True),
+    ({"input": "2+2?", "output": CHAIN, "gts": "4", "score": 0.5, "user_reward": 0.4}, True),
+    ({"input": "2+2?", "output": CHAIN, "gts": "4", "score": 0.1, "mutual_welfare": 0.5}, True),
+    (
+        {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]},
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "own"), DUMPS)
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_scores_of_a_dump_are_no_verdicts(
+    row: dict[str, Any], own: bool, times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "step.jsonl", tmp_path / "out.jsonl"
+    file.write_text(json.dumps({**row, "data_source": "math-hard"}) + "\n", encoding="utf-8")
+    for _ in range(times):
+        assert (
+            main(["score", str(file), "--out", str(out)] if times == 2 else ["score", str(file)])
+            == 1
+        )
+        first = capsys.readouterr().out.splitlines()[0]
+        assert first.startswith("No score: no judge was asked.")
+        assert ("The file's own scores are W, and no verdicts of a judge." in first) is own
+        own = False  # what our own file holds is no dump

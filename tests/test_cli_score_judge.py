@@ -500,3 +500,20 @@ def test_progress_where_somebody_looks(
     assert Console(stderr=True).is_terminal
     assert main(["score", str(logs), "--json"]) == 1
     assert "5/5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("held", [None, "", "row"])
+async def test_a_failed_trial_leaves_no_file_that_was_not_there(
+    held: str | None, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    if held == "row":
+        assert await asyncio.to_thread(main, ["score", str(logs), "--out", str(out)]) == 1
+    elif held is not None:
+        out.write_text(held)
+    before = out.read_bytes() if out.exists() else None
+    async with serve(down) as server:
+        command = ["score", str(logs), "--judge", str(judged_by(server, tmp_path / "j.toml"))]
+        assert await asyncio.to_thread(main, [*command, "--out", str(out)]) == 1
+    assert "cannot be asked" in capsys.readouterr().err
+    assert (out.read_bytes() if out.exists() else None) == before

@@ -1,8 +1,12 @@
 """The examples that people read first: the flat loop and the notebooks, run as they stand."""
 
+import json
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import nbformat
 import pytest
@@ -28,6 +32,25 @@ def test_the_flat_loop_does_the_whole_method() -> None:
 
 def test_the_flat_loop_stays_short() -> None:
     assert len((ROOT / "examples" / "rl_loop.py").read_text().splitlines()) <= 150
+
+
+def test_the_local_server_says_where_it_listens() -> None:
+    command = [sys.executable, str(ROOT / "examples" / "local_server.py"), "--port", "0"]
+    path = os.pathsep.join([str(ROOT / "src"), *sys.path])
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+    ) as server:
+        try:
+            assert server.stdout is not None
+            said = server.stdout.readline()
+            found = re.fullmatch(r"ready: (http://127\.0\.0\.1:[1-9]\d*/v1) \(.*\)\n", said)
+            assert found is not None, said
+            body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+            asked = Request(f"{found[1]}/chat/completions", json.dumps(body).encode())
+            with urlopen(asked, timeout=60) as reply:
+                assert json.load(reply)["object"] == "chat.completion"
+        finally:
+            server.terminate()
 
 
 def test_there_is_a_notebook_for_each_kind_of_user() -> None:

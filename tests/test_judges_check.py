@@ -316,3 +316,39 @@ async def test_command_compares_as_many_pairs_as_it_is_told(
             assert await asyncio.to_thread(main, command) == 0
             positions = json.loads(capsys.readouterr().out)["positions"]
             assert [one["pairs"] for one in positions] == ([] if compared is None else [compared])
+
+
+@pytest.mark.parametrize(
+    ("second", "options", "judge", "missing"),
+    [
+        ("It is 3.", [], False, "no model behind an endpoint is among the judges"),
+        ("It is 3.", ["--pairs", "0"], True, "no pairs were asked for"),
+        ("It is 2, I say.", [], True, "no question has two labelled answers, one with a better"),
+        (None, [], True, "no question has two labelled answers, one with a better"),
+        ("It is 3.", [], True, None),
+    ],
+)
+async def test_command_says_why_there_is_no_position_bias(
+    second: str | None,
+    options: list[str],
+    judge: bool,
+    missing: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [chat("It is 2.", 1)]
+    if second is not None:
+        rows.append(chat(second, int("2" in second)))
+    async with serve(lambda body: told(1)) as server:
+        judges = tmp_path / "judges.toml"
+        judges.write_text(f'default = ["m"]\n[endpoints.m]\nurl = "{server.url}"\nmodel = "m"\n')
+        command = ["judges", "check", written(tmp_path, rows), *options]
+        command += ["--judge", str(judges)] * judge
+        assert await asyncio.to_thread(main, command) == 0
+        said = capsys.readouterr()
+        assert ("pairs compared" in said.out) is (missing is None)
+        assert ("position bias is not measured" in said.err) is (missing is not None)
+        assert missing is None or missing in said.err
+        assert await asyncio.to_thread(main, [*command, "--json"]) == 0
+        why = json.loads(capsys.readouterr().out)["no_positions"]
+        assert why is None if missing is None else missing in why

@@ -11,6 +11,8 @@ from gtalign.cli.failures import FAILED
 from gtalign.cli.show.progress import progress_bar
 from gtalign.cli.show.result import print_result, results_only
 from gtalign.cli.show.run import facts_of, print_answers
+from gtalign.cli.show.scored import say
+from gtalign.cli.show.table import clean
 from gtalign.config import load
 from gtalign.evaluation.evaluate import plan, run
 from gtalign.evaluation.settings import EvalRun
@@ -56,6 +58,9 @@ def command(
     if as_json:
         print_result({**result, **found.to_json(), "problem": problem}, as_json=True)
     else:
-        print_answers(Console(), found.groups(every=tables), problem, facts_of(result))
+        console = Console()
+        print_answers(console, found.groups(every=tables), problem, facts_of(result))
+        for line in found.alike():
+            say(console, clean(line))
     if problem is not None:
         raise typer.Exit(FAILED)

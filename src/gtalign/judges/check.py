@@ -132,12 +132,13 @@ class JudgeCheck:
 
     Args:
         tasks: The results on each task, by name.
-        positions: The position bias of each endpoint; empty where no two labelled answers to one
-            question differ.
+        positions: The position bias of each endpoint.
+        no_positions: Why there is none; None if there is one.
     """
 
     tasks: tuple[TaskCheck, ...]
     positions: tuple[PositionCheck, ...]
+    no_positions: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the check as one JSON object."""
@@ -185,9 +186,16 @@ async def check_judge(
         by_task.setdefault(answer.question.task, []).append((answer, verdict))
     tasks = tuple(_check_task(task, rows, good_from, rng) for task, rows in sorted(by_task.items()))
     drawn = _pairs(answers, pairs, rng)
-    if not drawn:
-        return JudgeCheck(tasks, ())
-    found = [await _check_position(*entry, drawn) for entry in (endpoints or {}).items()]
+    missing = None
+    if not endpoints:
+        missing = "no model behind an endpoint is among the judges, and no other judge compares"
+    elif not pairs:
+        missing = "no pairs were asked for"
+    elif not drawn:
+        missing = "no question has two labelled answers, one with a better label"
+    if not endpoints or missing is not None:
+        return JudgeCheck(tasks, (), missing)
+    found = [await _check_position(*entry, drawn) for entry in endpoints.items()]
     return JudgeCheck(tasks, tuple(found))
 
 

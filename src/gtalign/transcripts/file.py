@@ -34,7 +34,8 @@ class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
     """Appends transcripts to a file, each a whole line, so that a crash loses at most the last one.
 
     Opening a file that a crash has left cuts off a torn last line. Use it as a context manager or
-    call `close`.
+    call `close`. If the context ends with an error before the first transcript, a file that it made
+    is removed.
 
     Args:
         path: The file; it and its folder are made if they do not exist.
@@ -48,6 +49,7 @@ class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
 
     def __init__(self, path: Path | str, *, keep_ids: bool = True) -> None:
         self.path = path = Path(path)
+        self._made = not path.exists()
         self._lines = LineWriter(path)
         self._ids: set[str] | None = set() if keep_ids else None
         try:
@@ -72,8 +74,10 @@ class TranscriptWriter(AbstractContextManager["TranscriptWriter"]):
         if self._ids is not None:
             self._ids.add(transcript.id)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close()
+        if kind is not None and self._made and self.path.is_file() and not self.path.stat().st_size:
+            self.path.unlink()
 
     def close(self) -> None:
         """Close the file."""

@@ -149,8 +149,9 @@ def score_file(run: ScoreRun, watch: Watch, engine: Engine | None = None) -> Sco
             rows = FileScorer(scorer, unit).score(run.file, run.out, run.task, run.score)
             await stack.enter_async_context(aclosing(rows))
             async for row in rows:
-                # Rows of an output that exists say W of this reward, not that of the input.
-                before = row.before if run.out is None else None
+                # Scored rows of an output that exists say W of this reward, not that of the input.
+                unscored = row.transcript.unscored is not None
+                before = row.before if run.out is None or unscored else None
                 summary.add(row.transcript, reward=row.score.reward, unit=row.unit, before=before)
                 watch(row)
 

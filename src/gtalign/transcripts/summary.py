@@ -23,6 +23,9 @@ Floats = NDArray[np.float64]
 FEW = 10
 """Most tasks that a summary names one by one."""
 
+ALIKE = 5
+"""Fewest answers of which equal scores by one judge are worth a line."""
+
 FEWEST = 20
 """Fewest scored answers of which equal rewards are a fault, not a coincidence."""
 
@@ -77,6 +80,8 @@ class Summary:
         self.units: set[str] = set()
         self.reasons: Counter[str] = Counter()
         self.recorded = (0.0, 0.0, 0)
+        self._own_w = False  # of an answer that no judge has graded
+        self._given: dict[str, tuple[set[float], int]] = {}
         self._rewards: set[float] = set()
         self._texts: set[str] = set()
         self._last_error: str | None = None
@@ -93,13 +98,14 @@ class Summary:
 
         Args:
             transcript: The answer.
-            reward: Its reward, where it is not W.
+            reward: Its reward, where it is not W; it is summed up as ``reward``.
             unit: Unit of its token counts, in a word.
             before: W as the file recorded it; None if it did not.
         """
         welfare = transcript.mutual_welfare
         values = {name: getattr(transcript, name) for name in WELFARE}
         values |= {name: transcript.factors.get(name) for name in FACTORS}
+        values["reward"] = reward
         if unit:
             self.units.add(unit)
         for sums in (self.total, self.tasks.setdefault(transcript.task, TaskSums())):
@@ -113,6 +119,13 @@ class Summary:
                 _add(sums.clusters, transcript.cluster or transcript.id, welfare)
         if transcript.unscored is not None:
             self.reasons[transcript.unscored] += 1
+            self._own_w |= before is not None
+        for verdict in transcript.verdicts[:1]:
+            if verdict.score is not None:
+                scores, count = self._given.get(verdict.judge, (set(), 0))
+                if len(scores) < 2:
+                    scores.add(verdict.details.get("graded", verdict.score))
+                self._given[verdict.judge] = scores, count + 1
         self._last_error = transcript.chain_error or self._last_error
         reward = welfare if reward is None else reward
         if reward is not None and len(self._rewards) < 2:
@@ -168,7 +181,8 @@ class Summary:
         if not self.known:
             reason = self.reasons.most_common(1)[0][0]
             if not asked and NO_VERDICT in self.reasons:
-                return f"No score: no judge was asked. {self._advice()}"
+                own = " The file's own scores are W, and no verdicts of a judge." * self._own_w
+                return f"No score: no judge was asked.{own} {self._advice()}"
             return f"No score: none of {total.unscored} answers got a verdict. {reason}"
         if total.malformed == total.rows:
             return (
@@ -180,6 +194,15 @@ class Summary:
                 f"The reward never varies: it is {min(self._rewards):.3f} for all {scored} answers."
             )
         return None
+
+    def alike(self) -> list[str]:
+        """Say which judges gave all their answers one score, each in a line."""
+        return [
+            f"Judge {name!r} gave all {count} answers the score {min(scores):g}. `gtalign judges"
+            " check` compares a judge with people's labels."
+            for name, (scores, count) in sorted(self._given.items())
+            if count >= ALIKE and len(scores) == 1
+        ]
 
     def _advice(self) -> str:
         """Say which judge can grade the tasks that have answers without a score."""

@@ -28,6 +28,8 @@ def print_check(found: JudgeCheck) -> None:
     for check in found.tasks:
         if check.unlabelled and check.no_rate is not None:
             typer.echo(f"{check.task}: the rate is not corrected: {check.no_rate}", err=True)
+    if found.no_positions is not None:
+        typer.echo(f"position bias is not measured: {found.no_positions}", err=True)
 
 
 def _agreement(found: JudgeCheck) -> Table:

@@ -1,6 +1,6 @@
 """The scores of a file on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -32,7 +32,8 @@ def print_scored(console: Console, found: ScoredFile, *, tables: bool = False) -
     if summary.known:
         units = f"; lengths: {', '.join(sorted(summary.units))}" * (config.unit == "tokens")
         say(console, f"Average scores, 0 to 1{units}")
-        console.print(scores_table(summary.groups(every=tables), "task"))
+        other = config.aggregate != "cobb_douglas"
+        console.print(scores_table(summary.groups(every=tables), "task", reward=other))
         say(console, SCORES)
         few = min(len(s.clusters) for s in summary.groups(every=tables).values() if s.clusters)
         if few < LEAST:
@@ -45,23 +46,27 @@ def print_scored(console: Console, found: ScoredFile, *, tables: bool = False) -
     if differs is not None:
         was, now = differs
         say(console, f"W was {was:.3f} as the file recorded it, by another reward; now {now:.3f}.")
+    for line in summary.alike():
+        say(console, clean(line))
     for reason, times in summary.reasons.most_common(None if tables else _REASONS):
         say(console, f"{times} without a score: {clean(reason)}")
 
 
-def scores_table(summaries: Mapping[str, TaskSums], first: str) -> Table:
+def scores_table(summaries: Mapping[str, TaskSums], first: str, *, reward: bool = False) -> Table:
     """Return a table of means with the interval of W, a row for each name.
 
     Args:
         summaries: The sums by name.
         first: Heading of the names.
+        reward: Whether to show the reward too, where it is not W.
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
     table.add_column(first, no_wrap=True, max_width=16)
-    for name in ("rows", "Q", "U", "L", "W", "95% of W", "unscored", "malformed"):
+    own = ("reward",) * reward
+    for name in ("rows", "Q", "U", "L", "W", "95% of W", *own, "unscored", "malformed"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, sums in summaries.items():
-        table.add_row(*_row(clean(name), sums))
+        table.add_row(*_row(clean(name), sums, own))
     return table
 
 
@@ -85,9 +90,11 @@ def factors_table(summaries: Mapping[str, TaskSums]) -> Table:
     return table
 
 
-def _row(name: str, sums: TaskSums) -> list[str]:
+def _row(name: str, sums: TaskSums, more: Sequence[str]) -> list[str]:
     means = [_mean(sums, measure) for measure in MEASURES]
-    return [name, str(sums.rows), *means, _interval(sums), str(sums.unscored), str(sums.malformed)]
+    others = [_mean(sums, measure) for measure in more]
+    failed = [str(sums.unscored), str(sums.malformed)]
+    return [name, str(sums.rows), *means, _interval(sums), *others, *failed]
 
 
 def _mean(sums: TaskSums, measure: str) -> str:
