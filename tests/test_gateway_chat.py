@@ -229,7 +229,7 @@ class Tools(VLLM):
     answer: Any = None
 
     async def chat(self, body: dict[str, Any]) -> Any:
-        if "tools" not in body and "response_format" not in body:
+        if not {"tools", "response_format"} & set(body) and body.get("stream"):
             return await super().chat(body)
         self.seen = body
         if isinstance(self.answer, Exception):
