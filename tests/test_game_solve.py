@@ -23,6 +23,7 @@ from gtalign.game import (
     social_optimum,
     solve,
 )
+from gtalign.game.form import Player
 
 
 def form_of(m, n):
@@ -58,10 +59,11 @@ def test_a_solution_says_to_what_a_leader_best_commits(games):
     for payoffs in games:
         form = form_of(*payoffs.shape[:2])
         solution = solve(Bimatrix(form, payoffs))
-        for side, leader, own, other in (
+        sides: list[tuple[int, Player, tuple[str, ...], tuple[str, ...]]] = [
             (0, "user", form.user_actions, form.llm_actions),
             (1, "llm", form.llm_actions, form.user_actions),
-        ):
+        ]
+        for side, leader, own, other in sides:
             lead, pure = solution.leads[leader], solution.game.cell(solution.stackelberg[leader])
             best = commit(payoffs, leader).payoffs[side]
             assert lead.payoffs[leader] == pytest.approx(best, abs=1e-8)
