@@ -1,12 +1,11 @@
 """Several answers to one request, written at once."""
 
-import asyncio
-
 from gtalign.steering.answer import Ask, Steered, fan_out
 from gtalign.steering.observing import has_shadow
 from gtalign.steering.session import Session
 from gtalign.steering.shadow import Shadow
 from gtalign.steering.steering import Steering
+from gtalign.steering.together import at_once
 
 
 async def answers(steering: Steering, ask: Ask, count: int) -> list[Steered]:
@@ -23,9 +22,4 @@ async def answers(steering: Steering, ask: Ask, count: int) -> list[Steered]:
             answer = await Shadow(steering, asked, answer).answer()
         return answer
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(asked)) for asked in fan_out(ask, count)]
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return await at_once([one(asked) for asked in fan_out(ask, count)])

@@ -7,6 +7,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+async def at_once(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await calls at once, and return their results in order.
+
+    The first call that fails ends the others, and its error is raised as it is.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
 class Together:
     """Computes what calls wait for as one batch, once every call that has not ended waits.
 
@@ -31,12 +44,7 @@ class Together:
                 self._begin()
 
         self._members += len(calls)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(member(call)) for call in calls]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return [task.result() for task in tasks]
+        return await at_once([member(call) for call in calls])
 
     def _begin(self) -> None:
         """Compute what is waited for, if every call waits."""
